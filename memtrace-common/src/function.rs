@@ -1,0 +1,76 @@
+//! Numbers for the allocator functions, as they travel in records.
+
+/// An allocator function's number. Numbers are part of the recording format: never reuse one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct FunctionId(pub u8);
+
+macro_rules! functions {
+    ($($(#[$doc:meta])* $constant:ident = $number:literal, $name:literal;)*) => {
+        impl FunctionId {
+            $($(#[$doc])* pub const $constant: Self = Self($number);)*
+
+            /// The function's name as programmers write it; `"unknown"` for a number we do not know.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self.0 { $($number => $name,)* _ => "unknown" }
+            }
+
+            /// The number of the function called `name`.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$constant),)* _ => None }
+            }
+        }
+    };
+}
+
+functions! {
+    /// No function: records that do not come from an allocator.
+    NONE = 0, "none";
+    /// C `malloc`.
+    MALLOC = 1, "malloc";
+    /// C `calloc`.
+    CALLOC = 2, "calloc";
+    /// C `realloc`.
+    REALLOC = 3, "realloc";
+    /// BSD/glibc `reallocarray`.
+    REALLOCARRAY = 4, "reallocarray";
+    /// POSIX `posix_memalign`.
+    POSIX_MEMALIGN = 5, "posix_memalign";
+    /// C11 `aligned_alloc` (glibc before 2.38 shares its address with `memalign`).
+    ALIGNED_ALLOC = 6, "aligned_alloc";
+    /// `memalign`.
+    MEMALIGN = 7, "memalign";
+    /// `valloc`.
+    VALLOC = 8, "valloc";
+    /// `pvalloc`.
+    PVALLOC = 9, "pvalloc";
+    /// C `free`.
+    FREE = 10, "free";
+    /// jemalloc `mallocx`.
+    MALLOCX = 11, "mallocx";
+    /// jemalloc `rallocx`.
+    RALLOCX = 12, "rallocx";
+    /// jemalloc `dallocx`.
+    DALLOCX = 13, "dallocx";
+    /// jemalloc `sdallocx`.
+    SDALLOCX = 14, "sdallocx";
+    /// jemalloc `xallocx` (resizes in place, returns the new size).
+    XALLOCX = 15, "xallocx";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FunctionId;
+
+    #[test]
+    fn names_and_numbers_agree() {
+        for number in 0..=15 {
+            let function = FunctionId(number);
+            assert_eq!(FunctionId::from_name(function.name()), Some(function));
+        }
+        assert_eq!(FunctionId(200).name(), "unknown");
+        assert_eq!(FunctionId::from_name("strdup"), None);
+    }
+}

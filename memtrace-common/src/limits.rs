@@ -1,0 +1,28 @@
+//! Sizes that both sides must agree on.
+
+/// Most frames that one call stack may have. The issue of whole stacks asks for at least 127; one
+/// more makes the arrays a power of two, which lets the verifier bound an index with a mask.
+pub const MAX_FRAMES: usize = 128;
+
+/// Processes that can be traced at once.
+pub const MAX_TARGETS: u32 = 4096;
+
+/// Threads that can be inside a *nesting* allocator function (`realloc`, `memalign`, …) or inside
+/// `munmap`/`mremap` at the same moment, machine-wide.
+pub const MAX_PENDING_THREADS: u32 = 16_384;
+
+/// Nested calls that one thread may have pending (a signal handler interrupting `realloc` and
+/// calling `realloc` makes two).
+pub const MAX_NESTING: usize = 4;
+
+/// Call stacks that the kernel side remembers as already sent (least recently used go first).
+pub const MAX_SENT_STACKS: u32 = 65_536;
+
+/// Scratch buffers per CPU: uprobe programs may be preempted by other uprobe programs on the same
+/// CPU, so each running program takes one of these.
+pub const SCRATCH_SLOTS: u32 = 8;
+
+/// An allocator function called *from inside* another one finds the outer call at most this many
+/// bytes up the stack. A signal frame is larger (on x86-64 at least 1,400 bytes: red zone, siginfo,
+/// ucontext and FPU state), so a handler that interrupts `realloc` is not mistaken for it.
+pub const NESTING_SPAN_BYTES: u64 = 1024;

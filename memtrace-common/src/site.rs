@@ -1,0 +1,136 @@
+//! What a probe site tells its program: 64 bits that travel as the link's attach cookie.
+//!
+//! One program serves every allocator function, so the cookie says which function it is, where its
+//! arguments are, what it does, and where the allocator's own code lies around the probed address.
+
+use crate::function::FunctionId;
+
+/// What an allocator function does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Role {
+    /// Returns a new block.
+    Allocate = 0,
+    /// Takes a block and returns it resized, perhaps elsewhere.
+    Reallocate = 1,
+    /// Takes a block back.
+    Free = 2,
+}
+
+/// An argument's position in the C calling convention, 0 to 5.
+pub type Argument = u8;
+
+/// Marks an argument that the function does not have.
+pub const NO_ARGUMENT: Argument = 7;
+
+/// Unit of the two spans, in bytes.
+pub const SPAN_UNIT: u64 = 64;
+
+/// A probe site as its program sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Which function.
+    pub function: FunctionId,
+    /// What it does.
+    pub role: Role,
+    /// Where the size is.
+    pub size: Argument,
+    /// A second factor of the size (`calloc`, `reallocarray`), or [`NO_ARGUMENT`].
+    pub count: Argument,
+    /// The block given (`free`, `realloc`), or the place for the result (`posix_memalign`).
+    pub pointer: Argument,
+    /// The result is stored through `pointer` and the return value is 0 for success.
+    pub result_by_pointer: bool,
+    /// May call or tail-jump to another probed function, whose event is then not a second one.
+    pub nests: bool,
+    /// 8-byte words pushed between the function's entry and the probed instruction: the return
+    /// address is at `[rsp + 8 × pushed]`. Always 0 where a return probe is wanted.
+    pub pushed: u8,
+    /// The allocator's own code begins this many [`SPAN_UNIT`]s before the probed instruction.
+    pub span_below: u16,
+    /// … and ends this many units after it.
+    pub span_above: u16,
+}
+
+impl Site {
+    /// The cookie for a link.
+    #[must_use]
+    pub const fn pack(self) -> u64 {
+        self.function.0 as u64
+            | (self.role as u64) << 8
+            | ((self.size & 7) as u64) << 12
+            | ((self.count & 7) as u64) << 15
+            | ((self.pointer & 7) as u64) << 18
+            | (self.result_by_pointer as u64) << 21
+            | (self.nests as u64) << 22
+            | (self.pushed as u64) << 24
+            | (self.span_below as u64) << 32
+            | (self.span_above as u64) << 48
+    }
+
+    /// Reads a cookie back. Total: an unknown role reads as [`Role::Free`].
+    #[must_use]
+    #[inline(always)]
+    pub const fn unpack(cookie: u64) -> Self {
+        Self {
+            function: FunctionId(cookie as u8),
+            role: match (cookie >> 8) & 0xf {
+                0 => Role::Allocate,
+                1 => Role::Reallocate,
+                _ => Role::Free,
+            },
+            size: (cookie >> 12) as u8 & 7,
+            count: (cookie >> 15) as u8 & 7,
+            pointer: (cookie >> 18) as u8 & 7,
+            result_by_pointer: cookie & (1 << 21) != 0,
+            nests: cookie & (1 << 22) != 0,
+            pushed: (cookie >> 24) as u8,
+            span_below: (cookie >> 32) as u16,
+            span_above: (cookie >> 48) as u16,
+        }
+    }
+
+    /// Whether `code` lies in the allocator's own code, given the address of the probed instruction.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_inside_allocator(self, probed: u64, code: u64) -> bool {
+        let low = probed.wrapping_sub(self.span_below as u64 * SPAN_UNIT);
+        let length = (self.span_below as u64 + self.span_above as u64) * SPAN_UNIT;
+        code.wrapping_sub(low) < length
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NO_ARGUMENT, Role, Site};
+    use crate::function::FunctionId;
+
+    const REALLOC: Site = Site {
+        function: FunctionId::REALLOC,
+        role: Role::Reallocate,
+        size: 1,
+        count: NO_ARGUMENT,
+        pointer: 0,
+        result_by_pointer: false,
+        nests: true,
+        pushed: 3,
+        span_below: 0x1234,
+        span_above: 0xffff,
+    };
+
+    #[test]
+    fn a_cookie_round_trips() {
+        assert_eq!(Site::unpack(REALLOC.pack()), REALLOC);
+        let free = Site { role: Role::Free, nests: false, result_by_pointer: true, ..REALLOC };
+        assert_eq!(Site::unpack(free.pack()), free);
+    }
+
+    #[test]
+    fn spans_are_half_open() {
+        let site = Site { span_below: 2, span_above: 1, ..REALLOC };
+        assert!(site.is_inside_allocator(1000, 1000 - 128));
+        assert!(!site.is_inside_allocator(1000, 1000 - 129));
+        assert!(site.is_inside_allocator(1000, 1063));
+        assert!(!site.is_inside_allocator(1000, 1064));
+    }
+}

@@ -1,0 +1,411 @@
+//! The records that cross the ring buffer, byte for byte.
+//!
+//! Every record is a [`Header`], then the body of its kind, then `header.frames` frames of 8 bytes.
+//! All fields are in the machine's byte order, all sizes are multiples of 8, there is no padding.
+//! Process and thread numbers are those of the initial PID namespace; times are `CLOCK_MONOTONIC`
+//! nanoseconds (`bpf_ktime_get_ns`).
+
+/// Version of these layouts, checked between object and daemon and stored in recordings.
+pub const VERSION: u16 = 1;
+
+/// What a record tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// A new block: [`Allocation`], perhaps with frames.
+    Allocation = 1,
+    /// A block given back: [`Free`].
+    Free = 2,
+    /// A call of realloc that has returned: [`Reallocation`], perhaps with frames.
+    Reallocation = 3,
+    /// `mmap` has returned: [`Map`].
+    Map = 4,
+    /// `munmap` has returned: [`Unmap`].
+    Unmap = 5,
+    /// `mremap` has returned: [`Remap`].
+    Remap = 6,
+    /// `brk` has returned: [`Break`].
+    Break = 7,
+    /// A task was created by a traced process: [`Fork`].
+    Fork = 8,
+    /// A traced process has executed a new program. No body.
+    Exec = 9,
+    /// The last thread of a traced process has gone: [`Exit`].
+    Exit = 10,
+}
+
+impl Kind {
+    /// The kind with this number.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => Self::Allocation,
+            2 => Self::Free,
+            3 => Self::Reallocation,
+            4 => Self::Map,
+            5 => Self::Unmap,
+            6 => Self::Remap,
+            7 => Self::Break,
+            8 => Self::Fork,
+            9 => Self::Exec,
+            10 => Self::Exit,
+            _ => return None,
+        })
+    }
+}
+
+/// The first 24 bytes of every record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Header {
+    /// Bytes of the whole record, frames included.
+    pub length: u16,
+    /// A [`Kind`].
+    pub kind: u8,
+    /// A [`crate::function::FunctionId`], or 0.
+    pub function: u8,
+    /// Bits of [`flags`].
+    pub flags: u8,
+    /// A [`StackEnd`]; meaningful where frames follow.
+    pub stack_end: u8,
+    /// Frames that follow the body. 0 with a non-zero stack id means: sent before.
+    pub frames: u16,
+    /// Thread-group id (what users call the pid).
+    pub process: u32,
+    /// Thread id.
+    pub thread: u32,
+    /// When the record was made, ns.
+    pub time: u64,
+}
+
+/// Bits of [`Header::flags`].
+pub mod flags {
+    /// The call came from inside the allocator itself, such as glibc emptying a dead thread's cache
+    /// through `free`.
+    pub const INSIDE_ALLOCATOR: u8 = 1;
+}
+
+/// Body of [`Kind::Allocation`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Allocation {
+    /// The block; 0 if the call failed.
+    pub address: u64,
+    /// Bytes asked for.
+    pub size: u64,
+    /// Mean sampling interval in bytes that was in force, from which the weight follows; 0: every
+    /// allocation is taken and stands for itself.
+    pub sample_interval: u64,
+    /// The call stack's id, 0 if there is none.
+    pub stack: u64,
+}
+
+/// Body of [`Kind::Free`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Free {
+    /// The block.
+    pub address: u64,
+}
+
+/// Body of [`Kind::Reallocation`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Reallocation {
+    /// The block before; may be 0.
+    pub old_address: u64,
+    /// The block after; 0 if the call failed or freed.
+    pub address: u64,
+    /// Bytes asked for.
+    pub size: u64,
+    /// As in [`Allocation`].
+    pub sample_interval: u64,
+    /// As in [`Allocation`].
+    pub stack: u64,
+    /// When the call was entered, ns: a block at `old_address` born later belongs to somebody else.
+    pub entered: u64,
+}
+
+/// Body of [`Kind::Map`]. Failed calls are not sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Map {
+    /// First byte.
+    pub address: u64,
+    /// Bytes asked for (the kernel rounds up to pages).
+    pub length: u64,
+    /// `PROT_*`.
+    pub protection: u32,
+    /// `MAP_*`.
+    pub flags: u32,
+    /// Offset in the file, where it is a file's mapping.
+    pub file_offset: u64,
+}
+
+/// Body of [`Kind::Unmap`]. Failed calls are not sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Unmap {
+    /// First byte.
+    pub address: u64,
+    /// Bytes.
+    pub length: u64,
+    /// When the call was entered, ns: a mapping born later is another one.
+    pub entered: u64,
+}
+
+/// Body of [`Kind::Remap`]. Failed calls are not sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Remap {
+    /// First byte before.
+    pub old_address: u64,
+    /// Bytes before.
+    pub old_length: u64,
+    /// First byte after.
+    pub address: u64,
+    /// Bytes after.
+    pub length: u64,
+    /// As in [`Unmap`].
+    pub entered: u64,
+}
+
+/// Body of [`Kind::Break`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Break {
+    /// The end of the heap segment after the call.
+    pub end: u64,
+}
+
+/// Body of [`Kind::Fork`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Fork {
+    /// The new task's thread-group id; equal to the parent's for a thread.
+    pub child_process: u32,
+    /// The new task's thread id.
+    pub child_thread: u32,
+    /// `CLONE_*` flags.
+    pub clone_flags: u64,
+}
+
+/// Body of [`Kind::Exit`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Exit {
+    /// As `wait(2)` gives it: exit code << 8 | signal.
+    pub status: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
+/// How a call stack ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum StackEnd {
+    /// Not known, or there is no stack.
+    #[default]
+    Unknown = 0,
+    /// At the program's or thread's first function.
+    Complete = 1,
+    /// Cut at the deepest level that we follow.
+    Depth = 2,
+    /// The next return address lies in no file's mapping.
+    NoMapping = 3,
+    /// The target's stack could not be read.
+    Unreadable = 4,
+    /// The frame pointer cannot be one: the caller was built without frame pointers.
+    NoFramePointer = 5,
+}
+
+impl StackEnd {
+    /// The end with this number; [`StackEnd::Unknown`] for a number that we do not know.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Self {
+        match number {
+            1 => Self::Complete,
+            2 => Self::Depth,
+            3 => Self::NoMapping,
+            4 => Self::Unreadable,
+            5 => Self::NoFramePointer,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A frame on the wire: an absolute user address, or a place in a file.
+///
+/// User addresses have a zero top byte (also with five-level page tables), so a file's frames carry
+/// file number + 2¹⁶ in the top 24 bits and the file offset in the low 40.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct WireFrame(pub u64);
+
+/// What a [`WireFrame`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A virtual address of the process.
+    Address(u64),
+    /// An offset in the file with this number.
+    File(u32, u64),
+}
+
+impl WireFrame {
+    /// Bytes of one frame.
+    pub const SIZE: usize = 8;
+    const OFFSET_BITS: u32 = 40;
+    const FIRST_FILE: u64 = 1 << 16;
+
+    /// A frame for `offset` in file `file`.
+    #[must_use]
+    pub const fn in_file(file: u32, offset: u64) -> Self {
+        Self(
+            (file as u64 + Self::FIRST_FILE) << Self::OFFSET_BITS
+                | offset & ((1 << Self::OFFSET_BITS) - 1),
+        )
+    }
+
+    /// What the frame says.
+    #[must_use]
+    pub const fn place(self) -> Place {
+        let file = self.0 >> Self::OFFSET_BITS;
+        if file < Self::FIRST_FILE {
+            Place::Address(self.0)
+        } else {
+            Place::File((file - Self::FIRST_FILE) as u32, self.0 & ((1 << Self::OFFSET_BITS) - 1))
+        }
+    }
+}
+
+/// Why something was not sent. Indexes of the kernel side's loss counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Loss {
+    /// No room in the ring for an allocation.
+    RingAllocation = 0,
+    /// No room in the ring for a free.
+    RingFree = 1,
+    /// No room in the ring for a reallocation.
+    RingReallocation = 2,
+    /// No room in the ring for a mapping event.
+    RingMapping = 3,
+    /// No room in the ring for a process event.
+    RingProcess = 4,
+    /// A call was entered, but its return could not be paired with it.
+    Unpaired = 5,
+    /// Too many threads inside nesting functions at once.
+    PendingFull = 6,
+    /// One thread nested deeper than we follow.
+    NestingDepth = 7,
+    /// No scratch buffer was free: the event was sent without a stack.
+    NoScratch = 8,
+    /// `posix_memalign`'s result could not be read from the target.
+    ResultUnreadable = 9,
+}
+
+impl Loss {
+    /// All causes, in order of their numbers.
+    pub const ALL: [Self; 10] = [
+        Self::RingAllocation,
+        Self::RingFree,
+        Self::RingReallocation,
+        Self::RingMapping,
+        Self::RingProcess,
+        Self::Unpaired,
+        Self::PendingFull,
+        Self::NestingDepth,
+        Self::NoScratch,
+        Self::ResultUnreadable,
+    ];
+
+    /// The cause's name in reports and JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RingAllocation => "ring_full_allocation",
+            Self::RingFree => "ring_full_free",
+            Self::RingReallocation => "ring_full_reallocation",
+            Self::RingMapping => "ring_full_mapping",
+            Self::RingProcess => "ring_full_process",
+            Self::Unpaired => "unpaired_return",
+            Self::PendingFull => "pending_table_full",
+            Self::NestingDepth => "nesting_too_deep",
+            Self::NoScratch => "no_scratch_buffer",
+            Self::ResultUnreadable => "result_unreadable",
+        }
+    }
+
+    /// Whether an event was lost (as opposed to only its stack).
+    #[must_use]
+    pub const fn loses_event(self) -> bool {
+        !matches!(self, Self::NoScratch)
+    }
+}
+
+/// Indexes of the kernel side's activity counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Counter {
+    /// Entry probes that ran for a traced process.
+    Entries = 0,
+    /// Return probes that ran for a traced process.
+    Returns = 1,
+    /// Runs whose duration was measured (one in [`TIMED_ONE_IN`]).
+    TimedRuns = 2,
+    /// Sum of the measured durations, ns.
+    TimedNanoseconds = 3,
+}
+
+impl Counter {
+    /// How many there are.
+    pub const COUNT: u32 = 4;
+}
+
+/// One program run in this many is timed.
+pub const TIMED_ONE_IN: u64 = 64;
+
+const _: () = {
+    assert!(size_of::<Header>() == 24);
+    assert!(size_of::<Allocation>() == 32);
+    assert!(size_of::<Free>() == 8);
+    assert!(size_of::<Reallocation>() == 48);
+    assert!(size_of::<Map>() == 32);
+    assert!(size_of::<Unmap>() == 24);
+    assert!(size_of::<Remap>() == 40);
+    assert!(size_of::<Break>() == 8);
+    assert!(size_of::<Fork>() == 16);
+    assert!(size_of::<Exit>() == 8);
+};
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Loss, Place, StackEnd, WireFrame};
+
+    #[test]
+    fn addresses_and_file_places_never_mix() {
+        assert_eq!(WireFrame(0x7fff_ffff_f000).place(), Place::Address(0x7fff_ffff_f000));
+        assert_eq!(WireFrame((1 << 56) - 1).place(), Place::Address((1 << 56) - 1));
+        for file in [0, 1, 0xfe_ffff] {
+            assert_eq!(WireFrame::in_file(file, 0x12_3456).place(), Place::File(file, 0x12_3456));
+        }
+    }
+
+    #[test]
+    fn numbers_read_back() {
+        for number in 1..=10 {
+            assert_eq!(Kind::from_number(number).map(|kind| kind as u8), Some(number));
+        }
+        assert_eq!(Kind::from_number(0), None);
+        assert_eq!(Kind::from_number(11), None);
+        assert_eq!(StackEnd::from_number(5), StackEnd::NoFramePointer);
+        assert_eq!(StackEnd::from_number(99), StackEnd::Unknown);
+    }
+
+    #[test]
+    fn causes_are_numbered_in_order() {
+        for (number, cause) in Loss::ALL.into_iter().enumerate() {
+            assert_eq!(cause as usize, number);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Floor 5: the actor that owns the tables.

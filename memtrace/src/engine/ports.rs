@@ -1,0 +1,82 @@
+//! The seams between the engine and the outside world. All synchronous.
+
+use crate::model::ids::ModuleId;
+use crate::model::module::Module;
+use std::sync::Arc;
+
+/// What an event source has left after a drain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// The budget was used up; call again soon.
+    More,
+    /// Nothing is left for now.
+    Idle,
+    /// Nothing will ever come again.
+    End,
+}
+
+/// Where records come from: the ring buffer, a recording, a generator.
+pub trait EventSource {
+    /// Hands at most `budget` records (as `memtrace_common::wire` lays them out) to `take`, oldest
+    /// first.
+    ///
+    /// # Errors
+    /// When the source itself fails; records already handed over stay valid.
+    fn drain(
+        &mut self,
+        budget: usize,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<Drained, Box<dyn std::error::Error + Send + Sync>>;
+}
+
+/// One source-level frame of a resolved address. Inlined functions give several for one address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceFrame {
+    /// Demangled function name.
+    pub function: String,
+    /// Source file, where debug information has it.
+    pub file: Option<String>,
+    /// Line, where debug information has it.
+    pub line: Option<u32>,
+    /// Inlined into the frame that follows.
+    pub inlined: bool,
+}
+
+/// Why an address has no name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Missing {
+    /// The file could not be opened any more, or has another build-id now.
+    FileGone,
+    /// The file has no symbols at all.
+    NoSymbols,
+    /// The file has symbols, but none covers this address.
+    NotCovered,
+    /// The file could not be read as ELF.
+    Unreadable,
+}
+
+impl Missing {
+    /// The reason for people.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::FileGone => "file gone or replaced",
+            Self::NoSymbols => "no symbols",
+            Self::NotCovered => "no symbol covers it",
+            Self::Unreadable => "not readable as ELF",
+        }
+    }
+}
+
+/// Innermost function first; a miss carries its reason.
+pub type Resolved = Result<Arc<[SourceFrame]>, Missing>;
+
+/// Gives names to places in files.
+pub trait Symbolizer {
+    /// Resolves offsets in `module`, in order. Each is the address *after* a call, so the place
+    /// looked up is one byte before it. The answer has as many entries as `offsets`.
+    fn resolve(&mut self, module: &Module, offsets: &[u64]) -> Vec<Resolved>;
+
+    /// Whether the file has line tables; `None` when it is not known.
+    fn has_debug_lines(&mut self, module: ModuleId) -> Option<bool>;
+}

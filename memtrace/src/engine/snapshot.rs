@@ -1,0 +1,207 @@
+//! What the tables held at one moment: immutable, cheap to share, without single blocks.
+
+use crate::model::frame::Frame;
+use crate::model::ids::{Nanos, StackId};
+use crate::model::module::Module;
+use crate::model::process::{ProcessInfo, Usage};
+use memtrace_common::function::FunctionId;
+use memtrace_common::wire::{Loss, StackEnd};
+use std::sync::Arc;
+
+/// Which blocks a snapshot singles out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotOptions {
+    /// Blocks younger than this are summed apart (`young_*`). 0: none is young.
+    pub min_age: Nanos,
+    /// Blocks outside these sizes are summed apart (`filtered_*`).
+    pub min_size: u64,
+    /// … inclusive; `None`: no limit.
+    pub max_size: Option<u64>,
+    /// Addresses of the oldest blocks to list per stack.
+    pub blocks_per_stack: usize,
+}
+
+/// Everything at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// When, on the events' clock.
+    pub time: Nanos,
+    /// When tracing began.
+    pub began: Nanos,
+    /// The options it was made with.
+    pub options: SnapshotOptions,
+    /// One per process and program (an exec begins a new one), in order of first sight.
+    pub processes: Vec<ProcessSnapshot>,
+    /// Modules by number.
+    pub modules: Arc<[Arc<Module>]>,
+    /// What was lost, by cause, since tracing began; causes with 0 included.
+    pub losses: Vec<(Loss, u64)>,
+    /// Stacks whose frames never arrived (their record was lost) or were evicted.
+    pub unknown_stacks: u64,
+    /// Records that could not be decoded.
+    pub undecodable: u64,
+    /// Records decoded since tracing began.
+    pub events: u64,
+}
+
+/// How a process stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// It runs.
+    #[default]
+    Running,
+    /// It has gone; status as `wait(2)` gives it, where it is known.
+    Exited(Option<u32>),
+    /// It runs another program now; its blocks went with its address space.
+    Execed,
+}
+
+/// One process.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessSnapshot {
+    /// Who.
+    pub info: Arc<ProcessInfo>,
+    /// How it stands.
+    pub state: State,
+    /// When it was first seen.
+    pub seen: Nanos,
+    /// When its state was last `Running` (now, or its end).
+    pub until: Nanos,
+    /// Heap totals.
+    pub heap: HeapTotals,
+    /// Mapping totals.
+    pub mappings: MappingTotals,
+    /// Memory when first seen.
+    pub usage_first: Option<Usage>,
+    /// Memory now (or last known).
+    pub usage_last: Option<Usage>,
+    /// Marks that its series has, i.e. intervals watched.
+    pub intervals: u32,
+    /// Growth of the whole live heap.
+    pub growth: Growth,
+    /// Growth of the resident set.
+    pub resident_growth: Growth,
+    /// Children that share its memory but are not traced (vfork windows).
+    pub unseen_vforks: u64,
+    /// Children with a copy of its memory, not traced.
+    pub untraced_children: u64,
+    /// Per call stack, those with any live block or any allocation; in no particular order.
+    pub stacks: Vec<StackSnapshot>,
+}
+
+/// Heap totals of a process since it was first seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeapTotals {
+    /// Bytes alive.
+    pub live_bytes: u64,
+    /// Blocks alive.
+    pub live_blocks: u64,
+    /// Most bytes ever alive at once.
+    pub peak_bytes: u64,
+    /// Bytes of all successful allocations; a realloc counts its full new size.
+    pub allocated_bytes: u64,
+    /// Successful allocations; a realloc counts as one.
+    pub allocated_blocks: u64,
+    /// Bytes of all frees of known blocks; a realloc frees its old block.
+    pub freed_bytes: u64,
+    /// Frees of known blocks.
+    pub freed_blocks: u64,
+    /// Frees of blocks never seen: allocated before we attached, or lost.
+    pub unknown_frees: u64,
+    /// Blocks whose address was handed out again without a free that we saw.
+    pub missed_frees: u64,
+    /// Frees by the allocator itself of blocks that were free already.
+    pub internal_frees: u64,
+    /// Allocations that returned NULL.
+    pub failed: u64,
+    /// Blocks that were not kept for want of memory.
+    pub evicted_blocks: u64,
+    /// Their bytes.
+    pub evicted_bytes: u64,
+}
+
+/// Mapping totals of a process since it was first seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MappingTotals {
+    /// Bytes mapped since and still mapped.
+    pub live_bytes: u64,
+    /// Separate ranges of them.
+    pub live_ranges: u64,
+    /// Bytes mapped by all calls.
+    pub mapped_bytes: u64,
+    /// Bytes unmapped of those.
+    pub unmapped_bytes: u64,
+    /// Bytes unmapped that were mapped before we attached.
+    pub unknown_unmapped_bytes: u64,
+    /// Live bytes by kind: anonymous, file, stack, heap segment.
+    pub live_by_kind: [u64; 4],
+}
+
+/// Growth over the watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Growth {
+    /// Bytes per second over the whole watch; `None` before two points exist.
+    pub bytes_per_second: Option<f64>,
+    /// Difference between the last and the first point.
+    pub bytes: i64,
+    /// Intervals in which it grew.
+    pub up: u32,
+    /// Intervals that were looked at.
+    pub of: u32,
+}
+
+/// One call stack in one process.
+#[derive(Clone, Debug)]
+pub struct StackSnapshot {
+    /// Its number in the engine.
+    pub stack: StackId,
+    /// The allocator function called.
+    pub function: FunctionId,
+    /// From the allocator's caller outwards; empty if the stack never arrived.
+    pub frames: Arc<[Frame]>,
+    /// How it ended.
+    pub end: StackEnd,
+    /// All live bytes.
+    pub live_bytes: u64,
+    /// All live blocks.
+    pub live_blocks: u64,
+    /// … of them younger than the options' `min_age`.
+    pub young_bytes: u64,
+    /// … of them younger than the options' `min_age`.
+    pub young_blocks: u64,
+    /// … of them not young, but of a size that was filtered out.
+    pub filtered_bytes: u64,
+    /// … of them not young, but of a size that was filtered out.
+    pub filtered_blocks: u64,
+    /// What it held when the process was at its peak.
+    pub peak_bytes: u64,
+    /// Bytes of its successful allocations.
+    pub allocated_bytes: u64,
+    /// Its successful allocations.
+    pub allocated_blocks: u64,
+    /// Of them freed.
+    pub freed_bytes: u64,
+    /// Of them freed.
+    pub freed_blocks: u64,
+    /// Birth of the oldest live block, `None` without live blocks.
+    pub oldest: Option<Nanos>,
+    /// Birth of the newest live block.
+    pub newest: Option<Nanos>,
+    /// Smallest and largest live block, bytes; `None` without live blocks.
+    pub sizes: Option<(u64, u64)>,
+    /// Growth of its live bytes.
+    pub growth: Growth,
+    /// The oldest live blocks, where asked for.
+    pub blocks: Vec<BlockSnapshot>,
+}
+
+/// One live block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockSnapshot {
+    /// Where.
+    pub address: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Born.
+    pub born: Nanos,
+}

@@ -1,0 +1,16 @@
+//! memtrace: tells where memory goes in programs that already run, without touching them.
+//!
+//! The modules are floors; a floor imports only lower ones (`cargo xtask tidy` checks it):
+//! [`model`] → [`engine`] → adapters ([`source`], [`probe`], [`procfs`], [`symbolize`]) →
+//! [`report`] → [`daemon`] → [`cli`]. `ARCHITECTURE.md` has the map.
+
+pub mod cli;
+#[cfg(feature = "live")]
+pub mod daemon;
+pub mod engine;
+pub mod model;
+pub mod probe;
+pub mod procfs;
+pub mod report;
+pub mod source;
+pub mod symbolize;

@@ -1,0 +1,2 @@
+//! The `memtrace` command.
+fn main() {}

@@ -1,0 +1,213 @@
+//! Everything the tracer learns, from the kernel or from `/proc`, is an [`Event`].
+
+use super::frame::Frame;
+use super::ids::{ModuleId, Nanos, Pid};
+use super::module::Module;
+use super::process::{ProcessInfo, Usage};
+use memtrace_common::function::FunctionId;
+use memtrace_common::wire::{Loss, StackEnd};
+use std::sync::Arc;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event<'a> {
+    /// When.
+    pub time: Nanos,
+    /// In which process; 0 for the machine or the tracer.
+    pub process: Pid,
+    /// In which thread; 0 where that has no meaning.
+    pub thread: u32,
+    /// What.
+    pub what: What<'a>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What<'a> {
+    /// An allocation returned.
+    Allocation(Allocation<'a>),
+    /// A block was given back.
+    Free(Free),
+    /// A reallocation returned.
+    Reallocation(Reallocation<'a>),
+    /// `mmap` succeeded.
+    Map(Map),
+    /// `munmap` succeeded.
+    Unmap(Unmap),
+    /// `mremap` succeeded.
+    Remap(Remap),
+    /// `brk` returned: the heap segment now ends here.
+    Break {
+        /// First byte after the segment.
+        end: u64,
+    },
+    /// A task was created.
+    Fork(Fork),
+    /// The process runs a new program: its address space is another one.
+    Exec,
+    /// The process has gone.
+    Exit {
+        /// As `wait(2)` gives it.
+        status: u32,
+    },
+    /// From here on the process is traced (read from `/proc`; also again after exec).
+    ProcessSeen(Arc<ProcessInfo>),
+    /// The heap segment as it was when the process was seen.
+    BreakSeen {
+        /// First byte.
+        start: u64,
+        /// First byte after it.
+        end: u64,
+    },
+    /// A file was seen for the first time.
+    ModuleSeen(Arc<Module>),
+    /// All executable mappings of the process, in order of address; replaces what was known.
+    Mappings(Arc<[CodeMapping]>),
+    /// Memory and CPU of the process.
+    Usage(Usage),
+    /// Something was lost since the last such event.
+    Lost {
+        /// Why.
+        cause: Loss,
+        /// How many.
+        count: u64,
+    },
+    /// An interval has ended: every process's growth series gets a point.
+    Mark,
+}
+
+/// A call stack on its way into the engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StackRef<'a> {
+    /// The kernel side's id within the process; 0: there is no stack.
+    pub id: u64,
+    /// How it ended, where frames are given.
+    pub end: StackEnd,
+    /// Frames from the allocator's caller outwards, 8 bytes each in the machine's byte order
+    /// ([`memtrace_common::wire::WireFrame`]). Empty: sent before under the same id.
+    pub frames: &'a [u8],
+}
+
+/// See [`What::Allocation`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Allocation<'a> {
+    /// Which function was called.
+    pub function: FunctionId,
+    /// The block; 0: the call failed.
+    pub address: u64,
+    /// Bytes asked for.
+    pub size: u64,
+    /// Mean sampling interval in bytes; 0: every allocation.
+    pub sample_interval: u64,
+    /// Who called.
+    pub stack: StackRef<'a>,
+}
+
+/// See [`What::Free`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Free {
+    /// Which function was called.
+    pub function: FunctionId,
+    /// The block.
+    pub address: u64,
+    /// Called from inside the allocator itself.
+    pub inside_allocator: bool,
+}
+
+/// See [`What::Reallocation`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reallocation<'a> {
+    /// The block before; 0: an allocation.
+    pub old_address: u64,
+    /// When the call was entered.
+    pub entered: Nanos,
+    /// The block after, size, stack and function. Address 0: failed, or freed if the size is 0.
+    pub new: Allocation<'a>,
+}
+
+/// See [`What::Map`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Map {
+    /// First byte.
+    pub address: u64,
+    /// Bytes, as asked.
+    pub length: u64,
+    /// `PROT_*`.
+    pub protection: u32,
+    /// `MAP_*`.
+    pub flags: u32,
+    /// Offset in the file, where it is one's mapping.
+    pub file_offset: u64,
+}
+
+/// See [`What::Unmap`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unmap {
+    /// First byte.
+    pub address: u64,
+    /// Bytes.
+    pub length: u64,
+    /// When the call was entered.
+    pub entered: Nanos,
+}
+
+/// See [`What::Remap`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remap {
+    /// First byte before.
+    pub old_address: u64,
+    /// Bytes before.
+    pub old_length: u64,
+    /// First byte after.
+    pub address: u64,
+    /// Bytes after.
+    pub length: u64,
+    /// When the call was entered.
+    pub entered: Nanos,
+}
+
+/// See [`What::Fork`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// Thread-group id of the new task; the parent's own for a thread.
+    pub child_process: Pid,
+    /// Thread id of the new task.
+    pub child_thread: u32,
+    /// `CLONE_*`.
+    pub clone_flags: u64,
+}
+
+impl Fork {
+    /// `CLONE_VM` of `sched.h`.
+    const CLONE_VM: u64 = 0x100;
+
+    /// The new task lives in the parent's address space (threads, `vfork`).
+    #[must_use]
+    pub const fn shares_memory(self) -> bool {
+        self.clone_flags & Self::CLONE_VM != 0
+    }
+}
+
+/// An executable mapping of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeMapping {
+    /// First address.
+    pub start: u64,
+    /// First address after it.
+    pub end: u64,
+    /// Offset in the file of `start`.
+    pub file_offset: u64,
+    /// Which file.
+    pub module: ModuleId,
+}
+
+impl CodeMapping {
+    /// The frame for an address inside this mapping.
+    #[must_use]
+    pub const fn frame(&self, address: u64) -> Frame {
+        Frame::InFile {
+            module: self.module,
+            offset: address.wrapping_sub(self.start).wrapping_add(self.file_offset),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Floor 1: the words the whole program speaks. Plain data, no behaviour beyond itself.
+
+pub mod event;
+pub mod frame;
+pub mod ids;
+pub mod module;
+pub mod process;

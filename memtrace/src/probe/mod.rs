@@ -1,0 +1,1 @@
+//! Floor 3: allocators, probe sites and links.

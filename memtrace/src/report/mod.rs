@@ -1,0 +1,1 @@
+//! Floor 4: snapshot + symbolizer → report → bytes.
