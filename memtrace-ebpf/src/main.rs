@@ -1,8 +1,29 @@
-//! The kernel side.
+//! The kernel side: observes allocator functions, mappings and processes; unwinds; emits; counts
+//! every loss. Programs are grouped by what they watch in `probes`.
 #![no_std]
 #![no_main]
+#![expect(internal_features, reason = "atomic operations; see `atomic`")]
+#![feature(core_intrinsics)]
+
+mod atomic;
+mod emit;
+mod knobs;
+mod maps;
+mod memory;
+mod pending;
+mod probes;
+mod stack;
+mod unwind;
+
+/// The kernel's helpers for reading other memory and walking stacks are open to GPL-compatible
+/// programs only.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
 #[cfg(not(test))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {
+    // Never reached: the verifier rejects a program in which this loop is reachable.
     loop {}
 }

@@ -1,0 +1,67 @@
+//! Putting records into the ring. A record that finds no room is counted, never silent.
+
+use crate::knobs::WAKE_BYTES;
+use crate::maps::{EVENTS, lost};
+use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
+use memtrace_common::wire::{Header, Kind, Loss};
+
+/// Who runs now.
+#[derive(Clone, Copy)]
+pub(crate) struct Task {
+    /// Thread-group id.
+    pub(crate) process: u32,
+    /// Thread id.
+    pub(crate) thread: u32,
+}
+
+impl Task {
+    /// The current task.
+    #[inline(always)]
+    pub(crate) fn current() -> Self {
+        let id = bpf_get_current_pid_tgid();
+        Self { process: (id >> 32) as u32, thread: id as u32 }
+    }
+
+    /// A header for a record of `body` bytes made by this task now.
+    #[inline(always)]
+    pub(crate) fn header(self, kind: Kind, body: usize) -> Header {
+        Header {
+            length: (size_of::<Header>() + body) as u16,
+            kind: kind as u8,
+            process: self.process,
+            thread: self.thread,
+            // SAFETY: the helper has no preconditions.
+            time: unsafe { bpf_ktime_get_ns() },
+            ..Header::default()
+        }
+    }
+}
+
+/// A record without frames.
+#[repr(C)]
+struct Record<B> {
+    header: Header,
+    body: B,
+}
+
+/// Sends a record without frames; counts `loss` if there is no room.
+#[inline(always)]
+pub(crate) fn send<B: Copy + 'static>(header: Header, body: B, loss: Loss) {
+    let Some(mut entry) = EVENTS.reserve::<Record<B>>(0) else {
+        lost(loss);
+        return;
+    };
+    entry.write(Record { header, body });
+    entry.submit(wake_flags(size_of::<Record<B>>() as u64));
+}
+
+/// Whether to wake the reader: waking costs microseconds, so only each [`WAKE_BYTES`] of waiting
+/// data, counted when a record crosses such a boundary. Between, the reader looks by itself.
+#[inline(always)]
+pub(crate) fn wake_flags(record: u64) -> u64 {
+    let step = WAKE_BYTES.load();
+    let waiting = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA));
+    let crossed = waiting >= step && (waiting & (step - 1)) <= record;
+    u64::from(if crossed { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
+}

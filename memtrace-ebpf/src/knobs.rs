@@ -1,0 +1,41 @@
+//! Read-only globals that user space sets before loading; the verifier prunes what they switch off.
+
+use aya_ebpf::Global;
+
+/// Version of the wire format this object speaks.
+#[unsafe(no_mangle)]
+pub(crate) static WIRE_VERSION: Global<u64> = Global::new(memtrace_common::wire::VERSION as u64);
+
+/// The reader is woken each time this many bytes more are waiting; a power of two.
+#[unsafe(no_mangle)]
+pub(crate) static WAKE_BYTES: Global<u64> = Global::new(1 << 20);
+
+/// 1: `bpf_task_pt_regs` and `bpf_get_current_task_btf` exist (Linux 5.15).
+#[unsafe(no_mangle)]
+pub(crate) static HAS_TASK_REGS: Global<u64> = Global::new(1);
+
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        $($(#[$doc])* #[unsafe(no_mangle)] pub(crate) static $name: Global<u64> = Global::new(0);)*
+    };
+}
+
+// Byte offsets in this kernel's structures, read from its BTF by user space.
+offsets! {
+    /// `task_struct.pid`: the thread's id.
+    OFFSET_TASK_PID;
+    /// `task_struct.tgid`.
+    OFFSET_TASK_TGID;
+    /// `task_struct.exit_code`.
+    OFFSET_TASK_EXIT_CODE;
+    /// `task_struct.group_leader`.
+    OFFSET_TASK_GROUP_LEADER;
+    /// `task_struct.signal`.
+    OFFSET_TASK_SIGNAL;
+    /// `signal_struct.live`: threads that have not exited.
+    OFFSET_SIGNAL_LIVE;
+    /// `signal_struct.flags`.
+    OFFSET_SIGNAL_FLAGS;
+    /// `signal_struct.group_exit_code`.
+    OFFSET_SIGNAL_GROUP_EXIT_CODE;
+}

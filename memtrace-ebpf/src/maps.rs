@@ -1,0 +1,112 @@
+//! The maps, and the two kinds of counters in them.
+
+use crate::atomic;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuArray, RingBuf};
+use memtrace_common::limits::{
+    MAX_NESTING, MAX_PENDING_THREADS, MAX_SENT_STACKS, MAX_TARGETS, SCRATCH_SLOTS,
+};
+use memtrace_common::wire::{Counter, Loss};
+
+/// A traced process.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
+    /// Changes whenever an address may begin to mean other code (exec, a new executable mapping),
+    /// so that stacks of before and after get different ids.
+    pub(crate) epoch: u64,
+}
+
+/// A call of an allocator function (or of `munmap`, `mremap`) that has not returned.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Call {
+    /// Stack pointer at the function's entry: where the return address lies.
+    pub(crate) stack_pointer: u64,
+    /// Bytes asked for.
+    pub(crate) size: u64,
+    /// The pointer argument: the old block, or the place for the result.
+    pub(crate) pointer: u64,
+    /// When it was entered, ns.
+    pub(crate) entered: u64,
+    /// The site's cookie.
+    pub(crate) site: u64,
+    /// 1: called from inside another allocator function; its return is no event.
+    pub(crate) nested: u64,
+}
+
+/// What a thread has pending.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Thread {
+    /// Entries of `calls` in use.
+    pub(crate) depth: u64,
+    /// Outermost first.
+    pub(crate) calls: [Call; MAX_NESTING],
+    /// When the pending `munmap` or `mremap` was entered, ns.
+    pub(crate) mapping_entered: u64,
+}
+
+/// Records on their way to the daemon. User space sets the size before loading.
+#[map]
+pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
+
+/// Processes that are traced, by thread-group id.
+#[map]
+pub(crate) static TARGETS: HashMap<u32, Target> = HashMap::with_max_entries(MAX_TARGETS, 0);
+
+/// Threads with something pending, by thread id.
+#[map]
+pub(crate) static THREADS: HashMap<u32, Thread> = HashMap::with_max_entries(MAX_PENDING_THREADS, 0);
+
+/// Ids of call stacks whose frames were sent.
+#[map]
+pub(crate) static SENT_STACKS: LruHashMap<u64, u64> =
+    LruHashMap::with_max_entries(MAX_SENT_STACKS, 0);
+
+/// Buffers for call stacks; see [`crate::stack::Scratch`].
+#[map]
+pub(crate) static SCRATCH: PerCpuArray<crate::stack::Scratch> =
+    PerCpuArray::with_max_entries(SCRATCH_SLOTS, 0);
+
+/// Which of this CPU's buffers are taken (0 free, 1 taken).
+#[map]
+pub(crate) static SCRATCH_TAKEN: PerCpuArray<u64> = PerCpuArray::with_max_entries(SCRATCH_SLOTS, 0);
+
+/// What was not sent, by [`Loss`].
+#[map]
+pub(crate) static LOSSES: PerCpuArray<u64> =
+    PerCpuArray::with_max_entries(Loss::ALL.len() as u32, 0);
+
+/// What was done, by [`Counter`].
+#[map]
+pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::COUNT, 0);
+
+/// Adds to a per-CPU counter. Atomic, because another program may preempt this one on its CPU.
+#[inline(always)]
+fn add(map: &PerCpuArray<u64>, index: u32, amount: u64) {
+    if let Some(counter) = map.get_ptr_mut(index) {
+        // SAFETY: the map's value is an aligned u64 that lives as long as the program runs, and is
+        // only ever accessed atomically or read by user space.
+        unsafe { atomic::add(counter, amount) };
+    }
+}
+
+/// Counts something that was not sent.
+#[inline(always)]
+pub(crate) fn lost(cause: Loss) {
+    add(&LOSSES, cause as u32, 1);
+}
+
+/// Adds to an activity counter.
+#[inline(always)]
+pub(crate) fn count(counter: Counter, amount: u64) {
+    add(&COUNTERS, counter as u32, amount);
+}
+
+/// The traced process that runs now, if it is one.
+#[inline(always)]
+pub(crate) fn target(process: u32) -> Option<Target> {
+    // SAFETY: values are plain data; a torn epoch cannot occur, it is one aligned word.
+    unsafe { TARGETS.get(&process) }.copied()
+}

@@ -1,0 +1,42 @@
+//! Reading the target's and the kernel's memory, bounded and never faulting.
+
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
+use core::ffi::c_void;
+use core::mem::MaybeUninit;
+
+/// Plain values for which every bit pattern is valid.
+pub(crate) trait Plain: Copy {}
+impl Plain for u32 {}
+impl Plain for u64 {}
+impl<const N: usize> Plain for [u64; N] {}
+
+/// Reads from the current process's memory; `None` if the page is not there or not readable.
+#[inline(always)]
+pub(crate) fn read_user<T: Plain>(address: u64) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper writes exactly `size_of::<T>()` bytes to a buffer of that size; it checks
+    // the source itself. On success the value is initialised, and any bits are a valid `T`.
+    unsafe {
+        let status = bpf_probe_read_user(
+            value.as_mut_ptr().cast::<c_void>(),
+            size_of::<T>() as u32,
+            address as *const c_void,
+        );
+        if status == 0 { Some(value.assume_init()) } else { None }
+    }
+}
+
+/// Reads kernel memory; `None` if it cannot be read.
+#[inline(always)]
+pub(crate) fn read_kernel<T: Plain>(address: u64) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: as in `read_user`.
+    unsafe {
+        let status = bpf_probe_read_kernel(
+            value.as_mut_ptr().cast::<c_void>(),
+            size_of::<T>() as u32,
+            address as *const c_void,
+        );
+        if status == 0 { Some(value.assume_init()) } else { None }
+    }
+}

@@ -1,0 +1,38 @@
+//! Programs that do nothing, or only count: the floor for benchmarks, the calibration of a probe
+//! site's price, and `doctor`'s one-second count of hits before anything is traced.
+
+use crate::maps::{count, target};
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::macros::{uprobe, uretprobe};
+use aya_ebpf::programs::{ProbeContext, RetProbeContext};
+use core::ffi::c_void;
+use memtrace_common::wire::Counter;
+
+/// Nothing, at an entry or (session) at entry and return.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "uprobe")]
+fn nothing_session(_context: *mut c_void) -> u32 {
+    0
+}
+
+/// Nothing, at an entry.
+#[uprobe]
+fn nothing_entry(_context: ProbeContext) -> u32 {
+    0
+}
+
+/// Nothing, at a return.
+#[uretprobe]
+fn nothing_return(_context: RetProbeContext) -> u32 {
+    0
+}
+
+/// Counts entries of traced processes.
+#[uprobe]
+fn count_entry(_context: ProbeContext) -> u32 {
+    let process = (bpf_get_current_pid_tgid() >> 32) as u32;
+    if target(process).is_some() {
+        count(Counter::Entries, 1);
+    }
+    0
+}

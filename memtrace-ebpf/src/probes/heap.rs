@@ -1,0 +1,399 @@
+//! Programs on allocator functions. One program serves every function: the site's cookie tells
+//! which it is and where its arguments are.
+//!
+//! Three ways in, for three kinds of links: `heap_session` sees entry and return of one call;
+//! `heap_entry` and `heap_return` are for kernels without sessions; `heap_free` needs no return.
+
+use crate::emit::{Task, send};
+use crate::maps::{Call, Target, count, lost, target};
+use crate::memory::read_user;
+use crate::pending::{Entry, thread, thread_or_new};
+use crate::stack::{is_sent, remember, take, without_stack};
+use crate::unwind::native::Registers;
+use aya_ebpf::bindings::pt_regs;
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+use aya_ebpf::helpers::generated::bpf_get_attach_cookie;
+use aya_ebpf::macros::{uprobe, uretprobe};
+use aya_ebpf::programs::{ProbeContext, RetProbeContext};
+use aya_log_ebpf::{debug, trace};
+use core::ffi::c_void;
+use memtrace_common::site::{NO_ARGUMENT, Role, Site};
+use memtrace_common::wire::{
+    Allocation, Counter, Free, Header, Kind, Loss, Reallocation, StackEnd, TIMED_ONE_IN, flags,
+};
+
+/// Bytes that `ret` takes off the stack.
+const RETURN_ADDRESS: u64 = 8;
+/// What a session's entry returns to run, or to skip, its return.
+const RUN_RETURN: u32 = 0;
+const SKIP_RETURN: u32 = 1;
+
+/// A head with frames behind it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Head<B> {
+    header: Header,
+    body: B,
+}
+
+/// Kernel functions are called by BTF id. These numbers stand for the ids of the running kernel,
+/// which user space puts in their place before it loads the program.
+mod kernel {
+    use core::ffi::c_void;
+
+    /// `bpf_session_is_return` (Linux 6.13).
+    #[inline(always)]
+    pub(super) fn session_is_return(context: *mut c_void) -> bool {
+        // SAFETY: the number is replaced by the function's id before loading; the verifier checks
+        // the call. The kernel returns a bool, of which only the low byte is defined.
+        unsafe {
+            let function: unsafe extern "C" fn(*mut c_void) -> u64 =
+                core::mem::transmute(0x7f00_0001_usize);
+            function(context) & 0xff != 0
+        }
+    }
+
+    /// `bpf_session_cookie` (Linux 6.13): 8 bytes that entry and return share.
+    #[inline(always)]
+    pub(super) fn session_cookie(context: *mut c_void) -> *mut u64 {
+        // SAFETY: as above; the verifier knows the result to be 8 bytes of memory.
+        unsafe {
+            let function: unsafe extern "C" fn(*mut c_void) -> *mut u64 =
+                core::mem::transmute(0x7f00_0002_usize);
+            function(context)
+        }
+    }
+}
+
+/// The context of a probe: the registers, and the site that the link's cookie describes.
+#[derive(Clone, Copy)]
+struct Probe {
+    context: *mut c_void,
+    task: Task,
+    target: Target,
+}
+
+impl Probe {
+    /// `None` if the process is not traced.
+    #[inline(always)]
+    fn new(context: *mut c_void) -> Option<Self> {
+        let task = Task::current();
+        let target = target(task.process)?;
+        Some(Self { context, task, target })
+    }
+
+    #[inline(always)]
+    fn registers(&self) -> &pt_regs {
+        // SAFETY: the context of a uprobe program is the registers; the verifier checks accesses.
+        unsafe { &*self.context.cast::<pt_regs>() }
+    }
+
+    #[inline(always)]
+    fn site(&self) -> Site {
+        // SAFETY: a context of this program's type is what the helper wants.
+        Site::unpack(unsafe { bpf_get_attach_cookie(self.context) })
+    }
+
+    #[inline(always)]
+    fn argument(&self, position: u8) -> u64 {
+        let registers = self.registers();
+        match position {
+            0 => registers.rdi,
+            1 => registers.rsi,
+            2 => registers.rdx,
+            3 => registers.rcx,
+            4 => registers.r8,
+            5 => registers.r9,
+            _ => 0,
+        }
+    }
+
+    #[inline(always)]
+    fn entry(&self) -> Entry {
+        let site = self.site();
+        let registers = self.registers();
+        let mut size = self.argument(site.size);
+        if site.count != NO_ARGUMENT {
+            size = product(size, self.argument(site.count));
+        }
+        Entry {
+            site,
+            probed: registers.rip,
+            stack_pointer: registers.rsp.wrapping_add(site.pushed as u64 * 8),
+            size,
+            pointer: self.argument(site.pointer),
+        }
+    }
+}
+
+/// Size of `count` elements. A product that overflows makes the allocator fail; the largest number
+/// says so. By halves: BPF has no 128-bit multiplication, which `checked_mul` (and LLVM for the
+/// usual test by division) would call.
+#[inline(always)]
+const fn product(size: u64, count: u64) -> u64 {
+    let (size_high, size_low) = (size >> 32, size & 0xffff_ffff);
+    let (count_high, count_low) = (count >> 32, count & 0xffff_ffff);
+    let crossed = size_high * count_low + size_low * count_high;
+    if size_high != 0 && count_high != 0 || crossed >> 32 != 0 {
+        return u64::MAX;
+    }
+    let low = size_low * count_low;
+    let sum = (crossed << 32).wrapping_add(low);
+    if sum < low { u64::MAX } else { sum }
+}
+
+/// Runs `body` and, one time in [`TIMED_ONE_IN`], measures how long it took.
+#[inline(always)]
+fn counted(counter: Counter, body: impl FnOnce() -> u32) -> u32 {
+    count(counter, 1);
+    // SAFETY: the helpers have no preconditions.
+    let random = unsafe { aya_ebpf::helpers::generated::bpf_get_prandom_u32() };
+    if u64::from(random) & (TIMED_ONE_IN - 1) != 0 {
+        return body();
+    }
+    // SAFETY: no preconditions.
+    let began = unsafe { bpf_ktime_get_ns() };
+    let result = body();
+    // SAFETY: no preconditions.
+    count(Counter::TimedNanoseconds, unsafe { bpf_ktime_get_ns() } - began);
+    count(Counter::TimedRuns, 1);
+    result
+}
+
+/// Entry and return in one program, told apart by the kernel. `aya`'s macro would always return 0,
+/// but here the value decides whether the return is run, so the section is given by hand.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "uprobe")]
+fn heap_session(context: *mut c_void) -> u32 {
+    let Some(probe) = Probe::new(context) else { return SKIP_RETURN };
+    if kernel::session_is_return(context) {
+        // SAFETY: the kernel gives 8 readable bytes.
+        let size = unsafe { *kernel::session_cookie(context) };
+        return session_return(probe, size);
+    }
+    session_entry(probe)
+}
+
+#[inline(always)]
+fn session_entry(probe: Probe) -> u32 {
+    count(Counter::Entries, 1);
+    let entry = probe.entry();
+    if entry.site.nests {
+        return enter_pending(probe, entry);
+    }
+    if let Some(thread) = thread(probe.task.thread)
+        && thread.is_nested(&entry)
+    {
+        return SKIP_RETURN;
+    }
+    // SAFETY: the kernel gives 8 writable bytes.
+    unsafe { *kernel::session_cookie(probe.context) = entry.size };
+    RUN_RETURN
+}
+
+#[inline(always)]
+fn session_return(probe: Probe, size: u64) -> u32 {
+    counted(Counter::Returns, || {
+        let site = probe.site();
+        if site.nests {
+            leave_pending(probe);
+        } else {
+            finish(probe, Call { site: site.pack(), size, ..no_call() });
+        }
+        0
+    })
+}
+
+#[inline(always)]
+const fn no_call() -> Call {
+    Call { stack_pointer: 0, size: 0, pointer: 0, entered: 0, site: 0, nested: 0 }
+}
+
+/// The entry alone, for multi and perf links.
+#[uprobe]
+fn heap_entry(context: ProbeContext) -> u32 {
+    let Some(probe) = Probe::new(context.regs.cast()) else { return 0 };
+    count(Counter::Entries, 1);
+    enter_any(probe, probe.entry());
+    0
+}
+
+/// The return alone, for multi and perf links.
+#[uretprobe]
+fn heap_return(context: RetProbeContext) -> u32 {
+    let Some(probe) = Probe::new(context.regs.cast()) else { return 0 };
+    counted(Counter::Returns, || {
+        leave_pending(probe);
+        0
+    })
+}
+
+/// Remembers a call until its return, unless it is nested in another one.
+#[inline(always)]
+fn enter_pending(probe: Probe, entry: Entry) -> u32 {
+    let Some(thread) = thread_or_new(probe.task.thread) else { return SKIP_RETURN };
+    if thread.is_nested(&entry) {
+        return SKIP_RETURN;
+    }
+    // SAFETY: no preconditions.
+    let now = unsafe { bpf_ktime_get_ns() };
+    if thread.push(&entry, now, false) { RUN_RETURN } else { SKIP_RETURN }
+}
+
+/// Remembers a call until its return, which will come whatever we say: nested calls are marked.
+#[inline(always)]
+fn enter_any(probe: Probe, entry: Entry) {
+    let Some(thread) = thread_or_new(probe.task.thread) else { return };
+    let nested = thread.is_nested(&entry);
+    // SAFETY: no preconditions.
+    thread.push(&entry, unsafe { bpf_ktime_get_ns() }, nested);
+}
+
+#[inline(always)]
+fn leave_pending(probe: Probe) {
+    let stack_pointer = probe.registers().rsp.wrapping_sub(RETURN_ADDRESS);
+    let call = thread(probe.task.thread).and_then(|thread| thread.pop(stack_pointer));
+    match call {
+        Some(call) if call.nested == 0 => finish(probe, call),
+        Some(_) => {}
+        None => {
+            lost(Loss::Unpaired);
+            debug!(&RetProbeContext::new(probe.context), "unpaired return at {:x}", stack_pointer);
+        }
+    }
+}
+
+/// A call has returned: sends what it did.
+#[inline(always)]
+fn finish(probe: Probe, call: Call) {
+    let site = Site::unpack(call.site);
+    let Some(address) = result(&probe, site, call.pointer) else {
+        lost(Loss::ResultUnreadable);
+        return;
+    };
+    trace!(&RetProbeContext::new(probe.context), "{} bytes at {:x}", call.size, address);
+    if site.role as u8 == Role::Reallocate as u8 {
+        let header = header_of(&probe, site, Kind::Reallocation, size_of::<Reallocation>());
+        let body = Reallocation {
+            old_address: call.pointer,
+            address,
+            size: call.size,
+            entered: call.entered,
+            ..Reallocation::default()
+        };
+        send_with_stack(&probe, header, body, |body, id| body.stack = id, address != 0);
+    } else {
+        let header = header_of(&probe, site, Kind::Allocation, size_of::<Allocation>());
+        let body = Allocation { address, size: call.size, ..Allocation::default() };
+        send_with_stack(&probe, header, body, |body, id| body.stack = id, address != 0);
+    }
+}
+
+#[inline(always)]
+fn header_of(probe: &Probe, site: Site, kind: Kind, body: usize) -> Header {
+    Header { function: site.function.0, ..probe.task.header(kind, body) }
+}
+
+/// The block that a call gave; 0 if it failed, `None` if that cannot be read.
+#[inline(always)]
+fn result(probe: &Probe, site: Site, pointer: u64) -> Option<u64> {
+    let returned = probe.registers().rax;
+    if !site.result_by_pointer {
+        return Some(returned);
+    }
+    // The low 32 bits are the C int; the others are not defined.
+    if returned as u32 != 0 { Some(0) } else { read_user::<u64>(pointer) }
+}
+
+/// Sends head and body with the current stack: frames the first time, the id alone afterwards.
+#[inline(always)]
+fn send_with_stack<B: Copy + 'static>(
+    probe: &Probe,
+    header: Header,
+    mut body: B,
+    set_stack: impl Fn(&mut B, u64),
+    wanted: bool,
+) {
+    let loss = if header.kind == Kind::Reallocation as u8 {
+        Loss::RingReallocation
+    } else {
+        Loss::RingAllocation
+    };
+    if !wanted {
+        return send(header, body, loss);
+    }
+    let Some(mut scratch) = take() else {
+        without_stack();
+        return send(header, body, loss);
+    };
+    let registers = probe.registers();
+    let start = Registers {
+        instruction: registers.rip,
+        stack: registers.rsp,
+        frame: registers.rbp,
+    };
+    let seed = u64::from(probe.task.process) << 32 ^ probe.target.epoch;
+    let walked = scratch.walk(start, seed);
+    set_stack(&mut body, walked.id);
+    if is_sent(walked.id) {
+        send(header, body, loss);
+    } else {
+        send_frames(&mut scratch, with_frames(header, walked.frames, walked.end), body, loss, walked.id);
+    }
+    scratch.give_back();
+}
+
+#[inline(always)]
+fn with_frames(header: Header, frames: usize, end: StackEnd) -> Header {
+    Header {
+        length: header.length + (frames * 8) as u16,
+        frames: frames as u16,
+        stack_end: end as u8,
+        ..header
+    }
+}
+
+#[inline(always)]
+fn send_frames<B: Copy>(
+    scratch: &mut crate::stack::Taken,
+    header: Header,
+    body: B,
+    loss: Loss,
+    id: u64,
+) {
+    if scratch.send(Head { header, body }, header.frames as usize) {
+        remember(id);
+    } else {
+        lost(loss);
+    }
+}
+
+/// A block is given back. Needs no return, so its site may lie behind instructions.
+#[uprobe]
+fn heap_free(context: ProbeContext) -> u32 {
+    let Some(probe) = Probe::new(context.regs.cast()) else { return 0 };
+    counted(Counter::Entries, || {
+        free(probe);
+        0
+    })
+}
+
+#[inline(always)]
+fn free(probe: Probe) {
+    let entry = probe.entry();
+    if entry.pointer == 0 {
+        return;
+    }
+    if let Some(thread) = thread(probe.task.thread)
+        && thread.is_nested(&entry)
+    {
+        return;
+    }
+    let inside = read_user::<u64>(entry.stack_pointer)
+        .is_some_and(|caller| entry.site.is_inside_allocator(entry.probed, caller));
+    let header = Header {
+        flags: if inside { flags::INSIDE_ALLOCATOR } else { 0 },
+        ..header_of(&probe, entry.site, Kind::Free, size_of::<Free>())
+    };
+    send(header, Free { address: entry.pointer }, Loss::RingFree);
+}

@@ -1,0 +1,6 @@
+//! The programs, by what they watch.
+
+mod baseline;
+mod heap;
+mod pages;
+mod process;

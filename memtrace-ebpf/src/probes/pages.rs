@@ -1,0 +1,178 @@
+//! Programs on `mmap`, `munmap`, `mremap` and `brk`: the second ledger.
+//!
+//! The arguments are read at the exit from the registers that the thread entered the kernel with.
+//! `munmap` and `mremap` are also noted at their entry: another thread may get the address before
+//! the exit is seen, so the record says when the call began.
+
+use crate::atomic;
+use crate::emit::{Task, send};
+use crate::knobs::HAS_TASK_REGS;
+use crate::maps::{TARGETS, target};
+use crate::memory::read_kernel;
+use crate::pending::{thread, thread_or_new};
+use aya_ebpf::bindings::pt_regs;
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
+use aya_ebpf::macros::tracepoint;
+use aya_ebpf::programs::TracePointContext;
+use core::mem::offset_of;
+use memtrace_common::wire::{Break, Kind, Loss, Map, Remap, Unmap};
+
+/// `PROT_EXEC` of `mman.h`.
+const PROT_EXEC: u64 = 4;
+/// System calls return errors as −4095 … −1.
+const FIRST_ERROR: u64 = -4095_i64 as u64;
+/// Offset of the result in a `sys_exit_*` tracepoint's record (common fields 8, nr 8).
+const RESULT: usize = 16;
+
+/// A system call of a traced process that has returned.
+struct SystemCall {
+    task: Task,
+    registers: u64,
+    result: u64,
+}
+
+impl SystemCall {
+    #[inline(always)]
+    fn returned(context: &TracePointContext) -> Option<Self> {
+        let task = Task::current();
+        target(task.process)?;
+        if HAS_TASK_REGS.load() == 0 {
+            return None;
+        }
+        // SAFETY: the record of a `sys_exit_*` tracepoint has 8 bytes there; the second helper
+        // takes the task that the first one gives.
+        unsafe {
+            let result: i64 = context.read_at(RESULT).ok()?;
+            let registers = bpf_task_pt_regs(bpf_get_current_task_btf()) as u64;
+            Some(Self { task, registers, result: result as u64 })
+        }
+    }
+
+    #[inline(always)]
+    fn failed(&self) -> bool {
+        self.result >= FIRST_ERROR
+    }
+
+    #[inline(always)]
+    fn register(&self, offset: usize) -> u64 {
+        read_kernel::<u64>(self.registers + offset as u64).unwrap_or(0)
+    }
+
+    /// When the call began, as its entry noted.
+    #[inline(always)]
+    fn entered(&self) -> u64 {
+        thread(self.task.thread).map_or(0, |thread| thread.mapping_entered)
+    }
+
+    #[inline(always)]
+    fn send<B: Copy + 'static>(&self, kind: Kind, body: B) {
+        send(self.task.header(kind, size_of::<B>()), body, Loss::RingMapping);
+    }
+}
+
+#[inline(always)]
+fn note_entry() {
+    let task = Task::current();
+    if target(task.process).is_none() {
+        return;
+    }
+    if let Some(thread) = thread_or_new(task.thread) {
+        // SAFETY: no preconditions.
+        thread.mapping_entered = unsafe { bpf_ktime_get_ns() };
+    }
+}
+
+/// From now on addresses of this process may mean other code.
+#[inline(always)]
+pub(super) fn begin_epoch(process: u32) {
+    if let Some(target) = TARGETS.get_ptr_mut(&process) {
+        // SAFETY: an aligned u64 in the map's value, changed only atomically.
+        unsafe { atomic::add(&raw mut (*target).epoch, 1) };
+    }
+}
+
+/// `mmap` has returned.
+#[tracepoint(category = "syscalls", name = "sys_exit_mmap")]
+fn mmap_exit(context: TracePointContext) -> u32 {
+    if let Some(call) = SystemCall::returned(&context)
+        && !call.failed()
+    {
+        let protection = call.register(offset_of!(pt_regs, rdx));
+        if protection & PROT_EXEC != 0 {
+            begin_epoch(call.task.process);
+        }
+        call.send(
+            Kind::Map,
+            Map {
+                address: call.result,
+                length: call.register(offset_of!(pt_regs, rsi)),
+                protection: protection as u32,
+                flags: call.register(offset_of!(pt_regs, r10)) as u32,
+                file_offset: call.register(offset_of!(pt_regs, r9)),
+            },
+        );
+    }
+    0
+}
+
+/// `munmap` is entered.
+#[tracepoint(category = "syscalls", name = "sys_enter_munmap")]
+fn munmap_enter(_context: TracePointContext) -> u32 {
+    note_entry();
+    0
+}
+
+/// `munmap` has returned.
+#[tracepoint(category = "syscalls", name = "sys_exit_munmap")]
+fn munmap_exit(context: TracePointContext) -> u32 {
+    if let Some(call) = SystemCall::returned(&context)
+        && !call.failed()
+    {
+        call.send(
+            Kind::Unmap,
+            Unmap {
+                address: call.register(offset_of!(pt_regs, rdi)),
+                length: call.register(offset_of!(pt_regs, rsi)),
+                entered: call.entered(),
+            },
+        );
+    }
+    0
+}
+
+/// `mremap` is entered.
+#[tracepoint(category = "syscalls", name = "sys_enter_mremap")]
+fn mremap_enter(_context: TracePointContext) -> u32 {
+    note_entry();
+    0
+}
+
+/// `mremap` has returned.
+#[tracepoint(category = "syscalls", name = "sys_exit_mremap")]
+fn mremap_exit(context: TracePointContext) -> u32 {
+    if let Some(call) = SystemCall::returned(&context)
+        && !call.failed()
+    {
+        call.send(
+            Kind::Remap,
+            Remap {
+                old_address: call.register(offset_of!(pt_regs, rdi)),
+                old_length: call.register(offset_of!(pt_regs, rsi)),
+                address: call.result,
+                length: call.register(offset_of!(pt_regs, rdx)),
+                entered: call.entered(),
+            },
+        );
+    }
+    0
+}
+
+/// `brk` has returned. It gives the segment's end, whether it moved or not.
+#[tracepoint(category = "syscalls", name = "sys_exit_brk")]
+fn brk_exit(context: TracePointContext) -> u32 {
+    if let Some(call) = SystemCall::returned(&context) {
+        call.send(Kind::Break, Break { end: call.result });
+    }
+    0
+}

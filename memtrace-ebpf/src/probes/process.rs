@@ -1,0 +1,75 @@
+//! Programs on the life of processes: tasks created, programs executed, processes gone.
+
+use crate::emit::{Task, send};
+use crate::knobs::{
+    OFFSET_SIGNAL_FLAGS, OFFSET_SIGNAL_GROUP_EXIT_CODE, OFFSET_SIGNAL_LIVE, OFFSET_TASK_EXIT_CODE,
+    OFFSET_TASK_GROUP_LEADER, OFFSET_TASK_PID, OFFSET_TASK_SIGNAL, OFFSET_TASK_TGID,
+};
+use crate::maps::{THREADS, target};
+use crate::memory::read_kernel;
+use crate::probes::pages::begin_epoch;
+use aya_ebpf::macros::raw_tracepoint;
+use aya_ebpf::programs::RawTracePointContext;
+use memtrace_common::wire::{Exit, Fork, Kind, Loss};
+
+/// `SIGNAL_GROUP_EXIT` of `linux/sched/signal.h`: the exit code is the group's.
+const SIGNAL_GROUP_EXIT: u32 = 4;
+
+/// A task was created by the current one.
+#[raw_tracepoint(tracepoint = "task_newtask")]
+fn task_created(context: RawTracePointContext) -> i32 {
+    let parent = Task::current();
+    if target(parent.process).is_some() {
+        let child: u64 = context.arg(0);
+        let body = Fork {
+            child_process: read_kernel(child + OFFSET_TASK_TGID.load()).unwrap_or(0),
+            child_thread: read_kernel(child + OFFSET_TASK_PID.load()).unwrap_or(0),
+            clone_flags: context.arg(1),
+        };
+        send(parent.header(Kind::Fork, size_of::<Fork>()), body, Loss::RingProcess);
+    }
+    0
+}
+
+/// The current process runs a new program; its old address space is gone.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+fn program_executed(_context: RawTracePointContext) -> i32 {
+    let task = Task::current();
+    if target(task.process).is_some() {
+        begin_epoch(task.process);
+        let _ = THREADS.remove(&task.thread);
+        send(task.header(Kind::Exec, 0), (), Loss::RingProcess);
+    }
+    0
+}
+
+/// A thread ends; the process has gone when it was the last.
+#[raw_tracepoint(tracepoint = "sched_process_exit")]
+fn task_exited(context: RawTracePointContext) -> i32 {
+    let task = Task::current();
+    if target(task.process).is_some() {
+        let _ = THREADS.remove(&task.thread);
+        let ended: u64 = context.arg(0);
+        if let Some(status) = group_status(ended) {
+            let body = Exit { status, reserved: 0 };
+            send(task.header(Kind::Exit, size_of::<Exit>()), body, Loss::RingProcess);
+        }
+    }
+    0
+}
+
+/// The process's wait status if no thread of it is left; as `wait_task_zombie` computes it.
+#[inline(always)]
+fn group_status(task: u64) -> Option<u32> {
+    let signal: u64 = read_kernel(task + OFFSET_TASK_SIGNAL.load())?;
+    let live: u32 = read_kernel(signal + OFFSET_SIGNAL_LIVE.load())?;
+    if live != 0 {
+        return None;
+    }
+    let flags: u32 = read_kernel(signal + OFFSET_SIGNAL_FLAGS.load())?;
+    if flags & SIGNAL_GROUP_EXIT != 0 {
+        return read_kernel(signal + OFFSET_SIGNAL_GROUP_EXIT_CODE.load());
+    }
+    let leader: u64 = read_kernel(task + OFFSET_TASK_GROUP_LEADER.load())?;
+    read_kernel(leader + OFFSET_TASK_EXIT_CODE.load())
+}

@@ -1,0 +1,3 @@
+//! Walking the stack of the current user thread.
+
+pub(crate) mod native;

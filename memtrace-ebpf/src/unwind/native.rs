@@ -1,0 +1,76 @@
+//! Frame pointers: the chain that `rbp` begins.
+//!
+//! The kernel's own stack helpers lose the direct caller when they run at a function's entry, so
+//! the first frame is given by the caller here (it is the return address), and only then the chain
+//! is followed.
+
+use crate::memory::read_user;
+use crate::stack::Walked;
+use memtrace_common::limits::MAX_FRAMES;
+use memtrace_common::wire::StackEnd;
+
+/// Where the walk begins: the state right after the return from the allocator function.
+#[derive(Clone, Copy)]
+pub(crate) struct Registers {
+    /// The return address.
+    pub(crate) instruction: u64,
+    /// Stack pointer after the return.
+    pub(crate) stack: u64,
+    /// Frame pointer of the caller, if it keeps one.
+    pub(crate) frame: u64,
+}
+
+/// A frame further up than this from the one below cannot be right (deepest plausible frame).
+const MAX_FRAME_BYTES: u64 = 1 << 20;
+/// User addresses end here with four-level page tables; five-level ones are only given to programs
+/// that ask for them, and not for code.
+const USER_END: u64 = 1 << 47;
+/// The first page is never mapped for code.
+const USER_BEGIN: u64 = 4096;
+/// An odd constant with well-spread bits (the golden ratio times 2⁶⁴), as in Fibonacci hashing.
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[inline(always)]
+fn mix(hash: u64, word: u64) -> u64 {
+    let mixed = (hash ^ word).wrapping_mul(MIX);
+    mixed ^ (mixed >> 29)
+}
+
+/// Walks into `frames`, hashing on the way.
+#[inline(always)]
+pub(crate) fn walk(frames: &mut [u64; MAX_FRAMES], start: Registers, seed: u64) -> Walked {
+    frames[0] = start.instruction;
+    let mut hash = mix(seed, start.instruction);
+    let mut lowest = start.stack;
+    let mut frame = start.frame;
+    let mut end = StackEnd::Depth;
+    let mut depth = 1;
+    while depth < MAX_FRAMES {
+        if frame == 0 {
+            end = StackEnd::Complete;
+            break;
+        }
+        if frame & 7 != 0 || frame.wrapping_sub(lowest) > MAX_FRAME_BYTES {
+            end = StackEnd::NoFramePointer;
+            break;
+        }
+        let Some([next, instruction]) = read_user::<[u64; 2]>(frame) else {
+            end = StackEnd::Unreadable;
+            break;
+        };
+        if instruction == 0 {
+            end = StackEnd::Complete;
+            break;
+        }
+        if !(USER_BEGIN..USER_END).contains(&instruction) {
+            end = StackEnd::NoFramePointer;
+            break;
+        }
+        frames[depth] = instruction;
+        hash = mix(hash, instruction);
+        lowest = frame + 16;
+        frame = next;
+        depth += 1;
+    }
+    Walked { id: mix(hash, end as u64) | 1, frames: depth, end }
+}
