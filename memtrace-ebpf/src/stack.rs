@@ -15,37 +15,75 @@ const HEAD_WORDS: usize = (size_of::<Header>() + size_of::<Reallocation>()) / 8;
 /// A record being put together: the head ends where the frames begin.
 #[repr(C)]
 pub(crate) struct Scratch {
+    /// The last walk's result.
+    id: u64,
     head: [u64; HEAD_WORDS],
     pub(crate) frames: [u64; MAX_FRAMES],
 }
 
-/// A walked stack.
-pub(crate) struct Walked {
-    /// Its id within the process; never 0.
-    pub(crate) id: u64,
+/// A walked stack, as one word can carry it out of a function that is verified on its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Walked(u64);
+
+impl Walked {
+    #[inline(always)]
+    pub(crate) const fn new(frames: usize, end: StackEnd) -> Self {
+        Self((frames as u64) << 8 | end as u64)
+    }
+
     /// How many frames.
-    pub(crate) frames: usize,
+    #[inline(always)]
+    pub(crate) const fn frames(self) -> usize {
+        (self.0 >> 8) as usize
+    }
+
     /// How it ended.
-    pub(crate) end: StackEnd,
+    #[inline(always)]
+    pub(crate) const fn end(self) -> StackEnd {
+        StackEnd::from_number(self.0 as u8)
+    }
 }
 
 /// A scratch buffer of this CPU that nobody else uses until it is given back.
 pub(crate) struct Taken {
     slot: u32,
-    buffer: *mut Scratch,
+}
+
+/// No buffer was free.
+const NONE_FREE: u32 = u32::MAX;
+
+/// Finds a free buffer and takes it. A function of its own for the verifier: what follows is then
+/// checked once and not for every buffer.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn take_scratch() -> u32 {
+    for slot in 0..SCRATCH_SLOTS {
+        let Some(taken) = SCRATCH_TAKEN.get_ptr_mut(slot) else { break };
+        // SAFETY: an aligned u64 in a per-CPU map, only accessed atomically.
+        if unsafe { atomic::swap(taken, 1) } == 0 {
+            return slot;
+        }
+    }
+    NONE_FREE
+}
+
+/// Walks the current user stack into a taken buffer; see [`walk`]. Verified on its own, too.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn walk_into(slot: u32, instruction: u64, stack: u64, frame: u64, seed: u64) -> u64 {
+    let Some(buffer) = SCRATCH.get_ptr_mut(slot) else { return 0 };
+    // SAFETY: the pointer came from the map, and the slot is the caller's.
+    let buffer = unsafe { &mut *buffer };
+    let (id, walked) = walk(&mut buffer.frames, Registers { instruction, stack, frame }, seed);
+    buffer.id = id;
+    walked.0
 }
 
 /// Takes a free buffer. Programs can be preempted by others on the same CPU, hence more than one.
 #[inline(always)]
 pub(crate) fn take() -> Option<Taken> {
-    for slot in 0..SCRATCH_SLOTS {
-        let taken = SCRATCH_TAKEN.get_ptr_mut(slot)?;
-        // SAFETY: an aligned u64 in a per-CPU map, only accessed atomically.
-        if unsafe { atomic::swap(taken, 1) } == 0 {
-            return Some(Taken { slot, buffer: SCRATCH.get_ptr_mut(slot)? });
-        }
-    }
-    None
+    let slot = take_scratch();
+    if slot < SCRATCH_SLOTS { Some(Taken { slot }) } else { None }
 }
 
 impl Taken {
@@ -53,16 +91,24 @@ impl Taken {
     #[inline(always)]
     pub(crate) fn give_back(self) {
         if let Some(taken) = SCRATCH_TAKEN.get_ptr_mut(self.slot) {
-            // SAFETY: as in `take`.
+            // SAFETY: as in `take_scratch`.
             unsafe { atomic::store(taken, 0) };
         }
     }
 
-    /// Walks the current user stack into the buffer. `seed` tells apart processes and epochs.
     #[inline(always)]
-    pub(crate) fn walk(&mut self, registers: Registers, seed: u64) -> Walked {
-        // SAFETY: the pointer came from the map and the slot is ours.
-        walk(unsafe { &mut (*self.buffer).frames }, registers, seed)
+    fn buffer(&self) -> Option<&mut Scratch> {
+        // SAFETY: the pointer comes from the map and the slot is ours.
+        SCRATCH.get_ptr_mut(self.slot).map(|buffer| unsafe { &mut *buffer })
+    }
+
+    /// Walks the current user stack into the buffer. `seed` tells apart processes and epochs. Gives
+    /// the stack's id (never 0) and what was found.
+    #[inline(always)]
+    pub(crate) fn walk(&mut self, registers: Registers, seed: u64) -> (u64, Walked) {
+        let Registers { instruction, stack, frame } = registers;
+        let walked = walk_into(self.slot, instruction, stack, frame, seed);
+        (self.buffer().map_or(0, |buffer| buffer.id), Walked(walked))
     }
 
     /// Sends head and frames as one record; `true` if there was room.
@@ -72,12 +118,13 @@ impl Taken {
         if frames > MAX_FRAMES {
             return false;
         }
+        let Some(buffer) = self.buffer() else { return false };
         let skipped = HEAD_WORDS * 8 - size_of::<H>();
         let length = size_of::<H>() + frames * 8;
         // SAFETY: `head` ends exactly where `frames` begins, `H` fits (asserted above), and
         // `length` stays inside the buffer because `frames` is bounded.
         unsafe {
-            let start = self.buffer.cast::<u8>().add(skipped);
+            let start = (&raw mut buffer.head).cast::<u8>().add(skipped);
             start.cast::<H>().write_unaligned(head);
             let flags = wake_flags(length as u64);
             let ring = (&raw const EVENTS).cast_mut().cast::<c_void>();

@@ -94,17 +94,21 @@ impl Probe {
         Site::unpack(unsafe { bpf_get_attach_cookie(self.context) })
     }
 
+    /// All six register arguments. Read one by one whatever is wanted: the verifier allows fixed
+    /// offsets into the context only, and a choice between registers would become a computed one.
     #[inline(always)]
-    fn argument(&self, position: u8) -> u64 {
-        let registers = self.registers();
-        match position {
-            0 => registers.rdi,
-            1 => registers.rsi,
-            2 => registers.rdx,
-            3 => registers.rcx,
-            4 => registers.r8,
-            5 => registers.r9,
-            _ => 0,
+    fn arguments(&self) -> [u64; 6] {
+        let registers = self.context.cast::<pt_regs>();
+        // SAFETY: the context of a uprobe program is the registers. Volatile keeps the loads apart.
+        unsafe {
+            [
+                (&raw const (*registers).rdi).read_volatile(),
+                (&raw const (*registers).rsi).read_volatile(),
+                (&raw const (*registers).rdx).read_volatile(),
+                (&raw const (*registers).rcx).read_volatile(),
+                (&raw const (*registers).r8).read_volatile(),
+                (&raw const (*registers).r9).read_volatile(),
+            ]
         }
     }
 
@@ -112,17 +116,32 @@ impl Probe {
     fn entry(&self) -> Entry {
         let site = self.site();
         let registers = self.registers();
-        let mut size = self.argument(site.size);
+        let arguments = self.arguments();
+        let mut size = choose(&arguments, site.size);
         if site.count != NO_ARGUMENT {
-            size = product(size, self.argument(site.count));
+            size = product(size, choose(&arguments, site.count));
         }
         Entry {
             site,
             probed: registers.rip,
             stack_pointer: registers.rsp.wrapping_add(site.pushed as u64 * 8),
             size,
-            pointer: self.argument(site.pointer),
+            pointer: choose(&arguments, site.pointer),
         }
+    }
+}
+
+/// The argument at `position`; 0 for one that the function does not have.
+#[inline(always)]
+fn choose(arguments: &[u64; 6], position: u8) -> u64 {
+    match position {
+        0 => arguments[0],
+        1 => arguments[1],
+        2 => arguments[2],
+        3 => arguments[3],
+        4 => arguments[4],
+        5 => arguments[5],
+        _ => 0,
     }
 }
 
@@ -252,8 +271,9 @@ fn enter_any(probe: Probe, entry: Entry) {
 #[inline(always)]
 fn leave_pending(probe: Probe) {
     let stack_pointer = probe.registers().rsp.wrapping_sub(RETURN_ADDRESS);
-    let call = thread(probe.task.thread).and_then(|thread| thread.pop(stack_pointer));
-    match call {
+    // A thread that never entered a call since tracing began returns from an older one.
+    let Some(thread) = thread(probe.task.thread) else { return };
+    match thread.pop(stack_pointer) {
         Some(call) if call.nested == 0 => finish(probe, call),
         Some(_) => {}
         None => {
@@ -333,12 +353,13 @@ fn send_with_stack<B: Copy + 'static>(
         frame: registers.rbp,
     };
     let seed = u64::from(probe.task.process) << 32 ^ probe.target.epoch;
-    let walked = scratch.walk(start, seed);
-    set_stack(&mut body, walked.id);
-    if is_sent(walked.id) {
+    let (id, walked) = scratch.walk(start, seed);
+    set_stack(&mut body, id);
+    if is_sent(id) {
         send(header, body, loss);
     } else {
-        send_frames(&mut scratch, with_frames(header, walked.frames, walked.end), body, loss, walked.id);
+        let header = with_frames(header, walked.frames(), walked.end());
+        send_frames(&mut scratch, header, body, loss, id);
     }
     scratch.give_back();
 }

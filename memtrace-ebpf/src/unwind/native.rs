@@ -36,9 +36,13 @@ fn mix(hash: u64, word: u64) -> u64 {
     mixed ^ (mixed >> 29)
 }
 
-/// Walks into `frames`, hashing on the way.
+/// Walks into `frames`, hashing on the way. Gives the hash, which is never 0, and what was found.
 #[inline(always)]
-pub(crate) fn walk(frames: &mut [u64; MAX_FRAMES], start: Registers, seed: u64) -> Walked {
+pub(crate) fn walk(
+    frames: &mut [u64; MAX_FRAMES],
+    start: Registers,
+    seed: u64,
+) -> (u64, Walked) {
     frames[0] = start.instruction;
     let mut hash = mix(seed, start.instruction);
     let mut lowest = start.stack;
@@ -72,5 +76,5 @@ pub(crate) fn walk(frames: &mut [u64; MAX_FRAMES], start: Registers, seed: u64) 
         frame = next;
         depth += 1;
     }
-    Walked { id: mix(hash, end as u64) | 1, frames: depth, end }
+    (mix(hash, end as u64) | 1, Walked::new(depth, end))
 }

@@ -1,1 +1,18 @@
-//! Floor 5: the actor that owns the tables.
+//! Floor 5: the actor that owns the tables. Drains, folds, publishes.
+
+mod actor;
+mod clock;
+mod cost;
+mod intake;
+mod outlet;
+mod process_notes;
+mod reporter;
+mod self_usage;
+mod settings;
+mod signals;
+mod target;
+
+pub use actor::{Outcome, run};
+pub use outlet::{Outlet, Publication, Published};
+pub use settings::Settings;
+pub use target::describe_allocators;

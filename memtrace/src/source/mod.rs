@@ -1,1 +1,4 @@
 //! Floor 3: where records come from.
+
+#[cfg(feature = "live")]
+pub mod ring;

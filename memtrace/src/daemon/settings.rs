@@ -1,0 +1,104 @@
+//! What a run is to do: plain values, already validated.
+
+use crate::engine::snapshot::SnapshotOptions;
+use crate::probe::live::kernel_side::LoadOptions;
+use memtrace_common::config::LinkKind;
+use std::time::Duration;
+
+/// Wishes of the user, as far as they concern tracing (and not the look of reports).
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Processes or threads to trace.
+    pub pids: Vec<u32>,
+    /// Time between reports; `None`: only the final one.
+    pub interval: Option<Duration>,
+    /// Stop after this long.
+    pub duration: Option<Duration>,
+    /// Stop after this many reports, the last being the final one.
+    pub count: Option<u64>,
+    /// What snapshots single out.
+    pub snapshot: SnapshotOptions,
+    /// Read the targets' arguments.
+    pub cmdline: bool,
+    /// Percent of the targets' CPU time that tracing may cost; `None`: any.
+    pub overhead_budget: Option<f64>,
+    /// Bytes that memtrace may use, kernel maps included.
+    pub max_memory: u64,
+    /// Kind of link to use and no other.
+    pub link: Option<LinkKind>,
+    /// Bytes of the ring; `None`: to fit `max_memory`.
+    pub ring_bytes: Option<u32>,
+    /// Level of the kernel programs' log, 0 to 5.
+    pub log_level: u8,
+}
+
+/// Largest ring chosen by ourselves: at 64 bytes a record and a million records per second a
+/// quarter of a second of events.
+const LARGEST_RING: u64 = 16 << 20;
+const SMALLEST_RING: u64 = 256 << 10;
+/// Share of the memory that the ring may take.
+const RING_SHARE: u64 = 16;
+/// The reader is woken when this share of the ring waits.
+const WAKE_SHARE: u64 = 16;
+/// For code, symbols of a report, stacks and mappings; the rest may go to the block tables.
+const FIXED_SHARE: u64 = 4;
+/// Bytes per live block, at most (`engine::heap::blocks`).
+const BLOCK_BYTES: u64 = 40;
+
+impl Settings {
+    /// How to load the kernel side.
+    #[must_use]
+    pub fn load_options(&self) -> LoadOptions {
+        let fitting = (self.max_memory / RING_SHARE).clamp(SMALLEST_RING, LARGEST_RING);
+        let fitting = 1_u64 << fitting.ilog2();
+        let ring = self.ring_bytes.map_or(fitting, u64::from);
+        LoadOptions {
+            ring_bytes: u32::try_from(ring).unwrap_or(u32::MAX),
+            wake_bytes: (ring / WAKE_SHARE).max(1024),
+            log_level: self.log_level,
+            link: self.link,
+        }
+    }
+
+    /// Live blocks that fit, given what the kernel maps take already.
+    #[must_use]
+    pub fn max_blocks(&self, map_bytes: u64) -> usize {
+        let left = self.max_memory.saturating_sub(map_bytes);
+        let blocks = (left - left / FIXED_SHARE) / BLOCK_BYTES;
+        usize::try_from(blocks.max(1000)).unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Settings;
+    use crate::engine::snapshot::SnapshotOptions;
+
+    fn with_memory(max_memory: u64) -> Settings {
+        Settings {
+            pids: vec![1],
+            interval: None,
+            duration: None,
+            count: None,
+            snapshot: SnapshotOptions::default(),
+            cmdline: false,
+            overhead_budget: None,
+            max_memory,
+            link: None,
+            ring_bytes: None,
+            log_level: 0,
+        }
+    }
+
+    #[test]
+    fn memory_is_shared_out() {
+        let usual = with_memory(256 << 20);
+        assert_eq!(usual.load_options().ring_bytes, 16 << 20);
+        assert_eq!(usual.load_options().wake_bytes, 1 << 20);
+        let blocks = usual.max_blocks(28 << 20) as u64;
+        assert!(blocks * 40 < (256 - 28) << 20 && blocks > 4_000_000);
+        let small = with_memory(32 << 20);
+        assert_eq!(small.load_options().ring_bytes, 2 << 20);
+        assert_eq!(small.max_blocks(64 << 20), 1000);
+    }
+}

@@ -1,0 +1,138 @@
+//! What a probe costs here, measured on functions of our own.
+//!
+//! The kernel emulates some instructions under a breakpoint and single-steps the others; how dear
+//! each is differs by a factor of 50 between machines, so it is measured and not assumed.
+
+use super::error::LiveError;
+use super::kernel_side::KernelSide;
+use super::link::{Point, Programs, Purpose};
+use std::path::Path;
+use std::time::Instant;
+
+// Two functions whose first instructions we know: one that every kernel with uprobes emulates, one
+// that every kernel single-steps.
+std::arch::global_asm!(
+    ".text",
+    ".balign 16",
+    ".globl memtrace_calibration_emulated",
+    ".type memtrace_calibration_emulated, @function",
+    "memtrace_calibration_emulated:",
+    "push rbp",
+    "pop rbp",
+    "ret",
+    ".size memtrace_calibration_emulated, . - memtrace_calibration_emulated",
+    ".balign 16",
+    ".globl memtrace_calibration_stepped",
+    ".type memtrace_calibration_stepped, @function",
+    "memtrace_calibration_stepped:",
+    "test rdi, rdi",
+    "ret",
+    ".size memtrace_calibration_stepped, . - memtrace_calibration_stepped",
+);
+
+unsafe extern "C" {
+    fn memtrace_calibration_emulated();
+    fn memtrace_calibration_stepped();
+}
+
+/// Nanoseconds per hit of a program that does nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Prices {
+    /// An entry on an emulated instruction.
+    pub entry: f64,
+    /// An entry on a single-stepped instruction.
+    pub entry_stepped: f64,
+    /// An entry on an emulated instruction and its return.
+    pub call: f64,
+    /// An entry on a single-stepped instruction and its return.
+    pub call_stepped: f64,
+}
+
+/// The file offset of a function of this executable.
+fn offset_of(function: unsafe extern "C" fn()) -> Result<u64, LiveError> {
+    let address = function as usize as u64;
+    let maps = std::fs::read_to_string("/proc/self/maps").map_err(own_maps)?;
+    maps.lines()
+        .find_map(|line| file_offset(line, address))
+        .ok_or_else(|| own_maps("a function of ours is in no mapping"))
+}
+
+fn own_maps(error: impl std::fmt::Display) -> LiveError {
+    LiveError::Object(format!("reading our own mappings: {error}"))
+}
+
+fn file_offset(line: &str, address: u64) -> Option<u64> {
+    let mut words = line.split_ascii_whitespace();
+    let (start, end) = words.next()?.split_once('-')?;
+    let offset = words.nth(1)?;
+    let number = |text| u64::from_str_radix(text, 16).ok();
+    let (start, end) = (number(start)?, number(end)?);
+    (start..end).contains(&address).then_some(address - start + number(offset)?)
+}
+
+fn point(function: unsafe extern "C" fn(), returns: bool) -> Result<Point, LiveError> {
+    Ok(Point { offset: offset_of(function)?, cookie: 0, returns })
+}
+
+const OURSELVES: &str = "/proc/self/exe";
+
+/// Tries a link of every program on a function of ours that is never called meanwhile.
+pub(super) fn can_link(programs: &Programs) -> Result<(), LiveError> {
+    let points =
+        [point(memtrace_calibration_emulated, true)?, point(memtrace_calibration_stepped, false)?];
+    programs.attach(Path::new(OURSELVES), &points, Some(std::process::id())).map(drop)
+}
+
+/// Nanoseconds per call of `function`: the median of some batches, so that a preemption does not count.
+fn time(function: unsafe extern "C" fn(), calls: u32) -> f64 {
+    const BATCHES: usize = 7;
+    let mut batches = [0.0; BATCHES];
+    for batch in &mut batches {
+        let began = Instant::now();
+        for _ in 0..calls {
+            // SAFETY: the functions above take nothing, give nothing, and keep all registers.
+            unsafe { function() };
+        }
+        *batch = began.elapsed().as_nanos() as f64 / f64::from(calls);
+    }
+    batches.sort_by(f64::total_cmp);
+    batches[BATCHES / 2]
+}
+
+/// Measures the prices; takes some tens of milliseconds.
+///
+/// # Errors
+/// When a link cannot be made.
+pub fn measure(kernel: &KernelSide) -> Result<Prices, LiveError> {
+    let price = |function, returns, calls| -> Result<f64, LiveError> {
+        let bare = time(function, calls);
+        let points = [point(function, returns)?];
+        let _links = kernel.attach_for(
+            Purpose::Nothing,
+            Path::new(OURSELVES),
+            &points,
+            Some(std::process::id()),
+        )?;
+        Ok((time(function, calls) - bare).max(0.0))
+    };
+    Ok(Prices {
+        entry: price(memtrace_calibration_emulated, false, 1000)?,
+        entry_stepped: price(memtrace_calibration_stepped, false, 100)?,
+        call: price(memtrace_calibration_emulated, true, 1000)?,
+        call_stepped: price(memtrace_calibration_stepped, true, 100)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file_offset;
+
+    #[test]
+    fn maps_lines_give_offsets() {
+        let line = "1000-3000 r-xp 00000800 fe:00 123 /usr/bin/x y";
+        assert_eq!(file_offset(line, 0x1010), Some(0x810));
+        assert_eq!(file_offset(line, 0x3000), None);
+        assert_eq!(file_offset("garbage", 1), None);
+        assert_eq!(file_offset("", 1), None);
+    }
+}

@@ -1,0 +1,285 @@
+//! The loaded object with its links, targets and counters.
+
+use super::btf::KernelTypes;
+use super::calibrate::can_link;
+use super::error::LiveError;
+use super::link::{Point, Programs, Purpose, close_all};
+use super::object::Relocated;
+use super::tracepoints::{self, TracepointLink};
+use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
+use aya::{Ebpf, EbpfLoader, Pod};
+use memtrace_common::config::LinkKind;
+use memtrace_common::wire::{Counter, Loss};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/memtrace-ebpf"));
+
+/// How the kernel side is to be loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadOptions {
+    /// Bytes of the ring; a power of two, a multiple of the page size.
+    pub ring_bytes: u32,
+    /// The reader is woken each time this many bytes more wait; a power of two.
+    pub wake_bytes: u64,
+    /// Level of the programs' own log, 0 (off) to 5 (trace).
+    pub log_level: u8,
+    /// Use this kind of link, or fail; `None`: the best that works.
+    pub link: Option<LinkKind>,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self { ring_bytes: 16 << 20, wake_bytes: 1 << 20, log_level: 0, link: None }
+    }
+}
+
+/// A process in the kernel's table of targets (`memtrace-ebpf/src/maps.rs`).
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Target {
+    epoch: u64,
+}
+
+// SAFETY: plain integers without padding.
+unsafe impl Pod for Target {}
+
+/// Kernel structures and members whose offsets the programs want, with the globals they go to.
+const OFFSETS: [(&str, &str, &str); 8] = [
+    ("OFFSET_TASK_PID", "task_struct", "pid"),
+    ("OFFSET_TASK_TGID", "task_struct", "tgid"),
+    ("OFFSET_TASK_EXIT_CODE", "task_struct", "exit_code"),
+    ("OFFSET_TASK_GROUP_LEADER", "task_struct", "group_leader"),
+    ("OFFSET_TASK_SIGNAL", "task_struct", "signal"),
+    ("OFFSET_SIGNAL_LIVE", "signal_struct", "live"),
+    ("OFFSET_SIGNAL_FLAGS", "signal_struct", "flags"),
+    ("OFFSET_SIGNAL_GROUP_EXIT_CODE", "signal_struct", "group_exit_code"),
+];
+
+/// The kernel side, loaded.
+pub struct KernelSide {
+    loaded: Ebpf,
+    object: Relocated,
+    programs: Programs,
+    links: Vec<OwnedFd>,
+    tracepoints: Vec<TracepointLink>,
+}
+
+impl KernelSide {
+    /// Loads the programs and finds the best kind of link. Nothing is attached to a target yet.
+    ///
+    /// # Errors
+    /// When the object is missing, the kernel refuses it, or no link works.
+    pub fn load(options: LoadOptions) -> Result<Self, LiveError> {
+        let loaded = load_maps(options)?;
+        let object = Relocated::new(OBJECT, &loaded)?;
+        let programs = climb_down(&object, options.link)?;
+        Ok(Self { loaded, object, programs, links: Vec::new(), tracepoints: Vec::new() })
+    }
+
+    /// The kind of link in force.
+    #[must_use]
+    pub const fn link_kind(&self) -> LinkKind {
+        self.programs.kind()
+    }
+
+    /// The loaded object, for the programs' log.
+    pub const fn loaded(&mut self) -> &mut Ebpf {
+        &mut self.loaded
+    }
+
+    /// Begins to watch mappings, task creation, exec and exit of targets.
+    ///
+    /// # Errors
+    /// When a tracepoint cannot be attached.
+    pub fn attach_tracepoints(&mut self) -> Result<(), LiveError> {
+        self.tracepoints = tracepoints::attach(&mut self.loaded)?;
+        Ok(())
+    }
+
+    /// Probes `points` of the file at `path`, in one process or (`None`) in all that map it.
+    ///
+    /// # Errors
+    /// When a link cannot be made; what was attached before stays.
+    pub fn attach(
+        &mut self,
+        path: &Path,
+        points: &[Point],
+        process: Option<u32>,
+    ) -> Result<(), LiveError> {
+        self.links.extend(self.programs.attach(path, points, process)?);
+        Ok(())
+    }
+
+    /// Links other programs than the tracer's to `points`, for measuring. Closed when dropped.
+    ///
+    /// # Errors
+    /// When a program cannot be loaded or a link cannot be made.
+    pub fn attach_for(
+        &self,
+        purpose: Purpose,
+        path: &Path,
+        points: &[Point],
+        process: Option<u32>,
+    ) -> Result<Vec<OwnedFd>, LiveError> {
+        Programs::load(&self.object, self.link_kind(), purpose)?.attach(path, points, process)
+    }
+
+    /// Takes every probe and tracepoint away. Maps and counters stay readable.
+    pub fn detach(&mut self) {
+        let links = std::mem::take(&mut self.links);
+        let tracepoints = std::mem::take(&mut self.tracepoints);
+        std::thread::scope(|scope| {
+            scope.spawn(|| close_all(links));
+            close_all(tracepoints);
+        });
+    }
+
+    /// Lets events of a process through.
+    ///
+    /// # Errors
+    /// When the table of targets is full.
+    pub fn add_target(&mut self, process: u32) -> Result<(), LiveError> {
+        self.targets()?.insert(process, Target { epoch: 0 }, 0).map_err(map_error("TARGETS"))
+    }
+
+    /// Stops events of a process. One that is not there is fine.
+    pub fn remove_target(&mut self, process: u32) {
+        if let Ok(mut targets) = self.targets() {
+            // It may have gone already.
+            let _ = targets.remove(&process);
+        }
+    }
+
+    fn targets(&mut self) -> Result<HashMap<&mut MapData, u32, Target>, LiveError> {
+        let map = self.loaded.map_mut("TARGETS").ok_or_else(|| missing("TARGETS"))?;
+        HashMap::try_from(map).map_err(map_error("TARGETS"))
+    }
+
+    /// Makes the kernel send a stack's frames again when it is seen next.
+    pub fn forget_stack(&mut self, id: u64) {
+        if let Some(map) = self.loaded.map_mut("SENT_STACKS")
+            && let Ok(mut sent) = HashMap::<_, u64, u64>::try_from(map)
+        {
+            // It may have been evicted already.
+            let _ = sent.remove(&id);
+        }
+    }
+
+    /// The ring. It can be taken once.
+    ///
+    /// # Errors
+    /// When it was taken, or cannot be mapped.
+    pub fn take_ring(&mut self) -> Result<RingBuf<MapData>, LiveError> {
+        let map = self.loaded.take_map("EVENTS").ok_or_else(|| missing("EVENTS"))?;
+        RingBuf::try_from(map).map_err(map_error("EVENTS"))
+    }
+
+    /// What was lost since loading, by cause.
+    ///
+    /// # Errors
+    /// When the counters cannot be read.
+    pub fn losses(&self) -> Result<[u64; Loss::ALL.len()], LiveError> {
+        let mut sums = [0; Loss::ALL.len()];
+        for (index, sum) in (0..).zip(&mut sums) {
+            *sum = self.sum("LOSSES", index)?;
+        }
+        Ok(sums)
+    }
+
+    /// An activity counter since loading.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn counter(&self, counter: Counter) -> Result<u64, LiveError> {
+        self.sum("COUNTERS", counter as u32)
+    }
+
+    fn sum(&self, name: &'static str, index: u32) -> Result<u64, LiveError> {
+        let map = self.loaded.map(name).ok_or_else(|| missing(name))?;
+        let counters = PerCpuArray::<_, u64>::try_from(map).map_err(map_error(name))?;
+        let values = counters.get(&index, 0).map_err(map_error(name))?;
+        Ok(values.iter().fold(0, |sum, value| sum.wrapping_add(*value)))
+    }
+
+    /// Memory that the kernel holds for the maps, bytes, as it accounts for it itself.
+    #[must_use]
+    pub fn map_bytes(&self) -> u64 {
+        self.loaded.maps().filter_map(|(_, map)| charged_bytes(map)).sum()
+    }
+}
+
+impl Drop for KernelSide {
+    fn drop(&mut self) {
+        self.detach();
+    }
+}
+
+fn missing(name: &'static str) -> LiveError {
+    LiveError::Map { name, reason: "not in the object, or taken already".into() }
+}
+
+fn map_error<E: std::fmt::Display>(name: &'static str) -> impl Fn(E) -> LiveError {
+    move |error| LiveError::Map { name, reason: error.to_string() }
+}
+
+fn charged_bytes(map: &Map) -> Option<u64> {
+    let data = match map {
+        Map::Array(data)
+        | Map::HashMap(data)
+        | Map::LruHashMap(data)
+        | Map::PerCpuArray(data)
+        | Map::RingBuf(data) => data,
+        _ => return None,
+    };
+    let path = format!("/proc/self/fdinfo/{}", data.fd().as_fd().as_raw_fd());
+    let text = std::fs::read_to_string(path).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("memlock:")?.trim().parse().ok())
+}
+
+/// Creates the maps and sets the knobs.
+fn load_maps(options: LoadOptions) -> Result<Ebpf, LiveError> {
+    if OBJECT.is_empty() {
+        return Err(LiveError::NoObject);
+    }
+    let types = KernelTypes::running()?;
+    let offsets = OFFSETS
+        .iter()
+        .map(|(global, structure, member)| Ok((*global, types.offset(structure, member)?)))
+        .collect::<Result<Vec<_>, LiveError>>()?;
+    let mut loader = EbpfLoader::new();
+    for (global, offset) in &offsets {
+        loader.override_global(global, offset, true);
+    }
+    loader.override_global("WAKE_BYTES", &options.wake_bytes, true);
+    loader.override_global("AYA_LOG_LEVEL", &options.log_level, false);
+    loader.map_max_entries("EVENTS", options.ring_bytes);
+    loader.load(OBJECT).map_err(|error| LiveError::Object(describe(&error)))
+}
+
+/// An error with its causes on one line.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// The programs for the best kind of link that works here, tried on a function of our own: some
+/// kernels load a program that they then refuse to link.
+fn climb_down(object: &Relocated, wanted: Option<LinkKind>) -> Result<Programs, LiveError> {
+    let ladder = [LinkKind::Session, LinkKind::Multi, LinkKind::Perf];
+    let mut refusals = Vec::new();
+    for kind in ladder.into_iter().filter(|kind| wanted.is_none_or(|wanted| wanted == *kind)) {
+        let tried = Programs::load(object, kind, Purpose::Trace)
+            .and_then(|programs| can_link(&programs).map(|()| programs));
+        match tried {
+            Ok(programs) => return Ok(programs),
+            Err(error) => refusals.push(format!("{}: {error}", kind.name())),
+        }
+    }
+    Err(LiveError::NoLink(refusals.join("; ")))
+}

@@ -1,0 +1,149 @@
+//! Links: which kinds this kernel has, and one link per program and file.
+
+use super::error::LiveError;
+use super::object::Relocated;
+use super::syscall::{ATTACH_MULTI, ATTACH_SESSION, link_multi, link_perf};
+use memtrace_common::config::LinkKind;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// A place to probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// Offset in the file of the probed instruction.
+    pub offset: u64,
+    /// What the program is told: a packed `memtrace_common::site::Site`.
+    pub cookie: u64,
+    /// Its return matters, too.
+    pub returns: bool,
+}
+
+/// The programs for allocator functions, loaded for one kind of link.
+pub(super) struct Programs {
+    kind: LinkKind,
+    /// Session: entry and return in one. Otherwise: entries.
+    calls: OwnedFd,
+    /// Returns; `None` with sessions.
+    returns: Option<OwnedFd>,
+    /// Entries that need no return.
+    entries: OwnedFd,
+}
+
+/// Which of the object's programs to link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The tracer's own.
+    Trace,
+    /// Programs that do nothing: the floor of what probing costs.
+    Nothing,
+    /// Programs that count entries, and no returns.
+    Count,
+}
+
+impl Purpose {
+    /// Names of session, entry, return and entry-only programs.
+    const fn names(self) -> [&'static str; 4] {
+        match self {
+            Self::Trace => ["heap_session", "heap_entry", "heap_return", "heap_free"],
+            Self::Nothing => ["nothing_session", "nothing_entry", "nothing_return", "nothing_entry"],
+            Self::Count => ["count_entry", "count_entry", "nothing_return", "count_entry"],
+        }
+    }
+}
+
+impl Programs {
+    pub(super) fn load(
+        object: &Relocated,
+        kind: LinkKind,
+        purpose: Purpose,
+    ) -> Result<Self, LiveError> {
+        let [session, entry, ret, free] = purpose.names();
+        let attach = match kind {
+            LinkKind::Session | LinkKind::Multi => ATTACH_MULTI,
+            LinkKind::Perf => 0,
+        };
+        let (calls, returns) = match kind {
+            LinkKind::Session => (object.load(session, ATTACH_SESSION)?, None),
+            LinkKind::Multi | LinkKind::Perf => {
+                (object.load(entry, attach)?, Some(object.load(ret, attach)?))
+            }
+        };
+        Ok(Self { kind, calls, returns, entries: object.load(free, attach)? })
+    }
+
+    pub(super) const fn kind(&self) -> LinkKind {
+        self.kind
+    }
+
+    /// Probes `points` of the file at `path`, in one process or (`None`) in all.
+    ///
+    /// # Errors
+    /// When a link cannot be made. Those already made are taken down again.
+    pub(super) fn attach(
+        &self,
+        path: &Path,
+        points: &[Point],
+        process: Option<u32>,
+    ) -> Result<Vec<OwnedFd>, LiveError> {
+        let (paired, single): (Vec<Point>, Vec<Point>) = points.iter().partition(|p| p.returns);
+        let mut links = Vec::new();
+        // Returns before entries: a return whose entry was not seen is merely unpaired, while an
+        // entry whose return is not seen would be a call that never ends.
+        if let Some(returns) = &self.returns {
+            self.link(&mut links, returns, path, &paired, true, process)?;
+        }
+        self.link(&mut links, &self.calls, path, &paired, false, process)?;
+        self.link(&mut links, &self.entries, path, &single, false, process)?;
+        Ok(links)
+    }
+
+    fn link(
+        &self,
+        links: &mut Vec<OwnedFd>,
+        program: &OwnedFd,
+        path: &Path,
+        points: &[Point],
+        returns: bool,
+        process: Option<u32>,
+    ) -> Result<(), LiveError> {
+        if points.is_empty() {
+            return Ok(());
+        }
+        let failed = |source| LiveError::Link {
+            what: format!("{} places of {} by {} link", points.len(), path.display(), self.kind.name()),
+            source,
+        };
+        let name = CString::new(path.as_os_str().as_bytes())
+            .map_err(|error| failed(std::io::Error::other(error)))?;
+        let places: Vec<(u64, u64)> = points.iter().map(|p| (p.offset, p.cookie)).collect();
+        if self.kind == LinkKind::Perf {
+            for place in places {
+                let link = link_perf(program.as_fd(), &name, place, returns, process);
+                links.push(link.map_err(failed)?);
+            }
+            return Ok(());
+        }
+        let session = self.kind == LinkKind::Session && points[0].returns;
+        let attach = if session { ATTACH_SESSION } else { ATTACH_MULTI };
+        let link = link_multi(program.as_fd(), attach, &name, &places, returns, process);
+        links.push(link.map_err(failed)?);
+        Ok(())
+    }
+}
+
+/// Takes links down, all at once: each may wait for the kernel's grace periods (measured: 110 ms for
+/// a perf uprobe, 75 ms for a perf tracepoint), and waiting together costs hardly more than once.
+pub fn close_all<T: Send>(links: Vec<T>) {
+    /// Threads that close; more do not help, the kernel serialises what is left.
+    const CLOSERS: usize = 16;
+    let share = links.len().div_ceil(CLOSERS).max(1);
+    let mut links = links;
+    std::thread::scope(|scope| {
+        while !links.is_empty() {
+            let part = links.split_off(links.len().saturating_sub(share));
+            scope.spawn(move || drop(part));
+        }
+    });
+}

@@ -1,0 +1,13 @@
+//! The kernel side as user space sees it: the object loaded, the programs linked, the counters read.
+
+pub mod btf;
+pub mod calibrate;
+mod error;
+pub mod kernel_side;
+pub mod link;
+mod object;
+mod syscall;
+mod tracefs;
+mod tracepoints;
+
+pub use error::LiveError;

@@ -1,0 +1,116 @@
+//! The object a second time: relocated against the maps that aya made, for programs that aya 0.14
+//! cannot load (multi and session attach types, calls of kernel functions).
+
+use super::error::LiveError;
+use super::syscall::{ProgramImage, load_btf, load_program};
+use aya::Ebpf;
+use aya::maps::{Map, MapData};
+use aya_obj::btf::{Btf, BtfKind};
+use aya_obj::generated::bpf_insn;
+use aya_obj::{Function, Object};
+use std::collections::HashSet;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+/// `BPF_JMP | BPF_CALL`.
+const CALL: u8 = 0x85;
+/// Source register of a call to a kernel function (`BPF_PSEUDO_KFUNC_CALL`).
+const KERNEL_FUNCTION: u8 = 2;
+/// Numbers that stand for kernel functions in the object (`memtrace-ebpf/src/probes/heap.rs`).
+const KERNEL_FUNCTIONS: [(i32, &str); 2] =
+    [(0x7f00_0001, "bpf_session_is_return"), (0x7f00_0002, "bpf_session_cookie")];
+
+/// A relocated object, ready to load single programs from.
+pub(super) struct Relocated {
+    object: Object,
+    btf: Option<OwnedFd>,
+}
+
+fn failed(error: impl std::fmt::Display) -> LiveError {
+    LiveError::Object(error.to_string())
+}
+
+fn map_data(map: &Map) -> Option<&MapData> {
+    Some(match map {
+        Map::Array(data)
+        | Map::HashMap(data)
+        | Map::LruHashMap(data)
+        | Map::PerCpuArray(data)
+        | Map::RingBuf(data) => data,
+        _ => return None,
+    })
+}
+
+impl Relocated {
+    /// Parses `bytes` again and points its map references to the maps of `loaded`.
+    pub(super) fn new(bytes: &[u8], loaded: &Ebpf) -> Result<Self, LiveError> {
+        let mut object = Object::parse(bytes).map_err(failed)?;
+        let maps = std::mem::take(&mut object.maps);
+        let text: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
+        let places = maps.iter().filter_map(|(name, map)| {
+            let data = loaded.map(name).and_then(map_data)?;
+            Some((name.as_str(), data.fd().as_fd().as_raw_fd(), map))
+        });
+        object.relocate_maps(places, &text).map_err(failed)?;
+        object.relocate_calls(&text).map_err(failed)?;
+        object.sanitize_functions(aya::features());
+        let btf = load_object_btf(&mut object)?;
+        Ok(Self { object, btf })
+    }
+
+    /// Loads the program called `name` for links of `attach_type` (0: perf events).
+    pub(super) fn load(&self, name: &str, attach_type: u32) -> Result<OwnedFd, LiveError> {
+        let program = self.object.programs.get(name).ok_or_else(|| failed(format!("no program {name}")))?;
+        let function = self
+            .object
+            .functions
+            .get(&program.function_key())
+            .ok_or_else(|| failed(format!("program {name} has no code")))?;
+        let instructions = with_kernel_functions(function)?;
+        let (functions, lines) = (function.func_info.func_info_bytes(), function.line_info.line_info_bytes());
+        load_program(&ProgramImage {
+            name,
+            license: &program.license,
+            attach_type,
+            instructions: &instructions,
+            btf: self.btf.as_ref().map(AsFd::as_fd),
+            function_info: (&functions, function.func_info_rec_size),
+            line_info: (&lines, function.line_info_rec_size),
+        })
+        .map_err(|(source, log)| LiveError::Load { name: name.into(), source, log })
+    }
+}
+
+fn load_object_btf(object: &mut Object) -> Result<Option<OwnedFd>, LiveError> {
+    let Some(features) = aya::features().btf() else { return Ok(None) };
+    let Some(btf) = object.fixup_and_sanitize_btf(features).map_err(failed)? else {
+        return Ok(None);
+    };
+    load_btf(&btf.to_bytes()).map(Some).map_err(failed)
+}
+
+/// The program's instructions with the kernel's ids in place of our numbers.
+fn with_kernel_functions(function: &Function) -> Result<Vec<bpf_insn>, LiveError> {
+    let mut instructions = function.instructions.clone();
+    let mut kernel = None;
+    for instruction in &mut instructions {
+        if instruction.code != CALL || instruction.src_reg() != 0 {
+            continue;
+        }
+        let Some((_, name)) = KERNEL_FUNCTIONS.iter().find(|(number, _)| *number == instruction.imm)
+        else {
+            continue;
+        };
+        let types = match kernel.take() {
+            Some(types) => types,
+            None => Btf::from_sys_fs().map_err(|error| LiveError::Btf(error.to_string()))?,
+        };
+        let id = types
+            .id_by_type_name_kind(name, BtfKind::Func)
+            .map_err(|error| LiveError::Btf(format!("{name}: {error}")))?;
+        instruction.set_src_reg(KERNEL_FUNCTION);
+        instruction.imm = i32::try_from(id).map_err(failed)?;
+        instruction.off = 0;
+        kernel = Some(types);
+    }
+    Ok(instructions)
+}

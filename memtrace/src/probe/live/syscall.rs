@@ -1,0 +1,233 @@
+//! The few calls of `bpf(2)` and `perf_event_open(2)` that aya 0.14 does not offer: programs with
+//! the multi and session attach types, and their links. A later aya can replace this file.
+
+use aya_obj::generated::{bpf_attr, bpf_cmd, bpf_insn, perf_event_attr};
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// `BPF_TRACE_UPROBE_MULTI` of `linux/bpf.h` (Linux 6.6).
+pub(super) const ATTACH_MULTI: u32 = 48;
+/// `BPF_TRACE_UPROBE_SESSION` of `linux/bpf.h` (Linux 6.13).
+pub(super) const ATTACH_SESSION: u32 = 57;
+/// `BPF_PERF_EVENT` of `linux/bpf.h` (Linux 5.15).
+const ATTACH_PERF: u32 = 41;
+/// `BPF_PROG_TYPE_KPROBE`: uprobes are of this type, too.
+const PROGRAM_KPROBE: u32 = 2;
+/// `BPF_F_UPROBE_MULTI_RETURN`.
+const MULTI_RETURN: u32 = 1;
+/// `PERF_TYPE_TRACEPOINT` of `linux/perf_event.h`.
+const EVENT_TRACEPOINT: u32 = 2;
+/// `PERF_FLAG_FD_CLOEXEC` of `linux/perf_event.h`.
+const PERF_CLOEXEC: u64 = 8;
+/// Space for the verifier's log; the end is what matters.
+const LOG_BYTES: usize = 1 << 20;
+
+/// Everything the kernel needs to load a program.
+pub(super) struct ProgramImage<'a> {
+    pub(super) name: &'a str,
+    pub(super) license: &'a CStr,
+    pub(super) attach_type: u32,
+    pub(super) instructions: &'a [bpf_insn],
+    pub(super) btf: Option<BorrowedFd<'a>>,
+    pub(super) function_info: (&'a [u8], usize),
+    pub(super) line_info: (&'a [u8], usize),
+}
+
+fn empty_attr() -> bpf_attr {
+    // SAFETY: `bpf_attr` is a union of plain integers and byte arrays; all zero is a valid value,
+    // and the kernel demands zero in what is not used.
+    unsafe { std::mem::zeroed() }
+}
+
+fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<i64> {
+    // SAFETY: the kernel reads and writes at most `size` bytes of `attr`, which lives through the
+    // call; pointers inside were set by the callers below to buffers that do, too.
+    let result = unsafe {
+        libc::syscall(libc::SYS_bpf, command as u32, std::ptr::from_mut(attr), size_of::<bpf_attr>())
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+fn owned(descriptor: i64) -> io::Result<OwnedFd> {
+    let descriptor = i32::try_from(descriptor).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+fn length<T>(slice: &[T]) -> io::Result<u32> {
+    u32::try_from(slice.len()).map_err(io::Error::other)
+}
+
+/// Loads type information.
+pub(super) fn load_btf(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let mut attr = empty_attr();
+    // SAFETY: for BPF_BTF_LOAD this member of the union is the one in use.
+    let load = unsafe { &mut attr.__bindgen_anon_7 };
+    load.btf = bytes.as_ptr() as u64;
+    load.btf_size = length(bytes)?;
+    bpf(bpf_cmd::BPF_BTF_LOAD, &mut attr).and_then(owned)
+}
+
+/// Loads a program. On refusal loads again with the log on and gives the log's end.
+///
+/// # Errors
+/// The kernel's error and the last lines of the verifier's log.
+pub(super) fn load_program(image: &ProgramImage<'_>) -> Result<OwnedFd, (io::Error, String)> {
+    if let Ok(descriptor) = try_load(image, &mut []) {
+        return Ok(descriptor);
+    }
+    let mut log = vec![0; LOG_BYTES];
+    try_load(image, &mut log).map_err(|error| (error, log_end(&log)))
+}
+
+fn try_load(image: &ProgramImage<'_>, log: &mut [u8]) -> io::Result<OwnedFd> {
+    let mut attr = empty_attr();
+    // SAFETY: for BPF_PROG_LOAD this member of the union is the one in use.
+    let load = unsafe { &mut attr.__bindgen_anon_3 };
+    let name_room = load.prog_name.len() - 1;
+    for (place, byte) in load.prog_name.iter_mut().zip(image.name.bytes().take(name_room)) {
+        *place = byte as _;
+    }
+    load.prog_type = PROGRAM_KPROBE;
+    load.expected_attach_type = image.attach_type;
+    load.insns = image.instructions.as_ptr() as u64;
+    load.insn_cnt = length(image.instructions)?;
+    load.license = image.license.as_ptr() as u64;
+    if !log.is_empty() {
+        load.log_level = 1;
+        load.log_buf = log.as_mut_ptr() as u64;
+        load.log_size = length(log)?;
+    }
+    if let Some(btf) = image.btf {
+        load.prog_btf_fd = btf.as_raw_fd().unsigned_abs();
+        (load.func_info, load.func_info_cnt, load.func_info_rec_size) = info(image.function_info)?;
+        (load.line_info, load.line_info_cnt, load.line_info_rec_size) = info(image.line_info)?;
+    }
+    bpf(bpf_cmd::BPF_PROG_LOAD, &mut attr).and_then(owned)
+}
+
+/// Pointer, count and record size of an array of records.
+fn info((bytes, record): (&[u8], usize)) -> io::Result<(u64, u32, u32)> {
+    if record == 0 {
+        return Ok((0, 0, 0));
+    }
+    let count = u32::try_from(bytes.len() / record).map_err(io::Error::other)?;
+    Ok((bytes.as_ptr() as u64, count, u32::try_from(record).map_err(io::Error::other)?))
+}
+
+/// The last few lines of a verifier log.
+fn log_end(log: &[u8]) -> String {
+    let used = log.iter().position(|byte| *byte == 0).unwrap_or(log.len());
+    let text = String::from_utf8_lossy(&log[..used]);
+    let lines: Vec<&str> = text.lines().collect();
+    let last = &lines[lines.len().saturating_sub(12)..];
+    last.iter().map(|line| format!("\n  {line}")).collect()
+}
+
+/// Links a program to many places of a file at once.
+pub(super) fn link_multi(
+    program: BorrowedFd<'_>,
+    attach_type: u32,
+    path: &CStr,
+    places: &[(u64, u64)],
+    returns: bool,
+    process: Option<u32>,
+) -> io::Result<OwnedFd> {
+    let offsets: Vec<u64> = places.iter().map(|(offset, _)| *offset).collect();
+    let cookies: Vec<u64> = places.iter().map(|(_, cookie)| *cookie).collect();
+    let mut attr = empty_attr();
+    attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd().unsigned_abs();
+    attr.link_create.attach_type = attach_type;
+    // SAFETY: for a link of these attach types this member of the union is the one in use.
+    let multi = unsafe { &mut attr.link_create.__bindgen_anon_3.uprobe_multi };
+    multi.path = path.as_ptr() as u64;
+    multi.offsets = offsets.as_ptr() as u64;
+    multi.cookies = cookies.as_ptr() as u64;
+    multi.cnt = length(places)?;
+    multi.flags = if returns { MULTI_RETURN } else { 0 };
+    multi.pid = process.unwrap_or(0);
+    bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).and_then(owned)
+}
+
+/// Opens a perf event on one place of a file and links a program to it.
+pub(super) fn link_perf(
+    program: BorrowedFd<'_>,
+    path: &CStr,
+    (offset, cookie): (u64, u64),
+    returns: bool,
+    process: Option<u32>,
+) -> io::Result<OwnedFd> {
+    let event = open_uprobe_event(path, offset, returns, process)?;
+    link_event(program, &event, cookie)
+}
+
+/// Links a program to the tracepoint with this number.
+pub(super) fn link_tracepoint(program: BorrowedFd<'_>, number: u64) -> io::Result<OwnedFd> {
+    let mut attr = empty_event()?;
+    attr.type_ = EVENT_TRACEPOINT;
+    attr.config = number;
+    link_event(program, &open_event(&attr, None)?, 0)
+}
+
+fn link_event(program: BorrowedFd<'_>, event: &OwnedFd, cookie: u64) -> io::Result<OwnedFd> {
+    let mut attr = empty_attr();
+    attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd().unsigned_abs();
+    attr.link_create.__bindgen_anon_2.target_fd = event.as_raw_fd().unsigned_abs();
+    attr.link_create.attach_type = ATTACH_PERF;
+    attr.link_create.__bindgen_anon_3.perf_event.bpf_cookie = cookie;
+    // The link holds a reference to the event, so its descriptor can go.
+    bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).and_then(owned)
+}
+
+fn empty_event() -> io::Result<perf_event_attr> {
+    // SAFETY: plain integers and unions of integers; all zero is valid.
+    let mut attr: perf_event_attr = unsafe { std::mem::zeroed() };
+    attr.size = u32::try_from(size_of::<perf_event_attr>()).map_err(io::Error::other)?;
+    Ok(attr)
+}
+
+fn open_uprobe_event(
+    path: &CStr,
+    offset: u64,
+    returns: bool,
+    process: Option<u32>,
+) -> io::Result<OwnedFd> {
+    let mut attr = empty_event()?;
+    attr.type_ = dynamic_number("/sys/bus/event_source/devices/uprobe/type", "")?;
+    let bit = dynamic_number("/sys/bus/event_source/devices/uprobe/format/retprobe", "config:")?;
+    attr.config = u64::from(returns) << bit;
+    attr.__bindgen_anon_3.config1 = path.as_ptr() as u64;
+    attr.__bindgen_anon_4.config2 = offset;
+    open_event(&attr, process)
+}
+
+fn open_event(attr: &perf_event_attr, process: Option<u32>) -> io::Result<OwnedFd> {
+    // A process is watched on all CPUs (−1); everything is watched "on" CPU 0, as a probe's hit
+    // counts wherever it happens (`perf_event_open(2)` refuses −1 for both).
+    let (process, cpu) = match process {
+        Some(process) => (i64::from(process), -1_i64),
+        None => (-1, 0),
+    };
+    // SAFETY: the kernel reads `attr`, whose size it is told, and the path in it, a C string.
+    let descriptor = unsafe {
+        libc::syscall(
+            libc::SYS_perf_event_open,
+            std::ptr::from_ref(attr),
+            process,
+            cpu,
+            -1_i64,
+            PERF_CLOEXEC,
+        )
+    };
+    if descriptor < 0 { Err(io::Error::last_os_error()) } else { owned(descriptor) }
+}
+
+/// Reads a number that the kernel gives in a file, behind a prefix.
+fn dynamic_number(path: &str, prefix: &str) -> io::Result<u32> {
+    let text = std::fs::read_to_string(path)?;
+    text.trim()
+        .strip_prefix(prefix)
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(|| io::Error::other(format!("{path} says {text:?}")))
+}

@@ -1,0 +1,81 @@
+//! Links to tracepoints: mappings by system-call tracepoints, processes by raw ones.
+
+use super::error::LiveError;
+use super::syscall::link_tracepoint;
+use super::tracefs::Tracefs;
+use aya::Ebpf;
+use aya::programs::links::Link as _;
+use aya::programs::raw_trace_point::RawTracePointLink;
+use aya::programs::{Program, ProgramError, RawTracePoint, TracePoint};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Program and tracepoint.
+const PROCESS: [(&str, &str); 3] = [
+    ("task_created", "task_newtask"),
+    ("program_executed", "sched_process_exec"),
+    ("task_exited", "sched_process_exit"),
+];
+const SYSTEM_CALLS: [(&str, &str); 6] = [
+    ("mmap_exit", "sys_exit_mmap"),
+    ("munmap_enter", "sys_enter_munmap"),
+    ("munmap_exit", "sys_exit_munmap"),
+    ("mremap_enter", "sys_enter_mremap"),
+    ("mremap_exit", "sys_exit_mremap"),
+    ("brk_exit", "sys_exit_brk"),
+];
+
+/// A link that is taken down when dropped.
+pub(super) enum TracepointLink {
+    Raw(Option<RawTracePointLink>),
+    SystemCall { _link: OwnedFd },
+}
+
+impl Drop for TracepointLink {
+    fn drop(&mut self) {
+        if let Self::Raw(link) = self {
+            // An error means that it is down already.
+            let _ = link.take().map(RawTracePointLink::detach);
+        }
+    }
+}
+
+fn failed<E>(name: &str) -> impl Fn(E) -> LiveError
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let what = format!("tracepoint {name}");
+    move |error| LiveError::Link { what: what.clone(), source: io::Error::other(error) }
+}
+
+fn program<'a, T>(loaded: &'a mut Ebpf, name: &str) -> Result<&'a mut T, LiveError>
+where
+    &'a mut T: TryFrom<&'a mut Program, Error = ProgramError>,
+{
+    loaded
+        .program_mut(name)
+        .ok_or_else(|| LiveError::Object(format!("no program {name}")))?
+        .try_into()
+        .map_err(failed(name))
+}
+
+/// Attaches all of them.
+pub(super) fn attach(loaded: &mut Ebpf) -> Result<Vec<TracepointLink>, LiveError> {
+    let mut links = Vec::new();
+    for (name, point) in PROCESS {
+        let program: &mut RawTracePoint = program(loaded, name)?;
+        program.load().map_err(failed(point))?;
+        let id = program.attach(point).map_err(failed(point))?;
+        links.push(TracepointLink::Raw(Some(program.take_link(id).map_err(failed(point))?)));
+    }
+    let tracefs = Tracefs::open().map_err(failed("tracefs"))?;
+    for (name, point) in SYSTEM_CALLS {
+        let program: &mut TracePoint = program(loaded, name)?;
+        program.load().map_err(failed(point))?;
+        let number = tracefs.number("syscalls", point).map_err(failed(point))?;
+        let descriptor = program.fd().map_err(failed(point))?.as_fd();
+        let link = link_tracepoint(descriptor, number).map_err(failed(point))?;
+        links.push(TracepointLink::SystemCall { _link: link });
+    }
+    Ok(links)
+}
