@@ -91,11 +91,11 @@ pub struct TraceArgs {
           allow_negative_numbers = true, help_heading = help::TIME)]
     pub count: Option<u64>,
     /// Time between reports, as memleak takes it: the same as --interval
-    #[arg(value_name = "INTERVAL", value_parser = values::interval_word,
+    #[arg(display_order = 900, value_name = "INTERVAL", value_parser = values::interval_word,
           allow_negative_numbers = true, help_heading = help::TIME)]
     pub positional_interval: Option<Duration>,
     /// Reports, as memleak takes it: the same as --count
-    #[arg(value_name = "COUNT", value_parser = values::positive_count,
+    #[arg(display_order = 901, value_name = "COUNT", value_parser = values::positive_count,
           allow_negative_numbers = true, help_heading = help::TIME)]
     pub positional_count: Option<u64>,
 
@@ -163,13 +163,19 @@ pub struct TraceArgs {
     pub max_memory: u64,
 
     /// Use this kind of probe link and no other [default: the best that this kernel has]
+    ///
+    /// `memtrace doctor` shows which kinds work here.
     #[arg(long, value_name = "KIND", hide_short_help = true, help_heading = help::ADVANCED)]
     pub link: Option<Link>,
     /// Bytes of the kernel-to-memtrace ring buffer, a power of two [default: chosen for you]
+    ///
+    /// A larger one loses fewer events when memtrace gets no CPU time for a while.
     #[arg(long, value_name = "BYTES", value_parser = values::size, allow_negative_numbers = true,
           hide_short_help = true, help_heading = help::ADVANCED)]
     pub ring_size: Option<u64>,
     /// Log lines of the programs in the kernel; off costs nothing
+    ///
+    /// For debugging memtrace itself.
     #[arg(long, value_name = "LEVEL", default_value = "off", hide_short_help = true,
           help_heading = help::ADVANCED)]
     pub bpf_log: BpfLog,
@@ -195,7 +201,7 @@ pub enum Format {
     /// For people
     #[default]
     Text,
-    /// One JSON object per line and report
+    /// For programs: a JSON object per report, on a line of its own
     Json,
 }
 

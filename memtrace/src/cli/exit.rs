@@ -117,7 +117,8 @@ fn summary(text: &str) -> String {
         .lines()
         .map(str::trim)
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
-        .filter(|line| !line.is_empty());
+        // Nobody means an option's name as a value.
+        .filter(|line| !line.is_empty() && !line.starts_with("tip: to pass "));
     let first = parts.next().unwrap_or_default();
     let mut line = first.strip_prefix("error: ").unwrap_or(first).to_owned();
     for part in parts {

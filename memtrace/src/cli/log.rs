@@ -148,7 +148,7 @@ mod tests {
     fn lines_read_like_sentences() {
         assert_eq!(
             logged(Verbosity::Normal),
-            "attached pid=7\nmemtrace: warning: odd name \\u{1b}[2J\n"
+            "attached pid=7\nmemtrace: warning: odd name \\x1b[2J\n"
         );
     }
 

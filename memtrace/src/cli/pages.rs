@@ -1,7 +1,7 @@
 //! Completion scripts and the manual page, made from the same description as `--help`.
 
 use super::args::Cli;
-use super::help::{EXAMPLES, EXIT_CODES, SIGNALS};
+use super::help::{EXAMPLES, EXIT_CODES, SIGNALS, USAGE};
 use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_mangen::Man;
@@ -24,7 +24,7 @@ pub(super) fn manual() -> io::Result<Vec<u8>> {
     let man = Man::new(Cli::command()).manual("User Commands");
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
+    synopsis().to_writer(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
     for section in [commands(), values(), signals(), exit_codes(), examples(), notes()] {
@@ -43,6 +43,15 @@ fn table<const N: usize>(title: &str, rows: [(String, &str); N]) -> Roff {
     let mut roff = section(title);
     for (term, meaning) in rows {
         roff.control("TP", []).text([bold(term)]).text([roman(meaning)]);
+    }
+    roff
+}
+
+/// Clap's own would list every option.
+fn synopsis() -> Roff {
+    let mut roff = section("SYNOPSIS");
+    for line in USAGE.lines() {
+        roff.text([bold(line.trim())]).control("br", []);
     }
     roff
 }

@@ -117,7 +117,8 @@ impl TracePlan {
             notes: Vec::new(),
         };
         check::names_one_process(&plan)?;
-        plan.notes = check::notes(&plan);
+        let interval_typed = args.interval.or(args.positional_interval).is_some();
+        plan.notes = check::notes(&plan, interval_typed);
         Ok(plan)
     }
 
@@ -206,7 +207,7 @@ fn output(args: &TraceArgs) -> Result<Option<OutputName>, UsageError> {
     if typed == "-" || typed == "/dev/stdout" {
         return Ok(None);
     }
-    if typed.to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
+    if typed.to_str().is_some_and(is_digits) {
         let name = typed.to_string_lossy();
         return usage(format!(
             "--output {name} looks like memleak's -o, which is --min-age {name}ms here: write \
@@ -214,6 +215,10 @@ fn output(args: &TraceArgs) -> Result<Option<OutputName>, UsageError> {
         ));
     }
     OutputName::parse(typed).map(Some).map_err(|error| UsageError(error.to_string()))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn max_memory(args: &TraceArgs) -> Result<u64, UsageError> {

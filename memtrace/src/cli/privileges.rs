@@ -24,12 +24,15 @@ pub struct Capability {
 pub const SYS_ADMIN: Capability = Capability {
     name: "CAP_SYS_ADMIN",
     bit: 21,
-    admin_covers: false,
-    required: false,
+    without: "nothing fails where CAP_BPF, CAP_PERFMON and CAP_CHECKPOINT_RESTORE are held, which \
+              it stands in for",
     rare: true,
-    without: "nothing, where CAP_BPF, CAP_PERFMON and CAP_CHECKPOINT_RESTORE are there; it stands \
-              in for all three",
+    ..PLAIN
 };
+
+/// A capability without particulars.
+const PLAIN: Capability =
+    Capability { name: "", bit: 0, admin_covers: false, required: false, rare: false, without: "" };
 
 /// What tracing uses, the most important first. Sources: `capabilities(7)`, `proc(5)`, and the
 /// checks in Linux `kernel/bpf/syscall.c`, `kernel/events/core.c`, `fs/proc/base.c`.
@@ -39,51 +42,43 @@ pub const CAPABILITIES: [Capability; 7] = [
         bit: 39,
         admin_covers: true,
         required: true,
-        rare: false,
-        without: "loading programs and making maps: nothing can be traced",
+        without: "nothing can be traced: no program can be loaded and no map made",
+        ..PLAIN
     },
     Capability {
         name: "CAP_PERFMON",
         bit: 38,
         admin_covers: true,
         required: true,
-        rare: false,
-        without: "loading tracing programs and placing probes: nothing can be traced",
+        without: "nothing can be traced: no tracing program can be loaded and no probe placed",
+        ..PLAIN
     },
     Capability {
         name: "CAP_SYS_PTRACE",
         bit: 19,
-        admin_covers: false,
-        required: false,
-        rare: false,
-        without: "reading the mappings, program and namespaces of other users' processes: only your \
-                  own can be traced",
+        without: "only your own processes can be traced: the mappings and files of others are hidden",
+        ..PLAIN
     },
     Capability {
         name: "CAP_DAC_READ_SEARCH",
         bit: 2,
-        admin_covers: false,
-        required: false,
-        rare: false,
-        without: "reading tracefs and program files that only others may read: no mapping events, no \
-                  names for such files",
+        without: "no events of mmap, munmap and brk (tracefs), no names from files closed to you",
+        ..PLAIN
     },
     Capability {
         name: "CAP_CHECKPOINT_RESTORE",
         bit: 40,
         admin_covers: true,
-        required: false,
-        rare: false,
-        without: "/proc/PID/map_files: files that were deleted or replaced since the target mapped \
-                  them, such as after a package update, cannot be probed or named",
+        without: "files deleted or replaced while mapped, as by a package update, can be neither \
+                  probed nor named (/proc/PID/map_files)",
+        ..PLAIN
     },
     Capability {
         name: "CAP_SYS_RESOURCE",
         bit: 24,
-        admin_covers: false,
-        required: false,
         rare: true,
-        without: "raising the memory lock limit, which counts before Linux 5.11 only",
+        without: "the memory lock limit cannot be raised, which counts before Linux 5.11 only",
+        ..PLAIN
     },
     SYS_ADMIN,
 ];

@@ -125,7 +125,8 @@ pub fn duration(text: &str) -> Result<Duration, ValueError> {
 pub fn interval_word(text: &str) -> Result<Duration, ValueError> {
     if text.starts_with(|first: char| first.is_ascii_alphabetic()) {
         return Err(ValueError::Expected(
-            "an interval such as 10s, or one of the commands doctor, completions, man, help",
+            "an interval such as 10s; the commands doctor, completions, man and help come first, as in \
+             `memtrace doctor --pid 1234`",
         ));
     }
     duration(text)

@@ -157,7 +157,7 @@ Note
             let width = line.chars().count();
             assert!(width <= 40 || line.contains("a name") || line.contains("/sys"), "{line:?}");
         }
-        assert!(text.contains("\n  nine ten eleven.\n"), "{text}");
+        assert!(text.contains("\n  eight nine ten eleven.\n"), "{text}");
     }
 
     #[test]

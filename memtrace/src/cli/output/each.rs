@@ -1,7 +1,9 @@
 //! A file per report, which appears under its name only once it is complete.
 
 use super::{Label, OutputError, OutputName, sync};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile};
 
@@ -43,22 +45,16 @@ impl Each {
     /// link instead of following it.
     fn place(&self, path: &Path, report: &[u8]) -> io::Result<()> {
         let mut file = temporary(self.name.directory())?;
-        file.write_all(report)?;
+        file.as_file_mut().write_all(report)?;
         sync(file.as_file())?;
         file.persist(path).map(drop).map_err(|failure| failure.error)
     }
 }
 
-/// A new file that only its owner can read (mode 0600, which `tempfile` gives).
+/// A new file that only its owner can read. Made by ourselves because the library's errors name a
+/// file that the user never saw.
 fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
-    Builder::new().prefix(".memtrace-").suffix(".tmp").tempfile_in(directory).map_err(|error| {
-        // The library wraps the system's error in one that names a file that the user never saw.
-        match error.get_ref().and_then(|inner| inner.source()) {
-            Some(source) => source
-                .downcast_ref::<io::Error>()
-                .and_then(io::Error::raw_os_error)
-                .map_or(error, io::Error::from_raw_os_error),
-            None => error,
-        }
-    })
+    let create =
+        |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    Builder::new().prefix(".memtrace-").suffix(".tmp").make_in(directory, create)
 }

@@ -53,10 +53,10 @@ pub(super) fn names_one_process(plan: &TracePlan) -> Result<(), UsageError> {
     }
 }
 
-/// Remarks on a legal plan.
-pub(super) fn notes(plan: &TracePlan) -> Vec<String> {
+/// Remarks on a legal plan. A default interval is not remarked upon: nobody asked for it.
+pub(super) fn notes(plan: &TracePlan, interval_typed: bool) -> Vec<String> {
     let mut notes = Vec::new();
-    if let (Some(interval), Some(duration)) = (plan.interval, plan.duration)
+    if let (true, Some(interval), Some(duration)) = (interval_typed, plan.interval, plan.duration)
         && interval >= duration
     {
         notes.push(format!(

@@ -124,10 +124,11 @@ fn values_without_meaning_are_refused() {
 
 #[test]
 fn surprising_plans_are_remarked_upon() {
-    let notes = plan("-p 7 -d 5").unwrap().notes;
+    let notes = plan("-p 7 -i 10 -d 5").unwrap().notes;
     assert_eq!(notes.len(), 2, "{notes:?}");
     assert!(notes[0].contains("only the final report"));
     assert!(notes[1].contains("--min-age 10s within --duration 5s"));
+    assert_eq!(plan("-p 7 -d 5").unwrap().notes, notes[1..]);
     assert!(plan("-p 7 -d 60").unwrap().notes.is_empty());
     assert!(plan("-p 7 --full -f json").unwrap().notes[0].contains("--full"));
 }

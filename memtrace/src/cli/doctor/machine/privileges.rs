@@ -47,20 +47,16 @@ fn capabilities(status: &str) -> Vec<Line> {
 fn capability_line(effective: Effective, capability: Capability) -> Line {
     let Capability { name, without, rare, required, .. } = capability;
     if effective.has(capability) {
-        return Line::new(name, State::Ok, format!("have it; without: {without}"));
+        return Line::new(name, State::Ok, format!("held; without it {without}"));
     }
     if effective.can(capability) {
-        return Line::new(
-            name,
-            State::Ok,
-            format!("CAP_SYS_ADMIN does as well; without: {without}"),
-        );
+        return Line::new(name, State::Ok, format!("CAP_SYS_ADMIN stands in; else {without}"));
     }
     if rare {
-        return Line::new(name, State::Ok, format!("not there, rarely needed; without: {without}"));
+        return Line::new(name, State::Ok, format!("not held, and rarely needed: {without}"));
     }
     let state = if required { State::Missing } else { State::Hazard };
-    Line::new(name, state, format!("without it fails: {without}"))
+    Line::new(name, state, format!("not held: {without}"))
         .remedy(format!("run it with sudo, or give it {name}"))
 }
 
