@@ -15,11 +15,10 @@ fn run_limited(test: &str) -> TempDir {
     let directory = TempDir::new().expect("a directory");
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(["--exact", test]).env(INSIDE, directory.path());
-    // SAFETY: between fork and exec only two calls are made, both async-signal-safe.
+    // SAFETY: between fork and exec only setrlimit(2) is called, which is async-signal-safe.
     unsafe {
         command.pre_exec(|| {
             let limit = libc::rlimit { rlim_cur: LIMIT, rlim_max: LIMIT };
-            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
             match libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) {
                 0 => Ok(()),
                 _ => Err(std::io::Error::last_os_error()),
@@ -48,6 +47,7 @@ fn reports() -> (Vec<u8>, Vec<u8>) {
 
 /// Small, too large, small.
 fn write_three(name: &str, directory: &Path) {
+    memtrace::cli::output::outlive_size_limits();
     let (small, large) = reports();
     let mut destination = open(&directory.join(name));
     destination.write(label(1), &small).expect("there is room");

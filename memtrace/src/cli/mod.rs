@@ -24,6 +24,7 @@ use std::process::ExitCode;
 /// Runs memtrace with the arguments of this process.
 #[must_use]
 pub fn run() -> ExitCode {
+    output::outlive_size_limits();
     exit::conclude(dispatch()).into()
 }
 

@@ -91,6 +91,8 @@ impl OutputError {
             return Self::Link(path);
         }
         let remedy = match source.kind() {
+            // What open(2) says of a pipe that nobody reads.
+            _ if source.raw_os_error() == Some(libc::ENXIO) => "start the pipe's reader first",
             ErrorKind::NotFound => "create its directory first",
             ErrorKind::IsADirectory => "give a file's name, such as report-{seq}.json",
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
@@ -186,6 +188,13 @@ impl Destination {
 pub fn write_stdout(bytes: &[u8]) -> Result<(), OutputError> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(OutputError::stdout)
+}
+
+/// Makes a limit on file sizes (`ulimit -f`) an error of the write instead of our death by SIGXFSZ,
+/// which would leave half a report behind.
+pub fn outlive_size_limits() {
+    // SAFETY: no handler is installed, the signal is only ignored; nothing else sets it.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 /// Makes sure that a full disk is noticed now. Files that cannot be synced need not be.

@@ -164,3 +164,42 @@ fn a_full_device_is_an_error_that_names_it() {
     assert!(message.contains("/dev/full") && message.contains("free some space"), "{message}");
     open(Path::new("/dev/null")).unwrap().write(label(1), b"x\n").unwrap();
 }
+
+#[test]
+fn pipes_need_a_reader_and_get_whole_reports() {
+    use std::io::Read;
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("pipe");
+    let name = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
+    // SAFETY: `name` is a string that ends with a zero byte.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    assert!(open(&path).unwrap_err().to_string().contains("start the pipe's reader"));
+
+    let reading = path.clone();
+    let reader = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        fs::File::open(reading).unwrap().read_to_end(&mut text).unwrap();
+        text
+    });
+    let mut destination = loop {
+        match open(&path) {
+            Ok(destination) => break destination,
+            Err(_) => std::thread::yield_now(),
+        }
+    };
+    // Larger than a pipe holds: a report waits for its reader.
+    let report = vec![b'x'; 1 << 20];
+    destination.write(label(1), &report).unwrap();
+    drop(destination);
+    assert_eq!(reader.join().unwrap(), report);
+}
+
+#[test]
+fn a_reader_that_leaves_a_pipe_is_no_failure() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&writer));
+    assert!(matches!(open(Path::new(&name)), Err(OutputError::Link(_))));
+    drop(reader);
+    let error = std::io::Write::write_all(&mut &writer, b"x").unwrap_err();
+    assert!(matches!(OutputError::torn(Path::new(&name), error), OutputError::Closed));
+}
