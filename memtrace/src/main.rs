@@ -1,2 +1,7 @@
 //! The `memtrace` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    memtrace::cli::run()
+}

@@ -1,0 +1,247 @@
+//! The command line as typed. [`super::plan`] decides whether it makes sense.
+
+use super::help;
+use super::values;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::ffi::OsString;
+use std::time::Duration;
+
+/// `memtrace`, everything that can follow it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "memtrace",
+    version,
+    about = help::ABOUT,
+    long_about = help::LONG_ABOUT,
+    after_help = help::AFTER,
+    after_long_help = help::AFTER_LONG,
+    override_usage = help::USAGE,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    subcommand_value_name = "COMMAND"
+)]
+pub struct Cli {
+    /// A command other than tracing.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Tracing, when there is no command.
+    #[command(flatten)]
+    pub trace: TraceArgs,
+}
+
+/// Commands other than tracing.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what this machine and a process allow, and what to do about the rest
+    #[command(long_about = help::DOCTOR)]
+    Doctor(DoctorArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "Read it with `memtrace man | man -l -`.")]
+    Man,
+}
+
+/// Arguments of `memtrace doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Also examine this process: allocators, probe sites, the predicted cost of tracing it
+    #[arg(short, long, value_name = "PID", value_parser = values::pid, allow_negative_numbers = true)]
+    pub pid: Option<u32>,
+    /// How to print the findings
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+/// Arguments of tracing.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// Processes to trace (repeatable, or a list: 12,34)
+    ///
+    /// A thread's number stands for its process.
+    #[arg(
+        short,
+        long = "pid",
+        value_name = "PID",
+        value_delimiter = ',',
+        value_parser = values::pid,
+        allow_negative_numbers = true,
+        help_heading = help::TARGET
+    )]
+    pub pids: Vec<u32>,
+
+    /// Time between reports; 0 = only the final report [default: 10s]
+    #[arg(short, long, value_name = "DUR", value_parser = values::duration,
+          allow_negative_numbers = true, help_heading = help::TIME)]
+    pub interval: Option<Duration>,
+    /// Stop after this long [default: until Ctrl-C or the targets' end]
+    #[arg(short, long, value_name = "DUR", value_parser = values::duration,
+          allow_negative_numbers = true, help_heading = help::TIME)]
+    pub duration: Option<Duration>,
+    /// Stop after this many reports, the last being the final one
+    #[arg(short, long, value_name = "N", value_parser = values::positive_count,
+          allow_negative_numbers = true, help_heading = help::TIME)]
+    pub count: Option<u64>,
+    /// Time between reports, as memleak takes it: the same as --interval
+    #[arg(display_order = 900, value_name = "INTERVAL", value_parser = values::interval_word,
+          allow_negative_numbers = true, help_heading = help::TIME)]
+    pub positional_interval: Option<Duration>,
+    /// Reports, as memleak takes it: the same as --count
+    #[arg(display_order = 901, value_name = "COUNT", value_parser = values::positive_count,
+          allow_negative_numbers = true, help_heading = help::TIME)]
+    pub positional_count: Option<u64>,
+
+    /// Sum blocks younger than this in a line of their own; 0 lists them [default: one interval,
+    /// or 10s without intervals]
+    #[arg(long, value_name = "DUR", value_parser = values::duration,
+          allow_negative_numbers = true, help_heading = help::CONTENT)]
+    pub min_age: Option<Duration>,
+    /// Show this many call stacks; 0 = all
+    #[arg(short = 'T', long, value_name = "N", default_value = "10", value_parser = values::count,
+          allow_negative_numbers = true, help_heading = help::CONTENT)]
+    pub top: u64,
+    /// Leave out blocks smaller than this (they are summed in a line of their own)
+    #[arg(short = 'z', long, value_name = "BYTES", value_parser = values::size,
+          allow_negative_numbers = true, help_heading = help::CONTENT)]
+    pub min_size: Option<u64>,
+    /// Leave out blocks larger than this (they are summed in a line of their own)
+    #[arg(short = 'Z', long, value_name = "BYTES", value_parser = values::size,
+          allow_negative_numbers = true, help_heading = help::CONTENT)]
+    pub max_size: Option<u64>,
+    /// Which call stacks come first
+    #[arg(short, long, value_name = "KEY", default_value = "growth", help_heading = help::CONTENT)]
+    pub sort: Sort,
+    /// Make every text report complete, not only the final one
+    #[arg(long, help_heading = help::CONTENT)]
+    pub full: bool,
+    /// List the addresses of the N oldest blocks of each call stack, for a debugger
+    #[arg(long, value_name = "N", default_value = "0", value_parser = values::count,
+          allow_negative_numbers = true, help_heading = help::CONTENT)]
+    pub show_blocks: u64,
+    /// Show the targets' command lines, which may hold secrets
+    #[arg(long, help_heading = help::CONTENT)]
+    pub cmdline: bool,
+
+    /// How to write reports
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", help_heading = help::OUTPUT)]
+    pub format: Format,
+    /// Write reports to this file (mode 0600) instead of standard output
+    ///
+    /// Each report is appended to the file. With {seq} or {time} in the name, each report becomes a
+    /// file of its own, which appears under its name only once it is complete. {pid} stands for the
+    /// target's number. `-` is standard output.
+    #[arg(short, long, value_name = "FILE", help_heading = help::OUTPUT)]
+    pub output: Option<OsString>,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = help::OUTPUT)]
+    pub color: Color,
+    /// Say more on standard error; twice: much more
+    #[arg(short, long, action = clap::ArgAction::Count, help_heading = help::OUTPUT)]
+    pub verbose: u8,
+    /// Say only warnings, errors and that tracing has begun
+    #[arg(short, long, help_heading = help::OUTPUT)]
+    pub quiet: bool,
+
+    /// Accept whatever tracing every allocation costs the target (the default today)
+    #[arg(long, help_heading = help::COST)]
+    pub exact: bool,
+    /// Detach, report and exit 3 when tracing costs the target over twice this for 3 s
+    #[arg(long, value_name = "PERCENT", value_parser = values::percent,
+          allow_negative_numbers = true, help_heading = help::COST)]
+    pub overhead_budget: Option<f64>,
+    /// Memory that memtrace itself may use, kernel side included; young detail goes first
+    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = values::size,
+          allow_negative_numbers = true, help_heading = help::COST)]
+    pub max_memory: u64,
+
+    /// Use this kind of probe link and no other [default: the best that this kernel has]
+    ///
+    /// `memtrace doctor` shows which kinds work here.
+    #[arg(long, value_name = "KIND", hide_short_help = true, help_heading = help::ADVANCED)]
+    pub link: Option<Link>,
+    /// Bytes of the kernel-to-memtrace ring buffer, a power of two [default: chosen for you]
+    ///
+    /// A larger one loses fewer events when memtrace gets no CPU time for a while.
+    #[arg(long, value_name = "BYTES", value_parser = values::size, allow_negative_numbers = true,
+          hide_short_help = true, help_heading = help::ADVANCED)]
+    pub ring_size: Option<u64>,
+    /// Log lines of the programs in the kernel; off costs nothing
+    ///
+    /// For debugging memtrace itself.
+    #[arg(long, value_name = "LEVEL", default_value = "off", hide_short_help = true,
+          help_heading = help::ADVANCED)]
+    pub bpf_log: BpfLog,
+}
+
+/// Order of call stacks in a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Sort {
+    /// Fastest growing first
+    #[default]
+    Growth,
+    /// Most live bytes first
+    Bytes,
+    /// Most live blocks first
+    Blocks,
+    /// Oldest live block first
+    Age,
+}
+
+/// Form of the reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs: a JSON object per report, on a line of its own
+    Json,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Kinds of probe links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Link {
+    /// One link for entry and return (Linux 6.13)
+    Session,
+    /// Two links, for entries and returns (Linux 6.6)
+    Multi,
+    /// One link per probe site (any Linux)
+    Perf,
+}
+
+/// What the programs in the kernel log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum BpfLog {
+    /// Nothing
+    #[default]
+    Off,
+    /// Errors
+    Error,
+    /// … and warnings
+    Warn,
+    /// … and what happens rarely
+    Info,
+    /// … and what happens often
+    Debug,
+    /// Everything
+    Trace,
+}

@@ -1,0 +1,50 @@
+//! `memtrace doctor`: what this machine and a process allow, and what to do about the rest.
+
+mod live;
+mod machine;
+pub mod model;
+mod render;
+
+pub use live::gather_live;
+pub use machine::gather_machine;
+pub use render::render;
+
+use super::args::{DoctorArgs, Format};
+use super::exit::Exit;
+use super::output::write_stdout;
+use super::terminal::Style;
+use model::{Doctor, Section};
+
+/// What tracing does to a target, said once, for `doctor` and the manual page.
+pub const AFTERMATH: &str = "\
+While memtrace is attached, the kernel keeps a breakpoint instruction at each probed function, in a \
+copy of that page of code which only the target has: the file and other processes are untouched. When \
+memtrace ends, however it ends, the kernel takes the breakpoints out again. What can stay until the \
+target exits is a mapping called [uprobes], which nothing uses any more, and a private copy of a \
+probed page where the kernel could not put the file's own page back. No code is injected, no data of \
+the target is written, nothing is preloaded, and the target is sent no signal.";
+
+/// Examines, and prints what was found.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
+    let mut sections = gather_machine();
+    sections.extend(gather_live(args.pid));
+    sections.push(aftermath());
+    let doctor = Doctor::new(sections);
+    let text = match args.format {
+        Format::Text => render(&doctor, Style::stdout(args.color)),
+        Format::Json => serde_json::to_string(&doctor)? + "\n",
+    };
+    write_stdout(text.as_bytes())?;
+    Ok(Exit::Success)
+}
+
+fn aftermath() -> Section {
+    Section {
+        title: "What tracing leaves behind".to_owned(),
+        lines: Vec::new(),
+        note: Some(AFTERMATH.to_owned()),
+    }
+}

@@ -1,0 +1,126 @@
+//! Texts of `--help` and the manual page that are longer than a line.
+
+/// One line.
+pub(super) const ABOUT: &str = "Tells where memory goes in programs that already run";
+
+/// A paragraph.
+pub(super) const LONG_ABOUT: &str = "\
+Tells where memory goes in programs that already run.
+
+memtrace attaches to running processes, follows every allocation and free in them, and reports which \
+call stacks hold memory and which keep growing. The target is neither restarted nor changed. Reports \
+go to standard output, everything else to standard error.";
+
+/// How to call it.
+pub(super) const USAGE: &str = "\
+memtrace --pid PID... [OPTIONS] [INTERVAL] [COUNT]
+       memtrace doctor [--pid PID]
+       memtrace completions SHELL
+       memtrace man";
+
+/// Heading: what to trace.
+pub(super) const TARGET: &str = "What to trace";
+/// Heading: when to report and stop.
+pub(super) const TIME: &str = "When to report, when to stop";
+/// Heading: what reports hold.
+pub(super) const CONTENT: &str = "What a report shows";
+/// Heading: where reports go.
+pub(super) const OUTPUT: &str = "Where and how it is written";
+/// Heading: cost.
+pub(super) const COST: &str = "What it may cost";
+/// Heading: rarely needed.
+pub(super) const ADVANCED: &str = "Advanced";
+
+/// Examples, a command and its purpose.
+pub(super) const EXAMPLES: [(&str, &str); 6] = [
+    ("sudo memtrace --pid 1234", "a report every 10 s; Ctrl-C for the final one"),
+    ("sudo memtrace -p 1234 -d 5m -i 0", "one report after five minutes"),
+    ("sudo memtrace -p $(pgrep -d, nginx)", "all workers of a server"),
+    ("sudo memtrace -p 1234 -z 1MiB --min-age 1m", "large blocks that stay"),
+    ("sudo memtrace -p 1234 -f json -o leaks.json", "one JSON object per line"),
+    ("sudo memtrace doctor --pid 1234", "what will work, what will it cost"),
+];
+
+/// Exit codes and their meanings.
+pub(super) const EXIT_CODES: [(u8, &str); 4] = [
+    (0, "fine; also after Ctrl-C, SIGTERM or SIGHUP, and when all targets have ended"),
+    (1, "an error; the line on standard error names the thing and the remedy"),
+    (2, "the command line makes no sense"),
+    (3, "complete but degraded: overhead budget exceeded, or over 1 % of events lost"),
+];
+
+/// Signals and what they do.
+pub(super) const SIGNALS: [(&str, &str); 2] = [
+    ("SIGINT, SIGTERM, SIGHUP", "final report, detach, exit; a second SIGINT leaves at once"),
+    ("SIGUSR1", "a report now"),
+];
+
+/// Below `-h`.
+pub(super) const AFTER: &str = "\
+Examples:
+  sudo memtrace --pid 1234                       a report every 10 s; Ctrl-C for the final one
+  sudo memtrace -p 1234 -d 5m -i 0               one report after five minutes
+  sudo memtrace doctor --pid 1234                what will work, what will it cost
+
+Exit codes: 0 fine, 1 error, 2 usage, 3 complete but degraded.
+--help says more, `memtrace man` all of it.";
+
+/// Below `--help`. A test keeps it in step with the tables above, which the manual page uses.
+pub(super) const AFTER_LONG: &str = "\
+Sizes: 64, 64k, 64KiB, 1.5MiB, 1G (k, M, G, T are powers of 1,024).
+Durations: 500ms, 10s, 5m, 2h, 1d; a bare number is seconds.
+
+Signals:
+  SIGINT, SIGTERM, SIGHUP   final report, detach, exit; a second SIGINT leaves at once
+  SIGUSR1                   a report now
+
+Examples:
+  sudo memtrace --pid 1234                       a report every 10 s; Ctrl-C for the final one
+  sudo memtrace -p 1234 -d 5m -i 0               one report after five minutes
+  sudo memtrace -p $(pgrep -d, nginx)            all workers of a server
+  sudo memtrace -p 1234 -z 1MiB --min-age 1m     large blocks that stay
+  sudo memtrace -p 1234 -f json -o leaks.json    one JSON object per line
+  sudo memtrace doctor --pid 1234                what will work, what will it cost
+
+Exit codes:
+  0  fine; also after Ctrl-C, SIGTERM or SIGHUP, and when all targets have ended
+  1  an error; the line on standard error names the thing and the remedy
+  2  the command line makes no sense
+  3  complete but degraded: overhead budget exceeded, or over 1 % of events lost";
+
+/// `memtrace doctor --help`.
+pub(super) const DOCTOR: &str = "\
+Shows what this machine and a process allow, and what to do about the rest.
+
+Examines the kernel and the privileges that memtrace has; with --pid also the allocators of that \
+process, where each of their functions would be probed, and what tracing it would cost. Nothing is \
+changed. The exit code is 0 whenever the examination itself succeeded.";
+
+/// Below `memtrace completions --help`.
+pub(super) const COMPLETIONS: &str = "\
+Install it with, for example:
+  memtrace completions bash > /etc/bash_completion.d/memtrace
+  memtrace completions zsh > /usr/local/share/zsh/site-functions/_memtrace
+  memtrace completions fish > ~/.config/fish/completions/memtrace.fish";
+
+#[cfg(test)]
+mod tests {
+    use super::{AFTER_LONG, EXAMPLES, EXIT_CODES, SIGNALS};
+
+    #[test]
+    fn the_help_holds_every_row_of_the_tables() {
+        let examples = EXAMPLES.map(|(command, purpose)| format!("  {command:<45}  {purpose}"));
+        let codes = EXIT_CODES.map(|(code, meaning)| format!("  {code}  {meaning}"));
+        let signals = SIGNALS.map(|(signal, effect)| format!("  {signal:<24}  {effect}"));
+        let lines: Vec<&str> = AFTER_LONG.lines().collect();
+        for row in examples.iter().chain(&codes).chain(&signals) {
+            assert!(lines.contains(&row.as_str()), "{row:?} is missing");
+        }
+    }
+
+    #[test]
+    fn exit_codes_are_those_that_are_used() {
+        let codes = EXIT_CODES.map(|(code, _)| code);
+        assert_eq!(codes, crate::cli::exit::Exit::ALL.map(|exit| exit as u8));
+    }
+}

@@ -1,0 +1,60 @@
+//! A file per report, which appears under its name only once it is complete.
+
+use super::{Label, OutputError, OutputName, sync};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use tempfile::{Builder, NamedTempFile};
+
+/// Files in one directory.
+#[derive(Debug)]
+pub(super) struct Each {
+    name: OutputName,
+    pid: u32,
+    /// The file written last: two reports may be taken within the second that `{time}` shows.
+    last: Option<PathBuf>,
+}
+
+impl Each {
+    /// Makes sure that files can be made in the directory.
+    pub(super) fn open(name: OutputName, pid: u32) -> Result<Self, OutputError> {
+        let first = name.path(pid, Label { sequence: 1, time: jiff::Timestamp::now() });
+        let failed = |error| OutputError::open(&first, error);
+        drop(temporary(name.directory()).map_err(failed)?);
+        match first.symlink_metadata() {
+            Ok(found) if found.is_dir() => Err(failed(io::ErrorKind::IsADirectory.into())),
+            // Also a name that is too long comes to light here.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+            _ => Ok(Self { name, pid, last: None }),
+        }
+    }
+
+    /// Writes a report to a file of its own.
+    pub(super) fn write(&mut self, label: Label, report: &[u8]) -> Result<(), OutputError> {
+        let mut path = self.name.path(self.pid, label);
+        if self.last.as_ref() == Some(&path) {
+            path.as_mut_os_string().push(format!(".{}", label.sequence));
+        } else {
+            self.last = Some(path.clone());
+        }
+        self.place(&path, report).map_err(|error| OutputError::write(&path, error))
+    }
+
+    /// The temporary file goes away by itself when any step fails. Renaming replaces a symbolic
+    /// link instead of following it.
+    fn place(&self, path: &Path, report: &[u8]) -> io::Result<()> {
+        let mut file = temporary(self.name.directory())?;
+        file.as_file_mut().write_all(report)?;
+        sync(file.as_file())?;
+        file.persist(path).map(drop).map_err(|failure| failure.error)
+    }
+}
+
+/// A new file that only its owner can read. Made by ourselves because the library's errors name a
+/// file that the user never saw.
+fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
+    let create =
+        |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    Builder::new().prefix(".memtrace-").suffix(".tmp").make_in(directory, create)
+}

@@ -1,0 +1,256 @@
+//! The validated plan of a tracing run: what was typed, with defaults filled in and contradictions
+//! refused. Plain data, named as the options; also the factory for the parts that follow from it.
+
+use super::args::{BpfLog, Color, Format, Sort, TraceArgs};
+use super::exit::UsageError;
+use super::log::Verbosity;
+use super::output::{Destination, OutputError, OutputName};
+use crate::engine::snapshot::SnapshotOptions;
+use memtrace_common::config::LinkKind;
+use memtrace_common::limits::MAX_TARGETS;
+use std::time::Duration;
+
+mod check;
+
+/// Time between reports when the user names none.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
+/// Age from which a block counts as old, where there are no intervals.
+pub const DEFAULT_MIN_AGE: Duration = Duration::from_secs(10);
+/// Shortest time between reports; resolving and writing one takes a good part of it.
+pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+/// Least memory that memtrace can work in: the kernel maps, a small ring, symbols of one process.
+pub const LEAST_MEMORY: u64 = 32 << 20;
+/// Most addresses that a report lists per call stack.
+pub const MOST_BLOCKS: u64 = 10_000;
+/// Smallest ring: one page. The kernel wants a power of two that is a multiple of the page size.
+pub const SMALLEST_RING: u64 = 4096;
+/// Largest ring that is accepted, bytes.
+pub const LARGEST_RING: u64 = 1 << 30;
+
+/// What to trace, for how long, what to report, where to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TracePlan {
+    /// Processes or threads as named, without duplicates, in the order given. Never empty.
+    pub pids: Vec<u32>,
+    /// Time between reports; `None`: only the final report.
+    pub interval: Option<Duration>,
+    /// Stop after this long.
+    pub duration: Option<Duration>,
+    /// Stop after this many reports, the last being the final one. At least 1.
+    pub count: Option<u64>,
+    /// Blocks younger than this are summed apart. Zero: none is young.
+    pub min_age: Duration,
+    /// Call stacks to show; `None`: all.
+    pub top: Option<usize>,
+    /// Blocks smaller than this are left out, bytes.
+    pub min_size: u64,
+    /// Blocks larger than this are left out, bytes.
+    pub max_size: Option<u64>,
+    /// Order of call stacks.
+    pub sort: Sort,
+    /// Every text report is complete.
+    pub full: bool,
+    /// Addresses to list per call stack.
+    pub show_blocks: usize,
+    /// The targets' arguments may be read and shown.
+    pub cmdline: bool,
+    /// Form of the reports.
+    pub format: Format,
+    /// File for the reports; `None`: standard output.
+    pub output: Option<OutputName>,
+    /// When to use colours in reports.
+    pub color: Color,
+    /// How much to say on standard error.
+    pub verbosity: Verbosity,
+    /// The user said that every allocation is to be traced, whatever it costs.
+    pub exact: bool,
+    /// Share of the target's CPU time that tracing may cost, percent; `None`: any.
+    pub overhead_budget: Option<f64>,
+    /// Memory that memtrace may use, kernel maps included, bytes.
+    pub max_memory: u64,
+    /// Kind of link to use and no other; `None`: the best there is.
+    pub link: Option<LinkKind>,
+    /// Bytes of the ring buffer; `None`: to be chosen.
+    pub ring_size: Option<u32>,
+    /// What the programs in the kernel log.
+    pub bpf_log: BpfLog,
+    /// Remarks on what was typed: legal, but perhaps not what was meant. One line each.
+    pub notes: Vec<String>,
+}
+
+impl TracePlan {
+    /// The plan for what was typed.
+    ///
+    /// # Errors
+    /// One line that names the contradiction and the remedy.
+    pub fn new(args: &TraceArgs) -> Result<Self, UsageError> {
+        check::contradictions(args)?;
+        let interval = interval(args)?;
+        let count = one_of("--count", args.count, args.positional_count)?;
+        check::end(args, interval, count)?;
+        let mut plan = Self {
+            pids: pids(args)?,
+            interval,
+            duration: args.duration,
+            count,
+            min_age: args.min_age.unwrap_or(interval.unwrap_or(DEFAULT_MIN_AGE)),
+            top: match args.top {
+                0 => None,
+                top => Some(usize::try_from(top).unwrap_or(usize::MAX)),
+            },
+            min_size: args.min_size.unwrap_or(0),
+            max_size: args.max_size,
+            sort: args.sort,
+            full: args.full,
+            show_blocks: show_blocks(args)?,
+            cmdline: args.cmdline,
+            format: args.format,
+            output: output(args)?,
+            color: args.color,
+            verbosity: Verbosity::new(args.quiet, args.verbose),
+            exact: args.exact,
+            overhead_budget: args.overhead_budget,
+            max_memory: max_memory(args)?,
+            link: args.link.map(Into::into),
+            ring_size: ring_size(args)?,
+            bpf_log: args.bpf_log,
+            notes: Vec::new(),
+        };
+        check::names_one_process(&plan)?;
+        let interval_typed = args.interval.or(args.positional_interval).is_some();
+        plan.notes = check::notes(&plan, interval_typed);
+        Ok(plan)
+    }
+
+    /// What a snapshot must single out for the reports.
+    #[must_use]
+    pub fn snapshot_options(&self) -> SnapshotOptions {
+        SnapshotOptions {
+            min_age: u64::try_from(self.min_age.as_nanos()).unwrap_or(u64::MAX),
+            min_size: self.min_size,
+            max_size: self.max_size,
+            blocks_per_stack: self.show_blocks,
+        }
+    }
+
+    /// Opens the place where reports go, or checks that it can be written. To be called before
+    /// tracing begins. `pid` is the (first) target's process number, for names with `{pid}`.
+    ///
+    /// # Errors
+    /// One line that names the file, the reason and the remedy.
+    pub fn open_destination(&self, pid: u32) -> Result<Destination, OutputError> {
+        match &self.output {
+            None => Ok(Destination::stdout()),
+            Some(name) => Destination::open(name, pid),
+        }
+    }
+}
+
+fn usage<T>(message: impl Into<String>) -> Result<T, UsageError> {
+    Err(UsageError(message.into()))
+}
+
+/// One value for an option that can also be given by position.
+fn one_of<T>(option: &str, named: Option<T>, placed: Option<T>) -> Result<Option<T>, UsageError> {
+    if named.is_some() && placed.is_some() {
+        let word = option.trim_start_matches('-').to_ascii_uppercase();
+        return usage(format!("{option} and the positional {word} say the same: give only one"));
+    }
+    Ok(named.or(placed))
+}
+
+fn interval(args: &TraceArgs) -> Result<Option<Duration>, UsageError> {
+    let typed = one_of("--interval", args.interval, args.positional_interval)?;
+    match typed.unwrap_or(DEFAULT_INTERVAL) {
+        Duration::ZERO => Ok(None),
+        interval if interval < SHORTEST_INTERVAL => usage(
+            "--interval is shorter than 100ms, in which no report can be made: give at least \
+             100ms, or 0 for only the final report",
+        ),
+        interval => Ok(Some(interval)),
+    }
+}
+
+fn pids(args: &TraceArgs) -> Result<Vec<u32>, UsageError> {
+    let mut pids: Vec<u32> = Vec::with_capacity(args.pids.len());
+    let mut seen = std::collections::HashSet::new();
+    pids.extend(args.pids.iter().filter(|pid| seen.insert(**pid)));
+    if pids.len() > MAX_TARGETS as usize {
+        return usage(format!(
+            "{} processes were named with --pid, but at most {MAX_TARGETS} can be traced at once: \
+             name fewer",
+            pids.len()
+        ));
+    }
+    match (pids.is_empty(), args.positional_interval) {
+        (false, _) => Ok(pids),
+        (true, Some(_)) => usage(
+            "no process given, only an interval: process numbers follow --pid, as in \
+             `memtrace --pid 1234 10`; see `memtrace --help`",
+        ),
+        (true, None) => usage(
+            "no process given: name one with --pid PID (`pgrep -l NAME` finds it), or run \
+             `memtrace doctor` to see what this machine allows; see `memtrace --help`",
+        ),
+    }
+}
+
+fn show_blocks(args: &TraceArgs) -> Result<usize, UsageError> {
+    match usize::try_from(args.show_blocks) {
+        Ok(blocks) if args.show_blocks <= MOST_BLOCKS => Ok(blocks),
+        _ => usage(format!("--show-blocks lists at most {MOST_BLOCKS} blocks per call stack")),
+    }
+}
+
+fn output(args: &TraceArgs) -> Result<Option<OutputName>, UsageError> {
+    let Some(typed) = args.output.as_deref() else { return Ok(None) };
+    if typed == "-" || typed == "/dev/stdout" {
+        return Ok(None);
+    }
+    if typed.to_str().is_some_and(is_digits) {
+        let name = typed.to_string_lossy();
+        return usage(format!(
+            "--output {name} looks like memleak's -o, which is --min-age {name}ms here: write \
+             ./{name} if a file is meant"
+        ));
+    }
+    OutputName::parse(typed).map(Some).map_err(|error| UsageError(error.to_string()))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn max_memory(args: &TraceArgs) -> Result<u64, UsageError> {
+    if args.max_memory < LEAST_MEMORY {
+        return usage("--max-memory is below 32MiB, in which memtrace cannot work: give more");
+    }
+    Ok(args.max_memory)
+}
+
+fn ring_size(args: &TraceArgs) -> Result<Option<u32>, UsageError> {
+    let Some(size) = args.ring_size else { return Ok(None) };
+    if !size.is_power_of_two() || !(SMALLEST_RING..=LARGEST_RING).contains(&size) {
+        return usage("--ring-size must be a power of two from 4KiB to 1GiB, such as 8MiB");
+    }
+    if size > args.max_memory / 2 {
+        return usage(
+            "--ring-size is more than half of --max-memory, which includes the ring: raise \
+             --max-memory or lower --ring-size",
+        );
+    }
+    Ok(u32::try_from(size).ok())
+}
+
+impl From<super::args::Link> for LinkKind {
+    fn from(link: super::args::Link) -> Self {
+        match link {
+            super::args::Link::Session => Self::Session,
+            super::args::Link::Multi => Self::Multi,
+            super::args::Link::Perf => Self::Perf,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! Options that contradict each other, and remarks on those that only surprise.
+
+use super::super::args::{Format, TraceArgs};
+use super::super::exit::UsageError;
+use super::{TracePlan, usage};
+use std::time::Duration;
+
+/// Pairs of options that cannot both be meant.
+pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
+    if args.quiet && args.verbose > 0 {
+        return usage("--quiet and --verbose contradict each other: give only one");
+    }
+    if args.exact && args.overhead_budget.is_some() {
+        return usage(
+            "--exact accepts any cost and --overhead-budget limits it: give only one of them",
+        );
+    }
+    match (args.min_size, args.max_size) {
+        (Some(min), Some(max)) if min > max => usage(format!(
+            "--min-size {min} is larger than --max-size {max}, so no block would be left: \
+             exchange them"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Options that say when to end.
+pub(super) fn end(
+    args: &TraceArgs,
+    interval: Option<Duration>,
+    count: Option<u64>,
+) -> Result<(), UsageError> {
+    if args.duration == Some(Duration::ZERO) {
+        return usage("--duration 0 would end at once: give a longer time, or leave it out");
+    }
+    if interval.is_none() && count.is_some() {
+        return usage(
+            "--count counts reports, but --interval 0 makes only the final one: give an interval, \
+             or end with --duration instead of --count",
+        );
+    }
+    Ok(())
+}
+
+/// `{pid}` needs exactly one process.
+pub(super) fn names_one_process(plan: &TracePlan) -> Result<(), UsageError> {
+    match &plan.output {
+        Some(name) if name.has_pid() && plan.pids.len() > 1 => usage(
+            "--output has {pid} in its name, but --pid names several processes, which share each \
+             report: use {seq} or {time}, or run one memtrace per process",
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Remarks on a legal plan. A default interval is not remarked upon: nobody asked for it.
+pub(super) fn notes(plan: &TracePlan, interval_typed: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let (true, Some(interval), Some(duration)) = (interval_typed, plan.interval, plan.duration)
+        && interval >= duration
+    {
+        notes.push(format!(
+            "--interval {interval:?} is not shorter than --duration {duration:?}: there will be \
+             only the final report"
+        ));
+    }
+    if let Some(duration) = plan.duration
+        && plan.min_age >= duration
+    {
+        notes.push(format!(
+            "no block can become older than --min-age {:?} within --duration {duration:?}: call \
+             stacks will be summed as YOUNG; --min-age 0 lists them",
+            plan.min_age
+        ));
+    }
+    if plan.full && plan.format == Format::Json {
+        notes.push("--full changes text reports only; JSON reports are always complete".to_owned());
+    }
+    notes
+}

@@ -1,0 +1,142 @@
+//! Plans from typed command lines.
+
+use super::super::args::{BpfLog, Cli, Color, Format, Sort};
+use super::super::log::Verbosity;
+use super::TracePlan;
+use clap::Parser;
+use memtrace_common::config::LinkKind;
+use std::time::Duration;
+
+fn plan(line: &str) -> Result<TracePlan, String> {
+    let words = std::iter::once("memtrace").chain(line.split_whitespace());
+    let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
+    TracePlan::new(&cli.trace).map_err(|error| error.to_string())
+}
+
+fn refused(line: &str, parts: &[&str]) {
+    let message = plan(line).expect_err(line);
+    for part in parts {
+        assert!(message.contains(part), "{line}: {message:?} lacks {part:?}");
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_manual() {
+    let seconds = Duration::from_secs;
+    let expected = TracePlan {
+        pids: vec![1234],
+        interval: Some(seconds(10)),
+        duration: None,
+        count: None,
+        min_age: seconds(10),
+        top: Some(10),
+        min_size: 0,
+        max_size: None,
+        sort: Sort::Growth,
+        full: false,
+        show_blocks: 0,
+        cmdline: false,
+        format: Format::Text,
+        output: None,
+        color: Color::Auto,
+        verbosity: Verbosity::Normal,
+        exact: false,
+        overhead_budget: None,
+        max_memory: 256 << 20,
+        link: None,
+        ring_size: None,
+        bpf_log: BpfLog::Off,
+        notes: Vec::new(),
+    };
+    assert_eq!(plan("--pid 1234"), Ok(expected));
+}
+
+#[test]
+fn every_option_arrives() {
+    let plan = plan(
+        "-p 1,2 -p 3 -p 2 -i 5s -d 1m -c 4 --min-age 2s -T 0 -z 64 -Z 1MiB -s age --full \
+         --show-blocks 7 --cmdline -f json -o leaks.json --color never -vv --overhead-budget 5% \
+         --max-memory 64MiB --link perf --ring-size 1MiB --bpf-log debug",
+    )
+    .unwrap();
+    assert_eq!(plan.pids, [1, 2, 3]);
+    assert_eq!(plan.interval, Some(Duration::from_secs(5)));
+    assert_eq!(plan.duration, Some(Duration::from_secs(60)));
+    assert_eq!((plan.count, plan.top, plan.show_blocks), (Some(4), None, 7));
+    assert_eq!((plan.min_size, plan.max_size), (64, Some(1 << 20)));
+    assert_eq!((plan.sort, plan.format, plan.color), (Sort::Age, Format::Json, Color::Never));
+    assert!(plan.full && plan.cmdline && plan.output.is_some());
+    assert_eq!((plan.overhead_budget, plan.max_memory), (Some(5.0), 64 << 20));
+    assert_eq!((plan.link, plan.ring_size), (Some(LinkKind::Perf), Some(1 << 20)));
+    assert_eq!((plan.bpf_log, plan.verbosity), (BpfLog::Debug, Verbosity::Everything));
+    let options = plan.snapshot_options();
+    assert_eq!((options.min_age, options.blocks_per_stack), (2_000_000_000, 7));
+}
+
+#[test]
+fn positions_mean_what_memleak_means() {
+    let plan = plan("-p 7 5 3").unwrap();
+    assert_eq!((plan.interval, plan.count), (Some(Duration::from_secs(5)), Some(3)));
+    assert_eq!(plan.min_age, Duration::from_secs(5));
+    refused("-p 7 -i 5 5", &["--interval", "positional INTERVAL", "only one"]);
+    refused("-p 7 5 3 -c 3", &["--count", "positional COUNT", "only one"]);
+    refused("-p 7 -o 5000", &["--output 5000", "--min-age 5000ms", "./5000"]);
+}
+
+#[test]
+fn without_intervals_old_means_ten_seconds() {
+    let plan = plan("-p 7 -i 0").unwrap();
+    assert_eq!((plan.interval, plan.min_age), (None, Duration::from_secs(10)));
+    assert_eq!(self::plan("-p 7 -i 1m").unwrap().min_age, Duration::from_secs(60));
+    assert_eq!(self::plan("-p 7 --min-age 0").unwrap().min_age, Duration::ZERO);
+}
+
+#[test]
+fn contradictions_name_both_options_and_a_remedy() {
+    refused("-p 7 -q -v", &["--quiet", "--verbose", "only one"]);
+    refused("-p 7 -z 2k -Z 1k", &["--min-size 2048", "--max-size 1024", "exchange"]);
+    refused("-p 7 --exact --overhead-budget 5", &["--exact", "--overhead-budget", "only one"]);
+    refused("-p 7 -i 0 -c 3", &["--count", "--interval 0", "--duration"]);
+    refused("-p 7 0 3", &["--count", "--interval 0"]);
+    refused("-p 7,8 -o r-{pid}.json", &["{pid}", "--pid", "{seq}"]);
+    refused("-p 7 --max-memory 32MiB --ring-size 32MiB", &["--ring-size", "--max-memory"]);
+}
+
+#[test]
+fn values_without_meaning_are_refused() {
+    refused("", &["no process given", "--pid PID", "--help"]);
+    refused("1234", &["no process given", "--pid 1234 10"]);
+    refused("-p 0", &["zero has no meaning"]);
+    refused("-p 1,,2", &["process number"]);
+    refused("-p 7 -d 0", &["--duration 0"]);
+    refused("-p 7 -c 0", &["at least 1"]);
+    refused("-p 7 -i 50ms", &["100ms"]);
+    refused("-p 7 -i -5", &["cannot be negative"]);
+    refused("-p 7 -z -5", &["cannot be negative"]);
+    refused("-p 7 --show-blocks 10001", &["at most 10000"]);
+    refused("-p 7 --max-memory 1MiB", &["below 32MiB"]);
+    refused("-p 7 --ring-size 5000", &["power of two"]);
+    refused("-p 7 --ring-size 8GiB --max-memory 64GiB", &["power of two"]);
+    refused("-p 7 doctor", &["doctor"]);
+    let many: Vec<String> = (1..=4097).map(|pid| pid.to_string()).collect();
+    refused(&format!("-p {}", many.join(",")), &["4097", "at most 4096"]);
+}
+
+#[test]
+fn surprising_plans_are_remarked_upon() {
+    let notes = plan("-p 7 -i 10 -d 5").unwrap().notes;
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(notes[0].contains("only the final report"));
+    assert!(notes[1].contains("--min-age 10s within --duration 5s"));
+    assert_eq!(plan("-p 7 -d 5").unwrap().notes, notes[1..]);
+    assert!(plan("-p 7 -d 60").unwrap().notes.is_empty());
+    assert!(plan("-p 7 --full -f json").unwrap().notes[0].contains("--full"));
+}
+
+#[test]
+fn standard_output_has_three_names() {
+    for name in ["-", "/dev/stdout"] {
+        assert_eq!(plan(&format!("-p 7 -o {name}")).unwrap().output, None);
+    }
+    assert_eq!(plan("-p 7").unwrap().output, None);
+}
