@@ -105,11 +105,14 @@ mod live {
 
     /// Whether this compiler is there and has the library sources that `-Z build-std` reads.
     fn has_sources(rustc: &mut Command) -> bool {
-        rustc.args(["--print", "sysroot"]).env_remove("RUSTUP_TOOLCHAIN").output().is_ok_and(|run| {
-            let sysroot = String::from_utf8_lossy(&run.stdout);
-            let sources = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/Cargo.lock");
-            run.status.success() && sources.is_file()
-        })
+        rustc.args(["--print", "sysroot"]).env_remove("RUSTUP_TOOLCHAIN").output().is_ok_and(
+            |run| {
+                let sysroot = String::from_utf8_lossy(&run.stdout);
+                let sources =
+                    Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/Cargo.lock");
+                run.status.success() && sources.is_file()
+            },
+        )
     }
 
     /// Makes a toolchain folder of the distribution's rustc and the cargo that runs us, and returns
@@ -152,7 +155,9 @@ mod live {
 
     fn compile(toolchain: &str) -> Result<()> {
         if !is_in_path("bpf-linker") {
-            bail!("bpf-linker, which links the eBPF programs, is not in PATH: run `cargo xtask setup`");
+            bail!(
+                "bpf-linker, which links the eBPF programs, is not in PATH: run `cargo xtask setup`"
+            );
         }
         // Lets a compiler that is not a nightly build `core` for the BPF target.
         set("RUSTC_BOOTSTRAP", "1");
