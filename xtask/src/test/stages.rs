@@ -59,9 +59,10 @@ fn clippy_without_live() -> Result<Tally> {
 /// The kernel side is linted as a program for this machine: any toolchain's clippy can do that,
 /// while for the BPF target it would need to build `core` itself. Without std there is no unwinding.
 fn clippy_of_ebpf() -> Result<Tally> {
-    let panic = ["--config", "profile.dev.panic=\"abort\""];
+    // cargo would not pass on to clippy what stands before its name.
     let package = ["clippy", "--package", "memtrace-ebpf"];
-    check(&[panic.as_slice(), &package, &["--", "-D", "warnings"]].concat())
+    let panic = ["--config", "profile.dev.panic=\"abort\""];
+    check(&[package.as_slice(), &panic, &["--", "-D", "warnings"]].concat())
 }
 
 fn tidy_stage() -> Result<Tally> {
