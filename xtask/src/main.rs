@@ -1,2 +1,100 @@
 //! Chores of the repository: `cargo xtask --help`.
-fn main() {}
+
+mod command;
+mod demo;
+mod elevate;
+mod fixtures;
+mod run;
+mod setup;
+mod test;
+mod tidy;
+
+use clap::{Args, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Chores of memtrace's repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Install what the build needs: an eBPF-capable compiler, its sources, a linker
+    Setup(Install),
+    /// Set up, build, and trace a small leaking program: a leak report in half a minute
+    Demo(Install),
+    /// Set up, build, and run memtrace with these arguments, as root
+    Run {
+        #[command(flatten)]
+        install: Install,
+        /// Arguments of memtrace, such as `--pid 1234`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+    /// Set up and check everything: format, lints, tidy, documentation, all tests
+    Test {
+        #[command(flatten)]
+        install: Install,
+        /// Succeed although the tests that trace processes were not run for want of root
+        #[arg(long)]
+        unprivileged: bool,
+        /// Run only the tests whose names contain this, and no other check
+        #[arg(last = true)]
+        filter: Option<String>,
+    },
+    /// Check the rules of the house that no compiler knows
+    Tidy,
+    /// Compile the C programs that the tests trace; with --check, hold them against valgrind
+    Fixtures {
+        /// Run each under valgrind and compare what both counted
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+/// How far a chore may go.
+#[derive(Args, Clone, Copy)]
+struct Install {
+    /// Install nothing: list what is missing and exit 1
+    #[arg(long)]
+    no_install: bool,
+}
+
+fn main() -> ExitCode {
+    match perform(Arguments::parse().chore) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(chore: Chore) -> anyhow::Result<ExitCode> {
+    match chore {
+        Chore::Setup(install) => {
+            setup::ensure(setup::Purpose::Build, install.no_install)?;
+            eprintln!("xtask: this machine is set up");
+        }
+        Chore::Demo(install) => return demo::demo(install.no_install),
+        Chore::Run { install, arguments } => return run::run(install.no_install, &arguments),
+        Chore::Test { install, unprivileged, filter } => {
+            return test::test(&test::Options {
+                no_install: install.no_install,
+                unprivileged,
+                filter,
+            });
+        }
+        Chore::Tidy => return tidy::tidy(),
+        Chore::Fixtures { check: false } => {
+            for program in fixtures::compile_all()? {
+                println!("{}", program.display());
+            }
+        }
+        Chore::Fixtures { check: true } => fixtures::check_all()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
