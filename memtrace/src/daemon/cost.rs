@@ -63,6 +63,10 @@ impl Meter {
         Self { prices, first: now, last: now, over: 0, latest: Cost::default() }
     }
 
+    pub(super) const fn prices(&self) -> Prices {
+        self.prices
+    }
+
     fn between(&self, before: &Reading, now: &Reading, sites: Sites) -> Cost {
         let returns = now.returns.saturating_sub(before.returns) as f64;
         let entries = now.entries.saturating_sub(before.entries) as f64;

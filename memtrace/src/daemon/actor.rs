@@ -1,0 +1,372 @@
+//! The one task that owns the tables: drains the ring, keeps time, listens to the user.
+
+use super::cost::{Cost, Meter, Reading};
+use super::intake::Intake;
+use super::outlet::{Outlet, Publication, Published};
+use super::reporter::Reporter;
+use super::self_usage;
+use super::settings::Settings;
+use super::signals::{Signals, Wish};
+use super::target::Targets;
+use crate::engine::limits::Limits;
+use crate::engine::ports::{Drained, EventSource as _};
+use crate::engine::tracker::Tracker;
+use crate::model::event::What;
+use crate::probe::live::calibrate;
+use crate::probe::live::kernel_side::KernelSide;
+use crate::report::TracerFacts;
+use crate::source::ring::RingSource;
+use anyhow::Context as _;
+use aya_log::EbpfLogger;
+use jiff::Timestamp;
+use memtrace_common::wire::Counter;
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+
+/// Records taken in before anything else gets a turn; about 10 ms of work.
+const BATCH: usize = 20_000;
+/// How often the ring is looked at when the kernel sees no reason to wake us.
+const LOOK: Duration = Duration::from_millis(20);
+/// How often memory, CPU, losses and the budget are looked at.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The last report says that its figures are not what was asked for.
+    pub degraded: bool,
+}
+
+/// Why a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// As planned: time is up, enough reports, the user said so, all targets gone.
+    Planned,
+    /// Tracing cost more than twice the budget.
+    OverBudget,
+    /// Nobody reads the reports.
+    Unread,
+}
+
+/// Traces as `settings` say; reports go to `outlet`. `announce` is told one line once the probes are
+/// in place.
+///
+/// # Errors
+/// When a target cannot be traced, a program not be loaded, or the last report not be written.
+/// Whatever happens, all probes are gone afterwards.
+pub fn run(
+    settings: &Settings,
+    outlet: Box<dyn Outlet>,
+    announce: &mut dyn FnMut(&str),
+) -> anyhow::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    runtime.block_on(async {
+        let mut actor = Actor::new(settings, outlet)?;
+        actor.begin(announce)?;
+        let end = actor.watch().await?;
+        actor.conclude(end).await
+    })
+}
+
+struct Actor<'a> {
+    settings: &'a Settings,
+    intake: Intake,
+    ring: AsyncFd<RingSource>,
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    signals: Signals,
+    meter: Meter,
+    began: Timestamp,
+    sequence: u64,
+    /// Time and records at the last report.
+    last_report: (Instant, u64),
+    last_mark: Instant,
+    degraded: Vec<String>,
+    failure: Option<String>,
+}
+
+impl<'a> Actor<'a> {
+    fn new(settings: &'a Settings, outlet: Box<dyn Outlet>) -> anyhow::Result<Self> {
+        self_usage::step_back();
+        // Listens first: a signal during the set-up must not kill us half-way.
+        let signals = Signals::listen().context("cannot listen for signals")?;
+        let reporter = Reporter::new(outlet)?;
+        let targets = Targets::open(&settings.pids, settings.cmdline)?;
+        let mut kernel = KernelSide::load(settings.load_options())?;
+        let logger = super::kernel_log::start(&mut kernel, settings.log_level);
+        let prices = calibrate::measure(&kernel)?;
+        let ring = AsyncFd::new(RingSource::new(kernel.take_ring()?))
+            .context("cannot wait for the ring buffer")?;
+        let limits = Limits {
+            max_blocks: settings.max_blocks(kernel.map_bytes()),
+            closing: settings.snapshot,
+            ..Limits::default()
+        };
+        let intake = Intake::new(Tracker::new(limits), kernel, targets, reporter);
+        Ok(Self {
+            settings,
+            intake,
+            ring,
+            logger,
+            signals,
+            meter: Meter::new(prices, Reading::default()),
+            began: Timestamp::now(),
+            sequence: 0,
+            last_report: (Instant::now(), 0),
+            last_mark: Instant::now(),
+            degraded: Vec::new(),
+            failure: None,
+        })
+    }
+
+    fn begin(&mut self, announce: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
+        self.intake.begin()?;
+        self.intake.read_usage();
+        self.meter = Meter::new(self.meter.prices(), self.reading());
+        self.began = Timestamp::now();
+        self.last_report.0 = Instant::now();
+        announce(&self.intake.targets.announcement(self.intake.kernel.link_kind()));
+        for warning in self.intake.targets.notes() {
+            tracing::info!("{warning}");
+        }
+        Ok(())
+    }
+
+    /// Until there is a reason to end.
+    async fn watch(&mut self) -> anyhow::Result<End> {
+        let mut second = every(SECOND);
+        let mut report = self.settings.interval.map(every);
+        let mut mark = every(self.settings.interval.unwrap_or(SECOND));
+        let deadline = self.settings.duration.map(|duration| Instant::now() + duration);
+        let mut pause = LOOK;
+        loop {
+            tokio::select! {
+                biased;
+                wish = self.signals.next() => match wish {
+                    Wish::End => return Ok(End::Planned),
+                    Wish::Report => self.publish(false),
+                },
+                () = at(deadline) => return Ok(End::Planned),
+                published = self.intake.reporter.next() => {
+                    if self.heed(published) == Heeded::Unread {
+                        return Ok(End::Unread);
+                    }
+                }
+                _ = mark.tick() => self.mark(),
+                () = tick(&mut report) => {
+                    if self.is_last() {
+                        return Ok(End::Planned);
+                    }
+                    self.publish(false);
+                }
+                _ = second.tick() => {
+                    if let Some(end) = self.look_around() {
+                        return Ok(end);
+                    }
+                }
+                () = readable(&self.ring, pause) => pause = self.drain()?,
+            }
+        }
+    }
+
+    /// Takes in what waits in the ring. Gives how long to wait before the next look.
+    fn drain(&mut self) -> anyhow::Result<Duration> {
+        let intake = &mut self.intake;
+        let drained = self
+            .ring
+            .get_mut()
+            .drain(BATCH, &mut |record| intake.take(record))
+            .map_err(anyhow::Error::from_boxed)
+            .context("the ring buffer cannot be read")?;
+        Ok(if drained == Drained::More { Duration::ZERO } else { LOOK })
+    }
+
+    fn mark(&mut self) {
+        self.last_mark = Instant::now();
+        self.intake.feed(0, What::Mark);
+    }
+
+    /// Once a second: memory, losses, budget, and whether anybody is left to trace.
+    fn look_around(&mut self) -> Option<End> {
+        self.intake.read_usage();
+        self.intake.settle();
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+        let (reading, sites) = (self.reading(), self.intake.targets.sites());
+        if self.meter.step(reading, sites, self.settings.overhead_budget) {
+            self.over_budget();
+            return Some(End::OverBudget);
+        }
+        (!self.intake.targets.any_running()).then_some(End::Planned)
+    }
+
+    fn over_budget(&mut self) {
+        let cost = self.meter.latest();
+        let budget = self.settings.overhead_budget.unwrap_or_default();
+        let reason = format!(
+            "tracing cost about {:.0} % of the target's CPU time, over twice the budget of {budget} \
+             %, for 3 s: probes taken away",
+            cost.percent().unwrap_or_default()
+        );
+        tracing::warn!("{reason}");
+        self.degraded.push(reason);
+    }
+
+    fn reading(&self) -> Reading {
+        let counter = |counter| self.intake.kernel.counter(counter).unwrap_or_default();
+        Reading {
+            time: self.intake.time(),
+            entries: counter(Counter::Entries),
+            returns: counter(Counter::Returns),
+            timed_runs: counter(Counter::TimedRuns),
+            timed_nanoseconds: counter(Counter::TimedNanoseconds),
+            target_cpu: self.intake.targets.cpu(),
+        }
+    }
+
+    /// The next report is the last one of `--count`.
+    fn is_last(&self) -> bool {
+        self.settings.count.is_some_and(|count| self.sequence + 1 >= count)
+    }
+
+    /// Makes a report of this moment, unless one is still being made.
+    fn publish(&mut self, is_final: bool) {
+        if self.intake.reporter.is_busy() && !is_final {
+            tracing::warn!("the last report is still being made; this one is left out");
+            return;
+        }
+        self.intake.read_usage();
+        self.intake.settle();
+        self.sequence += 1;
+        let time = self.intake.time();
+        let snapshot = self.intake.tracker.snapshot(time, &self.settings.snapshot);
+        let facts = self.facts();
+        self.last_report = (Instant::now(), self.intake.records);
+        if let Err(error) = self.intake.reporter.publish(Publication { snapshot, facts, is_final }) {
+            tracing::warn!("{error}");
+        }
+    }
+
+    fn facts(&self) -> TracerFacts {
+        let (since, records) = self.last_report;
+        let seconds = since.elapsed().as_secs_f64().max(1e-3);
+        let cost: Cost = self.meter.overall(self.intake.targets.sites());
+        TracerFacts {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            kernel: kernel_release(),
+            link: Some(self.intake.kernel.link_kind()),
+            unwind: "fp".to_owned(),
+            sample_interval_bytes: 0,
+            cpu_seconds: self_usage::cpu().as_secs_f64(),
+            rss_bytes: self_usage::resident_bytes() + self.intake.kernel.map_bytes(),
+            events_per_second: (self.intake.records - records) as f64 / seconds,
+            target_cost_cores: Some(cost.cores),
+            target_cost_percent: cost.percent(),
+            sequence: self.sequence,
+            time: Timestamp::now(),
+            began: self.began,
+            notes: self.intake.targets.notes(),
+            degraded: self.degraded.clone(),
+        }
+    }
+
+    fn heed(&mut self, published: Published) -> Heeded {
+        match published {
+            Published::Written { degraded } => return Heeded::Written { degraded },
+            Published::Closed => return Heeded::Unread,
+            Published::Failed(reason) => {
+                tracing::warn!("{reason}");
+                self.failure = Some(reason);
+            }
+        }
+        Heeded::Failed
+    }
+
+    /// Detaches, takes in the rest, and makes the final report.
+    async fn conclude(mut self, end: End) -> anyhow::Result<Outcome> {
+        self.intake.end();
+        while self.drain()? == Duration::ZERO {}
+        if end == End::Unread {
+            return Ok(Outcome { degraded: false });
+        }
+        let reading = self.reading();
+        self.meter.step(reading, self.intake.targets.sites(), None);
+        if self.last_mark.elapsed() * 2 >= self.settings.interval.unwrap_or(SECOND) {
+            self.mark();
+        }
+        let outstanding = self.intake.reporter.is_busy();
+        self.failure = None;
+        self.publish(true);
+        if outstanding {
+            self.published().await?;
+        }
+        self.failure = None;
+        match self.published().await? {
+            Heeded::Written { degraded } => Ok(Outcome { degraded }),
+            Heeded::Unread => Ok(Outcome { degraded: false }),
+            Heeded::Failed => anyhow::bail!(self.failure.take().unwrap_or_default()),
+        }
+    }
+
+    /// Waits for a publication; a second wish to end leaves at once.
+    async fn published(&mut self) -> anyhow::Result<Heeded> {
+        loop {
+            tokio::select! {
+                published = self.intake.reporter.next() => return Ok(self.heed(published)),
+                wish = self.signals.next() => if wish == Wish::End {
+                    anyhow::bail!("left before the final report was written, as asked");
+                },
+            }
+        }
+    }
+}
+
+/// What became of a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heeded {
+    Written { degraded: bool },
+    Unread,
+    Failed,
+}
+
+/// Ticks after each period, not at once; a missed tick is not made up for.
+fn every(period: Duration) -> Interval {
+    let mut ticks = interval_at(Instant::now() + period, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+async fn tick(ticks: &mut Option<Interval>) {
+    match ticks {
+        Some(ticks) => {
+            ticks.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Until the kernel wakes us, or `pause` is over.
+async fn readable(ring: &AsyncFd<RingSource>, pause: Duration) {
+    tokio::select! {
+        guard = ring.readable() => if let Ok(mut guard) = guard {
+            guard.clear_ready();
+        },
+        () = tokio::time::sleep(pause) => {}
+    }
+}
+
+fn kernel_release() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease")
+        .map_or_else(|_| "unknown".to_owned(), |release| release.trim().to_owned())
+}

@@ -1,0 +1,175 @@
+//! What comes from the ring goes through here: decoded, applied, and answered with what `/proc`
+//! says about it, as further events, before the next record is looked at.
+
+use super::clock::now;
+use super::reporter::Reporter;
+use super::target::Targets;
+use crate::engine::decode::decode;
+use crate::engine::tracker::Tracker;
+use crate::model::event::{Event, Fork, Map, What};
+use crate::model::ids::{Nanos, Pid};
+use crate::probe::live::kernel_side::KernelSide;
+use memtrace_common::wire::Loss;
+
+/// `PROT_EXEC` and `MAP_ANONYMOUS` of `mman.h`.
+const PROT_EXEC: u32 = 4;
+const MAP_ANONYMOUS: u32 = 0x20;
+
+/// The tables and everything that feeds them.
+pub(super) struct Intake {
+    pub(super) tracker: Tracker,
+    pub(super) kernel: KernelSide,
+    pub(super) targets: Targets,
+    pub(super) reporter: Reporter,
+    losses: [u64; Loss::ALL.len()],
+    pub(super) records: u64,
+    latest: Nanos,
+}
+
+impl Intake {
+    pub(super) const fn new(
+        tracker: Tracker,
+        kernel: KernelSide,
+        targets: Targets,
+        reporter: Reporter,
+    ) -> Self {
+        Self {
+            tracker,
+            kernel,
+            targets,
+            reporter,
+            losses: [0; Loss::ALL.len()],
+            records: 0,
+            latest: 0,
+        }
+    }
+
+    /// Takes in one record.
+    pub(super) fn take(&mut self, record: &[u8]) {
+        self.records += 1;
+        let Ok(event) = decode(record) else {
+            self.tracker.count_undecodable();
+            return;
+        };
+        self.latest = self.latest.max(event.time);
+        self.tracker.apply(&event);
+        match event.what {
+            What::Map(map) if is_code(&map) => self.rescan(event.process),
+            What::Exec => self.execed(event.process),
+            What::Exit { status } => self.exited(event.process, status),
+            What::Fork(fork) => self.forked(event.process, fork),
+            _ => {}
+        }
+    }
+
+    /// An event of our own making.
+    pub(super) fn feed(&mut self, process: Pid, what: What<'static>) {
+        // Never before what the ring has told: the series must not run backwards.
+        let time = now().max(self.latest);
+        self.tracker.apply(&Event { time, process, thread: 0, what });
+    }
+
+    /// The time for a snapshot: now, or the latest record's if that is later.
+    pub(super) fn time(&self) -> Nanos {
+        now().max(self.latest)
+    }
+
+    /// Begins to trace all targets. Probes are placed first and the targets let through last, so
+    /// that allocations and frees begin to count at the same instant.
+    pub(super) fn begin(&mut self) -> anyhow::Result<()> {
+        self.kernel.attach_tracepoints()?;
+        for pid in self.targets.running() {
+            self.seen(pid)?;
+            self.targets.attach(&mut self.kernel, pid)?;
+        }
+        self.losses = self.kernel.losses()?;
+        for pid in self.targets.running() {
+            // Mappings may have changed while the probes were placed.
+            self.seen(pid)?;
+            self.kernel.add_target(pid)?;
+        }
+        Ok(())
+    }
+
+    fn seen(&mut self, pid: Pid) -> anyhow::Result<()> {
+        let events = self.targets.describe(pid, &self.reporter)?;
+        for what in events {
+            self.feed(pid, what);
+        }
+        Ok(())
+    }
+
+    /// New code in a process: its frames must resolve, and it may bring an allocator.
+    fn rescan(&mut self, pid: Pid) {
+        let events = self.targets.rescan(pid, &self.reporter);
+        for what in events {
+            self.feed(pid, what);
+        }
+        self.targets.attach_new(&mut self.kernel, pid);
+    }
+
+    fn execed(&mut self, pid: Pid) {
+        if self.targets.knows(pid) {
+            self.targets.note_exec(pid);
+            if let Err(error) = self.seen(pid) {
+                tracing::debug!("pid {pid} after exec: {error:#}");
+            }
+            self.targets.attach_new(&mut self.kernel, pid);
+        }
+    }
+
+    fn exited(&mut self, pid: Pid, status: u32) {
+        if self.targets.ended(pid, Some(status)) {
+            self.kernel.remove_target(pid);
+        }
+    }
+
+    fn forked(&mut self, pid: Pid, fork: Fork) {
+        if fork.child_process != pid && !self.targets.knows(fork.child_process) {
+            self.targets.note_child(pid, fork.child_process, fork.shares_memory());
+        }
+    }
+
+    /// Reads memory and CPU of all targets, and whether they are still there.
+    pub(super) fn read_usage(&mut self) {
+        for (pid, usage) in self.targets.read_usage() {
+            self.feed(pid, What::Usage(usage));
+        }
+    }
+
+    /// Turns what the kernel side could not send into events, and makes it send stacks again that
+    /// the tables have forgotten.
+    pub(super) fn settle(&mut self) {
+        match self.kernel.losses() {
+            Ok(losses) => self.feed_losses(losses),
+            Err(error) => tracing::warn!("loss counters cannot be read: {error}"),
+        }
+        for (_, stack) in self.tracker.take_forgotten() {
+            self.kernel.forget_stack(stack);
+        }
+    }
+
+    fn feed_losses(&mut self, losses: [u64; Loss::ALL.len()]) {
+        for cause in Loss::ALL {
+            let before = self.losses[cause as usize];
+            let count = losses[cause as usize].saturating_sub(before);
+            if count > 0 {
+                self.feed(0, What::Lost { cause, count });
+            }
+        }
+        self.losses = losses;
+    }
+
+    /// Stops the flow at one instant, then takes the probes away.
+    pub(super) fn end(&mut self) {
+        for pid in self.targets.running() {
+            self.kernel.remove_target(pid);
+        }
+        self.kernel.detach();
+    }
+}
+
+/// Whether a mapping brings a file's code.
+const fn is_code(map: &Map) -> bool {
+    map.protection & PROT_EXEC != 0 && map.flags & MAP_ANONYMOUS == 0
+}
