@@ -1,4 +1,5 @@
 //! The symbolizer against programs that the machine's C compiler builds here and now.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::model::ids::ModuleId;
@@ -214,7 +215,7 @@ fn the_thread_resolves_what_was_registered_later() {
     let offsets = program.offsets.clone();
     thread
         .run(Box::new(move |symbolizer| {
-            sender.send(symbolizer.resolve(&module, &offsets)).unwrap()
+            sender.send(symbolizer.resolve(&module, &offsets)).unwrap();
         }))
         .unwrap();
     let answers = receiver.recv().unwrap();
