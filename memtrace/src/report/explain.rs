@@ -1,7 +1,9 @@
 //! What a verdict rests on, in one to three sentences. Nothing is said that no figure supports.
 
 use super::model::End;
-use super::units::{about, bytes, counted, difference, duration, percent, share, signed_bytes};
+use super::units::{
+    about, bytes, counted, difference, duration, percent, share, signed_bytes, span,
+};
 use super::verdict::{self, Figures, LEAST_INTERVALS, LEAST_WATCH, StackVerdict, Verdict};
 use crate::engine::snapshot::MappingTotals;
 use crate::model::ids::{Nanos, SECOND};
@@ -204,9 +206,9 @@ fn too_short(case: &Case<'_>) -> Vec<String> {
     if case.end == End::Running {
         let wait = still_to_wait(case).map_or_else(
             || "watch it for longer".to_owned(),
-            |wait| format!("watch it for {} more", duration(wait)),
+            |wait| format!("watch it for {} more", span(wait)),
         );
-        let least = duration(LEAST_WATCH);
+        let least = span(LEAST_WATCH);
         return vec![format!(
             "watched {watched}; growth needs {LEAST_INTERVALS} intervals and {least}: {wait}"
         )];
@@ -326,7 +328,7 @@ mod tests {
         case.interval = Some(Duration::from_secs(4));
         assert_eq!(
             explain(&case),
-            ["watched 4.0 s; growth needs 3 intervals and 10.0 s: watch it for 8.0 s more"]
+            ["watched 4.0 s; growth needs 3 intervals and 10 s: watch it for 8 s more"]
         );
         case.end = End::Exited(0);
         assert_eq!(explain(&case)[1], "At its end 0 B in 0 blocks had not been freed");

@@ -85,7 +85,11 @@ pub fn count(number: u64) -> String {
 /// `1 block`, `2 blocks`.
 #[must_use]
 pub fn counted(number: u64, singular: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
+    let plural = match singular {
+        _ if number == 1 => "",
+        _ if singular.ends_with('s') => "es",
+        _ => "s",
+    };
     format!("{} {singular}{plural}", count(number))
 }
 
@@ -100,6 +104,12 @@ pub fn duration(time: Nanos) -> String {
         3_600..86_400 => format!("{}h {:02}m", seconds / 3_600, seconds / 60 % 60),
         _ => format!("{}d {:02}h", seconds / 86_400, seconds / 3_600 % 24),
     }
+}
+
+/// A length of time that somebody chose: as [`duration`], but `10 s` for `10.0 s`.
+#[must_use]
+pub fn span(time: Nanos) -> String {
+    duration(time).replace(".0 s", " s")
 }
 
 /// A time that is only known roughly: `20 min`, `6 hours`.
@@ -194,6 +204,7 @@ mod tests {
         }
         assert_eq!(counted(1, "block"), "1 block");
         assert_eq!(counted(1000, "block"), "1,000 blocks");
+        assert_eq!(counted(2, "process"), "2 processes");
     }
 
     #[test]
@@ -208,6 +219,7 @@ mod tests {
         for (time, text) in cases {
             assert_eq!(duration(time), text);
         }
+        assert_eq!(span(10 * SECOND), "10 s");
         let roughly = [(30.0, "30 s"), (1182.0, "20 min"), (20_000.0, "6 hours"), (1e6, "12 days")];
         for (time, text) in roughly {
             assert_eq!(about(time), text);

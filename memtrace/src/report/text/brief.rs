@@ -1,14 +1,16 @@
 //! Periodic reports: at most a dozen lines, none folded.
 
 use super::{TextStyle, footer, header};
-use crate::report::layout::clip;
-use crate::report::model::{ProcessReport, Report, StackReport};
+use crate::report::layout::{clip, shorten_function};
+use crate::report::model::{FrameReport, ProcessReport, Report, StackReport};
 use crate::report::units::{bytes, counted, difference, rate, signed_bytes};
 
 /// Stacks that are listed of a single process; processes that are listed of several.
 const LISTED: usize = 3;
 /// Functions named per stack.
 const NAMED: usize = 3;
+/// Columns for each, so that several fit on the line.
+const NAME_WIDTH: usize = 24;
 
 /// The lines of a brief report.
 pub(super) fn brief(report: &Report, style: TextStyle) -> Vec<String> {
@@ -25,7 +27,10 @@ pub(super) fn brief(report: &Report, style: TextStyle) -> Vec<String> {
                 several.iter().take(LISTED).flat_map(|process| one_of_several(process, style)),
             );
             if several.len() > LISTED {
-                lines.push(format!("and {} more processes", several.len() - LISTED));
+                lines.push(format!(
+                    "and {}",
+                    counted((several.len() - LISTED) as u64, "more process")
+                ));
             }
         }
     }
@@ -89,12 +94,7 @@ fn plain(number: usize, stack: &StackReport) -> String {
         .growth
         .bytes_per_second
         .map_or_else(String::new, |speed| format!("  {}", rate(speed)));
-    let names: Vec<&str> = stack
-        .frames
-        .iter()
-        .map(|frame| frame.function.as_deref().unwrap_or("?"))
-        .take(NAMED)
-        .collect();
+    let names: Vec<String> = stack.frames.iter().take(NAMED).map(name).collect();
     format!(
         "#{number}  {} in {}{speed}  {}  {}",
         bytes(stack.live_bytes),
@@ -102,4 +102,13 @@ fn plain(number: usize, stack: &StackReport) -> String {
         stack.verdict.as_verdict().words(),
         names.join(" < ")
     )
+}
+
+/// A function's name, short, or its module where it has none.
+fn name(frame: &FrameReport) -> String {
+    match (&frame.function, &frame.module) {
+        (Some(function), _) => shorten_function(function, NAME_WIDTH),
+        (None, Some(module)) => format!("({module})"),
+        (None, None) => "?".to_owned(),
+    }
 }

@@ -4,7 +4,7 @@ use super::TextStyle;
 use crate::model::ids::SECOND;
 use crate::report::layout::wrap;
 use crate::report::model::{End, FrameReport, ModuleReport, ProcessReport, Report};
-use crate::report::units::{bytes, count, counted, duration, percent, share};
+use crate::report::units::{bytes, count, counted, percent, share, span};
 use crate::report::verdict::{StackVerdict, Verdict};
 use std::collections::BTreeSet;
 
@@ -33,9 +33,10 @@ fn cost(report: &Report) -> String {
     let target = match facts.target_cost_cores {
         None => "not measured".to_owned(),
         Some(cores) => {
+            let who = if report.processes.len() == 1 { "it uses" } else { "they use" };
             let used = cores_used(report);
             let used =
-                used.map_or_else(String::new, |used| format!(" of the {used:.1} cores used"));
+                used.map_or_else(String::new, |used| format!(" of the {used:.1} cores {who}"));
             let part = facts.target_cost_percent;
             let part =
                 part.map_or_else(String::new, |part| format!(" ({})", percent(part / 100.0)));
@@ -53,6 +54,7 @@ fn cost(report: &Report) -> String {
 
 /// CPU that the processes used while they were watched, in cores; `None` if it is not known of all.
 fn cores_used(report: &Report) -> Option<f64> {
+    report.processes.first()?;
     let mut cores = 0.0;
     for process in &report.processes {
         let used = process.usage_last?.cpu.checked_sub(process.usage_first?.cpu)?;
@@ -103,8 +105,9 @@ fn trust(report: &Report) -> Vec<String> {
     let exact = if is_exact(report) { "counts exact" } else { "counts not exact: see LOST" };
     let cost = report.tracer.target_cost_cores.map_or("", |_| ", cost estimated");
     let mut parts = vec![format!("{exact}{cost}")];
-    if report.processes.iter().any(|process| process.verdict == Verdict::Growing) {
-        let watched = duration(report.watched);
+    let growing = report.processes.iter().filter(|process| process.verdict == Verdict::Growing);
+    if let Some(watched) = growing.map(|process| process.watched).min() {
+        let watched = span(watched);
         parts.push(format!("{watched} cannot tell a leak from a cache still filling"));
     }
     parts.extend(children(report));
@@ -125,10 +128,7 @@ fn children(report: &Report) -> Vec<String> {
         (sum(|process| process.untraced_children), sum(|process| process.unseen_vforks));
     let mut parts = Vec::new();
     if copies > 0 {
-        parts.push(format!(
-            "{} not traced",
-            counted(copies, "child process").replace("processs", "processes")
-        ));
+        parts.push(format!("{} not traced", counted(copies, "child process")));
     }
     if windows > 0 {
         parts.push(format!("{} between vfork and exec not seen", counted(windows, "time")));

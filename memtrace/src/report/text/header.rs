@@ -11,7 +11,7 @@ pub(super) fn header(report: &Report, style: TextStyle) -> Vec<String> {
     let who = match report.processes.as_slice() {
         [] => "no process".to_owned(),
         [process] => name(process),
-        all => counted(all.len() as u64, "process").replace("processs", "processes"),
+        all => counted(all.len() as u64, "process"),
     };
     let kind = if report.options.is_final { "final report" } else { "report" };
     let parts = [
@@ -31,8 +31,7 @@ pub(super) fn header(report: &Report, style: TextStyle) -> Vec<String> {
 pub(super) fn section(process: &ProcessReport, style: TextStyle) -> Vec<String> {
     let mut facts = vec![format!("watched {}", duration(process.watched))];
     facts.extend(of_process(process));
-    let line = format!("{}   {}", name(process), facts.join("; "));
-    let mut lines = wrap_hanging("", 2, &line, style.columns());
+    let mut lines = pack("", 2, &[name(process), facts.join("; ")], "   ", style.columns());
     lines.extend(command(process, style));
     lines
 }

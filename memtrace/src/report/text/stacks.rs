@@ -3,7 +3,7 @@
 use super::{TextStyle, edges};
 use crate::report::layout::{clip, pack, shorten_function, shorten_path, width_of, wrap};
 use crate::report::model::{FrameReport, Place, ProcessReport, Report, StackReport, Sum};
-use crate::report::units::{bytes, counted, duration, exact_bytes, percent, rate, share};
+use crate::report::units::{bytes, counted, duration, exact_bytes, percent, rate, share, span};
 use memtrace_common::wire::StackEnd;
 
 /// Columns before a frame.
@@ -170,7 +170,7 @@ fn unlisted(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<S
 }
 
 fn young(report: &Report, process: &ProcessReport) -> String {
-    let age = duration(report.blocks.min_age);
+    let age = span(report.blocks.min_age);
     let sum = process.young;
     if sum.blocks == 0 {
         return format!("none: no block is younger than {age}");
