@@ -1,1 +1,39 @@
 //! Floor 4: snapshot + symbolizer → report → bytes.
+//!
+//! [`resolve`] turns a snapshot into a [`Report`], which holds names and figures and nothing that
+//! must be looked up; the writers turn a report into bytes and know nothing else.
+
+pub mod explain;
+mod facts;
+mod identity;
+pub mod json;
+mod layout;
+mod model;
+mod names;
+mod resolve;
+pub mod text;
+pub mod units;
+pub mod verdict;
+
+pub use facts::{ReportOptions, Sort, TracerFacts};
+pub use identity::StackDigest;
+pub use json::JsonWriter;
+pub use model::{
+    BlockReport, End, FrameReport, LossReport, ModuleReport, Place, ProcessReport, Report,
+    StackReport, Sum,
+};
+pub use names::clean;
+pub use resolve::resolve;
+pub use text::{TextStyle, TextWriter};
+pub use verdict::{StackVerdict, Verdict};
+
+use std::io;
+
+/// Turns a report into bytes of one format.
+pub trait ReportWriter {
+    /// Writes `report` and flushes.
+    ///
+    /// # Errors
+    /// What `out` says, unchanged; a reader that went away is [`io::ErrorKind::BrokenPipe`].
+    fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()>;
+}

@@ -1,0 +1,74 @@
+//! What a report needs besides the snapshot: the user's wishes and the tracer's own figures.
+
+use jiff::Timestamp;
+use memtrace_common::config::LinkKind;
+use std::time::Duration;
+
+/// The order of stacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// Most bytes gained over the watch first.
+    #[default]
+    Growth,
+    /// Most live bytes first.
+    Bytes,
+    /// Most live blocks first.
+    Blocks,
+    /// Oldest live block first.
+    Age,
+}
+
+/// What the user wants to see. Ages, sizes and blocks per stack were wishes to the snapshot
+/// ([`crate::engine::snapshot::SnapshotOptions`]).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReportOptions {
+    /// Stacks per process; 0: all, also those with nothing alive.
+    pub top: usize,
+    /// Their order.
+    pub sort: Sort,
+    /// Addresses of the oldest blocks to print per stack.
+    pub show_blocks: usize,
+    /// Periodic text reports show everything, too.
+    pub full: bool,
+    /// This is the last report.
+    pub is_final: bool,
+    /// Time between two points of the growth series; `None` when the user wants no periodic
+    /// reports. Only used to say how long to wait.
+    pub interval: Option<Duration>,
+}
+
+/// The tracer's own figures at the moment of the snapshot.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TracerFacts {
+    /// Version of memtrace.
+    pub version: String,
+    /// Release of the running kernel (`uname -r`).
+    pub kernel: String,
+    /// How the probes are attached; `None` without probes.
+    pub link: Option<LinkKind>,
+    /// How stacks are walked: `fp`.
+    pub unwind: String,
+    /// Mean bytes between samples; 0: every allocation.
+    pub sample_interval_bytes: u64,
+    /// CPU time of the tracer itself, seconds.
+    pub cpu_seconds: f64,
+    /// Resident memory of the tracer itself, bytes, kernel maps included.
+    pub rss_bytes: u64,
+    /// Records per second, over the last interval.
+    pub events_per_second: f64,
+    /// Estimated CPU that tracing costs the targets, in cores; `None`: not measured.
+    pub target_cost_cores: Option<f64>,
+    /// … in percent of the CPU that they use.
+    pub target_cost_percent: Option<f64>,
+    /// Number of the report, from 1.
+    pub sequence: u64,
+    /// Wall clock at the snapshot.
+    pub time: Timestamp,
+    /// Wall clock when tracing began.
+    pub began: Timestamp,
+    /// What the reader must know besides: blind windows, runtimes with allocators of their own.
+    pub notes: Vec<String>,
+    /// Why the figures are not what was asked for, such as a budget that ended tracing early.
+    /// Lost events are not repeated here: they are counted in the snapshot.
+    pub degraded: Vec<String>,
+}

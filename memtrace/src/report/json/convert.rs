@@ -1,0 +1,272 @@
+//! [`Report`] → the structs of the schema.
+
+use super::SCHEMA;
+use super::schema::{
+    Block, Causes, Document, Frame, Heap, Loss, Mappings, Memory, Module, Process, Stack, Sums,
+    Tracer,
+};
+use crate::model::ids::Nanos;
+use crate::model::process::Usage;
+use crate::report::model::{
+    BlockReport, End, FrameReport, ModuleReport, Place, ProcessReport, Report, StackReport, Sum,
+};
+use crate::report::units::seconds;
+use memtrace_common::wire::StackEnd;
+
+impl<'a> Document<'a> {
+    /// The whole report.
+    pub(super) fn of(report: &'a Report) -> Self {
+        let (facts, loss) = (&report.tracer, &report.loss);
+        Self {
+            schema: SCHEMA,
+            kind: "leaks",
+            sequence: facts.sequence,
+            time: facts.time.to_string(),
+            uptime_s: seconds(report.watched),
+            is_final: report.options.is_final,
+            began: facts.began.to_string(),
+            min_age_s: seconds(report.blocks.min_age),
+            min_size: report.blocks.min_size,
+            max_size: report.blocks.max_size,
+            tracer: Tracer::of(report),
+            processes: report.processes.iter().map(Process::of).collect(),
+            loss: Loss {
+                events: loss.events,
+                stacks: loss.stacks,
+                evicted_blocks: loss.evicted_blocks,
+                by_cause: Causes(&loss.by_cause),
+            },
+        }
+    }
+}
+
+impl<'a> Tracer<'a> {
+    fn of(report: &'a Report) -> Self {
+        let facts = &report.tracer;
+        Self {
+            version: &facts.version,
+            kernel: &facts.kernel,
+            link: facts.link.map(memtrace_common::config::LinkKind::name),
+            sample_interval_bytes: facts.sample_interval_bytes,
+            unwind: &facts.unwind,
+            cpu_s: facts.cpu_seconds,
+            rss_bytes: facts.rss_bytes,
+            events: report.events,
+            events_per_s: facts.events_per_second,
+            target_cost_cores: facts.target_cost_cores,
+            target_cost_percent: facts.target_cost_percent,
+            notes: &facts.notes,
+            degraded: &facts.degraded,
+        }
+    }
+}
+
+impl<'a> Process<'a> {
+    fn of(process: &'a ProcessReport) -> Self {
+        let state = if process.end == End::Running { "running" } else { "exited" };
+        Self {
+            pid: process.pid,
+            start_time: process.start_time,
+            comm: &process.comm,
+            exe: process.exe.as_deref(),
+            cmdline: process.cmdline.as_deref(),
+            uid: process.uid,
+            cgroup: process.cgroup.as_deref(),
+            state,
+            exit_status: exit_status(process.end),
+            heap: Heap::of(process),
+            mappings: Mappings::of(process),
+            rss_bytes: process.usage_last.map(|usage| usage.resident),
+            rss_at_attach_bytes: process.usage_first.map(|usage| usage.resident),
+            verdict: process.verdict.key(),
+            explanation: &process.explanation,
+            end: end(process.end),
+            exit_signal: match process.end {
+                End::Killed(signal) => Some(signal),
+                _ => None,
+            },
+            started: process.started.map(|started| started.to_string()),
+            watched_s: seconds(process.watched),
+            intervals: process.intervals,
+            allocators: &process.allocators,
+            growth_bytes: process.growth.bytes,
+            growth_bytes_per_s: process.growth.bytes_per_second,
+            memory_at_attach: process.usage_first.map(Memory::of),
+            memory: process.usage_last.map(Memory::of),
+            cgroup_limit_bytes: process.cgroup_limit,
+            unseen_vforks: process.unseen_vforks,
+            untraced_children: process.untraced_children,
+            incomplete_blocks: process.incomplete_blocks,
+            others: Sums::of(process.others),
+            young: Sums::of(process.young),
+            filtered: Sums::of(process.filtered),
+            modules: process.modules.iter().map(Module::of).collect(),
+            stacks: process.stacks.iter().map(Stack::of).collect(),
+        }
+    }
+}
+
+/// As a shell's `$?` has it.
+fn exit_status(end: End) -> Option<u32> {
+    match end {
+        End::Exited(code) => Some(u32::from(code)),
+        End::Killed(signal) => Some(128 + u32::from(signal)),
+        End::Running | End::Unknown | End::Execed => None,
+    }
+}
+
+fn end(end: End) -> Option<&'static str> {
+    match end {
+        End::Running => None,
+        End::Exited(_) => Some("exit"),
+        End::Killed(_) => Some("signal"),
+        End::Execed => Some("exec"),
+        End::Unknown => Some("unknown"),
+    }
+}
+
+impl Heap {
+    const fn of(process: &ProcessReport) -> Self {
+        let heap = &process.heap;
+        Self {
+            live_bytes: heap.live_bytes,
+            live_blocks: heap.live_blocks,
+            peak_bytes: heap.peak_bytes,
+            allocated_bytes: heap.allocated_bytes,
+            allocated_blocks: heap.allocated_blocks,
+            freed_bytes: heap.freed_bytes,
+            freed_blocks: heap.freed_blocks,
+            unknown_frees: heap.unknown_frees,
+            missed_frees: heap.missed_frees,
+            failed: heap.failed,
+            internal_frees: heap.internal_frees,
+            evicted_blocks: heap.evicted_blocks,
+            evicted_bytes: heap.evicted_bytes,
+        }
+    }
+}
+
+impl Mappings {
+    const fn of(process: &ProcessReport) -> Self {
+        let mappings = &process.mappings;
+        let [anonymous, file, stack, heap_segment] = mappings.live_by_kind;
+        Self {
+            live_bytes: mappings.live_bytes,
+            live_ranges: mappings.live_ranges,
+            mapped_bytes: mappings.mapped_bytes,
+            unmapped_bytes: mappings.unmapped_bytes,
+            unknown_unmapped_bytes: mappings.unknown_unmapped_bytes,
+            live_anonymous_bytes: anonymous,
+            live_file_bytes: file,
+            live_stack_bytes: stack,
+            live_heap_segment_bytes: heap_segment,
+        }
+    }
+}
+
+impl Memory {
+    fn of(usage: Usage) -> Self {
+        Self {
+            resident_bytes: usage.resident,
+            resident_anonymous_bytes: usage.resident_anonymous,
+            resident_file_bytes: usage.resident_file,
+            swap_bytes: usage.swap,
+            cgroup_bytes: usage.cgroup,
+            oom_kills: usage.oom_kills,
+            cpu_s: seconds(usage.cpu),
+        }
+    }
+}
+
+impl Sums {
+    const fn of(sum: Sum) -> Self {
+        Self { stacks: sum.stacks, blocks: sum.blocks, bytes: sum.bytes }
+    }
+}
+
+impl<'a> Module<'a> {
+    fn of(module: &'a ModuleReport) -> Self {
+        Self {
+            name: &module.name,
+            path: &module.path,
+            build_id: module.build_id.as_deref(),
+            debug_lines: module.debug_lines,
+            missing: module.missing.map(crate::engine::ports::Missing::reason),
+        }
+    }
+}
+
+impl<'a> Stack<'a> {
+    fn of(stack: &'a StackReport) -> Self {
+        let age = |age: Option<Nanos>| age.map(seconds);
+        Self {
+            id: stack.id.to_string(),
+            function: stack.function,
+            live_bytes: stack.live_bytes,
+            live_blocks: stack.live_blocks,
+            peak_bytes: stack.peak_bytes,
+            allocated_bytes: stack.allocated_bytes,
+            allocated_blocks: stack.allocated_blocks,
+            oldest_age_s: age(stack.oldest_age),
+            newest_age_s: age(stack.newest_age),
+            growth_bytes_per_s: stack.growth.bytes_per_second,
+            verdict: stack.verdict.as_verdict().key(),
+            complete: stack.end == StackEnd::Complete,
+            end: stack_end(stack.end),
+            freed_bytes: stack.freed_bytes,
+            freed_blocks: stack.freed_blocks,
+            growth_bytes: stack.growth.bytes,
+            up_intervals: stack.growth.up,
+            intervals: stack.growth.of,
+            smallest_block_bytes: stack.sizes.map(|(smallest, _)| smallest),
+            largest_block_bytes: stack.sizes.map(|(_, largest)| largest),
+            young_bytes: stack.young.0,
+            young_blocks: stack.young.1,
+            filtered_bytes: stack.filtered.0,
+            filtered_blocks: stack.filtered.1,
+            blocks: stack.blocks.iter().map(Block::of).collect(),
+            frames: stack.frames.iter().map(Frame::of).collect(),
+        }
+    }
+}
+
+const fn stack_end(end: StackEnd) -> &'static str {
+    match end {
+        StackEnd::Unknown => "unknown",
+        StackEnd::Complete => "complete",
+        StackEnd::Depth => "depth",
+        StackEnd::NoMapping => "no_mapping",
+        StackEnd::Unreadable => "unreadable",
+        StackEnd::NoFramePointer => "no_frame_pointer",
+    }
+}
+
+impl Block {
+    fn of(block: &BlockReport) -> Self {
+        Self {
+            address: format!("{:#x}", block.address),
+            size: block.size,
+            age_s: seconds(block.age),
+        }
+    }
+}
+
+impl<'a> Frame<'a> {
+    fn of(frame: &'a FrameReport) -> Self {
+        let (offset, address) = match frame.place {
+            Place::Offset(offset) => (Some(offset), None),
+            Place::Address(address) => (None, Some(format!("{address:#x}"))),
+        };
+        Self {
+            function: frame.function.as_deref(),
+            module: frame.module.as_deref(),
+            build_id: frame.build_id.as_deref(),
+            offset,
+            file: frame.file.as_deref(),
+            line: frame.line,
+            inlined: frame.inlined,
+            address,
+            missing: frame.missing.map(crate::engine::ports::Missing::reason),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The keys of `memtrace.report/1`, in their order. `docs/report-json.md` says what they mean.
+
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+
+#[derive(Serialize)]
+pub(super) struct Document<'a> {
+    pub(super) schema: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) sequence: u64,
+    pub(super) time: String,
+    pub(super) uptime_s: f64,
+    #[serde(rename = "final")]
+    pub(super) is_final: bool,
+    pub(super) began: String,
+    pub(super) min_age_s: f64,
+    pub(super) min_size: u64,
+    pub(super) max_size: Option<u64>,
+    pub(super) tracer: Tracer<'a>,
+    pub(super) processes: Vec<Process<'a>>,
+    pub(super) loss: Loss<'a>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Tracer<'a> {
+    pub(super) version: &'a str,
+    pub(super) kernel: &'a str,
+    pub(super) link: Option<&'static str>,
+    pub(super) sample_interval_bytes: u64,
+    pub(super) unwind: &'a str,
+    pub(super) cpu_s: f64,
+    pub(super) rss_bytes: u64,
+    pub(super) events: u64,
+    pub(super) events_per_s: f64,
+    pub(super) target_cost_cores: Option<f64>,
+    pub(super) target_cost_percent: Option<f64>,
+    pub(super) notes: &'a [String],
+    pub(super) degraded: &'a [String],
+}
+
+#[derive(Serialize)]
+pub(super) struct Process<'a> {
+    pub(super) pid: u32,
+    pub(super) start_time: u64,
+    pub(super) comm: &'a str,
+    pub(super) exe: Option<&'a str>,
+    pub(super) cmdline: Option<&'a [String]>,
+    pub(super) uid: Option<u32>,
+    pub(super) cgroup: Option<&'a str>,
+    pub(super) state: &'static str,
+    pub(super) exit_status: Option<u32>,
+    pub(super) heap: Heap,
+    pub(super) mappings: Mappings,
+    pub(super) rss_bytes: Option<u64>,
+    pub(super) rss_at_attach_bytes: Option<u64>,
+    pub(super) verdict: &'static str,
+    pub(super) explanation: &'a [String],
+    pub(super) end: Option<&'static str>,
+    pub(super) exit_signal: Option<u8>,
+    pub(super) started: Option<String>,
+    pub(super) watched_s: f64,
+    pub(super) intervals: u32,
+    pub(super) allocators: &'a [String],
+    pub(super) growth_bytes: i64,
+    pub(super) growth_bytes_per_s: Option<f64>,
+    pub(super) memory_at_attach: Option<Memory>,
+    pub(super) memory: Option<Memory>,
+    pub(super) cgroup_limit_bytes: Option<u64>,
+    pub(super) unseen_vforks: u64,
+    pub(super) untraced_children: u64,
+    pub(super) incomplete_blocks: u64,
+    pub(super) others: Sums,
+    pub(super) young: Sums,
+    pub(super) filtered: Sums,
+    pub(super) modules: Vec<Module<'a>>,
+    pub(super) stacks: Vec<Stack<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Heap {
+    pub(super) live_bytes: u64,
+    pub(super) live_blocks: u64,
+    pub(super) peak_bytes: u64,
+    pub(super) allocated_bytes: u64,
+    pub(super) allocated_blocks: u64,
+    pub(super) freed_bytes: u64,
+    pub(super) freed_blocks: u64,
+    pub(super) unknown_frees: u64,
+    pub(super) missed_frees: u64,
+    pub(super) failed: u64,
+    pub(super) internal_frees: u64,
+    pub(super) evicted_blocks: u64,
+    pub(super) evicted_bytes: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Mappings {
+    pub(super) live_bytes: u64,
+    pub(super) live_ranges: u64,
+    pub(super) mapped_bytes: u64,
+    pub(super) unmapped_bytes: u64,
+    pub(super) unknown_unmapped_bytes: u64,
+    pub(super) live_anonymous_bytes: u64,
+    pub(super) live_file_bytes: u64,
+    pub(super) live_stack_bytes: u64,
+    pub(super) live_heap_segment_bytes: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Memory {
+    pub(super) resident_bytes: u64,
+    pub(super) resident_anonymous_bytes: u64,
+    pub(super) resident_file_bytes: u64,
+    pub(super) swap_bytes: u64,
+    pub(super) cgroup_bytes: Option<u64>,
+    pub(super) oom_kills: Option<u64>,
+    pub(super) cpu_s: f64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Sums {
+    pub(super) stacks: u64,
+    pub(super) blocks: u64,
+    pub(super) bytes: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Module<'a> {
+    pub(super) name: &'a str,
+    pub(super) path: &'a str,
+    pub(super) build_id: Option<&'a str>,
+    pub(super) debug_lines: Option<bool>,
+    pub(super) missing: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Stack<'a> {
+    pub(super) id: String,
+    pub(super) function: &'static str,
+    pub(super) live_bytes: u64,
+    pub(super) live_blocks: u64,
+    pub(super) peak_bytes: u64,
+    pub(super) allocated_bytes: u64,
+    pub(super) allocated_blocks: u64,
+    pub(super) oldest_age_s: Option<f64>,
+    pub(super) newest_age_s: Option<f64>,
+    pub(super) growth_bytes_per_s: Option<f64>,
+    pub(super) verdict: &'static str,
+    pub(super) complete: bool,
+    pub(super) end: &'static str,
+    pub(super) freed_bytes: u64,
+    pub(super) freed_blocks: u64,
+    pub(super) growth_bytes: i64,
+    pub(super) up_intervals: u32,
+    pub(super) intervals: u32,
+    pub(super) smallest_block_bytes: Option<u64>,
+    pub(super) largest_block_bytes: Option<u64>,
+    pub(super) young_bytes: u64,
+    pub(super) young_blocks: u64,
+    pub(super) filtered_bytes: u64,
+    pub(super) filtered_blocks: u64,
+    pub(super) blocks: Vec<Block>,
+    pub(super) frames: Vec<Frame<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Block {
+    pub(super) address: String,
+    pub(super) size: u64,
+    pub(super) age_s: f64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Frame<'a> {
+    pub(super) function: Option<&'a str>,
+    pub(super) module: Option<&'a str>,
+    pub(super) build_id: Option<&'a str>,
+    pub(super) offset: Option<u64>,
+    pub(super) file: Option<&'a str>,
+    pub(super) line: Option<u32>,
+    pub(super) inlined: bool,
+    pub(super) address: Option<String>,
+    pub(super) missing: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Loss<'a> {
+    pub(super) events: u64,
+    pub(super) stacks: u64,
+    pub(super) evicted_blocks: u64,
+    pub(super) by_cause: Causes<'a>,
+}
+
+/// An object with a key per cause.
+pub(super) struct Causes<'a>(pub(super) &'a [(&'static str, u64)]);
+
+impl Serialize for Causes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (cause, count) in self.0 {
+            map.serialize_entry(cause, count)?;
+        }
+        map.end()
+    }
+}

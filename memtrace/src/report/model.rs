@@ -1,0 +1,258 @@
+//! A report: fully resolved, names only, nothing that must be looked up elsewhere.
+
+use super::facts::{ReportOptions, TracerFacts};
+use super::identity::StackDigest;
+use super::verdict::{StackVerdict, Verdict};
+use crate::engine::ports::Missing;
+use crate::engine::snapshot::{Growth, HeapTotals, MappingTotals, SnapshotOptions};
+use crate::model::ids::Nanos;
+use crate::model::process::Usage;
+use jiff::Timestamp;
+use memtrace_common::wire::StackEnd;
+
+/// Everything that a report says. All names are [`super::clean`].
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The tracer's own figures.
+    pub tracer: TracerFacts,
+    /// What the user asked for.
+    pub options: ReportOptions,
+    /// Which blocks were singled out.
+    pub blocks: SnapshotOptions,
+    /// Time since tracing began, ns.
+    pub watched: Nanos,
+    /// Records since tracing began.
+    pub events: u64,
+    /// The processes, most growth first.
+    pub processes: Vec<ProcessReport>,
+    /// What was lost.
+    pub loss: LossReport,
+}
+
+impl Report {
+    /// The figures are not what was asked for: exit status 3.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        !self.tracer.degraded.is_empty()
+            || self.processes.iter().any(|process| process.verdict == Verdict::Degraded)
+    }
+}
+
+/// What was lost since tracing began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LossReport {
+    /// Events that never reached the tables.
+    pub events: u64,
+    /// Stacks that are not known: frames lost, or taken without a stack.
+    pub stacks: u64,
+    /// Blocks that were not kept for want of memory, over all processes.
+    pub evicted_blocks: u64,
+    /// `events` and `stacks` by cause, causes with 0 included.
+    pub by_cause: Vec<(&'static str, u64)>,
+}
+
+impl LossReport {
+    /// Lost events as a share of all, 0 to 1, where `seen` arrived.
+    #[must_use]
+    pub fn share(&self, seen: u64) -> f64 {
+        let all = self.events.saturating_add(seen);
+        if all == 0 { 0.0 } else { self.events as f64 / all as f64 }
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// It runs.
+    #[default]
+    Running,
+    /// It returned from `main` or called `exit`: the code.
+    Exited(u8),
+    /// A signal ended it: the number.
+    Killed(u8),
+    /// It ended; how is not known.
+    Unknown,
+    /// It runs another program now.
+    Execed,
+}
+
+/// Some stacks and what they hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Stacks.
+    pub stacks: u64,
+    /// Their blocks.
+    pub blocks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// One process, or one program in it where it called exec.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessReport {
+    /// Process id.
+    pub pid: u32,
+    /// Field 22 of `/proc/PID/stat`: clock ticks after boot. With `pid` unique until reboot.
+    pub start_time: u64,
+    /// When it started.
+    pub started: Option<Timestamp>,
+    /// `/proc/PID/comm`.
+    pub comm: String,
+    /// Path of its executable.
+    pub exe: Option<String>,
+    /// Its arguments, where the user asked for them.
+    pub cmdline: Option<Vec<String>>,
+    /// Real user id.
+    pub uid: Option<u32>,
+    /// cgroup path.
+    pub cgroup: Option<String>,
+    /// Memory limit that binds the cgroup, bytes.
+    pub cgroup_limit: Option<u64>,
+    /// Its allocators.
+    pub allocators: Vec<String>,
+    /// How it ended.
+    pub end: End,
+    /// For how long it was watched, ns.
+    pub watched: Nanos,
+    /// For how long it has run, ns.
+    pub up: Option<Nanos>,
+    /// Heap totals.
+    pub heap: HeapTotals,
+    /// Mapping totals.
+    pub mappings: MappingTotals,
+    /// Memory when first seen.
+    pub usage_first: Option<Usage>,
+    /// Memory now, or last known.
+    pub usage_last: Option<Usage>,
+    /// Intervals watched.
+    pub intervals: u32,
+    /// Growth of the live heap.
+    pub growth: Growth,
+    /// Growth of the resident set.
+    pub resident_growth: Growth,
+    /// Children that shared its memory unseen (vfork windows).
+    pub unseen_vforks: u64,
+    /// Children with a copy of its memory, not traced.
+    pub untraced_children: u64,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What the verdict rests on, in sentences without the last full stop.
+    pub explanation: Vec<String>,
+    /// The stacks that are listed.
+    pub stacks: Vec<StackReport>,
+    /// Stacks with blocks to show that are not listed because of `top`.
+    pub others: Sum,
+    /// … of them growing.
+    pub others_growing: u64,
+    /// Blocks younger than `min_age`; `stacks`: those that have some.
+    pub young: Sum,
+    /// Stacks all of whose live blocks are young: they are not listed.
+    pub only_young: u64,
+    /// Blocks of sizes that were filtered out; `stacks`: those that have some.
+    pub filtered: Sum,
+    /// Stacks without any live block, listed only with `top` 0.
+    pub empty_stacks: u64,
+    /// Allocations whose stack is not complete, of all those of the stacks known.
+    pub incomplete_blocks: u64,
+    /// Files that the listed stacks run through.
+    pub modules: Vec<ModuleReport>,
+}
+
+/// A file that listed stacks run through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModuleReport {
+    /// File name.
+    pub name: String,
+    /// Path as the process sees it.
+    pub path: String,
+    /// Build-id, hexadecimal.
+    pub build_id: Option<String>,
+    /// Has line tables; `None`: not known.
+    pub debug_lines: Option<bool>,
+    /// Why it gave no names, if it gave none at all.
+    pub missing: Option<Missing>,
+}
+
+/// One call stack. Figures are without young and filtered blocks, except where they say "all".
+#[derive(Clone, Debug, Default)]
+pub struct StackReport {
+    /// Identity.
+    pub id: StackDigest,
+    /// The allocator function.
+    pub function: &'static str,
+    /// Live bytes.
+    pub live_bytes: u64,
+    /// Live blocks.
+    pub live_blocks: u64,
+    /// Young bytes and blocks, which are not in `live`.
+    pub young: (u64, u64),
+    /// Filtered bytes and blocks, which are not in `live`.
+    pub filtered: (u64, u64),
+    /// Bytes held when the process was at its peak, all.
+    pub peak_bytes: u64,
+    /// Bytes allocated, all.
+    pub allocated_bytes: u64,
+    /// Blocks allocated, all.
+    pub allocated_blocks: u64,
+    /// Bytes of them freed, all.
+    pub freed_bytes: u64,
+    /// Blocks of them freed, all.
+    pub freed_blocks: u64,
+    /// Age of the oldest live block, all, ns.
+    pub oldest_age: Option<Nanos>,
+    /// Age of the newest live block, all, ns.
+    pub newest_age: Option<Nanos>,
+    /// Smallest and largest live block, all, bytes.
+    pub sizes: Option<(u64, u64)>,
+    /// Growth of all its live bytes.
+    pub growth: Growth,
+    /// The verdict.
+    pub verdict: StackVerdict,
+    /// How the stack ended.
+    pub end: StackEnd,
+    /// From the allocator's caller outwards; inlined functions have frames of their own.
+    pub frames: Vec<FrameReport>,
+    /// Its oldest blocks.
+    pub blocks: Vec<BlockReport>,
+}
+
+/// Where a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A file offset, bytes.
+    Offset(u64),
+    /// An address outside files.
+    Address(u64),
+}
+
+/// One frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrameReport {
+    /// Function; `None`: not known.
+    pub function: Option<String>,
+    /// File name of the module; `None`: not known.
+    pub module: Option<String>,
+    /// Its build-id, hexadecimal.
+    pub build_id: Option<String>,
+    /// Of the instruction after the call.
+    pub place: Place,
+    /// Source file.
+    pub file: Option<String>,
+    /// Line.
+    pub line: Option<u32>,
+    /// Inlined into the next frame.
+    pub inlined: bool,
+    /// Why the function is not known.
+    pub missing: Option<Missing>,
+}
+
+/// One live block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockReport {
+    /// Address.
+    pub address: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Age, ns.
+    pub age: Nanos,
+}

@@ -1,0 +1,298 @@
+//! Snapshot + symbolizer → [`Report`].
+//!
+//! Stacks are chosen first; only the frames of those that are listed are resolved.
+
+use super::explain::{self, Case, Grower};
+use super::facts::{ReportOptions, Sort, TracerFacts};
+use super::identity::StackDigest;
+use super::model::{BlockReport, End, LossReport, ProcessReport, Report, StackReport, Sum};
+use super::names::{Names, clean};
+use super::units::percent;
+use super::verdict::{self, Figures, StackVerdict, Verdict};
+use crate::engine::ports::Symbolizer;
+use crate::engine::snapshot::{ProcessSnapshot, Snapshot, StackSnapshot, State};
+use crate::model::ids::Nanos;
+use jiff::{SignedDuration, Timestamp};
+use memtrace_common::wire::StackEnd;
+use std::cmp::{Ordering, Reverse};
+
+/// Makes a report of `snapshot`: chooses the stacks that `options` ask for, has `symbolizer` name
+/// their frames, and judges. `tracer` is passed on.
+#[must_use]
+pub fn resolve(
+    snapshot: &Snapshot,
+    symbolizer: &mut dyn Symbolizer,
+    options: &ReportOptions,
+    tracer: &TracerFacts,
+) -> Report {
+    let chosen: Vec<Vec<&StackSnapshot>> =
+        snapshot.processes.iter().map(|process| choose(process, options)).collect();
+    let frames = chosen.iter().flatten().flat_map(|stack| stack.frames.iter());
+    let names = Names::resolve(frames, &snapshot.modules, symbolizer);
+    let loss = loss(snapshot);
+    let maker =
+        Maker { snapshot, names, options, tracer, degraded: degraded(&loss, snapshot, tracer) };
+    let mut processes: Vec<ProcessReport> = snapshot
+        .processes
+        .iter()
+        .zip(&chosen)
+        .map(|(process, stacks)| maker.process(process, stacks))
+        .collect();
+    processes.sort_by_key(|process| Reverse((process.growth.bytes, process.heap.live_bytes)));
+    Report {
+        tracer: clean_facts(tracer),
+        options: options.clone(),
+        blocks: snapshot.options,
+        watched: snapshot.time.saturating_sub(snapshot.began),
+        events: snapshot.events,
+        processes,
+        loss,
+    }
+}
+
+fn clean_facts(tracer: &TracerFacts) -> TracerFacts {
+    TracerFacts {
+        notes: tracer.notes.iter().map(|note| clean(note)).collect(),
+        degraded: tracer.degraded.iter().map(|reason| clean(reason)).collect(),
+        ..tracer.clone()
+    }
+}
+
+fn loss(snapshot: &Snapshot) -> LossReport {
+    let sum = |of_events: bool| -> u64 {
+        let causes = snapshot.losses.iter().filter(|(cause, _)| cause.loses_event() == of_events);
+        causes.fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    };
+    let own =
+        [("undecodable_record", snapshot.undecodable), ("stack_missing", snapshot.unknown_stacks)];
+    let evicted = snapshot.processes.iter().map(|process| process.heap.evicted_blocks);
+    LossReport {
+        events: sum(true).saturating_add(snapshot.undecodable),
+        stacks: sum(false).saturating_add(snapshot.unknown_stacks),
+        evicted_blocks: evicted.fold(0, u64::saturating_add),
+        by_cause: snapshot
+            .losses
+            .iter()
+            .map(|(cause, count)| (cause.name(), *count))
+            .chain(own)
+            .collect(),
+    }
+}
+
+/// Reasons that hold for every process.
+fn degraded(loss: &LossReport, snapshot: &Snapshot, tracer: &TracerFacts) -> Vec<String> {
+    let mut reasons: Vec<String> = tracer.degraded.iter().map(|reason| clean(reason)).collect();
+    let share = loss.share(snapshot.events);
+    if share > verdict::TOLERATED_LOSS {
+        reasons.push(format!(
+            "{} of the events were lost, so blocks may be missing or seem alive",
+            percent(share)
+        ));
+    }
+    reasons
+}
+
+/// Live blocks that are neither young nor filtered out: (bytes, blocks).
+fn visible(stack: &StackSnapshot) -> (u64, u64) {
+    let bytes = stack.live_bytes.saturating_sub(stack.young_bytes);
+    let blocks = stack.live_blocks.saturating_sub(stack.young_blocks);
+    (bytes.saturating_sub(stack.filtered_bytes), blocks.saturating_sub(stack.filtered_blocks))
+}
+
+/// The stacks to list, in order: those with something to show, and with `top` 0 also those with
+/// nothing alive, so that sums over stacks are the heap's totals.
+fn choose<'a>(process: &'a ProcessSnapshot, options: &ReportOptions) -> Vec<&'a StackSnapshot> {
+    let wanted = |stack: &&StackSnapshot| {
+        visible(stack).1 > 0 || (options.top == 0 && stack.live_blocks == 0)
+    };
+    let mut stacks: Vec<&StackSnapshot> = process.stacks.iter().filter(wanted).collect();
+    stacks.sort_by(|a, b| order(a, b, options.sort));
+    if options.top != 0 {
+        stacks.truncate(options.top);
+    }
+    stacks
+}
+
+fn order(a: &StackSnapshot, b: &StackSnapshot, sort: Sort) -> Ordering {
+    let (a_bytes, a_blocks) = visible(a);
+    let (b_bytes, b_blocks) = visible(b);
+    let first = match sort {
+        Sort::Growth => b.growth.bytes.cmp(&a.growth.bytes),
+        Sort::Bytes => Ordering::Equal,
+        Sort::Blocks => b_blocks.cmp(&a_blocks),
+        Sort::Age => a.oldest.unwrap_or(Nanos::MAX).cmp(&b.oldest.unwrap_or(Nanos::MAX)),
+    };
+    first.then(b_bytes.cmp(&a_bytes)).then(a.stack.cmp(&b.stack))
+}
+
+/// What all processes' reports are made with.
+struct Maker<'a> {
+    snapshot: &'a Snapshot,
+    names: Names<'a>,
+    options: &'a ReportOptions,
+    tracer: &'a TracerFacts,
+    degraded: Vec<String>,
+}
+
+impl Maker<'_> {
+    fn process(&self, process: &ProcessSnapshot, stacks: &[&StackSnapshot]) -> ProcessReport {
+        let mut report = self.facts(process);
+        count_stacks(&mut report, process, stacks);
+        let frames = stacks.iter().flat_map(|stack| stack.frames.iter());
+        report.modules = self.names.modules(frames);
+        report.stacks = stacks.iter().map(|stack| self.stack(stack, process)).collect();
+        self.judge(&mut report, process);
+        report
+    }
+
+    fn facts(&self, process: &ProcessSnapshot) -> ProcessReport {
+        let info = &process.info;
+        ProcessReport {
+            pid: info.key.pid,
+            start_time: info.key.start_time,
+            started: info.started.and_then(|started| self.wall_clock(started)),
+            comm: clean(&info.comm),
+            exe: info.exe.as_ref().map(|exe| clean(&exe.to_string_lossy())),
+            cmdline: info.cmdline.as_ref().map(|all| all.iter().map(|word| clean(word)).collect()),
+            uid: info.uid,
+            cgroup: info.cgroup.as_deref().map(clean),
+            cgroup_limit: info.cgroup_limit,
+            allocators: info.allocators.iter().map(|allocator| clean(allocator)).collect(),
+            end: end(process.state),
+            watched: process.until.saturating_sub(process.seen),
+            up: info.started.map(|started| process.until.saturating_sub(started)),
+            heap: process.heap,
+            mappings: process.mappings,
+            usage_first: process.usage_first,
+            usage_last: process.usage_last,
+            intervals: process.intervals,
+            growth: process.growth,
+            resident_growth: process.resident_growth,
+            unseen_vforks: process.unseen_vforks,
+            untraced_children: process.untraced_children,
+            ..ProcessReport::default()
+        }
+    }
+
+    /// The wall clock at an instant of the events' clock.
+    fn wall_clock(&self, time: Nanos) -> Option<Timestamp> {
+        let ago = i64::try_from(self.snapshot.time.checked_sub(time)?).ok()?;
+        self.tracer.time.checked_sub(SignedDuration::from_nanos(ago)).ok()
+    }
+
+    fn judge(&self, report: &mut ProcessReport, process: &ProcessSnapshot) {
+        let figures = Figures {
+            watched: report.watched,
+            heap: report.heap,
+            growth: report.growth,
+            resident: report.resident_growth,
+            resident_first: report.usage_first.map(|usage| usage.resident),
+        };
+        let verdict = verdict::process(&figures);
+        let mut degraded = self.degraded.clone();
+        if verdict::degraded(0.0, &report.heap) {
+            degraded.push("blocks were evicted for want of memory (raise --max-memory)".to_owned());
+        }
+        let case = Case {
+            figures,
+            verdict,
+            degraded: &degraded,
+            stacks: process.stacks.iter().map(|stack| grower(stack, report.watched)).collect(),
+            end: report.end,
+            interval: self.options.interval,
+            mappings: report.mappings,
+            usage: report.usage_first.zip(report.usage_last),
+            cgroup_limit: report.cgroup_limit,
+        };
+        report.explanation = explain::explain(&case);
+        report.verdict = if degraded.is_empty() { verdict } else { Verdict::Degraded };
+    }
+
+    fn stack(&self, stack: &StackSnapshot, process: &ProcessSnapshot) -> StackReport {
+        let (live_bytes, live_blocks) = visible(stack);
+        let age = |born: Nanos| process.until.saturating_sub(born);
+        let watched = process.until.saturating_sub(process.seen);
+        let blocks = stack.blocks.iter().take(self.options.show_blocks);
+        StackReport {
+            id: StackDigest::of(stack.function, &stack.frames, &self.snapshot.modules),
+            function: stack.function.name(),
+            live_bytes,
+            live_blocks,
+            young: (stack.young_bytes, stack.young_blocks),
+            filtered: (stack.filtered_bytes, stack.filtered_blocks),
+            peak_bytes: stack.peak_bytes,
+            allocated_bytes: stack.allocated_bytes,
+            allocated_blocks: stack.allocated_blocks,
+            freed_bytes: stack.freed_bytes,
+            freed_blocks: stack.freed_blocks,
+            oldest_age: stack.oldest.map(age),
+            newest_age: stack.newest.map(age),
+            sizes: stack.sizes,
+            growth: stack.growth,
+            verdict: verdict::stack(watched, &stack.growth, stack.live_bytes),
+            end: stack.end,
+            frames: stack.frames.iter().flat_map(|frame| self.names.of(*frame)).collect(),
+            blocks: blocks
+                .map(|b| BlockReport { address: b.address, size: b.size, age: age(b.born) })
+                .collect(),
+        }
+    }
+}
+
+fn grower(stack: &StackSnapshot, watched: Nanos) -> Grower {
+    Grower {
+        gained: stack.growth.bytes,
+        allocated: stack.allocated_blocks,
+        freed: stack.freed_blocks,
+        live: stack.live_blocks,
+        verdict: verdict::stack(watched, &stack.growth, stack.live_bytes),
+    }
+}
+
+/// Sums up what is not listed. Every live block is in exactly one of: listed stacks, others, young,
+/// filtered.
+fn count_stacks(report: &mut ProcessReport, process: &ProcessSnapshot, listed: &[&StackSnapshot]) {
+    for stack in &process.stacks {
+        let (bytes, blocks) = visible(stack);
+        add(&mut report.others, blocks, bytes);
+        add(&mut report.young, stack.young_blocks, stack.young_bytes);
+        add(&mut report.filtered, stack.filtered_blocks, stack.filtered_bytes);
+        let verdict = verdict::stack(report.watched, &stack.growth, stack.live_bytes);
+        report.others_growing += u64::from(blocks > 0 && verdict == StackVerdict::Growing);
+        report.only_young +=
+            u64::from(stack.young_blocks > 0 && stack.young_blocks == stack.live_blocks);
+        report.empty_stacks += u64::from(stack.live_blocks == 0);
+        if stack.end != StackEnd::Complete {
+            report.incomplete_blocks =
+                report.incomplete_blocks.saturating_add(stack.allocated_blocks);
+        }
+    }
+    for stack in listed {
+        let (bytes, blocks) = visible(stack);
+        let verdict = verdict::stack(report.watched, &stack.growth, stack.live_bytes);
+        report.others.stacks -= u64::from(blocks > 0).min(report.others.stacks);
+        report.others.blocks = report.others.blocks.saturating_sub(blocks);
+        report.others.bytes = report.others.bytes.saturating_sub(bytes);
+        let growing = u64::from(blocks > 0 && verdict == StackVerdict::Growing);
+        report.others_growing = report.others_growing.saturating_sub(growing);
+    }
+}
+
+fn add(sum: &mut Sum, blocks: u64, bytes: u64) {
+    sum.stacks += u64::from(blocks > 0);
+    sum.blocks = sum.blocks.saturating_add(blocks);
+    sum.bytes = sum.bytes.saturating_add(bytes);
+}
+
+/// `wait(2)`: the low seven bits are the signal (0: none), the next byte the exit code.
+fn end(state: State) -> End {
+    match state {
+        State::Running => End::Running,
+        State::Execed => End::Execed,
+        State::Exited(None) => End::Unknown,
+        State::Exited(Some(status)) => match (status & 0x7f) as u8 {
+            0 => End::Exited((status >> 8) as u8),
+            signal => End::Killed(signal),
+        },
+    }
+}

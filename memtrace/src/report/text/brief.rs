@@ -1,0 +1,114 @@
+//! Periodic reports: at most a dozen lines, none folded.
+
+use super::{TextStyle, footer, header};
+use crate::report::layout::{clip, shorten_function};
+use crate::report::model::{FrameReport, ProcessReport, Report, StackReport};
+use crate::report::units::{bytes, counted, difference, rate, signed_bytes};
+
+/// Stacks that are listed of a single process; processes that are listed of several.
+const LISTED: usize = 3;
+/// Functions named per stack.
+const NAMED: usize = 3;
+/// Columns for each, so that several fit on the line.
+const NAME_WIDTH: usize = 24;
+
+/// The lines of a brief report.
+pub(super) fn brief(report: &Report, style: TextStyle) -> Vec<String> {
+    let columns = style.columns();
+    let mut lines: Vec<String> = header::header(report, TextStyle { width: 400, ..style })
+        .into_iter()
+        .take(2)
+        .map(|line| clip(&line, columns))
+        .collect();
+    match report.processes.as_slice() {
+        [process] => lines.extend(single(process, style)),
+        several => {
+            lines.extend(
+                several.iter().take(LISTED).flat_map(|process| one_of_several(process, style)),
+            );
+            if several.len() > LISTED {
+                lines.push(format!(
+                    "and {}",
+                    counted((several.len() - LISTED) as u64, "more process")
+                ));
+            }
+        }
+    }
+    if report.loss.by_cause.iter().any(|(_, number)| *number > 0) || report.loss.evicted_blocks > 0
+    {
+        lines.push(clip(&format!("LOST    {}", footer::lost(report)), columns));
+    }
+    lines
+}
+
+fn single(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    let columns = style.columns();
+    let mut lines = vec![
+        style.paint(clip(&verdict(process), columns), process.verdict),
+        clip(&memory(process), columns),
+    ];
+    let shown = process.stacks.iter().filter(|stack| stack.live_blocks > 0);
+    for (number, stack) in (1..=LISTED).zip(shown) {
+        lines.push(one_line(number, stack, style));
+    }
+    lines
+}
+
+fn one_of_several(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    let columns = style.columns();
+    let head = format!("{}  {}", header::name(process), verdict(process));
+    let mut lines = vec![
+        style.paint(clip(&head, columns), process.verdict),
+        clip(&format!("  {}", memory(process)), columns),
+    ];
+    let shown = process.stacks.iter().find(|stack| stack.live_blocks > 0);
+    lines.extend(shown.map(|stack| clip(&format!("  {}", plain(1, stack)), columns)));
+    lines
+}
+
+fn verdict(process: &ProcessReport) -> String {
+    let first = process.explanation.first().map_or("", String::as_str);
+    let end = header::end(process).map_or_else(String::new, |end| format!(" ({end})"));
+    format!("{}: {first}.{end}", process.verdict.words())
+}
+
+fn memory(process: &ProcessReport) -> String {
+    let heap = &process.heap;
+    let seen =
+        format!("heap seen {} in {}", bytes(heap.live_bytes), counted(heap.live_blocks, "block"));
+    match process.usage_first.zip(process.usage_last) {
+        None => seen,
+        Some((first, last)) => {
+            let change = signed_bytes(difference(last.resident, first.resident));
+            format!("resident {} ({change}); {seen}", bytes(last.resident))
+        }
+    }
+}
+
+fn one_line(number: usize, stack: &StackReport, style: TextStyle) -> String {
+    style.paint(clip(&plain(number, stack), style.columns()), stack.verdict.as_verdict())
+}
+
+fn plain(number: usize, stack: &StackReport) -> String {
+    let speed = stack
+        .growth
+        .bytes_per_second
+        .map_or_else(String::new, |speed| format!("  {}", rate(speed)));
+    let names: Vec<String> = stack.frames.iter().take(NAMED).map(name).collect();
+    format!(
+        "#{number}  {} in {}{speed}  {}  {}",
+        bytes(stack.live_bytes),
+        counted(stack.live_blocks, "block"),
+        stack.verdict.as_verdict().words(),
+        names.join(" < ")
+    )
+}
+
+/// A function's name, short, or its module where it has none.
+fn name(frame: &FrameReport) -> String {
+    match (&frame.function, &frame.module) {
+        (Some(function), _) => shorten_function(function, NAME_WIDTH),
+        (None, Some(module)) => format!("({module})"),
+        (None, None) => "?".to_owned(),
+    }
+}

@@ -1,0 +1,238 @@
+//! What tracing cost, what was lost, how far to trust it, and what to do next.
+
+use super::TextStyle;
+use crate::model::ids::SECOND;
+use crate::report::layout::wrap;
+use crate::report::model::{End, FrameReport, ModuleReport, ProcessReport, Report};
+use crate::report::units::{bytes, count, counted, percent, share, span};
+use crate::report::verdict::{StackVerdict, Verdict};
+use std::collections::BTreeSet;
+
+/// Modules without symbols that are named.
+const NAMED_MODULES: usize = 4;
+/// Lines of advice.
+const ADVICE: usize = 3;
+/// Share of incomplete stacks from which on something should be done about them.
+const MANY_INCOMPLETE: f64 = 0.05;
+
+/// The last lines of a report.
+pub(super) fn footer(report: &Report, style: TextStyle) -> Vec<String> {
+    let columns = style.columns();
+    let mut lines = wrap("COST    ", &cost(report), columns);
+    lines.extend(wrap("LOST    ", &lost(report), columns));
+    lines.extend(wrap("TRUST   ", &trust(report).join("; "), columns));
+    for (number, advice) in next(report).into_iter().take(ADVICE).enumerate() {
+        let label = if number == 0 { "NEXT    " } else { "        " };
+        lines.extend(wrap(label, &advice, columns));
+    }
+    lines
+}
+
+fn cost(report: &Report) -> String {
+    let facts = &report.tracer;
+    let target = match facts.target_cost_cores {
+        None => "not measured".to_owned(),
+        Some(cores) => {
+            let who = if report.processes.len() == 1 { "it uses" } else { "they use" };
+            let used = cores_used(report);
+            let used =
+                used.map_or_else(String::new, |used| format!(" of the {used:.1} cores {who}"));
+            let part = facts.target_cost_percent;
+            let part =
+                part.map_or_else(String::new, |part| format!(" ({})", percent(part / 100.0)));
+            format!("about {cores:.2} cores{used}{part}").replacen(" cores of the", " of the", 1)
+        }
+    };
+    let seconds = report.watched as f64 / SECOND as f64;
+    let own = if seconds > 0.0 {
+        format!("{:.2} cores", facts.cpu_seconds / seconds)
+    } else {
+        format!("{:.2} s of CPU", facts.cpu_seconds)
+    };
+    format!("target: {target}; tracer: {own}, {}", bytes(facts.rss_bytes))
+}
+
+/// CPU that the processes used while they were watched, in cores; `None` if it is not known of all.
+fn cores_used(report: &Report) -> Option<f64> {
+    report.processes.first()?;
+    let mut cores = 0.0;
+    for process in &report.processes {
+        let used = process.usage_last?.cpu.checked_sub(process.usage_first?.cpu)?;
+        cores += if process.watched == 0 { 0.0 } else { used as f64 / process.watched as f64 };
+    }
+    Some(cores)
+}
+
+/// What was lost; also in brief reports.
+pub(super) fn lost(report: &Report) -> String {
+    let loss = &report.loss;
+    let missed = report.processes.iter().map(|process| process.heap.missed_frees);
+    let causes: Vec<String> = loss
+        .by_cause
+        .iter()
+        .filter(|(_, number)| *number > 0)
+        .map(|(cause, number)| format!("{cause} {}", count(*number)))
+        .collect();
+    let causes =
+        if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
+    format!(
+        "events {}, stacks {}, evicted {}, missed frees {}{causes}; incomplete stacks {}",
+        count(loss.events),
+        count(loss.stacks),
+        count(loss.evicted_blocks),
+        count(missed.fold(0, u64::saturating_add)),
+        percent(incomplete(report))
+    )
+}
+
+/// Share of allocations whose stack is not complete.
+fn incomplete(report: &Report) -> f64 {
+    let sum = |of: fn(&ProcessReport) -> u64| {
+        report.processes.iter().map(of).fold(0, u64::saturating_add)
+    };
+    share(sum(|process| process.incomplete_blocks), sum(|process| process.heap.allocated_blocks))
+}
+
+fn is_exact(report: &Report) -> bool {
+    let whole = |process: &ProcessReport| process.heap.missed_frees == 0;
+    report.tracer.sample_interval_bytes == 0
+        && report.loss.events == 0
+        && report.loss.evicted_blocks == 0
+        && report.processes.iter().all(whole)
+}
+
+fn trust(report: &Report) -> Vec<String> {
+    let exact = if is_exact(report) { "counts exact" } else { "counts not exact: see LOST" };
+    let cost = report.tracer.target_cost_cores.map_or("", |_| ", cost estimated");
+    let mut parts = vec![format!("{exact}{cost}")];
+    let growing = report.processes.iter().filter(|process| process.verdict == Verdict::Growing);
+    if let Some(watched) = growing.map(|process| process.watched).min() {
+        let watched = span(watched);
+        parts.push(format!("{watched} cannot tell a leak from a cache still filling"));
+    }
+    parts.extend(children(report));
+    let bare = without_lines(report);
+    if !bare.is_empty() {
+        parts.push(format!("no debug symbols: {}", named(&bare)));
+    }
+    parts.extend(report.tracer.degraded.iter().cloned());
+    parts.extend(report.tracer.notes.iter().cloned());
+    parts
+}
+
+fn children(report: &Report) -> Vec<String> {
+    let sum = |of: fn(&ProcessReport) -> u64| {
+        report.processes.iter().map(of).fold(0, u64::saturating_add)
+    };
+    let (copies, windows) =
+        (sum(|process| process.untraced_children), sum(|process| process.unseen_vforks));
+    let mut parts = Vec::new();
+    if copies > 0 {
+        parts.push(format!("{} not traced", counted(copies, "child process")));
+    }
+    if windows > 0 {
+        parts.push(format!("{} between vfork and exec not seen", counted(windows, "time")));
+    }
+    parts
+}
+
+/// Files in listed stacks without line tables.
+fn without_lines(report: &Report) -> Vec<&ModuleReport> {
+    let modules = report.processes.iter().flat_map(|process| &process.modules);
+    let bare =
+        modules.filter(|module| module.debug_lines == Some(false) || module.missing.is_some());
+    let mut seen = BTreeSet::new();
+    bare.filter(|module| seen.insert((&module.name, &module.build_id))).collect()
+}
+
+fn named(modules: &[&ModuleReport]) -> String {
+    let mut names: Vec<String> =
+        modules.iter().take(NAMED_MODULES).map(|module| with_id(module)).collect();
+    if modules.len() > NAMED_MODULES {
+        names.push(format!("{} more", modules.len() - NAMED_MODULES));
+    }
+    names.join(", ")
+}
+
+fn with_id(module: &ModuleReport) -> String {
+    match &module.build_id {
+        Some(id) => format!("{} (build-id {}…)", module.name, id.get(..8).unwrap_or(id)),
+        None => module.name.clone(),
+    }
+}
+
+fn next(report: &Report) -> Vec<String> {
+    let mut advice: Vec<String> = Vec::new();
+    for process in &report.processes {
+        let more = by_verdict(report, process);
+        advice.extend(more.into_iter().filter(|line| !advice.contains(line)).collect::<Vec<_>>());
+    }
+    if incomplete(report) > MANY_INCOMPLETE {
+        advice.push(
+            "stacks end where code has no frame pointers: build it with -fno-omit-frame-pointer"
+                .to_owned(),
+        );
+    }
+    if let [first, ..] = without_lines(report).as_slice() {
+        advice.push(format!("install the debug symbols of {} to see files and lines", first.name));
+    }
+    if advice.is_empty() {
+        advice.push("nothing".to_owned());
+    }
+    advice
+}
+
+fn by_verdict(report: &Report, process: &ProcessReport) -> Vec<String> {
+    if process.heap.allocated_blocks == 0 && process.verdict != Verdict::NotTheHeap {
+        return vec![format!(
+            "memtrace doctor --pid {} says which allocators and runtimes were found",
+            process.pid
+        )];
+    }
+    match process.verdict {
+        Verdict::Growing => growing(report, process),
+        Verdict::Steady => vec![
+            "slow leaks show in longer watches (--interval 1m --duration 1h); --sort age lists the oldest blocks".to_owned(),
+        ],
+        Verdict::NotTheHeap => vec![format!(
+            "compare /proc/{}/smaps over time; memtrace doctor --pid {} names allocators that malloc does not show",
+            process.pid, process.pid
+        )],
+        Verdict::TooShort if process.end == End::Running => {
+            vec!["watch for longer: --duration 30s or more, with at least three intervals".to_owned()]
+        }
+        Verdict::TooShort => vec!["--sort bytes lists what was left at the end by size".to_owned()],
+        Verdict::Degraded => vec!["run again with less to trace, or raise the limit that TRUST or LOST names".to_owned()],
+    }
+}
+
+fn growing(report: &Report, process: &ProcessReport) -> Vec<String> {
+    let mut advice = Vec::new();
+    let stack = process.stacks.iter().find(|stack| stack.verdict == StackVerdict::Growing);
+    if let Some(frame) = stack.and_then(|stack| stack.frames.iter().find(|frame| is_own(frame))) {
+        let place = match (&frame.file, frame.line) {
+            (Some(file), Some(line)) => format!(" ({file}:{line})"),
+            _ => String::new(),
+        };
+        let function = frame.function.as_deref().unwrap_or_default();
+        let function = crate::report::layout::shorten_function(function, 60);
+        advice.push(format!("who should free what {function}{place} allocates?"));
+    }
+    let running = process.end == End::Running;
+    if running && report.blocks.min_age > 0 {
+        advice.push("watch for longer: a cache stops growing, a leak does not".to_owned());
+    }
+    if report.options.show_blocks == 0 && running {
+        advice.push("--show-blocks 5 gives addresses to look at in a debugger".to_owned());
+    }
+    advice
+}
+
+/// A function with a name, and not the language's own allocation layer.
+fn is_own(frame: &FrameReport) -> bool {
+    let layers =
+        ["operator new", "alloc::", "__rust", "std::", "__gnu_cxx::", "<alloc::", "core::"];
+    let own = |function: &str| !layers.iter().any(|layer| function.starts_with(layer));
+    let libc = frame.module.as_deref().is_some_and(|module| module.starts_with("libc.so"));
+    !libc && frame.function.as_deref().is_some_and(own)
+}

@@ -1,0 +1,106 @@
+//! Who, when, and how it was watched.
+
+use super::TextStyle;
+use crate::report::layout::{clip, pack, wrap_hanging};
+use crate::report::model::{End, ProcessReport, Report};
+use crate::report::units::{clock, counted, duration, exact_bytes};
+
+/// The first lines of a report.
+pub(super) fn header(report: &Report, style: TextStyle) -> Vec<String> {
+    let facts = &report.tracer;
+    let who = match report.processes.as_slice() {
+        [] => "no process".to_owned(),
+        [process] => name(process),
+        all => counted(all.len() as u64, "process"),
+    };
+    let kind = if report.options.is_final { "final report" } else { "report" };
+    let parts = [
+        format!("memtrace {}  {who}", facts.version),
+        format!("{kind} {}", facts.sequence),
+        clock(facts.time),
+    ];
+    let mut lines = pack("", 2, &parts, "   ", style.columns());
+    lines.extend(wrap_hanging("", 2, &how(report).join("; "), style.columns()));
+    if let [process] = report.processes.as_slice() {
+        lines.extend(command(process, style));
+    }
+    lines
+}
+
+/// The first lines of a process's section, where there are several.
+pub(super) fn section(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    let mut facts = vec![format!("watched {}", duration(process.watched))];
+    facts.extend(of_process(process));
+    let mut lines = pack("", 2, &[name(process), facts.join("; ")], "   ", style.columns());
+    lines.extend(command(process, style));
+    lines
+}
+
+/// `thumbd (pid 1234, uid 998)`.
+pub(super) fn name(process: &ProcessReport) -> String {
+    let uid = process.uid.map_or_else(String::new, |uid| format!(", uid {uid}"));
+    format!("{} (pid {}{uid})", process.comm, process.pid)
+}
+
+fn how(report: &Report) -> Vec<String> {
+    let facts = &report.tracer;
+    let single = match report.processes.as_slice() {
+        [process] => Some(process),
+        _ => None,
+    };
+    let watched = single.map_or(report.watched, |process| process.watched);
+    let mut parts = vec![format!("watched {} from {}", duration(watched), clock(facts.began))];
+    parts.extend(single.and_then(up));
+    parts.push(match facts.sample_interval_bytes {
+        0 => "every allocation".to_owned(),
+        interval => format!("one sample in {}", exact_bytes(interval)),
+    });
+    parts.extend(single.into_iter().flat_map(|process| process.allocators.iter().cloned()));
+    parts.extend(facts.link.map(|link| format!("{} link", link.name())));
+    parts.extend(single.and_then(end));
+    parts
+}
+
+fn of_process(process: &ProcessReport) -> Vec<String> {
+    up(process).into_iter().chain(process.allocators.iter().cloned()).chain(end(process)).collect()
+}
+
+fn up(process: &ProcessReport) -> Option<String> {
+    let what = if process.end == End::Running { "process up" } else { "lived" };
+    process.up.map(|up| format!("{what} {}", duration(up)))
+}
+
+/// How the process ended.
+pub(super) fn end(process: &ProcessReport) -> Option<String> {
+    Some(match process.end {
+        End::Running => return None,
+        End::Exited(code) => format!("exited with status {code}"),
+        End::Killed(signal) => format!("killed by signal {signal}{}", signal_name(signal)),
+        End::Execed => "replaced by another program (exec)".to_owned(),
+        End::Unknown => "ended, how is not known".to_owned(),
+    })
+}
+
+fn signal_name(signal: u8) -> &'static str {
+    match i32::from(signal) {
+        libc::SIGHUP => " (SIGHUP)",
+        libc::SIGINT => " (SIGINT)",
+        libc::SIGQUIT => " (SIGQUIT)",
+        libc::SIGILL => " (SIGILL)",
+        libc::SIGTRAP => " (SIGTRAP)",
+        libc::SIGABRT => " (SIGABRT)",
+        libc::SIGBUS => " (SIGBUS)",
+        libc::SIGFPE => " (SIGFPE)",
+        libc::SIGKILL => " (SIGKILL)",
+        libc::SIGSEGV => " (SIGSEGV)",
+        libc::SIGPIPE => " (SIGPIPE)",
+        libc::SIGALRM => " (SIGALRM)",
+        libc::SIGTERM => " (SIGTERM)",
+        _ => "",
+    }
+}
+
+fn command(process: &ProcessReport, style: TextStyle) -> Option<String> {
+    let words = process.cmdline.as_ref()?;
+    Some(clip(&format!("command: {}", words.join(" ")), style.columns()))
+}

@@ -1,0 +1,124 @@
+//! The table of memory, and what the totals are.
+
+use super::TextStyle;
+use crate::model::process::Usage;
+use crate::report::layout::{width_of, wrap};
+use crate::report::model::ProcessReport;
+use crate::report::units::{bytes, count, counted, difference, signed_bytes};
+
+/// Columns before the notes.
+const TABLE_WIDTH: usize = 52;
+/// Notes get a line of their own where less than this is left for them, columns.
+const LEAST_NOTE: usize = 36;
+
+/// The lines of the table and the turnover.
+pub(super) fn memory(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    let mut lines = vec![row("MEMORY", "at attach", "now", "change")];
+    let usage = process.usage_first.zip(process.usage_last);
+    if let Some((first, last)) = usage {
+        lines.extend(sizes("resident", first.resident, last.resident, &parts(first, last), style));
+        lines.extend(cgroup(process, first, last, style));
+    }
+    let heap = &process.heap;
+    let note =
+        format!("{} live, peak {}", counted(heap.live_blocks, "block"), bytes(heap.peak_bytes));
+    lines.extend(sizes("heap, seen", 0, heap.live_bytes, &note, style));
+    lines.extend(mapped(process, style));
+    lines.extend(before(process, style));
+    lines.extend(turnover(process, style));
+    lines
+}
+
+fn row(label: &str, first: &str, last: &str, change: &str) -> String {
+    let line = if label == "MEMORY" { label.to_owned() } else { format!("  {label}") };
+    format!("{line:<16}{first:>11}{last:>11}{change:>11}").trim_end().to_owned()
+}
+
+fn sizes(label: &str, first: u64, last: u64, note: &str, style: TextStyle) -> Vec<String> {
+    let change = signed_bytes(difference(last, first));
+    noted(&row(label, &bytes(first), &bytes(last), &change), note, style)
+}
+
+/// A row with a note beside it, or below where there is no room.
+fn noted(row: &str, note: &str, style: TextStyle) -> Vec<String> {
+    let columns = style.columns();
+    if note.is_empty() {
+        return vec![row.to_owned()];
+    }
+    let room = columns.saturating_sub(TABLE_WIDTH);
+    if room >= LEAST_NOTE || width_of(note) <= room {
+        return wrap(&format!("{row:<TABLE_WIDTH$}"), note, columns);
+    }
+    [row.to_owned()].into_iter().chain(wrap("    ", note, columns)).collect()
+}
+
+fn parts(first: Usage, last: Usage) -> String {
+    let change = |last, first| signed_bytes(difference(last, first));
+    format!(
+        "anonymous {}, file {}, swap {}",
+        change(last.resident_anonymous, first.resident_anonymous),
+        change(last.resident_file, first.resident_file),
+        bytes(last.swap)
+    )
+}
+
+fn cgroup(process: &ProcessReport, first: Usage, last: Usage, style: TextStyle) -> Vec<String> {
+    let Some((before, now)) = first.cgroup.zip(last.cgroup) else { return Vec::new() };
+    let limit = process
+        .cgroup_limit
+        .map_or_else(|| "no limit".to_owned(), |l| format!("limit {}", bytes(l)));
+    let kills =
+        last.oom_kills.map_or_else(String::new, |kills| format!(", oom kills {}", count(kills)));
+    sizes("cgroup", before, now, &format!("{limit}{kills}"), style)
+}
+
+fn mapped(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    let mappings = &process.mappings;
+    if mappings.mapped_bytes == 0 {
+        return Vec::new();
+    }
+    let kinds =
+        ["anonymous", "file", "stack", "heap segment"].into_iter().zip(mappings.live_by_kind);
+    let kinds: Vec<String> = kinds
+        .filter(|(_, size)| *size > 0)
+        .map(|(kind, size)| format!("{kind} {}", bytes(size)))
+        .collect();
+    let note = [counted(mappings.live_ranges, "range"), kinds.join(", ")];
+    let note: Vec<String> = note.into_iter().filter(|part| !part.is_empty()).collect();
+    sizes("mapped, seen", 0, mappings.live_bytes, &note.join(": "), style)
+}
+
+fn before(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    let older = format!(
+        "{} freed meanwhile",
+        match process.heap.unknown_frees {
+            0 => "no older block was".to_owned(),
+            1 => "1 older block was".to_owned(),
+            number => format!("{} older blocks were", count(number)),
+        }
+    );
+    let size =
+        process.usage_first.map_or_else(|| "unknown".to_owned(), |usage| bytes(usage.resident));
+    let line = format!("{}  not attributable; {older}", row("before attach", &size, "", ""));
+    wrap_row(&line, style)
+}
+
+fn turnover(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    let heap = &process.heap;
+    let line = format!(
+        "  turnover: {} allocated ({}), {} freed, {} failed",
+        count(heap.allocated_blocks),
+        bytes(heap.allocated_bytes),
+        count(heap.freed_blocks),
+        count(heap.failed)
+    );
+    wrap_row(&line, style)
+}
+
+/// A line whose inner blanks must stay where it fits.
+fn wrap_row(line: &str, style: TextStyle) -> Vec<String> {
+    if width_of(line) <= style.columns() {
+        return vec![line.to_owned()];
+    }
+    crate::report::layout::wrap_hanging("  ", 4, line, style.columns())
+}

@@ -1,0 +1,122 @@
+//! Reports as text, for the person at 3 a.m.
+
+mod brief;
+mod footer;
+mod header;
+mod memory;
+mod stacks;
+
+use super::ReportWriter;
+use super::layout::{width_of, wrap_hanging};
+use super::model::{ProcessReport, Report};
+use super::verdict::Verdict;
+use std::io;
+
+/// Narrower than this the tables do not fold any further, columns.
+const LEAST_WIDTH: usize = 50;
+
+/// How text looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextStyle {
+    /// Columns; at least 50 are used.
+    pub width: usize,
+    /// Verdicts in colour (ANSI sequences).
+    pub color: bool,
+    /// Periodic reports show everything.
+    pub full: bool,
+}
+
+impl Default for TextStyle {
+    fn default() -> Self {
+        Self { width: 100, color: false, full: false }
+    }
+}
+
+impl TextStyle {
+    fn columns(self) -> usize {
+        self.width.max(LEAST_WIDTH)
+    }
+
+    /// The verdict's words, coloured where that was asked for.
+    fn paint(self, line: String, verdict: Verdict) -> String {
+        if !self.color {
+            return line;
+        }
+        let color = match verdict {
+            Verdict::Growing => "31",
+            Verdict::Steady => "32",
+            Verdict::NotTheHeap | Verdict::Degraded => "35",
+            Verdict::TooShort => "33",
+        };
+        let words = verdict.words();
+        line.replacen(words, &format!("\x1b[1;{color}m{words}\x1b[0m"), 1)
+    }
+}
+
+/// Writes a report as text: everything in the final one, at most a dozen lines in the others.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TextWriter {
+    /// How it looks.
+    pub style: TextStyle,
+}
+
+impl ReportWriter for TextWriter {
+    fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
+        let full = self.style.full || report.options.full || report.options.is_final;
+        let mut lines =
+            if full { whole(report, self.style) } else { brief::brief(report, self.style) };
+        // Reports follow each other on a terminal.
+        lines.push(String::new());
+        let mut text = lines.join("\n");
+        text.push('\n');
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+}
+
+fn whole(report: &Report, style: TextStyle) -> Vec<String> {
+    let mut lines = header::header(report, style);
+    let several = report.processes.len() > 1;
+    for process in &report.processes {
+        lines.push(String::new());
+        if several {
+            lines.extend(header::section(process, style));
+        }
+        lines.extend(section(report, process, style));
+    }
+    lines.push(String::new());
+    lines.extend(footer::footer(report, style));
+    lines
+}
+
+fn section(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    let mut lines = verdict(process, style);
+    lines.push(String::new());
+    lines.extend(memory::memory(process, style));
+    lines.push(String::new());
+    lines.extend(stacks::stacks(report, process, style));
+    lines
+}
+
+fn verdict(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    let columns = style.columns();
+    let words = process.verdict.words();
+    let (first, rest) = process
+        .explanation
+        .split_first()
+        .map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    let mut lines = wrap_hanging("", 2, &format!("{words}: {first}."), columns);
+    if let Some(line) = lines.first_mut() {
+        *line = style.paint(std::mem::take(line), process.verdict);
+    }
+    if !rest.is_empty() {
+        lines.extend(wrap_hanging("  ", 2, &format!("{}.", rest.join(". ")), columns));
+    }
+    lines
+}
+
+/// `left` and `right` at the two edges, if they fit beside each other.
+fn edges(left: &str, right: &str, columns: usize) -> Option<String> {
+    let blanks = columns.checked_sub(width_of(left) + width_of(right))?;
+    (blanks >= 2).then(|| format!("{left}{}{right}", " ".repeat(blanks)))
+}

@@ -1,0 +1,196 @@
+//! Stacks with their frames in columns, and the lines for what is not listed.
+
+use super::{TextStyle, edges};
+use crate::report::layout::{clip, pack, shorten_function, shorten_path, width_of, wrap};
+use crate::report::model::{FrameReport, Place, ProcessReport, Report, StackReport, Sum};
+use crate::report::units::{bytes, counted, duration, exact_bytes, percent, rate, share, span};
+use memtrace_common::wire::StackEnd;
+
+/// Columns before a frame.
+const INDENT: usize = 6;
+/// Least columns for which the three columns of a frame stand beside each other.
+const BESIDE: usize = 80;
+
+/// All listed stacks, then what is not listed.
+pub(super) fn stacks(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    let mut lines = Vec::new();
+    let shown = process.stacks.iter().filter(|stack| stack.live_blocks > 0);
+    for (number, stack) in (1..).zip(shown) {
+        lines.extend(head(number, stack, process, style));
+        lines.extend(stack.frames.iter().flat_map(|each| frame(each, style)));
+        lines.extend(ending(stack));
+        lines.extend(stack.blocks.iter().map(|block| {
+            let age = duration(block.age);
+            format!("    block {:#x}  {}  {age} old", block.address, exact_bytes(block.size))
+        }));
+    }
+    if process.heap.allocated_blocks == 0 {
+        lines.push("No allocation was seen.".to_owned());
+    } else if lines.is_empty() && process.heap.live_blocks == 0 {
+        lines.push("Nothing that was allocated is still alive.".to_owned());
+    }
+    lines.extend(unlisted(report, process, style));
+    lines
+}
+
+fn head(
+    number: usize,
+    stack: &StackReport,
+    process: &ProcessReport,
+    style: TextStyle,
+) -> Vec<String> {
+    let columns = style.columns();
+    let of_live = percent(share(stack.live_bytes, process.heap.live_bytes));
+    let mut parts = vec![
+        format!("{} in {}", bytes(stack.live_bytes), counted(stack.live_blocks, "block")),
+        format!("{of_live} of live"),
+    ];
+    parts.extend(growth(stack));
+    let verdict = stack.verdict.as_verdict();
+    parts.push(verdict.words().to_owned());
+    let prefix = format!("{:<4}", format!("#{number} "));
+    let mut lines = pack(&prefix, 4, &parts, "   ", columns);
+    if let Some(line) = lines.last_mut() {
+        *line = style.paint(std::mem::take(line), verdict);
+    }
+    let (left, right) =
+        (format!("    {}", details(stack).join("; ")), format!("stack {}", stack.id.short()));
+    match edges(&left, &right, columns) {
+        Some(line) => lines.push(line),
+        None => {
+            lines.extend(wrap("    ", left.trim_start(), columns));
+            lines.push(format!("    {right}"));
+        }
+    }
+    lines
+}
+
+fn growth(stack: &StackReport) -> Option<String> {
+    let speed = rate(stack.growth.bytes_per_second?);
+    Some(format!("{speed}, up in {} of {} intervals", stack.growth.up, stack.growth.of))
+}
+
+fn details(stack: &StackReport) -> Vec<String> {
+    let mut details = vec![
+        stack.function.to_owned(),
+        format!("{} freed", percent(share(stack.freed_blocks, stack.allocated_blocks))),
+    ];
+    details.extend(stack.oldest_age.map(|age| format!("oldest {}", duration(age))));
+    details.extend(stack.sizes.map(|(smallest, largest)| {
+        if smallest == largest {
+            format!("block size {}", exact_bytes(smallest))
+        } else {
+            format!("block sizes {} to {}", exact_bytes(smallest), exact_bytes(largest))
+        }
+    }));
+    details
+}
+
+/// A frame in three columns: function, place, module.
+fn frame(frame: &FrameReport, style: TextStyle) -> Vec<String> {
+    let columns = style.columns();
+    let (function, place, module) = (function(frame), place(frame), module(frame));
+    if columns < BESIDE {
+        let line = shorten_function(&function, columns - INDENT);
+        let below = format!("{place}  {module}");
+        let below = clip(below.trim(), columns - INDENT - 2);
+        return vec![format!("{:INDENT$}{line}", ""), format!("{:INDENT$}  {below}", "")];
+    }
+    let room = columns - INDENT - 4;
+    let (module_width, place_width) = (room / 5, room / 4);
+    let width = room - module_width - place_width;
+    let inlined = if frame.inlined { " [inlined]" } else { "" };
+    let name = function.strip_suffix(inlined).unwrap_or(&function);
+    let name = shorten_function(name, width - width_of(inlined));
+    let line = format!(
+        "{:INDENT$}{:<width$}  {:<place_width$}  {}",
+        "",
+        format!("{name}{inlined}"),
+        shorten_path(&place, place_width),
+        clip(&module, module_width)
+    );
+    vec![line.trim_end().to_owned()]
+}
+
+fn function(frame: &FrameReport) -> String {
+    let inlined = if frame.inlined { " [inlined]" } else { "" };
+    match (&frame.function, frame.missing, frame.place) {
+        (Some(function), ..) => format!("{function}{inlined}"),
+        (None, Some(missing), _) => format!("({})", missing.reason()),
+        (None, None, Place::Address(_)) => "(not in a file)".to_owned(),
+        (None, None, Place::Offset(_)) => "(no name)".to_owned(),
+    }
+}
+
+fn place(frame: &FrameReport) -> String {
+    match (&frame.file, frame.line, frame.place) {
+        (Some(file), Some(line), _) => format!("{file}:{line}"),
+        (_, _, Place::Offset(offset)) => format!("+{offset:#x}"),
+        (_, _, Place::Address(address)) => format!("{address:#x}"),
+    }
+}
+
+fn module(frame: &FrameReport) -> String {
+    match (&frame.module, frame.place) {
+        (Some(module), _) => module.clone(),
+        (None, Place::Offset(_)) => "(unknown file)".to_owned(),
+        (None, Place::Address(_)) => String::new(),
+    }
+}
+
+/// Why the outermost frame is not the program's first function.
+fn ending(stack: &StackReport) -> Option<String> {
+    let why = match stack.end {
+        StackEnd::Complete => return None,
+        StackEnd::Depth => "deeper than is followed",
+        StackEnd::NoMapping => "the next caller is in no file",
+        StackEnd::Unreadable => "the stack could not be read further",
+        StackEnd::NoFramePointer => "the caller has no frame pointer",
+        StackEnd::Unknown if stack.frames.is_empty() => "the stack was lost",
+        StackEnd::Unknown => "how it goes on is not known",
+    };
+    Some(format!("{:INDENT$}({why})", ""))
+}
+
+fn unlisted(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    let mut lines = Vec::new();
+    let columns = style.columns();
+    if report.blocks.min_age > 0 {
+        lines.extend(wrap("YOUNG   ", &young(report, process), columns));
+    }
+    if report.blocks.min_size > 0 || report.blocks.max_size.is_some() {
+        let text =
+            format!("{}, left out by their size (--min-size, --max-size)", held(process.filtered));
+        lines.extend(wrap("SIZE    ", &text, columns));
+    }
+    if process.others.stacks > 0 {
+        lines.extend(wrap("OTHER   ", &other(process), columns));
+    }
+    lines
+}
+
+fn young(report: &Report, process: &ProcessReport) -> String {
+    let age = span(report.blocks.min_age);
+    let sum = process.young;
+    if sum.blocks == 0 {
+        return format!("none: no block is younger than {age}");
+    }
+    let stacks = counted(process.only_young, "stack");
+    format!(
+        "{} younger than {age}; {stacks} with nothing older (--min-age 0 lists them)",
+        held(sum)
+    )
+}
+
+fn other(process: &ProcessReport) -> String {
+    let growing = match process.others_growing {
+        0 => "none growing".to_owned(),
+        number => format!("{number} of them growing"),
+    };
+    let stacks = counted(process.others.stacks, "stack");
+    format!("{}; {stacks}, {growing} (--top 0 lists them)", held(process.others))
+}
+
+fn held(sum: Sum) -> String {
+    format!("{} in {}", bytes(sum.bytes), counted(sum.blocks, "block"))
+}

@@ -1,0 +1,280 @@
+//! The symbolizer over the `blazesym` library.
+
+use super::cache::FrameCache;
+use super::demangle::demangle;
+use super::elf::ElfFile;
+use super::separate;
+use crate::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
+use crate::model::ids::ModuleId;
+use crate::model::module::{BuildId, Module};
+use blazesym::symbolize::source::{Elf, Source};
+use blazesym::symbolize::{CodeInfo, Input, Reason, Sym, Symbolized};
+use std::collections::HashMap;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where Linux distributions put separate debug files.
+const SYSTEM_DEBUG_DIR: &str = "/usr/lib/debug";
+/// Size of the cache of final frames, bytes: some 50,000 frames.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// The paths under which modules can be opened; shared with [`super::SymbolizerThread`] so that
+/// registering never waits for a lookup that is under way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ModulePaths(Arc<Mutex<HashMap<ModuleId, PathBuf>>>);
+
+impl ModulePaths {
+    /// Remembers how `module` is opened.
+    pub(super) fn register(&self, module: ModuleId, open_path: PathBuf) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(module, open_path);
+    }
+
+    fn get(&self, module: ModuleId) -> Option<PathBuf> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&module).cloned()
+    }
+}
+
+/// Resolves file offsets to functions, files and lines: ELF symbols, DWARF (also in separate debug
+/// files), inlined functions, Rust and C++ names. Final frames are cached; the library's own data,
+/// which can take tens of MB per file, lives until the next module is asked for or
+/// [`BlazeSymbolizer::recycle`].
+pub struct BlazeSymbolizer {
+    paths: ModulePaths,
+    debug_dirs: Vec<PathBuf>,
+    cache: FrameCache,
+    debug_lines: HashMap<ModuleId, bool>,
+    open: Option<(ModuleId, OpenModule)>,
+}
+
+impl Default for BlazeSymbolizer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl BlazeSymbolizer {
+    /// A symbolizer that knows no module yet and looks for separate debug files where the system
+    /// has them.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_debug_dirs(vec![PathBuf::from(SYSTEM_DEBUG_DIR)])
+    }
+
+    /// As [`Self::new`], with other directories of separate debug files.
+    #[must_use]
+    pub fn with_debug_dirs(debug_dirs: Vec<PathBuf>) -> Self {
+        Self::with_paths(ModulePaths::default(), debug_dirs)
+    }
+
+    /// As [`Self::new`], with paths that others register, too.
+    pub(super) fn with_shared_paths(paths: ModulePaths) -> Self {
+        Self::with_paths(paths, vec![PathBuf::from(SYSTEM_DEBUG_DIR)])
+    }
+
+    fn with_paths(paths: ModulePaths, debug_dirs: Vec<PathBuf>) -> Self {
+        let cache = FrameCache::new(CACHE_BYTES);
+        Self { paths, debug_dirs, cache, debug_lines: HashMap::new(), open: None }
+    }
+
+    /// Says how `module`'s file is opened from here, such as `/proc/self/fd/7`,
+    /// `/proc/PID/map_files/START-END`, or a path. The file is opened when names are wanted, and
+    /// used only if its build-id is the module's.
+    pub fn register(&mut self, module: ModuleId, open_path: PathBuf) {
+        self.paths.register(module, open_path);
+    }
+
+    /// Gives the library's memory back; the cache of final frames stays. For after a report.
+    pub fn recycle(&mut self) {
+        self.open = None;
+    }
+
+    /// Looks up what the cache did not have.
+    fn look_up(&mut self, module: &Module, offsets: &[u64]) -> Vec<Resolved> {
+        let resolved = match self.open(module) {
+            Ok(open) => open.resolve(offsets),
+            Err(missing) => return vec![Err(missing); offsets.len()],
+        };
+        for (offset, resolved) in offsets.iter().zip(&resolved) {
+            self.cache.insert((module.id, *offset), resolved.clone());
+        }
+        resolved
+    }
+
+    fn open(&mut self, module: &Module) -> Result<&OpenModule, Missing> {
+        if self.open.as_ref().is_none_or(|(id, _)| *id != module.id) {
+            self.open = None;
+            let path = self.paths.get(module.id).ok_or(Missing::FileGone)?;
+            let open = OpenModule::open(&path, module.build_id.as_ref(), &self.debug_dirs)?;
+            self.debug_lines.insert(module.id, open.has_debug_lines());
+            self.open = Some((module.id, open));
+        }
+        self.open.as_ref().map(|(_, open)| open).ok_or(Missing::FileGone)
+    }
+}
+
+impl Symbolizer for BlazeSymbolizer {
+    fn resolve(&mut self, module: &Module, offsets: &[u64]) -> Vec<Resolved> {
+        let mut answers: Vec<Option<Resolved>> =
+            offsets.iter().map(|offset| self.cache.get((module.id, *offset))).collect();
+        let unknown = |answers: &[Option<Resolved>]| -> Vec<u64> {
+            let without = offsets.iter().zip(answers).filter(|(_, answer)| answer.is_none());
+            without.map(|(offset, _)| *offset).collect()
+        };
+        let missing = unknown(&answers);
+        if !missing.is_empty() {
+            let mut found = self.look_up(module, &missing).into_iter();
+            for answer in answers.iter_mut().filter(|answer| answer.is_none()) {
+                *answer = found.next();
+            }
+        }
+        answers.into_iter().map(|answer| answer.unwrap_or(Err(Missing::NotCovered))).collect()
+    }
+
+    fn has_debug_lines(&mut self, module: ModuleId) -> Option<bool> {
+        self.debug_lines.get(&module).copied()
+    }
+}
+
+/// One way to ask the library.
+#[derive(Clone, Debug)]
+struct Attempt {
+    path: PathBuf,
+    /// With DWARF, or with ELF symbols alone.
+    debug: bool,
+}
+
+/// A module's file(s), open, with the library's data about them.
+struct OpenModule {
+    file: ElfFile,
+    /// Keeps the file open under the path that its attempt names.
+    separate: Option<ElfFile>,
+    attempts: Vec<Attempt>,
+    library: blazesym::symbolize::Symbolizer,
+}
+
+impl OpenModule {
+    fn open(
+        path: &Path,
+        build_id: Option<&BuildId>,
+        debug_dirs: &[PathBuf],
+    ) -> Result<Self, Missing> {
+        let file = ElfFile::open(path)?;
+        if build_id.is_some() && file.build_id.as_ref() != build_id {
+            return Err(Missing::FileGone);
+        }
+        let needs_other = !file.sections.debug_info || file.sections.links;
+        let separate = needs_other.then(|| separate::find(&file, debug_dirs)).flatten();
+        let attempts = attempts(&file, separate.as_ref());
+        let library = blazesym::symbolize::Symbolizer::builder()
+            .enable_auto_reload(false)
+            .enable_demangling(false)
+            .build();
+        Ok(Self { file, separate, attempts, library })
+    }
+
+    fn has_debug_lines(&self) -> bool {
+        [Some(&self.file), self.separate.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|file| file.sections.debug_lines && file.sections.usable_debug_info())
+    }
+
+    fn resolve(&self, offsets: &[u64]) -> Vec<Resolved> {
+        let mut answers: Vec<Resolved> = vec![Err(Missing::NotCovered); offsets.len()];
+        let mut open: Vec<(usize, u64)> = Vec::with_capacity(offsets.len());
+        for (index, offset) in offsets.iter().enumerate() {
+            // The offset follows a call; the byte before it is inside the call instruction.
+            if let Some(address) = offset.checked_sub(1).and_then(|call| self.file.address(call)) {
+                open.push((index, address));
+            }
+        }
+        if self.attempts.is_empty() {
+            answers.fill(Err(Missing::NoSymbols));
+        }
+        for attempt in &self.attempts {
+            if open.is_empty() {
+                break;
+            }
+            let addresses: Vec<u64> = open.iter().map(|(_, address)| *address).collect();
+            for ((index, _), answer) in open.iter().zip(self.ask(attempt, &addresses)) {
+                answers[*index] = answer;
+            }
+            open.retain(|(index, _)| answers[*index].is_err());
+        }
+        answers
+    }
+
+    /// Asks the library. A hostile file may make it panic; that, too, is only an unreadable file.
+    fn ask(&self, attempt: &Attempt, addresses: &[u64]) -> Vec<Resolved> {
+        let mut elf = Elf::new(&attempt.path);
+        elf.debug_syms = attempt.debug;
+        let source = Source::Elf(elf);
+        let all = panic::catch_unwind(AssertUnwindSafe(|| {
+            let symbols = self.library.symbolize(&source, Input::VirtOffset(addresses)).ok()?;
+            Some(symbols.iter().map(frames).collect::<Vec<_>>())
+        }));
+        match all {
+            Ok(Some(answers)) if answers.len() == addresses.len() => answers,
+            _ => vec![Err(Missing::Unreadable); addresses.len()],
+        }
+    }
+}
+
+/// What to ask, best first. The library follows links to other files wherever the file says, so it
+/// may do so only in the system's own debug files.
+fn attempts(file: &ElfFile, separate: Option<&ElfFile>) -> Vec<Attempt> {
+    let mut attempts = Vec::new();
+    if let Some(separate) = separate {
+        let path = separate.stable_path();
+        let links_are_safe = !separate.sections.links || separate.owned_by_root();
+        if separate.sections.usable_debug_info() && links_are_safe {
+            attempts.push(Attempt { path: path.clone(), debug: true });
+        }
+        if separate.sections.symbols {
+            attempts.push(Attempt { path, debug: false });
+        }
+    }
+    // An embedded symbol table is decompressed without a bound: believe only the administrator's.
+    if file.sections.embedded_symbols && !file.sections.symbols && !file.owned_by_root() {
+        return attempts;
+    }
+    if file.sections.usable_debug_info() && !file.sections.links {
+        attempts.push(Attempt { path: file.stable_path(), debug: true });
+    }
+    attempts.push(Attempt { path: file.stable_path(), debug: false });
+    attempts
+}
+
+/// The library's answer as frames, innermost first. It lists the function that has the code first
+/// and what was inlined into it after, in order of nesting.
+fn frames(symbolized: &Symbolized<'_>) -> Resolved {
+    let symbol = match symbolized {
+        Symbolized::Sym(symbol) if !symbol.name.is_empty() => symbol,
+        Symbolized::Sym(_) => return Err(Missing::NotCovered),
+        Symbolized::Unknown(Reason::MissingSyms) => return Err(Missing::NoSymbols),
+        Symbolized::Unknown(Reason::IgnoredError | Reason::Unsupported) => {
+            return Err(Missing::Unreadable);
+        }
+        Symbolized::Unknown(_) => return Err(Missing::NotCovered),
+    };
+    Ok(inlined(symbol).chain([outer(symbol)]).collect())
+}
+
+fn inlined<'a>(symbol: &'a Sym<'_>) -> impl Iterator<Item = SourceFrame> + 'a {
+    let named = symbol.inlined.iter().rev().filter(|function| !function.name.is_empty());
+    named.map(|function| source_frame(&function.name, function.code_info.as_ref(), true))
+}
+
+fn outer(symbol: &Sym<'_>) -> SourceFrame {
+    source_frame(&symbol.name, symbol.code_info.as_deref(), false)
+}
+
+fn source_frame(name: &str, code: Option<&CodeInfo<'_>>, inlined: bool) -> SourceFrame {
+    SourceFrame {
+        function: demangle(name).into_owned(),
+        file: code.map(|code| code.to_path().to_string_lossy().into_owned()),
+        line: code.and_then(|code| code.line).filter(|line| *line != 0),
+        inlined,
+    }
+}

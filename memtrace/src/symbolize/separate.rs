@@ -1,0 +1,102 @@
+//! Finds debug information that was split off into a file of its own.
+//!
+//! The two rules are those of GDB's manual, "Debugging Information in Separate Files": by build-id
+//! under `DIR/.build-id/ab/cdef….debug`, and by the name in `.gnu_debuglink` next to the file, in
+//! `.debug` next to it, and in `DIR` + the file's directory.
+
+use super::elf::{DebugLink, ElfFile};
+use crate::model::module::BuildId;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+/// The file with `elf`'s debug information, if there is one that truly belongs to it. `debug_dirs`
+/// are the system's directories of debug files.
+pub(super) fn find(elf: &ElfFile, debug_dirs: &[PathBuf]) -> Option<ElfFile> {
+    by_build_id(elf, debug_dirs).or_else(|| by_link(elf, debug_dirs))
+}
+
+fn by_build_id(elf: &ElfFile, debug_dirs: &[PathBuf]) -> Option<ElfFile> {
+    let name = build_id_path(elf.build_id.as_ref()?);
+    debug_dirs
+        .iter()
+        .filter_map(|dir| ElfFile::open(&dir.join(&name)).ok())
+        .find(|found| found.build_id == elf.build_id)
+}
+
+fn build_id_path(build_id: &BuildId) -> PathBuf {
+    let id = build_id.to_string();
+    let (first, rest) = id.split_at(2);
+    PathBuf::from(format!(".build-id/{first}/{rest}.debug"))
+}
+
+fn by_link(elf: &ElfFile, debug_dirs: &[PathBuf]) -> Option<ElfFile> {
+    let link = elf.sections.debug_link.as_ref()?;
+    let path = fs::read_link(elf.stable_path()).ok()?;
+    let directory = path.parent()?;
+    candidates(directory, link, debug_dirs)
+        .filter(|candidate| *candidate != path)
+        .filter_map(|candidate| ElfFile::open(&candidate).ok())
+        .find(|found| belongs(found, elf, link))
+}
+
+fn candidates<'a>(
+    directory: &'a Path,
+    link: &'a DebugLink,
+    debug_dirs: &'a [PathBuf],
+) -> impl Iterator<Item = PathBuf> + 'a {
+    let below = directory.strip_prefix("/").unwrap_or(directory);
+    let near = [directory.join(&link.name), directory.join(".debug").join(&link.name)];
+    near.into_iter().chain(debug_dirs.iter().map(move |dir| dir.join(below).join(&link.name)))
+}
+
+/// Equal build-ids prove it; without any, the link's checksum over the whole file does.
+fn belongs(found: &ElfFile, elf: &ElfFile, link: &DebugLink) -> bool {
+    if elf.build_id.is_some() {
+        return found.build_id == elf.build_id;
+    }
+    checksum(found.file()).is_ok_and(|sum| sum == link.checksum)
+}
+
+/// CRC-32 (ISO-HDLC, reflected polynomial 0xedb88320) of a whole file.
+fn checksum(file: &File) -> io::Result<u32> {
+    let table: [u32; 256] = std::array::from_fn(|byte| {
+        (0..8).fold(byte as u32, |sum, _| (sum >> 1) ^ (0xedb8_8320 & 0_u32.wrapping_sub(sum & 1)))
+    });
+    let mut reader = io::BufReader::with_capacity(1 << 16, file);
+    io::Seek::rewind(&mut reader)?;
+    let mut buffer = vec![0; 1 << 16];
+    let mut sum = u32::MAX;
+    loop {
+        let read = reader.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(!sum);
+        }
+        for byte in &buffer[..read] {
+            sum = (sum >> 8) ^ table[((sum ^ u32::from(*byte)) & 0xff) as usize];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{build_id_path, checksum};
+    use crate::model::module::BuildId;
+    use std::io::Write as _;
+    use std::path::Path;
+
+    #[test]
+    fn build_ids_are_spread_over_directories() {
+        let build_id = BuildId::new(&[0xab, 0xcd, 0x01]).unwrap();
+        assert_eq!(build_id_path(&build_id), Path::new(".build-id/ab/cd01.debug"));
+        let short = BuildId::new(&[0xab]).unwrap();
+        assert_eq!(build_id_path(&short), Path::new(".build-id/ab/.debug"));
+    }
+
+    #[test]
+    fn the_checksum_is_the_usual_one() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"123456789").unwrap();
+        assert_eq!(checksum(file.as_file()).unwrap(), 0xcbf4_3926);
+    }
+}

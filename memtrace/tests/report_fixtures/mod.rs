@@ -1,0 +1,303 @@
+//! Snapshots made by hand, and a symbolizer that knows their names.
+#![allow(dead_code, unreachable_pub, reason = "each test program uses some of it")]
+
+use jiff::Timestamp;
+use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
+use memtrace::engine::snapshot::{
+    BlockSnapshot, Growth, HeapTotals, MappingTotals, ProcessSnapshot, Snapshot, SnapshotOptions,
+    StackSnapshot, State,
+};
+use memtrace::model::frame::Frame;
+use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
+use memtrace::model::module::{BuildId, Module};
+use memtrace::model::process::{ProcessInfo, Usage};
+use memtrace::report::{
+    Report, ReportOptions, ReportWriter, TextStyle, TextWriter, TracerFacts, resolve,
+};
+use memtrace_common::config::LinkKind;
+use memtrace_common::function::FunctionId;
+use memtrace_common::wire::{Loss, StackEnd};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub const KIB: u64 = 1 << 10;
+pub const MIB: u64 = 1 << 20;
+pub const GIB: u64 = 1 << 30;
+/// When tracing began and when the snapshots are taken, on the events' clock.
+pub const BEGAN: Nanos = 400_000 * SECOND;
+pub const NOW: Nanos = BEGAN + 60 * SECOND;
+
+pub const PROGRAM: ModuleId = ModuleId(0);
+pub const LIBC: ModuleId = ModuleId(1);
+pub const MAGICK: ModuleId = ModuleId(2);
+
+/// Answers from a table and counts what it was asked.
+#[derive(Default)]
+pub struct FakeSymbolizer {
+    pub names: HashMap<(ModuleId, u64), Vec<SourceFrame>>,
+    pub calls: Vec<(ModuleId, Vec<u64>)>,
+}
+
+impl Symbolizer for FakeSymbolizer {
+    fn resolve(&mut self, module: &Module, offsets: &[u64]) -> Vec<Resolved> {
+        self.calls.push((module.id, offsets.to_vec()));
+        let reason = if module.id == MAGICK { Missing::NoSymbols } else { Missing::NotCovered };
+        let answer = |offset: &u64| match self.names.get(&(module.id, *offset)) {
+            Some(frames) => Ok(Arc::from(frames.clone())),
+            None => Err(reason),
+        };
+        offsets.iter().map(answer).collect()
+    }
+
+    fn has_debug_lines(&mut self, module: ModuleId) -> Option<bool> {
+        Some(module == PROGRAM)
+    }
+}
+
+pub fn source(function: &str, place: Option<(&str, u32)>) -> SourceFrame {
+    SourceFrame {
+        function: function.to_owned(),
+        file: place.map(|(file, _)| file.to_owned()),
+        line: place.map(|(_, line)| line),
+        inlined: false,
+    }
+}
+
+pub fn symbolizer() -> FakeSymbolizer {
+    let inlined =
+        SourceFrame { inlined: true, ..source("thumb::Slot::fill()", Some(("src/slot.h", 30))) };
+    let insert = source("thumb::Cache::insert(Key const&, Image&&)", Some(("src/cache.cpp", 212)));
+    let names = [
+        ((PROGRAM, 0x1200), vec![insert]),
+        ((PROGRAM, 0x1400), vec![source("thumb::Worker::serve()", Some(("src/worker.cpp", 141)))]),
+        (
+            (PROGRAM, 0x1600),
+            vec![
+                inlined,
+                source(
+                    "thumb::Pool::grow(unsigned long)",
+                    Some(("/home/build/thumbd/src/pool.cpp", 77)),
+                ),
+            ],
+        ),
+        ((LIBC, 0x89134), vec![source("start_thread", None)]),
+    ];
+    FakeSymbolizer { names: names.into_iter().collect(), calls: Vec::new() }
+}
+
+pub fn modules() -> Arc<[Arc<Module>]> {
+    let module = |id: ModuleId, path: &str, build_id: u8| {
+        let build_id = BuildId::new(&[build_id; 20]);
+        Arc::new(Module { id, path: PathBuf::from(path), build_id })
+    };
+    Arc::from([
+        module(PROGRAM, "/usr/sbin/thumbd", 0x9f),
+        module(LIBC, "/usr/lib/x86_64-linux-gnu/libc.so.6", 0x5a),
+        module(MAGICK, "/usr/lib/libMagickCore-6.so", 0x5c),
+    ])
+}
+
+pub fn in_file(module: ModuleId, offset: u64) -> Frame {
+    Frame::InFile { module, offset }
+}
+
+/// The stack of the leak.
+pub fn leak_frames() -> Arc<[Frame]> {
+    Arc::from([in_file(PROGRAM, 0x1200), in_file(PROGRAM, 0x1400), in_file(LIBC, 0x89134)])
+}
+
+pub fn growth(bytes: i64, up: u32, of: u32) -> Growth {
+    let bytes_per_second = (of > 0).then(|| bytes as f64 / 60.0);
+    Growth { bytes_per_second, bytes, up, of }
+}
+
+/// A stack of `blocks` live blocks of `size` bytes, none ever freed, none young.
+pub fn stack(number: u32, frames: Arc<[Frame]>, blocks: u64, size: u64) -> StackSnapshot {
+    let bytes = blocks * size;
+    StackSnapshot {
+        stack: StackId(number),
+        function: FunctionId::MALLOC,
+        frames,
+        end: StackEnd::Complete,
+        live_bytes: bytes,
+        live_blocks: blocks,
+        young_bytes: 0,
+        young_blocks: 0,
+        filtered_bytes: 0,
+        filtered_blocks: 0,
+        peak_bytes: bytes,
+        allocated_bytes: bytes,
+        allocated_blocks: blocks,
+        freed_bytes: 0,
+        freed_blocks: 0,
+        oldest: Some(BEGAN + SECOND / 5),
+        newest: Some(NOW - SECOND),
+        sizes: Some((size, size)),
+        growth: growth(0, 0, 6),
+        blocks: Vec::new(),
+    }
+}
+
+/// Totals that agree with `stacks`.
+pub fn totals(stacks: &[StackSnapshot]) -> HeapTotals {
+    let sum = |of: fn(&StackSnapshot) -> u64| stacks.iter().map(of).sum();
+    HeapTotals {
+        live_bytes: sum(|stack| stack.live_bytes),
+        live_blocks: sum(|stack| stack.live_blocks),
+        peak_bytes: sum(|stack| stack.peak_bytes),
+        allocated_bytes: sum(|stack| stack.allocated_bytes),
+        allocated_blocks: sum(|stack| stack.allocated_blocks),
+        freed_bytes: sum(|stack| stack.freed_bytes),
+        freed_blocks: sum(|stack| stack.freed_blocks),
+        ..HeapTotals::default()
+    }
+}
+
+pub fn info(pid: u32, comm: &str) -> ProcessInfo {
+    ProcessInfo {
+        key: ProcessKey { pid, start_time: 4_711_000 },
+        comm: comm.to_owned(),
+        exe: Some(PathBuf::from("/usr/sbin/thumbd")),
+        cmdline: None,
+        uid: Some(998),
+        cgroup: Some("/system.slice/thumbd.service".to_owned()),
+        cgroup_limit: Some(8 * GIB),
+        started: Some(NOW - 352_860 * SECOND),
+        allocators: vec!["glibc 2.36".to_owned()],
+    }
+}
+
+/// A running process that was watched for a minute in six intervals.
+pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnapshot {
+    let first = Usage {
+        resident: 6_359 * MIB,
+        resident_anonymous: 6_300 * MIB,
+        resident_file: 59 * MIB,
+        swap: 0,
+        cgroup: Some(6_492 * MIB),
+        oom_kills: Some(0),
+        cpu: 5_000 * SECOND,
+    };
+    ProcessSnapshot {
+        info: Arc::new(info(pid, comm)),
+        state: State::Running,
+        seen: BEGAN,
+        until: NOW,
+        heap: totals(&stacks),
+        mappings: MappingTotals::default(),
+        usage_first: Some(first),
+        usage_last: Some(Usage { cpu: 5_186 * SECOND, ..first }),
+        intervals: 6,
+        growth: growth(0, 3, 6),
+        resident_growth: growth(0, 1, 6),
+        unseen_vforks: 0,
+        untraced_children: 0,
+        stacks,
+    }
+}
+
+pub fn snapshot(processes: Vec<ProcessSnapshot>) -> Snapshot {
+    Snapshot {
+        time: NOW,
+        began: BEGAN,
+        options: SnapshotOptions { min_age: 10 * SECOND, ..SnapshotOptions::default() },
+        processes,
+        modules: modules(),
+        losses: Loss::ALL.iter().map(|cause| (*cause, 0)).collect(),
+        unknown_stacks: 0,
+        undecodable: 0,
+        events: 9_493_456,
+    }
+}
+
+/// The process of the example: one stack keeps everything.
+pub fn leaking() -> ProcessSnapshot {
+    let mut leak = stack(0, leak_frames(), 80_486, 1024);
+    leak.growth = growth(82_417_664, 6, 6);
+    let mut pool =
+        stack(1, Arc::from([in_file(PROGRAM, 0x1600), in_file(MAGICK, 0x4440)]), 400, 4096);
+    pool.allocated_blocks = 4_000;
+    pool.allocated_bytes = 4_000 * 4096;
+    pool.freed_blocks = 3_600;
+    pool.freed_bytes = 3_600 * 4096;
+    pool.sizes = Some((16, 4096));
+    pool.end = StackEnd::NoFramePointer;
+    let mut young = stack(2, Arc::from([Frame::Unmapped(0x7f12_3456_7000)]), 41_870, 40);
+    (young.young_bytes, young.young_blocks) = (41_870 * 40, 41_870);
+    let mut stacks = vec![young, pool, leak];
+    for number in 0..11 {
+        stacks.push(stack(
+            3 + number,
+            Arc::from([in_file(LIBC, 0x9000 + u64::from(number))]),
+            10,
+            64,
+        ));
+    }
+    let mut process = process(1234, "thumbd", stacks);
+    process.heap.unknown_frees = 9_420;
+    process.growth = growth(85_851_733, 6, 6);
+    process.resident_growth = growth(85_983_232, 6, 6);
+    process.mappings = MappingTotals {
+        live_bytes: 84 * MIB,
+        live_ranges: 3,
+        mapped_bytes: 96 * MIB,
+        unmapped_bytes: 12 * MIB,
+        unknown_unmapped_bytes: 0,
+        live_by_kind: [0, 0, 0, 84 * MIB],
+    };
+    process.usage_last = process.usage_first.map(|first| Usage {
+        resident: first.resident + 82 * MIB,
+        resident_anonymous: first.resident_anonymous + 81 * MIB,
+        resident_file: first.resident_file + MIB,
+        cgroup: first.cgroup.map(|size| size + 82 * MIB),
+        cpu: first.cpu + 186 * SECOND,
+        ..first
+    });
+    process
+}
+
+pub fn facts() -> TracerFacts {
+    TracerFacts {
+        version: "0.1.0".to_owned(),
+        kernel: "6.18.0".to_owned(),
+        link: Some(LinkKind::Session),
+        unwind: "fp".to_owned(),
+        sample_interval_bytes: 0,
+        cpu_seconds: 18.6,
+        rss_bytes: 148 * MIB,
+        events_per_second: 158_224.3,
+        target_cost_cores: Some(0.23),
+        target_cost_percent: Some(7.0),
+        sequence: 6,
+        time: "2026-03-01T03:13:08Z".parse::<Timestamp>().unwrap(),
+        began: "2026-03-01T03:12:08Z".parse::<Timestamp>().unwrap(),
+        notes: Vec::new(),
+        degraded: Vec::new(),
+    }
+}
+
+/// The options of a final report.
+pub fn last() -> ReportOptions {
+    ReportOptions {
+        top: 10,
+        is_final: true,
+        interval: Some(Duration::from_secs(10)),
+        ..ReportOptions::default()
+    }
+}
+
+pub fn report(snapshot: &Snapshot, options: &ReportOptions, facts: &TracerFacts) -> Report {
+    resolve(snapshot, &mut symbolizer(), options, facts)
+}
+
+pub fn text(report: &Report, style: TextStyle) -> String {
+    let mut out = Vec::new();
+    TextWriter { style }.write(report, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+pub fn block(address: u64, size: u64, born: Nanos) -> BlockSnapshot {
+    BlockSnapshot { address, size, born }
+}

@@ -1,0 +1,223 @@
+//! The symbolizer against programs that the machine's C compiler builds here and now.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
+use memtrace::model::ids::ModuleId;
+use memtrace::model::module::{BuildId, Module};
+use memtrace::symbolize::{BlazeSymbolizer, SymbolizerThread};
+use object::{Object as _, ObjectSegment as _};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc;
+
+/// Prints the return addresses of a call from an inlined function (line 10) in `main` (line 15),
+/// and of a call from a function that is not (line 19).
+const PROGRAM: &str = r#"#include <stdio.h>
+#define NOINLINE __attribute__((noinline, noclone))
+
+NOINLINE void report(void) {
+    printf("%lx\n", (unsigned long)__builtin_return_address(0));
+    __asm__ volatile("");
+}
+
+static inline __attribute__((always_inline)) void inlined(void) {
+    report();
+    __asm__ volatile("");
+}
+NOINLINE void outlined(void);
+int main(void) {
+    inlined();
+    outlined();
+    return 0;
+}
+NOINLINE void outlined(void) { report();
+    __asm__ volatile("");
+}
+"#;
+
+/// A built program and the file offsets that it reported.
+struct Program {
+    directory: tempfile::TempDir,
+    offsets: Vec<u64>,
+}
+
+impl Program {
+    fn build(flags: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("program.c"), PROGRAM).unwrap();
+        run(
+            "gcc",
+            &[&["-O1", "-no-pie", "-Wl,--build-id", "-o", "program", "program.c"], flags].concat(),
+            directory.path(),
+        );
+        let output = run(directory.path().join("program").to_str().unwrap(), &[], Path::new("/"));
+        let data = fs::read(directory.path().join("program")).unwrap();
+        let file = object::File::parse(&*data).unwrap();
+        let offset = |address: u64| {
+            let mut segments = file.segments();
+            let segment = segments
+                .find(|segment| {
+                    (segment.address()..segment.address() + segment.size()).contains(&address)
+                })
+                .unwrap();
+            address - segment.address() + segment.file_range().0
+        };
+        let offsets =
+            output.lines().map(|line| offset(u64::from_str_radix(line, 16).unwrap())).collect();
+        Self { directory, offsets }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("program")
+    }
+
+    fn module(&self) -> Module {
+        let data = fs::read(self.path()).unwrap();
+        let build_id = object::File::parse(&*data).unwrap().build_id().unwrap().unwrap().to_vec();
+        Module {
+            id: ModuleId(3),
+            path: PathBuf::from("/as/the/process/sees/it"),
+            build_id: BuildId::new(&build_id),
+        }
+    }
+
+    fn tool(&self, program: &str, arguments: &[&str]) {
+        run(program, arguments, self.directory.path());
+    }
+
+    /// What a fresh symbolizer makes of the reported offsets.
+    fn resolve(&self, debug_dir: &Path) -> (Vec<Resolved>, Option<bool>) {
+        let mut symbolizer = BlazeSymbolizer::with_debug_dirs(vec![debug_dir.to_owned()]);
+        let module = self.module();
+        symbolizer.register(module.id, self.path());
+        let first = symbolizer.resolve(&module, &self.offsets);
+        symbolizer.recycle();
+        assert_eq!(symbolizer.resolve(&module, &self.offsets), first, "the cache answers the same");
+        (first, symbolizer.has_debug_lines(module.id))
+    }
+}
+
+fn run(program: &str, arguments: &[&str], directory: &Path) -> String {
+    let output = Command::new(program).args(arguments).current_dir(directory).output().unwrap();
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn frame(function: &str, line: Option<u32>, inlined: bool, program: &Program) -> SourceFrame {
+    let file = line.map(|_| program.directory.path().join("program.c").display().to_string());
+    SourceFrame { function: function.to_owned(), file, line, inlined }
+}
+
+fn assert_with_lines(program: &Program, debug_dir: &Path) {
+    let (answers, has_lines) = program.resolve(debug_dir);
+    assert_eq!(
+        answers[0].as_deref().unwrap(),
+        [frame("inlined", Some(10), true, program), frame("main", Some(15), false, program)]
+    );
+    assert_eq!(answers[1].as_deref().unwrap(), [frame("outlined", Some(19), false, program)]);
+    assert_eq!(has_lines, Some(true));
+}
+
+const NO_DIRECTORY: &str = "/nonexistent";
+
+#[test]
+fn dwarf_gives_inlined_functions_files_and_lines() {
+    assert_with_lines(&Program::build(&["-g"]), Path::new(NO_DIRECTORY));
+    assert_with_lines(&Program::build(&["-g", "-gz"]), Path::new(NO_DIRECTORY));
+}
+
+#[test]
+fn without_dwarf_there_are_functions_alone() {
+    let program = Program::build(&["-g0"]);
+    let (answers, has_lines) = program.resolve(Path::new(NO_DIRECTORY));
+    assert_eq!(answers[0].as_deref().unwrap(), [frame("main", None, false, &program)]);
+    assert_eq!(answers[1].as_deref().unwrap(), [frame("outlined", None, false, &program)]);
+    assert_eq!(has_lines, Some(false));
+}
+
+#[test]
+fn a_stripped_file_says_that_it_has_no_symbols() {
+    let program = Program::build(&["-s"]);
+    let (answers, _) = program.resolve(Path::new(NO_DIRECTORY));
+    assert_eq!(answers, vec![Err(Missing::NoSymbols); 2]);
+}
+
+#[test]
+fn separate_debug_files_are_found_by_build_id() {
+    let program = Program::build(&["-g"]);
+    let build_id = program.module().build_id.unwrap().to_string();
+    let folder = program.directory.path().join("debug/.build-id").join(&build_id[..2]);
+    fs::create_dir_all(&folder).unwrap();
+    let target = folder.join(format!("{}.debug", &build_id[2..]));
+    program.tool("objcopy", &["--only-keep-debug", "program", target.to_str().unwrap()]);
+    program.tool("strip", &["program"]);
+    assert_with_lines(&program, &program.directory.path().join("debug"));
+}
+
+#[test]
+fn separate_debug_files_are_found_by_link() {
+    let program = Program::build(&["-g"]);
+    program.tool("objcopy", &["--only-keep-debug", "program", "program.debug"]);
+    program.tool("strip", &["program"]);
+    program.tool("objcopy", &["--add-gnu-debuglink=program.debug", "program"]);
+    assert_with_lines(&program, Path::new(NO_DIRECTORY));
+}
+
+#[test]
+fn without_build_ids_the_checksum_decides() {
+    let program = Program::build(&["-g"]);
+    program.tool("objcopy", &["--remove-section=.note.gnu.build-id", "program"]);
+    program.tool("objcopy", &["--only-keep-debug", "program", "program.debug"]);
+    program.tool("strip", &["program"]);
+    program.tool("objcopy", &["--add-gnu-debuglink=program.debug", "program"]);
+    let mut symbolizer = BlazeSymbolizer::with_debug_dirs(vec![]);
+    let module = Module { id: ModuleId(1), path: PathBuf::new(), build_id: None };
+    symbolizer.register(module.id, program.path());
+    let answers = symbolizer.resolve(&module, &program.offsets[1..]);
+    assert_eq!(answers[0].as_deref().unwrap(), [frame("outlined", Some(19), false, &program)]);
+
+    fs::write(program.directory.path().join("program.debug"), "another file").unwrap();
+    let mut symbolizer = BlazeSymbolizer::with_debug_dirs(vec![]);
+    symbolizer.register(module.id, program.path());
+    let answers = symbolizer.resolve(&module, &program.offsets[1..]);
+    assert_eq!(answers, [Err(Missing::NoSymbols)]);
+}
+
+#[test]
+fn a_file_that_was_replaced_gives_no_names() {
+    let program = Program::build(&["-g"]);
+    let module = program.module();
+    let other = Program::build(&["-g", "-DOTHER", "-O2"]);
+    let mut symbolizer = BlazeSymbolizer::with_debug_dirs(vec![]);
+    symbolizer.register(module.id, other.path());
+    assert_eq!(symbolizer.resolve(&module, &program.offsets), vec![Err(Missing::FileGone); 2]);
+    assert_eq!(symbolizer.has_debug_lines(module.id), None);
+}
+
+#[test]
+fn offsets_that_no_code_has_are_not_covered() {
+    let program = Program::build(&["-g"]);
+    let mut symbolizer = BlazeSymbolizer::with_debug_dirs(vec![]);
+    let module = program.module();
+    symbolizer.register(module.id, program.path());
+    let answers = symbolizer.resolve(&module, &[0, 1, u64::MAX, 1 << 39]);
+    assert_eq!(answers, vec![Err(Missing::NotCovered); 4]);
+}
+
+#[test]
+fn the_thread_resolves_what_was_registered_later() {
+    let program = Program::build(&["-g"]);
+    let thread = SymbolizerThread::spawn().unwrap();
+    let module = program.module();
+    thread.register(module.id, program.path());
+    let (sender, receiver) = mpsc::channel();
+    let offsets = program.offsets.clone();
+    thread
+        .run(Box::new(move |symbolizer| {
+            sender.send(symbolizer.resolve(&module, &offsets)).unwrap();
+        }))
+        .unwrap();
+    let answers = receiver.recv().unwrap();
+    assert_eq!(answers[1].as_deref().unwrap()[0].function, "outlined");
+}

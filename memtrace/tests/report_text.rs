@@ -1,0 +1,220 @@
+//! Text reports of processes made by hand, as people see them.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod report_fixtures;
+
+use memtrace::engine::snapshot::{ProcessSnapshot, State};
+use memtrace::model::ids::SECOND;
+use memtrace::model::module::Module;
+use memtrace::model::process::Usage;
+use memtrace::report::{ReportOptions, ReportWriter, TextStyle, TextWriter, resolve};
+use memtrace_common::wire::Loss;
+use report_fixtures::*;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const WIDE: TextStyle = TextStyle { width: 100, color: false, full: false };
+
+fn final_text(processes: Vec<ProcessSnapshot>) -> String {
+    let text = text(&report(&snapshot(processes), &last(), &facts()), WIDE);
+    assert_width(&text, 100);
+    text
+}
+
+fn assert_width(text: &str, width: usize) {
+    for line in text.lines() {
+        assert!(line.chars().count() <= width, "{} columns: {line}", line.chars().count());
+    }
+}
+
+#[test]
+fn a_leak() {
+    insta::assert_snapshot!(final_text(vec![leaking()]));
+}
+
+#[test]
+fn a_leak_on_a_narrow_terminal() {
+    let narrow = TextStyle { width: 60, ..WIDE };
+    let text = text(&report(&snapshot(vec![leaking()]), &last(), &facts()), narrow);
+    assert_width(&text, 60);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_leak_between_two_reports() {
+    let options = ReportOptions { is_final: false, ..last() };
+    let brief = report(&snapshot(vec![leaking()]), &options, &facts());
+    let shown = text(&brief, WIDE);
+    assert!(shown.trim_end().lines().count() <= 12);
+    assert_width(&shown, 100);
+    assert_width(&text(&brief, TextStyle { width: 60, ..WIDE }), 60);
+    insta::assert_snapshot!(shown);
+    let full = text(&brief, TextStyle { full: true, ..WIDE });
+    let last = text(&report(&snapshot(vec![leaking()]), &last(), &facts()), WIDE);
+    assert_eq!(full.replace("   report 6", "   final report 6"), last, "--full shows everything");
+}
+
+#[test]
+fn steady() {
+    let mut process = process(77, "postgres", vec![stack(0, leak_frames(), 12, 100)]);
+    process.stacks[0].freed_blocks = 100;
+    process.stacks[0].allocated_blocks = 112;
+    insta::assert_snapshot!(final_text(vec![process]));
+}
+
+#[test]
+fn not_the_heap() {
+    let mut process = process(77, "java", vec![stack(0, leak_frames(), 12, 100)]);
+    process.usage_last = process.usage_last.map(|last| Usage {
+        resident: last.resident + 400 * MIB,
+        resident_anonymous: last.resident_anonymous + 400 * MIB,
+        ..last
+    });
+    process.resident_growth = growth(419_430_400, 6, 6);
+    process.mappings.live_by_kind = [512 * MIB, 0, 0, 0];
+    (process.mappings.live_bytes, process.mappings.mapped_bytes) = (512 * MIB, 600 * MIB);
+    process.mappings.live_ranges = 1;
+    insta::assert_snapshot!(final_text(vec![process]));
+}
+
+#[test]
+fn too_short() {
+    let mut process = process(77, "curl", vec![stack(0, leak_frames(), 12, 100)]);
+    process.seen = NOW - 4 * SECOND;
+    process.intervals = 0;
+    process.growth = growth(1200, 0, 0);
+    process.stacks[0].growth = growth(1200, 0, 0);
+    process.stacks[0].oldest = Some(NOW - 3 * SECOND);
+    insta::assert_snapshot!(final_text(vec![process]));
+}
+
+#[test]
+fn losses() {
+    let mut snapshot = snapshot(vec![leaking()]);
+    snapshot.losses[Loss::RingFree as usize].1 = 200_000;
+    snapshot.losses[Loss::NoScratch as usize].1 = 12;
+    snapshot.unknown_stacks = 3;
+    snapshot.processes[0].heap.missed_frees = 17;
+    snapshot.processes[0].unseen_vforks = 1;
+    snapshot.processes[0].untraced_children = 2;
+    let mut facts = facts();
+    facts.degraded =
+        vec!["tracing cost more than twice the budget of 5 %, so it ended early".to_owned()];
+    facts.notes = vec![
+        "python3: pymalloc serves blocks up to 512 bytes, which malloc does not show".to_owned(),
+    ];
+    let report = report(&snapshot, &last(), &facts);
+    assert!(report.is_degraded());
+    let text = text(&report, WIDE);
+    assert_width(&text, 100);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn ended_by_a_signal() {
+    let mut process = leaking();
+    process.state = State::Exited(Some(0x80 | 11));
+    process.until = NOW - 30 * SECOND;
+    let mut info = (*process.info).clone();
+    info.cmdline = Some(vec!["thumbd".to_owned(), "--port=80".to_owned()]);
+    process.info = Arc::new(info);
+    insta::assert_snapshot!(final_text(vec![process]));
+}
+
+#[test]
+fn several_processes() {
+    let mut short = process(900, "sh", vec![stack(0, leak_frames(), 3, 16)]);
+    short.state = State::Exited(Some(3 << 8));
+    (short.seen, short.until) = (NOW - 20 * SECOND, NOW - 18 * SECOND);
+    short.growth = growth(0, 0, 0);
+    let mut program = process(901, "init", vec![]);
+    program.state = State::Execed;
+    let quiet = process(77, "postgres", vec![stack(0, leak_frames(), 12, 100)]);
+    insta::assert_snapshot!(final_text(vec![
+        short.clone(),
+        quiet.clone(),
+        leaking(),
+        program.clone()
+    ]));
+    let options = ReportOptions { is_final: false, ..last() };
+    let brief =
+        text(&report(&snapshot(vec![short, quiet, leaking(), program]), &options, &facts()), WIDE);
+    assert!(brief.trim_end().lines().count() <= 12, "{brief}");
+    insta::assert_snapshot!(brief);
+}
+
+#[test]
+fn nothing_allocated() {
+    insta::assert_snapshot!(final_text(vec![process(5, "sleep", vec![])]));
+    insta::assert_snapshot!(final_text(vec![]));
+}
+
+#[test]
+fn hostile_names() {
+    let long = format!("ns::Outer<{}>::method(int)", "std::pair<int, long>, ".repeat(500));
+    let mut symbolizer = symbolizer();
+    let evil = source("\x1b]0;owned\x07\nrm -rf /", Some(("a\tb\u{202e}c.c", 1)));
+    symbolizer.names.insert((PROGRAM, 0x1200), vec![evil]);
+    symbolizer.names.insert((PROGRAM, 0x1400), vec![source(&long, None)]);
+    let mut snapshot =
+        snapshot(vec![process(6, "\x1b[2J\n\u{9b}x", vec![stack(0, leak_frames(), 12, 100)])]);
+    let module =
+        Module { path: PathBuf::from("/tmp/\x1b[31mred\r\n.so"), ..(*modules()[0]).clone() };
+    snapshot.modules = Arc::from([Arc::new(module), modules()[1].clone()]);
+    let mut facts = facts();
+    facts.notes = vec!["note of \x1b[5m".to_owned()];
+    let report = resolve(&snapshot, &mut symbolizer, &last(), &facts);
+    let shown = text(&report, WIDE);
+    assert_width(&shown, 100);
+    assert!(!shown.chars().any(|character| character.is_control() && character != '\n'));
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn blocks_and_sizes() {
+    let mut process = leaking();
+    for stack in &mut process.stacks {
+        (stack.filtered_blocks, stack.filtered_bytes) = (1, 8);
+        stack.blocks =
+            (0..9).map(|n| block(0x5555_0000 + n * 64, 1024, BEGAN + n * SECOND)).collect();
+    }
+    let mut snapshot = snapshot(vec![process]);
+    snapshot.options.min_size = 16;
+    let options = ReportOptions { show_blocks: 2, top: 1, ..last() };
+    let text = text(&report(&snapshot, &options, &facts()), WIDE);
+    assert_width(&text, 100);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn colours_only_when_asked() {
+    let report = report(&snapshot(vec![leaking()]), &last(), &facts());
+    let plain = text(&report, WIDE);
+    assert!(!plain.contains('\x1b'));
+    let colored = text(&report, TextStyle { color: true, ..WIDE });
+    assert!(colored.contains("\x1b[1;31mGROWING\x1b[0m: one stack"));
+    let stripped =
+        colored.replace("\x1b[1;31m", "").replace("\x1b[1;32m", "").replace("\x1b[0m", "");
+    assert_eq!(stripped, plain);
+}
+
+struct Closed;
+
+impl io::Write for Closed {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_reader_that_went_away_is_passed_on() {
+    let report = report(&snapshot(vec![leaking()]), &last(), &facts());
+    let error = TextWriter::default().write(&report, &mut Closed).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    let error = memtrace::report::JsonWriter.write(&report, &mut Closed).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+}
