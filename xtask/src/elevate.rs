@@ -40,6 +40,10 @@ pub(crate) fn as_user(program: impl AsRef<OsStr>) -> Result<Command> {
     if let Some(account) = &caller {
         command.uid(account.uid).gid(account.gid);
         command.env("HOME", &account.home).env("USER", &account.name);
+        // Those of root, which rustup sets for what it starts.
+        for name in ["CARGO", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"] {
+            command.env_remove(name);
+        }
     }
     command.env("PATH", path_with_cargo(home.as_deref())?);
     Ok(command)
