@@ -1,1 +1,13 @@
-//! Floor 3: what `/proc` says of processes.
+//! Floor 3: what `/proc` says of processes, their mappings and their files.
+
+mod build_id;
+mod cgroup;
+mod error;
+mod maps;
+mod modules;
+mod process;
+
+pub use error::ProcfsError;
+pub use maps::{Mapping, heap_segment};
+pub use modules::ModuleTable;
+pub use process::{Process, Seccomp};

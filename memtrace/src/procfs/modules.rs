@@ -1,0 +1,167 @@
+//! The files that processes map: each opened once and kept open, so that names outlive the process,
+//! the file's deletion, and its replacement.
+
+use super::build_id;
+use super::error::ProcfsError;
+use super::maps::Mapping;
+use super::process::Process;
+use crate::model::event::CodeMapping;
+use crate::model::ids::ModuleId;
+use crate::model::module::Module;
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Files that are kept; more are mapped only by something that wants to exhaust us.
+const MAX_MODULES: usize = 65_536;
+
+/// Device (major, minor) and inode.
+type FileKey = ((u32, u32), u64);
+
+/// A mapped file.
+#[derive(Debug)]
+struct Entry {
+    module: Arc<Module>,
+    file: Option<File>,
+}
+
+/// All files seen so far.
+#[derive(Debug, Default)]
+pub struct ModuleTable {
+    entries: Vec<Entry>,
+    numbers: HashMap<FileKey, ModuleId>,
+}
+
+impl ModuleTable {
+    /// Looks at the executable file mappings of a process: gives the modules that are new, and all
+    /// the mappings with their modules, in order of address.
+    ///
+    /// # Errors
+    /// When the process has ended.
+    pub fn scan(
+        &mut self,
+        process: &Process,
+        mappings: &[Mapping],
+    ) -> Result<(Vec<Arc<Module>>, Vec<CodeMapping>), ProcfsError> {
+        let directory = process.live_directory()?;
+        let known = self.entries.len();
+        let code = mappings
+            .iter()
+            .filter(|mapping| mapping.execute && mapping.inode != 0)
+            .filter_map(|mapping| {
+                Some(CodeMapping {
+                    start: mapping.start,
+                    end: mapping.end,
+                    file_offset: mapping.offset,
+                    module: self.number(&directory, mapping)?,
+                })
+            })
+            .collect();
+        let new = self.entries[known..].iter().map(|entry| Arc::clone(&entry.module)).collect();
+        Ok((new, code))
+    }
+
+    fn number(&mut self, directory: &Path, mapping: &Mapping) -> Option<ModuleId> {
+        let key = (mapping.device, mapping.inode);
+        if let Some(id) = self.numbers.get(&key) {
+            return Some(*id);
+        }
+        if self.entries.len() >= MAX_MODULES {
+            return None;
+        }
+        let id = ModuleId(u32::try_from(self.entries.len()).ok()?);
+        let file = open(directory, mapping);
+        let build_id = file.as_ref().and_then(build_id::read);
+        let module = Arc::new(Module { id, path: mapping.path.clone(), build_id });
+        self.entries.push(Entry { module, file });
+        self.numbers.insert(key, id);
+        Some(id)
+    }
+
+    /// The module with this number.
+    #[must_use]
+    pub fn module(&self, id: ModuleId) -> Option<&Arc<Module>> {
+        self.entries.get(id.0 as usize).map(|entry| &entry.module)
+    }
+
+    /// Where the file can be opened from now on, by this process only: the open descriptor, or the
+    /// real path while that still is the same file (debug files are looked for beside it). `None` if
+    /// it could not be opened.
+    #[must_use]
+    pub fn open_path(&self, id: ModuleId) -> Option<PathBuf> {
+        let entry = self.entries.get(id.0 as usize)?;
+        let file = entry.file.as_ref()?;
+        let path = &entry.module.path;
+        if same_file(file, path).unwrap_or(false) {
+            return Some(path.clone());
+        }
+        Some(descriptor_path(file))
+    }
+
+    /// Where the file can be opened whatever happens to its name.
+    #[must_use]
+    pub fn descriptor(&self, id: ModuleId) -> Option<PathBuf> {
+        self.entries.get(id.0 as usize)?.file.as_ref().map(descriptor_path)
+    }
+}
+
+fn descriptor_path(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+fn same_file(file: &File, path: &Path) -> io::Result<bool> {
+    let (ours, theirs) = (file.metadata()?, path.metadata()?);
+    Ok((ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()))
+}
+
+/// Opens a mapping's file: by the mapping itself, which works for deleted files and in any mount
+/// namespace but needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN; else by its path below the process's
+/// root, if that is the same file (`proc_pid_map_files(5)`).
+fn open(directory: &Path, mapping: &Mapping) -> Option<File> {
+    // `map_files` belongs to processes and not to threads, but `/proc/TID` is there for threads.
+    let number = directory.file_name()?;
+    let range = format!("{:x}-{:x}", mapping.start, mapping.end);
+    let by_mapping = Path::new("/proc").join(number).join("map_files").join(range);
+    if let Ok(file) = open_regular(&by_mapping) {
+        return Some(file);
+    }
+    let inside = mapping.path.strip_prefix("/").ok()?;
+    let file = open_regular(&directory.join("root").join(inside)).ok()?;
+    (file.metadata().ok()?.ino() == mapping.inode).then_some(file)
+}
+
+fn open_regular(path: &Path) -> io::Result<File> {
+    // Not to hang on a FIFO put in the file's place.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("no regular file")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ModuleTable, Process};
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_files_name_may_go_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let copy = directory.path().join("cat");
+        std::fs::copy("/bin/cat", &copy).unwrap();
+        let mut child = Command::new(&copy).stdin(Stdio::piped()).spawn().unwrap();
+        let mut table = ModuleTable::default();
+        let process = Process::open(child.id()).unwrap();
+        let mappings = process.mappings().unwrap();
+        let (new, code) = table.scan(&process, &mappings).unwrap();
+        let ours = new.iter().find(|module| module.path == copy).unwrap();
+        assert!(code.iter().any(|mapping| mapping.module == ours.id));
+        assert_eq!(table.open_path(ours.id).unwrap(), copy);
+        std::fs::remove_file(&copy).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let path = table.open_path(ours.id).unwrap();
+        assert_eq!(std::fs::read(path).unwrap(), std::fs::read("/bin/cat").unwrap());
+    }
+}
