@@ -1,7 +1,13 @@
-//! Carries out a tracing run.
+//! Carries out a tracing run: the plan becomes the daemon's settings, and reports become bytes.
 
+use super::args::{BpfLog, Color, Format, Sort};
 use super::exit::Exit;
+use super::log;
+use super::output::{Destination, Label, OutputError};
 use super::plan::TracePlan;
+use crate::daemon::{self, Outlet, Publication, Published, Settings};
+use crate::engine::ports::Symbolizer;
+use crate::report::{self, JsonWriter, ReportOptions, ReportWriter, TextStyle, TextWriter};
 
 /// Traces as planned, until the end of the plan, the targets or the user's patience.
 ///
@@ -9,5 +15,107 @@ use super::plan::TracePlan;
 /// One line that names the thing and the remedy; the target is unharmed.
 #[expect(clippy::needless_pass_by_value, reason = "the run owns its plan")]
 pub fn run(plan: TracePlan) -> anyhow::Result<Exit> {
-    anyhow::bail!("tracing is not wired yet; {} process(es) left alone", plan.pids.len())
+    let pid = plan.pids.first().copied().unwrap_or_default();
+    let outlet = ReportOutlet {
+        destination: plan.open_destination(pid)?,
+        options: ReportOptions {
+            top: plan.top.unwrap_or(0),
+            sort: sort(plan.sort),
+            show_blocks: plan.show_blocks,
+            full: plan.full,
+            is_final: false,
+            interval: plan.interval,
+        },
+        format: plan.format,
+        color: plan.color,
+    };
+    let outcome = daemon::run(&settings(&plan), Box::new(outlet), &mut log::announce)?;
+    Ok(if outcome.degraded { Exit::Degraded } else { Exit::Success })
 }
+
+fn settings(plan: &TracePlan) -> Settings {
+    Settings {
+        pids: plan.pids.clone(),
+        interval: plan.interval,
+        duration: plan.duration,
+        count: plan.count,
+        snapshot: plan.snapshot_options(),
+        cmdline: plan.cmdline,
+        overhead_budget: plan.overhead_budget,
+        max_memory: plan.max_memory,
+        link: plan.link,
+        ring_bytes: plan.ring_size,
+        log_level: log_level(plan.bpf_log),
+    }
+}
+
+const fn sort(typed: Sort) -> report::Sort {
+    match typed {
+        Sort::Growth => report::Sort::Growth,
+        Sort::Bytes => report::Sort::Bytes,
+        Sort::Blocks => report::Sort::Blocks,
+        Sort::Age => report::Sort::Age,
+    }
+}
+
+/// Numbers of `aya_log_common::Level`.
+const fn log_level(typed: BpfLog) -> u8 {
+    match typed {
+        BpfLog::Off => 0,
+        BpfLog::Error => 1,
+        BpfLog::Warn => 2,
+        BpfLog::Info => 3,
+        BpfLog::Debug => 4,
+        BpfLog::Trace => 5,
+    }
+}
+
+/// Reports, resolved and written where the user wants them.
+struct ReportOutlet {
+    destination: Destination,
+    options: ReportOptions,
+    format: Format,
+    color: Color,
+}
+
+impl ReportOutlet {
+    fn write(
+        &mut self,
+        publication: &Publication,
+        symbolizer: &mut dyn Symbolizer,
+    ) -> Result<bool, OutputError> {
+        let facts = &publication.facts;
+        let options = ReportOptions { is_final: publication.is_final, ..self.options.clone() };
+        let report = report::resolve(&publication.snapshot, symbolizer, &options, facts);
+        let mut bytes = Vec::new();
+        let written = match self.format {
+            Format::Json => JsonWriter.write(&report, &mut bytes),
+            Format::Text => self.text_writer().write(&report, &mut bytes),
+        };
+        // A vector takes everything.
+        written.map_err(OutputError::stdout)?;
+        let label = Label { sequence: facts.sequence, time: facts.time };
+        self.destination.write(label, &bytes)?;
+        Ok(report.is_degraded())
+    }
+
+    fn text_writer(&self) -> TextWriter {
+        let style = self.destination.style(self.color);
+        TextWriter(TextStyle { width: style.columns, color: style.color, full: self.options.full })
+    }
+}
+
+impl Outlet for ReportOutlet {
+    fn publish(
+        &mut self,
+        publication: &Publication,
+        symbolizer: &mut dyn Symbolizer,
+    ) -> Published {
+        match self.write(publication, symbolizer) {
+            Ok(degraded) => Published::Written { degraded },
+            Err(OutputError::Closed) => Published::Closed,
+            Err(error) => Published::Failed(super::exit::one_line(&error)),
+        }
+    }
+}
+

@@ -9,5 +9,5 @@ mod process;
 
 pub use error::ProcfsError;
 pub use maps::{Mapping, heap_segment};
-pub use modules::ModuleTable;
+pub use modules::{MappedFile, ModuleTable};
 pub use process::{Process, Seccomp};

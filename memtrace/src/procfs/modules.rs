@@ -25,8 +25,22 @@ type FileKey = ((u32, u32), u64);
 /// A mapped file.
 #[derive(Debug)]
 struct Entry {
+    key: FileKey,
     module: Arc<Module>,
     file: Option<File>,
+}
+
+/// A mapped file, as one looks into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappedFile {
+    /// Path as the process sees it.
+    pub path: PathBuf,
+    /// Device, major and minor number.
+    pub device: (u32, u32),
+    /// Inode.
+    pub inode: u64,
+    /// Where we, and nobody else, can open it whatever happens to its name.
+    pub open_path: PathBuf,
 }
 
 /// All files seen so far.
@@ -77,7 +91,7 @@ impl ModuleTable {
         let file = open(directory, mapping);
         let build_id = file.as_ref().and_then(build_id::read);
         let module = Arc::new(Module { id, path: mapping.path.clone(), build_id });
-        self.entries.push(Entry { module, file });
+        self.entries.push(Entry { key, module, file });
         self.numbers.insert(key, id);
         Some(id)
     }
@@ -102,10 +116,16 @@ impl ModuleTable {
         Some(descriptor_path(file))
     }
 
-    /// Where the file can be opened whatever happens to its name.
+    /// A file for those who look inside. `None` if it could not be opened.
     #[must_use]
-    pub fn descriptor(&self, id: ModuleId) -> Option<PathBuf> {
-        self.entries.get(id.0 as usize)?.file.as_ref().map(descriptor_path)
+    pub fn mapped_file(&self, id: ModuleId) -> Option<MappedFile> {
+        let entry = self.entries.get(id.0 as usize)?;
+        Some(MappedFile {
+            path: entry.module.path.clone(),
+            device: entry.key.0,
+            inode: entry.key.1,
+            open_path: descriptor_path(entry.file.as_ref()?),
+        })
     }
 }
 

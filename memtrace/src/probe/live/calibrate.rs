@@ -74,7 +74,19 @@ fn point(function: unsafe extern "C" fn(), returns: bool) -> Result<Point, LiveE
     Ok(Point { offset: offset_of(function)?, cookie: 0, returns })
 }
 
-const OURSELVES: &str = "/proc/self/exe";
+/// Our own executable.
+pub(super) const OURSELVES: &str = "/proc/self/exe";
+
+/// A place whose return matters.
+pub(super) fn return_point() -> Result<Point, LiveError> {
+    point(memtrace_calibration_emulated, true)
+}
+
+/// Calls the function at [`return_point`].
+pub(super) fn call_probed_function() {
+    // SAFETY: it takes nothing, gives nothing, and keeps all registers.
+    unsafe { memtrace_calibration_emulated() };
+}
 
 /// Tries a link of every program on a function of ours that is never called meanwhile.
 pub(super) fn can_link(programs: &Programs) -> Result<(), LiveError> {

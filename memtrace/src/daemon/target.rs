@@ -1,0 +1,351 @@
+//! The processes being traced: what `/proc` and their files say, and the probes placed for them.
+
+use super::reporter::Reporter;
+use crate::model::event::What;
+use crate::model::ids::{ModuleId, Nanos, Pid};
+use crate::model::process::Usage;
+use crate::probe::allocator::{FoundAllocator, MappedFile, PlannedFunction, find};
+use crate::probe::live::kernel_side::KernelSide;
+use crate::probe::live::link::Point;
+use crate::probe::live::seccomp::return_probes_are_safe;
+use crate::probe::runtime::{Runtime, detect};
+use crate::procfs::{ModuleTable, Process, Seccomp, heap_segment};
+use anyhow::Context as _;
+use memtrace_common::config::LinkKind;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::cost::Sites;
+
+/// A traced process.
+struct Target {
+    process: Process,
+    /// Modules with code in it, as of the last look.
+    modules: Vec<ModuleId>,
+    /// Files that are probed for it.
+    probed: BTreeSet<(u32, u32, u64)>,
+    allocators: Vec<FoundAllocator>,
+    runtimes: Vec<Runtime>,
+    usage: Usage,
+    running: bool,
+    comm: String,
+    /// Children that share its memory, and children with a copy of it.
+    vforks: u64,
+    forks: u64,
+    execs: u64,
+    /// Links see every process that maps the file, because the kernel's own filter does not work.
+    unfiltered: bool,
+    troubles: Vec<String>,
+}
+
+/// All of them.
+pub(super) struct Targets {
+    targets: BTreeMap<Pid, Target>,
+    modules: ModuleTable,
+    with_arguments: bool,
+    /// Names of the probed allocators, for the announcement.
+    said: BTreeSet<Pid>,
+}
+
+impl Targets {
+    /// Looks at the processes with these numbers (or of the threads with these numbers).
+    ///
+    /// # Errors
+    /// When one of them cannot be traced: nothing is traced then.
+    pub(super) fn open(numbers: &[u32], with_arguments: bool) -> anyhow::Result<Self> {
+        let mut targets = BTreeMap::new();
+        for number in numbers {
+            let process = Process::open(*number)?;
+            if let Some(thread) = process.named_thread() {
+                tracing::info!("{thread} is a thread of pid {}: tracing that process", process.pid());
+            }
+            targets.entry(process.pid()).or_insert_with(|| Target::new(process));
+        }
+        Ok(Self { targets, modules: ModuleTable::default(), with_arguments, said: BTreeSet::new() })
+    }
+
+    pub(super) fn knows(&self, pid: Pid) -> bool {
+        self.targets.contains_key(&pid)
+    }
+
+    pub(super) fn running(&self) -> Vec<Pid> {
+        self.targets.iter().filter(|(_, target)| target.running).map(|(pid, _)| *pid).collect()
+    }
+
+    pub(super) fn any_running(&self) -> bool {
+        self.targets.values().any(|target| target.running)
+    }
+
+    /// CPU time of all targets so far.
+    pub(super) fn cpu(&self) -> Nanos {
+        self.targets.values().map(|target| target.usage.cpu).sum()
+    }
+
+    /// All that `/proc` says of a process, as events: for its first sight, and after exec.
+    pub(super) fn describe(
+        &mut self,
+        pid: Pid,
+        reporter: &Reporter,
+    ) -> anyhow::Result<Vec<What<'static>>> {
+        let Some(target) = self.targets.get_mut(&pid) else { return Ok(Vec::new()) };
+        let mappings = target.process.mappings()?;
+        let mut info = target.process.info(self.with_arguments)?;
+        target.comm.clone_from(&info.comm);
+        let code = target.scan(&mut self.modules, reporter)?;
+        info.allocators = target.allocators.iter().map(|found| found.name.clone()).collect();
+        let mut events = vec![What::ProcessSeen(Arc::new(info))];
+        events.extend(code);
+        if let Some((start, end)) = heap_segment(&mappings) {
+            events.push(What::BreakSeen { start, end });
+        }
+        Ok(events)
+    }
+
+    /// New code in a process, as events.
+    pub(super) fn rescan(&mut self, pid: Pid, reporter: &Reporter) -> Vec<What<'static>> {
+        let Some(target) = self.targets.get_mut(&pid) else { return Vec::new() };
+        target.scan(&mut self.modules, reporter).unwrap_or_default()
+    }
+
+    /// Places the probes that a process needs.
+    ///
+    /// # Errors
+    /// When it has no allocator that we know, or a probe cannot be placed.
+    pub(super) fn attach(&mut self, kernel: &mut KernelSide, pid: Pid) -> anyhow::Result<()> {
+        let Some(target) = self.targets.get_mut(&pid) else { return Ok(()) };
+        target.check_seccomp(kernel)?;
+        let files = target.files(&self.modules);
+        let discovery = find(&files).with_context(|| format!("pid {pid} ({})", target.comm))?;
+        for left in &discovery.not_probed {
+            target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
+        }
+        target.runtimes = detect(&files);
+        target.unfiltered = target.process.leader_exited();
+        for allocator in discovery.allocators {
+            target.probe(kernel, allocator)?;
+        }
+        Ok(())
+    }
+
+    /// Places probes for allocators that came later (by exec or dlopen).
+    pub(super) fn attach_new(&mut self, kernel: &mut KernelSide, pid: Pid) {
+        let Some(target) = self.targets.get_mut(&pid) else { return };
+        let fresh: Vec<MappedFile> = target
+            .files(&self.modules)
+            .into_iter()
+            .filter(|file| !target.probed.contains(&key(file)))
+            .collect();
+        // Most new code brings no allocator: not an error here.
+        let Ok(discovery) = find(&fresh) else { return };
+        for allocator in discovery.allocators {
+            let name = allocator.name.clone();
+            match target.probe(kernel, allocator) {
+                Ok(()) => {
+                    let trouble = format!(
+                        "{name} was mapped while tracing: its first calls, before it was probed, \
+                         were not seen"
+                    );
+                    tracing::info!("pid {pid}: {trouble}");
+                    target.troubles.push(trouble);
+                }
+                Err(error) => target.troubles.push(format!("{name} is not probed: {error:#}")),
+            }
+        }
+    }
+
+    /// A process has gone. `true` if it was running until now.
+    pub(super) fn ended(&mut self, pid: Pid, status: Option<u32>) -> bool {
+        let Some(target) = self.targets.get_mut(&pid) else { return false };
+        if status.is_none() && target.running {
+            target.troubles.push("it ended without our being told: its end was lost".to_owned());
+        }
+        std::mem::take(&mut target.running)
+    }
+
+    pub(super) fn note_exec(&mut self, pid: Pid) {
+        if let Some(target) = self.targets.get_mut(&pid) {
+            target.execs += 1;
+        }
+    }
+
+    /// A child that is not traced. The first of each kind is told at once.
+    pub(super) fn note_child(&mut self, pid: Pid, child: Pid, shares_memory: bool) {
+        let Some(target) = self.targets.get_mut(&pid) else { return };
+        let count = if shares_memory { &mut target.vforks } else { &mut target.forks };
+        *count += 1;
+        if *count == 1 && !shares_memory {
+            tracing::info!("pid {pid} has forked pid {child}, which is not traced");
+        }
+    }
+
+    /// Memory and CPU of those that run. One that has vanished without an exit event is ended.
+    pub(super) fn read_usage(&mut self) -> Vec<(Pid, Usage)> {
+        let mut usages = Vec::new();
+        for (pid, target) in self.targets.iter_mut().filter(|(_, target)| target.running) {
+            if let Ok(usage) = target.process.usage() {
+                target.usage = usage;
+                usages.push((*pid, usage));
+            }
+        }
+        let gone: Vec<Pid> =
+            self.targets.iter().filter(|(_, t)| t.running && !t.process.is_alive()).map(|(pid, _)| *pid).collect();
+        for pid in gone {
+            // Its exit event may still be on its way through the ring.
+            if self.said.contains(&pid) {
+                self.ended(pid, None);
+            }
+            self.said.insert(pid);
+        }
+        usages
+    }
+
+    /// Whether the probe sites are emulated ones.
+    pub(super) fn sites(&self) -> Sites {
+        let functions = || self.targets.values().flat_map(|t| &t.allocators).flat_map(|a| &a.functions);
+        Sites {
+            calls_emulated: functions().filter(|f| f.wants_return).all(|f| f.emulated),
+            entries_emulated: functions().filter(|f| !f.wants_return).all(|f| f.emulated),
+        }
+    }
+
+    /// The line that scripts wait for.
+    pub(super) fn announcement(&self, link: LinkKind) -> String {
+        let targets: Vec<String> = self.targets.values().map(Target::describe).collect();
+        format!("tracing {}; {} link", targets.join(", "), link.name())
+    }
+
+    /// What the reader of a report must know of the targets.
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.targets.values().flat_map(Target::notes).collect()
+    }
+}
+
+fn key(file: &MappedFile) -> (u32, u32, u64) {
+    (file.device.0, file.device.1, file.inode)
+}
+
+fn point(function: &PlannedFunction) -> Point {
+    Point {
+        offset: function.file_offset,
+        cookie: function.site.pack(),
+        returns: function.wants_return,
+    }
+}
+
+impl Target {
+    fn new(process: Process) -> Self {
+        Self {
+            process,
+            modules: Vec::new(),
+            probed: BTreeSet::new(),
+            allocators: Vec::new(),
+            runtimes: Vec::new(),
+            usage: Usage::default(),
+            running: true,
+            comm: String::new(),
+            vforks: 0,
+            forks: 0,
+            execs: 0,
+            unfiltered: false,
+            troubles: Vec::new(),
+        }
+    }
+
+    /// Looks at the code it has mapped now.
+    fn scan(
+        &mut self,
+        modules: &mut ModuleTable,
+        reporter: &Reporter,
+    ) -> anyhow::Result<Vec<What<'static>>> {
+        let mappings = self.process.mappings()?;
+        let (new, code) = modules.scan(&self.process, &mappings)?;
+        for module in &new {
+            if let Some(path) = modules.open_path(module.id) {
+                reporter.register(module.id, path);
+            }
+        }
+        self.modules = code.iter().map(|mapping| mapping.module).collect();
+        self.modules.dedup();
+        let mut events: Vec<What<'static>> = new.into_iter().map(What::ModuleSeen).collect();
+        events.push(What::Mappings(code.into()));
+        Ok(events)
+    }
+
+    /// The files that it maps, for the search for allocators.
+    fn files(&self, modules: &ModuleTable) -> Vec<MappedFile> {
+        self.modules.iter().filter_map(|id| modules.mapped_file(*id)).map(|file| MappedFile {
+            path: file.path,
+            device: file.device,
+            inode: file.inode,
+            open_path: file.open_path,
+        }).collect()
+    }
+
+    /// A return probe enters the kernel by a system call from Linux 6.11 on, which a filter that
+    /// does not know it may answer by killing the process.
+    fn check_seccomp(&self, kernel: &KernelSide) -> anyhow::Result<()> {
+        if matches!(self.process.seccomp(), Some(Seccomp::Strict | Seccomp::Filter))
+            && !return_probes_are_safe(kernel)?
+        {
+            anyhow::bail!(
+                "pid {} filters its system calls (seccomp), and on this kernel a return probe would \
+                 be killed by such a filter: not traced; a kernel with the uretprobe exemption \
+                 (6.14, or a stable update) can",
+                self.process.pid()
+            );
+        }
+        Ok(())
+    }
+
+    fn probe(&mut self, kernel: &mut KernelSide, allocator: FoundAllocator) -> anyhow::Result<()> {
+        let points: Vec<Point> = allocator.functions.iter().map(point).collect();
+        let filter = (!self.unfiltered).then_some(self.process.pid());
+        kernel.attach(&allocator.file.open_path, &points, filter)?;
+        self.probed.insert(key(&allocator.file));
+        for skipped in &allocator.skipped {
+            tracing::debug!("{}: {} is not probed: {}", allocator.name, skipped.name, skipped.reason);
+        }
+        self.allocators.push(allocator);
+        Ok(())
+    }
+
+    fn describe(&self) -> String {
+        let allocators: Vec<String> = self
+            .allocators
+            .iter()
+            .map(|found| format!("{}, {} functions", found.name, found.functions.len()))
+            .collect();
+        format!("pid {} ({}: {})", self.process.pid(), self.comm, allocators.join("; "))
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let pid = self.process.pid();
+        let mut notes: Vec<String> = self
+            .runtimes
+            .iter()
+            .map(|r| format!("{}: {}; {}", r.name, r.what_malloc_does_not_show, r.remedy))
+            .chain(self.troubles.iter().cloned())
+            .collect();
+        if self.vforks > 0 {
+            notes.push(format!(
+                "{} vfork children of pid {pid} used its memory until they executed or ended; what \
+                 they allocated there was not seen",
+                self.vforks
+            ));
+        }
+        if self.forks > 0 {
+            notes.push(format!(
+                "{} forked children of pid {pid} are not traced; each pays for the probes until it \
+                 executes",
+                self.forks
+            ));
+        }
+        if self.unfiltered {
+            notes.push(format!(
+                "the main thread of pid {pid} has ended, so the kernel's filter by process does not \
+                 work: every process that uses the same library pays for the probes"
+            ));
+        }
+        notes
+    }
+}
