@@ -16,6 +16,7 @@ pub(super) fn process_snapshot(
     time: Nanos,
     options: &SnapshotOptions,
 ) -> ProcessSnapshot {
+    // A dead process's blocks do not grow older.
     let until = if process.state == State::Running { time } else { process.ended };
     let mut snapshot = ProcessSnapshot {
         info: process.info.clone(),
@@ -34,7 +35,7 @@ pub(super) fn process_snapshot(
         snapshot.intervals = space.history.marks();
         snapshot.growth = space.history.heap_growth();
         snapshot.resident_growth = space.history.resident_growth();
-        snapshot.stacks = stack_snapshots(space, stacks, time, options);
+        snapshot.stacks = stack_snapshots(space, stacks, until, options);
     }
     snapshot
 }

@@ -1,10 +1,11 @@
 //! How processes come, multiply and go.
 
+use super::attribution::note_forgotten;
 use super::census::process_snapshot;
 use super::code::CodeMap;
 use super::process::{Process, Space};
 use super::snapshot::State;
-use super::tracker::{Announced, Closed, Tracker, note_forgotten};
+use super::tracker::{Announced, Closed, Tracker};
 use super::wires::Wires;
 use crate::model::event::Fork;
 use crate::model::ids::{Nanos, Pid};
@@ -57,10 +58,11 @@ impl Tracker {
     /// A task was created by a watched process.
     pub(super) fn fork(&mut self, pid: Pid, fork: Fork) {
         let Some(place) = self.find(pid) else { return };
-        let Some(process) = self.processes.get_mut(place) else { return };
-        if fork.child_process == pid {
+        // A thread, or a child that was seen in `/proc` before its parent's record was read.
+        if fork.child_process == pid || self.runs(fork.child_process) {
             return;
         }
+        let Some(process) = self.processes.get_mut(place) else { return };
         let shares_memory = fork.shares_memory();
         let count =
             if shares_memory { &mut process.unseen_vforks } else { &mut process.untraced_children };
@@ -127,6 +129,11 @@ impl Tracker {
             untraced_children: 0,
             order: self.order,
         }
+    }
+
+    fn runs(&self, pid: Pid) -> bool {
+        let process = self.pids.get(&pid).and_then(|&place| self.processes.get(place));
+        process.is_some_and(|process| process.state == State::Running)
     }
 
     /// The fork that made `child`, if its parent is still the same program. The parent's count of

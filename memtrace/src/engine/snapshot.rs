@@ -11,7 +11,8 @@ use std::sync::Arc;
 /// Which blocks a snapshot singles out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SnapshotOptions {
-    /// Blocks younger than this are summed apart (`young_*`). 0: none is young.
+    /// Blocks younger than this are summed apart (`young_*`). 0: none is young. Age is counted to the
+    /// process's [`ProcessSnapshot::until`].
     pub min_age: Nanos,
     /// Blocks outside these sizes are summed apart (`filtered_*`).
     pub min_size: u64,

@@ -9,21 +9,15 @@ use super::limits::Limits;
 use super::process::{Process, Space};
 use super::slab::Slab;
 use super::snapshot::{Bounds, ProcessSnapshot, Snapshot, SnapshotOptions, State};
-use super::stacks::{Stack, Stacks};
-use super::wires::Known;
-use crate::model::event::{Allocation, Event, StackRef, What};
+use super::stacks::Stacks;
+use crate::model::event::{Allocation, Event, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::module::Module;
 use crate::model::process::Usage;
-use memtrace_common::function::FunctionId;
 use memtrace_common::wire::Loss;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Stack ids waiting for [`Tracker::take_forgotten`] beyond which more are dropped; the allocations
-/// that cite those count as unknown stacks.
-const MOST_FORGOTTEN: usize = 1 << 20;
 
 /// The engine: folds events into tables. Total in every respect; see [`Limits`] for its bounds.
 ///
@@ -54,11 +48,11 @@ pub struct Tracker {
     pub(super) stack_ids: usize,
     pub(super) began: Option<Nanos>,
     pub(super) order: u64,
-    modules: Vec<Arc<Module>>,
+    pub(super) modules: Vec<Arc<Module>>,
     /// `modules` as last handed out.
     shared_modules: Option<Arc<[Arc<Module>]>>,
     losses: [u64; Loss::ALL.len()],
-    unknown_stacks: u64,
+    pub(super) unknown_stacks: u64,
     undecodable: u64,
     events: u64,
     pub(super) bounds: Bounds,
@@ -123,7 +117,7 @@ impl Tracker {
             }
             What::Mark => self.mark(time),
             What::BreakSeen { end, .. } => {
-                self.map_with(pid, |space| space.ranges.set_break(*end, time))
+                self.map_with(pid, |space| space.ranges.set_break(*end, time));
             }
             What::Mappings(mappings) => self.mappings_seen(pid, &CodeMap::new(mappings)),
             What::Usage(usage) => self.usage_seen(pid, usage),
@@ -173,10 +167,14 @@ impl Tracker {
         self.blocks
     }
 
-    /// The stack ids that were forgotten since the last call, with their processes: the kernel side
-    /// must send these stacks again, so their ids are to be deleted from its table.
+    /// The stack ids that are not known (any more), with the processes that cited them or may cite
+    /// them, since the last call: the kernel side must send these stacks again, so their ids are to
+    /// be deleted from its table.
     pub fn take_forgotten(&mut self) -> Vec<(Pid, u64)> {
-        std::mem::take(&mut self.forgotten)
+        let mut forgotten = std::mem::take(&mut self.forgotten);
+        forgotten.sort_unstable();
+        forgotten.dedup();
+        forgotten
     }
 
     /// Bytes that all tables take, about; the block tables exactly.
@@ -228,7 +226,7 @@ impl Tracker {
     }
 
     fn allocation(&mut self, pid: Pid, time: Nanos, allocation: &Allocation<'_>) {
-        let Some(process) = self.find(pid) else { return };
+        let Some(process) = self.find_for_stack(pid, &allocation.stack) else { return };
         let block = self.new_block(process, time, allocation);
         self.in_space(process, |space, has_room| space.heap.allocate(block, has_room));
     }
@@ -241,99 +239,18 @@ impl Tracker {
         entered: Nanos,
         new: &Allocation<'_>,
     ) {
-        let Some(process) = self.find(pid) else { return };
+        let Some(process) = self.find_for_stack(pid, &new.stack) else { return };
         let resize = Resize { old_address, entered, new: self.new_block(process, time, new) };
         self.in_space(process, |space, has_room| space.heap.reallocate(&resize, has_room));
     }
 
-    /// The block of an allocation, with the number of its stack. A call that failed needs none.
+    /// The block of an allocation, with the number of its stack. A call that failed needs none, but
+    /// frames that came with it must be learned.
     fn new_block(&mut self, process: usize, time: Nanos, allocation: &Allocation<'_>) -> Block {
         let Allocation { address, size, function, stack, .. } = *allocation;
-        let number = if address == 0 { None } else { self.stack_number(process, function, &stack) };
+        let is_wanted = address != 0 || !stack.frames.is_empty();
+        let number = is_wanted.then(|| self.stack_number(process, function, &stack)).flatten();
         Block { address, size, stack: number.unwrap_or(u32::MAX), born: time }
-    }
-
-    /// The number that a stack has in the process's address space.
-    fn stack_number(
-        &mut self,
-        process: usize,
-        function: FunctionId,
-        stack: &StackRef<'_>,
-    ) -> Option<u32> {
-        let known = match stack.id {
-            0 => Known::No,
-            id => self.processes.get_mut(process)?.wires.look_up(id, function),
-        };
-        match known {
-            Known::Stack(number) => Some(number),
-            Known::Missed(number) if stack.frames.is_empty() => Some(number),
-            Known::OtherFunction(number) if stack.frames.is_empty() => {
-                self.number_for_function(process, function, stack.id, number)
-            }
-            _ if stack.frames.is_empty() => {
-                self.unknown_stacks += u64::from(stack.id != 0);
-                self.number_of(process, Stack::unknown(function))
-            }
-            _ => self.number_from_frames(process, function, stack),
-        }
-    }
-
-    /// The frames are known under this id, but came with another function.
-    fn number_for_function(
-        &mut self,
-        process: usize,
-        function: FunctionId,
-        id: u64,
-        number: u32,
-    ) -> Option<u32> {
-        let space = self.spaces.get(self.processes.get(process)?.space)?;
-        let same = self.stacks.get(*space.stacks().get(number as usize)?)?;
-        let stack = Stack { function, ..same.clone() };
-        let Some(number) = self.number_of(process, stack) else {
-            self.unknown_stacks += 1;
-            return self.number_of(process, Stack::unknown(function));
-        };
-        self.processes.get_mut(process)?.wires.learn_function(id, function, number);
-        Some(number)
-    }
-
-    fn number_from_frames(
-        &mut self,
-        process: usize,
-        function: FunctionId,
-        stack: &StackRef<'_>,
-    ) -> Option<u32> {
-        let modules = self.modules.len();
-        let code = &self.processes.get(process)?.code;
-        let placed = code.place(stack, |module: ModuleId| (module.0 as usize) < modules);
-        let found = Stack { function, end: placed.end, frames: placed.frames.into() };
-        let Some(number) = self.number_of(process, found) else {
-            self.unknown_stacks += 1;
-            return self.number_of(process, Stack::unknown(function));
-        };
-        if stack.id != 0 {
-            self.learn(process, stack.id, function, number, placed.missed);
-        }
-        Some(number)
-    }
-
-    fn number_of(&mut self, process: usize, stack: Stack) -> Option<u32> {
-        let id = self.stacks.intern(stack)?;
-        let space = self.spaces.get_mut(self.processes.get(process)?.space)?;
-        Some(space.number(id, &mut self.stacks))
-    }
-
-    fn learn(&mut self, process: usize, id: u64, function: FunctionId, number: u32, missed: bool) {
-        let Some(process) = self.processes.get_mut(process) else { return };
-        let before = process.wires.len();
-        if self.stack_ids >= self.limits.max_stack_ids
-            && let Some(evicted) = process.wires.evict()
-        {
-            self.bounds.evicted_stack_ids += 1;
-            note_forgotten(&mut self.forgotten, process.pid, evicted);
-        }
-        process.wires.learn(id, function, number, missed);
-        self.stack_ids = self.stack_ids + process.wires.len() - before;
     }
 
     fn module_seen(&mut self, module: &Arc<Module>) {
@@ -348,18 +265,6 @@ impl Tracker {
         }
         self.modules[number] = Arc::clone(module);
         self.shared_modules = None;
-    }
-
-    /// Newer mappings: stacks that had an address without place may have one now, and where old
-    /// mappings have gone an id may mean another stack.
-    fn mappings_seen(&mut self, pid: Pid, code: &CodeMap) {
-        let Some(process) = self.find(pid) else { return };
-        let Some(process) = self.processes.get_mut(process) else { return };
-        let only_missed = process.code.is_part_of(code);
-        process.code = code.clone();
-        let before = process.wires.len();
-        process.wires.forget(only_missed, |id| note_forgotten(&mut self.forgotten, pid, id));
-        self.stack_ids -= before - process.wires.len();
     }
 
     fn usage_seen(&mut self, pid: Pid, usage: &Usage) {
@@ -424,12 +329,5 @@ impl Tracker {
         change(space, self.blocks < self.limits.max_blocks);
         self.blocks = self.blocks + space.heap.blocks().len() - before;
         self.bounds.unsupported_blocks += space.heap.take_unsupported();
-    }
-}
-
-/// Remembers that the kernel side has to send a stack again.
-pub(super) fn note_forgotten(forgotten: &mut Vec<(Pid, u64)>, pid: Pid, id: u64) {
-    if forgotten.len() < MOST_FORGOTTEN {
-        forgotten.push((pid, id));
     }
 }
