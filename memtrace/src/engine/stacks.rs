@@ -50,6 +50,11 @@ impl Stacks {
         self.held.get(&id).map(|held| &held.stack)
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.ids.is_empty() && self.frames == 0
+    }
+
     /// Whether a new stack could be taken in.
     pub(crate) fn has_room(&self) -> bool {
         self.held.len() < self.limit && self.next != u32::MAX

@@ -117,7 +117,7 @@ impl Tracker {
             }
             What::Mark => self.mark(time),
             What::BreakSeen { end, .. } => {
-                self.map_with(pid, |space| space.ranges.set_break(*end, time));
+                self.map_with(pid, |space| space.ranges.set_break(*end));
             }
             What::Mappings(mappings) => self.mappings_seen(pid, &CodeMap::new(mappings)),
             What::Usage(usage) => self.usage_seen(pid, usage),
@@ -142,7 +142,7 @@ impl Tracker {
             What::Map(map) => self.map_with(pid, |space| space.ranges.map(map, time)),
             What::Unmap(unmap) => self.map_with(pid, |space| space.ranges.unmap(unmap)),
             What::Remap(remap) => self.map_with(pid, |space| space.ranges.remap(remap, time)),
-            What::Break { end } => self.map_with(pid, |space| space.ranges.set_break(*end, time)),
+            What::Break { end } => self.map_with(pid, |space| space.ranges.set_break(*end)),
             What::Fork(fork) => self.fork(pid, *fork),
             What::Exec => self.exec(pid, time),
             What::Exit { status } => self.exit(pid, time, *status),

@@ -1,1 +1,3 @@
 //! Floor 3: where records come from.
+
+pub mod synthetic;

@@ -28,6 +28,44 @@ impl WireEvent {
     }
 }
 
+impl WireEvent {
+    /// The same event in a small world, where addresses, pages and stacks meet again.
+    pub(crate) fn squeezed(mut self) -> Self {
+        let address = |address: &mut u64| *address &= 0xf0;
+        let page = |page: &mut u64| *page &= 0xf_ffff;
+        match &mut self.what {
+            What::Allocation(allocation) => {
+                address(&mut allocation.address);
+                allocation.stack.id &= 7;
+            }
+            What::Free(free) => address(&mut free.address),
+            What::Reallocation(call) => {
+                address(&mut call.old_address);
+                address(&mut call.new.address);
+                call.new.stack.id &= 7;
+            }
+            What::Map(map) => {
+                page(&mut map.address);
+                page(&mut map.length);
+            }
+            What::Unmap(unmap) => {
+                page(&mut unmap.address);
+                page(&mut unmap.length);
+            }
+            What::Remap(remap) => {
+                page(&mut remap.old_address);
+                page(&mut remap.old_length);
+                page(&mut remap.address);
+                page(&mut remap.length);
+            }
+            What::Break { end } => page(end),
+            What::Fork(fork) => fork.child_process %= 5,
+            _ => {}
+        }
+        self
+    }
+}
+
 fn allocation() -> impl Strategy<Value = Allocation<'static>> {
     (any::<[u64; 4]>(), any::<u8>(), 0_u8..6).prop_map(
         |([address, size, interval, id], function, end)| Allocation {
