@@ -1,6 +1,24 @@
 //! Floor 2: bytes → events → live-heap tables → immutable snapshots.
 //!
-//! No I/O, no clock, no tokio, no logging. Time comes from events only.
+//! No I/O, no clock, no tokio, no logging. Time comes from events only. Everything is total: no
+//! bytes and no order of events make it panic.
 
+mod attribution;
+mod census;
+mod code;
+pub mod decode;
+pub mod encode;
+mod hash;
+pub mod heap;
+pub mod history;
+mod lifecycle;
+pub mod limits;
 pub mod ports;
+mod process;
+mod slab;
 pub mod snapshot;
+mod stacks;
+#[cfg(test)]
+mod tests;
+pub mod tracker;
+mod wires;

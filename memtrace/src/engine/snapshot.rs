@@ -11,7 +11,8 @@ use std::sync::Arc;
 /// Which blocks a snapshot singles out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SnapshotOptions {
-    /// Blocks younger than this are summed apart (`young_*`). 0: none is young.
+    /// Blocks younger than this are summed apart (`young_*`). 0: none is young. Age is counted to the
+    /// process's [`ProcessSnapshot::until`].
     pub min_age: Nanos,
     /// Blocks outside these sizes are summed apart (`filtered_*`).
     pub min_size: u64,
@@ -36,12 +37,35 @@ pub struct Snapshot {
     pub modules: Arc<[Arc<Module>]>,
     /// What was lost, by cause, since tracing began; causes with 0 included.
     pub losses: Vec<(Loss, u64)>,
-    /// Stacks whose frames never arrived (their record was lost) or were evicted.
+    /// Allocations whose stack's frames never arrived (their record was lost) or were evicted.
     pub unknown_stacks: u64,
     /// Records that could not be decoded.
     pub undecodable: u64,
     /// Records decoded since tracing began.
     pub events: u64,
+    /// What the engine's bounded tables had no room for.
+    pub bounds: Bounds,
+}
+
+/// What the engine's bounded tables had no room for, and what belonged to nothing they hold. Counts
+/// since tracing began; evicted blocks are counted by process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Events of processes that were never seen, or were refused or forgotten.
+    pub foreign_events: u64,
+    /// Processes that were not taken in because there were too many.
+    pub refused_processes: u64,
+    /// Entries of programs that had ended (exec, pid used again), dropped to make room.
+    pub dropped_processes: u64,
+    /// New call stacks that were not kept because there were too many; their allocations are
+    /// among [`Snapshot::unknown_stacks`].
+    pub refused_stacks: u64,
+    /// Stack ids of the kernel side that were forgotten because there were too many.
+    pub evicted_stack_ids: u64,
+    /// Modules whose number is out of range.
+    pub refused_modules: u64,
+    /// Blocks not kept because address or size is 2^48 or more; among the evicted ones.
+    pub unsupported_blocks: u64,
 }
 
 /// How a process stands.
@@ -75,7 +99,7 @@ pub struct ProcessSnapshot {
     pub usage_first: Option<Usage>,
     /// Memory now (or last known).
     pub usage_last: Option<Usage>,
-    /// Marks that its series has, i.e. intervals watched.
+    /// Marks since it was first seen, i.e. intervals watched. Its series may have fewer points.
     pub intervals: u32,
     /// Growth of the whole live heap.
     pub growth: Growth,
@@ -90,6 +114,8 @@ pub struct ProcessSnapshot {
 }
 
 /// Heap totals of a process since it was first seen.
+///
+/// In bytes and in blocks: `live = inherited + allocated − freed − missed − evicted`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeapTotals {
     /// Bytes alive.
@@ -108,8 +134,11 @@ pub struct HeapTotals {
     pub freed_blocks: u64,
     /// Frees of blocks never seen: allocated before we attached, or lost.
     pub unknown_frees: u64,
-    /// Blocks whose address was handed out again without a free that we saw.
+    /// Blocks whose address was handed out again without a free that we saw. They are not live any
+    /// more, and not among the freed ones.
     pub missed_frees: u64,
+    /// Their bytes.
+    pub missed_bytes: u64,
     /// Frees by the allocator itself of blocks that were free already.
     pub internal_frees: u64,
     /// Allocations that returned NULL.
@@ -118,9 +147,15 @@ pub struct HeapTotals {
     pub evicted_blocks: u64,
     /// Their bytes.
     pub evicted_bytes: u64,
+    /// Blocks that were live in the parent when this process was forked.
+    pub inherited_blocks: u64,
+    /// Their bytes.
+    pub inherited_bytes: u64,
 }
 
-/// Mapping totals of a process since it was first seen.
+/// Mapping totals of a process since it was first seen, in whole pages.
+///
+/// `live = inherited + mapped − unmapped − evicted`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MappingTotals {
     /// Bytes mapped since and still mapped.
@@ -135,6 +170,10 @@ pub struct MappingTotals {
     pub unknown_unmapped_bytes: u64,
     /// Live bytes by kind: anonymous, file, stack, heap segment.
     pub live_by_kind: [u64; 4],
+    /// Live bytes of the parent when this process was forked.
+    pub inherited_bytes: u64,
+    /// Bytes that were not kept for want of memory.
+    pub evicted_bytes: u64,
 }
 
 /// Growth over the watch.

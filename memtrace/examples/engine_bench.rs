@@ -1,0 +1,139 @@
+//! How fast the engine folds records, how much memory its block table takes, and how long a
+//! snapshot takes. One core, no I/O.
+//!
+//! `cargo run --release -p memtrace --no-default-features --example engine_bench [BLOCKS]`
+//!
+//! BLOCKS is the size of the large heap, 10,000,000 unless given.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark stops where anything is wrong")]
+
+use memtrace::engine::decode::decode;
+use memtrace::engine::heap::blocks::{Block, BlockTable};
+use memtrace::engine::limits::Limits;
+use memtrace::engine::snapshot::SnapshotOptions;
+use memtrace::engine::tracker::Tracker;
+use memtrace::model::ids::SECOND;
+use memtrace::source::synthetic::{SyntheticSource, Workload};
+use std::time::{Duration, Instant};
+
+/// Records that are made beforehand and then timed together.
+const BATCH: usize = 1_000_000;
+
+fn main() {
+    let large = std::env::args().nth(1).map_or(10_000_000, |blocks| blocks.parse().unwrap());
+    table_alone(large);
+    for live_blocks in [1_000, 100_000, large] {
+        heap_of(live_blocks);
+    }
+}
+
+/// The block table's memory while it grows to `blocks`, by its own count and by the kernel's.
+fn table_alone(blocks: u32) {
+    let before = resident();
+    let mut table = BlockTable::new(0);
+    let (mut own, mut kernel, mut slowest) = (0.0_f64, 0.0_f64, Duration::ZERO);
+    let start = Instant::now();
+    for number in 1..=u64::from(blocks) {
+        let block = Block { address: number * 48, size: 40, stack: 1, born: number * 64 };
+        let one = Instant::now();
+        table.insert(block, true);
+        slowest = slowest.max(one.elapsed());
+        // Below a million blocks what else the process does would show.
+        if number % 65_536 == 0 && number > 1_000_000 {
+            own = own.max(table.memory_bytes() as f64 / number as f64);
+            kernel = kernel.max((resident() - before) as f64 / number as f64);
+        }
+    }
+    let each = start.elapsed().as_nanos() as f64 / f64::from(blocks);
+    let now = (table.memory_bytes() as f64, (resident() - before) as f64);
+    let count = f64::from(blocks);
+    println!("block table, {blocks} blocks, growing from 1,000,000:");
+    println!("  most bytes per block by its own count {own:.1}, resident {kernel:.1}");
+    println!("  at the end {:.1}, resident {:.1}", now.0 / count, now.1 / count);
+    println!("  an insertion {each:.0} ns (clock included), the slowest {slowest:?}");
+}
+
+/// Decode and apply at a steady number of live blocks.
+fn heap_of(live_blocks: u32) {
+    let workload = Workload { live_blocks, ..Workload::default() };
+    let mut source = SyntheticSource::new(workload);
+    let limits = Limits { max_blocks: usize::MAX, ..Limits::default() };
+    let mut tracker = Tracker::new(limits);
+    source.introduction().iter().for_each(|event| tracker.apply(event));
+    println!("heap of {live_blocks} blocks:");
+
+    let mut growing = Duration::ZERO;
+    let mut records = 0_u64;
+    while source.live_blocks() < live_blocks as usize {
+        let batch = Batch::of(&mut source, (live_blocks as usize).min(BATCH));
+        growing += batch.fold_into(&mut tracker);
+        records += batch.ends.len() as u64;
+    }
+    println!("  growing: {}", rate(records, growing));
+    let (mut steady, mut best) = (Duration::ZERO, Duration::MAX);
+    for _ in 0..5 {
+        let time = Batch::of(&mut source, BATCH).fold_into(&mut tracker);
+        steady += time;
+        best = best.min(time);
+    }
+    println!(
+        "  steady:  {}, best of 5: {}",
+        rate(5 * BATCH as u64, steady),
+        rate(BATCH as u64, best)
+    );
+
+    let options = SnapshotOptions { min_age: SECOND, blocks_per_stack: 5, ..Default::default() };
+    for (name, options) in
+        [("plain", SnapshotOptions::default()), ("with ages and blocks", options)]
+    {
+        let start = Instant::now();
+        let snapshot = tracker.snapshot(100 * SECOND, &options);
+        let heap = snapshot.processes[0].heap;
+        assert_eq!(heap.live_blocks, source.live_blocks() as u64);
+        assert_eq!((heap.missed_frees, heap.unknown_frees), (0, 0));
+        println!("  snapshot {name}: {:?}", start.elapsed());
+    }
+    println!("  tables, by their own count: {} KiB", tracker.memory_bytes() >> 10);
+}
+
+fn rate(records: u64, time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    format!(
+        "{:.2} million events/s, {:.0} ns each",
+        records as f64 / seconds / 1e6,
+        seconds * 1e9 / records as f64
+    )
+}
+
+/// Records side by side, as in a ring.
+struct Batch {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Batch {
+    fn of(source: &mut SyntheticSource, records: usize) -> Self {
+        let mut batch = Self { bytes: Vec::new(), ends: Vec::with_capacity(records) };
+        for _ in 0..records {
+            source.next_record(&mut batch.bytes);
+            batch.ends.push(batch.bytes.len());
+        }
+        batch
+    }
+
+    fn fold_into(&self, tracker: &mut Tracker) -> Duration {
+        let start = Instant::now();
+        let mut from = 0;
+        for &end in &self.ends {
+            tracker.apply(&decode(&self.bytes[from..end]).unwrap());
+            from = end;
+        }
+        start.elapsed()
+    }
+}
+
+/// Resident bytes of this process.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}

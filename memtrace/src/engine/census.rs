@@ -1,0 +1,163 @@
+//! One walk over an address space's blocks: what each call stack holds, by age and size.
+
+use super::heap::blocks::{Block, BlockTable};
+use super::process::{Process, Space};
+use super::snapshot::{BlockSnapshot, ProcessSnapshot, SnapshotOptions, StackSnapshot, State};
+use super::stacks::{Stack, Stacks};
+use crate::model::ids::Nanos;
+use memtrace_common::function::FunctionId;
+use std::collections::BinaryHeap;
+
+/// A process as it is at `time`. A process that only borrows its address space shows none of it.
+pub(super) fn process_snapshot(
+    process: &Process,
+    space: Option<&Space>,
+    stacks: &Stacks,
+    time: Nanos,
+    options: &SnapshotOptions,
+) -> ProcessSnapshot {
+    // A dead process's blocks do not grow older.
+    let until = if process.state == State::Running { time } else { process.ended };
+    let mut snapshot = ProcessSnapshot {
+        info: process.info.clone(),
+        state: process.state,
+        seen: process.seen,
+        until,
+        usage_first: process.usage_first,
+        usage_last: process.usage_last,
+        unseen_vforks: process.unseen_vforks,
+        untraced_children: process.untraced_children,
+        ..ProcessSnapshot::default()
+    };
+    if let Some(space) = space.filter(|_| process.owns_space) {
+        snapshot.heap = *space.heap.totals();
+        snapshot.mappings = space.ranges.totals();
+        snapshot.intervals = space.history.marks();
+        snapshot.growth = space.history.heap_growth();
+        snapshot.resident_growth = space.history.resident_growth();
+        snapshot.stacks = stack_snapshots(space, stacks, until, options);
+    }
+    snapshot
+}
+
+fn stack_snapshots(
+    space: &Space,
+    stacks: &Stacks,
+    time: Nanos,
+    options: &SnapshotOptions,
+) -> Vec<StackSnapshot> {
+    let counts = count(space.heap.blocks(), space.stacks().len(), time, options);
+    let mut snapshots = Vec::with_capacity(counts.len());
+    let rows = space.stacks().iter().zip(space.heap.tallies().iter()).zip(counts);
+    for (number, ((&id, (tally, peak_bytes)), count)) in rows.enumerate() {
+        if tally.live_blocks == 0 && tally.allocated_blocks == 0 {
+            continue;
+        }
+        let stack = stacks.get(id).cloned().unwrap_or_else(|| Stack::unknown(FunctionId::NONE));
+        snapshots.push(StackSnapshot {
+            stack: id,
+            function: stack.function,
+            frames: stack.frames,
+            end: stack.end,
+            live_bytes: tally.live_bytes,
+            live_blocks: tally.live_blocks,
+            young_bytes: count.young.bytes,
+            young_blocks: count.young.blocks,
+            filtered_bytes: count.filtered.bytes,
+            filtered_blocks: count.filtered.blocks,
+            peak_bytes,
+            allocated_bytes: tally.allocated_bytes,
+            allocated_blocks: tally.allocated_blocks,
+            freed_bytes: tally.freed_bytes,
+            freed_blocks: tally.freed_blocks,
+            oldest: (tally.live_blocks > 0).then_some(count.oldest),
+            newest: (tally.live_blocks > 0).then_some(count.newest),
+            sizes: (tally.live_blocks > 0).then_some((count.smallest, count.largest)),
+            growth: space.history.stack_growth(number),
+            blocks: oldest_first(count.blocks),
+        });
+    }
+    snapshots
+}
+
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    bytes: u64,
+    blocks: u64,
+}
+
+impl Sum {
+    const fn add(&mut self, block: &Block) {
+        self.bytes = self.bytes.wrapping_add(block.size);
+        self.blocks += 1;
+    }
+}
+
+/// What one stack's live blocks come to. The first four are meaningless without any.
+#[derive(Clone)]
+struct Count {
+    oldest: Nanos,
+    newest: Nanos,
+    smallest: u64,
+    largest: u64,
+    young: Sum,
+    filtered: Sum,
+    /// Birth, address and size of the oldest ones; the youngest of them is on top.
+    blocks: BinaryHeap<(Nanos, u64, u64)>,
+}
+
+impl Count {
+    const NONE: Self = Self {
+        oldest: Nanos::MAX,
+        newest: 0,
+        smallest: u64::MAX,
+        largest: 0,
+        young: Sum { bytes: 0, blocks: 0 },
+        filtered: Sum { bytes: 0, blocks: 0 },
+        blocks: BinaryHeap::new(),
+    };
+
+    #[inline]
+    fn add(&mut self, block: &Block, time: Nanos, options: &SnapshotOptions) {
+        self.oldest = self.oldest.min(block.born);
+        self.newest = self.newest.max(block.born);
+        self.smallest = self.smallest.min(block.size);
+        self.largest = self.largest.max(block.size);
+        if time.saturating_sub(block.born) < options.min_age {
+            self.young.add(block);
+        } else if block.size < options.min_size
+            || options.max_size.is_some_and(|max| block.size > max)
+        {
+            self.filtered.add(block);
+        } else if options.blocks_per_stack > 0 {
+            self.list(block, options.blocks_per_stack);
+        }
+    }
+
+    fn list(&mut self, block: &Block, most: usize) {
+        let row = (block.born, block.address, block.size);
+        if self.blocks.len() < most {
+            self.blocks.push(row);
+        } else if let Some(mut youngest) = self.blocks.peek_mut()
+            && row < *youngest
+        {
+            *youngest = row;
+        }
+    }
+}
+
+/// Counts all blocks, by the number of their stack.
+fn count(blocks: &BlockTable, stacks: usize, time: Nanos, options: &SnapshotOptions) -> Vec<Count> {
+    let mut counts = vec![Count::NONE; stacks];
+    for block in blocks.iter() {
+        if let Some(count) = counts.get_mut(block.stack as usize) {
+            count.add(&block, time, options);
+        }
+    }
+    counts
+}
+
+fn oldest_first(blocks: BinaryHeap<(Nanos, u64, u64)>) -> Vec<BlockSnapshot> {
+    let block = |(born, address, size)| BlockSnapshot { address, size, born };
+    blocks.into_sorted_vec().into_iter().map(block).collect()
+}

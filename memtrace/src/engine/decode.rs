@@ -1,0 +1,277 @@
+//! Records of the ring buffer → events, without copying.
+
+use crate::model::event::{Allocation, Event, Fork, Free, Map, Reallocation, Remap, StackRef};
+use crate::model::event::{Unmap, What};
+use memtrace_common::function::FunctionId;
+use memtrace_common::limits::MAX_FRAMES;
+use memtrace_common::wire::{self, Kind, StackEnd, WireFrame, flags};
+
+/// Why a record is not one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Undecodable {
+    /// Not even a header.
+    #[error("record of {0} bytes is shorter than a header")]
+    Short(usize),
+    /// A kind that this version does not know.
+    #[error("record of unknown kind {0}")]
+    Kind(u8),
+    /// The header promises more bytes than there are.
+    #[error("record claims {claimed} bytes, {given} are there")]
+    Truncated {
+        /// What the header says.
+        claimed: usize,
+        /// What there is.
+        given: usize,
+    },
+    /// The header's length does not fit its kind and its number of frames.
+    #[error("{kind:?} record claims {claimed} bytes, its parts have {expected}")]
+    Length {
+        /// Its kind.
+        kind: Kind,
+        /// What the header says.
+        claimed: usize,
+        /// Header, body and frames.
+        expected: usize,
+    },
+    /// More frames than a stack may have, or frames where none belong.
+    #[error("{kind:?} record with {frames} frames")]
+    Frames {
+        /// Its kind.
+        kind: Kind,
+        /// How many it claims.
+        frames: u16,
+    },
+}
+
+/// Reads one record. `record` may be unaligned, and longer than the record that it begins with
+/// (ring reservations may be rounded up): the header's length counts.
+///
+/// # Errors
+/// When the bytes are not a record of [`wire::VERSION`].
+#[inline]
+pub fn decode(record: &[u8]) -> Result<Event<'_>, Undecodable> {
+    let Parts { header, kind, body, frames } = Parts::of(record)?;
+    let mut words = Words(body);
+    let function = FunctionId(header.function);
+    let end = StackEnd::from_number(header.stack_end);
+    let what = match kind {
+        Kind::Allocation => What::Allocation(Allocation {
+            function,
+            address: words.long(),
+            size: words.long(),
+            sample_interval: words.long(),
+            stack: StackRef { id: words.long(), end, frames },
+        }),
+        Kind::Free => What::Free(Free {
+            function,
+            address: words.long(),
+            inside_allocator: header.flags & flags::INSIDE_ALLOCATOR != 0,
+        }),
+        Kind::Reallocation => What::Reallocation(reallocation(words, function, end, frames)),
+        _ => other(kind, words),
+    };
+    Ok(Event { time: header.time, process: header.process, thread: header.thread, what })
+}
+
+fn reallocation<'a>(
+    mut words: Words<'_>,
+    function: FunctionId,
+    end: StackEnd,
+    frames: &'a [u8],
+) -> Reallocation<'a> {
+    let old_address = words.long();
+    let new = Allocation {
+        function,
+        address: words.long(),
+        size: words.long(),
+        sample_interval: words.long(),
+        stack: StackRef { id: words.long(), end, frames },
+    };
+    Reallocation { old_address, entered: words.long(), new }
+}
+
+/// The kinds without function and stack.
+fn other(kind: Kind, mut words: Words<'_>) -> What<'static> {
+    match kind {
+        Kind::Map => What::Map(Map {
+            address: words.long(),
+            length: words.long(),
+            protection: words.short(),
+            flags: words.short(),
+            file_offset: words.long(),
+        }),
+        Kind::Unmap => What::Unmap(Unmap {
+            address: words.long(),
+            length: words.long(),
+            entered: words.long(),
+        }),
+        Kind::Remap => What::Remap(Remap {
+            old_address: words.long(),
+            old_length: words.long(),
+            address: words.long(),
+            length: words.long(),
+            entered: words.long(),
+        }),
+        Kind::Break => What::Break { end: words.long() },
+        Kind::Fork => What::Fork(Fork {
+            child_process: words.short(),
+            child_thread: words.short(),
+            clone_flags: words.long(),
+        }),
+        Kind::Exit => What::Exit { status: words.short() },
+        Kind::Exec | Kind::Allocation | Kind::Free | Kind::Reallocation => What::Exec,
+    }
+}
+
+/// A record whose lengths are all right.
+struct Parts<'a> {
+    header: wire::Header,
+    kind: Kind,
+    body: &'a [u8],
+    frames: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    #[inline]
+    fn of(record: &'a [u8]) -> Result<Self, Undecodable> {
+        let (head, rest) = record
+            .split_at_checked(size_of::<wire::Header>())
+            .ok_or(Undecodable::Short(record.len()))?;
+        let header = header(Words(head));
+        let kind = Kind::from_number(header.kind).ok_or(Undecodable::Kind(header.kind))?;
+        let (claimed, given) = (usize::from(header.length), record.len());
+        if claimed > given {
+            return Err(Undecodable::Truncated { claimed, given });
+        }
+        let frames = usize::from(header.frames);
+        if frames > if takes_frames(kind) { MAX_FRAMES } else { 0 } {
+            return Err(Undecodable::Frames { kind, frames: header.frames });
+        }
+        let body = body_length(kind);
+        let expected = size_of::<wire::Header>() + body + frames * WireFrame::SIZE;
+        if claimed != expected {
+            return Err(Undecodable::Length { kind, claimed, expected });
+        }
+        let (body, rest) = rest.split_at(body);
+        Ok(Self { header, kind, body, frames: &rest[..frames * WireFrame::SIZE] })
+    }
+}
+
+#[inline]
+fn header(mut words: Words<'_>) -> wire::Header {
+    let (first, process, thread) = (words.long().to_ne_bytes(), words.short(), words.short());
+    let [length_0, length_1, kind, function, flags, stack_end, frames_0, frames_1] = first;
+    wire::Header {
+        length: u16::from_ne_bytes([length_0, length_1]),
+        kind,
+        function,
+        flags,
+        stack_end,
+        frames: u16::from_ne_bytes([frames_0, frames_1]),
+        process,
+        thread,
+        time: words.long(),
+    }
+}
+
+/// Bytes between header and frames.
+pub(super) const fn body_length(kind: Kind) -> usize {
+    match kind {
+        Kind::Allocation => size_of::<wire::Allocation>(),
+        Kind::Free => size_of::<wire::Free>(),
+        Kind::Reallocation => size_of::<wire::Reallocation>(),
+        Kind::Map => size_of::<wire::Map>(),
+        Kind::Unmap => size_of::<wire::Unmap>(),
+        Kind::Remap => size_of::<wire::Remap>(),
+        Kind::Break => size_of::<wire::Break>(),
+        Kind::Fork => size_of::<wire::Fork>(),
+        Kind::Exec => 0,
+        Kind::Exit => size_of::<wire::Exit>(),
+    }
+}
+
+/// Whether a stack may follow the body.
+const fn takes_frames(kind: Kind) -> bool {
+    matches!(kind, Kind::Allocation | Kind::Reallocation)
+}
+
+/// Reads integers in the machine's byte order off the front of unaligned bytes. Lengths have been
+/// checked before; past the end everything is 0.
+struct Words<'a>(&'a [u8]);
+
+impl Words<'_> {
+    #[inline]
+    fn long(&mut self) -> u64 {
+        let Some((word, rest)) = self.0.split_first_chunk() else { return 0 };
+        self.0 = rest;
+        u64::from_ne_bytes(*word)
+    }
+
+    #[inline]
+    fn short(&mut self) -> u32 {
+        let Some((word, rest)) = self.0.split_first_chunk() else { return 0 };
+        self.0 = rest;
+        u32::from_ne_bytes(*word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Undecodable, decode};
+    use crate::engine::encode::encode;
+    use crate::engine::tests::wire_events::{WireEvent, wire_event};
+    use memtrace_common::wire::Kind;
+    use proptest::prelude::*;
+
+    #[test]
+    fn each_fault_has_its_name() {
+        assert_eq!(decode(&[0; 23]), Err(Undecodable::Short(23)));
+        assert_eq!(decode(&[0; 24]), Err(Undecodable::Kind(0)));
+        let mut record = vec![0; 24];
+        record[..3].copy_from_slice(&[32, 0, Kind::Free as u8]);
+        assert_eq!(decode(&record), Err(Undecodable::Truncated { claimed: 32, given: 24 }));
+        record.resize(40, 0);
+        record[0] = 40;
+        let fault = Undecodable::Length { kind: Kind::Free, claimed: 40, expected: 32 };
+        assert_eq!(decode(&record), Err(fault));
+        record[6] = 1;
+        assert_eq!(decode(&record), Err(Undecodable::Frames { kind: Kind::Free, frames: 1 }));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_reads_back(event in wire_event(), shift in 0_usize..8, slack in 0_usize..9) {
+            let event: WireEvent = event;
+            let mut bytes = vec![0xee; shift];
+            prop_assert!(encode(&event.as_event(), &mut bytes));
+            bytes.resize(bytes.len() + slack, 0xee);
+            prop_assert_eq!(decode(&bytes[shift..]), Ok(event.as_event()));
+        }
+
+        #[test]
+        fn any_bytes_are_decoded_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..200),
+                                            kind in 0_u8..12, fit in any::<bool>()) {
+            // Half of the time a plausible header, so that bodies are reached too.
+            if fit && bytes.len() >= 24 {
+                let length = u16::try_from(bytes.len() / 8 * 8).unwrap();
+                bytes[..2].copy_from_slice(&length.to_ne_bytes());
+                bytes[2] = kind;
+                bytes[6..8].copy_from_slice(&(length.saturating_sub(56) / 8).to_ne_bytes());
+            }
+            if let Ok(event) = decode(&bytes) {
+                let mut again = Vec::new();
+                prop_assert!(encode(&event, &mut again));
+                prop_assert_eq!(decode(&again), Ok(event));
+            }
+        }
+
+        #[test]
+        fn a_cut_record_is_refused(event in wire_event(), keep in 0.0..1.0) {
+            let event: WireEvent = event;
+            let mut bytes = Vec::new();
+            encode(&event.as_event(), &mut bytes);
+            let kept = (bytes.len() as f64 * keep) as usize;
+            prop_assert!(decode(&bytes[..kept]).is_err());
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What one address space holds: blocks of the allocator, and mappings of the kernel.
+
+pub mod blocks;
+mod entry;
+pub(crate) mod live;
+mod overwrites;
+pub mod ranges;
+mod shard;
+pub(crate) mod tallies;

@@ -1,0 +1,101 @@
+//! What each call stack of an address space allocated, holds, and held at the peak.
+
+/// Sums of one call stack.
+///
+/// Byte sums wrap: sizes are what the target asked for, and a hostile one can add up to anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) live_bytes: u64,
+    pub(crate) live_blocks: u64,
+    pub(crate) allocated_bytes: u64,
+    pub(crate) allocated_blocks: u64,
+    pub(crate) freed_bytes: u64,
+    pub(crate) freed_blocks: u64,
+    /// The peak of the process for which `at_peak` is right; see [`Tallies`].
+    peak: u64,
+    at_peak: u64,
+}
+
+/// The tallies of an address space, by the stacks' numbers in it.
+///
+/// Peaks are numbered. A stack's live bytes at peak *n* are what it holds at the first change
+/// after that peak, so each change looks whether a peak has passed since the last one, and if so
+/// keeps the value. That is one comparison per event, and no walk over the stacks at a peak.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tallies {
+    tallies: Vec<Tally>,
+    peak: u64,
+}
+
+impl Tallies {
+    /// The next stack's number.
+    pub(crate) fn add(&mut self) -> u32 {
+        let number = self.tallies.len() as u32;
+        self.tallies.push(Tally::default());
+        number
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.tallies.capacity() * size_of::<Tally>()
+    }
+
+    /// The process is at its peak now.
+    pub(crate) const fn mark_peak(&mut self) {
+        self.peak += 1;
+    }
+
+    /// All that was held up to now is another process's: only what is alive stays.
+    pub(crate) fn reset_to_live(&mut self) {
+        for tally in &mut self.tallies {
+            let Tally { live_bytes, live_blocks, .. } = *tally;
+            *tally = Tally { live_bytes, live_blocks, ..Tally::default() };
+        }
+        self.peak = 1;
+    }
+
+    pub(crate) fn allocated(&mut self, stack: u32, size: u64) {
+        if let Some(tally) = self.tallies.get_mut(stack as usize) {
+            tally.allocated_blocks += 1;
+            tally.allocated_bytes = tally.allocated_bytes.wrapping_add(size);
+        }
+    }
+
+    pub(crate) fn freed(&mut self, stack: u32, size: u64) {
+        if let Some(tally) = self.tallies.get_mut(stack as usize) {
+            tally.freed_blocks += 1;
+            tally.freed_bytes = tally.freed_bytes.wrapping_add(size);
+        }
+    }
+
+    pub(crate) fn came(&mut self, stack: u32, size: u64) {
+        if let Some(tally) = self.before_change(stack) {
+            tally.live_blocks += 1;
+            tally.live_bytes = tally.live_bytes.wrapping_add(size);
+        }
+    }
+
+    pub(crate) fn went(&mut self, stack: u32, size: u64) {
+        if let Some(tally) = self.before_change(stack) {
+            tally.live_blocks = tally.live_blocks.wrapping_sub(1);
+            tally.live_bytes = tally.live_bytes.wrapping_sub(size);
+        }
+    }
+
+    /// All tallies by number, each with the bytes that it held at the peak.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Tally, u64)> {
+        self.tallies.iter().map(|tally| (tally, tally.at_peak(self.peak)))
+    }
+
+    fn before_change(&mut self, stack: u32) -> Option<&mut Tally> {
+        let tally = self.tallies.get_mut(stack as usize)?;
+        tally.at_peak = tally.at_peak(self.peak);
+        tally.peak = self.peak;
+        Some(tally)
+    }
+}
+
+impl Tally {
+    const fn at_peak(&self, peak: u64) -> u64 {
+        if self.peak == peak { self.at_peak } else { self.live_bytes }
+    }
+}

@@ -1,0 +1,232 @@
+//! How processes come, multiply and go.
+
+use super::attribution::note_forgotten;
+use super::census::process_snapshot;
+use super::code::CodeMap;
+use super::process::{Process, Space};
+use super::snapshot::State;
+use super::tracker::{Announced, Closed, Tracker};
+use super::wires::Wires;
+use crate::model::event::Fork;
+use crate::model::ids::{Nanos, Pid};
+use crate::model::process::ProcessInfo;
+use std::sync::Arc;
+
+/// Children that are remembered until they are seen; most never are.
+const MOST_ANNOUNCED: usize = 256;
+
+impl Tracker {
+    /// Forgets a process and all that its pid ran. Its later events count as foreign.
+    pub fn forget(&mut self, pid: Pid) {
+        self.closed.retain(|closed| closed.snapshot.info.key.pid != pid);
+        if let Some(place) = self.pids.remove(&pid) {
+            self.remove(place);
+        }
+    }
+
+    /// The process is watched from here on, or runs a new program, or is only better known.
+    pub(super) fn process_seen(&mut self, info: &Arc<ProcessInfo>, time: Nanos) {
+        let pid = info.key.pid;
+        if let Some(&place) = self.pids.get(&pid)
+            && let Some(process) = self.processes.get_mut(place)
+        {
+            if process.info.key.start_time == info.key.start_time {
+                process.info = Arc::clone(info);
+                return;
+            }
+            // The pid is another process's now.
+            process.state = match process.state {
+                State::Running => State::Exited(None),
+                ended => ended,
+            };
+            self.close(place, time);
+            self.pids.remove(&pid);
+            self.remove(place);
+        }
+        if self.processes.len() >= self.limits.max_processes {
+            self.bounds.refused_processes += 1;
+            return;
+        }
+        let announced = self.take_announced(pid);
+        let (space, owns_space) = self.space_for(announced, time);
+        let code = announced.and_then(|fork| self.code_of(fork.parent)).unwrap_or_default();
+        let process = self.new_process(Arc::clone(info), time, space, owns_space, code);
+        let place = self.processes.insert(process);
+        self.pids.insert(pid, place);
+    }
+
+    /// A task was created by a watched process.
+    pub(super) fn fork(&mut self, pid: Pid, fork: Fork) {
+        let Some(place) = self.find(pid) else { return };
+        // A thread, or a child that was seen in `/proc` before its parent's record was read.
+        if fork.child_process == pid || self.runs(fork.child_process) {
+            return;
+        }
+        let Some(process) = self.processes.get_mut(place) else { return };
+        let shares_memory = fork.shares_memory();
+        let count =
+            if shares_memory { &mut process.unseen_vforks } else { &mut process.untraced_children };
+        *count += 1;
+        let announced = Announced {
+            child: fork.child_process,
+            parent: pid,
+            parent_order: process.order,
+            shares_memory,
+        };
+        if self.announced.len() == MOST_ANNOUNCED {
+            self.announced.pop_front();
+        }
+        self.announced.push_back(announced);
+    }
+
+    /// The address space has gone and a new program begins in another one. What is known of the
+    /// process stays until it is seen again.
+    pub(super) fn exec(&mut self, pid: Pid, time: Nanos) {
+        let Some(place) = self.find(pid) else { return };
+        let Some(process) = self.processes.get_mut(place) else { return };
+        process.state = State::Execed;
+        let info = Arc::clone(&process.info);
+        self.close(place, time);
+        self.remove(place);
+        let space = self.spaces.insert(Space::new(time, self.limits.max_ranges, self.seed));
+        let process = self.new_process(info, time, space, true, CodeMap::default());
+        let place = self.processes.insert(process);
+        self.pids.insert(pid, place);
+    }
+
+    /// The process has gone. What it held stays for the last report, until [`Self::forget`].
+    pub(super) fn exit(&mut self, pid: Pid, time: Nanos, status: u32) {
+        let Some(place) = self.find(pid) else { return };
+        let Some(process) = self.processes.get_mut(place) else { return };
+        process.state = State::Exited(Some(status));
+        process.ended = time;
+        self.forget_stack_ids(place);
+    }
+
+    fn new_process(
+        &mut self,
+        info: Arc<ProcessInfo>,
+        time: Nanos,
+        space: usize,
+        owns_space: bool,
+        code: CodeMap,
+    ) -> Process {
+        self.order += 1;
+        self.last = None;
+        Process {
+            pid: info.key.pid,
+            info,
+            state: State::Running,
+            seen: time,
+            ended: time,
+            usage_first: None,
+            usage_last: None,
+            wires: Wires::new(self.seed),
+            code,
+            space,
+            owns_space,
+            unseen_vforks: 0,
+            untraced_children: 0,
+            order: self.order,
+        }
+    }
+
+    fn runs(&self, pid: Pid) -> bool {
+        let process = self.pids.get(&pid).and_then(|&place| self.processes.get(place));
+        process.is_some_and(|process| process.state == State::Running)
+    }
+
+    /// The fork that made `child`, if its parent is still the same program. The parent's count of
+    /// children that are not traced is put right.
+    fn take_announced(&mut self, child: Pid) -> Option<Announced> {
+        let place = self.announced.iter().rposition(|fork| fork.child == child)?;
+        let fork = self.announced.remove(place)?;
+        let parent = self.processes.get_mut(*self.pids.get(&fork.parent)?)?;
+        if parent.order != fork.parent_order {
+            return None;
+        }
+        let count = if fork.shares_memory {
+            &mut parent.unseen_vforks
+        } else {
+            &mut parent.untraced_children
+        };
+        *count = count.saturating_sub(1);
+        Some(fork)
+    }
+
+    /// The address space of a process that is seen for the first time, and whether it is its own.
+    fn space_for(&mut self, announced: Option<Announced>, time: Nanos) -> (usize, bool) {
+        let inherited = announced.and_then(|fork| {
+            let parent = self.processes.get(*self.pids.get(&fork.parent)?)?;
+            Some((fork.shares_memory, parent.space))
+        });
+        let new = match inherited {
+            Some((true, parents)) => {
+                if let Some(space) = self.spaces.get_mut(parents) {
+                    space.users += 1;
+                    return (parents, false);
+                }
+                None
+            }
+            Some((false, parents)) => self.copy_of(parents, time),
+            None => None,
+        };
+        let new = new.unwrap_or_else(|| Space::new(time, self.limits.max_ranges, self.seed));
+        self.blocks += new.heap.blocks().len();
+        (self.spaces.insert(new), true)
+    }
+
+    fn copy_of(&mut self, parents: usize, time: Nanos) -> Option<Space> {
+        let parents = self.spaces.get(parents)?;
+        let has_room = self.blocks + parents.heap.blocks().len() <= self.limits.max_blocks;
+        Some(parents.forked(time, has_room, &mut self.stacks))
+    }
+
+    fn code_of(&self, pid: Pid) -> Option<CodeMap> {
+        self.processes.get(*self.pids.get(&pid)?).map(|process| process.code.clone())
+    }
+
+    /// Keeps a last look at a program that ends while its pid lives on.
+    fn close(&mut self, place: usize, time: Nanos) {
+        let Some(process) = self.processes.get_mut(place) else { return };
+        if !matches!(process.state, State::Exited(Some(_))) {
+            process.ended = time;
+        }
+        let (process, space) = (&*process, self.spaces.get(process.space));
+        let ended = process.ended;
+        let snapshot = process_snapshot(process, space, &self.stacks, ended, &self.limits.closing);
+        self.closed.push_back(Closed { order: process.order, snapshot });
+        while self.has_too_much_closed() {
+            self.closed.pop_front();
+            self.bounds.dropped_processes += 1;
+        }
+    }
+
+    fn has_too_much_closed(&self) -> bool {
+        let stacks: usize = self.closed.iter().map(|closed| closed.snapshot.stacks.len()).sum();
+        self.closed.len() > self.limits.max_closed || stacks > self.limits.max_stacks
+    }
+
+    /// Removes a process, and its address space if it was the last one there.
+    fn remove(&mut self, place: usize) {
+        self.last = None;
+        self.forget_stack_ids(place);
+        let Some(process) = self.processes.remove(place) else { return };
+        let Some(space) = self.spaces.get_mut(process.space) else { return };
+        space.users -= 1;
+        if space.users == 0
+            && let Some(space) = self.spaces.remove(process.space)
+        {
+            self.blocks -= space.heap.blocks().len();
+            space.stacks().iter().for_each(|&id| self.stacks.release(id));
+        }
+    }
+
+    /// The kernel side must not take the ids of this program for those of the pid's next one.
+    fn forget_stack_ids(&mut self, place: usize) {
+        let Some(process) = self.processes.get_mut(place) else { return };
+        self.stack_ids -= process.wires.len();
+        let pid = process.pid;
+        process.wires.forget(false, |id| note_forgotten(&mut self.forgotten, pid, id));
+    }
+}

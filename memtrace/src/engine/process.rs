@@ -1,0 +1,121 @@
+//! A process that is watched, and the address space that it lives in.
+
+use super::code::CodeMap;
+use super::hash::Seeded;
+use super::heap::live::LiveHeap;
+use super::heap::ranges::Ranges;
+use super::history::{History, Point};
+use super::snapshot::State;
+use super::stacks::Stacks;
+use super::wires::Wires;
+use crate::model::ids::{Nanos, Pid, StackId};
+use crate::model::process::{ProcessInfo, Usage};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// One program in one process: exec begins another.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: Pid,
+    pub(crate) info: Arc<ProcessInfo>,
+    pub(crate) state: State,
+    pub(crate) seen: Nanos,
+    /// When it ended; meaningless while it runs.
+    pub(crate) ended: Nanos,
+    pub(crate) usage_first: Option<Usage>,
+    pub(crate) usage_last: Option<Usage>,
+    pub(crate) wires: Wires,
+    pub(crate) code: CodeMap,
+    /// Where its address space is, and whether it is its own (a vfork child borrows its parent's).
+    pub(crate) space: usize,
+    pub(crate) owns_space: bool,
+    pub(crate) unseen_vforks: u64,
+    pub(crate) untraced_children: u64,
+    /// Place in the order of first sight.
+    pub(crate) order: u64,
+}
+
+/// An address space: what lives in it, and the numbers that its stacks have there.
+#[derive(Debug)]
+pub(crate) struct Space {
+    pub(crate) heap: LiveHeap,
+    pub(crate) ranges: Ranges,
+    pub(crate) history: History,
+    /// By the heap's own number of the stack.
+    stacks: Vec<StackId>,
+    numbers: HashMap<StackId, u32, Seeded>,
+    /// Processes that live in it.
+    pub(crate) users: usize,
+}
+
+impl Space {
+    /// An address space that is first seen at `now`.
+    pub(crate) fn new(now: Nanos, max_ranges: usize, seed: u64) -> Self {
+        let heap = LiveHeap::new(now);
+        Self {
+            history: History::new(first_point(now, &heap)),
+            heap,
+            ranges: Ranges::new(max_ranges),
+            stacks: Vec::new(),
+            numbers: HashMap::with_hasher(Seeded(seed)),
+            users: 1,
+        }
+    }
+
+    /// The copy that a child gets which was forked at `now`.
+    pub(crate) fn forked(&self, now: Nanos, has_room: bool, stacks: &mut Stacks) -> Self {
+        let ranges = self.ranges.forked();
+        if !has_room {
+            let heap = self.heap.forked_without_room(now);
+            let history = History::new(first_point(now, &heap));
+            let numbers = HashMap::with_hasher(*self.numbers.hasher());
+            return Self { heap, ranges, history, stacks: Vec::new(), numbers, users: 1 };
+        }
+        let heap = self.heap.forked();
+        self.stacks.iter().for_each(|&id| stacks.hold(id));
+        Self {
+            history: History::new(first_point(now, &heap)),
+            heap,
+            ranges,
+            stacks: self.stacks.clone(),
+            numbers: self.numbers.clone(),
+            users: 1,
+        }
+    }
+
+    /// The number of a stack here, new if need be.
+    pub(crate) fn number(&mut self, id: StackId, stacks: &mut Stacks) -> u32 {
+        if let Some(&number) = self.numbers.get(&id) {
+            return number;
+        }
+        stacks.hold(id);
+        let number = self.heap.add_stack();
+        self.stacks.push(id);
+        self.numbers.insert(id, number);
+        number
+    }
+
+    /// The stacks by number.
+    pub(crate) fn stacks(&self) -> &[StackId] {
+        &self.stacks
+    }
+
+    /// An interval has ended.
+    pub(crate) fn mark(&mut self, now: Nanos, resident: Option<u64>) {
+        self.history.push(Point { resident, ..first_point(now, &self.heap) });
+    }
+
+    /// Bytes taken, about.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let each = size_of::<StackId>() * 2 + size_of::<u32>() * 2;
+        self.heap.memory_bytes()
+            + self.ranges.memory_bytes()
+            + self.history.memory_bytes()
+            + self.stacks.capacity() * each
+    }
+}
+
+fn first_point(time: Nanos, heap: &LiveHeap) -> Point {
+    let stacks = heap.tallies().iter().map(|(tally, _)| tally.live_bytes).collect();
+    Point { time, heap: heap.totals().live_bytes, resident: None, stacks }
+}

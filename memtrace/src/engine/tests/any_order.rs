@@ -1,0 +1,125 @@
+//! Any records in any order: nothing panics, and what must add up adds up.
+
+use super::wire_events::{WireEvent, wire_event};
+use crate::engine::limits::Limits;
+use crate::engine::snapshot::{HeapTotals, ProcessSnapshot, SnapshotOptions};
+use crate::engine::tracker::Tracker;
+use crate::model::event::{CodeMapping, Event, What};
+use crate::model::ids::{ModuleId, ProcessKey};
+use crate::model::process::ProcessInfo;
+use proptest::prelude::*;
+use std::sync::Arc;
+
+/// Bounds that are reached soon.
+fn tight() -> Limits {
+    Limits {
+        max_blocks: 20,
+        max_stacks: 10,
+        max_stack_ids: 5,
+        max_processes: 3,
+        max_closed: 2,
+        max_ranges: 6,
+        max_modules: 2,
+        closing: SnapshotOptions::default(),
+    }
+}
+
+/// What `/proc` tells, in any order too.
+fn proc_event() -> impl Strategy<Value = What<'static>> {
+    let seen = (0_u32..5, 0_u64..3).prop_map(|(pid, start_time)| {
+        let key = ProcessKey { pid, start_time };
+        What::ProcessSeen(Arc::new(ProcessInfo { key, ..ProcessInfo::default() }))
+    });
+    let mappings =
+        prop::collection::vec(any::<(u64, u64, u64, u32)>(), 0..4).prop_map(|mappings| {
+            let mapping = |(start, end, file_offset, module)| {
+                let module = ModuleId(module);
+                CodeMapping { start, end, file_offset, module }
+            };
+            What::Mappings(mappings.into_iter().map(mapping).collect())
+        });
+    let break_seen = any::<(u64, u64)>().prop_map(|(start, end)| What::BreakSeen { start, end });
+    prop_oneof![3 => seen, 1 => mappings, 1 => break_seen, 1 => Just(What::Mark)]
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Record(WireEvent, u32, u64),
+    Proc(What<'static>, u32, u64),
+    Forget(u32),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (wire_event(), 0_u32..5, any::<u64>(), prop::bool::weighted(0.8)).prop_map(
+            |(event, pid, time, squeeze)| {
+                Step::Record(if squeeze { event.squeezed() } else { event }, pid, time)
+            },
+        ),
+        3 => (proc_event(), 0_u32..5, any::<u64>()).prop_map(|(what, pid, time)| {
+            Step::Proc(what, pid, time)
+        }),
+        1 => (0_u32..5).prop_map(Step::Forget),
+    ]
+}
+
+fn apply(tracker: &mut Tracker, step: &Step) {
+    match step {
+        Step::Record(event, process, time) => {
+            tracker.apply(&Event { process: *process, time: *time, ..event.as_event() });
+        }
+        Step::Proc(what, process, time) => {
+            let (time, process, what) = (*time, *process, what.clone());
+            tracker.apply(&Event { time, process, thread: 0, what });
+        }
+        Step::Forget(pid) => tracker.forget(*pid),
+    }
+}
+
+/// Byte sums wrap where sizes are absurd; the identities hold all the same.
+fn check(process: &ProcessSnapshot) {
+    let HeapTotals { live_bytes, live_blocks, .. } = process.heap;
+    let heap = process.heap;
+    let came = heap.inherited_bytes.wrapping_add(heap.allocated_bytes);
+    let went = [heap.freed_bytes, heap.missed_bytes, heap.evicted_bytes];
+    assert_eq!(live_bytes, went.into_iter().fold(came, u64::wrapping_sub));
+    let came = heap.inherited_blocks + heap.allocated_blocks;
+    assert_eq!(live_blocks + heap.freed_blocks + heap.missed_frees + heap.evicted_blocks, came);
+    let mappings = process.mappings;
+    let came = mappings.inherited_bytes.wrapping_add(mappings.mapped_bytes);
+    let went = mappings.unmapped_bytes.wrapping_add(mappings.evicted_bytes);
+    assert_eq!(mappings.live_bytes, came.wrapping_sub(went));
+    assert_eq!(mappings.live_bytes, mappings.live_by_kind.into_iter().fold(0, u64::wrapping_add));
+    let stacks = &process.stacks;
+    let blocks: u64 = stacks.iter().map(|stack| stack.live_blocks).sum();
+    let bytes = stacks.iter().fold(0, |sum: u64, stack| sum.wrapping_add(stack.live_bytes));
+    assert_eq!((live_bytes, live_blocks), (bytes, blocks));
+    assert_eq!(heap.allocated_blocks, stacks.iter().map(|stack| stack.allocated_blocks).sum());
+    assert_eq!(heap.freed_blocks, stacks.iter().map(|stack| stack.freed_blocks).sum());
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics_and_sums_hold(
+        steps in prop::collection::vec(step(), 0..120),
+        is_tight in any::<bool>(),
+    ) {
+        let mut tracker = Tracker::new(if is_tight { tight() } else { Limits::default() });
+        for step in &steps {
+            apply(&mut tracker, step);
+        }
+        let options = SnapshotOptions { blocks_per_stack: 3, ..SnapshotOptions::default() };
+        let snapshot = tracker.snapshot(u64::MAX, &options);
+        snapshot.processes.iter().for_each(check);
+        if is_tight {
+            prop_assert!(tracker.live_blocks() <= 20);
+            prop_assert!(snapshot.processes.len() <= 3 + 2);
+        }
+        (0..5).for_each(|pid| tracker.forget(pid));
+        prop_assert_eq!(tracker.live_blocks(), 0);
+        prop_assert!(tracker.snapshot(0, &options).processes.is_empty());
+        prop_assert_eq!((tracker.spaces.len(), tracker.stack_ids), (0, 0));
+        prop_assert!(tracker.stacks.is_empty(), "stacks leak");
+        tracker.take_forgotten();
+    }
+}

@@ -1,0 +1,255 @@
+//! Heap events one by one: stacks, races between threads, growth, bounds.
+
+use crate::engine::limits::Limits;
+use crate::engine::snapshot::{HeapTotals, ProcessSnapshot, Snapshot, SnapshotOptions};
+use crate::engine::tracker::Tracker;
+use crate::model::event::{Allocation, CodeMapping, Event, Free, Reallocation, StackRef, What};
+use crate::model::frame::Frame;
+use crate::model::ids::{ModuleId, ProcessKey, SECOND};
+use crate::model::process::{ProcessInfo, Usage};
+use memtrace_common::function::FunctionId;
+use memtrace_common::wire::StackEnd;
+use std::sync::Arc;
+
+pub(super) const PID: u32 = 7;
+
+pub(super) fn seen(pid: u32, start_time: u64) -> What<'static> {
+    let key = ProcessKey { pid, start_time };
+    What::ProcessSeen(Arc::new(ProcessInfo { key, ..ProcessInfo::default() }))
+}
+
+/// A tracker with one process, seen at time 0.
+pub(super) fn watching(limits: Limits) -> Tracker {
+    let mut tracker = Tracker::new(limits);
+    send(&mut tracker, 0, seen(PID, 1));
+    tracker
+}
+
+pub(super) fn send(tracker: &mut Tracker, time: u64, what: What<'_>) {
+    send_to(tracker, PID, time, what);
+}
+
+pub(super) fn send_to(tracker: &mut Tracker, process: u32, time: u64, what: What<'_>) {
+    tracker.apply(&Event { time, process, thread: process, what });
+}
+
+pub(super) fn stack(id: u64, frames: &[u8]) -> StackRef<'_> {
+    StackRef { id, end: StackEnd::Complete, frames }
+}
+
+pub(super) fn malloc(address: u64, size: u64, stack: StackRef<'_>) -> What<'_> {
+    What::Allocation(call(FunctionId::MALLOC, address, size, stack))
+}
+
+fn call(function: FunctionId, address: u64, size: u64, stack: StackRef<'_>) -> Allocation<'_> {
+    Allocation { function, address, size, sample_interval: 0, stack }
+}
+
+pub(super) fn free(address: u64) -> What<'static> {
+    What::Free(Free { function: FunctionId::FREE, address, inside_allocator: false })
+}
+
+fn realloc(old_address: u64, entered: u64, address: u64, size: u64) -> What<'static> {
+    let new = call(FunctionId::REALLOC, address, size, StackRef::default());
+    What::Reallocation(Reallocation { old_address, entered, new })
+}
+
+fn snapshot(tracker: &mut Tracker) -> Snapshot {
+    tracker.snapshot(100 * SECOND, &SnapshotOptions::default())
+}
+
+pub(super) fn process(tracker: &mut Tracker) -> ProcessSnapshot {
+    snapshot(tracker).processes.remove(0)
+}
+
+fn heap(tracker: &mut Tracker) -> HeapTotals {
+    process(tracker).heap
+}
+
+fn frames(addresses: &[u64]) -> Vec<u8> {
+    addresses.iter().flat_map(|address| address.to_ne_bytes()).collect()
+}
+
+#[test]
+fn realloc_of_nothing_to_nothing_and_in_vain() {
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 64, realloc(0, 60, 0x10, 5));
+    send(&mut tracker, 128, realloc(0x10, 120, 0, 9));
+    assert_eq!((heap(&mut tracker).live_bytes, heap(&mut tracker).failed), (5, 1));
+    send(&mut tracker, 192, realloc(0x10, 190, 0x10, 50));
+    assert_eq!((heap(&mut tracker).live_bytes, heap(&mut tracker).peak_bytes), (50, 50));
+    send(&mut tracker, 256, realloc(0x10, 250, 0, 0));
+    let totals = heap(&mut tracker);
+    assert_eq!((totals.live_blocks, totals.allocated_bytes, totals.freed_bytes), (0, 55, 55));
+    assert_eq!((totals.allocated_blocks, totals.freed_blocks, totals.failed), (2, 2, 1));
+}
+
+#[test]
+fn an_overwrite_is_explained_by_a_later_realloc() {
+    for gone_again in [false, true] {
+        let mut tracker = watching(Limits::default());
+        send(&mut tracker, 640, malloc(0x10, 8, StackRef::default()));
+        // Another thread gets 0x10 while realloc, entered at 1,280, is still at work.
+        send(&mut tracker, 1920, malloc(0x10, 100, StackRef::default()));
+        assert_eq!((heap(&mut tracker).missed_frees, heap(&mut tracker).missed_bytes), (1, 8));
+        if gone_again {
+            send(&mut tracker, 1984, free(0x10));
+        }
+        send(&mut tracker, 2560, realloc(0x10, 1280, 0x40, 16));
+        let totals = heap(&mut tracker);
+        assert_eq!((totals.missed_frees, totals.missed_bytes, totals.unknown_frees), (0, 0, 0));
+        let others = if gone_again { 0 } else { 100 };
+        assert_eq!((totals.live_bytes, totals.freed_bytes), (16 + others, 108 - others));
+    }
+}
+
+#[test]
+fn a_free_by_the_allocator_itself_is_not_unknown() {
+    let mut tracker = watching(Limits::default());
+    let inside = Free { function: FunctionId::FREE, address: 0x10, inside_allocator: true };
+    send(&mut tracker, 64, What::Free(inside));
+    send(&mut tracker, 64, free(0x10));
+    let totals = heap(&mut tracker);
+    assert_eq!((totals.internal_frees, totals.unknown_frees), (1, 1));
+    send(&mut tracker, 128, malloc(0x10, 1, StackRef::default()));
+    send(&mut tracker, 192, What::Free(inside));
+    assert_eq!(heap(&mut tracker).freed_blocks, 1);
+}
+
+#[test]
+fn stacks_know_what_they_held_at_the_peak() {
+    let mut tracker = watching(Limits::default());
+    let (one, two) = (frames(&[1]), frames(&[2]));
+    send(&mut tracker, 1, malloc(0x10, 100, stack(1, &one)));
+    send(&mut tracker, 2, malloc(0x20, 50, stack(2, &two)));
+    send(&mut tracker, 3, free(0x10));
+    send(&mut tracker, 4, malloc(0x30, 70, stack(2, &[])));
+    let shown = process(&mut tracker);
+    assert_eq!((shown.heap.peak_bytes, shown.heap.live_bytes), (150, 120));
+    let by_stack: Vec<_> = shown.stacks.iter().map(|s| (s.peak_bytes, s.live_bytes)).collect();
+    assert_eq!(by_stack, [(100, 0), (50, 120)]);
+}
+
+#[test]
+fn marks_make_growth() {
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 1, What::Usage(Usage { resident: 1000, ..Usage::default() }));
+    let one = frames(&[1]);
+    for second in 1..=4 {
+        send(&mut tracker, second * SECOND - 1, malloc(second * 16, 10, stack(1, &one)));
+        send(
+            &mut tracker,
+            second * SECOND - 1,
+            What::Usage(Usage { resident: 900, ..Usage::default() }),
+        );
+        send(&mut tracker, second * SECOND, What::Mark);
+    }
+    let shown = process(&mut tracker);
+    assert_eq!((shown.intervals, shown.growth.bytes, shown.growth.up), (4, 40, 4));
+    assert_eq!(shown.growth.bytes_per_second, Some(10.0));
+    assert_eq!(shown.stacks[0].growth, shown.growth);
+    assert_eq!((shown.resident_growth.bytes, shown.resident_growth.up), (-100, 0));
+    assert_eq!(
+        (shown.usage_first.unwrap().resident, shown.usage_last.unwrap().resident),
+        (1000, 900)
+    );
+}
+
+#[test]
+fn one_id_with_two_functions_makes_two_stacks() {
+    let mut tracker = watching(Limits::default());
+    let one = frames(&[1]);
+    send(&mut tracker, 1, malloc(0x10, 1, stack(5, &one)));
+    let calloc = What::Allocation(call(FunctionId::CALLOC, 0x20, 2, stack(5, &[])));
+    send(&mut tracker, 2, calloc);
+    let shown = snapshot(&mut tracker);
+    let stacks = &shown.processes[0].stacks;
+    assert_eq!((stacks.len(), shown.unknown_stacks), (2, 0));
+    assert_eq!(stacks[0].frames, stacks[1].frames);
+    assert_ne!(stacks[0].stack, stacks[1].stack);
+}
+
+#[test]
+fn an_unknown_id_is_asked_for_again() {
+    let mut tracker = watching(Limits::default());
+    for address in [0x10, 0x20] {
+        send(&mut tracker, 1, malloc(address, 1, stack(5, &[])));
+    }
+    send_to(&mut tracker, 99, 1, malloc(0x10, 1, stack(6, &frames(&[1]))));
+    assert_eq!(snapshot(&mut tracker).unknown_stacks, 2);
+    assert_eq!(tracker.take_forgotten(), [(PID, 5), (99, 6)]);
+    send(&mut tracker, 2, malloc(0x30, 1, stack(5, &frames(&[1]))));
+    send(&mut tracker, 2, malloc(0x40, 1, stack(5, &[])));
+    assert_eq!(snapshot(&mut tracker).unknown_stacks, 2);
+    assert!(tracker.take_forgotten().is_empty());
+}
+
+#[test]
+fn frames_of_a_failed_call_are_learned() {
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 1, malloc(0, 1, stack(5, &frames(&[1]))));
+    send(&mut tracker, 2, malloc(0x10, 1, stack(5, &[])));
+    let shown = snapshot(&mut tracker);
+    assert_eq!((shown.unknown_stacks, shown.processes[0].heap.failed), (0, 1));
+    assert_eq!(shown.processes[0].stacks[0].frames[..], [Frame::Unmapped(1)]);
+}
+
+#[test]
+fn newer_mappings_give_places_to_what_had_none() {
+    let mut tracker = watching(Limits::default());
+    let mapping = |start, module| CodeMapping {
+        start,
+        end: start + 0x1000,
+        file_offset: 0,
+        module: ModuleId(module),
+    };
+    send(&mut tracker, 1, What::Mappings([mapping(0x1000, 0)].into()));
+    let (known, late) = (frames(&[0x1010]), frames(&[0x1010, 0x5010]));
+    send(&mut tracker, 2, malloc(0x10, 1, stack(1, &known)));
+    send(&mut tracker, 2, malloc(0x20, 1, stack(2, &late)));
+    send(&mut tracker, 3, What::Mappings([mapping(0x1000, 0), mapping(0x5000, 1)].into()));
+    assert_eq!(tracker.take_forgotten(), [(PID, 2)]);
+    send(&mut tracker, 4, malloc(0x30, 1, stack(2, &late)));
+    let shown = process(&mut tracker);
+    let ends: Vec<_> = shown.stacks.iter().map(|stack| (stack.frames.len(), stack.end)).collect();
+    use StackEnd::{Complete, NoMapping};
+    assert_eq!(ends, [(1, Complete), (1, NoMapping), (2, Complete)]);
+    // Where code has gone an id may mean another stack.
+    send(&mut tracker, 5, What::Mappings([mapping(0x5000, 1)].into()));
+    assert_eq!(tracker.take_forgotten(), [(PID, 1), (PID, 2)]);
+}
+
+#[test]
+fn a_full_table_evicts_new_blocks_but_not_resized_ones() {
+    let mut tracker = watching(Limits { max_blocks: 2, ..Limits::default() });
+    for address in [0x10, 0x20, 0x30] {
+        send(&mut tracker, 64, malloc(address, 5, StackRef::default()));
+    }
+    send(&mut tracker, 128, realloc(0x10, 120, 0x40, 7));
+    send(&mut tracker, 192, free(0x30));
+    let totals = heap(&mut tracker);
+    assert_eq!((totals.evicted_blocks, totals.evicted_bytes, totals.unknown_frees), (1, 5, 1));
+    assert_eq!((totals.live_blocks, totals.live_bytes, totals.allocated_blocks), (2, 12, 4));
+}
+
+#[test]
+fn ids_and_stacks_are_bounded() {
+    let mut tracker = watching(Limits { max_stacks: 30, max_stack_ids: 20, ..Limits::default() });
+    for id in 1..=40 {
+        send(&mut tracker, 1, malloc(id * 16, 1, stack(id, &frames(&[id]))));
+    }
+    let shown = snapshot(&mut tracker);
+    assert_eq!((shown.bounds.refused_stacks, shown.unknown_stacks), (10, 10));
+    assert_eq!((shown.bounds.evicted_stack_ids, tracker.take_forgotten().len()), (10, 10));
+    assert_eq!(shown.processes[0].stacks.len(), 31);
+}
+
+#[test]
+fn blocks_out_of_reach_are_counted() {
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 1, malloc(1 << 50, 5, StackRef::default()));
+    send(&mut tracker, 1, malloc(0x10, 1 << 60, StackRef::default()));
+    let shown = snapshot(&mut tracker);
+    assert_eq!(shown.bounds.unsupported_blocks, 2);
+    assert_eq!(shown.processes[0].heap.evicted_bytes, 5 + (1 << 60));
+}

@@ -1,0 +1,501 @@
+//! The tracker against a naive model: maps of everything, sums made afresh each time.
+
+use crate::engine::limits::Limits;
+use crate::engine::snapshot::{HeapTotals, ProcessSnapshot, SnapshotOptions, State};
+use crate::engine::tracker::Tracker;
+use crate::model::event::{Allocation, Event, Fork, Free, Reallocation, StackRef, What};
+use crate::model::frame::Frame;
+use crate::model::ids::ProcessKey;
+use crate::model::process::ProcessInfo;
+use memtrace_common::function::FunctionId;
+use memtrace_common::wire::StackEnd;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+const CLONE_VM: u64 = 0x100;
+
+const OPTIONS: SnapshotOptions =
+    SnapshotOptions { min_age: 64 * 40, min_size: 10, max_size: Some(80), blocks_per_stack: 2 };
+
+/// Function and wire id of a stack; no id where its frames never came.
+type Key = (u8, Option<u64>);
+
+#[derive(Clone, Debug)]
+enum Act {
+    Seen(u64),
+    /// Child, whether it shares memory, and the start time of its `ProcessSeen` if that follows.
+    Fork(u32, bool, Option<u64>),
+    Exec,
+    Exit(u32),
+    Forget,
+    Allocate(Call),
+    Free(u64, bool),
+    /// Old address, how long ago it was entered.
+    Reallocate(u64, u64, Call),
+    Mark,
+}
+
+/// An allocation's function, address, size, stack id, and whether its frames come along.
+type Call = (u8, u64, u64, u64, bool);
+
+#[derive(Clone, Debug)]
+struct Step {
+    act: Act,
+    pid: u32,
+    time: u64,
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let address = prop_oneof![1 => Just(0), 12 => (1_u64..12).prop_map(|n| n * 16)];
+    (1_u8..3, address, 0_u64..100, 0_u64..5, any::<bool>())
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let address = || (0_u64..12).prop_map(|n| n * 16);
+    prop_oneof![
+        2 => (0_u64..2).prop_map(Act::Seen),
+        1 => (1_u32..4, any::<bool>(), prop::option::of(0_u64..2))
+            .prop_map(|(child, shares, seen)| Act::Fork(child, shares, seen)),
+        1 => Just(Act::Exec),
+        1 => (0_u32..256).prop_map(Act::Exit),
+        1 => Just(Act::Forget),
+        20 => call().prop_map(Act::Allocate),
+        12 => (address(), any::<bool>()).prop_map(|(address, inside)| Act::Free(address, inside)),
+        10 => (address(), 0_u64..20, call()).prop_map(|(old, ago, call)| {
+            Act::Reallocate(old, ago * 64, call)
+        }),
+        1 => Just(Act::Mark),
+    ]
+}
+
+/// Steps forward in time, some of them a little late.
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = (act(), 1_u32..4, 0_u64..6);
+    prop::collection::vec(step, 1..150).prop_map(|steps| {
+        let step = |(n, (act, pid, late)): (usize, (Act, u32, u64))| Step {
+            act,
+            pid,
+            time: (n as u64 * 3 + 10 - late) * 64,
+        };
+        steps.into_iter().enumerate().map(step).collect()
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Block {
+    size: u64,
+    key: Key,
+    born: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    allocated: [u64; 2],
+    freed: [u64; 2],
+}
+
+/// An address space.
+#[derive(Clone, Debug, Default)]
+struct Space {
+    live: BTreeMap<u64, Block>,
+    totals: HeapTotals,
+    sums: HashMap<Key, Sums>,
+    at_peak: HashMap<Key, u64>,
+    /// Address, block, and when it was overwritten.
+    overwrites: Vec<(u64, Block, u64)>,
+    marks: u32,
+}
+
+impl Space {
+    fn live_bytes(&self) -> u64 {
+        self.live.values().map(|block| block.size).sum()
+    }
+
+    fn by_stack(&self) -> HashMap<Key, u64> {
+        let mut by_stack = HashMap::new();
+        for block in self.live.values() {
+            *by_stack.entry(block.key).or_default() += block.size;
+        }
+        by_stack
+    }
+
+    fn allocate(&mut self, address: u64, block: Block) {
+        if address == 0 {
+            self.totals.failed += 1;
+            return;
+        }
+        let sums = self.sums.entry(block.key).or_default();
+        sums.allocated = [sums.allocated[0] + block.size, sums.allocated[1] + 1];
+        if let Some(old) = self.live.insert(address, block) {
+            self.totals.missed_frees += 1;
+            self.totals.missed_bytes += old.size;
+            self.overwrites.push((address, old, block.born));
+        }
+        if self.live_bytes() > self.totals.peak_bytes {
+            self.totals.peak_bytes = self.live_bytes();
+            self.at_peak = self.by_stack();
+        }
+    }
+
+    fn count_freed(&mut self, block: Block) {
+        let sums = self.sums.entry(block.key).or_default();
+        sums.freed = [sums.freed[0] + block.size, sums.freed[1] + 1];
+    }
+
+    fn free(&mut self, address: u64, inside: bool) {
+        match self.live.remove(&address) {
+            Some(block) => self.count_freed(block),
+            None if inside => self.totals.internal_frees += 1,
+            None => self.totals.unknown_frees += 1,
+        }
+    }
+
+    fn reallocate(&mut self, old: u64, entered: u64, address: u64, block: Block) {
+        if old == 0 {
+            return self.allocate(address, block);
+        }
+        if address == 0 && block.size > 0 {
+            self.totals.failed += 1;
+            return;
+        }
+        let explained = |(at, was, over): &(u64, Block, u64)| {
+            *at == old && was.born <= entered && entered < *over
+        };
+        if self.live.get(&old).is_some_and(|block| block.born <= entered) {
+            self.free(old, false);
+        } else if let Some(place) = self.overwrites.iter().rposition(explained) {
+            let (_, was, _) = self.overwrites.remove(place);
+            self.totals.missed_frees -= 1;
+            self.totals.missed_bytes -= was.size;
+            self.count_freed(was);
+        } else {
+            self.totals.unknown_frees += 1;
+        }
+        if address != 0 {
+            self.allocate(address, block);
+        }
+    }
+
+    fn forked(&self) -> Self {
+        let (live_bytes, live_blocks) = (self.live_bytes(), self.live.len() as u64);
+        let totals = HeapTotals {
+            peak_bytes: live_bytes,
+            inherited_bytes: live_bytes,
+            inherited_blocks: live_blocks,
+            ..HeapTotals::default()
+        };
+        Self { live: self.live.clone(), totals, at_peak: self.by_stack(), ..Self::default() }
+    }
+
+    fn totals(&self) -> HeapTotals {
+        let sum = |of: fn(&Sums) -> u64| self.sums.values().map(of).sum();
+        HeapTotals {
+            live_bytes: self.live_bytes(),
+            live_blocks: self.live.len() as u64,
+            allocated_bytes: sum(|sums| sums.allocated[0]),
+            allocated_blocks: sum(|sums| sums.allocated[1]),
+            freed_bytes: sum(|sums| sums.freed[0]),
+            freed_blocks: sum(|sums| sums.freed[1]),
+            ..self.totals
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Process {
+    start_time: u64,
+    state: State,
+    ended: u64,
+    space: usize,
+    owns: bool,
+    wires: HashSet<u64>,
+    order: usize,
+    vforks: u64,
+    children: u64,
+}
+
+/// A process as the snapshot should show it.
+type Shown = (usize, Process, u64, Space);
+
+#[derive(Default)]
+struct Model {
+    spaces: Vec<Space>,
+    processes: HashMap<u32, Process>,
+    /// Order of the parent, child, and whether it shares memory.
+    announced: Vec<(u32, usize, u32, bool)>,
+    closed: Vec<(u32, Shown)>,
+    order: usize,
+    unknown_stacks: u64,
+    foreign: u64,
+}
+
+impl Model {
+    fn shown(&self, process: &Process, time: u64) -> Shown {
+        let until = if process.state == State::Running { time } else { process.ended };
+        let space =
+            if process.owns { self.spaces[process.space].clone() } else { Space::default() };
+        (process.order, process.clone(), until, space)
+    }
+
+    fn close(&mut self, pid: u32, state: State, time: u64) {
+        let mut process = self.processes.remove(&pid).unwrap();
+        if !matches!(process.state, State::Exited(Some(_))) || state == State::Execed {
+            if !matches!(state, State::Exited(Some(_))) {
+                process.ended = time;
+            }
+            process.state = state;
+        }
+        let shown = self.shown(&process, time);
+        self.closed.push((pid, shown));
+    }
+
+    fn begin(&mut self, pid: u32, start_time: u64, space: Option<usize>, own: Space) {
+        self.order += 1;
+        self.spaces.push(own);
+        let process = Process {
+            start_time,
+            state: State::Running,
+            ended: 0,
+            space: space.unwrap_or(self.spaces.len() - 1),
+            owns: space.is_none(),
+            wires: HashSet::new(),
+            order: self.order,
+            vforks: 0,
+            children: 0,
+        };
+        self.processes.insert(pid, process);
+    }
+
+    fn seen(&mut self, pid: u32, start_time: u64, time: u64) {
+        if let Some(process) = self.processes.get(&pid) {
+            if process.start_time == start_time {
+                return;
+            }
+            let state = match process.state {
+                State::Running => State::Exited(None),
+                state => state,
+            };
+            self.close(pid, state, time);
+        }
+        let place = self.announced.iter().rposition(|fork| fork.2 == pid);
+        let fork = place.map(|place| self.announced.remove(place));
+        let fork = fork.and_then(|(parent, order, _, shares)| {
+            let parent = self.processes.get_mut(&parent).filter(|p| p.order == order)?;
+            *(if shares { &mut parent.vforks } else { &mut parent.children }) -= 1;
+            Some((parent.space, shares))
+        });
+        match fork {
+            Some((space, true)) => self.begin(pid, start_time, Some(space), Space::default()),
+            Some((space, false)) => self.begin(pid, start_time, None, self.spaces[space].forked()),
+            None => self.begin(pid, start_time, None, Space::default()),
+        }
+    }
+
+    fn fork(&mut self, pid: u32, child: u32, shares: bool) {
+        let runs = self.processes.get(&child).is_some_and(|p| p.state == State::Running);
+        if child == pid || runs {
+            return;
+        }
+        let process = self.processes.get_mut(&pid).unwrap();
+        *(if shares { &mut process.vforks } else { &mut process.children }) += 1;
+        let announced = (pid, process.order, child, shares);
+        self.announced.push(announced);
+    }
+
+    /// The stack that a call is attributed to; learns its frames.
+    fn key(&mut self, pid: u32, (function, address, _, wire, frames): Call) -> Key {
+        let wires = &mut self.processes.get_mut(&pid).unwrap().wires;
+        if frames && wire != 0 {
+            wires.insert(wire);
+        }
+        if frames || wires.contains(&wire) {
+            return (function, Some(wire));
+        }
+        self.unknown_stacks += u64::from(wire != 0 && address != 0);
+        (function, None)
+    }
+
+    fn apply(&mut self, step: &Step) {
+        let Step { ref act, pid, time } = *step;
+        let needs_process = !matches!(act, Act::Seen(_) | Act::Forget | Act::Mark);
+        if needs_process && !self.processes.contains_key(&pid) {
+            self.foreign += 1;
+        } else {
+            self.act(act, pid, time);
+        }
+        if let Act::Fork(child, _, Some(start_time)) = act {
+            self.seen(*child, *start_time, time);
+        }
+    }
+
+    fn act(&mut self, act: &Act, pid: u32, time: u64) {
+        let space = self.processes.get(&pid).map(|process| process.space);
+        match *act {
+            Act::Seen(start_time) => self.seen(pid, start_time, time),
+            Act::Fork(child, shares, _) => self.fork(pid, child, shares),
+            Act::Exec => {
+                let start_time = self.processes[&pid].start_time;
+                self.close(pid, State::Execed, time);
+                self.begin(pid, start_time, None, Space::default());
+            }
+            Act::Exit(status) => {
+                let process = self.processes.get_mut(&pid).unwrap();
+                process.state = State::Exited(Some(status));
+                process.ended = time;
+                process.wires.clear();
+            }
+            Act::Forget => {
+                self.processes.remove(&pid);
+                self.closed.retain(|(closed, _)| *closed != pid);
+            }
+            Act::Allocate(call) => {
+                let key = self.key(pid, call);
+                let block = Block { size: call.2, key, born: time };
+                self.spaces[space.unwrap()].allocate(call.1, block);
+            }
+            Act::Free(address, inside) => self.spaces[space.unwrap()].free(address, inside),
+            Act::Reallocate(old, ago, call) => {
+                let key = self.key(pid, call);
+                let block = Block { size: call.2, key, born: time };
+                let entered = time.saturating_sub(ago);
+                self.spaces[space.unwrap()].reallocate(old, entered, call.1, block);
+            }
+            Act::Mark => {
+                for process in self.processes.values() {
+                    if process.owns && process.state == State::Running {
+                        self.spaces[process.space].marks += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    fn all(&self, time: u64) -> Vec<Shown> {
+        let mut all: Vec<Shown> = self.closed.iter().map(|(_, shown)| shown.clone()).collect();
+        all.extend(self.processes.values().map(|process| self.shown(process, time)));
+        all.sort_by_key(|(order, ..)| *order);
+        all
+    }
+}
+
+fn apply(tracker: &mut Tracker, step: &Step) {
+    let Step { ref act, pid, time } = *step;
+    let mut send = |what| tracker.apply(&Event { time, process: pid, thread: pid, what });
+    let frames = |wire: u64| (0x1000 + wire).to_ne_bytes();
+    let allocation = |(function, address, size, id, _): Call| Allocation {
+        function: FunctionId(function),
+        address,
+        size,
+        sample_interval: 0,
+        stack: StackRef { id, end: StackEnd::Complete, frames: &[] },
+    };
+    match *act {
+        Act::Seen(start_time) => send(seen(pid, start_time)),
+        Act::Fork(child_process, shares, then) => {
+            let clone_flags = if shares { CLONE_VM } else { 0 };
+            send(What::Fork(Fork { child_process, child_thread: child_process, clone_flags }));
+            if let Some(start_time) = then {
+                send(seen(child_process, start_time));
+            }
+        }
+        Act::Exec => send(What::Exec),
+        Act::Exit(status) => send(What::Exit { status }),
+        Act::Forget => tracker.forget(pid),
+        Act::Allocate(call) => {
+            let (frames, mut allocation) = (frames(call.3), allocation(call));
+            allocation.stack.frames = if call.4 { &frames } else { &[] };
+            send(What::Allocation(allocation));
+        }
+        Act::Free(address, inside_allocator) => {
+            send(What::Free(Free { function: FunctionId::FREE, address, inside_allocator }));
+        }
+        Act::Reallocate(old_address, ago, call) => {
+            let (frames, mut new) = (frames(call.3), allocation(call));
+            new.stack.frames = if call.4 { &frames } else { &[] };
+            let entered = time.saturating_sub(ago);
+            send(What::Reallocation(Reallocation { old_address, entered, new }));
+        }
+        Act::Mark => send(What::Mark),
+    }
+}
+
+fn seen(pid: u32, start_time: u64) -> What<'static> {
+    let key = ProcessKey { pid, start_time };
+    What::ProcessSeen(Arc::new(ProcessInfo { key, ..ProcessInfo::default() }))
+}
+
+fn compare(snapshot: &ProcessSnapshot, (_, process, until, space): &Shown) {
+    assert_eq!((snapshot.state, snapshot.until), (process.state, *until));
+    assert_eq!(snapshot.heap, space.totals());
+    assert_eq!(snapshot.intervals, space.marks);
+    let counts = (snapshot.unseen_vforks, snapshot.untraced_children);
+    assert_eq!(counts, (process.vforks, process.children));
+    let live_keys: HashSet<Key> = space.live.values().map(|block| block.key).collect();
+    let allocated =
+        space.sums.iter().filter(|(_, sums)| sums.allocated[1] > 0).map(|(key, _)| *key);
+    let keys: HashSet<Key> = allocated.chain(live_keys).collect();
+    assert_eq!(snapshot.stacks.len(), keys.len());
+    for stack in &snapshot.stacks {
+        let wire = match *stack.frames {
+            [] => None,
+            [Frame::Unmapped(address)] => Some(address - 0x1000),
+            _ => panic!("frames that nobody sent"),
+        };
+        compare_stack(stack, (stack.function.0, wire), space, *until);
+    }
+}
+
+fn compare_stack(
+    stack: &crate::engine::snapshot::StackSnapshot,
+    key: Key,
+    space: &Space,
+    until: u64,
+) {
+    let mut blocks: Vec<(u64, u64, u64)> = space
+        .live
+        .iter()
+        .filter(|(_, block)| block.key == key)
+        .map(|(&address, block)| (block.born, address, block.size))
+        .collect();
+    blocks.sort_unstable();
+    let sum = |blocks: &[(u64, u64, u64)]| {
+        (blocks.iter().map(|block| block.2).sum::<u64>(), blocks.len() as u64)
+    };
+    let sums = space.sums.get(&key).copied().unwrap_or_default();
+    assert_eq!((stack.live_bytes, stack.live_blocks), sum(&blocks));
+    assert_eq!([stack.allocated_bytes, stack.allocated_blocks], sums.allocated);
+    assert_eq!([stack.freed_bytes, stack.freed_blocks], sums.freed);
+    assert_eq!(stack.peak_bytes, space.at_peak.get(&key).copied().unwrap_or(0));
+    assert_eq!(stack.oldest, blocks.first().map(|block| block.0));
+    assert_eq!(stack.newest, blocks.last().map(|block| block.0));
+    let sizes = || blocks.iter().map(|block| block.2);
+    assert_eq!(stack.sizes, sizes().min().zip(sizes().max()));
+    let is_young = |block: &(u64, u64, u64)| until.saturating_sub(block.0) < OPTIONS.min_age;
+    let (young, old): (Vec<_>, Vec<_>) = blocks.into_iter().partition(is_young);
+    let is_kept = |block: &(u64, u64, u64)| (10..=80).contains(&block.2);
+    let (kept, filtered): (Vec<_>, Vec<_>) = old.into_iter().partition(is_kept);
+    assert_eq!((stack.young_bytes, stack.young_blocks), sum(&young));
+    assert_eq!((stack.filtered_bytes, stack.filtered_blocks), sum(&filtered));
+    let listed: Vec<_> = stack.blocks.iter().map(|b| (b.born, b.address, b.size)).collect();
+    assert_eq!(listed, kept[..kept.len().min(2)]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn it_does_as_the_model(steps in steps()) {
+        let limits = Limits { closing: OPTIONS, max_closed: 1000, ..Limits::default() };
+        let (mut tracker, mut model) = (Tracker::new(limits), Model::default());
+        for step in &steps {
+            apply(&mut tracker, step);
+            model.apply(step);
+        }
+        let time = steps.last().map_or(0, |step| step.time);
+        let (snapshot, expected) = (tracker.snapshot(time, &OPTIONS), model.all(time));
+        prop_assert_eq!(snapshot.processes.len(), expected.len());
+        snapshot.processes.iter().zip(&expected).for_each(|(shown, model)| compare(shown, model));
+        prop_assert_eq!(snapshot.unknown_stacks, model.unknown_stacks);
+        prop_assert_eq!(snapshot.bounds.foreign_events, model.foreign);
+    }
+}

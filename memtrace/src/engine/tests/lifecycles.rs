@@ -1,0 +1,152 @@
+//! How processes come, multiply and go.
+
+use super::cases::{PID, free, malloc, process, seen, send, send_to, stack, watching};
+use crate::engine::limits::Limits;
+use crate::engine::snapshot::{ProcessSnapshot, SnapshotOptions, State};
+use crate::engine::tracker::Tracker;
+use crate::model::event::{Fork, Map, StackRef, What};
+
+const CHILD: u32 = 8;
+
+fn fork(clone_flags: u64) -> What<'static> {
+    What::Fork(Fork { child_process: CHILD, child_thread: CHILD, clone_flags })
+}
+
+fn all(tracker: &mut Tracker) -> Vec<ProcessSnapshot> {
+    tracker.snapshot(1000, &SnapshotOptions::default()).processes
+}
+
+fn live(tracker: &mut Tracker) -> Vec<u64> {
+    all(tracker).iter().map(|process| process.heap.live_bytes).collect()
+}
+
+#[test]
+fn a_forked_child_starts_with_a_copy() {
+    let mut tracker = watching(Limits::default());
+    let mmap = Map { address: 0x1000, length: 0x1000, protection: 3, flags: 0x22, file_offset: 0 };
+    send(&mut tracker, 64, malloc(0x10, 5, StackRef::default()));
+    send(&mut tracker, 64, What::Map(mmap));
+    send(&mut tracker, 128, fork(0));
+    assert_eq!(process(&mut tracker).untraced_children, 1);
+    send_to(&mut tracker, CHILD, 128, seen(CHILD, 2));
+    send(&mut tracker, 192, free(0x10));
+    send_to(&mut tracker, CHILD, 192, malloc(0x20, 7, StackRef::default()));
+    assert_eq!(live(&mut tracker), [0, 12]);
+    let child = all(&mut tracker).remove(1);
+    assert_eq!((child.heap.inherited_bytes, child.heap.allocated_bytes), (5, 7));
+    assert_eq!((child.mappings.live_bytes, child.mappings.inherited_bytes), (4096, 4096));
+    assert_eq!(process(&mut tracker).untraced_children, 0);
+    send_to(&mut tracker, CHILD, 256, free(0x10));
+    assert_eq!(all(&mut tracker)[1].heap.freed_bytes, 5);
+    assert_eq!(tracker.live_blocks(), 1);
+}
+
+#[test]
+fn a_copy_without_room_is_evicted() {
+    let mut tracker = watching(Limits { max_blocks: 3, ..Limits::default() });
+    for address in [0x10, 0x20] {
+        send(&mut tracker, 64, malloc(address, 5, StackRef::default()));
+    }
+    send(&mut tracker, 128, fork(0));
+    send_to(&mut tracker, CHILD, 128, seen(CHILD, 2));
+    let child = all(&mut tracker).remove(1).heap;
+    assert_eq!((child.live_blocks, child.inherited_blocks, child.evicted_blocks), (0, 2, 2));
+    assert_eq!(tracker.live_blocks(), 2);
+}
+
+#[test]
+fn a_vfork_child_works_in_its_parents_memory_until_exec() {
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 64, fork(0x100));
+    assert_eq!(process(&mut tracker).unseen_vforks, 1);
+    send_to(&mut tracker, CHILD, 64, seen(CHILD, 2));
+    send_to(&mut tracker, CHILD, 128, malloc(0x10, 5, StackRef::default()));
+    assert_eq!((live(&mut tracker), process(&mut tracker).unseen_vforks), (vec![5, 0], 0));
+    send_to(&mut tracker, CHILD, 192, What::Exec);
+    send_to(&mut tracker, CHILD, 256, malloc(0x10, 9, StackRef::default()));
+    assert_eq!(live(&mut tracker), [5, 0, 9]);
+    tracker.forget(PID);
+    tracker.forget(CHILD);
+    assert_eq!((tracker.live_blocks(), tracker.spaces.len()), (0, 0));
+}
+
+#[test]
+fn a_parents_memory_outlives_it_while_a_vfork_child_is_there() {
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 64, malloc(0x10, 5, StackRef::default()));
+    send(&mut tracker, 64, fork(0x100));
+    send_to(&mut tracker, CHILD, 64, seen(CHILD, 2));
+    tracker.forget(PID);
+    send_to(&mut tracker, CHILD, 128, free(0x10));
+    assert_eq!((live(&mut tracker), tracker.live_blocks()), (vec![0], 0));
+    tracker.forget(CHILD);
+    assert_eq!(tracker.spaces.len(), 0);
+}
+
+#[test]
+fn threads_are_no_children() {
+    let mut tracker = watching(Limits::default());
+    let thread = Fork { child_process: PID, child_thread: 9, clone_flags: 0x100 };
+    send(&mut tracker, 64, What::Fork(thread));
+    let shown = process(&mut tracker);
+    assert_eq!((shown.unseen_vforks, shown.untraced_children), (0, 0));
+}
+
+#[test]
+fn exec_closes_one_program_and_begins_another() {
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 64, malloc(0x10, 5, stack(1, &0x1234_u64.to_ne_bytes())));
+    send(&mut tracker, 128, What::Exec);
+    assert_eq!(tracker.take_forgotten(), [(PID, 1)]);
+    send(&mut tracker, 192, malloc(0x10, 7, StackRef::default()));
+    send(&mut tracker, 256, seen(PID, 1));
+    send(&mut tracker, 320, malloc(0x20, 8, StackRef::default()));
+    let shown = all(&mut tracker);
+    let ends: Vec<_> =
+        shown.iter().map(|p| (p.state, p.seen, p.until, p.heap.live_bytes)).collect();
+    assert_eq!(ends, [(State::Execed, 0, 128, 5), (State::Running, 128, 1000, 15)]);
+    assert_eq!(shown[0].stacks[0].frames.len(), 1);
+    assert_eq!(tracker.live_blocks(), 2);
+}
+
+#[test]
+fn what_a_dead_process_held_stays_until_it_is_forgotten() {
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 64, malloc(0x10, 5, StackRef::default()));
+    send(&mut tracker, 128, What::Exit { status: 256 });
+    let options = SnapshotOptions { min_age: 100, ..SnapshotOptions::default() };
+    let shown = tracker.snapshot(1000, &options).processes.remove(0);
+    assert_eq!((shown.state, shown.until), (State::Exited(Some(256)), 128));
+    // Its age is that at the end.
+    assert_eq!((shown.heap.live_bytes, shown.stacks[0].young_bytes), (5, 5));
+    tracker.forget(PID);
+    assert!(all(&mut tracker).is_empty() && !tracker.is_watched(PID));
+    send(&mut tracker, 192, free(0x10));
+    assert_eq!(tracker.snapshot(1000, &options).bounds.foreign_events, 1);
+}
+
+#[test]
+fn a_pid_that_is_used_again_is_another_process() {
+    let mut tracker = watching(Limits { max_closed: 2, ..Limits::default() });
+    send(&mut tracker, 64, malloc(0x10, 5, StackRef::default()));
+    send(&mut tracker, 128, seen(PID, 1));
+    assert_eq!(live(&mut tracker), [5]);
+    for start_time in 2..=4 {
+        send(&mut tracker, start_time * 128, seen(PID, start_time));
+    }
+    let states: Vec<_> =
+        all(&mut tracker).iter().map(|p| (p.info.key.start_time, p.state)).collect();
+    let gone = State::Exited(None);
+    assert_eq!(states, [(2, gone), (3, gone), (4, State::Running)]);
+    let bounds = tracker.snapshot(1000, &SnapshotOptions::default()).bounds;
+    assert_eq!((bounds.dropped_processes, tracker.live_blocks()), (1, 0));
+}
+
+#[test]
+fn too_many_processes_are_refused_and_counted() {
+    let mut tracker = watching(Limits { max_processes: 1, ..Limits::default() });
+    send_to(&mut tracker, CHILD, 64, seen(CHILD, 2));
+    send_to(&mut tracker, CHILD, 64, free(0x10));
+    let bounds = tracker.snapshot(1000, &SnapshotOptions::default()).bounds;
+    assert_eq!((bounds.refused_processes, bounds.foreign_events), (1, 1));
+}

@@ -1,0 +1,7 @@
+//! Tests of the engine as a whole, against naive models.
+
+mod any_order;
+mod cases;
+mod heap_model;
+mod lifecycles;
+pub(crate) mod wire_events;

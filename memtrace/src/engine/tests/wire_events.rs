@@ -1,0 +1,119 @@
+//! Arbitrary events of all kinds that cross the ring.
+
+use crate::model::event::{Allocation, Event, Fork, Free, Map, Reallocation, Remap, StackRef};
+use crate::model::event::{Unmap, What};
+use memtrace_common::function::FunctionId;
+use memtrace_common::wire::StackEnd;
+use proptest::prelude::*;
+
+/// An event that owns its frames.
+#[derive(Clone, Debug)]
+pub(crate) struct WireEvent {
+    what: What<'static>,
+    time: u64,
+    process: u32,
+    thread: u32,
+    frames: Vec<u8>,
+}
+
+impl WireEvent {
+    pub(crate) fn as_event(&self) -> Event<'_> {
+        let mut what: What<'_> = self.what.clone();
+        if let What::Allocation(Allocation { stack, .. })
+        | What::Reallocation(Reallocation { new: Allocation { stack, .. }, .. }) = &mut what
+        {
+            stack.frames = &self.frames;
+        }
+        Event { time: self.time, process: self.process, thread: self.thread, what }
+    }
+}
+
+impl WireEvent {
+    /// The same event in a small world, where addresses, pages and stacks meet again.
+    pub(crate) fn squeezed(mut self) -> Self {
+        let address = |address: &mut u64| *address &= 0xf0;
+        let page = |page: &mut u64| *page &= 0xf_ffff;
+        match &mut self.what {
+            What::Allocation(allocation) => {
+                address(&mut allocation.address);
+                allocation.stack.id &= 7;
+            }
+            What::Free(free) => address(&mut free.address),
+            What::Reallocation(call) => {
+                address(&mut call.old_address);
+                address(&mut call.new.address);
+                call.new.stack.id &= 7;
+            }
+            What::Map(map) => {
+                page(&mut map.address);
+                page(&mut map.length);
+            }
+            What::Unmap(unmap) => {
+                page(&mut unmap.address);
+                page(&mut unmap.length);
+            }
+            What::Remap(remap) => {
+                page(&mut remap.old_address);
+                page(&mut remap.old_length);
+                page(&mut remap.address);
+                page(&mut remap.length);
+            }
+            What::Break { end } => page(end),
+            What::Fork(fork) => fork.child_process %= 5,
+            _ => {}
+        }
+        self
+    }
+}
+
+fn allocation() -> impl Strategy<Value = Allocation<'static>> {
+    (any::<[u64; 4]>(), any::<u8>(), 0_u8..6).prop_map(
+        |([address, size, interval, id], function, end)| Allocation {
+            function: FunctionId(function),
+            address,
+            size,
+            sample_interval: interval,
+            stack: StackRef { id, end: StackEnd::from_number(end), frames: &[] },
+        },
+    )
+}
+
+fn what() -> impl Strategy<Value = What<'static>> {
+    prop_oneof![
+        allocation().prop_map(What::Allocation),
+        (any::<u64>(), any::<u8>(), any::<bool>()).prop_map(
+            |(address, function, inside_allocator)| {
+                What::Free(Free { function: FunctionId(function), address, inside_allocator })
+            }
+        ),
+        (allocation(), any::<u64>(), any::<u64>()).prop_map(|(new, old_address, entered)| {
+            What::Reallocation(Reallocation { old_address, entered, new })
+        }),
+        any::<([u64; 3], [u32; 2])>().prop_map(
+            |([address, length, file_offset], [protection, flags])| {
+                What::Map(Map { address, length, protection, flags, file_offset })
+            }
+        ),
+        any::<[u64; 3]>().prop_map(|[address, length, entered]| {
+            What::Unmap(Unmap { address, length, entered })
+        }),
+        any::<[u64; 5]>().prop_map(|[old_address, old_length, address, length, entered]| {
+            What::Remap(Remap { old_address, old_length, address, length, entered })
+        }),
+        any::<u64>().prop_map(|end| What::Break { end }),
+        any::<(u32, u32, u64)>().prop_map(|(child_process, child_thread, clone_flags)| {
+            What::Fork(Fork { child_process, child_thread, clone_flags })
+        }),
+        Just(What::Exec),
+        any::<u32>().prop_map(|status| What::Exit { status }),
+    ]
+}
+
+/// Any event that has a record.
+pub(crate) fn wire_event() -> impl Strategy<Value = WireEvent> {
+    let frames = prop::collection::vec(any::<u64>(), 0..=128)
+        .prop_map(|frames| frames.into_iter().flat_map(u64::to_ne_bytes).collect());
+    (what(), any::<u64>(), any::<u32>(), any::<u32>(), frames).prop_map(
+        |(what, time, process, thread, frames)| WireEvent { what, time, process, thread, frames },
+    )
+}

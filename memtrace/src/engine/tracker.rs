@@ -1,0 +1,333 @@
+//! Events in, tables, snapshots out.
+
+use super::census::process_snapshot;
+use super::code::CodeMap;
+use super::hash::random_seed;
+use super::heap::blocks::Block;
+use super::heap::live::Resize;
+use super::limits::Limits;
+use super::process::{Process, Space};
+use super::slab::Slab;
+use super::snapshot::{Bounds, ProcessSnapshot, Snapshot, SnapshotOptions, State};
+use super::stacks::Stacks;
+use crate::model::event::{Allocation, Event, What};
+use crate::model::ids::{ModuleId, Nanos, Pid};
+use crate::model::module::Module;
+use crate::model::process::Usage;
+use memtrace_common::wire::Loss;
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The engine: folds events into tables. Total in every respect; see [`Limits`] for its bounds.
+///
+/// What the daemon has to do:
+/// - [`What::ProcessSeen`] is what makes a process watched; without it its events are only counted.
+/// - A child that is to be watched must be seen right after its [`What::Fork`], before the next
+///   event is applied: it starts with a copy of what its parent holds at that moment.
+/// - [`What::Mappings`] should come before the first allocation, and again when code was mapped.
+/// - [`Self::take_forgotten`] should be called between drains, and [`Self::forget`] some time after
+///   a process has gone.
+#[derive(Debug)]
+pub struct Tracker {
+    pub(super) limits: Limits,
+    pub(super) seed: u64,
+    pub(super) pids: HashMap<Pid, usize>,
+    /// The process of the last event, as the next one is mostly of the same.
+    pub(super) last: Option<(Pid, usize)>,
+    pub(super) processes: Slab<Process>,
+    pub(super) spaces: Slab<Space>,
+    pub(super) closed: VecDeque<Closed>,
+    /// Children that were announced by their parents and not seen yet.
+    pub(super) announced: VecDeque<Announced>,
+    pub(super) stacks: Stacks,
+    pub(super) forgotten: Vec<(Pid, u64)>,
+    /// Blocks in all tables.
+    pub(super) blocks: usize,
+    /// Stack ids in all tables.
+    pub(super) stack_ids: usize,
+    pub(super) began: Option<Nanos>,
+    pub(super) order: u64,
+    pub(super) modules: Vec<Arc<Module>>,
+    /// `modules` as last handed out.
+    shared_modules: Option<Arc<[Arc<Module>]>>,
+    losses: [u64; Loss::ALL.len()],
+    pub(super) unknown_stacks: u64,
+    undecodable: u64,
+    events: u64,
+    pub(super) bounds: Bounds,
+}
+
+/// The last look at a program that has ended while its pid lives on.
+#[derive(Debug)]
+pub(super) struct Closed {
+    pub(super) order: u64,
+    pub(super) snapshot: ProcessSnapshot,
+}
+
+/// A child of a watched process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Announced {
+    pub(super) child: Pid,
+    pub(super) parent: Pid,
+    /// The parent's place in the order of first sight: the parent must still be the same program.
+    pub(super) parent_order: u64,
+    pub(super) shares_memory: bool,
+}
+
+impl Tracker {
+    /// An engine that knows nothing yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            seed: random_seed(),
+            pids: HashMap::new(),
+            last: None,
+            processes: Slab::default(),
+            spaces: Slab::default(),
+            closed: VecDeque::new(),
+            announced: VecDeque::new(),
+            stacks: Stacks::new(limits.max_stacks),
+            forgotten: Vec::new(),
+            blocks: 0,
+            stack_ids: 0,
+            began: None,
+            order: 0,
+            modules: Vec::new(),
+            shared_modules: None,
+            losses: [0; Loss::ALL.len()],
+            unknown_stacks: 0,
+            undecodable: 0,
+            events: 0,
+            bounds: Bounds::default(),
+        }
+    }
+
+    /// Takes in one event.
+    pub fn apply(&mut self, event: &Event<'_>) {
+        self.began.get_or_insert(event.time);
+        let (time, pid) = (event.time, event.process);
+        match &event.what {
+            What::ProcessSeen(info) => self.process_seen(info, time),
+            What::ModuleSeen(module) => self.module_seen(module),
+            What::Lost { cause, count } => {
+                let lost = &mut self.losses[*cause as usize];
+                *lost = lost.saturating_add(*count);
+            }
+            What::Mark => self.mark(time),
+            What::BreakSeen { end, .. } => {
+                self.map_with(pid, |space| space.ranges.set_break(*end));
+            }
+            What::Mappings(mappings) => self.mappings_seen(pid, &CodeMap::new(mappings)),
+            What::Usage(usage) => self.usage_seen(pid, usage),
+            what => {
+                self.events += 1;
+                self.apply_record(pid, time, what);
+            }
+        }
+    }
+
+    /// What comes from the ring.
+    #[inline]
+    fn apply_record(&mut self, pid: Pid, time: Nanos, what: &What<'_>) {
+        match what {
+            What::Allocation(allocation) => self.allocation(pid, time, allocation),
+            What::Free(free) => self.heap_with(pid, |space, _| {
+                space.heap.free(free.address, free.inside_allocator);
+            }),
+            What::Reallocation(call) => {
+                self.reallocation(pid, time, call.old_address, call.entered, &call.new);
+            }
+            What::Map(map) => self.map_with(pid, |space| space.ranges.map(map, time)),
+            What::Unmap(unmap) => self.map_with(pid, |space| space.ranges.unmap(unmap)),
+            What::Remap(remap) => self.map_with(pid, |space| space.ranges.remap(remap, time)),
+            What::Break { end } => self.map_with(pid, |space| space.ranges.set_break(*end)),
+            What::Fork(fork) => self.fork(pid, *fork),
+            What::Exec => self.exec(pid, time),
+            What::Exit { status } => self.exit(pid, time, *status),
+            _ => {}
+        }
+    }
+
+    /// A record could not be decoded.
+    pub const fn count_undecodable(&mut self) {
+        self.undecodable += 1;
+    }
+
+    /// Whether events of `pid` are taken in.
+    #[must_use]
+    pub fn is_watched(&self, pid: Pid) -> bool {
+        self.pids.contains_key(&pid)
+    }
+
+    /// Live blocks of all processes.
+    #[must_use]
+    pub const fn live_blocks(&self) -> usize {
+        self.blocks
+    }
+
+    /// The stack ids that are not known (any more), with the processes that cited them or may cite
+    /// them, since the last call: the kernel side must send these stacks again, so their ids are to
+    /// be deleted from its table.
+    pub fn take_forgotten(&mut self) -> Vec<(Pid, u64)> {
+        let mut forgotten = std::mem::take(&mut self.forgotten);
+        forgotten.sort_unstable();
+        forgotten.dedup();
+        forgotten
+    }
+
+    /// Bytes that all tables take, about; the block tables exactly.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let stack = size_of::<super::snapshot::StackSnapshot>();
+        self.spaces.iter().map(Space::memory_bytes).sum::<usize>()
+            + self
+                .processes
+                .iter()
+                .map(|p| size_of::<Process>() + p.wires.memory_bytes())
+                .sum::<usize>()
+            + self.stacks.memory_bytes()
+            + self
+                .closed
+                .iter()
+                .map(|c| size_of::<Closed>() + c.snapshot.stacks.len() * stack)
+                .sum::<usize>()
+            + self.forgotten.capacity() * size_of::<(Pid, u64)>()
+    }
+
+    /// Everything as it is at `time` (which should be the latest event's).
+    pub fn snapshot(&mut self, time: Nanos, options: &SnapshotOptions) -> Snapshot {
+        let mut processes: Vec<(u64, ProcessSnapshot)> =
+            self.closed.iter().map(|closed| (closed.order, closed.snapshot.clone())).collect();
+        for process in self.processes.iter() {
+            let space = self.spaces.get(process.space);
+            let snapshot = process_snapshot(process, space, &self.stacks, time, options);
+            processes.push((process.order, snapshot));
+        }
+        processes.sort_by_key(|(order, _)| *order);
+        Snapshot {
+            time,
+            began: self.began.unwrap_or(time),
+            options: *options,
+            processes: processes.into_iter().map(|(_, process)| process).collect(),
+            modules: self.modules(),
+            losses: Loss::ALL.into_iter().zip(self.losses).collect(),
+            unknown_stacks: self.unknown_stacks,
+            undecodable: self.undecodable,
+            events: self.events,
+            bounds: Bounds { refused_stacks: self.stacks.refused, ..self.bounds },
+        }
+    }
+
+    fn modules(&mut self) -> Arc<[Arc<Module>]> {
+        let modules = &self.modules;
+        Arc::clone(self.shared_modules.get_or_insert_with(|| modules.as_slice().into()))
+    }
+
+    fn allocation(&mut self, pid: Pid, time: Nanos, allocation: &Allocation<'_>) {
+        let Some(process) = self.find_for_stack(pid, &allocation.stack) else { return };
+        let block = self.new_block(process, time, allocation);
+        self.in_space(process, |space, has_room| space.heap.allocate(block, has_room));
+    }
+
+    fn reallocation(
+        &mut self,
+        pid: Pid,
+        time: Nanos,
+        old_address: u64,
+        entered: Nanos,
+        new: &Allocation<'_>,
+    ) {
+        let Some(process) = self.find_for_stack(pid, &new.stack) else { return };
+        let resize = Resize { old_address, entered, new: self.new_block(process, time, new) };
+        self.in_space(process, |space, has_room| space.heap.reallocate(&resize, has_room));
+    }
+
+    /// The block of an allocation, with the number of its stack. A call that failed needs none, but
+    /// frames that came with it must be learned.
+    fn new_block(&mut self, process: usize, time: Nanos, allocation: &Allocation<'_>) -> Block {
+        let Allocation { address, size, function, stack, .. } = *allocation;
+        let is_wanted = address != 0 || !stack.frames.is_empty();
+        let number = is_wanted.then(|| self.stack_number(process, function, &stack)).flatten();
+        Block { address, size, stack: number.unwrap_or(u32::MAX), born: time }
+    }
+
+    fn module_seen(&mut self, module: &Arc<Module>) {
+        let number = module.id.0 as usize;
+        if number >= self.limits.max_modules {
+            self.bounds.refused_modules += 1;
+            return;
+        }
+        while self.modules.len() <= number {
+            let id = ModuleId(self.modules.len() as u32);
+            self.modules.push(Arc::new(Module { id, path: PathBuf::new(), build_id: None }));
+        }
+        self.modules[number] = Arc::clone(module);
+        self.shared_modules = None;
+    }
+
+    fn usage_seen(&mut self, pid: Pid, usage: &Usage) {
+        let Some(process) = self.find(pid) else { return };
+        let Some(process) = self.processes.get_mut(process) else { return };
+        process.usage_first.get_or_insert(*usage);
+        process.usage_last = Some(*usage);
+        if process.owns_space
+            && let Some(space) = self.spaces.get_mut(process.space)
+        {
+            space.history.first_resident(usage.resident);
+        }
+    }
+
+    fn mark(&mut self, time: Nanos) {
+        for process in self.processes.iter() {
+            if process.owns_space
+                && process.state == State::Running
+                && let Some(space) = self.spaces.get_mut(process.space)
+            {
+                space.mark(time, process.usage_last.map(|usage| usage.resident));
+            }
+        }
+    }
+
+    /// Where the process with this pid is; an event of an unknown one is counted.
+    #[inline]
+    pub(super) fn find(&mut self, pid: Pid) -> Option<usize> {
+        if let Some((last, process)) = self.last
+            && last == pid
+        {
+            return Some(process);
+        }
+        let Some(&process) = self.pids.get(&pid) else {
+            self.bounds.foreign_events += 1;
+            return None;
+        };
+        self.last = Some((pid, process));
+        Some(process)
+    }
+
+    fn map_with(&mut self, pid: Pid, change: impl FnOnce(&mut Space)) {
+        if let Some(process) = self.find(pid)
+            && let Some(process) = self.processes.get(process)
+            && let Some(space) = self.spaces.get_mut(process.space)
+        {
+            change(space);
+        }
+    }
+
+    fn heap_with(&mut self, pid: Pid, change: impl FnOnce(&mut Space, bool)) {
+        if let Some(process) = self.find(pid) {
+            self.in_space(process, change);
+        }
+    }
+
+    /// Changes a process's heap; `change` is told whether there is room for one more block.
+    fn in_space(&mut self, process: usize, change: impl FnOnce(&mut Space, bool)) {
+        let Some(process) = self.processes.get(process) else { return };
+        let Some(space) = self.spaces.get_mut(process.space) else { return };
+        let before = space.heap.blocks().len();
+        change(space, self.blocks < self.limits.max_blocks);
+        self.blocks = self.blocks + space.heap.blocks().len() - before;
+        self.bounds.unsupported_blocks += space.heap.take_unsupported();
+    }
+}
