@@ -1,5 +1,10 @@
 //! Snapshots made by hand, and a symbolizer that knows their names.
-#![allow(dead_code, unreachable_pub, reason = "each test program uses some of it")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "fixtures: each test program uses some"
+)]
 
 use jiff::Timestamp;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
@@ -142,7 +147,7 @@ pub fn stack(number: u32, frames: Arc<[Frame]>, blocks: u64, size: u64) -> Stack
 
 /// Totals that agree with `stacks`.
 pub fn totals(stacks: &[StackSnapshot]) -> HeapTotals {
-    let sum = |of: fn(&StackSnapshot) -> u64| stacks.iter().map(of).sum();
+    let sum = |of: fn(&StackSnapshot) -> u64| stacks.iter().map(of).fold(0, u64::saturating_add);
     HeapTotals {
         live_bytes: sum(|stack| stack.live_bytes),
         live_blocks: sum(|stack| stack.live_blocks),

@@ -69,7 +69,7 @@ fn one_of_several(process: &ProcessReport, style: TextStyle) -> Vec<String> {
 fn verdict(process: &ProcessReport) -> String {
     let first = process.explanation.first().map_or("", String::as_str);
     let end = header::end(process).map_or_else(String::new, |end| format!(" ({end})"));
-    format!("{}: {first}.{end}", process.verdict.words())
+    format!("{}{end}: {first}.", process.verdict.words())
 }
 
 fn memory(process: &ProcessReport) -> String {

@@ -1,0 +1,378 @@
+//! JSON reports: the keys are those that `docs/report-json.md` lists, the sums add up.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod report_fixtures;
+
+use memtrace::engine::snapshot::{Snapshot, State};
+use memtrace::model::frame::Frame;
+use memtrace::report::{JsonWriter, ReportOptions, ReportWriter, TracerFacts};
+use memtrace_common::function::FunctionId;
+use memtrace_common::wire::Loss;
+use report_fixtures::*;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+const DOCUMENT: &str = include_str!("../../docs/report-json.md");
+
+fn json(snapshot: &Snapshot, options: &ReportOptions, facts: &TracerFacts) -> Value {
+    let mut out = Vec::new();
+    JsonWriter.write(&report(snapshot, options, facts), &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(text.matches('\n').count(), 1, "one line");
+    assert!(text.ends_with('\n'));
+    serde_json::from_str(&text).unwrap()
+}
+
+/// A report in which every array has an element and every object is there.
+fn everything() -> Value {
+    let mut process = leaking();
+    process.stacks[1].blocks = vec![block(0x5555_0000, 16, BEGAN)];
+    json(&snapshot(vec![process]), &ReportOptions { show_blocks: 1, ..last() }, &facts())
+}
+
+/// The keys of every object below `value`, by path.
+fn keys_of(value: &Value, path: &str, keys: &mut BTreeMap<String, BTreeSet<String>>) {
+    match value {
+        Value::Array(items) => {
+            items.iter().for_each(|item| keys_of(item, &format!("{path}[]"), keys));
+        }
+        Value::Object(members) => {
+            let path = alias(path);
+            let all: BTreeSet<String> = members.keys().cloned().collect();
+            let before = keys.insert(path.clone(), all.clone());
+            assert!(before.is_none_or(|before| before == all), "{path} always has the same keys");
+            for (key, member) in members {
+                let dot = if path.is_empty() { "" } else { "." };
+                keys_of(member, &format!("{path}{dot}{key}"), keys);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Paths whose keys the document lists under another path.
+fn alias(path: &str) -> String {
+    match path {
+        "processes[].memory_at_attach" => "processes[].memory".to_owned(),
+        "processes[].young" | "processes[].filtered" => "processes[].others".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// One row of the document's tables.
+struct Row {
+    key: String,
+    kind: String,
+}
+
+fn documented() -> BTreeMap<String, Vec<Row>> {
+    let mut tables: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    let mut path = None;
+    for line in DOCUMENT.lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            path = match heading {
+                "Report" => Some(String::new()),
+                _ => heading.strip_prefix('`').map(|rest| rest.trim_end_matches('`').to_owned()),
+            };
+        }
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if let (Some(path), [_, key, kind, _unit, meaning, _]) = (&path, cells.as_slice())
+            && let Some(key) = key.strip_prefix('`')
+        {
+            assert!(!meaning.is_empty(), "{key} has a meaning");
+            let row = Row { key: key.trim_end_matches('`').to_owned(), kind: (*kind).to_owned() };
+            tables.entry(path.clone()).or_default().push(row);
+        }
+    }
+    tables
+}
+
+#[test]
+fn the_document_and_the_output_have_the_same_keys() {
+    let mut written = BTreeMap::new();
+    keys_of(&everything(), "", &mut written);
+    let documented: BTreeMap<String, BTreeSet<String>> = documented()
+        .into_iter()
+        .map(|(path, rows)| (path, rows.into_iter().map(|row| row.key).collect()))
+        .collect();
+    assert_eq!(written, documented);
+}
+
+#[test]
+fn values_have_the_documented_types() {
+    let report = everything();
+    let tables = documented();
+    check_types(&report, "", &tables);
+    let mut ended = process(1, "x", vec![]);
+    (ended.usage_first, ended.usage_last) = (None, None);
+    ended.state = State::Exited(None);
+    ended.info = Arc::default();
+    let facts = TracerFacts { link: None, target_cost_cores: None, cpu_seconds: 0.5, ..facts() };
+    check_types(&json(&snapshot(vec![ended]), &last(), &facts), "", &tables);
+}
+
+fn check_types(value: &Value, path: &str, tables: &BTreeMap<String, Vec<Row>>) {
+    match value {
+        Value::Array(items) => {
+            items.iter().for_each(|item| check_types(item, &format!("{path}[]"), tables));
+        }
+        Value::Object(members) => {
+            for row in &tables[&alias(path)] {
+                let member = &members[&row.key];
+                assert!(
+                    has_type(member, &row.kind),
+                    "{path}.{} is {member}, not {}",
+                    row.key,
+                    row.kind
+                );
+                let dot = if path.is_empty() { "" } else { "." };
+                check_types(member, &format!("{path}{dot}{}", row.key), tables);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn has_type(value: &Value, kind: &str) -> bool {
+    let (kind, nullable) = match kind.strip_suffix(" or null") {
+        Some(kind) => (kind, true),
+        None => (kind, false),
+    };
+    match value {
+        Value::Null => nullable,
+        Value::Bool(_) => kind == "boolean",
+        Value::String(_) => kind == "string",
+        Value::Number(number) => kind == "number" || (kind == "integer" && !number.is_f64()),
+        Value::Array(items) => {
+            kind == "array" || (kind == "array of strings" && items.iter().all(Value::is_string))
+        }
+        Value::Object(_) => kind == "object",
+    }
+}
+
+#[test]
+fn keys_come_in_the_promised_order() {
+    let mut out = Vec::new();
+    JsonWriter.write(&report(&snapshot(vec![leaking()]), &last(), &facts()), &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let orders = [
+        vec!["schema", "kind", "sequence", "time", "uptime_s", "tracer", "processes", "loss"],
+        vec![
+            "version",
+            "kernel",
+            "link",
+            "sample_interval_bytes",
+            "unwind",
+            "cpu_s",
+            "rss_bytes",
+            "events",
+            "events_per_s",
+            "target_cost_cores",
+        ],
+        vec![
+            "pid",
+            "start_time",
+            "comm",
+            "exe",
+            "cmdline",
+            "uid",
+            "cgroup",
+            "state",
+            "exit_status",
+            "heap",
+            "mappings",
+            "rss_bytes",
+            "rss_at_attach_bytes",
+            "verdict",
+            "stacks",
+        ],
+        vec![
+            "peak_bytes",
+            "allocated_bytes",
+            "allocated_blocks",
+            "freed_bytes",
+            "freed_blocks",
+            "unknown_frees",
+            "missed_frees",
+            "failed",
+        ],
+        vec![
+            "id",
+            "function",
+            "live_bytes",
+            "live_blocks",
+            "peak_bytes",
+            "allocated_bytes",
+            "allocated_blocks",
+            "oldest_age_s",
+            "newest_age_s",
+            "growth_bytes_per_s",
+            "verdict",
+            "complete",
+            "frames",
+            "function",
+            "module",
+            "build_id",
+            "offset",
+            "file",
+            "line",
+            "inlined",
+        ],
+    ];
+    for order in orders {
+        let first = format!("\"{}\":", order[0]);
+        let mut rest = &text[text.find(&first).unwrap()..];
+        for key in &order {
+            let key = format!("\"{key}\":");
+            let place = rest.find(&key).unwrap_or_else(|| panic!("{key} in order {order:?}"));
+            rest = &rest[place + key.len()..];
+        }
+    }
+}
+
+#[test]
+fn sums_over_stacks_are_the_totals() {
+    let mut process = leaking();
+    let mut other = stack(99, leak_frames(), 7, 100);
+    other.function = FunctionId::CALLOC;
+    let mut dead = stack(100, Arc::from([Frame::Unmapped(1)]), 0, 0);
+    (dead.allocated_blocks, dead.allocated_bytes) = (50, 5000);
+    (dead.freed_blocks, dead.freed_bytes) = (50, 5000);
+    process.stacks.extend([other, dead]);
+    for stack in &mut process.stacks {
+        (stack.young_bytes, stack.young_blocks) = (0, 0);
+    }
+    process.heap = totals(&process.stacks);
+    let mut snapshot = snapshot(vec![process]);
+    snapshot.options.min_age = 0;
+    let report = json(&snapshot, &ReportOptions { top: 0, ..last() }, &facts());
+    let process = &report["processes"][0];
+    let stacks = process["stacks"].as_array().unwrap();
+    assert_eq!(stacks.len(), 16);
+    for key in [
+        "live_bytes",
+        "live_blocks",
+        "peak_bytes",
+        "allocated_bytes",
+        "allocated_blocks",
+        "freed_bytes",
+        "freed_blocks",
+    ] {
+        let sum: u64 = stacks.iter().map(|stack| stack[key].as_u64().unwrap()).sum();
+        assert_eq!(Some(sum), process["heap"][key].as_u64(), "{key}");
+    }
+    let ids: BTreeSet<&str> = stacks.iter().map(|stack| stack["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 16, "equal frames of malloc and calloc are separate");
+}
+
+#[test]
+fn every_live_block_is_somewhere_once() {
+    let mut process = leaking();
+    for stack in &mut process.stacks {
+        (stack.filtered_blocks, stack.filtered_bytes) =
+            (1.min(stack.live_blocks - stack.young_blocks), 3);
+    }
+    process.stacks[0].filtered_bytes = 0;
+    for top in [0, 1, 3, 10, 100] {
+        let report =
+            json(&snapshot(vec![process.clone()]), &ReportOptions { top, ..last() }, &facts());
+        let process = &report["processes"][0];
+        for (unit, key) in [("bytes", "live_bytes"), ("blocks", "live_blocks")] {
+            let listed: u64 = process["stacks"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|s| s[key].as_u64().unwrap())
+                .sum();
+            let apart: u64 = ["others", "young", "filtered"]
+                .iter()
+                .map(|group| process[group][unit].as_u64().unwrap())
+                .sum();
+            assert_eq!(Some(listed + apart), process["heap"][key].as_u64(), "top {top}, {unit}");
+        }
+    }
+}
+
+#[test]
+fn unknown_values_are_null() {
+    let mut process = process(
+        1,
+        "x",
+        vec![stack(
+            0,
+            Arc::from([
+                Frame::Unmapped(0x7f00_1234),
+                in_file(LIBC, 4),
+                in_file(memtrace::model::ids::ModuleId(77), 9),
+            ]),
+            1,
+            8,
+        )],
+    );
+    process.usage_last = None;
+    process.growth.bytes_per_second = None;
+    let report = json(&snapshot(vec![process]), &last(), &facts());
+    let process = &report["processes"][0];
+    assert!(process["cmdline"].is_null() && process["rss_bytes"].is_null());
+    assert!(process["exit_status"].is_null() && process["growth_bytes_per_s"].is_null());
+    let frames = &process["stacks"][0]["frames"];
+    assert!(frames[0]["module"].is_null() && frames[0]["offset"].is_null());
+    assert_eq!(frames[0]["address"], "0x7f001234");
+    assert!(frames[1]["function"].is_null());
+    assert_eq!((&frames[1]["module"], &frames[1]["offset"]), (&"libc.so.6".into(), &4.into()));
+    assert_eq!(frames[1]["missing"], "no symbol covers it");
+    assert!(frames[2]["module"].is_null() && frames[2]["function"].is_null());
+}
+
+#[test]
+fn ends_are_told_as_a_shell_does() {
+    let of = |state| {
+        let mut process = process(1, "x", vec![]);
+        process.state = state;
+        let report = json(&snapshot(vec![process]), &last(), &facts());
+        let process = report["processes"][0].clone();
+        ["state", "end", "exit_status", "exit_signal"].map(|key| process[key].clone())
+    };
+    let null = Value::Null;
+    let value = |text: &str| Value::from(text);
+    assert_eq!(of(State::Running), [value("running"), null.clone(), null.clone(), null.clone()]);
+    assert_eq!(
+        of(State::Exited(Some(3 << 8))),
+        [value("exited"), value("exit"), 3.into(), null.clone()]
+    );
+    assert_eq!(
+        of(State::Exited(Some(0x80 | 11))),
+        [value("exited"), value("signal"), 139.into(), 11.into()]
+    );
+    assert_eq!(
+        of(State::Exited(None)),
+        [value("exited"), value("unknown"), null.clone(), null.clone()]
+    );
+    assert_eq!(of(State::Execed), [value("exited"), value("exec"), null.clone(), null]);
+}
+
+#[test]
+fn losses_are_counted_by_cause() {
+    let mut snapshot = snapshot(vec![leaking()]);
+    snapshot.losses = Loss::ALL.iter().map(|cause| (*cause, 1 + *cause as u64)).collect();
+    (snapshot.unknown_stacks, snapshot.undecodable) = (100, 1000);
+    snapshot.processes[0].heap.evicted_blocks = 4;
+    let loss = json(&snapshot, &last(), &facts())["loss"].clone();
+    assert_eq!(loss["evicted_blocks"], 4);
+    let causes: u64 =
+        loss["by_cause"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(causes, loss["events"].as_u64().unwrap() + loss["stacks"].as_u64().unwrap());
+    assert_eq!(loss["by_cause"]["ring_full_free"], 2);
+    assert_eq!(loss["stacks"], 109);
+}
+
+#[test]
+fn a_whole_report() {
+    let mut snapshot = snapshot(vec![leaking()]);
+    snapshot.processes[0].stacks.truncate(3);
+    let mut out = Vec::new();
+    JsonWriter.write(&report(&snapshot, &last(), &facts()), &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap().replace(",\"", ",\n\"");
+    insta::assert_snapshot!(text);
+}

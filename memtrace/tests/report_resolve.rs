@@ -1,0 +1,119 @@
+//! Which stacks are chosen, in which order, and what the symbolizer is asked.
+
+mod report_fixtures;
+
+use memtrace::engine::snapshot::StackSnapshot;
+use memtrace::model::ids::SECOND;
+use memtrace::report::{ReportOptions, Sort, StackVerdict, Verdict, resolve};
+use report_fixtures::*;
+use std::sync::Arc;
+
+fn options(top: usize, sort: Sort) -> ReportOptions {
+    ReportOptions { top, sort, ..last() }
+}
+
+#[test]
+fn only_listed_frames_are_resolved_once_and_module_by_module() {
+    let mut symbolizer = symbolizer();
+    let twice = snapshot(vec![leaking(), leaking()]);
+    let _ = resolve(&twice, &mut symbolizer, &options(2, Sort::Growth), &facts());
+    assert_eq!(
+        symbolizer.calls,
+        [(PROGRAM, vec![0x1200, 0x1400, 0x1600]), (LIBC, vec![0x89134]), (MAGICK, vec![0x4440]),]
+    );
+}
+
+fn order(stacks: Vec<StackSnapshot>, sort: Sort) -> Vec<u64> {
+    let report = report(&snapshot(vec![process(1, "x", stacks)]), &options(10, sort), &facts());
+    report.processes[0].stacks.iter().map(|stack| stack.live_blocks).collect()
+}
+
+#[test]
+fn stacks_come_in_the_order_asked_for() {
+    let mut grows = stack(0, leak_frames(), 5, 10);
+    grows.growth = growth(100_000, 6, 6);
+    let mut shrinks = stack(1, leak_frames(), 1, 2000);
+    shrinks.growth = growth(-100_000, 0, 6);
+    let mut old = stack(2, leak_frames(), 20, 1);
+    old.oldest = Some(BEGAN);
+    let stacks = vec![shrinks, old, grows];
+    assert_eq!(order(stacks.clone(), Sort::Growth), [5, 20, 1]);
+    assert_eq!(order(stacks.clone(), Sort::Bytes), [1, 5, 20]);
+    assert_eq!(order(stacks.clone(), Sort::Blocks), [20, 5, 1]);
+    assert_eq!(order(stacks, Sort::Age), [20, 1, 5]);
+}
+
+#[test]
+fn young_blocks_are_apart_and_stacks_of_them_alone_are_not_listed() {
+    let report = report(&snapshot(vec![leaking()]), &options(0, Sort::Growth), &facts());
+    let process = &report.processes[0];
+    assert_eq!(process.stacks.len(), 13);
+    assert!(process.stacks.iter().all(|stack| stack.live_blocks > 0));
+    assert_eq!((process.young.stacks, process.young.blocks, process.only_young), (1, 41_870, 1));
+    assert_eq!(process.others.stacks, 0);
+}
+
+#[test]
+fn what_is_cut_off_is_summed_up() {
+    let report = report(&snapshot(vec![leaking()]), &options(1, Sort::Bytes), &facts());
+    let process = &report.processes[0];
+    assert_eq!(process.stacks.len(), 1);
+    assert_eq!((process.others.stacks, process.others.blocks), (12, 510));
+    assert_eq!(process.others.bytes, 400 * 4096 + 110 * 64);
+    assert_eq!(process.others_growing, 0);
+}
+
+#[test]
+fn processes_come_by_growth() {
+    let mut small = process(1, "small", vec![]);
+    small.growth = growth(-5, 0, 6);
+    let report =
+        report(&snapshot(vec![small, process(2, "flat", vec![]), leaking()]), &last(), &facts());
+    let pids: Vec<u32> = report.processes.iter().map(|process| process.pid).collect();
+    assert_eq!(pids, [1234, 2, 1]);
+}
+
+#[test]
+fn verdicts_are_those_of_the_figures() {
+    let report = report(&snapshot(vec![leaking()]), &last(), &facts());
+    let process = &report.processes[0];
+    assert_eq!(process.verdict, Verdict::Growing);
+    let verdicts: Vec<_> = process.stacks.iter().take(2).map(|stack| stack.verdict).collect();
+    assert_eq!(verdicts, [StackVerdict::Growing, StackVerdict::Steady]);
+    assert!(!report.is_degraded());
+}
+
+#[test]
+fn evicted_blocks_degrade_their_process_alone() {
+    let mut bad = leaking();
+    bad.heap.evicted_blocks = bad.heap.allocated_blocks / 50;
+    let report = report(&snapshot(vec![bad, process(2, "y", vec![])]), &last(), &facts());
+    assert_eq!(report.processes[0].verdict, Verdict::Degraded);
+    assert_eq!(report.processes[1].verdict, Verdict::Steady);
+    assert!(report.is_degraded());
+}
+
+#[test]
+fn odd_snapshots_do_no_harm() {
+    let mut odd = stack(0, Arc::from([]), 1, 1);
+    (odd.young_bytes, odd.young_blocks) = (u64::MAX, u64::MAX);
+    (odd.filtered_bytes, odd.filtered_blocks) = (u64::MAX, u64::MAX);
+    (odd.allocated_blocks, odd.freed_blocks) = (u64::MAX, u64::MAX);
+    (odd.oldest, odd.newest) = (Some(u64::MAX), Some(u64::MAX));
+    odd.growth = growth(i64::MIN, u32::MAX, u32::MAX);
+    let mut process = process(1, "x", vec![odd.clone(), odd, stack(1, leak_frames(), 1, 1)]);
+    process.growth = growth(i64::MAX, u32::MAX, u32::MAX);
+    process.resident_growth = growth(i64::MIN, 0, 9);
+    (process.seen, process.until) = (u64::MAX, 0);
+    process.heap.unknown_frees = u64::MAX;
+    process.heap.evicted_blocks = u64::MAX;
+    let mut snapshot = snapshot(vec![process.clone(), process]);
+    (snapshot.began, snapshot.time) = (u64::MAX, 0);
+    snapshot.options.min_age = 5 * SECOND;
+    (snapshot.undecodable, snapshot.unknown_stacks) = (u64::MAX, u64::MAX);
+    for is_final in [true, false] {
+        let report =
+            report(&snapshot, &ReportOptions { is_final, ..options(0, Sort::Age) }, &facts());
+        assert!(text(&report, memtrace::report::TextStyle::default()).contains("pid 1"));
+    }
+}
