@@ -38,7 +38,7 @@ enum Chore {
     Test {
         #[command(flatten)]
         install: Install,
-        /// Succeed although the tests that trace processes were not run for want of root
+        /// Leave out the tests that trace processes, which need root
         #[arg(long)]
         unprivileged: bool,
         /// Run only the tests whose names contain this, and no other check

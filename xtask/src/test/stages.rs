@@ -48,7 +48,15 @@ pub(super) fn all(filter: Option<&str>) -> Vec<Stage> {
 }
 
 fn check(arguments: &[&str]) -> Result<Tally> {
-    run(elevate::cargo()?.args(arguments)).map(|()| Tally::ONE)
+    run(cargo_without_object()?.args(arguments)).map(|()| Tally::ONE)
+}
+
+/// For what only looks at the code: cargo keeps a build of its own for clippy and for documentation,
+/// and each would have an eBPF object of its own, made from `core` up.
+fn cargo_without_object() -> Result<Command> {
+    let mut cargo = elevate::cargo()?;
+    cargo.env("AYA_BUILD_SKIP", "1");
+    Ok(cargo)
 }
 
 fn clippy_without_live() -> Result<Tally> {
@@ -72,12 +80,9 @@ fn tidy_stage() -> Result<Tally> {
     Ok(Tally::ONE)
 }
 
-/// Without the eBPF object: for documentation alone cargo configures the dependencies differently, and
-/// would build the object once more, from `core` up.
 fn documentation() -> Result<Tally> {
-    let mut cargo = elevate::cargo()?;
-    cargo.args(["doc", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").env("AYA_BUILD_SKIP", "1");
-    run(&mut cargo).map(|()| Tally::ONE)
+    let mut cargo = cargo_without_object()?;
+    run(cargo.args(["doc", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings")).map(|()| Tally::ONE)
 }
 
 fn unit_tests(filter: Option<&str>) -> Result<Tally> {
@@ -86,7 +91,6 @@ fn unit_tests(filter: Option<&str>) -> Result<Tally> {
     for name in integration_tests(|name| !is_privileged(name))? {
         cargo.args(["--test", &name]);
     }
-    // Also those of other packages than the default members' libraries and programs: none today.
     tally::run(cargo.arg("--").args(filter))
 }
 
@@ -135,8 +139,8 @@ fn integration_tests(wanted: fn(&str) -> bool) -> Result<Vec<String>> {
 /// Builds these tests of memtrace and returns their programs.
 fn build_tests(names: &[String]) -> Result<Vec<PathBuf>> {
     let mut cargo = elevate::cargo()?;
-    cargo.args(["test", "--package", "memtrace", "--no-run"]);
-    cargo.arg("--message-format=json-render-diagnostics");
+    // The same packages as for the unit tests, or cargo would configure and build it all anew.
+    cargo.args(["test", "--no-run", "--message-format=json-render-diagnostics"]);
     for name in names {
         cargo.args(["--test", name]);
     }
