@@ -1,1 +1,7 @@
 //! Floor 3: allocators, probe sites and links.
+
+pub mod allocator;
+pub mod elf;
+pub mod function_table;
+pub mod runtime;
+pub mod site;
