@@ -211,6 +211,9 @@ fn site(
 
 fn text(instruction: &Instruction) -> String {
     let mut formatted = String::new();
-    GasFormatter::new().format(instruction, &mut formatted);
+    let mut formatter = GasFormatter::new();
+    formatter.options_mut().set_branch_leading_zeros(false);
+    formatter.options_mut().set_uppercase_hex(false);
+    formatter.format(instruction, &mut formatted);
     formatted
 }
