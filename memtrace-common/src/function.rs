@@ -58,6 +58,14 @@ functions! {
     SDALLOCX = 14, "sdallocx";
     /// jemalloc `xallocx` (resizes in place, returns the new size).
     XALLOCX = 15, "xallocx";
+    /// C++ `operator new`, all forms, where it is no mere caller of `malloc`.
+    OPERATOR_NEW = 16, "operator new";
+    /// C++ `operator new[]`, likewise.
+    OPERATOR_NEW_ARRAY = 17, "operator new[]";
+    /// C++ `operator delete`, all forms, where it is no mere caller of `free`.
+    OPERATOR_DELETE = 18, "operator delete";
+    /// C++ `operator delete[]`, likewise.
+    OPERATOR_DELETE_ARRAY = 19, "operator delete[]";
 }
 
 #[cfg(test)]
@@ -66,7 +74,7 @@ mod tests {
 
     #[test]
     fn names_and_numbers_agree() {
-        for number in 0..=15 {
+        for number in 0..=19 {
             let function = FunctionId(number);
             assert_eq!(FunctionId::from_name(function.name()), Some(function));
         }

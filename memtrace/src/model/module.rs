@@ -18,6 +18,29 @@ impl BuildId {
         (1..=Self::MAX).contains(&bytes.len()).then(|| Self(bytes.into()))
     }
 
+    /// The build-id among ELF notes (a `PT_NOTE` segment's bytes, little-endian), where there is one.
+    ///
+    /// A note is three 4-byte words (name size, descriptor size, type), the name and the descriptor,
+    /// both padded to 4 bytes; `NT_GNU_BUILD_ID` is type 3 of the name `GNU\0` (elf(5)).
+    #[must_use]
+    pub fn from_notes(mut notes: &[u8]) -> Option<Self> {
+        const HEADER: usize = 12;
+        loop {
+            let word = |at: usize| {
+                let bytes = notes.get(at..at + 4)?.try_into().ok()?;
+                Some(u32::from_le_bytes(bytes))
+            };
+            let (name_size, size, kind) = (word(0)? as usize, word(4)? as usize, word(8)?);
+            let descriptor = HEADER.checked_add(name_size.checked_next_multiple_of(4)?)?;
+            let name = notes.get(HEADER..HEADER.checked_add(name_size)?)?;
+            let bytes = notes.get(descriptor..descriptor.checked_add(size)?)?;
+            if kind == 3 && name == b"GNU\0" {
+                return Self::new(bytes);
+            }
+            notes = notes.get(descriptor.checked_add(size.checked_next_multiple_of(4)?)?..)?;
+        }
+    }
+
     /// The bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -57,5 +80,40 @@ impl Module {
             || self.path.to_string_lossy().into_owned(),
             |name| name.to_string_lossy().into_owned(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BuildId;
+
+    fn note(name: &[u8], kind: u8, descriptor: &[u8]) -> Vec<u8> {
+        let mut note = vec![name.len() as u8, 0, 0, 0, descriptor.len() as u8, 0, 0, 0];
+        note.extend([kind, 0, 0, 0]);
+        for part in [name, descriptor] {
+            note.extend(part);
+            note.resize(note.len().next_multiple_of(4), 0);
+        }
+        note
+    }
+
+    #[test]
+    fn the_build_id_is_found_among_notes() {
+        let mut notes = note(b"GNU\0", 5, &[1; 16]);
+        notes.extend(note(b"Go\0\0", 3, b"abc"));
+        notes.extend(note(b"GNU\0", 3, &[0xab; 20]));
+        let id = BuildId::from_notes(&notes).unwrap();
+        assert_eq!(id.to_string(), "ab".repeat(20));
+    }
+
+    #[test]
+    fn broken_notes_have_none() {
+        let good = note(b"GNU\0", 3, &[0xab; 20]);
+        for length in 0..good.len() {
+            assert_eq!(BuildId::from_notes(&good[..length]), None, "{length}");
+        }
+        assert_eq!(BuildId::from_notes(&[0xff; 64]), None);
+        assert_eq!(BuildId::from_notes(&note(b"GNU\0", 3, &[])), None);
+        assert_eq!(BuildId::from_notes(&[0; 64]), None);
     }
 }

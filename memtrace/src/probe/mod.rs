@@ -2,3 +2,8 @@
 
 #[cfg(feature = "live")]
 pub mod live;
+pub mod allocator;
+pub mod elf;
+pub mod function_table;
+pub mod runtime;
+pub mod site;

@@ -1,0 +1,152 @@
+//! Looks into one file: are there allocators, and which?
+
+use super::identify::{self, Identity};
+use super::plan::plan;
+use super::{FoundAllocator, MappedFile, open};
+use crate::probe::elf::{Binding, Image, Kind, Symbol, Table};
+use crate::probe::function_table::AllocatorKind;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+
+/// Part of the reason given for a static program without symbols.
+pub(super) const STATIC_WITHOUT_SYMBOLS: &str = "statically linked and stripped";
+
+/// Why a file brought no allocator.
+pub(super) enum Miss {
+    /// It holds none.
+    NothingHere(String),
+    /// It holds one that cannot be probed.
+    NotProbed(String),
+}
+
+/// A function that a file defines.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Definition {
+    pub(super) address: u64,
+    pub(super) size: u64,
+    pub(super) kind: Kind,
+    pub(super) binding: Binding,
+}
+
+/// The functions of a file.
+#[derive(Debug, Default)]
+pub(super) struct Functions {
+    /// Those whose names some table knows.
+    pub(super) known: BTreeMap<String, Vec<Definition>>,
+    /// Entry and end of every global function, known or not, in order of address.
+    pub(super) global: Vec<(u64, u64)>,
+    /// Entries of all functions, in order.
+    pub(super) entries: Vec<u64>,
+}
+
+impl Functions {
+    pub(super) fn defines(&self, name: &str) -> bool {
+        self.known.contains_key(name)
+    }
+
+    pub(super) fn is_entry(&self, address: u64) -> bool {
+        self.entries.binary_search(&address).is_ok()
+    }
+}
+
+/// Finds and plans the allocators in `file`.
+pub(super) fn examine(file: &MappedFile) -> Result<Vec<FoundAllocator>, Miss> {
+    let nothing = |reason: String| Miss::NothingHere(reason);
+    let handle = open(file).map_err(|error| nothing(format!("cannot be opened: {error}")))?;
+    let image = Image::open(&handle).map_err(|error| nothing(error.to_string()))?;
+    let functions = functions(&image).map_err(nothing)?;
+    let identities = identify::identify(file, &image, &functions);
+    if identities.is_empty() {
+        return Err(why_none(&image, &functions));
+    }
+    let planned: Vec<FoundAllocator> =
+        identities.iter().map(|identity| plan(file, &image, &functions, identity)).collect();
+    let (probed, empty): (Vec<_>, Vec<_>) =
+        planned.into_iter().partition(|found| !found.functions.is_empty());
+    match empty.first() {
+        Some(found) if probed.is_empty() => Err(Miss::NotProbed(format!(
+            "{}: none of its functions can be probed ({})",
+            found.name,
+            found.skipped.first().map_or("no reason", |skipped| &skipped.reason)
+        ))),
+        _ => Ok(probed),
+    }
+}
+
+fn why_none(image: &Image<'_, File>, functions: &Functions) -> Miss {
+    if functions.defines("malloc") && functions.defines("free") && !identify::is_linker(image) {
+        return Miss::NotProbed(
+            "defines malloc and free, but is no allocator that memtrace knows".into(),
+        );
+    }
+    Miss::NothingHere(if image.is_static() && functions.entries.is_empty() {
+        STATIC_WITHOUT_SYMBOLS.into()
+    } else {
+        "none of them defined".into()
+    })
+}
+
+/// The functions of a file: what it exports and, for a program, whatever else it has.
+fn functions(image: &Image<'_, File>) -> Result<Functions, String> {
+    let names = known_names();
+    let mut functions = Functions::default();
+    let mut take = |symbol: Symbol<'_>| functions.take(&names, symbol);
+    image.each_symbol(Table::Dynamic, &mut take).map_err(|error| error.to_string())?;
+    // A shared library's own symbols are all exported; a program's are not, as nobody else needs
+    // them.
+    if image.is_program() && !functions.defines("malloc") {
+        let mut take = |symbol: Symbol<'_>| functions.take(&names, symbol);
+        image.each_symbol(Table::Static, &mut take).map_err(|error| error.to_string())?;
+    }
+    functions.entries.sort_unstable();
+    functions.entries.dedup();
+    functions.global.sort_unstable();
+    functions.global.dedup();
+    Ok(functions)
+}
+
+impl Functions {
+    fn take(&mut self, names: &BTreeSet<String>, symbol: Symbol<'_>) {
+        if symbol.kind == Kind::Other {
+            return;
+        }
+        self.entries.push(symbol.address);
+        if symbol.binding == Binding::Global {
+            self.global.push((symbol.address, symbol.address.saturating_add(symbol.size)));
+        }
+        let Some(name) = std::str::from_utf8(symbol.name).ok().and_then(|name| names.get(name))
+        else {
+            return;
+        };
+        let definition = Definition {
+            address: symbol.address,
+            size: symbol.size,
+            kind: symbol.kind,
+            binding: symbol.binding,
+        };
+        let definitions = self.known.entry(name.clone()).or_default();
+        if !definitions.iter().any(|other| other.address == definition.address) {
+            definitions.push(definition);
+        }
+    }
+}
+
+fn known_names() -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = identify::MARKS.iter().map(|&name| name.to_owned()).collect();
+    for kind in AllocatorKind::ALL {
+        for prefix in kind.prefixes() {
+            let rows = kind.rows().iter().map(|row| row.name);
+            let left_alone = kind.left_alone().iter().map(|&(name, _)| name);
+            let all = rows.chain(left_alone).chain(kind.neighbours().iter().copied());
+            names.extend(all.map(|name| format!("{prefix}{name}")));
+        }
+    }
+    names
+}
+
+impl Identity {
+    /// The name of the allocator's function `name` in this file.
+    pub(super) fn symbol(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+}

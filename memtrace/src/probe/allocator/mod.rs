@@ -1,0 +1,165 @@
+//! Finds the allocators of a process among the files that it maps, and plans their probes.
+//!
+//! Every allocator that is found is probed, each for itself: a program whose `malloc` is jemalloc
+//! may still reach the C library's own (`__libc_malloc`, a library bound before a preload), and one
+//! process can map two C libraries. Neither calls the other's public functions for its own work.
+
+mod examine;
+mod identify;
+mod plan;
+mod span;
+
+#[cfg(test)]
+mod tests;
+
+use super::function_table::{AllocatorKind, Row};
+use memtrace_common::site::Site;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+/// A file that a process maps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappedFile {
+    /// Its path as the process sees it; for people and for recognising names.
+    pub path: PathBuf,
+    /// Device, major and minor number.
+    pub device: (u32, u32),
+    /// Inode number.
+    pub inode: u64,
+    /// Where it can be opened now (`/proc/self/fd/N`, `/proc/PID/map_files/…`, or a path).
+    pub open_path: PathBuf,
+}
+
+/// An allocator with its probes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundAllocator {
+    /// Name and version for people: `glibc 2.36`.
+    pub name: String,
+    /// Which family.
+    pub kind: AllocatorKind,
+    /// The file that holds it.
+    pub file: MappedFile,
+    /// What is probed, in the table's order.
+    pub functions: Vec<PlannedFunction>,
+    /// What is not probed, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A function with its probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedFunction {
+    /// Its row in the table.
+    pub row: &'static Row,
+    /// The symbol, with its prefix.
+    pub symbol: String,
+    /// Other names of the same code: one probe serves them all.
+    pub aliases: Vec<String>,
+    /// Bytes from the function's entry to the probed instruction.
+    pub offset_in_function: u32,
+    /// Offset in the file of the probed instruction: where the link attaches.
+    pub file_offset: u64,
+    /// What the link's cookie says.
+    pub site: Site,
+    /// The return is probed too.
+    pub wants_return: bool,
+    /// The kernel emulates the probed instruction; otherwise it single-steps it, which is dear.
+    pub emulated: bool,
+    /// The probed instruction as gdb writes it.
+    pub instruction: String,
+}
+
+/// Something that is not probed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// A function's or file's name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What the search brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Discovery {
+    /// Allocators with at least one probe.
+    pub allocators: Vec<FoundAllocator>,
+    /// Files that define `malloc` but belong to no allocator that is known, or could not be probed.
+    pub not_probed: Vec<Skipped>,
+}
+
+/// Why no probes can be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum AllocatorError {
+    /// No file holds an allocator that is known.
+    #[error(
+        "no allocator found: looked for the functions of glibc, musl and jemalloc in {}{}",
+        join(.looked_in),
+        remedy(.looked_in)
+    )]
+    NoneFound {
+        /// Each file that was looked at, and what was found there.
+        looked_in: Vec<Skipped>,
+    },
+}
+
+fn join(looked_in: &[Skipped]) -> String {
+    const MOST: usize = 8;
+    if looked_in.is_empty() {
+        return "no file (the process maps none)".to_owned();
+    }
+    let mut names: Vec<String> = looked_in
+        .iter()
+        .take(MOST)
+        .map(|file| format!("{} ({})", file.name, file.reason))
+        .collect();
+    if looked_in.len() > MOST {
+        names.push(format!("and {} more", looked_in.len() - MOST));
+    }
+    names.join(", ")
+}
+
+fn remedy(looked_in: &[Skipped]) -> &'static str {
+    if looked_in.iter().any(|file| file.reason.contains(examine::STATIC_WITHOUT_SYMBOLS)) {
+        "; trace a build of the program that is not stripped"
+    } else {
+        ""
+    }
+}
+
+/// Finds every allocator among `files` and plans its probes. Files that occur twice are looked at
+/// once; the program's own file should come first, as it does in the dynamic linker's order.
+///
+/// # Errors
+/// When there is none, with what was looked for where.
+pub fn find(files: &[MappedFile]) -> Result<Discovery, AllocatorError> {
+    let mut discovery = Discovery::default();
+    let mut looked_in = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for file in files.iter().filter(|file| seen.insert((file.device, file.inode))) {
+        let name = file.path.display().to_string();
+        match examine::examine(file) {
+            Ok(found) => discovery.allocators.extend(found),
+            Err(examine::Miss::NothingHere(reason)) => looked_in.push(Skipped { name, reason }),
+            Err(examine::Miss::NotProbed(reason)) => {
+                discovery.not_probed.push(Skipped { name, reason });
+            }
+        }
+    }
+    if discovery.allocators.is_empty() {
+        looked_in.splice(0..0, discovery.not_probed);
+        return Err(AllocatorError::NoneFound { looked_in });
+    }
+    Ok(discovery)
+}
+
+/// Opens the file, if it is a regular one.
+pub(super) fn open(file: &MappedFile) -> std::io::Result<File> {
+    // Not to hang on a FIFO put in the file's place.
+    let handle =
+        OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&file.open_path)?;
+    if handle.metadata()?.is_file() {
+        Ok(handle)
+    } else {
+        Err(std::io::Error::other("no regular file"))
+    }
+}

@@ -1,0 +1,78 @@
+//! What a file tells the dynamic linker: needed libraries, its own name, and the slots to be filled.
+
+use super::ElfError;
+use super::image::{Image, records, string_at};
+use super::source::{Source, read};
+use object::LittleEndian as LE;
+use object::elf;
+use std::collections::BTreeMap;
+
+const MAX_DYNAMIC: u64 = 1 << 20;
+/// Large programs have a few hundred thousand relocations of 24 bytes, nearly all without symbols.
+const MAX_RELOCATIONS: u64 = 64 << 20;
+const MAX_DYNAMIC_SYMBOLS: u64 = 64 << 20;
+
+impl<S: Source + ?Sized> Image<'_, S> {
+    /// The names under `DT_NEEDED`, in the dynamic linker's search order.
+    ///
+    /// # Errors
+    /// When the dynamic section cannot be read.
+    pub fn needed(&self) -> Result<Vec<String>, ElfError> {
+        self.dynamic_strings(i64::from(elf::DT_NEEDED))
+    }
+
+    /// The name under which the library is needed by others.
+    ///
+    /// # Errors
+    /// When the dynamic section cannot be read.
+    pub fn soname(&self) -> Result<Option<String>, ElfError> {
+        Ok(self.dynamic_strings(i64::from(elf::DT_SONAME))?.into_iter().next())
+    }
+
+    fn dynamic_strings(&self, tag: i64) -> Result<Vec<String>, ElfError> {
+        let section = self.sections().iter().find(|section| section.kind == elf::SHT_DYNAMIC);
+        let Some(section) = section else { return Ok(Vec::new()) };
+        let what = "the dynamic section";
+        let bytes = read(self.source, what, section.offset, section.size, MAX_DYNAMIC)?;
+        let strings = self.strings_of(section)?;
+        Ok(records::<elf::Dyn64<LE>>(&bytes, what)?
+            .iter()
+            .filter(|entry| entry.d_tag.get(LE) as i64 == tag)
+            .filter_map(|entry| u32::try_from(entry.d_val.get(LE)).ok())
+            .map(|at| String::from_utf8_lossy(string_at(&strings, at)).into_owned())
+            .collect())
+    }
+
+    /// The pointers that the dynamic linker fills with functions' addresses: address of the pointer
+    /// → name of the function. PLT stubs jump through them.
+    ///
+    /// # Errors
+    /// When relocations or symbols cannot be read.
+    pub fn slots(&self) -> Result<BTreeMap<u64, String>, ElfError> {
+        let Some(section) = self.sections().iter().find(|section| section.kind == elf::SHT_DYNSYM)
+        else {
+            return Ok(BTreeMap::new());
+        };
+        let what = "the dynamic symbol table";
+        let bytes = read(self.source, what, section.offset, section.size, MAX_DYNAMIC_SYMBOLS)?;
+        let symbols: &[elf::Sym64<LE>] = records(&bytes, what)?;
+        let strings = self.strings_of(section)?;
+        let mut slots = BTreeMap::new();
+        for section in self.sections().iter().filter(|section| section.kind == elf::SHT_RELA) {
+            let what = "a relocation table";
+            let bytes = read(self.source, what, section.offset, section.size, MAX_RELOCATIONS)?;
+            for relocation in records::<elf::Rela64<LE>>(&bytes, what)? {
+                let kind = relocation.r_type(LE, false);
+                if !matches!(kind, elf::R_X86_64_JUMP_SLOT | elf::R_X86_64_GLOB_DAT) {
+                    continue;
+                }
+                if let Some(symbol) = symbols.get(relocation.r_sym(LE, false) as usize) {
+                    let name = string_at(&strings, symbol.st_name.get(LE));
+                    let name = String::from_utf8_lossy(name).into_owned();
+                    slots.insert(relocation.r_offset.get(LE), name);
+                }
+            }
+        }
+        Ok(slots)
+    }
+}
