@@ -1,7 +1,8 @@
 //! The tracker against a naive model: maps of everything, sums made afresh each time.
 
+use super::naive_space::{Block, Key, Space};
 use crate::engine::limits::Limits;
-use crate::engine::snapshot::{HeapTotals, ProcessSnapshot, SnapshotOptions, State};
+use crate::engine::snapshot::{ProcessSnapshot, SnapshotOptions, StackSnapshot, State};
 use crate::engine::tracker::Tracker;
 use crate::model::event::{Allocation, Event, Fork, Free, Reallocation, StackRef, What};
 use crate::model::frame::Frame;
@@ -10,16 +11,13 @@ use crate::model::process::ProcessInfo;
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::StackEnd;
 use proptest::prelude::*;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 const CLONE_VM: u64 = 0x100;
 
 const OPTIONS: SnapshotOptions =
     SnapshotOptions { min_age: 64 * 40, min_size: 10, max_size: Some(80), blocks_per_stack: 2 };
-
-/// Function and wire id of a stack; no id where its frames never came.
-type Key = (u8, Option<u64>);
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -80,126 +78,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         };
         steps.into_iter().enumerate().map(step).collect()
     })
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Block {
-    size: u64,
-    key: Key,
-    born: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Sums {
-    allocated: [u64; 2],
-    freed: [u64; 2],
-}
-
-/// An address space.
-#[derive(Clone, Debug, Default)]
-struct Space {
-    live: BTreeMap<u64, Block>,
-    totals: HeapTotals,
-    sums: HashMap<Key, Sums>,
-    at_peak: HashMap<Key, u64>,
-    /// Address, block, and when it was overwritten.
-    overwrites: Vec<(u64, Block, u64)>,
-    marks: u32,
-}
-
-impl Space {
-    fn live_bytes(&self) -> u64 {
-        self.live.values().map(|block| block.size).sum()
-    }
-
-    fn by_stack(&self) -> HashMap<Key, u64> {
-        let mut by_stack = HashMap::new();
-        for block in self.live.values() {
-            *by_stack.entry(block.key).or_default() += block.size;
-        }
-        by_stack
-    }
-
-    fn allocate(&mut self, address: u64, block: Block) {
-        if address == 0 {
-            self.totals.failed += 1;
-            return;
-        }
-        let sums = self.sums.entry(block.key).or_default();
-        sums.allocated = [sums.allocated[0] + block.size, sums.allocated[1] + 1];
-        if let Some(old) = self.live.insert(address, block) {
-            self.totals.missed_frees += 1;
-            self.totals.missed_bytes += old.size;
-            self.overwrites.push((address, old, block.born));
-        }
-        if self.live_bytes() > self.totals.peak_bytes {
-            self.totals.peak_bytes = self.live_bytes();
-            self.at_peak = self.by_stack();
-        }
-    }
-
-    fn count_freed(&mut self, block: Block) {
-        let sums = self.sums.entry(block.key).or_default();
-        sums.freed = [sums.freed[0] + block.size, sums.freed[1] + 1];
-    }
-
-    fn free(&mut self, address: u64, inside: bool) {
-        match self.live.remove(&address) {
-            Some(block) => self.count_freed(block),
-            None if inside => self.totals.internal_frees += 1,
-            None => self.totals.unknown_frees += 1,
-        }
-    }
-
-    fn reallocate(&mut self, old: u64, entered: u64, address: u64, block: Block) {
-        if old == 0 {
-            return self.allocate(address, block);
-        }
-        if address == 0 && block.size > 0 {
-            self.totals.failed += 1;
-            return;
-        }
-        let explained = |(at, was, over): &(u64, Block, u64)| {
-            *at == old && was.born <= entered && entered < *over
-        };
-        if self.live.get(&old).is_some_and(|block| block.born <= entered) {
-            self.free(old, false);
-        } else if let Some(place) = self.overwrites.iter().rposition(explained) {
-            let (_, was, _) = self.overwrites.remove(place);
-            self.totals.missed_frees -= 1;
-            self.totals.missed_bytes -= was.size;
-            self.count_freed(was);
-        } else {
-            self.totals.unknown_frees += 1;
-        }
-        if address != 0 {
-            self.allocate(address, block);
-        }
-    }
-
-    fn forked(&self) -> Self {
-        let (live_bytes, live_blocks) = (self.live_bytes(), self.live.len() as u64);
-        let totals = HeapTotals {
-            peak_bytes: live_bytes,
-            inherited_bytes: live_bytes,
-            inherited_blocks: live_blocks,
-            ..HeapTotals::default()
-        };
-        Self { live: self.live.clone(), totals, at_peak: self.by_stack(), ..Self::default() }
-    }
-
-    fn totals(&self) -> HeapTotals {
-        let sum = |of: fn(&Sums) -> u64| self.sums.values().map(of).sum();
-        HeapTotals {
-            live_bytes: self.live_bytes(),
-            live_blocks: self.live.len() as u64,
-            allocated_bytes: sum(|sums| sums.allocated[0]),
-            allocated_blocks: sum(|sums| sums.allocated[1]),
-            freed_bytes: sum(|sums| sums.freed[0]),
-            freed_blocks: sum(|sums| sums.freed[1]),
-            ..self.totals
-        }
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -446,12 +324,7 @@ fn compare(snapshot: &ProcessSnapshot, (_, process, until, space): &Shown) {
     }
 }
 
-fn compare_stack(
-    stack: &crate::engine::snapshot::StackSnapshot,
-    key: Key,
-    space: &Space,
-    until: u64,
-) {
+fn compare_stack(stack: &StackSnapshot, key: Key, space: &Space, until: u64) {
     let mut blocks: Vec<(u64, u64, u64)> = space
         .live
         .iter()

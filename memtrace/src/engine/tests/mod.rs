@@ -4,4 +4,5 @@ mod any_order;
 mod cases;
 mod heap_model;
 mod lifecycles;
+mod naive_space;
 pub(crate) mod wire_events;

@@ -1,0 +1,127 @@
+//! What an address space should hold, by maps and sums that are made afresh each time.
+
+use crate::engine::snapshot::HeapTotals;
+use std::collections::{BTreeMap, HashMap};
+
+/// Function and wire id of a stack; no id where its frames never came.
+pub(super) type Key = (u8, Option<u64>);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Block {
+    pub(super) size: u64,
+    pub(super) key: Key,
+    pub(super) born: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sums {
+    pub(super) allocated: [u64; 2],
+    pub(super) freed: [u64; 2],
+}
+
+/// An address space.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Space {
+    pub(super) live: BTreeMap<u64, Block>,
+    pub(super) totals: HeapTotals,
+    pub(super) sums: HashMap<Key, Sums>,
+    pub(super) at_peak: HashMap<Key, u64>,
+    /// Address, block, and when it was overwritten.
+    pub(super) overwrites: Vec<(u64, Block, u64)>,
+    pub(super) marks: u32,
+}
+
+impl Space {
+    fn live_bytes(&self) -> u64 {
+        self.live.values().map(|block| block.size).sum()
+    }
+
+    fn by_stack(&self) -> HashMap<Key, u64> {
+        let mut by_stack = HashMap::new();
+        for block in self.live.values() {
+            *by_stack.entry(block.key).or_default() += block.size;
+        }
+        by_stack
+    }
+
+    pub(super) fn allocate(&mut self, address: u64, block: Block) {
+        if address == 0 {
+            self.totals.failed += 1;
+            return;
+        }
+        let sums = self.sums.entry(block.key).or_default();
+        sums.allocated = [sums.allocated[0] + block.size, sums.allocated[1] + 1];
+        if let Some(old) = self.live.insert(address, block) {
+            self.totals.missed_frees += 1;
+            self.totals.missed_bytes += old.size;
+            self.overwrites.push((address, old, block.born));
+        }
+        if self.live_bytes() > self.totals.peak_bytes {
+            self.totals.peak_bytes = self.live_bytes();
+            self.at_peak = self.by_stack();
+        }
+    }
+
+    fn count_freed(&mut self, block: Block) {
+        let sums = self.sums.entry(block.key).or_default();
+        sums.freed = [sums.freed[0] + block.size, sums.freed[1] + 1];
+    }
+
+    pub(super) fn free(&mut self, address: u64, inside: bool) {
+        match self.live.remove(&address) {
+            Some(block) => self.count_freed(block),
+            None if inside => self.totals.internal_frees += 1,
+            None => self.totals.unknown_frees += 1,
+        }
+    }
+
+    pub(super) fn reallocate(&mut self, old: u64, entered: u64, address: u64, block: Block) {
+        if old == 0 {
+            return self.allocate(address, block);
+        }
+        if address == 0 && block.size > 0 {
+            self.totals.failed += 1;
+            return;
+        }
+        let explained = |(at, was, over): &(u64, Block, u64)| {
+            *at == old && was.born <= entered && entered < *over
+        };
+        if self.live.get(&old).is_some_and(|block| block.born <= entered) {
+            self.free(old, false);
+        } else if let Some(place) = self.overwrites.iter().rposition(explained) {
+            let (_, was, _) = self.overwrites.remove(place);
+            self.totals.missed_frees -= 1;
+            self.totals.missed_bytes -= was.size;
+            self.count_freed(was);
+        } else {
+            self.totals.unknown_frees += 1;
+        }
+        if address != 0 {
+            self.allocate(address, block);
+        }
+    }
+
+    pub(super) fn forked(&self) -> Self {
+        let (live_bytes, live_blocks) = (self.live_bytes(), self.live.len() as u64);
+        let totals = HeapTotals {
+            peak_bytes: live_bytes,
+            inherited_bytes: live_bytes,
+            inherited_blocks: live_blocks,
+            ..HeapTotals::default()
+        };
+        Self { live: self.live.clone(), totals, at_peak: self.by_stack(), ..Self::default() }
+    }
+
+    pub(super) fn totals(&self) -> HeapTotals {
+        let sum = |of: fn(&Sums) -> u64| self.sums.values().map(of).sum();
+        HeapTotals {
+            live_bytes: self.live_bytes(),
+            live_blocks: self.live.len() as u64,
+            allocated_bytes: sum(|sums| sums.allocated[0]),
+            allocated_blocks: sum(|sums| sums.allocated[1]),
+            freed_bytes: sum(|sums| sums.freed[0]),
+            freed_blocks: sum(|sums| sums.freed[1]),
+            ..self.totals
+        }
+    }
+}
