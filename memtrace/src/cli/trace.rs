@@ -101,7 +101,8 @@ impl ReportOutlet {
 
     fn text_writer(&self) -> TextWriter {
         let style = self.destination.style(self.color);
-        TextWriter(TextStyle { width: style.columns, color: style.color, full: self.options.full })
+        let style = TextStyle { width: style.columns, color: style.color, full: self.options.full };
+        TextWriter { style }
     }
 }
 

@@ -98,8 +98,10 @@ impl<'a> Actor<'a> {
         let mut kernel = KernelSide::load(settings.load_options())?;
         let logger = super::kernel_log::start(&mut kernel, settings.log_level);
         let prices = calibrate::measure(&kernel)?;
-        let ring = AsyncFd::new(RingSource::new(kernel.take_ring()?))
-            .context("cannot wait for the ring buffer")?;
+        let source = RingSource::new(kernel.take_ring()?);
+        // SAFETY: the source owns the map's descriptor, always gives the same one, and is dropped
+        // with the registration.
+        let ring = unsafe { AsyncFd::register(source) }.context("cannot wait for the ring buffer")?;
         let limits = Limits {
             max_blocks: settings.max_blocks(kernel.map_bytes()),
             closing: settings.snapshot,

@@ -2,7 +2,7 @@
 
 use super::outlet::{Outlet, Publication, Published};
 use crate::model::ids::ModuleId;
-use crate::symbolize::thread::{SymbolizerThread, ThreadError};
+use crate::symbolize::{SymbolizerThread, ThreadError};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;

@@ -21,7 +21,7 @@ const JUMP_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
 
 /// A filter that kills on the call and allows all others.
-const FILTER: [sock_filter; 4] = [
+static FILTER: [sock_filter; 4] = [
     sock_filter { code: LOAD, jt: 0, jf: 0, k: 0 },
     sock_filter { code: JUMP_EQUAL, jt: 0, jf: 1, k: URETPROBE },
     sock_filter { code: RETURN, jt: 0, jf: 0, k: libc::SECCOMP_RET_KILL_PROCESS },
