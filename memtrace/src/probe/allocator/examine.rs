@@ -20,7 +20,7 @@ pub(super) enum Miss {
 }
 
 /// A function that a file defines.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Definition {
     pub(super) address: u64,
     pub(super) size: u64,
@@ -42,6 +42,27 @@ pub(super) struct Functions {
 impl Functions {
     pub(super) fn defines(&self, name: &str) -> bool {
         self.known.contains_key(name)
+    }
+
+    /// The definitions of `name` that callers reach: the global ones. The linker makes most symbols
+    /// of a static program local, so a local one counts if there is no other.
+    pub(super) fn visible(&self, name: &str) -> Result<Vec<Definition>, &'static str> {
+        let all = self.known.get(name).ok_or("not defined here")?;
+        let global = all.iter().filter(|definition| definition.binding == Binding::Global);
+        let global: Vec<Definition> = global.copied().collect();
+        match (global.is_empty(), all.as_slice()) {
+            (false, _) => Ok(global),
+            (true, [only]) => Ok(vec![*only]),
+            (true, _) => {
+                Err("several local functions of this name: it is not known which is meant")
+            }
+        }
+    }
+
+    /// The next function's entry behind `address`.
+    pub(super) fn next_entry(&self, address: u64) -> Option<u64> {
+        let index = self.entries.partition_point(|&entry| entry <= address);
+        self.entries.get(index).copied()
     }
 
     pub(super) fn is_entry(&self, address: u64) -> bool {
@@ -148,5 +169,35 @@ impl Identity {
     /// The name of the allocator's function `name` in this file.
     pub(super) fn symbol(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Binding, Definition, Functions, Kind};
+
+    fn definition(address: u64, binding: Binding) -> Definition {
+        Definition { address, size: 8, kind: Kind::Function, binding }
+    }
+
+    #[test]
+    fn callers_reach_global_functions_or_the_only_local_one() {
+        let mut functions = Functions::default();
+        let (local, global) = (definition(1, Binding::Local), definition(2, Binding::Global));
+        functions.known.insert("both".into(), vec![local, global]);
+        functions.known.insert("one".into(), vec![local]);
+        functions.known.insert("two".into(), vec![local, definition(3, Binding::Local)]);
+        assert_eq!(functions.visible("both"), Ok(vec![global]));
+        assert_eq!(functions.visible("one"), Ok(vec![local]));
+        assert!(functions.visible("two").is_err());
+        assert_eq!(functions.visible("none"), Err("not defined here"));
+    }
+
+    #[test]
+    fn the_next_entry_lies_behind() {
+        let functions = Functions { entries: vec![5, 9], ..Functions::default() };
+        assert_eq!(functions.next_entry(4), Some(5));
+        assert_eq!(functions.next_entry(5), Some(9));
+        assert_eq!(functions.next_entry(9), None);
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn identify(
     let standard = functions.defines("malloc") && functions.defines("free");
     let taken = found.iter().any(|identity| identity.prefix.is_empty());
     if standard && !taken && !is_linker(image) {
-        found.extend(libc(file, functions, &mut constants));
+        found.extend(libc(file, image, functions, &mut constants));
     }
     found
 }
@@ -54,6 +54,7 @@ fn jemallocs(functions: &Functions, constants: &mut Constants<'_, '_>) -> Vec<Id
 
 fn libc(
     file: &MappedFile,
+    image: &Image<'_, File>,
     functions: &Functions,
     constants: &mut Constants<'_, '_>,
 ) -> Option<Identity> {
@@ -66,7 +67,9 @@ fn libc(
         || named("libc.musl-")
         || functions.defines("__libc_malloc_impl")
         || contains(constants.bytes(), b"musl libc");
-    let glibc = functions.defines("gnu_get_libc_version") || functions.defines("__libc_memalign");
+    // Sanitizers define `__libc_memalign` too, but no program is all static with their runtime.
+    let glibc = functions.defines("gnu_get_libc_version")
+        || (image.is_static() && functions.defines("__libc_memalign"));
     let (kind, version) = if glibc {
         (AllocatorKind::Glibc, glibc_version(constants.bytes()))
     } else if musl {

@@ -4,7 +4,7 @@ use super::examine::{Definition, Functions};
 use super::identify::Identity;
 use super::span::Span;
 use super::{FoundAllocator, MappedFile, PlannedFunction, Skipped};
-use crate::probe::elf::{Binding, Image, Kind};
+use crate::probe::elf::{Image, Kind};
 use crate::probe::function_table::Row;
 use crate::probe::site::flow::{self, Flow};
 use crate::probe::site::{Arguments, Code, DEFAULT_BYTES, Need, PlannedSite, plan_with};
@@ -71,7 +71,7 @@ impl<'a> Planner<'a> {
         let mut targets = BTreeMap::new();
         for row in identity.kind.rows() {
             let symbol = identity.symbol(row.name);
-            for definition in functions.known.get(&symbol).into_iter().flatten() {
+            for definition in functions.visible(&symbol).into_iter().flatten() {
                 targets.entry(definition.address).or_insert_with(|| symbol.clone());
             }
         }
@@ -93,11 +93,14 @@ impl<'a> Planner<'a> {
     /// Plans the row wherever the file defines it.
     fn row(&mut self, row: &'static Row, done: &mut BTreeMap<u64, Option<usize>>) {
         let symbol = self.identity.symbol(row.name);
-        let definitions = self.functions.known.get(&symbol).map_or(&[][..], Vec::as_slice);
-        if definitions.is_empty() {
-            self.skip(row.name, "not defined here".into());
-        }
-        for definition in definitions {
+        let definitions = match self.functions.visible(&symbol) {
+            Ok(definitions) => definitions,
+            Err(reason) => {
+                self.skip(row.name, reason.into());
+                return;
+            }
+        };
+        for definition in &definitions {
             match done.get(&definition.address) {
                 Some(Some(index)) => {
                     if let Some(planned) = self.planned.get_mut(*index) {
@@ -135,14 +138,7 @@ impl<'a> Planner<'a> {
         if definition.kind == Kind::IndirectFunction {
             return Err("an IFUNC: its code is chosen when the program starts".into());
         }
-        if definition.binding == Binding::Local && self.identity.prefix.is_empty() {
-            return Err("local to its file: not the program's own".into());
-        }
-        let length = match definition.size {
-            0 => DEFAULT_BYTES as u64,
-            size => size.min(MAX_FUNCTION),
-        };
-        let bytes = self.image.code(definition.address, length as usize);
+        let bytes = self.image.code(definition.address, self.length(definition) as usize);
         let outside = |address, length| self.image.code(address, length);
         let code = Code { address: definition.address, bytes: &bytes, outside: &outside };
         let is_entry = |address| self.functions.is_entry(address);
@@ -153,6 +149,18 @@ impl<'a> Planner<'a> {
         let need = Need { returns: row.wants_return(), arguments: Arguments::of(&row.arguments()) };
         let site = plan_with(&code, need, &is_entry, &flow).map_err(|error| error.to_string())?;
         self.function(row, definition, &site, self.may_nest(&code, &flow))
+    }
+
+    /// Bytes of the function's body: as its symbol says, else up to the next function.
+    fn length(&self, definition: &Definition) -> u64 {
+        match definition.size {
+            0 => self
+                .functions
+                .next_entry(definition.address)
+                .map_or(DEFAULT_BYTES as u64, |next| next - definition.address)
+                .min(DEFAULT_BYTES as u64),
+            size => size.min(MAX_FUNCTION),
+        }
     }
 
     /// The function of the table in which this one ends, if it does nothing else that matters.

@@ -29,18 +29,33 @@ impl<S: Source + ?Sized> Image<'_, S> {
         Ok(self.dynamic_strings(i64::from(elf::DT_SONAME))?.into_iter().next())
     }
 
+    /// Whether the linker marked the file as a position-independent program.
+    pub(super) fn is_marked_as_program(&self) -> bool {
+        let flags = self.dynamic_values(i64::from(elf::DT_FLAGS_1)).unwrap_or_default();
+        flags.iter().any(|flags| flags & u64::from(elf::DF_1_PIE) != 0)
+    }
+
     fn dynamic_strings(&self, tag: i64) -> Result<Vec<String>, ElfError> {
+        let values = self.dynamic_values(tag)?;
+        let section = self.sections().iter().find(|section| section.kind == elf::SHT_DYNAMIC);
+        let Some(section) = section.filter(|_| !values.is_empty()) else { return Ok(Vec::new()) };
+        let strings = self.strings_of(section)?;
+        Ok(values
+            .into_iter()
+            .filter_map(|at| u32::try_from(at).ok())
+            .map(|at| String::from_utf8_lossy(string_at(&strings, at)).into_owned())
+            .collect())
+    }
+
+    /// The values under `tag` in the dynamic section.
+    fn dynamic_values(&self, tag: i64) -> Result<Vec<u64>, ElfError> {
         let section = self.sections().iter().find(|section| section.kind == elf::SHT_DYNAMIC);
         let Some(section) = section else { return Ok(Vec::new()) };
         let what = "the dynamic section";
         let bytes = read(self.source, what, section.offset, section.size, MAX_DYNAMIC)?;
-        let strings = self.strings_of(section)?;
-        Ok(records::<elf::Dyn64<LE>>(&bytes, what)?
-            .iter()
-            .filter(|entry| entry.d_tag.get(LE) as i64 == tag)
-            .filter_map(|entry| u32::try_from(entry.d_val.get(LE)).ok())
-            .map(|at| String::from_utf8_lossy(string_at(&strings, at)).into_owned())
-            .collect())
+        let entries: &[elf::Dyn64<LE>] = records(&bytes, what)?;
+        let under_tag = entries.iter().filter(|entry| entry.d_tag.get(LE) as i64 == tag);
+        Ok(under_tag.map(|entry| entry.d_val.get(LE)).collect())
     }
 
     /// The pointers that the dynamic linker fills with functions' addresses: address of the pointer

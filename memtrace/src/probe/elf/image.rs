@@ -115,19 +115,24 @@ impl<'a, S: Source + ?Sized> Image<'a, S> {
         self.sections.iter().find(|section| section.name == name)
     }
 
-    /// A program, as opposed to a shared library: it names an interpreter, or needs none and is at
-    /// a fixed address. (`libc.so.6` names an interpreter too, but also itself.)
+    /// A program, as opposed to a shared library: at a fixed address, or marked as a
+    /// position-independent executable, or with an interpreter (as `libc.so.6`, which can be run).
     #[must_use]
     pub fn is_program(&self) -> bool {
-        let has = |kind| self.segments.iter().any(|segment| segment.kind == kind);
-        self.file_type == elf::ET_EXEC || has(elf::PT_INTERP) || !has(elf::PT_DYNAMIC)
+        self.file_type == elf::ET_EXEC
+            || self.has(elf::PT_INTERP)
+            || !self.has(elf::PT_DYNAMIC)
+            || self.is_marked_as_program()
+    }
+
+    fn has(&self, kind: u32) -> bool {
+        self.segments.iter().any(|segment| segment.kind == kind)
     }
 
     /// A program that is linked statically: nothing in it is resolved at run time.
     #[must_use]
     pub fn is_static(&self) -> bool {
-        let has = |kind| self.segments.iter().any(|segment| segment.kind == kind);
-        self.is_program() && !has(elf::PT_INTERP)
+        self.is_program() && !self.has(elf::PT_INTERP)
     }
 
     /// The dynamic linker that the program asks for.
