@@ -221,3 +221,33 @@ fn the_thread_resolves_what_was_registered_later() {
     let answers = receiver.recv().unwrap();
     assert_eq!(answers[1].as_deref().unwrap()[0].function, "outlined");
 }
+
+#[test]
+fn damaged_files_give_no_names_but_do_no_harm() {
+    let program = Program::build(&["-g", "-gz"]);
+    let whole = fs::read(program.path()).unwrap();
+    let offsets: Vec<u64> = (0x1000..0x1200).step_by(8).collect();
+    // A small linear congruential generator (Knuth, MMIX): the same damage in every run.
+    let mut state = 0x5eed_u64;
+    let mut random = move || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize
+    };
+    for round in 0..300 {
+        let mut damaged = whole.clone();
+        let reach = if round % 3 == 0 { 4096 } else { damaged.len() };
+        for _ in 0..1 + random() % 16 {
+            let place = random() % reach;
+            damaged[place] = [0, 1, 0x7f, 0x80, 0xff, random() as u8][random() % 6];
+        }
+        if round % 7 == 0 {
+            damaged.truncate(random() % damaged.len());
+        }
+        fs::write(program.path(), &damaged).unwrap();
+        let mut symbolizer = BlazeSymbolizer::with_debug_dirs(vec![]);
+        let module = Module { id: ModuleId(1), path: PathBuf::new(), build_id: None };
+        symbolizer.register(module.id, program.path());
+        assert_eq!(symbolizer.resolve(&module, &offsets).len(), offsets.len());
+    }
+}

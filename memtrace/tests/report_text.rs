@@ -1,5 +1,4 @@
 //! Text reports of processes made by hand, as people see them.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod report_fixtures;
 
