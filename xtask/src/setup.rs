@@ -157,13 +157,15 @@ fn has_c_headers() -> bool {
 }
 
 fn listed(missing: &Missing) -> String {
+    let note = |package: &str| match package {
+        "redis-server" => ", whose service will listen on localhost",
+        _ => "",
+    };
+    let packages = missing.packages.iter();
     let mut lines: Vec<String> =
-        missing.packages.iter().map(|package| format!("  package {package}")).collect();
-    if missing.packages.contains(&"redis-server") {
-        lines.push("    (which starts its service, listening on localhost)".to_owned());
-    }
+        packages.map(|package| format!("  package {package}{}", note(package))).collect();
     if missing.linker {
-        lines.push(format!("  bpf-linker {BPF_LINKER}, compiled by cargo into its folder (1 min)"));
+        lines.push(format!("  bpf-linker {BPF_LINKER}, compiled by cargo (a few minutes)"));
     }
     lines.join("\n")
 }
@@ -261,7 +263,7 @@ mod tests {
     #[test]
     fn a_list_names_each_thing() {
         let list = listed(&Missing { packages: vec!["gcc", "redis-server"], linker: true });
-        for word in ["package gcc", "package redis-server", "starts its service", "bpf-linker 0."] {
+        for word in ["package gcc", "redis-server, whose service", "bpf-linker 0."] {
             assert!(list.contains(word), "{list}");
         }
     }
