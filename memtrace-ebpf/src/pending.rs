@@ -129,7 +129,8 @@ fn is_tail_jump(outer: &Call, entry: &Entry) -> bool {
     }
     match entry.site.role {
         Role::Allocate => {
-            outer.size == entry.size && (site.role as u8 == Role::Allocate as u8 || outer.pointer == 0)
+            outer.size == entry.size
+                && (site.role as u8 == Role::Allocate as u8 || outer.pointer == 0)
         }
         Role::Reallocate => outer.size == entry.size && outer.pointer == entry.pointer,
         Role::Free => outer.size == 0 && outer.pointer == entry.pointer,

@@ -2,7 +2,7 @@
 //!
 //! The modules are floors; a floor imports only lower ones (`cargo xtask tidy` checks it):
 //! [`model`] → [`engine`] → adapters ([`source`], [`probe`], [`procfs`], [`symbolize`]) →
-//! [`report`] → [`daemon`] → [`cli`]. `ARCHITECTURE.md` has the map.
+//! [`report`] → `daemon` → [`cli`]. `ARCHITECTURE.md` has the map.
 
 pub mod cli;
 #[cfg(feature = "live")]

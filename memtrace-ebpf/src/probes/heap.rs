@@ -347,11 +347,8 @@ fn send_with_stack<B: Copy + 'static>(
         return send(header, body, loss);
     };
     let registers = probe.registers();
-    let start = Registers {
-        instruction: registers.rip,
-        stack: registers.rsp,
-        frame: registers.rbp,
-    };
+    let start =
+        Registers { instruction: registers.rip, stack: registers.rsp, frame: registers.rbp };
     let seed = u64::from(probe.task.process) << 32 ^ probe.target.epoch;
     let (id, walked) = scratch.walk(start, seed);
     set_stack(&mut body, id);

@@ -38,11 +38,7 @@ fn mix(hash: u64, word: u64) -> u64 {
 
 /// Walks into `frames`, hashing on the way. Gives the hash, which is never 0, and what was found.
 #[inline(always)]
-pub(crate) fn walk(
-    frames: &mut [u64; MAX_FRAMES],
-    start: Registers,
-    seed: u64,
-) -> (u64, Walked) {
+pub(crate) fn walk(frames: &mut [u64; MAX_FRAMES], start: Registers, seed: u64) -> (u64, Walked) {
     frames[0] = start.instruction;
     let mut hash = mix(seed, start.instruction);
     let mut lowest = start.stack;

@@ -107,11 +107,7 @@ impl ReportOutlet {
 }
 
 impl Outlet for ReportOutlet {
-    fn publish(
-        &mut self,
-        publication: &Publication,
-        symbolizer: &mut dyn Symbolizer,
-    ) -> Published {
+    fn publish(&mut self, publication: &Publication, symbolizer: &mut dyn Symbolizer) -> Published {
         match self.write(publication, symbolizer) {
             Ok(degraded) => Published::Written { degraded },
             Err(OutputError::Closed) => Published::Closed,
@@ -119,4 +115,3 @@ impl Outlet for ReportOutlet {
         }
     }
 }
-

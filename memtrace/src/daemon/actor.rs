@@ -101,7 +101,8 @@ impl<'a> Actor<'a> {
         let source = RingSource::new(kernel.take_ring()?);
         // SAFETY: the source owns the map's descriptor, always gives the same one, and is dropped
         // with the registration.
-        let ring = unsafe { AsyncFd::register(source) }.context("cannot wait for the ring buffer")?;
+        let ring =
+            unsafe { AsyncFd::register(source) }.context("cannot wait for the ring buffer")?;
         let limits = Limits {
             max_blocks: settings.max_blocks(kernel.map_bytes()),
             closing: settings.snapshot,
@@ -248,7 +249,8 @@ impl<'a> Actor<'a> {
         let snapshot = self.intake.tracker.snapshot(time, &self.settings.snapshot);
         let facts = self.facts();
         self.last_report = (Instant::now(), self.intake.records);
-        if let Err(error) = self.intake.reporter.publish(Publication { snapshot, facts, is_final }) {
+        if let Err(error) = self.intake.reporter.publish(Publication { snapshot, facts, is_final })
+        {
             tracing::warn!("{error}");
         }
     }

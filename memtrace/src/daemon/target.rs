@@ -57,7 +57,10 @@ impl Targets {
         for number in numbers {
             let process = Process::open(*number)?;
             if let Some(thread) = process.named_thread() {
-                tracing::info!("{thread} is a thread of pid {}: tracing that process", process.pid());
+                tracing::info!(
+                    "{thread} is a thread of pid {}: tracing that process",
+                    process.pid()
+                );
             }
             targets.entry(process.pid()).or_insert_with(|| Target::new(process));
         }
@@ -187,8 +190,12 @@ impl Targets {
                 usages.push((*pid, usage));
             }
         }
-        let gone: Vec<Pid> =
-            self.targets.iter().filter(|(_, t)| t.running && !t.process.is_alive()).map(|(pid, _)| *pid).collect();
+        let gone: Vec<Pid> = self
+            .targets
+            .iter()
+            .filter(|(_, t)| t.running && !t.process.is_alive())
+            .map(|(pid, _)| *pid)
+            .collect();
         for pid in gone {
             // Its exit event may still be on its way through the ring.
             if self.said.contains(&pid) {
@@ -201,7 +208,8 @@ impl Targets {
 
     /// Whether the probe sites are emulated ones.
     pub(super) fn sites(&self) -> Sites {
-        let functions = || self.targets.values().flat_map(|t| &t.allocators).flat_map(|a| &a.functions);
+        let functions =
+            || self.targets.values().flat_map(|t| &t.allocators).flat_map(|a| &a.functions);
         Sites {
             calls_emulated: functions().filter(|f| f.wants_return).all(|f| f.emulated),
             entries_emulated: functions().filter(|f| !f.wants_return).all(|f| f.emulated),
@@ -273,12 +281,16 @@ impl Target {
 
     /// The files that it maps, for the search for allocators.
     fn files(&self, modules: &ModuleTable) -> Vec<MappedFile> {
-        self.modules.iter().filter_map(|id| modules.mapped_file(*id)).map(|file| MappedFile {
-            path: file.path,
-            device: file.device,
-            inode: file.inode,
-            open_path: file.open_path,
-        }).collect()
+        self.modules
+            .iter()
+            .filter_map(|id| modules.mapped_file(*id))
+            .map(|file| MappedFile {
+                path: file.path,
+                device: file.device,
+                inode: file.inode,
+                open_path: file.open_path,
+            })
+            .collect()
     }
 
     /// A return probe enters the kernel by a system call from Linux 6.11 on, which a filter that
@@ -303,7 +315,12 @@ impl Target {
         kernel.attach(&allocator.file.open_path, &points, filter)?;
         self.probed.insert(key(&allocator.file));
         for skipped in &allocator.skipped {
-            tracing::debug!("{}: {} is not probed: {}", allocator.name, skipped.name, skipped.reason);
+            tracing::debug!(
+                "{}: {} is not probed: {}",
+                allocator.name,
+                skipped.name,
+                skipped.reason
+            );
         }
         self.allocators.push(allocator);
         Ok(())

@@ -6,8 +6,6 @@ use std::os::unix::fs::FileExt;
 
 /// `PT_NOTE` of `elf.h`.
 const PT_NOTE: u32 = 4;
-/// `NT_GNU_BUILD_ID` of `elf.h`.
-const NT_GNU_BUILD_ID: u32 = 3;
 /// Program headers and bytes of notes that are looked at; real files have a dozen and a few hundred.
 const MAX_HEADERS: u16 = 256;
 const MAX_NOTES: u64 = 64 << 10;
@@ -23,7 +21,9 @@ pub(super) fn read(file: &File) -> Option<BuildId> {
     let count = u16::from_le_bytes(header.get(56..58)?.try_into().ok()?).min(MAX_HEADERS);
     (0..u64::from(count))
         .filter_map(|index| note_segment(file, table.checked_add(index * u64::from(size))?))
-        .find_map(|(offset, length)| find(&bytes(file, offset, length.min(MAX_NOTES))?))
+        .find_map(|(offset, length)| {
+            BuildId::from_notes(&bytes(file, offset, length.min(MAX_NOTES))?)
+        })
 }
 
 fn bytes(file: &File, offset: u64, length: u64) -> Option<Vec<u8>> {
@@ -40,54 +40,14 @@ fn note_segment(file: &File, at: u64) -> Option<(u64, u64)> {
     (kind == PT_NOTE).then_some((word(8)?, word(32)?))
 }
 
-/// Walks notes: name size, description size, type, name and description padded to 4 bytes.
-fn find(mut notes: &[u8]) -> Option<BuildId> {
-    loop {
-        let number = |at: usize| -> Option<u32> {
-            Some(u32::from_le_bytes(notes.get(at..at + 4)?.try_into().ok()?))
-        };
-        let (name, description, kind) = (number(0)? as usize, number(4)? as usize, number(8)?);
-        let begin = 12_usize.checked_add(name.checked_next_multiple_of(4)?)?;
-        let end = begin.checked_add(description)?;
-        let content = notes.get(begin..end)?;
-        if kind == NT_GNU_BUILD_ID && notes.get(12..16) == Some(b"GNU\0") {
-            return BuildId::new(content);
-        }
-        notes = notes.get(end.checked_next_multiple_of(4)?..)?;
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{find, read};
-    use proptest::prelude::*;
+    use super::read;
     use std::fs::File;
-
-    #[test]
-    fn notes_are_walked() {
-        let mut notes = Vec::new();
-        for (kind, name, content) in [(1_u32, b"GNU\0", &b"abcde"[..]), (3, b"GNU\0", b"\x01\x02")] {
-            notes.extend(4_u32.to_le_bytes());
-            notes.extend(u32::try_from(content.len()).unwrap().to_le_bytes());
-            notes.extend(kind.to_le_bytes());
-            notes.extend(name);
-            notes.extend(content);
-            notes.resize(notes.len().next_multiple_of(4), 0);
-        }
-        assert_eq!(find(&notes).unwrap().to_string(), "0102");
-        assert_eq!(find(&notes[..30]), None);
-    }
 
     #[test]
     fn files_without_one_have_none() {
         assert_eq!(read(&File::open("/dev/null").unwrap()), None);
         assert_eq!(read(&File::open("/proc/self/status").unwrap()), None);
-    }
-
-    proptest! {
-        #[test]
-        fn any_notes_are_survived(notes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = find(&notes);
-        }
     }
 }

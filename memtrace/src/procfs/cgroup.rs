@@ -74,14 +74,17 @@ fn number(file: &Path) -> Option<u64> {
 
 /// The path in the hierarchy that accounts for memory. Lines are `number:controllers:path`.
 fn memory_path(cgroups: &str) -> Option<(String, Version)> {
-    let parts = || cgroups.lines().filter_map(|line| line.splitn(3, ':').collect::<Vec<_>>().try_into().ok());
+    let parts = || {
+        cgroups.lines().filter_map(|line| line.splitn(3, ':').collect::<Vec<_>>().try_into().ok())
+    };
     let one = parts().find(|[_, controllers, _]: &[&str; 3]| {
         controllers.split(',').any(|controller| controller == "memory")
     });
     if let Some([_, _, path]) = one {
         return Some((path.to_owned(), Version::One));
     }
-    let [_, _, path] = parts().find(|[number, controllers, _]| *number == "0" && controllers.is_empty())?;
+    let [_, _, path] =
+        parts().find(|[number, controllers, _]| *number == "0" && controllers.is_empty())?;
     Some((path.to_owned(), Version::Two))
 }
 
@@ -92,9 +95,7 @@ fn mount_point(mountinfo: &str, version: Version) -> Option<PathBuf> {
         let mut kind = filesystem.split(' ');
         let matches = match (kind.next()?, version) {
             ("cgroup2", Version::Two) => true,
-            ("cgroup", Version::One) => {
-                kind.nth(1)?.split(',').any(|option| option == "memory")
-            }
+            ("cgroup", Version::One) => kind.nth(1)?.split(',').any(|option| option == "memory"),
             _ => false,
         };
         matches.then(|| mount.split(' ').nth(4).map(PathBuf::from))?

@@ -108,7 +108,9 @@ impl Process {
             .filter(|thread| *thread != self.pid)
             .map(|thread| own.join("task").join(thread.to_string()))
             .find(|directory| {
-                let stat = File::open(directory.join("stat")).ok().and_then(|file| Stat::from_read(file).ok());
+                let stat = File::open(directory.join("stat"))
+                    .ok()
+                    .and_then(|file| Stat::from_read(file).ok());
                 stat.is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
             })
             .ok_or(ProcfsError::Zombie(self.pid))
@@ -117,7 +119,9 @@ impl Process {
     /// All its threads, dead ones that nobody waited for included.
     #[must_use]
     pub fn threads(&self) -> Vec<u32> {
-        let Ok(entries) = fs::read_dir(format!("/proc/{}/task", self.pid)) else { return Vec::new() };
+        let Ok(entries) = fs::read_dir(format!("/proc/{}/task", self.pid)) else {
+            return Vec::new();
+        };
         entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
     }
 
@@ -146,7 +150,8 @@ impl Process {
         let comm = fs::read(format!("/proc/{}/comm", self.pid))
             .map_err(|error| ProcfsError::reading(self.pid, "comm", error))?;
         let status = self.status()?;
-        let uid = field(&status, "Uid:").and_then(|ids| ids.split_whitespace().next()?.parse().ok());
+        let uid =
+            field(&status, "Uid:").and_then(|ids| ids.split_whitespace().next()?.parse().ok());
         Ok(ProcessInfo {
             key: self.key,
             comm: String::from_utf8_lossy(comm.trim_ascii_end()).into_owned(),
@@ -258,7 +263,8 @@ fn arguments(directory: &Path) -> Vec<String> {
 /// Clock ticks (`sysconf(_SC_CLK_TCK)`) as nanoseconds.
 fn ticks(count: u64) -> Nanos {
     // SAFETY: no preconditions.
-    let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100).max(1);
+    let per_second =
+        u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100).max(1);
     count.saturating_mul(SECOND / per_second)
 }
 

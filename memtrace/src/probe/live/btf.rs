@@ -57,7 +57,8 @@ impl KernelTypes {
     /// # Errors
     /// When it is cut short or not BTF.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, LiveError> {
-        let field = |at| word(&bytes, at).map(|value| value as usize).ok_or_else(|| bad("cut short"));
+        let field =
+            |at| word(&bytes, at).map(|value| value as usize).ok_or_else(|| bad("cut short"));
         if field(0)? & 0xffff != 0xeb9f {
             return Err(bad("not BTF of this machine's byte order"));
         }
@@ -74,7 +75,9 @@ impl KernelTypes {
         let mut at = begin;
         while at < end {
             let (kind, members) = self.kind(at).ok_or_else(|| bad("cut short"))?;
-            if kind == KIND_STRUCT && let Some(name) = self.name(at) {
+            if kind == KIND_STRUCT
+                && let Some(name) = self.name(at)
+            {
                 self.structures.entry(name).or_insert(at);
             }
             self.types.push(at);

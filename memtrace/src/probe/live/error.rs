@@ -9,7 +9,9 @@ pub enum LiveError {
     #[error("loading the eBPF object: {0}")]
     Object(String),
     /// The build skipped the eBPF object.
-    #[error("this memtrace was built without its eBPF object; build it again without AYA_BUILD_SKIP")]
+    #[error(
+        "this memtrace was built without its eBPF object; build it again without AYA_BUILD_SKIP"
+    )]
     NoObject,
     /// The verifier or the kernel refused a program.
     #[error("the kernel refused program {name}: {source}{log}")]

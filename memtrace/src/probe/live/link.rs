@@ -47,7 +47,9 @@ impl Purpose {
     const fn names(self) -> [&'static str; 4] {
         match self {
             Self::Trace => ["heap_session", "heap_entry", "heap_return", "heap_free"],
-            Self::Nothing => ["nothing_session", "nothing_entry", "nothing_return", "nothing_entry"],
+            Self::Nothing => {
+                ["nothing_session", "nothing_entry", "nothing_return", "nothing_entry"]
+            }
             Self::Count => ["count_entry", "count_entry", "nothing_return", "count_entry"],
         }
     }
@@ -112,7 +114,12 @@ impl Programs {
             return Ok(());
         }
         let failed = |source| LiveError::Link {
-            what: format!("{} places of {} by {} link", points.len(), path.display(), self.kind.name()),
+            what: format!(
+                "{} places of {} by {} link",
+                points.len(),
+                path.display(),
+                self.kind.name()
+            ),
             source,
         };
         let name = CString::new(path.as_os_str().as_bytes())

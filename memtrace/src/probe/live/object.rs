@@ -59,14 +59,16 @@ impl Relocated {
 
     /// Loads the program called `name` for links of `attach_type` (0: perf events).
     pub(super) fn load(&self, name: &str, attach_type: u32) -> Result<OwnedFd, LiveError> {
-        let program = self.object.programs.get(name).ok_or_else(|| failed(format!("no program {name}")))?;
+        let program =
+            self.object.programs.get(name).ok_or_else(|| failed(format!("no program {name}")))?;
         let function = self
             .object
             .functions
             .get(&program.function_key())
             .ok_or_else(|| failed(format!("program {name} has no code")))?;
         let instructions = with_kernel_functions(function)?;
-        let (functions, lines) = (function.func_info.func_info_bytes(), function.line_info.line_info_bytes());
+        let (functions, lines) =
+            (function.func_info.func_info_bytes(), function.line_info.line_info_bytes());
         load_program(&ProgramImage {
             name,
             license: &program.license,
@@ -96,7 +98,8 @@ fn with_kernel_functions(function: &Function) -> Result<Vec<bpf_insn>, LiveError
         if instruction.code != CALL || instruction.src_reg() != 0 {
             continue;
         }
-        let Some((_, name)) = KERNEL_FUNCTIONS.iter().find(|(number, _)| *number == instruction.imm)
+        let Some((_, name)) =
+            KERNEL_FUNCTIONS.iter().find(|(number, _)| *number == instruction.imm)
         else {
             continue;
         };

@@ -33,7 +33,8 @@ static FILTER: [sock_filter; 4] = [
 /// # Errors
 /// When the child cannot be made or the probe not be placed.
 pub fn return_probes_are_safe(kernel: &KernelSide) -> Result<bool, LiveError> {
-    let failed = |source| LiveError::Link { what: "a return probe to a child of ours".into(), source };
+    let failed =
+        |source| LiveError::Link { what: "a return probe to a child of ours".into(), source };
     let [reader, writer] = pipe().map_err(failed)?;
     // SAFETY: the child only makes system calls and calls a function of three instructions, which
     // is allowed after a fork of a process with threads (`fork(2)`).
