@@ -139,7 +139,7 @@ fn same_file(file: &File, path: &Path) -> io::Result<bool> {
 }
 
 /// Opens a mapping's file: by the mapping itself, which works for deleted files and in any mount
-/// namespace but needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN; else by its path below the process's
+/// namespace but needs `CAP_CHECKPOINT_RESTORE` or `CAP_SYS_ADMIN`; else by its path below the process's
 /// root, if that is the same file (`proc_pid_map_files(5)`).
 fn open(directory: &Path, mapping: &Mapping) -> Option<File> {
     // `map_files` belongs to processes and not to threads, but `/proc/TID` is there for threads.

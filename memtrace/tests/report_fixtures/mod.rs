@@ -9,8 +9,8 @@
 use jiff::Timestamp;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::snapshot::{
-    BlockSnapshot, Growth, HeapTotals, MappingTotals, ProcessSnapshot, Snapshot, SnapshotOptions,
-    StackSnapshot, State,
+    BlockSnapshot, Bounds, Growth, HeapTotals, MappingTotals, ProcessSnapshot, Snapshot,
+    SnapshotOptions, StackSnapshot, State,
 };
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
@@ -214,6 +214,7 @@ pub fn snapshot(processes: Vec<ProcessSnapshot>) -> Snapshot {
         unknown_stacks: 0,
         undecodable: 0,
         events: 9_493_456,
+        bounds: Bounds::default(),
     }
 }
 
@@ -251,6 +252,7 @@ pub fn leaking() -> ProcessSnapshot {
         unmapped_bytes: 12 * MIB,
         unknown_unmapped_bytes: 0,
         live_by_kind: [0, 0, 0, 84 * MIB],
+        ..MappingTotals::default()
     };
     process.usage_last = process.usage_first.map(|first| Usage {
         resident: first.resident + 82 * MIB,

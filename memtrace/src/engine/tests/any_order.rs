@@ -94,8 +94,11 @@ fn check(process: &ProcessSnapshot) {
     let blocks: u64 = stacks.iter().map(|stack| stack.live_blocks).sum();
     let bytes = stacks.iter().fold(0, |sum: u64, stack| sum.wrapping_add(stack.live_bytes));
     assert_eq!((live_bytes, live_blocks), (bytes, blocks));
-    assert_eq!(heap.allocated_blocks, stacks.iter().map(|stack| stack.allocated_blocks).sum());
-    assert_eq!(heap.freed_blocks, stacks.iter().map(|stack| stack.freed_blocks).sum());
+    assert_eq!(
+        heap.allocated_blocks,
+        stacks.iter().map(|stack| stack.allocated_blocks).sum::<u64>()
+    );
+    assert_eq!(heap.freed_blocks, stacks.iter().map(|stack| stack.freed_blocks).sum::<u64>());
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use super::btf::KernelTypes;
 use super::calibrate::can_link;
 use super::error::LiveError;
 use super::link::{Point, Programs, Purpose, close_all};
-use super::object::Relocated;
+use super::object::{Relocated, map_data};
 use super::tracepoints::{self, TracepointLink};
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::{Ebpf, EbpfLoader, Pod};
@@ -224,16 +224,8 @@ fn map_error<E: std::fmt::Display>(name: &'static str) -> impl Fn(E) -> LiveErro
 }
 
 fn charged_bytes(map: &Map) -> Option<u64> {
-    let data = match map {
-        Map::Array(data)
-        | Map::HashMap(data)
-        | Map::LruHashMap(data)
-        | Map::PerCpuArray(data)
-        | Map::RingBuf(data) => data,
-        _ => return None,
-    };
-    let path = format!("/proc/self/fdinfo/{}", data.fd().as_fd().as_raw_fd());
-    let text = std::fs::read_to_string(path).ok()?;
+    let descriptor = map_data(map)?.fd().as_fd().as_raw_fd();
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).ok()?;
     text.lines().find_map(|line| line.strip_prefix("memlock:")?.trim().parse().ok())
 }
 

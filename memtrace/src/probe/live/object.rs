@@ -29,7 +29,8 @@ fn failed(error: impl std::fmt::Display) -> LiveError {
     LiveError::Object(error.to_string())
 }
 
-fn map_data(map: &Map) -> Option<&MapData> {
+/// What all kinds of maps that we use have in common.
+pub(super) const fn map_data(map: &Map) -> Option<&MapData> {
     Some(match map {
         Map::Array(data)
         | Map::HashMap(data)
