@@ -4,6 +4,11 @@
 #![no_main]
 #![expect(internal_features, reason = "atomic operations; see `atomic`")]
 #![feature(core_intrinsics)]
+#![expect(clippy::needless_pass_by_value, reason = "the program macros hand the context over")]
+#![expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "keys and values go to the kernel by address; saying so avoids copies on a 512-byte stack"
+)]
 
 mod atomic;
 mod emit;

@@ -97,7 +97,7 @@ impl Taken {
     }
 
     #[inline(always)]
-    fn buffer(&self) -> Option<&mut Scratch> {
+    fn buffer(&mut self) -> Option<&mut Scratch> {
         // SAFETY: the pointer comes from the map and the slot is ours.
         SCRATCH.get_ptr_mut(self.slot).map(|buffer| unsafe { &mut *buffer })
     }
@@ -114,7 +114,7 @@ impl Taken {
     /// Sends head and frames as one record; `true` if there was room.
     #[inline(always)]
     pub(crate) fn send<H: Copy>(&mut self, head: H, frames: usize) -> bool {
-        const { assert!(size_of::<H>() % 8 == 0 && size_of::<H>() / 8 <= HEAD_WORDS) };
+        const { assert!(size_of::<H>().is_multiple_of(8) && size_of::<H>() / 8 <= HEAD_WORDS) };
         if frames > MAX_FRAMES {
             return false;
         }

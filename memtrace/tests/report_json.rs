@@ -151,79 +151,81 @@ fn has_type(value: &Value, kind: &str) -> bool {
     }
 }
 
+/// Keys in the order that docs/report-json.md promises, object by object.
+const ORDERS: [&[&str]; 5] = [
+    &["schema", "kind", "sequence", "time", "uptime_s", "tracer", "processes", "loss"],
+    &[
+        "version",
+        "kernel",
+        "link",
+        "sample_interval_bytes",
+        "unwind",
+        "cpu_s",
+        "rss_bytes",
+        "events",
+        "events_per_s",
+        "target_cost_cores",
+    ],
+    &[
+        "pid",
+        "start_time",
+        "comm",
+        "exe",
+        "cmdline",
+        "uid",
+        "cgroup",
+        "state",
+        "exit_status",
+        "heap",
+        "mappings",
+        "rss_bytes",
+        "rss_at_attach_bytes",
+        "verdict",
+        "stacks",
+    ],
+    &[
+        "peak_bytes",
+        "allocated_bytes",
+        "allocated_blocks",
+        "freed_bytes",
+        "freed_blocks",
+        "unknown_frees",
+        "missed_frees",
+        "failed",
+    ],
+    &[
+        "id",
+        "function",
+        "live_bytes",
+        "live_blocks",
+        "peak_bytes",
+        "allocated_bytes",
+        "allocated_blocks",
+        "oldest_age_s",
+        "newest_age_s",
+        "growth_bytes_per_s",
+        "verdict",
+        "complete",
+        "frames",
+        "function",
+        "module",
+        "build_id",
+        "offset",
+        "file",
+        "line",
+        "inlined",
+    ],
+];
+
 #[test]
 fn keys_come_in_the_promised_order() {
     let mut out = Vec::new();
     JsonWriter.write(&report(&snapshot(vec![leaking()]), &last(), &facts()), &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
-    let orders = [
-        vec!["schema", "kind", "sequence", "time", "uptime_s", "tracer", "processes", "loss"],
-        vec![
-            "version",
-            "kernel",
-            "link",
-            "sample_interval_bytes",
-            "unwind",
-            "cpu_s",
-            "rss_bytes",
-            "events",
-            "events_per_s",
-            "target_cost_cores",
-        ],
-        vec![
-            "pid",
-            "start_time",
-            "comm",
-            "exe",
-            "cmdline",
-            "uid",
-            "cgroup",
-            "state",
-            "exit_status",
-            "heap",
-            "mappings",
-            "rss_bytes",
-            "rss_at_attach_bytes",
-            "verdict",
-            "stacks",
-        ],
-        vec![
-            "peak_bytes",
-            "allocated_bytes",
-            "allocated_blocks",
-            "freed_bytes",
-            "freed_blocks",
-            "unknown_frees",
-            "missed_frees",
-            "failed",
-        ],
-        vec![
-            "id",
-            "function",
-            "live_bytes",
-            "live_blocks",
-            "peak_bytes",
-            "allocated_bytes",
-            "allocated_blocks",
-            "oldest_age_s",
-            "newest_age_s",
-            "growth_bytes_per_s",
-            "verdict",
-            "complete",
-            "frames",
-            "function",
-            "module",
-            "build_id",
-            "offset",
-            "file",
-            "line",
-            "inlined",
-        ],
-    ];
-    for order in orders {
+    for order in ORDERS {
         let first = format!("\"{}\":", order[0]);
         let mut rest = &text[text.find(&first).unwrap()..];
-        for key in &order {
+        for key in order {
             let key = format!("\"{key}\":");
             let place = rest.find(&key).unwrap_or_else(|| panic!("{key} in order {order:?}"));
             rest = &rest[place + key.len()..];

@@ -1,6 +1,7 @@
 //! The one task that owns the tables: drains the ring, keeps time, listens to the user.
 
 use super::cost::{Cost, Meter, Reading};
+use super::error::DaemonError;
 use super::intake::Intake;
 use super::outlet::{Outlet, Publication, Published};
 use super::reporter::Reporter;
@@ -16,7 +17,6 @@ use crate::probe::live::calibrate;
 use crate::probe::live::kernel_side::KernelSide;
 use crate::report::TracerFacts;
 use crate::source::ring::RingSource;
-use anyhow::Context as _;
 use aya_log::EbpfLogger;
 use jiff::Timestamp;
 use memtrace_common::wire::Counter;
@@ -59,11 +59,11 @@ pub fn run(
     settings: &Settings,
     outlet: Box<dyn Outlet>,
     announce: &mut dyn FnMut(&str),
-) -> anyhow::Result<Outcome> {
+) -> Result<Outcome, DaemonError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("cannot start the event loop")?;
+        .map_err(DaemonError::cannot("start the event loop"))?;
     runtime.block_on(async {
         let mut actor = Actor::new(settings, outlet)?;
         actor.begin(announce)?;
@@ -89,10 +89,10 @@ struct Actor<'a> {
 }
 
 impl<'a> Actor<'a> {
-    fn new(settings: &'a Settings, outlet: Box<dyn Outlet>) -> anyhow::Result<Self> {
+    fn new(settings: &'a Settings, outlet: Box<dyn Outlet>) -> Result<Self, DaemonError> {
         self_usage::step_back();
         // Listens first: a signal during the set-up must not kill us half-way.
-        let signals = Signals::listen().context("cannot listen for signals")?;
+        let signals = Signals::listen().map_err(DaemonError::cannot("listen for signals"))?;
         let reporter = Reporter::new(outlet)?;
         let targets = Targets::open(&settings.pids, settings.cmdline)?;
         let mut kernel = KernelSide::load(settings.load_options())?;
@@ -101,8 +101,8 @@ impl<'a> Actor<'a> {
         let source = RingSource::new(kernel.take_ring()?);
         // SAFETY: the source owns the map's descriptor, always gives the same one, and is dropped
         // with the registration.
-        let ring =
-            unsafe { AsyncFd::register(source) }.context("cannot wait for the ring buffer")?;
+        let ring = unsafe { AsyncFd::register(source) }
+            .map_err(|error| DaemonError::cannot("wait for the ring buffer")(error.into()))?;
         let limits = Limits {
             max_blocks: settings.max_blocks(kernel.map_bytes()),
             closing: settings.snapshot,
@@ -125,7 +125,7 @@ impl<'a> Actor<'a> {
         })
     }
 
-    fn begin(&mut self, announce: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
+    fn begin(&mut self, announce: &mut dyn FnMut(&str)) -> Result<(), DaemonError> {
         self.intake.begin()?;
         self.intake.read_usage();
         self.meter = Meter::new(self.meter.prices(), self.reading());
@@ -139,7 +139,7 @@ impl<'a> Actor<'a> {
     }
 
     /// Until there is a reason to end.
-    async fn watch(&mut self) -> anyhow::Result<End> {
+    async fn watch(&mut self) -> Result<End, DaemonError> {
         let mut second = every(SECOND);
         let mut report = self.settings.interval.map(every);
         let mut mark = every(self.settings.interval.unwrap_or(SECOND));
@@ -176,14 +176,13 @@ impl<'a> Actor<'a> {
     }
 
     /// Takes in what waits in the ring. Gives how long to wait before the next look.
-    fn drain(&mut self) -> anyhow::Result<Duration> {
+    fn drain(&mut self) -> Result<Duration, DaemonError> {
         let intake = &mut self.intake;
         let drained = self
             .ring
             .get_mut()
             .drain(BATCH, &mut |record| intake.take(record))
-            .map_err(anyhow::Error::from_boxed)
-            .context("the ring buffer cannot be read")?;
+            .map_err(DaemonError::Ring)?;
         Ok(if drained == Drained::More { Duration::ZERO } else { LOOK })
     }
 
@@ -291,7 +290,7 @@ impl<'a> Actor<'a> {
     }
 
     /// Detaches, takes in the rest, and makes the final report.
-    async fn conclude(mut self, end: End) -> anyhow::Result<Outcome> {
+    async fn conclude(mut self, end: End) -> Result<Outcome, DaemonError> {
         self.intake.end();
         while self.drain()? == Duration::ZERO {}
         if end == End::Unread {
@@ -312,17 +311,17 @@ impl<'a> Actor<'a> {
         match self.published().await? {
             Heeded::Written { degraded } => Ok(Outcome { degraded }),
             Heeded::Unread => Ok(Outcome { degraded: false }),
-            Heeded::Failed => anyhow::bail!(self.failure.take().unwrap_or_default()),
+            Heeded::Failed => Err(DaemonError::Unwritten(self.failure.take().unwrap_or_default())),
         }
     }
 
     /// Waits for a publication; a second wish to end leaves at once.
-    async fn published(&mut self) -> anyhow::Result<Heeded> {
+    async fn published(&mut self) -> Result<Heeded, DaemonError> {
         loop {
             tokio::select! {
                 published = self.intake.reporter.next() => return Ok(self.heed(published)),
                 wish = self.signals.next() => if wish == Wish::End {
-                    anyhow::bail!("left before the final report was written, as asked");
+                    return Err(DaemonError::Left);
                 },
             }
         }

@@ -2,6 +2,7 @@
 //! says about it, as further events, before the next record is looked at.
 
 use super::clock::now;
+use super::error::DaemonError;
 use super::reporter::Reporter;
 use super::target::Targets;
 use crate::engine::decode::decode;
@@ -76,7 +77,7 @@ impl Intake {
 
     /// Begins to trace all targets. Probes are placed first and the targets let through last, so
     /// that allocations and frees begin to count at the same instant.
-    pub(super) fn begin(&mut self) -> anyhow::Result<()> {
+    pub(super) fn begin(&mut self) -> Result<(), DaemonError> {
         self.kernel.attach_tracepoints()?;
         for pid in self.targets.running() {
             self.seen(pid)?;
@@ -91,7 +92,7 @@ impl Intake {
         Ok(())
     }
 
-    fn seen(&mut self, pid: Pid) -> anyhow::Result<()> {
+    fn seen(&mut self, pid: Pid) -> Result<(), DaemonError> {
         let events = self.targets.describe(pid, &self.reporter)?;
         for what in events {
             self.feed(pid, what);
@@ -112,7 +113,7 @@ impl Intake {
         if self.targets.knows(pid) {
             self.targets.note_exec(pid);
             if let Err(error) = self.seen(pid) {
-                tracing::debug!("pid {pid} after exec: {error:#}");
+                tracing::debug!("pid {pid} after exec: {error}");
             }
             self.targets.attach_new(&mut self.kernel, pid);
         }

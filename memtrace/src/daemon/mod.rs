@@ -3,6 +3,7 @@
 mod actor;
 mod clock;
 mod cost;
+mod error;
 mod intake;
 mod kernel_log;
 mod outlet;
@@ -13,5 +14,6 @@ mod signals;
 mod target;
 
 pub use actor::{Outcome, run};
+pub use error::DaemonError;
 pub use outlet::{Outlet, Publication, Published};
 pub use settings::Settings;

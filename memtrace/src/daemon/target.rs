@@ -1,5 +1,6 @@
 //! The processes being traced: what `/proc` and their files say, and the probes placed for them.
 
+use super::error::DaemonError;
 use super::reporter::Reporter;
 use crate::model::event::What;
 use crate::model::ids::{ModuleId, Nanos, Pid};
@@ -10,7 +11,6 @@ use crate::probe::live::link::Point;
 use crate::probe::live::seccomp::return_probes_are_safe;
 use crate::probe::runtime::{Runtime, detect};
 use crate::procfs::{ModuleTable, Process, Seccomp, heap_segment};
-use anyhow::Context as _;
 use memtrace_common::config::LinkKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl Targets {
     ///
     /// # Errors
     /// When one of them cannot be traced: nothing is traced then.
-    pub(super) fn open(numbers: &[u32], with_arguments: bool) -> anyhow::Result<Self> {
+    pub(super) fn open(numbers: &[u32], with_arguments: bool) -> Result<Self, DaemonError> {
         let mut targets = BTreeMap::new();
         for number in numbers {
             let process = Process::open(*number)?;
@@ -89,7 +89,7 @@ impl Targets {
         &mut self,
         pid: Pid,
         reporter: &Reporter,
-    ) -> anyhow::Result<Vec<What<'static>>> {
+    ) -> Result<Vec<What<'static>>, DaemonError> {
         let Some(target) = self.targets.get_mut(&pid) else { return Ok(Vec::new()) };
         let mappings = target.process.mappings()?;
         let mut info = target.process.info(self.with_arguments)?;
@@ -114,11 +114,15 @@ impl Targets {
     ///
     /// # Errors
     /// When it has no allocator that we know, or a probe cannot be placed.
-    pub(super) fn attach(&mut self, kernel: &mut KernelSide, pid: Pid) -> anyhow::Result<()> {
+    pub(super) fn attach(&mut self, kernel: &mut KernelSide, pid: Pid) -> Result<(), DaemonError> {
         let Some(target) = self.targets.get_mut(&pid) else { return Ok(()) };
         target.check_seccomp(kernel)?;
         let files = target.files(&self.modules);
-        let discovery = find(&files).with_context(|| format!("pid {pid} ({})", target.comm))?;
+        let discovery = find(&files).map_err(|source| DaemonError::NoAllocator {
+            pid,
+            comm: target.comm.clone(),
+            source,
+        })?;
         for left in &discovery.not_probed {
             target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
         }
@@ -151,7 +155,7 @@ impl Targets {
                     tracing::info!("pid {pid}: {trouble}");
                     target.troubles.push(trouble);
                 }
-                Err(error) => target.troubles.push(format!("{name} is not probed: {error:#}")),
+                Err(error) => target.troubles.push(format!("{name} is not probed: {error}")),
             }
         }
     }
@@ -264,7 +268,7 @@ impl Target {
         &mut self,
         modules: &mut ModuleTable,
         reporter: &Reporter,
-    ) -> anyhow::Result<Vec<What<'static>>> {
+    ) -> Result<Vec<What<'static>>, DaemonError> {
         let mappings = self.process.mappings()?;
         let (new, code) = modules.scan(&self.process, &mappings)?;
         for module in &new {
@@ -295,21 +299,20 @@ impl Target {
 
     /// A return probe enters the kernel by a system call from Linux 6.11 on, which a filter that
     /// does not know it may answer by killing the process.
-    fn check_seccomp(&self, kernel: &KernelSide) -> anyhow::Result<()> {
+    fn check_seccomp(&self, kernel: &KernelSide) -> Result<(), DaemonError> {
         if matches!(self.process.seccomp(), Some(Seccomp::Strict | Seccomp::Filter))
             && !return_probes_are_safe(kernel)?
         {
-            anyhow::bail!(
-                "pid {} filters its system calls (seccomp), and on this kernel a return probe would \
-                 be killed by such a filter: not traced; a kernel with the uretprobe exemption \
-                 (6.14, or a stable update) can",
-                self.process.pid()
-            );
+            return Err(DaemonError::Seccomp(self.process.pid()));
         }
         Ok(())
     }
 
-    fn probe(&mut self, kernel: &mut KernelSide, allocator: FoundAllocator) -> anyhow::Result<()> {
+    fn probe(
+        &mut self,
+        kernel: &mut KernelSide,
+        allocator: FoundAllocator,
+    ) -> Result<(), DaemonError> {
         let points: Vec<Point> = allocator.functions.iter().map(point).collect();
         let filter = (!self.unfiltered).then_some(self.process.pid());
         kernel.attach(&allocator.file.open_path, &points, filter)?;

@@ -1,6 +1,6 @@
 //! The table of live blocks: at most 40 bytes of memory per block, also while it grows.
 //!
-//! Extendible hashing over [`Shard`]s: the top bits of an address's hash choose the shard. Shards
+//! Extendible hashing over shards: the top bits of an address's hash choose the shard. Shards
 //! grow by 1.3 and split at 8,192 homes, so that the memory follows the number of blocks closely,
 //! and no single operation moves more than one shard (some 180 KB).
 
