@@ -47,7 +47,9 @@ pub(crate) fn walk(frames: &mut [u64; MAX_FRAMES], start: Registers, seed: u64) 
     let mut depth = 1;
     while depth < MAX_FRAMES {
         if frame == 0 {
-            end = StackEnd::Complete;
+            // The outermost frame's mark, if a chain led to it. In a caller without frame pointers
+            // the register may hold a 0 of its own.
+            end = if depth > 1 { StackEnd::Complete } else { StackEnd::NoFramePointer };
             break;
         }
         if frame & 7 != 0 || frame.wrapping_sub(lowest) > MAX_FRAME_BYTES {
