@@ -13,8 +13,8 @@ use crate::engine::limits::Limits;
 use crate::engine::ports::{Drained, EventSource as _};
 use crate::engine::tracker::Tracker;
 use crate::model::event::What;
-use crate::probe::live::calibrate;
 use crate::probe::live::kernel_side::KernelSide;
+use crate::probe::live::{calibrate, release};
 use crate::report::TracerFacts;
 use crate::source::ring::RingSource;
 use aya_log::EbpfLogger;
@@ -260,7 +260,7 @@ impl<'a> Actor<'a> {
         let cost: Cost = self.meter.overall(self.intake.targets.sites());
         TracerFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            kernel: kernel_release(),
+            kernel: release::running(),
             link: Some(self.intake.kernel.link_kind()),
             unwind: "fp".to_owned(),
             sample_interval_bytes: 0,
@@ -367,9 +367,4 @@ async fn readable(ring: &AsyncFd<RingSource>, pause: Duration) {
         },
         () = tokio::time::sleep(pause) => {}
     }
-}
-
-fn kernel_release() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/osrelease")
-        .map_or_else(|_| "unknown".to_owned(), |release| release.trim().to_owned())
 }

@@ -13,6 +13,9 @@ pub enum LiveError {
         "this memtrace was built without its eBPF object; build it again without AYA_BUILD_SKIP"
     )]
     NoObject,
+    /// The kernel lacks what the programs need.
+    #[error("Linux {0} is too old: memtrace needs 5.15 or newer; trace on a newer kernel")]
+    OldKernel(String),
     /// The verifier or the kernel refused a program.
     #[error("the kernel refused program {name}: {source}{log}")]
     Load {

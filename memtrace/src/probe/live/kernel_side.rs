@@ -5,6 +5,7 @@ use super::calibrate::can_link;
 use super::error::LiveError;
 use super::link::{Point, Programs, Purpose, close_all};
 use super::object::{Relocated, map_data};
+use super::release;
 use super::tracepoints::{self, TracepointLink};
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::{Ebpf, EbpfLoader, Pod};
@@ -234,6 +235,7 @@ fn load_maps(options: LoadOptions) -> Result<Ebpf, LiveError> {
     if OBJECT.is_empty() {
         return Err(LiveError::NoObject);
     }
+    release::check(&release::running())?;
     let types = KernelTypes::running()?;
     let offsets = OFFSETS
         .iter()

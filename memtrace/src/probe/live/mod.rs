@@ -6,6 +6,7 @@ mod error;
 pub mod kernel_side;
 pub mod link;
 mod object;
+pub mod release;
 pub mod seccomp;
 mod syscall;
 mod tracefs;
