@@ -26,6 +26,18 @@ pub(crate) fn read_user<T: Plain>(address: u64) -> Option<T> {
     }
 }
 
+/// Copies `length` bytes of the current process's memory; `false` if they are not all there.
+#[inline(always)]
+pub(crate) fn read_user_into<T: Plain>(place: &mut T, length: u32, address: u64) -> bool {
+    if length as usize > size_of::<T>() {
+        return false;
+    }
+    // SAFETY: the helper writes at most `length` bytes, which fit; any bits are a valid `T`.
+    let status =
+        unsafe { bpf_probe_read_user((place as *mut T).cast(), length, address as *const c_void) };
+    status == 0
+}
+
 /// Reads kernel memory; `None` if it cannot be read.
 #[inline(always)]
 pub(crate) fn read_kernel<T: Plain>(address: u64) -> Option<T> {

@@ -3,7 +3,7 @@
 use crate::atomic;
 use crate::emit::wake_flags;
 use crate::maps::{EVENTS, SCRATCH, SCRATCH_TAKEN, SENT_STACKS, lost};
-use crate::unwind::native::{Registers, walk};
+use crate::unwind::native::{Registers, Window, walk};
 use aya_ebpf::helpers::generated::bpf_ringbuf_output;
 use core::ffi::c_void;
 use memtrace_common::limits::{MAX_FRAMES, SCRATCH_SLOTS};
@@ -19,6 +19,7 @@ pub(crate) struct Scratch {
     id: u64,
     head: [u64; HEAD_WORDS],
     pub(crate) frames: [u64; MAX_FRAMES],
+    window: Window,
 }
 
 /// A walked stack, as one word can carry it out of a function that is verified on its own.
@@ -74,7 +75,8 @@ extern "C" fn walk_into(slot: u32, instruction: u64, stack: u64, frame: u64, see
     let Some(buffer) = SCRATCH.get_ptr_mut(slot) else { return 0 };
     // SAFETY: the pointer came from the map, and the slot is the caller's.
     let buffer = unsafe { &mut *buffer };
-    let (id, walked) = walk(&mut buffer.frames, Registers { instruction, stack, frame }, seed);
+    let start = Registers { instruction, stack, frame };
+    let (id, walked) = walk(&mut buffer.frames, &mut buffer.window, start, seed);
     buffer.id = id;
     walked.0
 }

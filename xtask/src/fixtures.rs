@@ -1,6 +1,7 @@
 //! `cargo xtask fixtures`: the small C programs that the tests trace, and valgrind's view of them.
 
 mod check;
+mod running;
 
 use crate::command::{root, run, target};
 use crate::elevate;
@@ -8,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 
 pub(crate) use check::check_all;
+pub(crate) use running::Running;
 
 /// As the tests compile them: optimised enough to be real, with frame pointers and lines.
 const FLAGS: [&str; 6] = ["-O1", "-g", "-fno-omit-frame-pointer", "-pthread", "-Wall", "-Werror"];

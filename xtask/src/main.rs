@@ -1,5 +1,6 @@
 //! Chores of the repository: `cargo xtask --help`.
 
+mod bench;
 mod command;
 mod demo;
 mod elevate;
@@ -45,6 +46,11 @@ enum Chore {
         #[arg(last = true)]
         filter: Option<String>,
     },
+    /// Measure what tracing costs
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
     /// Check the rules of the house that no compiler knows
     Tidy,
     /// Compile the C programs that the tests trace; with --check, hold them against valgrind
@@ -52,6 +58,17 @@ enum Chore {
         /// Run each under valgrind and compare what both counted
         #[arg(long)]
         check: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Untraced, empty probes and memtrace in turn: a malloc loop, sqlite3, losses, detaching
+    Overhead {
+        #[command(flatten)]
+        install: Install,
+        #[command(flatten)]
+        options: bench::Options,
     },
 }
 
@@ -87,6 +104,9 @@ fn perform(chore: Chore) -> anyhow::Result<ExitCode> {
                 unprivileged,
                 filter,
             });
+        }
+        Chore::Bench { what: Bench::Overhead { install, options } } => {
+            bench::overhead(install.no_install, options)?;
         }
         Chore::Tidy => return tidy::tidy(),
         Chore::Fixtures { check: false } => {

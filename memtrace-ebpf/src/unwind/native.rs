@@ -4,7 +4,7 @@
 //! the first frame is given by the caller here (it is the return address), and only then the chain
 //! is followed.
 
-use crate::memory::read_user;
+use crate::memory::{read_user, read_user_into};
 use crate::stack::Walked;
 use memtrace_common::limits::MAX_FRAMES;
 use memtrace_common::wire::StackEnd;
@@ -36,9 +36,43 @@ fn mix(hash: u64, word: u64) -> u64 {
     mixed ^ (mixed >> 29)
 }
 
+/// Words of the stack that are copied at a time. Most frames are small: following the chain in a
+/// copy of half a kilobyte costs less than a read for each frame.
+const WINDOW_WORDS: u64 = 64;
+
+/// A copy of part of the stack.
+pub(crate) struct Window {
+    /// One word more than is copied, so that a masked index and its successor are both in range.
+    words: [u64; WINDOW_WORDS as usize + 1],
+}
+
+impl Window {
+    /// The two words at `frame`, which is a multiple of 8: from the copy that begins at `base` if
+    /// they are in it, else from a new one.
+    #[inline(always)]
+    fn pair(&mut self, base: &mut u64, frame: u64) -> Option<[u64; 2]> {
+        if frame.wrapping_sub(*base) > (WINDOW_WORDS - 2) * 8 {
+            if !read_user_into(&mut self.words, WINDOW_WORDS as u32 * 8, frame) {
+                // So near to the stack's top that a whole copy does not fit.
+                return read_user(frame);
+            }
+            *base = frame;
+        }
+        let index = ((frame.wrapping_sub(*base) / 8) & (WINDOW_WORDS - 1)) as usize;
+        Some([self.words[index], self.words[index + 1]])
+    }
+}
+
 /// Walks into `frames`, hashing on the way. Gives the hash, which is never 0, and what was found.
 #[inline(always)]
-pub(crate) fn walk(frames: &mut [u64; MAX_FRAMES], start: Registers, seed: u64) -> (u64, Walked) {
+pub(crate) fn walk(
+    frames: &mut [u64; MAX_FRAMES],
+    window: &mut Window,
+    start: Registers,
+    seed: u64,
+) -> (u64, Walked) {
+    // No copy yet: no frame is this far down.
+    let mut base = u64::MAX;
     frames[0] = start.instruction;
     let mut hash = mix(seed, start.instruction);
     let mut lowest = start.stack;
@@ -56,7 +90,7 @@ pub(crate) fn walk(frames: &mut [u64; MAX_FRAMES], start: Registers, seed: u64) 
             end = StackEnd::NoFramePointer;
             break;
         }
-        let Some([next, instruction]) = read_user::<[u64; 2]>(frame) else {
+        let Some([next, instruction]) = window.pair(&mut base, frame) else {
             end = StackEnd::Unreadable;
             break;
         };

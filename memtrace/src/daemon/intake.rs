@@ -11,6 +11,7 @@ use crate::model::event::{Event, Fork, Map, What};
 use crate::model::ids::{Nanos, Pid};
 use crate::probe::live::kernel_side::KernelSide;
 use memtrace_common::wire::Loss;
+use std::time::Instant;
 
 /// `PROT_EXEC` and `MAP_ANONYMOUS` of `mman.h`.
 const PROT_EXEC: u32 = 4;
@@ -166,7 +167,9 @@ impl Intake {
         for pid in self.targets.running() {
             self.kernel.remove_target(pid);
         }
+        let began = Instant::now();
         self.kernel.detach();
+        tracing::debug!("removed the probes in {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
     }
 }
 

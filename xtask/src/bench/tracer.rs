@@ -1,0 +1,181 @@
+//! What runs beside a measured program: nothing, empty probes, or memtrace.
+
+use crate::command::{read, run, shown, target};
+use crate::elevate;
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How a program is traced while it is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Untraced,
+    /// Empty probes of this kind of link at memtrace's places.
+    Floor(&'static str),
+    /// memtrace, exactly, with this kind of link.
+    Memtrace(&'static str),
+}
+
+/// Kinds of links, best first.
+pub(super) const LINKS: [&str; 3] = ["session", "multi", "perf"];
+
+/// How memtrace reports: once, at the end, and what it does on the way.
+const REPORT: [&str; 8] =
+    ["--exact", "--verbose", "--interval", "0", "--format", "json", "--top", "3"];
+
+/// The programs of one release build.
+pub(super) struct Programs {
+    memtrace: PathBuf,
+    floor: PathBuf,
+    engine: PathBuf,
+}
+
+impl Programs {
+    pub(super) fn build() -> Result<Self> {
+        eprintln!("xtask: building memtrace and the benchmarks (release)");
+        run(elevate::cargo()?
+            .args(["build", "--release", "--package", "memtrace", "--bin", "memtrace"])
+            .args(["--example", "floor", "--example", "engine_bench"]))?;
+        let folder = target().join("release");
+        Ok(Self {
+            memtrace: folder.join("memtrace"),
+            floor: folder.join("examples/floor"),
+            engine: folder.join("examples/engine_bench"),
+        })
+    }
+
+    /// What the engine's own benchmark prints with a heap of at most `blocks`.
+    pub(super) fn engine(&self, blocks: u32) -> Result<String> {
+        read(Command::new(&self.engine).arg(blocks.to_string()))
+    }
+
+    /// Traces `pid`, and returns once the probes are in place; `None` for [`Way::Untraced`].
+    pub(super) fn attach(&self, way: Way, pid: u32) -> Result<Option<Tracer>> {
+        let pid = pid.to_string();
+        let mut command = match way {
+            Way::Untraced => return Ok(None),
+            Way::Floor(link) => {
+                let mut floor = Command::new(&self.floor);
+                floor.args([link, &pid]);
+                floor
+            }
+            Way::Memtrace(link) => {
+                let mut memtrace = Command::new(&self.memtrace);
+                memtrace.args(["--pid", &pid, "--link", link]).args(REPORT);
+                memtrace
+            }
+        };
+        Tracer::start(&mut command, way).map(Some)
+    }
+}
+
+/// A running tracer. Killed if it is dropped before its end was taken.
+pub(super) struct Tracer {
+    child: Child,
+    way: Way,
+    errors: BufReader<ChildStderr>,
+    /// What it announced: targets, allocators, link.
+    pub(super) announcement: String,
+}
+
+/// What a tracer left.
+pub(super) struct Ended {
+    /// From the wish to end until the process was gone, report included.
+    pub(super) exit: Duration,
+    /// Removing the probes took this long, milliseconds, by its own account.
+    pub(super) removal: Option<f64>,
+    /// The final report, of memtrace.
+    pub(super) report: Option<Value>,
+}
+
+impl Tracer {
+    fn start(command: &mut Command, way: Way) -> Result<Self> {
+        let name = shown(command);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        let errors = BufReader::new(child.stderr.take().context("no standard error")?);
+        let mut tracer = Self { child, way, errors, announcement: String::new() };
+        let mut before = String::new();
+        loop {
+            let mut line = String::new();
+            if tracer.errors.read_line(&mut line).with_context(|| format!("reading {name}"))? == 0 {
+                bail!("{name} ended before it traced: {}", before.trim());
+            }
+            if line.starts_with("tracing ") {
+                tracer.announcement = line.trim().to_owned();
+                return Ok(tracer);
+            }
+            before.push_str(&line);
+        }
+    }
+
+    /// CPU time that it has used so far, seconds (in ticks of a hundredth).
+    pub(super) fn cpu(&self) -> Result<f64> {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        // Behind the name, which may hold anything: state is field 3, utime 14, stime 15.
+        let ticks = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().skip(11).take(2));
+        let ticks = ticks.into_iter().flatten().filter_map(|word| word.parse::<f64>().ok());
+        Ok(ticks.sum::<f64>() / 100.0)
+    }
+
+    /// The most memory that it had resident, MiB.
+    pub(super) fn peak_resident(&self) -> Option<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kibibytes / 1024.0)
+    }
+
+    /// Ends it as a user would, and waits until it is gone.
+    pub(super) fn end(mut self) -> Result<Ended> {
+        let began = Instant::now();
+        drop(self.child.stdin.take());
+        if matches!(self.way, Way::Memtrace(_)) {
+            run(Command::new("kill").args(["-INT", &self.child.id().to_string()]))?;
+        }
+        let mut said = String::new();
+        if let Some(mut output) = self.child.stdout.take() {
+            output.read_to_string(&mut said).context("cannot read the tracer's report")?;
+        }
+        let mut errors = String::new();
+        self.errors.read_to_string(&mut errors).context("cannot read the tracer's errors")?;
+        let status = self.child.wait().context("cannot wait for the tracer")?;
+        let exit = began.elapsed();
+        // 3: complete, but degraded. The figures say in what way.
+        if !matches!(status.code(), Some(0 | 3)) {
+            bail!("the tracer failed, {status}: {}", errors.trim());
+        }
+        let report = said.lines().last().and_then(|line| serde_json::from_str(line).ok());
+        Ok(Ended { exit, removal: removal(&errors), report })
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        // Already ended: both do nothing.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads `removed the probes in 12.3 ms`.
+fn removal(errors: &str) -> Option<f64> {
+    let (_, rest) = errors.split_once("removed the probes in ")?;
+    rest.split_once(" ms")?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::removal;
+
+    #[test]
+    fn the_removal_is_read_from_what_was_said() {
+        assert_eq!(removal("a\nmemtrace: debug: removed the probes in 12.5 ms\n"), Some(12.5));
+        assert_eq!(removal("removed the probes in no time"), None);
+    }
+}
