@@ -3,6 +3,7 @@
 mod actor;
 mod clock;
 mod cost;
+pub mod inspect;
 mod intake;
 mod kernel_log;
 mod outlet;

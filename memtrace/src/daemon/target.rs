@@ -1,5 +1,6 @@
 //! The processes being traced: what `/proc` and their files say, and the probes placed for them.
 
+use super::inspect::{filters_system_calls, mapped_files};
 use super::reporter::Reporter;
 use crate::model::event::What;
 use crate::model::ids::{ModuleId, Nanos, Pid};
@@ -9,7 +10,7 @@ use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::live::link::Point;
 use crate::probe::live::seccomp::return_probes_are_safe;
 use crate::probe::runtime::{Runtime, detect};
-use crate::procfs::{ModuleTable, Process, Seccomp, heap_segment};
+use crate::procfs::{ModuleTable, Process, heap_segment};
 use anyhow::Context as _;
 use memtrace_common::config::LinkKind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -281,24 +282,13 @@ impl Target {
 
     /// The files that it maps, for the search for allocators.
     fn files(&self, modules: &ModuleTable) -> Vec<MappedFile> {
-        self.modules
-            .iter()
-            .filter_map(|id| modules.mapped_file(*id))
-            .map(|file| MappedFile {
-                path: file.path,
-                device: file.device,
-                inode: file.inode,
-                open_path: file.open_path,
-            })
-            .collect()
+        mapped_files(modules, &self.modules)
     }
 
     /// A return probe enters the kernel by a system call from Linux 6.11 on, which a filter that
     /// does not know it may answer by killing the process.
     fn check_seccomp(&self, kernel: &KernelSide) -> anyhow::Result<()> {
-        if matches!(self.process.seccomp(), Some(Seccomp::Strict | Seccomp::Filter))
-            && !return_probes_are_safe(kernel)?
-        {
+        if filters_system_calls(&self.process) && !return_probes_are_safe(kernel)? {
             anyhow::bail!(
                 "pid {} filters its system calls (seccomp), and on this kernel a return probe would \
                  be killed by such a filter: not traced; a kernel with the uretprobe exemption \

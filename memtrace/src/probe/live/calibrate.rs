@@ -59,6 +59,9 @@ unsafe extern "C" {
     fn memtrace_calibration_deep(frames: u64, function: unsafe extern "C" fn());
 }
 
+/// Calls in a batch: some 200 µs, a tenth of a time slice or less.
+const CALLS: u32 = 200;
+
 /// Frames of the call stack below which [`measure_traced`] calls.
 pub const TRACED_FRAMES: u64 = 12;
 
@@ -122,7 +125,7 @@ pub(super) fn can_link(programs: &Programs) -> Result<(), LiveError> {
     programs.attach(Path::new(OURSELVES), &points, Some(std::process::id())).map(drop)
 }
 
-/// Nanoseconds per call of `function`: the median of some batches, so that a preemption does not count.
+/// Nanoseconds per call of `function`.
 fn time(function: unsafe extern "C" fn(), calls: u32) -> f64 {
     median_of_batches(calls, || {
         // SAFETY: the functions above take nothing, give nothing, and keep all registers.
@@ -139,8 +142,9 @@ fn time_deep(function: unsafe extern "C" fn(), calls: u32) -> f64 {
     })
 }
 
+/// The median of many short batches: of those few are preempted, and the others do not care.
 fn median_of_batches(calls: u32, mut call: impl FnMut()) -> f64 {
-    const BATCHES: usize = 7;
+    const BATCHES: usize = 31;
     let mut batches = [0.0; BATCHES];
     for batch in &mut batches {
         let began = Instant::now();
@@ -158,29 +162,44 @@ fn median_of_batches(calls: u32, mut call: impl FnMut()) -> f64 {
 /// # Errors
 /// When a link cannot be made.
 pub fn measure(kernel: &KernelSide) -> Result<Prices, LiveError> {
-    prices(|function, returns, calls| {
+    let price = |function, returns, calls| -> Result<f64, LiveError> {
         let bare = time(function, calls);
         let _links = probe(kernel, Purpose::Nothing, point(function, returns)?)?;
         Ok((time(function, calls) - bare).max(0.0))
+    };
+    Ok(Prices {
+        entry: price(memtrace_calibration_emulated, false, CALLS)?,
+        entry_stepped: price(memtrace_calibration_stepped, false, CALLS / 10)?,
+        call: price(memtrace_calibration_emulated, true, CALLS)?,
+        call_stepped: price(memtrace_calibration_stepped, true, CALLS / 10)?,
     })
 }
 
 /// Measures the prices of the tracer's own programs, with a call stack of [`TRACED_FRAMES`] frames
-/// by frame pointer and a record of each call in the ring (in all some 1 MB, which nobody needs to
-/// read). This process is a target meanwhile.
+/// by frame pointer and a record of each call in the ring (in all some 700 KB, which nobody needs to
+/// read). This process is a target meanwhile. The trap is not measured again: `empty` are the prices
+/// of a program that does nothing.
 ///
 /// # Errors
 /// When a link cannot be made.
-pub fn measure_traced(kernel: &mut KernelSide) -> Result<Prices, LiveError> {
+pub fn measure_traced(kernel: &mut KernelSide, empty: &Prices) -> Result<Prices, LiveError> {
     kernel.add_target(std::process::id())?;
-    let measured = prices(|function, returns, calls| {
-        let bare = time_deep(function, calls);
+    let traced = |returns| -> Result<f64, LiveError> {
+        let function = memtrace_calibration_emulated;
+        let bare = time_deep(function, CALLS);
         let point = Point { cookie: site(returns).pack(), ..point(function, returns)? };
         let _links = probe(kernel, Purpose::Trace, point)?;
-        Ok((time_deep(function, calls) - bare).max(0.0))
-    });
+        Ok((time_deep(function, CALLS) - bare).max(0.0))
+    };
+    let measured = traced(false).and_then(|entry| Ok((entry, traced(true)?)));
     kernel.remove_target(std::process::id());
-    measured
+    let (entry, call) = measured?;
+    Ok(Prices {
+        entry,
+        entry_stepped: empty.entry_stepped + (entry - empty.entry).max(0.0),
+        call,
+        call_stepped: empty.call_stepped + (call - empty.call).max(0.0),
+    })
 }
 
 /// As which function the tracer's programs see ours: `malloc`, or without a return `free`.
@@ -205,18 +224,6 @@ const fn site(returns: bool) -> Site {
 
 fn probe(kernel: &KernelSide, purpose: Purpose, point: Point) -> Result<Vec<OwnedFd>, LiveError> {
     kernel.attach_for(purpose, Path::new(OURSELVES), &[point], Some(std::process::id()))
-}
-
-/// All four, by `price` of a function, with its return or without, called so many times in a row.
-fn prices(
-    price: impl Fn(unsafe extern "C" fn(), bool, u32) -> Result<f64, LiveError>,
-) -> Result<Prices, LiveError> {
-    Ok(Prices {
-        entry: price(memtrace_calibration_emulated, false, 1000)?,
-        entry_stepped: price(memtrace_calibration_stepped, false, 100)?,
-        call: price(memtrace_calibration_emulated, true, 1000)?,
-        call_stepped: price(memtrace_calibration_stepped, true, 100)?,
-    })
 }
 
 #[cfg(test)]
