@@ -7,6 +7,10 @@ pub const MAX_FRAMES: usize = 128;
 /// Processes that can be traced at once.
 pub const MAX_TARGETS: u32 = 4096;
 
+/// Probe sites whose hits are counted apart before anything is traced. What comes after the last one
+/// is counted as the last one.
+pub const MAX_COUNTED_SITES: u32 = 128;
+
 /// Threads that can be inside a *nesting* allocator function (`realloc`, `memalign`, …) or inside
 /// `munmap`/`mremap` at the same moment, machine-wide.
 pub const MAX_PENDING_THREADS: u32 = 16_384;

@@ -4,7 +4,8 @@ use crate::atomic;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuArray, RingBuf};
 use memtrace_common::limits::{
-    MAX_NESTING, MAX_PENDING_THREADS, MAX_SENT_STACKS, MAX_TARGETS, SCRATCH_SLOTS,
+    MAX_COUNTED_SITES, MAX_NESTING, MAX_PENDING_THREADS, MAX_SENT_STACKS, MAX_TARGETS,
+    SCRATCH_SLOTS,
 };
 use memtrace_common::wire::{Counter, Loss};
 
@@ -82,6 +83,10 @@ pub(crate) static LOSSES: PerCpuArray<u64> =
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::COUNT, 0);
 
+/// Hits of sites that are only counted, by the number in their cookie.
+#[map]
+pub(crate) static HITS: PerCpuArray<u64> = PerCpuArray::with_max_entries(MAX_COUNTED_SITES, 0);
+
 /// Adds to a per-CPU counter. Atomic, because another program may preempt this one on its CPU.
 #[inline(always)]
 fn add(map: &PerCpuArray<u64>, index: u32, amount: u64) {
@@ -102,6 +107,12 @@ pub(crate) fn lost(cause: Loss) {
 #[inline(always)]
 pub(crate) fn count(counter: Counter, amount: u64) {
     add(&COUNTERS, counter as u32, amount);
+}
+
+/// Counts a hit of a site that is only counted.
+#[inline(always)]
+pub(crate) fn hit(site: u64) {
+    add(&HITS, site.min(u64::from(MAX_COUNTED_SITES) - 1) as u32, 1);
 }
 
 /// The traced process that runs now, if it is one.

@@ -1,8 +1,10 @@
 //! Programs that do nothing, or only count: the floor for benchmarks, the calibration of a probe
 //! site's price, and `doctor`'s one-second count of hits before anything is traced.
 
-use crate::maps::{count, target};
+use crate::maps::{count, hit, target};
+use aya_ebpf::EbpfContext as _;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::helpers::generated::bpf_get_attach_cookie;
 use aya_ebpf::macros::{uprobe, uretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use core::ffi::c_void;
@@ -27,12 +29,14 @@ fn nothing_return(_context: RetProbeContext) -> u32 {
     0
 }
 
-/// Counts entries of traced processes.
+/// Counts entries of traced processes, also by site: here the cookie is the site's number.
 #[uprobe]
-fn count_entry(_context: ProbeContext) -> u32 {
+fn count_entry(context: ProbeContext) -> u32 {
     let process = (bpf_get_current_pid_tgid() >> 32) as u32;
     if target(process).is_some() {
         count(Counter::Entries, 1);
+        // SAFETY: a context of this program's type is what the helper wants.
+        hit(unsafe { bpf_get_attach_cookie(context.as_ptr()) });
     }
     0
 }

@@ -4,6 +4,7 @@ mod actor;
 mod clock;
 mod cost;
 mod error;
+pub mod inspect;
 mod intake;
 mod kernel_log;
 mod outlet;

@@ -1,6 +1,7 @@
 //! The processes being traced: what `/proc` and their files say, and the probes placed for them.
 
 use super::error::DaemonError;
+use super::inspect::{filters_system_calls, mapped_files};
 use super::reporter::Reporter;
 use crate::model::event::What;
 use crate::model::ids::{ModuleId, Nanos, Pid};
@@ -10,7 +11,7 @@ use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::live::link::Point;
 use crate::probe::live::seccomp::return_probes_are_safe;
 use crate::probe::runtime::{Runtime, detect};
-use crate::procfs::{ModuleTable, Process, Seccomp, heap_segment};
+use crate::procfs::{ModuleTable, Process, heap_segment};
 use memtrace_common::config::LinkKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -285,24 +286,13 @@ impl Target {
 
     /// The files that it maps, for the search for allocators.
     fn files(&self, modules: &ModuleTable) -> Vec<MappedFile> {
-        self.modules
-            .iter()
-            .filter_map(|id| modules.mapped_file(*id))
-            .map(|file| MappedFile {
-                path: file.path,
-                device: file.device,
-                inode: file.inode,
-                open_path: file.open_path,
-            })
-            .collect()
+        mapped_files(modules, &self.modules)
     }
 
     /// A return probe enters the kernel by a system call from Linux 6.11 on, which a filter that
     /// does not know it may answer by killing the process.
     fn check_seccomp(&self, kernel: &KernelSide) -> Result<(), DaemonError> {
-        if matches!(self.process.seccomp(), Some(Seccomp::Strict | Seccomp::Filter))
-            && !return_probes_are_safe(kernel)?
-        {
+        if filters_system_calls(&self.process) && !return_probes_are_safe(kernel)? {
             return Err(DaemonError::Seccomp(self.process.pid()));
         }
         Ok(())

@@ -1,9 +1,11 @@
 //! `memtrace doctor`: what this machine and a process allow, and what to do about the rest.
 
+#[cfg_attr(not(feature = "live"), path = "without_live.rs")]
 mod live;
 mod machine;
 pub mod model;
 mod render;
+mod table;
 
 pub use live::gather_live;
 pub use machine::gather_machine;
@@ -27,10 +29,12 @@ the target is written, nothing is preloaded, and the target is sent no signal.";
 /// Examines, and prints what was found.
 ///
 /// # Errors
-/// When standard output cannot be written.
+/// When there is no process to examine, or one of a kind that cannot be traced; when standard output
+/// cannot be written.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
+    let live = gather_live(args.pid)?;
     let mut sections = gather_machine();
-    sections.extend(gather_live(args.pid));
+    sections.extend(live);
     sections.push(aftermath());
     let doctor = Doctor::new(sections);
     let text = match args.format {
@@ -42,9 +46,5 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
 }
 
 fn aftermath() -> Section {
-    Section {
-        title: "What tracing leaves behind".to_owned(),
-        lines: Vec::new(),
-        note: Some(AFTERMATH.to_owned()),
-    }
+    Section::new("What tracing leaves behind", Vec::new()).note(AFTERMATH)
 }

@@ -1,12 +1,12 @@
 //! What `memtrace doctor` found: plain data.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Name and version of the JSON form.
 pub const SCHEMA: &str = "memtrace.doctor/1";
 
 /// All findings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Doctor {
     /// [`SCHEMA`].
     pub schema: &'static str,
@@ -31,13 +31,16 @@ impl Doctor {
 }
 
 /// Findings that belong together.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Section {
     /// What about.
     pub title: String,
     /// The findings.
     pub lines: Vec<Line>,
-    /// A paragraph below them.
+    /// Measurements below them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<Table>,
+    /// A paragraph below all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -46,12 +49,84 @@ impl Section {
     /// A section without a note.
     #[must_use]
     pub fn new(title: impl Into<String>, lines: Vec<Line>) -> Self {
-        Self { title: title.into(), lines, note: None }
+        Self { title: title.into(), lines, table: None, note: None }
+    }
+
+    /// The same section with a table.
+    #[must_use]
+    pub fn table(mut self, table: Table) -> Self {
+        self.table = Some(table);
+        self
+    }
+
+    /// The same section with a paragraph at its end.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+}
+
+/// Measurements. In JSON an array with an object per row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// What stands in each row, from left to right.
+    pub columns: Vec<Column>,
+    /// As many cells in each as there are columns.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+impl Serialize for Table {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let object = |row: &Vec<Cell>| -> serde_json::Map<String, serde_json::Value> {
+            let cells = row.iter().map(Cell::value);
+            self.columns.iter().map(|column| column.key.to_owned()).zip(cells).collect()
+        };
+        serializer.collect_seq(self.rows.iter().map(object))
+    }
+}
+
+/// A column of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name in JSON, with the unit.
+    pub key: &'static str,
+    /// Its name for people, with the unit.
+    pub title: &'static str,
+}
+
+/// A cell of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// Words.
+    Text(String),
+    /// A count, or nanoseconds.
+    Number(u64),
+    /// A figure that is shown with two decimals.
+    Decimal(f64),
+    /// Not known.
+    Unknown,
+}
+
+impl Cell {
+    fn value(&self) -> serde_json::Value {
+        match self {
+            Self::Text(text) => text.as_str().into(),
+            Self::Number(number) => (*number).into(),
+            Self::Decimal(number) => ((number * 1000.0).round() / 1000.0).into(),
+            Self::Unknown => serde_json::Value::Null,
+        }
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
     }
 }
 
 /// One finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Line {
     /// What was examined.
     pub name: String,

@@ -3,6 +3,7 @@
 use super::super::exit::printable;
 use super::super::terminal::Style;
 use super::model::{Doctor, Line, Section, State};
+use super::table;
 use std::fmt::Write as _;
 
 /// Columns before a finding's name: two blanks, the state, two blanks.
@@ -33,6 +34,9 @@ fn render_section(text: &mut String, section: &Section, style: Style) {
     let name_width = widths.filter(|&width| width <= WIDEST_NAME).max().unwrap_or(0);
     for line in &section.lines {
         render_line(text, line, name_width, style);
+    }
+    if let Some(table) = &section.table {
+        table::render(text, table, style);
     }
     if let Some(note) = &section.note {
         fold(text, &printable(note), 2, 2, style.columns);
@@ -70,7 +74,7 @@ fn state(state: State, color: bool) -> String {
 
 /// Adds the words of `words` after `blanks` blanks, folded at `columns`; later lines begin after
 /// `indent` blanks. The first line is taken to begin at column `indent` or before.
-fn fold(text: &mut String, words: &str, blanks: usize, indent: usize, columns: usize) {
+pub(super) fn fold(text: &mut String, words: &str, blanks: usize, indent: usize, columns: usize) {
     let mut at = indent.min(columns);
     text.extend(std::iter::repeat_n(' ', blanks));
     for (number, word) in words.split_whitespace().enumerate() {
@@ -125,7 +129,7 @@ mod tests {
         let note = Some("One two three four five six seven eight nine ten eleven.".to_owned());
         Doctor::new(vec![
             Section::new("Kernel", lines),
-            Section { title: "Note".to_owned(), lines: Vec::new(), note },
+            Section { note, ..Section::new("Note", Vec::new()) },
         ])
     }
 

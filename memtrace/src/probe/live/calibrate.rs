@@ -6,6 +6,9 @@
 use super::error::LiveError;
 use super::kernel_side::KernelSide;
 use super::link::{Point, Programs, Purpose};
+use memtrace_common::function::FunctionId;
+use memtrace_common::site::{NO_ARGUMENT, Role, Site};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Instant;
 
@@ -28,14 +31,41 @@ std::arch::global_asm!(
     "test rdi, rdi",
     "ret",
     ".size memtrace_calibration_stepped, . - memtrace_calibration_stepped",
+    // Calls the function in its second argument below as many frames as the first one says, with
+    // what the tracer's programs want to see: a size or block in rdi, a block in rax.
+    ".balign 16",
+    ".type memtrace_calibration_deep, @function",
+    ".globl memtrace_calibration_deep",
+    "memtrace_calibration_deep:",
+    "push rbp",
+    "mov rbp, rsp",
+    "dec rdi",
+    "jz 2f",
+    "call memtrace_calibration_deep",
+    "pop rbp",
+    "ret",
+    "2:",
+    "mov edi, 64",
+    "mov rax, rbp",
+    "call rsi",
+    "pop rbp",
+    "ret",
+    ".size memtrace_calibration_deep, . - memtrace_calibration_deep",
 );
 
 unsafe extern "C" {
     fn memtrace_calibration_emulated();
     fn memtrace_calibration_stepped();
+    fn memtrace_calibration_deep(frames: u64, function: unsafe extern "C" fn());
 }
 
-/// Nanoseconds per hit of a program that does nothing.
+/// Calls in a batch: some 200 µs, a tenth of a time slice or less.
+const CALLS: u32 = 200;
+
+/// Frames of the call stack below which [`measure_traced`] calls.
+pub const TRACED_FRAMES: u64 = 12;
+
+/// Nanoseconds per hit of a probe.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Prices {
     /// An entry on an emulated instruction.
@@ -95,15 +125,31 @@ pub(super) fn can_link(programs: &Programs) -> Result<(), LiveError> {
     programs.attach(Path::new(OURSELVES), &points, Some(std::process::id())).map(drop)
 }
 
-/// Nanoseconds per call of `function`: the median of some batches, so that a preemption does not count.
+/// Nanoseconds per call of `function`.
 fn time(function: unsafe extern "C" fn(), calls: u32) -> f64 {
-    const BATCHES: usize = 7;
+    median_of_batches(calls, || {
+        // SAFETY: the functions above take nothing, give nothing, and keep all registers.
+        unsafe { function() };
+    })
+}
+
+/// As [`time`], called below [`TRACED_FRAMES`] frames.
+fn time_deep(function: unsafe extern "C" fn(), calls: u32) -> f64 {
+    median_of_batches(calls, || {
+        // SAFETY: it keeps to the C convention, calls a function above, and ends after as many
+        // levels as it is told, which is not zero.
+        unsafe { memtrace_calibration_deep(TRACED_FRAMES, function) };
+    })
+}
+
+/// The median of many short batches: of those few are preempted, and the others do not care.
+fn median_of_batches(calls: u32, mut call: impl FnMut()) -> f64 {
+    const BATCHES: usize = 31;
     let mut batches = [0.0; BATCHES];
     for batch in &mut batches {
         let began = Instant::now();
         for _ in 0..calls {
-            // SAFETY: the functions above take nothing, give nothing, and keep all registers.
-            unsafe { function() };
+            call();
         }
         *batch = began.elapsed().as_nanos() as f64 / f64::from(calls);
     }
@@ -111,28 +157,73 @@ fn time(function: unsafe extern "C" fn(), calls: u32) -> f64 {
     batches[BATCHES / 2]
 }
 
-/// Measures the prices; takes some tens of milliseconds.
+/// Measures the prices of a program that does nothing; takes some tens of milliseconds.
 ///
 /// # Errors
 /// When a link cannot be made.
 pub fn measure(kernel: &KernelSide) -> Result<Prices, LiveError> {
     let price = |function, returns, calls| -> Result<f64, LiveError> {
         let bare = time(function, calls);
-        let points = [point(function, returns)?];
-        let _links = kernel.attach_for(
-            Purpose::Nothing,
-            Path::new(OURSELVES),
-            &points,
-            Some(std::process::id()),
-        )?;
+        let _links = probe(kernel, Purpose::Nothing, point(function, returns)?)?;
         Ok((time(function, calls) - bare).max(0.0))
     };
     Ok(Prices {
-        entry: price(memtrace_calibration_emulated, false, 1000)?,
-        entry_stepped: price(memtrace_calibration_stepped, false, 100)?,
-        call: price(memtrace_calibration_emulated, true, 1000)?,
-        call_stepped: price(memtrace_calibration_stepped, true, 100)?,
+        entry: price(memtrace_calibration_emulated, false, CALLS)?,
+        entry_stepped: price(memtrace_calibration_stepped, false, CALLS / 10)?,
+        call: price(memtrace_calibration_emulated, true, CALLS)?,
+        call_stepped: price(memtrace_calibration_stepped, true, CALLS / 10)?,
     })
+}
+
+/// Measures the prices of the tracer's own programs, with a call stack of [`TRACED_FRAMES`] frames
+/// by frame pointer and a record of each call in the ring (in all some 700 KB, which nobody needs to
+/// read). This process is a target meanwhile. The trap is not measured again: `empty` are the prices
+/// of a program that does nothing.
+///
+/// # Errors
+/// When a link cannot be made.
+pub fn measure_traced(kernel: &mut KernelSide, empty: &Prices) -> Result<Prices, LiveError> {
+    kernel.add_target(std::process::id())?;
+    let traced = |returns| -> Result<f64, LiveError> {
+        let function = memtrace_calibration_emulated;
+        let bare = time_deep(function, CALLS);
+        let point = Point { cookie: site(returns).pack(), ..point(function, returns)? };
+        let _links = probe(kernel, Purpose::Trace, point)?;
+        Ok((time_deep(function, CALLS) - bare).max(0.0))
+    };
+    let measured = traced(false).and_then(|entry| Ok((entry, traced(true)?)));
+    kernel.remove_target(std::process::id());
+    let (entry, call) = measured?;
+    Ok(Prices {
+        entry,
+        entry_stepped: empty.entry_stepped + (entry - empty.entry).max(0.0),
+        call,
+        call_stepped: empty.call_stepped + (call - empty.call).max(0.0),
+    })
+}
+
+/// As which function the tracer's programs see ours: `malloc`, or without a return `free`.
+const fn site(returns: bool) -> Site {
+    let malloc = Site {
+        function: FunctionId::MALLOC,
+        role: Role::Allocate,
+        size: 0,
+        count: NO_ARGUMENT,
+        pointer: NO_ARGUMENT,
+        result_by_pointer: false,
+        nests: false,
+        pushed: 0,
+        span_below: 0,
+        span_above: 0,
+    };
+    if returns {
+        return malloc;
+    }
+    Site { function: FunctionId::FREE, role: Role::Free, size: NO_ARGUMENT, pointer: 0, ..malloc }
+}
+
+fn probe(kernel: &KernelSide, purpose: Purpose, point: Point) -> Result<Vec<OwnedFd>, LiveError> {
+    kernel.attach_for(purpose, Path::new(OURSELVES), &[point], Some(std::process::id()))
 }
 
 #[cfg(test)]

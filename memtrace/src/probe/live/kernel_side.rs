@@ -196,6 +196,14 @@ impl KernelSide {
         self.sum("COUNTERS", counter as u32)
     }
 
+    /// Hits since loading of the site that was linked for [`Purpose::Count`] with this cookie.
+    ///
+    /// # Errors
+    /// When it cannot be read, or there is no such number.
+    pub fn hits(&self, cookie: u32) -> Result<u64, LiveError> {
+        self.sum("HITS", cookie)
+    }
+
     fn sum(&self, name: &'static str, index: u32) -> Result<u64, LiveError> {
         let map = self.loaded.map(name).ok_or_else(|| missing(name))?;
         let counters = PerCpuArray::<_, u64>::try_from(map).map_err(map_error(name))?;

@@ -38,7 +38,9 @@ pub enum Purpose {
     Trace,
     /// Programs that do nothing: the floor of what probing costs.
     Nothing,
-    /// Programs that count entries, and no returns.
+    /// Programs that count entries by the point's cookie, a number below
+    /// `memtrace_common::limits::MAX_COUNTED_SITES`. For points without returns: a session would
+    /// count each return as well.
     Count,
 }
 

@@ -1,0 +1,228 @@
+//! The kernel side, tried on memtrace itself: programs, links, ring buffer, tracepoints.
+
+use super::super::model::{Line, Section, State};
+use super::{failure, not_tried, prices};
+use crate::engine::ports::EventSource as _;
+use crate::probe::live::LiveError;
+use crate::probe::live::calibrate::{self, Prices};
+use crate::probe::live::kernel_side::{KernelSide, LoadOptions};
+use crate::probe::live::seccomp::return_probes_are_safe;
+use crate::source::ring::RingSource;
+use memtrace_common::config::LinkKind;
+
+/// Bytes of the ring: what calibrating writes, several times over.
+const RING_BYTES: u32 = 4 << 20;
+/// Why the rest is not tried when nothing loads.
+const NOTHING_LOADED: &str = "no program could be loaded";
+
+/// What came of it.
+pub(super) struct Trial {
+    /// The kernel side with the best link, if it loads.
+    pub(super) kernel: Result<KernelSide, LiveError>,
+    /// Prices of a program that does nothing.
+    pub(super) empty: Option<Prices>,
+    /// Prices of the tracer's own programs.
+    pub(super) traced: Option<Prices>,
+    /// Whether a return probe survives a seccomp filter; `None` if that is not known.
+    pub(super) return_probes_safe: Option<bool>,
+    lines: Vec<Line>,
+    /// Keeps the ring's descriptor, which loaded programs name.
+    _ring: Option<RingSource>,
+}
+
+impl Trial {
+    /// Loads, links, calls, reads; takes about a second.
+    pub(super) fn hold() -> Self {
+        let options = LoadOptions { ring_bytes: RING_BYTES, ..LoadOptions::default() };
+        let mut trial = Self {
+            kernel: KernelSide::load(options),
+            empty: None,
+            traced: None,
+            return_probes_safe: None,
+            lines: Vec::new(),
+            _ring: None,
+        };
+        trial.programs();
+        trial.links();
+        trial.prices();
+        trial.tracepoints();
+        trial.seccomp();
+        trial
+    }
+
+    /// The findings.
+    pub(super) fn sections(&self) -> Vec<Section> {
+        let title = "Probes, tried on memtrace itself";
+        let mut sections = vec![Section::new(title, self.lines.clone())];
+        sections.extend(prices::section(self));
+        sections
+    }
+
+    /// The kind of link in force.
+    pub(super) fn link(&self) -> Option<LinkKind> {
+        self.kernel.as_ref().ok().map(KernelSide::link_kind)
+    }
+
+    fn programs(&mut self) {
+        const NAME: &str = "programs";
+        self.lines.push(match &self.kernel {
+            Ok(_) => Line::new(
+                NAME,
+                State::Ok,
+                "load and link; the offsets that they need are in the kernel's BTF",
+            ),
+            Err(error) => failure(NAME, error),
+        });
+    }
+
+    fn links(&mut self) {
+        let Some(in_force) = self.link() else {
+            self.lines.push(not_tried("links", NOTHING_LOADED));
+            return;
+        };
+        for kind in [LinkKind::Session, LinkKind::Multi, LinkKind::Perf] {
+            let line = if kind == in_force {
+                let detail = format!("works, and is used: {}", what_it_is(kind));
+                Line::new(link_name(kind), State::Ok, detail)
+            } else {
+                other_link(kind, in_force)
+            };
+            self.lines.push(line);
+        }
+    }
+
+    fn prices(&mut self) {
+        let Ok(kernel) = &mut self.kernel else {
+            self.lines.push(not_tried("ring buffer", NOTHING_LOADED));
+            return;
+        };
+        let line = match measure(kernel) {
+            Ok(measured) => {
+                self.empty = Some(measured.empty);
+                self.traced = Some(measured.traced);
+                self._ring = Some(measured.ring);
+                ring_line(measured.records)
+            }
+            Err(error) => failure("ring buffer", &error),
+        };
+        self.lines.push(line);
+    }
+
+    fn tracepoints(&mut self) {
+        const NAME: &str = "tracepoints";
+        let Ok(kernel) = &mut self.kernel else {
+            self.lines.push(not_tried(NAME, NOTHING_LOADED));
+            return;
+        };
+        let attached = kernel.attach_tracepoints();
+        kernel.detach();
+        self.lines.push(match attached {
+            Ok(()) => Line::new(
+                NAME,
+                State::Ok,
+                "attach and detach: mmap, munmap, mremap, brk; fork, exec, exit",
+            ),
+            Err(error) => failure(NAME, &error),
+        });
+    }
+
+    fn seccomp(&mut self) {
+        const NAME: &str = "under seccomp";
+        let Ok(kernel) = &self.kernel else {
+            self.lines.push(not_tried(NAME, NOTHING_LOADED));
+            return;
+        };
+        let safe = return_probes_are_safe(kernel);
+        self.return_probes_safe = safe.as_ref().ok().copied();
+        self.lines.push(match safe {
+            Ok(true) => Line::new(
+                NAME,
+                State::Ok,
+                "a return probe does not trip a filter of system calls (tried on a child)",
+            ),
+            Ok(false) => Line::new(
+                NAME,
+                State::Hazard,
+                "a return probe in a process that filters its system calls would kill it",
+            )
+            .remedy(
+                "memtrace refuses such processes here; kernels with the uretprobe exemption \
+                 (6.14, or a stable update) let them be traced",
+            ),
+            Err(error) => failure(NAME, &error),
+        });
+    }
+}
+
+fn link_name(kind: LinkKind) -> String {
+    format!("{} link", kind.name())
+}
+
+const fn what_it_is(kind: LinkKind) -> &'static str {
+    match kind {
+        LinkKind::Session => "one for entries and returns (Linux 6.13)",
+        LinkKind::Multi => "one for entries, one for returns (Linux 6.6)",
+        LinkKind::Perf => "one per function; each takes 0.1 s to detach",
+    }
+}
+
+/// A kind that is not the best one here. That a worse one does not work harms nobody.
+fn other_link(kind: LinkKind, in_force: LinkKind) -> Line {
+    let options =
+        LoadOptions { ring_bytes: RING_BYTES, link: Some(kind), ..LoadOptions::default() };
+    let name = link_name(kind);
+    match KernelSide::load(options) {
+        Ok(_) => Line::new(name, State::Ok, format!("works: {}", what_it_is(kind))),
+        Err(error) if kind > in_force => {
+            let detail = format!("does not work, and is not needed: {}", refusal(kind, &error));
+            Line::new(name, State::Ok, detail)
+        }
+        Err(error) => {
+            Line::new(name, State::Hazard, format!("does not work: {}", refusal(kind, &error)))
+                .remedy(format!(
+                    "nothing to do: {} links serve, at a higher price per call; a newer kernel has \
+                     better ones",
+                    in_force.name()
+                ))
+        }
+    }
+}
+
+/// The kernel's words, without those that the line already says.
+fn refusal(kind: LinkKind, error: &LiveError) -> String {
+    let message = match error {
+        LiveError::NoLink(reasons) => reasons.clone(),
+        other => other.to_string(),
+    };
+    let first = message.lines().next().unwrap_or_default();
+    let prefix = format!("{}: ", kind.name());
+    first.strip_prefix(&prefix).unwrap_or(first).to_owned()
+}
+
+/// Prices, and what went through the ring while they were measured.
+struct Measured {
+    empty: Prices,
+    traced: Prices,
+    ring: RingSource,
+    records: u64,
+}
+
+fn measure(kernel: &mut KernelSide) -> Result<Measured, LiveError> {
+    let empty = calibrate::measure(kernel)?;
+    let traced = calibrate::measure_traced(kernel, &empty)?;
+    let mut ring = RingSource::new(kernel.take_ring()?);
+    let mut records = 0;
+    ring.drain(usize::MAX, &mut |_| records += 1)
+        .map_err(|error| LiveError::Map { name: "EVENTS", reason: error.to_string() })?;
+    Ok(Measured { empty, traced, ring, records })
+}
+
+fn ring_line(records: u64) -> Line {
+    const NAME: &str = "ring buffer";
+    if records == 0 {
+        return Line::new(NAME, State::Missing, "programs ran, but not one record came through")
+            .remedy("report this as a bug of memtrace, with the kernel's release");
+    }
+    let records = crate::report::units::counted(records, "record");
+    Line::new(NAME, State::Ok, format!("works: {records} of our own calls came through"))
+}

@@ -1,0 +1,64 @@
+//! What is seen of a process before any probe is placed; `doctor` looks the same way as tracing does.
+
+use super::clock::now;
+use crate::model::ids::{ModuleId, Nanos};
+use crate::model::process::{ProcessInfo, Usage};
+use crate::probe::allocator::MappedFile;
+use crate::procfs::{ModuleTable, Process, ProcfsError, Seccomp};
+
+/// A process as it was at one moment. Its files stay open until this is dropped.
+#[derive(Debug)]
+pub struct Inspection {
+    /// Who it is; without its arguments.
+    pub info: ProcessInfo,
+    /// Its memory and CPU time.
+    pub usage: Usage,
+    /// How long it has been running.
+    pub up: Option<Nanos>,
+    /// The files whose code it maps, in order of address.
+    pub files: Vec<MappedFile>,
+    /// Executable files that it maps and that could not be opened.
+    pub closed: usize,
+    _modules: ModuleTable,
+}
+
+impl Inspection {
+    /// Looks at a process.
+    ///
+    /// # Errors
+    /// When it has ended, or we may not look.
+    pub fn of(process: &Process) -> Result<Self, ProcfsError> {
+        let mut modules = ModuleTable::default();
+        let (new, _) = modules.scan(process, &process.mappings()?)?;
+        let ids: Vec<ModuleId> = new.iter().map(|module| module.id).collect();
+        let files = mapped_files(&modules, &ids);
+        let info = process.info(false)?;
+        Ok(Self {
+            up: info.started.map(|started| now().saturating_sub(started)),
+            info,
+            usage: process.usage()?,
+            closed: ids.len() - files.len(),
+            files,
+            _modules: modules,
+        })
+    }
+}
+
+/// Modules as the search for allocators wants them; those that cannot be opened are left out.
+pub(super) fn mapped_files(modules: &ModuleTable, ids: &[ModuleId]) -> Vec<MappedFile> {
+    ids.iter()
+        .filter_map(|id| modules.mapped_file(*id))
+        .map(|file| MappedFile {
+            path: file.path,
+            device: file.device,
+            inode: file.inode,
+            open_path: file.open_path,
+        })
+        .collect()
+}
+
+/// Whether a filter decides about the process's system calls, `uretprobe` among them.
+#[must_use]
+pub fn filters_system_calls(process: &Process) -> bool {
+    matches!(process.seccomp(), Some(Seccomp::Strict | Seccomp::Filter))
+}
