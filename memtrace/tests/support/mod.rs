@@ -1,0 +1,64 @@
+//! What the tests that trace real processes have in common: the small C programs, the tracer, and
+//! what both must agree on.
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "a test fails by panicking; each test program uses some"
+)]
+
+mod lines;
+pub mod program;
+pub mod report;
+pub mod tracer;
+
+use std::io::Write as _;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// No test waits longer than this for anything.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks at something that cannot be waited for.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Set by `cargo xtask test` where it is root.
+const VARIABLE: &str = "MEMTRACE_PRIVILEGED";
+
+/// Whether a test may trace. If not, it says so past the test harness, which would hide it.
+pub fn may_trace() -> bool {
+    let may = std::env::var_os(VARIABLE).is_some();
+    if !may {
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        // Nobody is there to tell if standard error is closed.
+        let _ = writeln!(
+            std::io::stderr(),
+            "NOT RUN: {test} traces real processes and needs root and {VARIABLE}=1"
+        );
+    }
+    may
+}
+
+/// Looks until `done` gives something.
+pub fn wait_until<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(result) = done() {
+            return result;
+        }
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain for {what}");
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Waits for the end of a child.
+fn wait_for_end(what: &str, child: &mut Child) -> ExitStatus {
+    wait_until(&format!("the end of {what}"), || child.try_wait().unwrap())
+}
+
+/// Sends a signal to a process that this test started.
+fn send(child: &Child, signal: libc::c_int) {
+    let pid = libc::pid_t::try_from(child.id()).unwrap();
+    // SAFETY: no memory is involved; the child has not been waited for, so its number is its own.
+    let result = unsafe { libc::kill(pid, signal) };
+    assert_eq!(result, 0, "kill({pid}, {signal}): {}", std::io::Error::last_os_error());
+}

@@ -1,0 +1,160 @@
+//! The small C programs of `tests/fixtures`: compiled once, started, told to go. The protocol is
+//! described in `fixture.h`.
+
+use super::lines::Lines;
+use super::report::Accounts;
+use super::{send, wait_for_end};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+
+/// As `cargo xtask fixtures` compiles them.
+const FLAGS: [&str; 6] = ["-O1", "-g", "-fno-omit-frame-pointer", "-pthread", "-Wall", "-Werror"];
+
+/// One compilation at a time in a test program.
+static COMPILING: Mutex<()> = Mutex::new(());
+
+/// A running program. It is killed when dropped.
+pub struct Program {
+    name: String,
+    child: Child,
+    input: Option<ChildStdin>,
+    output: Lines,
+    errors: Lines,
+}
+
+impl Program {
+    /// Starts the program and waits until it is ready.
+    pub fn start(name: &str, arguments: &[&str]) -> Self {
+        Self::launch(name, Command::new(compiled(name)).args(arguments))
+    }
+
+    /// Starts the program with a libc of its own, so that probes in it concern nobody else.
+    pub fn start_with_libc(name: &str, arguments: &[&str], folder: &Path) -> Self {
+        let libc = folder.join("libc.so.6");
+        std::fs::copy(own_libc(), &libc).unwrap();
+        let mut command = Command::new(compiled(name));
+        command.args(arguments).env("LD_LIBRARY_PATH", folder);
+        let program = Self::launch(name, &mut command);
+        let path = libc.canonicalize().unwrap();
+        let path = path.to_str().unwrap();
+        assert!(program.maps().iter().any(|line| line.ends_with(path)), "it does not use {path}");
+        program
+    }
+
+    fn launch(name: &str, command: &mut Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child =
+            command.spawn().unwrap_or_else(|error| panic!("cannot run {name}: {error}"));
+        let mut program = Self {
+            name: name.to_owned(),
+            input: child.stdin.take(),
+            output: Lines::of(name, child.stdout.take().unwrap()),
+            errors: Lines::of(name, child.stderr.take().unwrap()),
+            child,
+        };
+        program.wait_for("ready");
+        program
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lines of its output, up to the one that begins with `start`.
+    pub fn wait_for(&mut self, start: &str) -> Vec<String> {
+        let errors = &mut self.errors;
+        self.output.until(start, || errors.rest().join("\n"))
+    }
+
+    /// Gives it the line that it waits for.
+    pub fn tell(&mut self) {
+        let input = self.input.as_mut().unwrap();
+        input.write_all(b"go\n").unwrap_or_else(|error| panic!("{} is gone: {error}", self.name));
+    }
+
+    /// Lets it work; gives what it says a tracer must have counted.
+    pub fn work(&mut self) -> Accounts {
+        self.tell();
+        Accounts::read(&self.wait_for("done"))
+    }
+
+    /// Lets it end after its work.
+    pub fn end(mut self) -> ExitStatus {
+        self.tell();
+        self.wait()
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        wait_for_end(&self.name, &mut self.child)
+    }
+
+    /// Has it not ended?
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        send(&self.child, libc::SIGKILL);
+    }
+
+    /// Its threads' ids.
+    pub fn threads(&self) -> Vec<u32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let name = |task: std::io::Result<std::fs::DirEntry>| task.unwrap().file_name();
+        tasks.map(|task| name(task).to_str().unwrap().parse().unwrap()).collect()
+    }
+
+    /// Its mappings, also when its first thread has ended.
+    pub fn maps(&self) -> Vec<String> {
+        let path = |thread| format!("/proc/{}/task/{thread}/maps", self.pid());
+        let maps = self.threads().into_iter().map(|thread| std::fs::read_to_string(path(thread)));
+        let text = maps.filter_map(Result::ok).find(|text| !text.is_empty()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It has ended already, or nothing else can be done about it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program's file, compiled anew if its source is younger.
+fn compiled(name: &str) -> PathBuf {
+    let _one_at_a_time = COMPILING.lock();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures");
+    let program = folder.join(name);
+    let source = sources.join(name).with_extension("c");
+    if is_newer(&program, &[&source, &sources.join("fixture.h")]) {
+        return program;
+    }
+    std::fs::create_dir_all(&folder).unwrap();
+    // Under another name first: another test program may be compiling it, too, or running it.
+    let half = folder.join(format!("{name}.{}", std::process::id()));
+    let status =
+        Command::new("gcc").args(FLAGS).arg("-o").arg(&half).arg(&source).status().unwrap();
+    assert!(status.success(), "gcc does not compile {}", source.display());
+    std::fs::rename(half, &program).unwrap();
+    program
+}
+
+fn is_newer(product: &Path, sources: &[&Path]) -> bool {
+    let time = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+    let Some(built) = time(product) else { return false };
+    sources.iter().all(|source| time(source).is_some_and(|changed| changed < built))
+}
+
+/// The libc that this test program uses.
+fn own_libc() -> PathBuf {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let line = maps.lines().find(|line| line.ends_with("/libc.so.6")).unwrap();
+    PathBuf::from(&line[line.find('/').unwrap()..])
+}
