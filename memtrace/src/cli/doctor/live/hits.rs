@@ -1,7 +1,7 @@
 //! Counts how often a process calls its allocators, with programs that do nothing else.
 
 use super::super::model::Line;
-use super::trial::Trial;
+use super::trial::{NOTHING_LOADED, Trial};
 use super::{failure, not_tried};
 use crate::model::ids::{Nanos, Pid};
 use crate::probe::allocator::{FoundAllocator, PlannedFunction};
@@ -90,7 +90,7 @@ pub(super) fn count(
     trial: &mut Trial,
 ) -> Result<Count, Line> {
     let Ok(kernel) = &mut trial.kernel else {
-        return Err(not_tried(NAME, "no program could be loaded"));
+        return Err(not_tried(NAME, NOTHING_LOADED));
     };
     if process.leader_exited() {
         return Err(not_tried(NAME, "its main thread has ended, so others would pay for it")

@@ -8,7 +8,7 @@ mod process;
 mod trial;
 
 use super::super::privileges::{Effective, remedy};
-use super::model::{Line, Section, State};
+use super::model::{Line, Section, State, Topic};
 use crate::daemon::inspect::Inspection;
 use crate::probe::allocator::{AllocatorError, Discovery, find};
 use crate::probe::live::LiveError;
@@ -49,7 +49,7 @@ fn closed(pid: u32, error: &ProcfsError) -> Section {
     let (detail, remedy) = split(error.to_string());
     let line = Line::new("its files", State::Missing, detail)
         .remedy(remedy.unwrap_or_else(|| "run doctor with sudo".to_owned()));
-    Section::new(format!("Process {pid}"), vec![line])
+    Section::new(Topic::Process, format!("Process {pid}"), vec![line])
 }
 
 /// An error of ours is `what happened; what to do`.
@@ -92,7 +92,7 @@ fn none_found(process: &Process, error: &AllocatorError) -> Section {
          runtimes above for other ways to look"
             .to_owned()
     }));
-    Section::new(format!("Allocators of process {}", process.pid()), vec![line])
+    Section::new(Topic::Allocator, format!("Allocators of process {}", process.pid()), vec![line])
 }
 
 /// A failure between us and the kernel, as a finding.
