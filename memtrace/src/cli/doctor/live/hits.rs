@@ -98,7 +98,6 @@ pub(super) fn count(
     }
     let links = attach(kernel, process.pid(), allocators).map_err(|it| failure(NAME, &it))?;
     let counted = count_linked(kernel, process, allocators);
-    kernel.remove_target(process.pid());
     close_all(links);
     counted
 }
@@ -134,6 +133,8 @@ fn count_linked(
     let began = Instant::now();
     kernel.add_target(process.pid()).map_err(|error| failure(NAME, &error))?;
     std::thread::sleep(WINDOW);
+    // All functions stop at the same instant; the counters are then read one after the other.
+    kernel.remove_target(process.pid());
     let window = began.elapsed();
     if !process.is_alive() {
         return Err(not_tried(NAME, "the process has ended meanwhile")

@@ -104,7 +104,7 @@ fn failure(name: &str, error: &LiveError) -> Line {
             "build memtrace again, with its eBPF object (without AYA_BUILD_SKIP)".to_owned()
         }
         _ => lacking_privileges().unwrap_or_else(|| {
-            "privileges are there, so the kernel itself refuses: see above for what it lacks"
+            "the privileges are there, so the kernel itself refuses: see above for what it lacks"
                 .to_owned()
         }),
     };
@@ -114,8 +114,8 @@ fn failure(name: &str, error: &LiveError) -> Line {
 /// What to do, where tracing fails for want of privileges.
 fn lacking_privileges() -> Option<String> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let effective = Effective::from_status(&status)?;
-    (!effective.suffices()).then(|| remedy(&effective.missing()))
+    let missing = Effective::from_status(&status)?.missing();
+    (!missing.is_empty()).then(|| remedy(&missing))
 }
 
 /// A finding that something else failed first.

@@ -107,7 +107,8 @@ fn tracepoints(kernel: &mut KernelSide) -> Line {
             State::Ok,
             "attach and detach: mmap, munmap, mremap, brk; fork, exec, exit",
         ),
-        Err(error) => failure(NAME, &error),
+        Err(error) => failure(NAME, &error)
+            .remedy("see what is said of tracefs above: mount it, or run doctor with sudo"),
     }
 }
 
