@@ -15,7 +15,7 @@ use super::args::{DoctorArgs, Format};
 use super::exit::Exit;
 use super::output::write_stdout;
 use super::terminal::Style;
-use model::{Doctor, Section};
+use model::{Doctor, Section, Topic};
 
 /// What tracing does to a target, said once, for `doctor` and the manual page.
 pub const AFTERMATH: &str = "\
@@ -46,5 +46,5 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
 }
 
 fn aftermath() -> Section {
-    Section::new("What tracing leaves behind", Vec::new()).note(AFTERMATH)
+    Section::new(Topic::Aftermath, "What tracing leaves behind", Vec::new()).note(AFTERMATH)
 }

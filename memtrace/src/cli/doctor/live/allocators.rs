@@ -1,6 +1,6 @@
 //! The allocators of a process: which functions, where each is probed, what one hit costs.
 
-use super::super::model::{Cell, Column, Line, Section, State, Table};
+use super::super::model::{Cell, Column, Line, Section, State, Table, Topic};
 use super::hits::Count;
 use super::prices::{how, nanoseconds};
 use super::trial::Trial;
@@ -22,7 +22,7 @@ pub(super) fn sections(
         let table = Table { columns: columns(), rows: rows.collect() };
         let path = allocator.file.path.display();
         let title = format!("{} in process {} ({path})", allocator.name, process.pid());
-        sections.push(Section::new(title, lines(allocator)).table(table));
+        sections.push(Section::new(Topic::Allocator, title, lines(allocator)).table(table));
         first += allocator.functions.len();
     }
     sections.extend(unknown(process, &discovery.not_probed));
@@ -34,7 +34,7 @@ fn columns() -> Vec<Column> {
         Column { key: "function", title: "function" },
         Column { key: "offset", title: "site" },
         Column { key: "instruction", title: "instruction" },
-        Column { key: "kernel", title: "kernel" },
+        Column { key: "trap", title: "trap" },
         Column { key: "probe", title: "probe" },
         Column { key: "traced_ns", title: "ns/hit" },
         Column { key: "hits_per_s", title: "hits/s" },
@@ -83,5 +83,6 @@ fn unknown(process: &Process, files: &[Skipped]) -> Option<Section> {
             .remedy("what is allocated there is not seen")
     };
     let title = format!("Other allocators in process {}", process.pid());
-    (!files.is_empty()).then(|| Section::new(title, files.iter().map(line).collect()))
+    (!files.is_empty())
+        .then(|| Section::new(Topic::Allocator, title, files.iter().map(line).collect()))
 }

@@ -3,7 +3,7 @@
 //! cost = Σ over functions of hits per second × the price of a traced hit, as calibrated. It comes on
 //! top of the CPU that the process used before anything was probed.
 
-use super::super::model::{Cell, Column, Line, Section, State, Table};
+use super::super::model::{Cell, Column, Line, Section, State, Table, Topic};
 use super::hits::{Count, OwnUse, functions};
 use super::not_tried;
 use super::prices::price;
@@ -52,12 +52,18 @@ pub(super) fn section(
 ) -> Section {
     let title = "Predicted cost of tracing it";
     let (counted, traced) = match (counted, trial.traced) {
-        (Err(line), _) => return Section::new(title, vec![line]),
+        (Err(line), _) => return Section::new(Topic::Cost, title, vec![line]),
         (Ok(counted), Some(traced)) => (counted, traced),
-        _ => return Section::new(title, vec![not_tried("cost", "the prices are not known")]),
+        _ => {
+            return Section::new(
+                Topic::Cost,
+                title,
+                vec![not_tried("cost", "the prices are not known")],
+            );
+        }
     };
     let prediction = predict(allocators, &counted, own, &traced);
-    let section = Section::new(title, vec![verdict(&prediction, &counted)]);
+    let section = Section::new(Topic::Cost, title, vec![verdict(&prediction, &counted)]);
     if prediction.hits_per_second == 0.0 {
         return section;
     }
@@ -134,9 +140,9 @@ fn cores(cores: f64) -> String {
 fn table(prediction: &Prediction) -> Table {
     let columns = vec![
         Column { key: "hits_per_s", title: "hits/s" },
-        Column { key: "own_cores", title: "its own CPU, cores" },
-        Column { key: "tracing_cores", title: "tracing, cores" },
-        Column { key: "tracing_percent_of_own", title: "tracing, % of its own" },
+        Column { key: "own_cores", title: "own cores" },
+        Column { key: "tracing_cores", title: "tracing cores" },
+        Column { key: "tracing_percent_of_own", title: "% of own" },
     ];
     let row = vec![
         Cell::Number(prediction.hits_per_second.round() as u64),
