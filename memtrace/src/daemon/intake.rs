@@ -137,6 +137,7 @@ impl Intake {
         for (pid, usage) in self.targets.read_usage() {
             self.feed(pid, What::Usage(usage));
         }
+        self.targets.note_lost_leaders(self.kernel.link_kind());
     }
 
     /// Turns what the kernel side could not send into events, and makes it send stacks again that

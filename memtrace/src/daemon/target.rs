@@ -36,6 +36,8 @@ struct Target {
     execs: u64,
     /// Links see every process that maps the file, because the kernel's own filter does not work.
     unfiltered: bool,
+    /// Its links see nothing of it any more.
+    blind: bool,
     troubles: Vec<String>,
 }
 
@@ -211,6 +213,26 @@ impl Targets {
         usages
     }
 
+    /// A perf link filters by the memory of the process's first thread: when that has ended, it
+    /// sees nothing of the others any more (measured on Linux 6.18; multi and session links do).
+    pub(super) fn note_lost_leaders(&mut self, link: LinkKind) {
+        if link != LinkKind::Perf {
+            return;
+        }
+        for target in self.targets.values_mut().filter(|t| t.running && !t.blind) {
+            target.blind = !target.unfiltered && target.process.outlives_leader();
+            if target.blind {
+                let trouble = format!(
+                    "the main thread of pid {} has ended, and perf links see nothing of the others: \
+                     what they did since is missing; attach again to see what they do from then on",
+                    target.process.pid()
+                );
+                tracing::warn!("{trouble}");
+                target.troubles.push(trouble);
+            }
+        }
+    }
+
     /// Whether the probe sites are emulated ones.
     pub(super) fn sites(&self) -> Sites {
         let functions =
@@ -260,6 +282,7 @@ impl Target {
             forks: 0,
             execs: 0,
             unfiltered: false,
+            blind: false,
             troubles: Vec::new(),
         }
     }

@@ -97,6 +97,12 @@ impl Process {
         stat(self.pid).is_ok_and(|stat| matches!(stat.state, 'Z' | 'X'))
     }
 
+    /// The main thread has ended and another one lives.
+    #[must_use]
+    pub fn outlives_leader(&self) -> bool {
+        self.leader_exited() && self.directory().is_ok()
+    }
+
     /// The directory of a thread that lives: the process's own, or another thread's.
     fn directory(&self) -> Result<PathBuf, ProcfsError> {
         let own = PathBuf::from(format!("/proc/{}", self.pid));
