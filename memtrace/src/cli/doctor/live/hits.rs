@@ -136,7 +136,7 @@ fn count_linked(
     // All functions stop at the same instant; the counters are then read one after the other.
     kernel.remove_target(process.pid());
     let window = began.elapsed();
-    if !process.is_alive() {
+    if process.has_ended() {
         return Err(not_tried(NAME, "the process has ended meanwhile")
             .remedy("name a process that lives longer"));
     }
