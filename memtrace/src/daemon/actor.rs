@@ -84,6 +84,8 @@ struct Actor<'a> {
     meter: Meter,
     began: Timestamp,
     sequence: u64,
+    /// The user wants a report as soon as the one that is being made is done.
+    wanted: bool,
     /// Time and records at the last report.
     last_report: (Instant, u64),
     last_mark: Instant,
@@ -127,6 +129,7 @@ impl<'a> Actor<'a> {
             meter: Meter::new(prices, Reading::default()),
             began: Timestamp::now(),
             sequence: 0,
+            wanted: false,
             last_report: (Instant::now(), 0),
             last_mark: Instant::now(),
             asked: Instant::now(),
@@ -163,12 +166,17 @@ impl<'a> Actor<'a> {
                         self.asked = Instant::now();
                         return Ok(End::Planned);
                     }
+                    // The one that is being made began before the wish.
+                    Wish::Report if self.intake.reporter.is_busy() => self.wanted = true,
                     Wish::Report => self.publish_if_idle(),
                 },
                 () = at(deadline) => return Ok(End::Planned),
                 published = self.intake.reporter.next() => {
                     if self.heed(published) == Heeded::Unread {
                         return Ok(End::Unread);
+                    }
+                    if std::mem::take(&mut self.wanted) {
+                        self.publish_if_idle();
                     }
                 }
                 _ = mark.tick() => self.mark(),
