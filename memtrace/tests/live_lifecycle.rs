@@ -141,19 +141,22 @@ fn other_polite_signals_end_a_run_well() {
 
 /// SIGUSR1 asks for a report between the others; the figures go on from there.
 #[test]
-fn a_report_can_be_asked_for() {
+fn reports_can_be_asked_for() {
     if !may_trace() {
         return;
     }
     let mut program = Program::start("two_sizes", &[]);
     let mut tracer = Tracer::of(&[&program]);
-    tracer.signal(libc::SIGUSR1);
-    let first = tracer.report();
-    assert_eq!((&first.0["sequence"], &first.0["final"]), (&1.into(), &false.into()));
-    assert_eq!(first.process(program.pid()).heap("allocated_blocks"), 0);
+    // The second time the tracer may not have noticed yet that the first report is written.
+    for sequence in 1..=2 {
+        tracer.signal(libc::SIGUSR1);
+        let report = tracer.report();
+        assert_eq!((&report.0["sequence"], &report.0["final"]), (&sequence.into(), &false.into()));
+        assert_eq!(report.process(program.pid()).heap("allocated_blocks"), 0);
+    }
     let accounts = program.work();
     let last = tracer.stop().only_report();
-    assert_eq!((&last.0["sequence"], &last.0["final"]), (&2.into(), &true.into()));
+    assert_eq!((&last.0["sequence"], &last.0["final"]), (&3.into(), &true.into()));
     last.process(program.pid()).assert_exactly(&accounts);
 }
 

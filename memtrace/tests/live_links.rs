@@ -1,4 +1,5 @@
-//! The same counts, to the byte, whatever kind of link carries the probes.
+//! The same counts, to the byte, whatever kind of link carries the probes, for several processes in
+//! one run.
 #![cfg(feature = "live")]
 
 mod support;
@@ -6,7 +7,7 @@ mod support;
 use std::io::Write as _;
 use support::may_trace;
 use support::program::Program;
-use support::tracer::exact;
+use support::tracer::Tracer;
 
 const PROGRAMS: [&str; 5] =
     ["each_function", "nested", "realloc_chain", "signal_longjmp", "threads"];
@@ -35,11 +36,16 @@ fn check(link: &str, since: (u32, u32)) {
         let _ = writeln!(std::io::stderr(), "NOT RUN: {link} links need Linux {since:?}");
         return;
     }
-    for name in PROGRAMS {
-        let mut program = Program::start(name, &[]);
-        let report = exact(&mut program, &["--link", link]);
-        assert_eq!(report.0["tracer"]["link"], link);
-        assert!(program.end().success(), "{name} under {link} links");
+    let mut programs = PROGRAMS.map(|name| Program::start(name, &[]));
+    let tracer = Tracer::with(&programs.each_ref(), &["--link", link]);
+    assert!(tracer.announcement.ends_with(&format!("{link} link")), "{}", tracer.announcement);
+    let accounts = programs.each_mut().map(Program::work);
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    assert_eq!(report.0["tracer"]["link"], link);
+    for (program, accounts) in programs.into_iter().zip(&accounts) {
+        report.process(program.pid()).assert_exactly(accounts);
+        assert!(program.end().success());
     }
 }
 

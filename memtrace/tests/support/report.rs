@@ -164,14 +164,14 @@ impl<'a> Process<'a> {
     pub fn assert_exactly(&self, accounts: &Accounts) {
         self.assert_totals(accounts);
         assert_eq!(self.heap("unknown_frees"), 0);
-        assert_eq!(self.callers(), accounts.callers, "by direct caller");
+        assert_eq!(self.callers(), accounts.callers, "{} by direct caller", self.0["comm"]);
     }
 
     /// The totals are these, and the stacks add up to them.
     #[track_caller]
     pub fn assert_totals(&self, accounts: &Accounts) {
         let heap = Account::of(|key| self.heap(key));
-        assert_eq!(heap, accounts.all, "the whole heap");
+        assert_eq!(heap, accounts.all, "the whole heap of {}", self.0["comm"]);
         assert_eq!(self.heap("failed"), accounts.failed, "failed allocations");
         assert_eq!(self.heap("missed_frees"), 0);
         assert_eq!(self.heap("evicted_blocks"), 0);
