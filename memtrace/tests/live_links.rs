@@ -9,8 +9,8 @@ use support::may_trace;
 use support::program::Program;
 use support::tracer::Tracer;
 
-const PROGRAMS: [&str; 5] =
-    ["each_function", "nested", "realloc_chain", "signal_longjmp", "threads"];
+const PROGRAMS: [&str; 6] =
+    ["each_function", "nested", "realloc_chain", "realloc_race", "signal_longjmp", "threads"];
 
 #[test]
 fn session_links_are_exact() {

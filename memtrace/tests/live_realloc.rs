@@ -44,3 +44,19 @@ fn a_block_belongs_to_its_latest_realloc() {
     assert_eq!(blocks("shrink"), [Some(16)]);
     assert_eq!(blocks("from_null"), [Some(5000)]);
 }
+
+/// A realloc gives its old address up before it returns. That another thread gets the address in the
+/// meantime is neither a missed free nor an unknown one.
+#[test]
+fn threads_that_resize_at_the_same_time_are_counted_exactly() {
+    if !may_trace() {
+        return;
+    }
+    let mut program = Program::start("realloc_race", &[]);
+    let report = exact(&mut program, &[]);
+    let process = report.process(program.pid());
+    assert_eq!(process.functions("resize"), ["realloc".to_owned()].into());
+    // At most what 4 threads hold at the same time.
+    assert!(process.heap("peak_bytes") <= 4 * 4500);
+    assert!(program.end().success());
+}
