@@ -1,7 +1,6 @@
 //! How runs begin and end: the tracer's ends, the target's ends, and that the target is unharmed by
 //! either.
 #![cfg(feature = "live")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

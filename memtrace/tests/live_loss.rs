@@ -1,6 +1,5 @@
 //! A ring that is too small: what it could not take is counted, to the event.
 #![cfg(feature = "live")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,7 +1,6 @@
 //! What a real process can become while it is traced: a parent, another program, a process without
 //! its first thread.
 #![cfg(feature = "live")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
