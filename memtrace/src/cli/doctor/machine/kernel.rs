@@ -119,7 +119,7 @@ fn lockdown(machine: &Machine) -> Line {
 }
 
 /// Where the kernel tells the numbers of tracepoints. memtrace mounts it for itself alone where it is
-/// not mounted (`probe::live::tracefs`), which takes CAP_SYS_ADMIN (`fsopen(2)`, Linux 5.2).
+/// not mounted (`probe::live::tracefs`), which takes `CAP_SYS_ADMIN` (`fsopen(2)`, Linux 5.2).
 fn tracefs(machine: &Machine) -> Line {
     const NAME: &str = "tracefs";
     let places = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
