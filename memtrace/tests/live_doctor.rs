@@ -105,7 +105,7 @@ fn a_stock_program_is_examined_and_goes_on() {
     for part in ["glibc ", "malloc ", "push ", " link ", "call+return", "free ", "no call in 1."] {
         assert!(text.contains(part), "{part:?} is missing in {text}");
     }
-    for line in text.lines().filter(|line| !line.contains("in process")) {
+    for line in text.lines() {
         assert!(line.chars().count() <= 100, "{line}");
     }
     cat.0.stdin.as_mut().expect("piped").write_all(b"two\n").expect("cat lives");
