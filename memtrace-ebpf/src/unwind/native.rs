@@ -40,6 +40,9 @@ fn mix(hash: u64, word: u64) -> u64 {
 /// copy of half a kilobyte costs less than a read for each frame.
 const WINDOW_WORDS: u64 = 64;
 
+/// Two frames of this size do not fit into a copy.
+const LARGE_FRAME_BYTES: u64 = WINDOW_WORDS * 8 / 2;
+
 /// Where a copy begins that does not exist. Addresses near to it, counted round the end of the
 /// address space, are those of the first page.
 const NO_WINDOW: u64 = u64::MAX;
@@ -52,10 +55,14 @@ pub(crate) struct Window {
 
 impl Window {
     /// The two words at `frame`, which is a multiple of 8: from the copy that begins at `base` if
-    /// they are in it, else from a new one.
+    /// they are in it, else from a new one. `below` is the size of the frame below: where that is
+    /// large, a copy is not likely to hold the next frame, too, and two words are read.
     #[inline(always)]
-    fn pair(&mut self, base: &mut u64, frame: u64) -> Option<[u64; 2]> {
+    fn pair(&mut self, base: &mut u64, frame: u64, below: u64) -> Option<[u64; 2]> {
         if frame.wrapping_sub(*base) > (WINDOW_WORDS - 2) * 8 {
+            if below > LARGE_FRAME_BYTES {
+                return read_user(frame);
+            }
             if !read_user_into(&mut self.words, WINDOW_WORDS as u32 * 8, frame) {
                 // So near to the stack's top that a whole copy does not fit. What was there is gone.
                 *base = NO_WINDOW;
@@ -95,7 +102,8 @@ pub(crate) fn walk(
             end = StackEnd::NoFramePointer;
             break;
         }
-        let Some([next, instruction]) = window.pair(&mut base, frame) else {
+        let Some([next, instruction]) = window.pair(&mut base, frame, frame.wrapping_sub(lowest))
+        else {
             end = StackEnd::Unreadable;
             break;
         };

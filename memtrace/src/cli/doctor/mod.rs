@@ -32,7 +32,7 @@ the target is written, nothing is preloaded, and the target is sent no signal.";
 /// When there is no process to examine, or one of a kind that cannot be traced; when standard output
 /// cannot be written.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
-    let live = gather_live(args.pid)?;
+    let live = gather_live(args.pid.or(args.positional_pid))?;
     let mut sections = gather_machine();
     sections.extend(live);
     sections.push(aftermath());

@@ -20,8 +20,7 @@ pub(super) fn sections(
         let rows = allocator.functions.iter().zip(first..);
         let rows = rows.map(|(it, number)| row(it, trial, count.map(|count| count.rate(number))));
         let table = Table { columns: columns(), rows: rows.collect() };
-        let path = allocator.file.path.display();
-        let title = format!("{} in process {} ({path})", allocator.name, process.pid());
+        let title = format!("{} in process {}", allocator.name, process.pid());
         sections.push(Section::new(Topic::Allocator, title, lines(allocator)).table(table));
         first += allocator.functions.len();
     }
@@ -56,25 +55,34 @@ fn row(function: &PlannedFunction, trial: &Trial, rate: Option<f64>) -> Vec<Cell
 }
 
 fn lines(allocator: &FoundAllocator) -> Vec<Line> {
-    let mut lines = Vec::new();
+    let path = allocator.file.path.display().to_string();
+    let mut lines = vec![Line::new("file", State::Ok, path)];
     let aliased = allocator.functions.iter().filter(|function| !function.aliases.is_empty());
-    for function in aliased {
-        let detail = format!("the same code as {}, and probed with it", function.symbol);
-        lines.push(Line::new(function.aliases.join(", "), State::Ok, detail));
+    let same: Vec<String> =
+        aliased.map(|it| format!("{} is {}", it.aliases.join(", "), it.symbol)).collect();
+    if !same.is_empty() {
+        lines.push(Line::new("same code", State::Ok, same.join("; ")));
     }
-    lines.extend(allocator.skipped.iter().filter(|it| it.reason != NOT_DEFINED).map(skipped));
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for Skipped { name, reason } in allocator.skipped.iter().filter(|it| it.reason != NOT_DEFINED) {
+        match reasons.iter_mut().find(|(known, _)| known == reason) {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((reason, vec![name])),
+        }
+    }
+    lines.extend(reasons.into_iter().map(|(reason, names)| skipped(reason, &names)));
     lines
 }
 
 /// Why a function is skipped that this build of the allocator does not have.
 const NOT_DEFINED: &str = "not defined here";
 
-/// A function that is not probed. Where its work is done by another that is, nothing is missed.
-fn skipped(skipped: &Skipped) -> Line {
-    let harmless = skipped.reason.starts_with("ends in ") || skipped.reason.starts_with("resizes ");
+/// Functions that are not probed. Where their work is done by another that is, nothing is missed.
+fn skipped(reason: &str, names: &[&str]) -> Line {
+    let harmless = reason.starts_with("ends in ") || reason.starts_with("resizes ");
     let state = if harmless { State::Ok } else { State::Hazard };
-    let line = Line::new(&skipped.name, state, format!("not probed: {}", skipped.reason));
-    if harmless { line } else { line.remedy("blocks from it, or given to it, are not seen") }
+    let line = Line::new("not probed", state, format!("{}: {reason}", names.join(", ")));
+    if harmless { line } else { line.remedy("blocks from there, or given to it, are not seen") }
 }
 
 fn unknown(process: &Process, files: &[Skipped]) -> Option<Section> {

@@ -36,7 +36,11 @@ pub fn gather_live(pid: Option<u32>) -> anyhow::Result<Vec<Section>> {
     let mut trial = Trial::hold();
     let own = watch.end(&process);
     let mut sections = trial.sections();
-    sections.extend(examine(&process, &mut trial, own));
+    match Inspection::of(&process) {
+        Ok(inspection) => sections.extend(examine(&process, &inspection, &mut trial, own)),
+        Err(error) if is_closed(&error) => sections.push(closed(process.pid(), &error)),
+        Err(error) => return Err(error.into()),
+    }
     Ok(sections)
 }
 
@@ -60,12 +64,13 @@ fn split(message: String) -> (String, Option<String>) {
     }
 }
 
-fn examine(process: &Process, trial: &mut Trial, own: Option<OwnUse>) -> Vec<Section> {
-    let inspection = match Inspection::of(process) {
-        Ok(inspection) => inspection,
-        Err(error) => return vec![closed(process.pid(), &error)],
-    };
-    let mut sections = vec![process::section(process, &inspection, trial)];
+fn examine(
+    process: &Process,
+    inspection: &Inspection,
+    trial: &mut Trial,
+    own: Option<OwnUse>,
+) -> Vec<Section> {
+    let mut sections = vec![process::section(process, inspection, trial)];
     match find(&inspection.files) {
         Ok(discovery) => sections.extend(probes(process, &discovery, trial, own)),
         Err(error) => sections.push(none_found(process, &error)),

@@ -70,7 +70,8 @@ pub(super) fn section(
     section.table(table(&prediction)).note(format!(
         "A prediction from {:.1} s: hits/s × ns/hit, summed over the functions above; ns/hit is the \
          calibrated price of the trap, a call stack of {TRACED_FRAMES} frames and a record. Deeper \
-         stacks cost more, shallower ones less, and other seconds may be busier.",
+         stacks cost more, shallower ones less, and other seconds may be busier. A thread that has no \
+         CPU time to spare for it becomes slower by it.",
         counted.window.as_secs_f64(),
     ))
 }
@@ -105,7 +106,7 @@ fn verdict(prediction: &Prediction, counted: &Count) -> Line {
     }
     let hits = count(prediction.hits_per_second.round() as u64);
     let cost = cores(prediction.cost_cores);
-    let detail = format!("about {cost} at {hits} hits/s, {}", comparison(prediction));
+    let detail = format!("{cost} at {hits} hits/s, {}", comparison(prediction));
     let dear = prediction.share().is_none_or(|share| share >= DEAR);
     if prediction.cost_cores < CHEAP || !dear {
         return Line::new(NAME, State::Ok, detail);
@@ -128,13 +129,17 @@ fn comparison(prediction: &Prediction) -> String {
         Some(share) => format!("{share:.0} times the {cores:.2} that it uses itself"),
         None => {
             let window = own.window.as_secs_f64();
-            format!("where itself it used {} in {window:.1} s", duration(own.cpu))
+            format!("while it uses {} of CPU itself in {window:.1} s", duration(own.cpu))
         }
     }
 }
 
 fn cores(cores: f64) -> String {
-    if cores < 0.005 { "less than 0.01 cores".to_owned() } else { format!("{cores:.2} cores") }
+    if cores < 0.005 {
+        "less than 0.01 cores".to_owned()
+    } else {
+        format!("about {cores:.2} cores")
+    }
 }
 
 fn table(prediction: &Prediction) -> Table {
@@ -194,7 +199,7 @@ mod tests {
 
     #[test]
     fn little_cpu_time_gives_no_percentage() {
-        assert!(line(0.6, 10_000_000).1.ends_with("where itself it used 10 ms in 1.0 s"));
+        assert!(line(0.6, 10_000_000).1.ends_with("while it uses 10 ms of CPU itself in 1.0 s"));
         assert_eq!(line(0.6, 10_000_000).0, State::Hazard);
         assert_eq!(line(0.001, 10_000_000).0, State::Ok);
     }
