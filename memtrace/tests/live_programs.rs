@@ -129,7 +129,8 @@ fn assert_python_leak(report: &Value, modules_hold: &str) {
     // It asks for zeroes.
     assert_eq!(leak["function"], "calloc");
     assert!(modules(leak)[0].contains(modules_hold), "{leak}");
-    assert!(leak["frames"][0]["function"].is_string(), "{leak}");
+    // Debian strips the name of the static function that calls calloc, and no other is made up.
+    assert_eq!(leak["frames"][0]["missing"], "no symbols", "{leak}");
 }
 
 #[test]
