@@ -104,7 +104,7 @@ impl<'a> Actor<'a> {
         let ring = unsafe { AsyncFd::register(source) }
             .map_err(|error| DaemonError::cannot("wait for the ring buffer")(error.into()))?;
         let limits = Limits {
-            max_blocks: settings.max_blocks(kernel.map_bytes()),
+            max_blocks: settings.max_blocks(kernel.map_bytes() + self_usage::resident_bytes()),
             closing: settings.snapshot,
             ..Limits::default()
         };
@@ -157,6 +157,7 @@ impl<'a> Actor<'a> {
                     if self.heed(published) == Heeded::Unread {
                         return Ok(End::Unread);
                     }
+                    self.complain();
                 }
                 _ = mark.tick() => self.mark(),
                 () = tick(&mut report) => {
@@ -281,12 +282,17 @@ impl<'a> Actor<'a> {
         match published {
             Published::Written { degraded } => return Heeded::Written { degraded },
             Published::Closed => return Heeded::Unread,
-            Published::Failed(reason) => {
-                tracing::warn!("{reason}");
-                self.failure = Some(reason);
-            }
+            Published::Failed(reason) => self.failure = Some(reason),
         }
         Heeded::Failed
+    }
+
+    /// Says why a report could not be written; the next one may be. (If the last one cannot, that is
+    /// how the run ends.)
+    fn complain(&mut self) {
+        if let Some(reason) = self.failure.take() {
+            tracing::warn!("{reason}");
+        }
     }
 
     /// Detaches, takes in the rest, and makes the final report.
@@ -302,12 +308,11 @@ impl<'a> Actor<'a> {
             self.mark();
         }
         let outstanding = self.intake.reporter.is_busy();
-        self.failure = None;
         self.publish(true);
         if outstanding {
             self.published().await?;
+            self.complain();
         }
-        self.failure = None;
         match self.published().await? {
             Heeded::Written { degraded } => Ok(Outcome { degraded }),
             Heeded::Unread => Ok(Outcome { degraded: false }),
