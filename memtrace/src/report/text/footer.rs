@@ -36,7 +36,7 @@ fn cost(report: &Report) -> String {
             let who = if report.processes.len() == 1 { "it uses" } else { "they use" };
             let used = cores_used(report);
             let used =
-                used.map_or_else(String::new, |used| format!(" of the {used:.1} cores {who}"));
+                used.map_or_else(String::new, |used| format!(" of the {used:.2} cores {who}"));
             let part = facts.target_cost_percent;
             let part =
                 part.map_or_else(String::new, |part| format!(" ({})", percent(part / 100.0)));
@@ -115,7 +115,6 @@ fn trust(report: &Report) -> Vec<String> {
     if !bare.is_empty() {
         parts.push(format!("no debug symbols: {}", named(&bare)));
     }
-    parts.extend(report.tracer.degraded.iter().cloned());
     parts.extend(report.tracer.notes.iter().cloned());
     parts
 }
@@ -202,8 +201,33 @@ fn by_verdict(report: &Report, process: &ProcessReport) -> Vec<String> {
             vec!["watch for longer: --duration 30s or more, with at least three intervals".to_owned()]
         }
         Verdict::TooShort => vec!["--sort bytes lists what was left at the end by size".to_owned()],
-        Verdict::Degraded => vec!["run again with less to trace, or raise the limit that TRUST or LOST names".to_owned()],
+        Verdict::Degraded => degraded(report),
     }
+}
+
+/// What would have kept the figures whole.
+fn degraded(report: &Report) -> Vec<String> {
+    let full =
+        |(cause, number): &(&'static str, u64)| cause.starts_with("ring_full") && *number > 0;
+    let mut advice = Vec::new();
+    if !report.tracer.degraded.is_empty() {
+        advice.push(
+            "--exact accepts the cost; --overhead-budget PERCENT sets how much of it".to_owned(),
+        );
+    }
+    if report.loss.by_cause.iter().any(full) {
+        advice.push(
+            "the ring was full: give it more room (--ring-size 64MiB) or memtrace more CPU"
+                .to_owned(),
+        );
+    }
+    if report.loss.evicted_blocks > 0 {
+        advice.push("the tables were full: give them more room (--max-memory)".to_owned());
+    }
+    if advice.is_empty() {
+        advice.push("run again; LOST names what was missing".to_owned());
+    }
+    advice
 }
 
 fn growing(report: &Report, process: &ProcessReport) -> Vec<String> {
