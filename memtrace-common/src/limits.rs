@@ -26,6 +26,10 @@ pub const MAX_SENT_STACKS: u32 = 65_536;
 /// CPU, so each running program takes one of these.
 pub const SCRATCH_SLOTS: u32 = 8;
 
+/// A call so far above a pending one in memory is on another stack (`sigaltstack`, `makecontext`);
+/// nearer, the pending one was left by `longjmp`. Main stacks are limited to 8 MiB as a rule.
+pub const OTHER_STACK_BYTES: u64 = 64 << 20;
+
 /// An allocator function called *from inside* another one finds the outer call at most this many
 /// bytes up the stack. A signal frame is larger (on x86-64 at least 1,400 bytes: red zone, siginfo,
 /// ucontext and FPU state), so a handler that interrupts `realloc` is not mistaken for it.

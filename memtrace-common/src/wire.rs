@@ -28,7 +28,8 @@ pub enum Kind {
     Break = 7,
     /// A task was created by a traced process: [`Fork`].
     Fork = 8,
-    /// A traced process has executed a new program. No body.
+    /// A traced process has executed a new program. No body; `thread` is the caller's number before
+    /// it became the main thread's.
     Exec = 9,
     /// The last thread of a traced process has gone: [`Exit`].
     Exit = 10,

@@ -6,7 +6,7 @@
 
 use crate::maps::{Call, THREADS, Thread, lost};
 use crate::memory::read_user;
-use memtrace_common::limits::{MAX_NESTING, NESTING_SPAN_BYTES};
+use memtrace_common::limits::{MAX_NESTING, NESTING_SPAN_BYTES, OTHER_STACK_BYTES};
 use memtrace_common::site::{Role, Site};
 use memtrace_common::wire::Loss;
 
@@ -72,6 +72,12 @@ impl Thread {
             let Some(outer) = self.top() else { return false };
             let outer = *outer;
             let above = outer.stack_pointer.wrapping_sub(entry.stack_pointer);
+            let below = entry.stack_pointer.wrapping_sub(outer.stack_pointer);
+            // So far above that it is another stack (of a signal handler, of a coroutine): the
+            // pending call will go on when this one has been left.
+            if (OTHER_STACK_BYTES..u64::MAX / 2).contains(&below) {
+                return false;
+            }
             let abandoned = outer.stack_pointer < entry.stack_pointer
                 || above == 0 && !is_tail_jump(&outer, entry);
             if !abandoned {

@@ -524,11 +524,10 @@ fn a_second_ctrl_c_leaves_at_once() {
     let mut target = sleeper();
     let (_reader, writer) = std::io::pipe().unwrap();
     let filler = writer.try_clone().unwrap();
+    let descriptor = std::os::fd::AsRawFd::as_raw_fd(&filler);
     // SAFETY: F_SETPIPE_SZ takes a number; the descriptor is open.
-    assert!(
-        unsafe { libc::fcntl(std::os::fd::AsRawFd::as_raw_fd(&filler), libc::F_SETPIPE_SZ, 4096) }
-            > 0
-    );
+    let size = unsafe { libc::fcntl(descriptor, libc::F_SETPIPE_SZ, 4096) };
+    assert_eq!(size, 4096);
     std::io::Write::write_all(&mut &filler, &[b'x'; 4096]).unwrap();
     let mut command = Memtrace::command();
     command.args(["--pid", &target.pid().to_string(), "--interval", "0"]).process_group(0);

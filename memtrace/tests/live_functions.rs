@@ -3,6 +3,7 @@
 
 mod support;
 
+use serde_json::Value;
 use support::may_trace;
 use support::program::Program;
 use support::report::path_of;
@@ -30,8 +31,12 @@ fn each_function_is_counted_exactly() {
     let mut program = Program::start("each_function", &[]);
     let report = exact(&mut program, &[]);
     let process = report.process(program.pid());
-    for (caller, _, function) in CALLED {
+    for (caller, above, function) in CALLED {
         assert_eq!(process.functions(caller), [function.to_owned()].into(), "{caller}");
+        for stack in process.stacks_of(caller) {
+            assert_eq!(path_of(stack)[..3], [caller, above, "main"]);
+            assert_place(&stack["frames"][0]);
+        }
     }
     // The most is alive when aligned_alloc's 8,192 bytes are: 300 of malloc, 450 of calloc, 400 and
     // 330 of realloc, 610 of posix_memalign, 640 of aligned_alloc.
@@ -41,24 +46,14 @@ fn each_function_is_counted_exactly() {
     assert!(program.end().success());
 }
 
-#[test]
-fn stacks_show_who_called_from_where() {
-    if !may_trace() {
-        return;
-    }
-    let mut program = Program::start("each_function", &[]);
-    let report = exact(&mut program, &[]);
-    let process = report.process(program.pid());
-    for (caller, above, _) in CALLED {
-        for stack in process.stacks_of(caller) {
-            assert_eq!(path_of(stack)[..3], [caller, above, "main"]);
-            let frame = &stack["frames"][0];
-            assert!(frame["file"].as_str().is_some_and(|file| file.ends_with("each_function.c")));
-            assert!(frame["line"].as_u64().is_some_and(|line| line > 0));
-            assert_eq!(frame["module"], "each_function");
-            assert!(frame["build_id"].as_str().is_some_and(|id| !id.is_empty()), "{frame}");
-        }
-    }
+/// A frame of the program says where it is in the source and in the file.
+#[track_caller]
+fn assert_place(frame: &Value) {
+    assert_eq!(frame["module"], "each_function");
+    assert!(frame["file"].as_str().is_some_and(|file| file.ends_with("/each_function.c")));
+    assert!(frame["line"].as_u64().is_some_and(|line| line > 0), "{frame}");
+    assert!(frame["build_id"].as_str().is_some_and(|id| !id.is_empty()), "{frame}");
+    assert!(frame["offset"].as_u64().is_some_and(|offset| offset > 0), "{frame}");
 }
 
 /// The same work in two processes has the same stacks, by number too.

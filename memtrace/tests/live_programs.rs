@@ -1,6 +1,7 @@
 //! memtrace on stock programs that are already running: what they print stays the same, they live on
 //! after detaching and after `kill -9`, and the reports agree with what the programs, or valgrind,
 //! say themselves.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod programs;
 mod support;

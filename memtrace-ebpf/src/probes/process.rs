@@ -10,7 +10,7 @@ use crate::memory::read_kernel;
 use crate::probes::pages::begin_epoch;
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use memtrace_common::wire::{Exit, Fork, Kind, Loss};
+use memtrace_common::wire::{Exit, Fork, Header, Kind, Loss};
 
 /// `SIGNAL_GROUP_EXIT` of `linux/sched/signal.h`: the exit code is the group's.
 const SIGNAL_GROUP_EXIT: u32 = 4;
@@ -33,12 +33,16 @@ fn task_created(context: RawTracePointContext) -> i32 {
 
 /// The current process runs a new program; its old address space is gone.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
-fn program_executed(_context: RawTracePointContext) -> i32 {
+fn program_executed(context: RawTracePointContext) -> i32 {
     let task = Task::current();
     if target(task.process).is_some() {
         begin_epoch(task.process);
-        let _ = THREADS.remove(&task.thread);
-        send(task.header(Kind::Exec, 0), (), Loss::RingProcess);
+        // The thread that called: if it was not the main one, it has taken over the main one's
+        // number by now.
+        let caller = context.arg::<u64>(1) as u32;
+        let _ = THREADS.remove(&caller);
+        let header = Header { thread: caller, ..task.header(Kind::Exec, 0) };
+        send(header, (), Loss::RingProcess);
     }
     0
 }

@@ -25,7 +25,7 @@ const MAX_FRAME_BYTES: u64 = 1 << 20;
 /// User addresses end here with four-level page tables; five-level ones are only given to programs
 /// that ask for them, and not for code.
 const USER_END: u64 = 1 << 47;
-/// The first page is never mapped for code.
+/// The first page is never mapped for code, nor for a stack.
 const USER_BEGIN: u64 = 4096;
 /// An odd constant with well-spread bits (the golden ratio times 2⁶⁴), as in Fibonacci hashing.
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -40,6 +40,13 @@ fn mix(hash: u64, word: u64) -> u64 {
 /// copy of half a kilobyte costs less than a read for each frame.
 const WINDOW_WORDS: u64 = 64;
 
+/// Two frames of this size do not fit into a copy.
+const LARGE_FRAME_BYTES: u64 = WINDOW_WORDS * 8 / 2;
+
+/// Where a copy begins that does not exist. Addresses near to it, counted round the end of the
+/// address space, are those of the first page.
+const NO_WINDOW: u64 = u64::MAX;
+
 /// A copy of part of the stack.
 pub(crate) struct Window {
     /// One word more than is copied, so that a masked index and its successor are both in range.
@@ -48,12 +55,17 @@ pub(crate) struct Window {
 
 impl Window {
     /// The two words at `frame`, which is a multiple of 8: from the copy that begins at `base` if
-    /// they are in it, else from a new one.
+    /// they are in it, else from a new one. `below` is the size of the frame below: where that is
+    /// large, a copy is not likely to hold the next frame, too, and two words are read.
     #[inline(always)]
-    fn pair(&mut self, base: &mut u64, frame: u64) -> Option<[u64; 2]> {
+    fn pair(&mut self, base: &mut u64, frame: u64, below: u64) -> Option<[u64; 2]> {
         if frame.wrapping_sub(*base) > (WINDOW_WORDS - 2) * 8 {
+            if below > LARGE_FRAME_BYTES {
+                return read_user(frame);
+            }
             if !read_user_into(&mut self.words, WINDOW_WORDS as u32 * 8, frame) {
-                // So near to the stack's top that a whole copy does not fit.
+                // So near to the stack's top that a whole copy does not fit. What was there is gone.
+                *base = NO_WINDOW;
                 return read_user(frame);
             }
             *base = frame;
@@ -71,11 +83,11 @@ pub(crate) fn walk(
     start: Registers,
     seed: u64,
 ) -> (u64, Walked) {
-    // No copy yet: no frame is this far down.
-    let mut base = u64::MAX;
+    let mut base = NO_WINDOW;
     frames[0] = start.instruction;
     let mut hash = mix(seed, start.instruction);
-    let mut lowest = start.stack;
+    // Where the first page is taken for no stack, no frame is near to NO_WINDOW.
+    let mut lowest = if start.stack < USER_BEGIN { USER_BEGIN } else { start.stack };
     let mut frame = start.frame;
     let mut end = StackEnd::Depth;
     let mut depth = 1;
@@ -90,7 +102,8 @@ pub(crate) fn walk(
             end = StackEnd::NoFramePointer;
             break;
         }
-        let Some([next, instruction]) = window.pair(&mut base, frame) else {
+        let Some([next, instruction]) = window.pair(&mut base, frame, frame.wrapping_sub(lowest))
+        else {
             end = StackEnd::Unreadable;
             break;
         };

@@ -53,6 +53,9 @@ pub struct DoctorArgs {
     /// Also examine this process: allocators, probe sites, the predicted cost of tracing it
     #[arg(short, long, value_name = "PID", value_parser = values::pid, allow_negative_numbers = true)]
     pub pid: Option<u32>,
+    /// The same as --pid
+    #[arg(value_name = "PID", value_parser = values::pid, conflicts_with = "pid")]
+    pub positional_pid: Option<u32>,
     /// How to print the findings
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,

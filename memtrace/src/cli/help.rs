@@ -93,8 +93,9 @@ pub(super) const DOCTOR: &str = "\
 Shows what this machine and a process allow, and what to do about the rest.
 
 Examines the kernel and the privileges that memtrace has; with --pid also the allocators of that \
-process, where each of their functions would be probed, and what tracing it would cost. Nothing is \
-changed. The exit code is 0 whenever the examination itself succeeded.";
+process, where each of their functions would be probed, and what tracing it would cost. For that its \
+calls are counted for one second, which costs it a trap for each; nothing is changed. The exit code \
+is 0 whenever the examination itself succeeded.";
 
 /// Below `memtrace completions --help`.
 pub(super) const COMPLETIONS: &str = "\

@@ -24,8 +24,8 @@ pub struct Capability {
 pub const SYS_ADMIN: Capability = Capability {
     name: "CAP_SYS_ADMIN",
     bit: 21,
-    without: "nothing fails where CAP_BPF, CAP_PERFMON and CAP_CHECKPOINT_RESTORE are held, which \
-              it stands in for",
+    without: "tracefs must be mounted already; else nothing fails where CAP_BPF, CAP_PERFMON and \
+              CAP_CHECKPOINT_RESTORE are held, which it stands in for",
     rare: true,
     ..PLAIN
 };

@@ -31,6 +31,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How often memory, CPU, losses and the budget are looked at.
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Signals to end that come closer together than this are one wish.
+const ONE_WISH: Duration = Duration::from_millis(500);
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -84,12 +87,17 @@ struct Actor<'a> {
     /// Time and records at the last report.
     last_report: (Instant, u64),
     last_mark: Instant,
+    /// When the user asked for the end.
+    asked: Instant,
     degraded: Vec<String>,
     failure: Option<String>,
 }
 
 impl<'a> Actor<'a> {
     fn new(settings: &'a Settings, outlet: Box<dyn Outlet>) -> Result<Self, DaemonError> {
+        if !self_usage::in_initial_pid_namespace() {
+            return Err(DaemonError::PidNamespace);
+        }
         self_usage::step_back();
         // Listens first: a signal during the set-up must not kill us half-way.
         let signals = Signals::listen().map_err(DaemonError::cannot("listen for signals"))?;
@@ -103,8 +111,10 @@ impl<'a> Actor<'a> {
         // with the registration.
         let ring = unsafe { AsyncFd::register(source) }
             .map_err(|error| DaemonError::cannot("wait for the ring buffer")(error.into()))?;
+        let used = kernel.map_bytes() + self_usage::resident_bytes();
         let limits = Limits {
-            max_blocks: settings.max_blocks(kernel.map_bytes() + self_usage::resident_bytes()),
+            max_blocks: settings.max_blocks(used),
+            max_stacks: settings.max_stacks(used),
             closing: settings.snapshot,
             ..Limits::default()
         };
@@ -120,6 +130,7 @@ impl<'a> Actor<'a> {
             sequence: 0,
             last_report: (Instant::now(), 0),
             last_mark: Instant::now(),
+            asked: Instant::now(),
             degraded: Vec::new(),
             failure: None,
         })
@@ -149,8 +160,11 @@ impl<'a> Actor<'a> {
             tokio::select! {
                 biased;
                 wish = self.signals.next() => match wish {
-                    Wish::End => return Ok(End::Planned),
-                    Wish::Report => self.publish(false),
+                    Wish::End => {
+                        self.asked = Instant::now();
+                        return Ok(End::Planned);
+                    }
+                    Wish::Report => self.publish_if_idle(),
                 },
                 () = at(deadline) => return Ok(End::Planned),
                 published = self.intake.reporter.next() => {
@@ -164,7 +178,7 @@ impl<'a> Actor<'a> {
                     if self.is_last() {
                         return Ok(End::Planned);
                     }
-                    self.publish(false);
+                    self.publish_if_idle();
                 }
                 _ = second.tick() => {
                     if let Some(end) = self.look_around() {
@@ -195,6 +209,7 @@ impl<'a> Actor<'a> {
     /// Once a second: memory, losses, budget, and whether anybody is left to trace.
     fn look_around(&mut self) -> Option<End> {
         self.intake.read_usage();
+        self.intake.end_vanished();
         self.intake.settle();
         if let Some(logger) = &mut self.logger {
             logger.flush();
@@ -237,11 +252,15 @@ impl<'a> Actor<'a> {
     }
 
     /// Makes a report of this moment, unless one is still being made.
-    fn publish(&mut self, is_final: bool) {
-        if self.intake.reporter.is_busy() && !is_final {
+    fn publish_if_idle(&mut self) {
+        if self.intake.reporter.is_busy() {
             tracing::warn!("the last report is still being made; this one is left out");
-            return;
+        } else if let Err(error) = self.publish(false) {
+            tracing::warn!("{error}");
         }
+    }
+
+    fn publish(&mut self, is_final: bool) -> Result<(), DaemonError> {
         self.intake.read_usage();
         self.intake.settle();
         self.sequence += 1;
@@ -249,10 +268,8 @@ impl<'a> Actor<'a> {
         let snapshot = self.intake.tracker.snapshot(time, &self.settings.snapshot);
         let facts = self.facts();
         self.last_report = (Instant::now(), self.intake.records);
-        if let Err(error) = self.intake.reporter.publish(Publication { snapshot, facts, is_final })
-        {
-            tracing::warn!("{error}");
-        }
+        let publication = Publication { snapshot, facts, is_final };
+        Ok(self.intake.reporter.publish(publication)?)
     }
 
     fn facts(&self) -> TracerFacts {
@@ -308,7 +325,7 @@ impl<'a> Actor<'a> {
             self.mark();
         }
         let outstanding = self.intake.reporter.is_busy();
-        self.publish(true);
+        self.publish(true)?;
         if outstanding {
             self.published().await?;
             self.complain();
@@ -320,13 +337,16 @@ impl<'a> Actor<'a> {
         }
     }
 
-    /// Waits for a publication; a second wish to end leaves at once.
+    /// Waits for a publication; a second wish to end leaves at once. (`timeout(1)` sends its signal
+    /// twice in a row, to the process and to its group: that is one wish.)
     async fn published(&mut self) -> Result<Heeded, DaemonError> {
         loop {
             tokio::select! {
                 published = self.intake.reporter.next() => return Ok(self.heed(published)),
-                wish = self.signals.next() => if wish == Wish::End {
-                    return Err(DaemonError::Left);
+                wish = self.signals.next() => {
+                    if wish == Wish::End && self.asked.elapsed() > ONE_WISH {
+                        return Err(DaemonError::Left);
+                    }
                 },
             }
         }

@@ -57,8 +57,8 @@ impl Intake {
         self.tracker.apply(&event);
         match event.what {
             What::Map(map) if is_code(&map) => self.rescan(event.process),
-            What::Exec => self.execed(event.process),
-            What::Exit { status } => self.exited(event.process, status),
+            What::Exec => self.execed(event.process, event.thread == event.process),
+            What::Exit { .. } => self.exited(event.process),
             What::Fork(fork) => self.forked(event.process, fork),
             _ => {}
         }
@@ -89,6 +89,8 @@ impl Intake {
             // Mappings may have changed while the probes were placed.
             self.seen(pid)?;
             self.kernel.add_target(pid)?;
+            // What was mapped between the last look and this moment made no event.
+            self.rescan(pid);
         }
         Ok(())
     }
@@ -108,11 +110,12 @@ impl Intake {
             self.feed(pid, what);
         }
         self.targets.attach_new(&mut self.kernel, pid);
+        self.resend_stacks();
     }
 
-    fn execed(&mut self, pid: Pid) {
+    fn execed(&mut self, pid: Pid, by_main_thread: bool) {
         if self.targets.knows(pid) {
-            self.targets.note_exec(pid);
+            self.targets.note_exec(pid, by_main_thread);
             if let Err(error) = self.seen(pid) {
                 tracing::debug!("pid {pid} after exec: {error}");
             }
@@ -120,9 +123,18 @@ impl Intake {
         }
     }
 
-    fn exited(&mut self, pid: Pid, status: u32) {
-        if self.targets.ended(pid, Some(status)) {
+    fn exited(&mut self, pid: Pid) {
+        if self.targets.ended(pid) {
             self.kernel.remove_target(pid);
+        }
+    }
+
+    /// Ends targets that have vanished without an exit event.
+    pub(super) fn end_vanished(&mut self) {
+        for pid in self.targets.vanished() {
+            self.feed(pid, What::Exit { status: None });
+            self.targets.note_lost_end(pid);
+            self.exited(pid);
         }
     }
 
@@ -137,6 +149,7 @@ impl Intake {
         for (pid, usage) in self.targets.read_usage() {
             self.feed(pid, What::Usage(usage));
         }
+        self.targets.note_lost_leaders(self.kernel.link_kind());
     }
 
     /// Turns what the kernel side could not send into events, and makes it send stacks again that
@@ -146,6 +159,12 @@ impl Intake {
             Ok(losses) => self.feed_losses(losses),
             Err(error) => tracing::warn!("loss counters cannot be read: {error}"),
         }
+        self.resend_stacks();
+    }
+
+    /// Makes the kernel send stacks again that the tables have forgotten. At once after code has
+    /// changed: until then the kernel would send ids that mean nothing.
+    fn resend_stacks(&mut self) {
         for (_, stack) in self.tracker.take_forgotten() {
             self.kernel.forget_stack(stack);
         }

@@ -3,6 +3,7 @@
 use crate::engine::snapshot::SnapshotOptions;
 use crate::probe::live::kernel_side::LoadOptions;
 use memtrace_common::config::LinkKind;
+use memtrace_common::limits::MAX_SENT_STACKS;
 use std::time::Duration;
 
 /// Wishes of the user, as far as they concern tracing (and not the look of reports).
@@ -42,6 +43,10 @@ const RING_SHARE: u64 = 16;
 const WAKE_SHARE: u64 = 16;
 /// For the symbols of a report, stacks and mappings; the rest may go to the block tables.
 const FIXED_SHARE: u64 = 4;
+/// … of which the engine's stacks may take half, at about a kilobyte each (20 frames and a growth
+/// series of 16 points).
+const STACK_SHARE: u64 = 2;
+const STACK_BYTES: u64 = 1024;
 /// Bytes per live block, at most (`engine::heap::blocks`).
 const BLOCK_BYTES: u64 = 40;
 
@@ -60,7 +65,15 @@ impl Settings {
         }
     }
 
-    /// Live blocks that fit, given what the kernel maps and the program itself take already.
+    /// Distinct call stacks that fit, given what the kernel maps and the program itself take already.
+    #[must_use]
+    pub fn max_stacks(&self, used: u64) -> usize {
+        let left = self.max_memory.saturating_sub(used);
+        let stacks = left / FIXED_SHARE / STACK_SHARE / STACK_BYTES;
+        usize::try_from(stacks).unwrap_or(usize::MAX).clamp(1000, MAX_SENT_STACKS as usize)
+    }
+
+    /// Live blocks that fit, given the same.
     #[must_use]
     pub fn max_blocks(&self, used: u64) -> usize {
         let left = self.max_memory.saturating_sub(used);

@@ -23,8 +23,8 @@ struct Target {
     process: Process,
     /// Modules with code in it, as of the last look.
     modules: Vec<ModuleId>,
-    /// Files that are probed for it.
-    probed: BTreeSet<(u32, u32, u64)>,
+    /// Files in which allocators have been looked for.
+    examined: BTreeSet<FileKey>,
     allocators: Vec<FoundAllocator>,
     runtimes: Vec<Runtime>,
     usage: Usage,
@@ -33,9 +33,8 @@ struct Target {
     /// Children that share its memory, and children with a copy of it.
     vforks: u64,
     forks: u64,
-    execs: u64,
-    /// Links see every process that maps the file, because the kernel's own filter does not work.
-    unfiltered: bool,
+    /// Its links see nothing of it any more.
+    blind: bool,
     troubles: Vec<String>,
 }
 
@@ -44,8 +43,13 @@ pub(super) struct Targets {
     targets: BTreeMap<Pid, Target>,
     modules: ModuleTable,
     with_arguments: bool,
-    /// Names of the probed allocators, for the announcement.
-    said: BTreeSet<Pid>,
+    /// Links see every process that maps the file, as the kernel's filter does not work for one of
+    /// the targets. One link per file then serves them all, or calls would count twice.
+    unfiltered: bool,
+    /// Files that have such a link.
+    probed_for_all: BTreeSet<FileKey>,
+    /// Were not there at the last look, though no exit event has come.
+    missing: BTreeSet<Pid>,
 }
 
 impl Targets {
@@ -65,7 +69,15 @@ impl Targets {
             }
             targets.entry(process.pid()).or_insert_with(|| Target::new(process));
         }
-        Ok(Self { targets, modules: ModuleTable::default(), with_arguments, said: BTreeSet::new() })
+        let unfiltered = targets.values().any(|target: &Target| target.process.leader_exited());
+        Ok(Self {
+            targets,
+            modules: ModuleTable::default(),
+            with_arguments,
+            unfiltered,
+            probed_for_all: BTreeSet::new(),
+            missing: BTreeSet::new(),
+        })
     }
 
     pub(super) fn knows(&self, pid: Pid) -> bool {
@@ -128,26 +140,30 @@ impl Targets {
             target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
         }
         target.runtimes = detect(&files);
-        target.unfiltered = target.process.leader_exited();
+        target.examined.extend(files.iter().map(key));
         for allocator in discovery.allocators {
-            target.probe(kernel, allocator)?;
+            let done = target.probe(kernel, allocator, &mut self.probed_for_all, self.unfiltered);
+            done?;
         }
         Ok(())
     }
 
-    /// Places probes for allocators that came later (by exec or dlopen).
+    /// Places probes for allocators that came later (by exec or dlopen). Each file is looked at once.
     pub(super) fn attach_new(&mut self, kernel: &mut KernelSide, pid: Pid) {
         let Some(target) = self.targets.get_mut(&pid) else { return };
         let fresh: Vec<MappedFile> = target
             .files(&self.modules)
             .into_iter()
-            .filter(|file| !target.probed.contains(&key(file)))
+            .filter(|file| target.examined.insert(key(file)))
             .collect();
         // Most new code brings no allocator: not an error here.
         let Ok(discovery) = find(&fresh) else { return };
+        for left in &discovery.not_probed {
+            target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
+        }
         for allocator in discovery.allocators {
             let name = allocator.name.clone();
-            match target.probe(kernel, allocator) {
+            match target.probe(kernel, allocator, &mut self.probed_for_all, self.unfiltered) {
                 Ok(()) => {
                     let trouble = format!(
                         "{name} was mapped while tracing: its first calls, before it was probed, \
@@ -162,17 +178,25 @@ impl Targets {
     }
 
     /// A process has gone. `true` if it was running until now.
-    pub(super) fn ended(&mut self, pid: Pid, status: Option<u32>) -> bool {
-        let Some(target) = self.targets.get_mut(&pid) else { return false };
-        if status.is_none() && target.running {
-            target.troubles.push("it ended without our being told: its end was lost".to_owned());
-        }
-        std::mem::take(&mut target.running)
+    pub(super) fn ended(&mut self, pid: Pid) -> bool {
+        self.targets.get_mut(&pid).is_some_and(|target| std::mem::take(&mut target.running))
     }
 
-    pub(super) fn note_exec(&mut self, pid: Pid) {
+    pub(super) fn note_lost_end(&mut self, pid: Pid) {
         if let Some(target) = self.targets.get_mut(&pid) {
-            target.execs += 1;
+            target.troubles.push(format!("pid {pid} has ended, but how it ended was lost"));
+        }
+    }
+
+    /// The process runs another program. Links that filter by process go on in it, unless another
+    /// thread than the main one made the call: they follow the main thread that is gone then
+    /// (`kernel/trace/bpf_trace.c`), so everything is probed anew.
+    pub(super) fn note_exec(&mut self, pid: Pid, by_main_thread: bool) {
+        let Some(target) = self.targets.get_mut(&pid) else { return };
+        target.runtimes.clear();
+        if !by_main_thread {
+            target.examined.clear();
+            target.allocators.clear();
         }
     }
 
@@ -195,20 +219,41 @@ impl Targets {
                 usages.push((*pid, usage));
             }
         }
-        let gone: Vec<Pid> = self
+        usages
+    }
+
+    /// Processes that have vanished without an exit event: not there now, nor at the last look (the
+    /// event may still have been on its way through the ring then).
+    pub(super) fn vanished(&mut self) -> Vec<Pid> {
+        let gone: BTreeSet<Pid> = self
             .targets
             .iter()
-            .filter(|(_, t)| t.running && !t.process.is_alive())
+            .filter(|(_, target)| target.running && target.process.has_ended())
             .map(|(pid, _)| *pid)
             .collect();
-        for pid in gone {
-            // Its exit event may still be on its way through the ring.
-            if self.said.contains(&pid) {
-                self.ended(pid, None);
-            }
-            self.said.insert(pid);
+        let vanished = gone.intersection(&self.missing).copied().collect();
+        self.missing = gone;
+        vanished
+    }
+
+    /// A perf link filters by the memory of the process's first thread: when that has ended, it
+    /// sees nothing of the others any more (measured on Linux 6.18; multi and session links do).
+    pub(super) fn note_lost_leaders(&mut self, link: LinkKind) {
+        if link != LinkKind::Perf {
+            return;
         }
-        usages
+        for target in self.targets.values_mut().filter(|t| t.running && !t.blind) {
+            target.blind = !self.unfiltered && target.process.outlives_leader();
+            if target.blind {
+                let trouble = format!(
+                    "the main thread of pid {} has ended, and perf links see nothing of the others: \
+                     what they did since is missing; attach again to see what they do from then on",
+                    target.process.pid()
+                );
+                tracing::warn!("{trouble}");
+                target.troubles.push(trouble);
+            }
+        }
     }
 
     /// Whether the probe sites are emulated ones.
@@ -229,11 +274,22 @@ impl Targets {
 
     /// What the reader of a report must know of the targets.
     pub(super) fn notes(&self) -> Vec<String> {
-        self.targets.values().flat_map(Target::notes).collect()
+        let mut notes: Vec<String> = self.targets.values().flat_map(Target::notes).collect();
+        if self.unfiltered {
+            notes.push(
+                "the main thread of a target has ended, so the kernel's filter by process does not \
+                 work: every process that uses the same library pays for the probes"
+                    .to_owned(),
+            );
+        }
+        notes
     }
 }
 
-fn key(file: &MappedFile) -> (u32, u32, u64) {
+/// Device (major, minor) and inode.
+type FileKey = (u32, u32, u64);
+
+fn key(file: &MappedFile) -> FileKey {
     (file.device.0, file.device.1, file.inode)
 }
 
@@ -250,7 +306,7 @@ impl Target {
         Self {
             process,
             modules: Vec::new(),
-            probed: BTreeSet::new(),
+            examined: BTreeSet::new(),
             allocators: Vec::new(),
             runtimes: Vec::new(),
             usage: Usage::default(),
@@ -258,8 +314,7 @@ impl Target {
             comm: String::new(),
             vforks: 0,
             forks: 0,
-            execs: 0,
-            unfiltered: false,
+            blind: false,
             troubles: Vec::new(),
         }
     }
@@ -302,11 +357,14 @@ impl Target {
         &mut self,
         kernel: &mut KernelSide,
         allocator: FoundAllocator,
+        for_all: &mut BTreeSet<FileKey>,
+        unfiltered: bool,
     ) -> Result<(), DaemonError> {
         let points: Vec<Point> = allocator.functions.iter().map(point).collect();
-        let filter = (!self.unfiltered).then_some(self.process.pid());
-        kernel.attach(&allocator.file.open_path, &points, filter)?;
-        self.probed.insert(key(&allocator.file));
+        let filter = (!unfiltered).then_some(self.process.pid());
+        if filter.is_some() || for_all.insert(key(&allocator.file)) {
+            kernel.attach(&allocator.file.open_path, &points, filter)?;
+        }
         for skipped in &allocator.skipped {
             tracing::debug!(
                 "{}: {} is not probed: {}",
@@ -315,6 +373,8 @@ impl Target {
                 skipped.reason
             );
         }
+        let operators = allocator.skipped.iter().find(|skipped| skipped.name.starts_with("_Znw"));
+        self.troubles.extend(operators.map(|operators| operators.reason.clone()));
         self.allocators.push(allocator);
         Ok(())
     }
@@ -348,12 +408,6 @@ impl Target {
                 "{} forked children of pid {pid} are not traced; each pays for the probes until it \
                  executes",
                 self.forks
-            ));
-        }
-        if self.unfiltered {
-            notes.push(format!(
-                "the main thread of pid {pid} has ended, so the kernel's filter by process does not \
-                 work: every process that uses the same library pays for the probes"
             ));
         }
         notes

@@ -118,7 +118,7 @@ fn other(kind: Kind, mut words: Words<'_>) -> What<'static> {
             child_thread: words.short(),
             clone_flags: words.long(),
         }),
-        Kind::Exit => What::Exit { status: words.short() },
+        Kind::Exit => What::Exit { status: Some(words.short()) },
         Kind::Exec | Kind::Allocation | Kind::Free | Kind::Reallocation => What::Exec,
     }
 }

@@ -91,7 +91,7 @@ fn body(what: &What<'_>, out: &mut Vec<u8>) {
             shorts(out, [fork.child_process, fork.child_thread]);
             longs(out, [fork.clone_flags]);
         }
-        What::Exit { status } => shorts(out, [*status, 0]),
+        What::Exit { status } => shorts(out, [status.unwrap_or(0), 0]),
         _ => {}
     }
 }

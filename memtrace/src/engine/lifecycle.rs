@@ -95,10 +95,10 @@ impl Tracker {
     }
 
     /// The process has gone. What it held stays for the last report, until [`Self::forget`].
-    pub(super) fn exit(&mut self, pid: Pid, time: Nanos, status: u32) {
+    pub(super) fn exit(&mut self, pid: Pid, time: Nanos, status: Option<u32>) {
         let Some(place) = self.find(pid) else { return };
         let Some(process) = self.processes.get_mut(place) else { return };
-        process.state = State::Exited(Some(status));
+        process.state = State::Exited(status);
         process.ended = time;
         self.forget_stack_ids(place);
     }

@@ -47,8 +47,8 @@ pub enum What<'a> {
     Exec,
     /// The process has gone.
     Exit {
-        /// As `wait(2)` gives it.
-        status: u32,
+        /// As `wait(2)` gives it; `None` if that was lost.
+        status: Option<u32>,
     },
     /// From here on the process is traced (read from `/proc`; also again after exec).
     ProcessSeen(Arc<ProcessInfo>),

@@ -120,8 +120,7 @@ const MUSL: &[Row] = &[
     FREE,
 ];
 
-/// jemalloc (jemalloc(3)): the standard names, its own interface, and the C++ operators, whose fast
-/// paths do not pass `malloc` and `free`. Anything that may take a slow path is marked as nesting.
+/// jemalloc (jemalloc(3)): the standard names and its own interface.
 const JEMALLOC: &[Row] = &[
     MALLOC,
     CALLOC,
@@ -137,26 +136,39 @@ const JEMALLOC: &[Row] = &[
     reallocate("rallocx", FunctionId::RALLOCX, 1),
     free("dallocx", FunctionId::DALLOCX),
     free("sdallocx", FunctionId::SDALLOCX),
-    allocate("_Znwm", FunctionId::OPERATOR_NEW, 0).nesting(),
-    allocate("_ZnwmRKSt9nothrow_t", FunctionId::OPERATOR_NEW, 0).nesting(),
-    allocate("_ZnwmSt11align_val_t", FunctionId::OPERATOR_NEW, 0).nesting(),
-    allocate("_ZnwmSt11align_val_tRKSt9nothrow_t", FunctionId::OPERATOR_NEW, 0).nesting(),
-    allocate("_Znam", FunctionId::OPERATOR_NEW_ARRAY, 0).nesting(),
-    allocate("_ZnamRKSt9nothrow_t", FunctionId::OPERATOR_NEW_ARRAY, 0).nesting(),
-    allocate("_ZnamSt11align_val_t", FunctionId::OPERATOR_NEW_ARRAY, 0).nesting(),
-    allocate("_ZnamSt11align_val_tRKSt9nothrow_t", FunctionId::OPERATOR_NEW_ARRAY, 0).nesting(),
-    free("_ZdlPv", FunctionId::OPERATOR_DELETE),
-    free("_ZdlPvm", FunctionId::OPERATOR_DELETE),
-    free("_ZdlPvRKSt9nothrow_t", FunctionId::OPERATOR_DELETE),
-    free("_ZdlPvSt11align_val_t", FunctionId::OPERATOR_DELETE),
-    free("_ZdlPvmSt11align_val_t", FunctionId::OPERATOR_DELETE),
-    free("_ZdlPvSt11align_val_tRKSt9nothrow_t", FunctionId::OPERATOR_DELETE),
-    free("_ZdaPv", FunctionId::OPERATOR_DELETE_ARRAY),
-    free("_ZdaPvm", FunctionId::OPERATOR_DELETE_ARRAY),
-    free("_ZdaPvRKSt9nothrow_t", FunctionId::OPERATOR_DELETE_ARRAY),
-    free("_ZdaPvSt11align_val_t", FunctionId::OPERATOR_DELETE_ARRAY),
-    free("_ZdaPvmSt11align_val_t", FunctionId::OPERATOR_DELETE_ARRAY),
-    free("_ZdaPvSt11align_val_tRKSt9nothrow_t", FunctionId::OPERATOR_DELETE_ARRAY),
+];
+
+/// Why jemalloc's C++ operators are not probed. Their fast paths do not pass `malloc` and `free`, so
+/// what they do is not seen. But `operator new` throws from its own frame, whose return address a
+/// return probe has replaced by one without unwind information: the unwinder would end the program.
+const THROWS: &str = "C++ operators of jemalloc may throw, and unwinding through a return probe would \
+                      end the program: what they allocate is not seen";
+/// Left alone with them, or each delete would be one of an unknown block.
+const FREES_UNSEEN: &str = "frees what jemalloc's `operator new` gave, which is not seen";
+
+/// jemalloc's functions that are left alone.
+const JEMALLOC_LEFT_ALONE: &[(&str, &str)] = &[
+    ("xallocx", "resizes a block in place; the block keeps the size it was allocated with"),
+    ("_Znwm", THROWS),
+    ("_ZnwmRKSt9nothrow_t", THROWS),
+    ("_ZnwmSt11align_val_t", THROWS),
+    ("_ZnwmSt11align_val_tRKSt9nothrow_t", THROWS),
+    ("_Znam", THROWS),
+    ("_ZnamRKSt9nothrow_t", THROWS),
+    ("_ZnamSt11align_val_t", THROWS),
+    ("_ZnamSt11align_val_tRKSt9nothrow_t", THROWS),
+    ("_ZdlPv", FREES_UNSEEN),
+    ("_ZdlPvm", FREES_UNSEEN),
+    ("_ZdlPvRKSt9nothrow_t", FREES_UNSEEN),
+    ("_ZdlPvSt11align_val_t", FREES_UNSEEN),
+    ("_ZdlPvmSt11align_val_t", FREES_UNSEEN),
+    ("_ZdlPvSt11align_val_tRKSt9nothrow_t", FREES_UNSEEN),
+    ("_ZdaPv", FREES_UNSEEN),
+    ("_ZdaPvm", FREES_UNSEEN),
+    ("_ZdaPvRKSt9nothrow_t", FREES_UNSEEN),
+    ("_ZdaPvSt11align_val_t", FREES_UNSEEN),
+    ("_ZdaPvmSt11align_val_t", FREES_UNSEEN),
+    ("_ZdaPvSt11align_val_tRKSt9nothrow_t", FREES_UNSEEN),
 ];
 
 /// Other exported functions of glibc's and musl's `malloc`, which mark where its code lies.
@@ -231,10 +243,7 @@ impl AllocatorKind {
     pub const fn left_alone(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Glibc | Self::Musl => &[],
-            Self::Jemalloc => &[(
-                "xallocx",
-                "resizes a block in place; the block keeps the size it was allocated with",
-            )],
+            Self::Jemalloc => JEMALLOC_LEFT_ALONE,
         }
     }
 

@@ -9,9 +9,10 @@ use crate::model::event::CodeMapping;
 use crate::model::ids::ModuleId;
 use crate::model::module::Module;
 use std::collections::HashMap;
+use std::ffi::CString;
 use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,18 +103,11 @@ impl ModuleTable {
         self.entries.get(id.0 as usize).map(|entry| &entry.module)
     }
 
-    /// Where the file can be opened from now on, by this process only: the open descriptor, or the
-    /// real path while that still is the same file (debug files are looked for beside it). `None` if
-    /// it could not be opened.
+    /// Where we, and nobody else, can open the file whatever happens to its name. `None` if it could
+    /// not be opened.
     #[must_use]
     pub fn open_path(&self, id: ModuleId) -> Option<PathBuf> {
-        let entry = self.entries.get(id.0 as usize)?;
-        let file = entry.file.as_ref()?;
-        let path = &entry.module.path;
-        if same_file(file, path).unwrap_or(false) {
-            return Some(path.clone());
-        }
-        Some(descriptor_path(file))
+        self.entries.get(id.0 as usize)?.file.as_ref().map(descriptor_path)
     }
 
     /// A file for those who look inside. `None` if it could not be opened.
@@ -133,11 +127,6 @@ fn descriptor_path(file: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
-fn same_file(file: &File, path: &Path) -> io::Result<bool> {
-    let (ours, theirs) = (file.metadata()?, path.metadata()?);
-    Ok((ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()))
-}
-
 /// Opens a mapping's file: by the mapping itself, which works for deleted files and in any mount
 /// namespace but needs `CAP_CHECKPOINT_RESTORE` or `CAP_SYS_ADMIN`; else by its path below the process's
 /// root, if that is the same file (`proc_pid_map_files(5)`).
@@ -146,18 +135,50 @@ fn open(directory: &Path, mapping: &Mapping) -> Option<File> {
     let number = directory.file_name()?;
     let range = format!("{:x}-{:x}", mapping.start, mapping.end);
     let by_mapping = Path::new("/proc").join(number).join("map_files").join(range);
-    if let Ok(file) = open_regular(&by_mapping) {
+    if let Some(file) = open_path(&by_mapping).as_ref().and_then(regular) {
         return Some(file);
     }
+    let root = open_path(&directory.join("root"))?;
     let inside = mapping.path.strip_prefix("/").ok()?;
-    let file = open_regular(&directory.join("root").join(inside)).ok()?;
+    let file = regular(&open_inside(&root, inside)?)?;
     (file.metadata().ok()?.ino() == mapping.inode).then_some(file)
 }
 
-fn open_regular(path: &Path) -> io::Result<File> {
-    // Not to hang on a FIFO put in the file's place.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("no regular file")) }
+/// Opens a file by name only (`O_PATH`): what it is can be asked, but nothing happens to it. Opening
+/// a device or a FIFO in earnest may act or block.
+fn open_path(path: &Path) -> Option<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_CLOEXEC).open(path).ok()
+}
+
+/// Looks a path up below `root`, where absolute links and `..` lead no further than to `root`
+/// (`openat2(2)`, Linux 5.6).
+fn open_inside(root: &File, path: &Path) -> Option<File> {
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    // SAFETY: plain integers, of which zero is valid.
+    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
+    how.flags = u64::from((libc::O_PATH | libc::O_CLOEXEC).unsigned_abs());
+    how.resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
+    // SAFETY: the path is a C string and `how` has the size that is given.
+    let descriptor = unsafe {
+        libc::syscall(
+            libc::SYS_openat2,
+            root.as_raw_fd(),
+            path.as_ptr(),
+            &raw const how,
+            size_of::<libc::open_how>(),
+        )
+    };
+    let descriptor = i32::try_from(descriptor).ok().filter(|number| *number >= 0)?;
+    // SAFETY: the kernel has just made it for us.
+    Some(unsafe { File::from_raw_fd(descriptor) })
+}
+
+/// Opens in earnest what was opened by name, if it is a regular file.
+fn regular(handle: &File) -> Option<File> {
+    if !handle.metadata().ok()?.is_file() {
+        return None;
+    }
+    File::open(descriptor_path(handle)).ok()
 }
 
 #[cfg(test)]
@@ -177,7 +198,6 @@ mod tests {
         let (new, code) = table.scan(&process, &mappings).unwrap();
         let ours = new.iter().find(|module| module.path == copy).unwrap();
         assert!(code.iter().any(|mapping| mapping.module == ours.id));
-        assert_eq!(table.open_path(ours.id).unwrap(), copy);
         std::fs::remove_file(&copy).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();

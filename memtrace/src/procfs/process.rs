@@ -8,7 +8,7 @@ use crate::model::process::{ProcessInfo, Usage};
 use procfs_core::FromRead;
 use procfs_core::process::Stat;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Most bytes read of one file; `maps` of a process with a million mappings has some 100 MB.
@@ -45,7 +45,7 @@ impl Process {
     /// # Errors
     /// When there is none, or it is of a kind that cannot be traced, or we may not look.
     pub fn open(number: u32) -> Result<Self, ProcfsError> {
-        let status = fs::read_to_string(format!("/proc/{number}/status"))
+        let status = lossy(Path::new(&format!("/proc/{number}/status")))
             .map_err(|_| ProcfsError::NoSuchProcess(number))?;
         let pid = field(&status, "Tgid:")
             .and_then(|text| text.parse().ok())
@@ -95,6 +95,12 @@ impl Process {
     #[must_use]
     pub fn leader_exited(&self) -> bool {
         stat(self.pid).is_ok_and(|stat| matches!(stat.state, 'Z' | 'X'))
+    }
+
+    /// The main thread has ended and another one lives.
+    #[must_use]
+    pub fn outlives_leader(&self) -> bool {
+        self.leader_exited() && self.directory().is_ok()
     }
 
     /// The directory of a thread that lives: the process's own, or another thread's.
@@ -166,8 +172,7 @@ impl Process {
     }
 
     fn status(&self) -> Result<String, ProcfsError> {
-        fs::read(format!("/proc/{}/status", self.pid))
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        lossy(Path::new(&format!("/proc/{}/status", self.pid)))
             .map_err(|error| ProcfsError::reading(self.pid, "status", error))
     }
 
@@ -176,7 +181,7 @@ impl Process {
     /// # Errors
     /// When it has ended.
     pub fn usage(&self) -> Result<Usage, ProcfsError> {
-        let status = fs::read_to_string(self.directory()?.join("status"))
+        let status = lossy(&self.directory()?.join("status"))
             .map_err(|error| ProcfsError::reading(self.pid, "status", error))?;
         let bytes = |name| kibibytes(&status, name).unwrap_or(0);
         let stat = stat(self.pid)?;
@@ -214,29 +219,44 @@ impl Process {
         self.directory()
     }
 
-    /// Whether system calls of the process are filtered.
+    /// Whether system calls are filtered: the strictest mode of any thread, as each has its own.
     #[must_use]
     pub fn seccomp(&self) -> Option<Seccomp> {
-        match field(&self.status().ok()?, "Seccomp:")? {
-            "0" => Some(Seccomp::Off),
-            "1" => Some(Seccomp::Strict),
-            "2" => Some(Seccomp::Filter),
-            _ => None,
-        }
+        let modes = self.threads().into_iter().filter_map(|thread| {
+            let path = format!("/proc/{}/task/{thread}/status", self.pid);
+            match field(&lossy(Path::new(&path)).ok()?, "Seccomp:")? {
+                "0" => Some(Seccomp::Off),
+                "1" => Some(Seccomp::Strict),
+                "2" => Some(Seccomp::Filter),
+                _ => None,
+            }
+        });
+        modes.max_by_key(|mode| *mode as u8)
     }
 
-    /// Whether the same process is still there (and not another with its number).
+    /// Whether the process has gone: nobody has its number, or somebody else, or it is a zombie.
+    /// When that cannot be found out it has not.
     #[must_use]
-    pub fn is_alive(&self) -> bool {
-        stat(self.pid).is_ok_and(|stat| {
-            stat.starttime == self.key.start_time
-                && (!matches!(stat.state, 'Z' | 'X') || self.directory().is_ok())
-        })
+    pub fn has_ended(&self) -> bool {
+        match stat(self.pid) {
+            Ok(stat) if stat.starttime != self.key.start_time => true,
+            Ok(stat) => {
+                matches!(stat.state, 'Z' | 'X')
+                    && matches!(self.directory(), Err(ProcfsError::Zombie(_)))
+            }
+            Err(error) => matches!(error, ProcfsError::Ended(_)),
+        }
     }
 }
 
+/// A whole file as text. Names in it are whatever the target made them.
+fn lossy(path: &Path) -> io::Result<String> {
+    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn stat(pid: Pid) -> Result<Stat, ProcfsError> {
-    let file = File::open(format!("/proc/{pid}/stat")).map_err(|_| ProcfsError::Ended(pid))?;
+    let file = File::open(format!("/proc/{pid}/stat"))
+        .map_err(|error| ProcfsError::reading(pid, "stat", error))?;
     Stat::from_read(file).map_err(|_| ProcfsError::Ended(pid))
 }
 
@@ -299,10 +319,10 @@ mod tests {
         assert!(info.uid.is_some() && info.exe.is_some() && info.started.is_some());
         assert!(process.usage().unwrap().resident > 0);
         assert!(process.mappings().unwrap().iter().any(|mapping| mapping.execute));
-        assert!(process.is_alive() && !process.leader_exited());
+        assert!(!process.has_ended() && !process.leader_exited());
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(!process.is_alive());
+        assert!(process.has_ended());
         assert!(matches!(process.usage(), Err(ProcfsError::Ended(_))));
     }
 

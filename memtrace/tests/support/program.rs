@@ -3,8 +3,10 @@
 
 use super::lines::Lines;
 use super::report::Accounts;
-use super::{send, wait_for_end};
+use super::{wait_for_end, wait_until};
+use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
@@ -30,10 +32,13 @@ impl Program {
         Self::launch(name, Command::new(compiled(name)).args(arguments))
     }
 
-    /// Starts the program with a libc of its own, so that probes in it concern nobody else.
+    /// Starts the program with the copy of libc in `folder`, so that probes in it concern nobody
+    /// else. Makes the copy if there is none.
     pub fn start_with_libc(name: &str, arguments: &[&str], folder: &Path) -> Self {
         let libc = folder.join("libc.so.6");
-        std::fs::copy(own_libc(), &libc).unwrap();
+        if !libc.exists() {
+            std::fs::copy(own_libc(), &libc).unwrap();
+        }
         let mut command = Command::new(compiled(name));
         command.args(arguments).env("LD_LIBRARY_PATH", folder);
         let program = Self::launch(name, &mut command);
@@ -78,7 +83,12 @@ impl Program {
     /// Lets it work; gives what it says a tracer must have counted.
     pub fn work(&mut self) -> Accounts {
         self.tell();
-        Accounts::read(&self.wait_for("done"))
+        self.accounts_until("done")
+    }
+
+    /// What it says a tracer must have counted, up to the line that begins with `start`.
+    pub fn accounts_until(&mut self, start: &str) -> Accounts {
+        Accounts::read(&self.wait_for(start))
     }
 
     /// Lets it end after its work.
@@ -97,9 +107,26 @@ impl Program {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Kills it.
-    pub fn kill(&mut self) {
-        send(&self.child, libc::SIGKILL);
+    /// Waits until its first thread has ended.
+    pub fn wait_for_zombie(&self) {
+        let path = format!("/proc/{0}/task/{0}/stat", self.pid());
+        wait_until("the end of the first thread", || {
+            let stat = std::fs::read_to_string(&path).unwrap();
+            stat.rsplit(") ").next().unwrap().starts_with('Z').then_some(())
+        });
+    }
+
+    /// The code of libc as it is in its memory now.
+    pub fn libc_code(&self) -> Vec<u8> {
+        let maps = self.maps();
+        let is_code = |line: &&String| line.contains(" r-xp ") && line.ends_with("/libc.so.6");
+        let range = maps.iter().find(is_code).unwrap().split(' ').next().unwrap();
+        let (start, end) = range.split_once('-').unwrap();
+        let [start, end] = [start, end].map(|address| u64::from_str_radix(address, 16).unwrap());
+        let mut code = vec![0; usize::try_from(end - start).unwrap()];
+        let memory = File::open(format!("/proc/{}/mem", self.pid())).unwrap();
+        memory.read_exact_at(&mut code, start).unwrap();
+        code
     }
 
     /// Its threads' ids.

@@ -92,19 +92,6 @@ impl Account {
         }
     }
 
-    /// Allocated and freed.
-    #[must_use]
-    pub fn counts(blocks: u64, bytes: u64, freed_blocks: u64, freed_bytes: u64) -> Self {
-        Self {
-            allocated_blocks: blocks,
-            allocated_bytes: bytes,
-            freed_blocks,
-            freed_bytes,
-            live_blocks: blocks - freed_blocks,
-            live_bytes: bytes - freed_bytes,
-        }
-    }
-
     fn plus(self, other: Self) -> Self {
         Self {
             allocated_blocks: self.allocated_blocks + other.allocated_blocks,
@@ -177,7 +164,7 @@ impl<'a> Process<'a> {
     pub fn assert_exactly(&self, accounts: &Accounts) {
         self.assert_totals(accounts);
         assert_eq!(self.heap("unknown_frees"), 0);
-        assert_eq!(callers(*self), accounts.callers, "by direct caller");
+        assert_eq!(self.callers(), accounts.callers, "by direct caller");
     }
 
     /// The totals are these, and the stacks add up to them.
@@ -200,6 +187,17 @@ impl<'a> Process<'a> {
     pub fn functions(&self, caller: &str) -> BTreeSet<String> {
         let stacks = self.stacks_of(caller);
         stacks.iter().map(|stack| stack["function"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Its account by direct caller.
+    #[track_caller]
+    pub fn callers(&self) -> BTreeMap<String, Account> {
+        let mut callers: BTreeMap<String, Account> = BTreeMap::new();
+        for stack in self.stacks() {
+            let account = callers.entry(caller_of(stack).to_owned()).or_default();
+            *account = account.plus(sum([stack]));
+        }
+        callers
     }
 
     /// Numbers of its stacks.
@@ -233,15 +231,4 @@ fn caller_of(stack: &Value) -> &str {
 pub fn path_of(stack: &Value) -> Vec<&str> {
     let frames = stack["frames"].as_array().unwrap();
     frames.iter().map(|frame| frame["function"].as_str().unwrap_or("?")).collect()
-}
-
-/// A process's account by direct caller.
-#[track_caller]
-pub fn callers(process: Process<'_>) -> BTreeMap<String, Account> {
-    let mut callers: BTreeMap<String, Account> = BTreeMap::new();
-    for stack in process.stacks() {
-        let account = callers.entry(caller_of(stack).to_owned()).or_default();
-        *account = account.plus(sum([stack]));
-    }
-    callers
 }

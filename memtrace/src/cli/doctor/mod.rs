@@ -15,7 +15,7 @@ use super::args::{DoctorArgs, Format};
 use super::exit::Exit;
 use super::output::write_stdout;
 use super::terminal::Style;
-use model::{Doctor, Section};
+use model::{Doctor, Section, Topic};
 
 /// What tracing does to a target, said once, for `doctor` and the manual page.
 pub const AFTERMATH: &str = "\
@@ -32,7 +32,7 @@ the target is written, nothing is preloaded, and the target is sent no signal.";
 /// When there is no process to examine, or one of a kind that cannot be traced; when standard output
 /// cannot be written.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
-    let live = gather_live(args.pid)?;
+    let live = gather_live(args.pid.or(args.positional_pid))?;
     let mut sections = gather_machine();
     sections.extend(live);
     sections.push(aftermath());
@@ -46,5 +46,5 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
 }
 
 fn aftermath() -> Section {
-    Section::new("What tracing leaves behind", Vec::new()).note(AFTERMATH)
+    Section::new(Topic::Aftermath, "What tracing leaves behind", Vec::new()).note(AFTERMATH)
 }

@@ -31,9 +31,11 @@ impl Doctor {
 }
 
 /// Findings that belong together.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Section {
-    /// What about.
+    /// What about, for programs.
+    pub topic: Topic,
+    /// What about, for people.
     pub title: String,
     /// The findings.
     pub lines: Vec<Line>,
@@ -48,8 +50,8 @@ pub struct Section {
 impl Section {
     /// A section without a note.
     #[must_use]
-    pub fn new(title: impl Into<String>, lines: Vec<Line>) -> Self {
-        Self { title: title.into(), lines, table: None, note: None }
+    pub fn new(topic: Topic, title: impl Into<String>, lines: Vec<Line>) -> Self {
+        Self { topic, title: title.into(), lines, table: None, note: None }
     }
 
     /// The same section with a table.
@@ -65,6 +67,28 @@ impl Section {
         self.note = Some(note.into());
         self
     }
+}
+
+/// What a section is about: its name in JSON, whatever the title says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Topic {
+    /// The kernel, as its files tell.
+    Kernel,
+    /// What this memtrace may do.
+    Privileges,
+    /// Programs, links, ring buffer and tracepoints, tried.
+    Probes,
+    /// What a probe costs.
+    Prices,
+    /// The process examined.
+    Process,
+    /// One of its allocators.
+    Allocator,
+    /// What tracing it would cost.
+    Cost,
+    /// What tracing leaves behind.
+    Aftermath,
 }
 
 /// Measurements. In JSON an array with an object per row.

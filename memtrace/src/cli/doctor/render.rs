@@ -112,7 +112,7 @@ fn summary(doctor: &Doctor) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::{Doctor, Line, Section, State};
+    use super::super::model::{Doctor, Line, Section, State, Topic};
     use super::{Style, render};
 
     fn findings() -> Doctor {
@@ -128,8 +128,8 @@ mod tests {
         ];
         let note = Some("One two three four five six seven eight nine ten eleven.".to_owned());
         Doctor::new(vec![
-            Section::new("Kernel", lines),
-            Section { note, ..Section::new("Note", Vec::new()) },
+            Section::new(Topic::Kernel, "Kernel", lines),
+            Section { note, ..Section::new(Topic::Aftermath, "Note", Vec::new()) },
         ])
     }
 

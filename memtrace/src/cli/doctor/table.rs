@@ -120,8 +120,8 @@ mod tests {
         render(&mut text, &table(), Style { columns: 40, color: false });
         let expected = "  \
   malloc
-    how: emulated; ns/hit: 12,345; cores:
-    0.26
+    how: emulated; ns/hit: 12,345;
+    cores: 0.26
 ";
         assert!(text.starts_with(expected), "{text}");
     }

@@ -278,7 +278,7 @@ fn apply(tracker: &mut Tracker, step: &Step) {
             }
         }
         Act::Exec => send(What::Exec),
-        Act::Exit(status) => send(What::Exit { status }),
+        Act::Exit(status) => send(What::Exit { status: Some(status) }),
         Act::Forget => tracker.forget(pid),
         Act::Allocate(call) => {
             let (frames, mut allocation) = (frames(call.3), allocation(call));

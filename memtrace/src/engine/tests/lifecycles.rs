@@ -113,7 +113,7 @@ fn exec_closes_one_program_and_begins_another() {
 fn what_a_dead_process_held_stays_until_it_is_forgotten() {
     let mut tracker = watching(Limits::default());
     send(&mut tracker, 64, malloc(0x10, 5, StackRef::default()));
-    send(&mut tracker, 128, What::Exit { status: 256 });
+    send(&mut tracker, 128, What::Exit { status: Some(256) });
     let options = SnapshotOptions { min_age: 100, ..SnapshotOptions::default() };
     let shown = tracker.snapshot(1000, &options).processes.remove(0);
     assert_eq!((shown.state, shown.until), (State::Exited(Some(256)), 128));

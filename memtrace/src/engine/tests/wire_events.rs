@@ -105,7 +105,7 @@ fn what() -> impl Strategy<Value = What<'static>> {
             What::Fork(Fork { child_process, child_thread, clone_flags })
         }),
         Just(What::Exec),
-        any::<u32>().prop_map(|status| What::Exit { status }),
+        any::<u32>().prop_map(|status| What::Exit { status: Some(status) }),
     ]
 }
 

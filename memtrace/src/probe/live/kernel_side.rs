@@ -131,7 +131,8 @@ impl KernelSide {
         let links = std::mem::take(&mut self.links);
         let tracepoints = std::mem::take(&mut self.tracepoints);
         std::thread::scope(|scope| {
-            scope.spawn(|| close_all(links));
+            // Where no thread is to be had the closure is dropped, and the links with it.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, || close_all(links));
             close_all(tracepoints);
         });
     }
@@ -264,7 +265,11 @@ fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
+        let inner_text = inner.to_string();
+        // Some errors quote their cause.
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
         cause = inner.source();
     }
     text
@@ -276,6 +281,11 @@ fn climb_down(object: &Relocated, wanted: Option<LinkKind>) -> Result<Programs, 
     let ladder = [LinkKind::Session, LinkKind::Multi, LinkKind::Perf];
     let mut refusals = Vec::new();
     for kind in ladder.into_iter().filter(|kind| wanted.is_none_or(|wanted| wanted == *kind)) {
+        if kind == LinkKind::Multi && !filters_by_process(object)? {
+            refusals
+                .push("multi: this kernel's filter by process sees the main thread only".into());
+            continue;
+        }
         let tried = Programs::load(object, kind, Purpose::Trace)
             .and_then(|programs| can_link(&programs).map(|()| programs));
         match tried {
@@ -284,4 +294,11 @@ fn climb_down(object: &Relocated, wanted: Option<LinkKind>) -> Result<Programs, 
         }
     }
     Err(LiveError::NoLink(refusals.join("; ")))
+}
+
+/// Whether a multi link's filter by process lets all threads through. Before Linux 6.10 (and stable
+/// updates) it compared threads. The fix also made a negative number invalid, where older kernels
+/// look for such a process: that tells them apart.
+fn filters_by_process(object: &Relocated) -> Result<bool, LiveError> {
+    super::link::multi_refuses_negative_pid(object)
 }

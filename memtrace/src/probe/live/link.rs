@@ -142,6 +142,16 @@ impl Programs {
     }
 }
 
+/// Whether a multi link for process −1 is refused as invalid. `false` also where there are no multi
+/// links: they then fail by themselves.
+pub(super) fn multi_refuses_negative_pid(object: &Relocated) -> Result<bool, LiveError> {
+    let Ok(program) = object.load("nothing_entry", ATTACH_MULTI) else { return Ok(true) };
+    let place = [(0, 0)];
+    let link =
+        link_multi(program.as_fd(), ATTACH_MULTI, c"/proc/self/exe", &place, false, Some(u32::MAX));
+    Ok(link.is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL)))
+}
+
 /// Takes links down, all at once: each may wait for the kernel's grace periods (measured: 110 ms for
 /// a perf uprobe, 75 ms for a perf tracepoint), and waiting together costs hardly more than once.
 pub fn close_all<T: Send>(links: Vec<T>) {
@@ -152,7 +162,8 @@ pub fn close_all<T: Send>(links: Vec<T>) {
     std::thread::scope(|scope| {
         while !links.is_empty() {
             let part = links.split_off(links.len().saturating_sub(share));
-            scope.spawn(move || drop(part));
+            // Where no thread is to be had the closure is dropped, and the links with it.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, move || drop(part));
         }
     });
 }

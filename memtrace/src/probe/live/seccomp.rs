@@ -35,18 +35,19 @@ static FILTER: [sock_filter; 4] = [
 pub fn return_probes_are_safe(kernel: &KernelSide) -> Result<bool, LiveError> {
     let failed =
         |source| LiveError::Link { what: "a return probe to a child of ours".into(), source };
+    let place = [return_point()?];
     let [reader, writer] = pipe().map_err(failed)?;
     // SAFETY: the child only makes system calls and calls a function of three instructions, which
     // is allowed after a fork of a process with threads (`fork(2)`).
     let child = unsafe { libc::fork() };
     match child {
         -1 => Err(failed(io::Error::last_os_error())),
-        0 => be_the_child(reader),
+        0 => be_the_child(reader, writer),
         child => {
             let links = kernel.attach_for(
                 Purpose::Nothing,
                 Path::new(OURSELVES),
-                &[return_point()?],
+                &place,
                 Some(child.unsigned_abs()),
             );
             // SAFETY: one byte from a static buffer to our own pipe; it lets the child go on.
@@ -71,12 +72,14 @@ fn pipe() -> io::Result<[i32; 2]> {
     Ok(ends)
 }
 
-fn be_the_child(reader: i32) -> ! {
+fn be_the_child(reader: i32, writer: i32) -> ! {
     let program = libc::sock_fprog { len: 4, filter: (&raw const FILTER).cast_mut().cast() };
     let mut byte = 0_u8;
     // SAFETY: plain system calls; the filter is a constant; the byte is ours; the function keeps to
     // the C convention.
     unsafe {
+        // Or the read would not end if the parent did.
+        libc::close(writer);
         libc::read(reader, (&raw mut byte).cast(), 1);
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         let filtered =

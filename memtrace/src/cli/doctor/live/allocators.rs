@@ -1,6 +1,6 @@
 //! The allocators of a process: which functions, where each is probed, what one hit costs.
 
-use super::super::model::{Cell, Column, Line, Section, State, Table};
+use super::super::model::{Cell, Column, Line, Section, State, Table, Topic};
 use super::hits::Count;
 use super::prices::{how, nanoseconds};
 use super::trial::Trial;
@@ -22,7 +22,7 @@ pub(super) fn sections(
         let table = Table { columns: columns(), rows: rows.collect() };
         let path = allocator.file.path.display();
         let title = format!("{} in process {} ({path})", allocator.name, process.pid());
-        sections.push(Section::new(title, lines(allocator)).table(table));
+        sections.push(Section::new(Topic::Allocator, title, lines(allocator)).table(table));
         first += allocator.functions.len();
     }
     sections.extend(unknown(process, &discovery.not_probed));
@@ -34,7 +34,7 @@ fn columns() -> Vec<Column> {
         Column { key: "function", title: "function" },
         Column { key: "offset", title: "site" },
         Column { key: "instruction", title: "instruction" },
-        Column { key: "kernel", title: "kernel" },
+        Column { key: "trap", title: "trap" },
         Column { key: "probe", title: "probe" },
         Column { key: "traced_ns", title: "ns/hit" },
         Column { key: "hits_per_s", title: "hits/s" },
@@ -58,23 +58,31 @@ fn row(function: &PlannedFunction, trial: &Trial, rate: Option<f64>) -> Vec<Cell
 fn lines(allocator: &FoundAllocator) -> Vec<Line> {
     let mut lines = Vec::new();
     let aliased = allocator.functions.iter().filter(|function| !function.aliases.is_empty());
-    for function in aliased {
-        let detail = format!("the same code as {}, and probed with it", function.symbol);
-        lines.push(Line::new(function.aliases.join(", "), State::Ok, detail));
+    let same: Vec<String> =
+        aliased.map(|it| format!("{} is {}", it.aliases.join(", "), it.symbol)).collect();
+    if !same.is_empty() {
+        lines.push(Line::new("same code", State::Ok, same.join("; ")));
     }
-    lines.extend(allocator.skipped.iter().filter(|it| it.reason != NOT_DEFINED).map(skipped));
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for Skipped { name, reason } in allocator.skipped.iter().filter(|it| it.reason != NOT_DEFINED) {
+        match reasons.iter_mut().find(|(known, _)| known == reason) {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((reason, vec![name])),
+        }
+    }
+    lines.extend(reasons.into_iter().map(|(reason, names)| skipped(reason, &names)));
     lines
 }
 
 /// Why a function is skipped that this build of the allocator does not have.
 const NOT_DEFINED: &str = "not defined here";
 
-/// A function that is not probed. Where its work is done by another that is, nothing is missed.
-fn skipped(skipped: &Skipped) -> Line {
-    let harmless = skipped.reason.starts_with("ends in ") || skipped.reason.starts_with("resizes ");
+/// Functions that are not probed. Where their work is done by another that is, nothing is missed.
+fn skipped(reason: &str, names: &[&str]) -> Line {
+    let harmless = reason.starts_with("ends in ") || reason.starts_with("resizes ");
     let state = if harmless { State::Ok } else { State::Hazard };
-    let line = Line::new(&skipped.name, state, format!("not probed: {}", skipped.reason));
-    if harmless { line } else { line.remedy("blocks from it, or given to it, are not seen") }
+    let line = Line::new("not probed", state, format!("{}: {reason}", names.join(", ")));
+    if harmless { line } else { line.remedy("blocks from there, or given to it, are not seen") }
 }
 
 fn unknown(process: &Process, files: &[Skipped]) -> Option<Section> {
@@ -83,5 +91,6 @@ fn unknown(process: &Process, files: &[Skipped]) -> Option<Section> {
             .remedy("what is allocated there is not seen")
     };
     let title = format!("Other allocators in process {}", process.pid());
-    (!files.is_empty()).then(|| Section::new(title, files.iter().map(line).collect()))
+    (!files.is_empty())
+        .then(|| Section::new(Topic::Allocator, title, files.iter().map(line).collect()))
 }

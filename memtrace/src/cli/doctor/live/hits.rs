@@ -1,7 +1,7 @@
 //! Counts how often a process calls its allocators, with programs that do nothing else.
 
 use super::super::model::Line;
-use super::trial::Trial;
+use super::trial::{NOTHING_LOADED, Trial};
 use super::{failure, not_tried};
 use crate::model::ids::{Nanos, Pid};
 use crate::probe::allocator::{FoundAllocator, PlannedFunction};
@@ -90,7 +90,7 @@ pub(super) fn count(
     trial: &mut Trial,
 ) -> Result<Count, Line> {
     let Ok(kernel) = &mut trial.kernel else {
-        return Err(not_tried(NAME, "no program could be loaded"));
+        return Err(not_tried(NAME, NOTHING_LOADED));
     };
     if process.leader_exited() {
         return Err(not_tried(NAME, "its main thread has ended, so others would pay for it")
@@ -98,7 +98,6 @@ pub(super) fn count(
     }
     let links = attach(kernel, process.pid(), allocators).map_err(|it| failure(NAME, &it))?;
     let counted = count_linked(kernel, process, allocators);
-    kernel.remove_target(process.pid());
     close_all(links);
     counted
 }
@@ -134,8 +133,10 @@ fn count_linked(
     let began = Instant::now();
     kernel.add_target(process.pid()).map_err(|error| failure(NAME, &error))?;
     std::thread::sleep(WINDOW);
+    // All functions stop at the same instant; the counters are then read one after the other.
+    kernel.remove_target(process.pid());
     let window = began.elapsed();
-    if !process.is_alive() {
+    if process.has_ended() {
         return Err(not_tried(NAME, "the process has ended meanwhile")
             .remedy("name a process that lives longer"));
     }

@@ -8,7 +8,7 @@ mod process;
 mod trial;
 
 use super::super::privileges::{Effective, remedy};
-use super::model::{Line, Section, State};
+use super::model::{Line, Section, State, Topic};
 use crate::daemon::inspect::Inspection;
 use crate::probe::allocator::{AllocatorError, Discovery, find};
 use crate::probe::live::LiveError;
@@ -36,7 +36,11 @@ pub fn gather_live(pid: Option<u32>) -> anyhow::Result<Vec<Section>> {
     let mut trial = Trial::hold();
     let own = watch.end(&process);
     let mut sections = trial.sections();
-    sections.extend(examine(&process, &mut trial, own));
+    match Inspection::of(&process) {
+        Ok(inspection) => sections.extend(examine(&process, &inspection, &mut trial, own)),
+        Err(error) if is_closed(&error) => sections.push(closed(process.pid(), &error)),
+        Err(error) => return Err(error.into()),
+    }
     Ok(sections)
 }
 
@@ -49,7 +53,7 @@ fn closed(pid: u32, error: &ProcfsError) -> Section {
     let (detail, remedy) = split(error.to_string());
     let line = Line::new("its files", State::Missing, detail)
         .remedy(remedy.unwrap_or_else(|| "run doctor with sudo".to_owned()));
-    Section::new(format!("Process {pid}"), vec![line])
+    Section::new(Topic::Process, format!("Process {pid}"), vec![line])
 }
 
 /// An error of ours is `what happened; what to do`.
@@ -60,12 +64,13 @@ fn split(message: String) -> (String, Option<String>) {
     }
 }
 
-fn examine(process: &Process, trial: &mut Trial, own: Option<OwnUse>) -> Vec<Section> {
-    let inspection = match Inspection::of(process) {
-        Ok(inspection) => inspection,
-        Err(error) => return vec![closed(process.pid(), &error)],
-    };
-    let mut sections = vec![process::section(process, &inspection, trial)];
+fn examine(
+    process: &Process,
+    inspection: &Inspection,
+    trial: &mut Trial,
+    own: Option<OwnUse>,
+) -> Vec<Section> {
+    let mut sections = vec![process::section(process, inspection, trial)];
     match find(&inspection.files) {
         Ok(discovery) => sections.extend(probes(process, &discovery, trial, own)),
         Err(error) => sections.push(none_found(process, &error)),
@@ -92,7 +97,7 @@ fn none_found(process: &Process, error: &AllocatorError) -> Section {
          runtimes above for other ways to look"
             .to_owned()
     }));
-    Section::new(format!("Allocators of process {}", process.pid()), vec![line])
+    Section::new(Topic::Allocator, format!("Allocators of process {}", process.pid()), vec![line])
 }
 
 /// A failure between us and the kernel, as a finding.
@@ -104,7 +109,7 @@ fn failure(name: &str, error: &LiveError) -> Line {
             "build memtrace again, with its eBPF object (without AYA_BUILD_SKIP)".to_owned()
         }
         _ => lacking_privileges().unwrap_or_else(|| {
-            "privileges are there, so the kernel itself refuses: see above for what it lacks"
+            "the privileges are there, so the kernel itself refuses: see above for what it lacks"
                 .to_owned()
         }),
     };
@@ -114,8 +119,8 @@ fn failure(name: &str, error: &LiveError) -> Line {
 /// What to do, where tracing fails for want of privileges.
 fn lacking_privileges() -> Option<String> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let effective = Effective::from_status(&status)?;
-    (!effective.suffices()).then(|| remedy(&effective.missing()))
+    let missing = Effective::from_status(&status)?.missing();
+    (!missing.is_empty()).then(|| remedy(&missing))
 }
 
 /// A finding that something else failed first.

@@ -3,7 +3,7 @@
 //! cost = Σ over functions of hits per second × the price of a traced hit, as calibrated. It comes on
 //! top of the CPU that the process used before anything was probed.
 
-use super::super::model::{Cell, Column, Line, Section, State, Table};
+use super::super::model::{Cell, Column, Line, Section, State, Table, Topic};
 use super::hits::{Count, OwnUse, functions};
 use super::not_tried;
 use super::prices::price;
@@ -52,12 +52,18 @@ pub(super) fn section(
 ) -> Section {
     let title = "Predicted cost of tracing it";
     let (counted, traced) = match (counted, trial.traced) {
-        (Err(line), _) => return Section::new(title, vec![line]),
+        (Err(line), _) => return Section::new(Topic::Cost, title, vec![line]),
         (Ok(counted), Some(traced)) => (counted, traced),
-        _ => return Section::new(title, vec![not_tried("cost", "the prices are not known")]),
+        _ => {
+            return Section::new(
+                Topic::Cost,
+                title,
+                vec![not_tried("cost", "the prices are not known")],
+            );
+        }
     };
     let prediction = predict(allocators, &counted, own, &traced);
-    let section = Section::new(title, vec![verdict(&prediction, &counted)]);
+    let section = Section::new(Topic::Cost, title, vec![verdict(&prediction, &counted)]);
     if prediction.hits_per_second == 0.0 {
         return section;
     }
@@ -99,7 +105,7 @@ fn verdict(prediction: &Prediction, counted: &Count) -> Line {
     }
     let hits = count(prediction.hits_per_second.round() as u64);
     let cost = cores(prediction.cost_cores);
-    let detail = format!("about {cost} at {hits} hits/s, {}", comparison(prediction));
+    let detail = format!("{cost} at {hits} hits/s, {}", comparison(prediction));
     let dear = prediction.share().is_none_or(|share| share >= DEAR);
     if prediction.cost_cores < CHEAP || !dear {
         return Line::new(NAME, State::Ok, detail);
@@ -122,21 +128,25 @@ fn comparison(prediction: &Prediction) -> String {
         Some(share) => format!("{share:.0} times the {cores:.2} that it uses itself"),
         None => {
             let window = own.window.as_secs_f64();
-            format!("where itself it used {} in {window:.1} s", duration(own.cpu))
+            format!("while it uses {} of CPU itself in {window:.1} s", duration(own.cpu))
         }
     }
 }
 
 fn cores(cores: f64) -> String {
-    if cores < 0.005 { "less than 0.01 cores".to_owned() } else { format!("{cores:.2} cores") }
+    if cores < 0.005 {
+        "less than 0.01 cores".to_owned()
+    } else {
+        format!("about {cores:.2} cores")
+    }
 }
 
 fn table(prediction: &Prediction) -> Table {
     let columns = vec![
         Column { key: "hits_per_s", title: "hits/s" },
-        Column { key: "own_cores", title: "its own CPU, cores" },
-        Column { key: "tracing_cores", title: "tracing, cores" },
-        Column { key: "tracing_percent_of_own", title: "tracing, % of its own" },
+        Column { key: "own_cores", title: "own cores" },
+        Column { key: "tracing_cores", title: "tracing cores" },
+        Column { key: "tracing_percent_of_own", title: "% of own" },
     ];
     let row = vec![
         Cell::Number(prediction.hits_per_second.round() as u64),
@@ -188,7 +198,7 @@ mod tests {
 
     #[test]
     fn little_cpu_time_gives_no_percentage() {
-        assert!(line(0.6, 10_000_000).1.ends_with("where itself it used 10 ms in 1.0 s"));
+        assert!(line(0.6, 10_000_000).1.ends_with("while it uses 10 ms of CPU itself in 1.0 s"));
         assert_eq!(line(0.6, 10_000_000).0, State::Hazard);
         assert_eq!(line(0.001, 10_000_000).0, State::Ok);
     }

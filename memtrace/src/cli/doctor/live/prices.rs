@@ -1,6 +1,6 @@
 //! What a probe costs on this machine, as a table.
 
-use super::super::model::{Cell, Column, Section, Table};
+use super::super::model::{Cell, Column, Section, Table, Topic};
 use super::trial::Trial;
 use crate::probe::live::calibrate::{Prices, TRACED_FRAMES};
 
@@ -25,14 +25,15 @@ pub(super) fn section(trial: &Trial) -> Option<Section> {
          functions of memtrace's own.",
         link.name()
     );
-    let section = Section::new("What a probe costs here, in nanoseconds per hit", Vec::new());
+    let section =
+        Section::new(Topic::Prices, "What a probe costs here, in nanoseconds per hit", Vec::new());
     Some(section.table(table(trial)).note(note))
 }
 
 fn table(trial: &Trial) -> Table {
     let columns = vec![
         Column { key: "probe", title: "probe" },
-        Column { key: "instruction", title: "instruction" },
+        Column { key: "trap", title: "trap" },
         Column { key: "empty_ns", title: "empty" },
         Column { key: "traced_ns", title: "traced" },
     ];

@@ -1,6 +1,6 @@
 //! What is seen of a process before its allocators: who it is, and what stands in the way.
 
-use super::super::model::{Line, Section, State};
+use super::super::model::{Line, Section, State, Topic};
 use super::trial::Trial;
 use crate::daemon::inspect::{Inspection, filters_system_calls};
 use crate::probe::runtime::detect;
@@ -14,7 +14,11 @@ pub(super) fn section(process: &Process, inspection: &Inspection, trial: &Trial)
     lines.push(system_calls(process, trial));
     lines.extend(closed_files(inspection));
     lines.extend(runtimes(inspection));
-    Section::new(format!("Process {} ({})", process.pid(), inspection.info.comm), lines)
+    Section::new(
+        Topic::Process,
+        format!("Process {} ({})", process.pid(), inspection.info.comm),
+        lines,
+    )
 }
 
 fn identity(process: &Process, inspection: &Inspection) -> Line {

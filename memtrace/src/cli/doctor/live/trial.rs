@@ -1,6 +1,6 @@
 //! The kernel side, tried on memtrace itself: programs, links, ring buffer, tracepoints.
 
-use super::super::model::{Line, Section, State};
+use super::super::model::{Line, Section, State, Topic};
 use super::{failure, not_tried, prices};
 use crate::engine::ports::EventSource as _;
 use crate::probe::live::LiveError;
@@ -12,8 +12,8 @@ use memtrace_common::config::LinkKind;
 
 /// Bytes of the ring: what calibrating writes, several times over.
 const RING_BYTES: u32 = 4 << 20;
-/// Why the rest is not tried when nothing loads.
-const NOTHING_LOADED: &str = "no program could be loaded";
+/// Why something is not tried when nothing loads.
+pub(super) const NOTHING_LOADED: &str = "no program could be loaded";
 
 /// What came of it.
 pub(super) struct Trial {
@@ -42,18 +42,14 @@ impl Trial {
             lines: Vec::new(),
             _ring: None,
         };
-        trial.programs();
-        trial.links();
-        trial.prices();
-        trial.tracepoints();
-        trial.seccomp();
+        trial.try_all();
         trial
     }
 
     /// The findings.
     pub(super) fn sections(&self) -> Vec<Section> {
         let title = "Probes, tried on memtrace itself";
-        let mut sections = vec![Section::new(title, self.lines.clone())];
+        let mut sections = vec![Section::new(Topic::Probes, title, self.lines.clone())];
         sections.extend(prices::section(self));
         sections
     }
@@ -63,94 +59,77 @@ impl Trial {
         self.kernel.as_ref().ok().map(KernelSide::link_kind)
     }
 
-    fn programs(&mut self) {
-        const NAME: &str = "programs";
-        self.lines.push(match &self.kernel {
-            Ok(_) => Line::new(
-                NAME,
-                State::Ok,
-                "load and link; the offsets that they need are in the kernel's BTF",
-            ),
-            Err(error) => failure(NAME, error),
-        });
-    }
-
-    fn links(&mut self) {
-        let Some(in_force) = self.link() else {
-            self.lines.push(not_tried("links", NOTHING_LOADED));
-            return;
-        };
-        for kind in [LinkKind::Session, LinkKind::Multi, LinkKind::Perf] {
-            let line = if kind == in_force {
-                let detail = format!("works, and is used: {}", what_it_is(kind));
-                Line::new(link_name(kind), State::Ok, detail)
-            } else {
-                other_link(kind, in_force)
-            };
-            self.lines.push(line);
-        }
-    }
-
-    fn prices(&mut self) {
+    fn try_all(&mut self) {
         let Ok(kernel) = &mut self.kernel else {
-            self.lines.push(not_tried("ring buffer", NOTHING_LOADED));
+            self.lines.extend(self.kernel.as_ref().err().map(|error| failure("programs", error)));
+            self.lines.push(not_tried("the rest", NOTHING_LOADED));
             return;
         };
-        let line = match measure(kernel) {
-            Ok(measured) => {
-                self.empty = Some(measured.empty);
-                self.traced = Some(measured.traced);
-                self._ring = Some(measured.ring);
-                ring_line(measured.records)
-            }
-            Err(error) => failure("ring buffer", &error),
-        };
-        self.lines.push(line);
-    }
-
-    fn tracepoints(&mut self) {
-        const NAME: &str = "tracepoints";
-        let Ok(kernel) = &mut self.kernel else {
-            self.lines.push(not_tried(NAME, NOTHING_LOADED));
-            return;
-        };
-        let attached = kernel.attach_tracepoints();
-        kernel.detach();
-        self.lines.push(match attached {
-            Ok(()) => Line::new(
-                NAME,
-                State::Ok,
-                "attach and detach: mmap, munmap, mremap, brk; fork, exec, exit",
-            ),
-            Err(error) => failure(NAME, &error),
+        self.lines.push(Line::new(
+            "programs",
+            State::Ok,
+            "load and link; the offsets that they need are in the kernel's BTF",
+        ));
+        self.lines.extend(links(kernel.link_kind()));
+        let measured = measure(kernel);
+        self.lines.push(match &measured {
+            Ok(measured) => ring_line(measured.records),
+            Err(error) => failure("ring buffer", error),
         });
-    }
-
-    fn seccomp(&mut self) {
-        const NAME: &str = "under seccomp";
-        let Ok(kernel) = &self.kernel else {
-            self.lines.push(not_tried(NAME, NOTHING_LOADED));
-            return;
-        };
+        self.lines.push(tracepoints(kernel));
         let safe = return_probes_are_safe(kernel);
         self.return_probes_safe = safe.as_ref().ok().copied();
-        self.lines.push(match safe {
-            Ok(true) => Line::new(
-                NAME,
-                State::Ok,
-                "a return probe does not trip a filter of system calls (tried on a child)",
-            ),
-            Ok(false) => Line::new(
-                NAME,
-                State::Hazard,
-                "a return probe in a process that filters its system calls would kill it",
-            )
-            .remedy(
-                "memtrace refuses such processes here; kernels with the uretprobe exemption \
-                 (6.14, or a stable update) let them be traced",
-            ),
-            Err(error) => failure(NAME, &error),
-        });
+        self.lines.push(seccomp(safe));
+        if let Ok(Measured { empty, traced, ring, .. }) = measured {
+            (self.empty, self.traced, self._ring) = (Some(empty), Some(traced), Some(ring));
+        }
+    }
+}
+
+fn links(in_force: LinkKind) -> Vec<Line> {
+    let line = |kind| {
+        if kind != in_force {
+            return other_link(kind, in_force);
+        }
+        let detail = format!("works, and is used: {}", what_it_is(kind));
+        Line::new(link_name(kind), State::Ok, detail)
+    };
+    [LinkKind::Session, LinkKind::Multi, LinkKind::Perf].map(line).into()
+}
+
+fn tracepoints(kernel: &mut KernelSide) -> Line {
+    const NAME: &str = "tracepoints";
+    let attached = kernel.attach_tracepoints();
+    kernel.detach();
+    match attached {
+        Ok(()) => Line::new(
+            NAME,
+            State::Ok,
+            "attach and detach: mmap, munmap, mremap, brk; fork, exec, exit",
+        ),
+        Err(error) => failure(NAME, &error)
+            .remedy("see what is said of tracefs above: mount it, or run doctor with sudo"),
+    }
+}
+
+fn seccomp(safe: Result<bool, LiveError>) -> Line {
+    const NAME: &str = "under seccomp";
+    match safe {
+        Ok(true) => Line::new(
+            NAME,
+            State::Ok,
+            "a return probe does not trip a filter of system calls (tried on a child)",
+        ),
+        Ok(false) => Line::new(
+            NAME,
+            State::Hazard,
+            "a return probe in a process that filters its system calls would kill it",
+        )
+        .remedy(
+            "memtrace refuses such processes here; kernels with the uretprobe exemption (6.14, or \
+             a stable update) let them be traced",
+        ),
+        Err(error) => failure(NAME, &error),
     }
 }
 

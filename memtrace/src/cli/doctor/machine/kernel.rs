@@ -1,6 +1,7 @@
 //! The kernel: its version and what it was built and set up with.
 
-use super::super::model::{Line, Section, State};
+use super::super::super::privileges::{Effective, SYS_ADMIN};
+use super::super::model::{Line, Section, State, Topic};
 use super::Machine;
 use std::path::Path;
 
@@ -20,7 +21,7 @@ pub(super) fn section(machine: &Machine) -> Section {
         lockdown(machine),
         tracefs(machine),
     ];
-    Section::new("Kernel", lines)
+    Section::new(Topic::Kernel, "Kernel", lines)
 }
 
 fn release(machine: &Machine) -> Line {
@@ -99,8 +100,11 @@ fn lockdown(machine: &Machine) -> Line {
         if machine.is_mounted("securityfs", Path::new("/sys/kernel/security")) {
             return Line::new(NAME, State::Ok, "this kernel has no lockdown, or hides it");
         }
-        return Line::new(NAME, State::Unknown, "securityfs is not mounted")
-            .remedy("mount -t securityfs securityfs /sys/kernel/security shows it");
+        return Line::new(NAME, State::Unknown, "securityfs, which would show it, is not mounted")
+            .remedy(
+                "nothing to do where the programs below load; else mount -t securityfs securityfs \
+                 /sys/kernel/security",
+            );
     };
     if modes.contains("[confidentiality]") {
         return Line::new(
@@ -114,13 +118,14 @@ fn lockdown(machine: &Machine) -> Line {
     Line::new(NAME, State::Ok, format!("{mode}; it does not hinder tracing"))
 }
 
+/// Where the kernel tells the numbers of tracepoints. memtrace mounts it for itself alone where it is
+/// not mounted (`probe::live::tracefs`), which takes `CAP_SYS_ADMIN` (`fsopen(2)`, Linux 5.2).
 fn tracefs(machine: &Machine) -> Line {
     const NAME: &str = "tracefs";
     let places = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
     let Some(place) = places.into_iter().find(|it| machine.is_mounted("tracefs", Path::new(it)))
     else {
-        return Line::new(NAME, State::Missing, "not mounted: no events of mmap, munmap and brk")
-            .remedy("mount -t tracefs tracefs /sys/kernel/tracing");
+        return unmounted_tracefs(machine);
     };
     let event = format!("{place}/events/syscalls/sys_exit_mmap");
     match machine.exists(&event) {
@@ -129,6 +134,23 @@ fn tracefs(machine: &Machine) -> Line {
             .remedy("run a kernel with CONFIG_FTRACE_SYSCALLS=y"),
         Err(error) => unreadable(NAME, &event, &error),
     }
+}
+
+fn unmounted_tracefs(machine: &Machine) -> Line {
+    const NAME: &str = "tracefs";
+    let status = machine.read("/proc/self/status").unwrap_or_default();
+    if Effective::from_status(&status).is_some_and(|effective| effective.has(SYS_ADMIN)) {
+        let detail = "not mounted, and need not be: memtrace mounts it for itself alone while it looks \
+                      up tracepoints";
+        return Line::new(NAME, State::Ok, detail);
+    }
+    Line::new(
+        NAME,
+        State::Missing,
+        "not mounted, and without CAP_SYS_ADMIN memtrace cannot mount it for itself: mappings cannot \
+         be followed",
+    )
+    .remedy("mount -t tracefs tracefs /sys/kernel/tracing, or run it with sudo")
 }
 
 /// Something that could not be read.

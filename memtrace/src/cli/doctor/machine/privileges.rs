@@ -1,7 +1,7 @@
 //! What this process may do: capabilities, namespaces, limits, seccomp.
 
 use super::super::super::privileges::{CAPABILITIES, Capability, Effective, status_field};
-use super::super::model::{Line, Section, State};
+use super::super::model::{Line, Section, State, Topic};
 use super::Machine;
 use super::kernel::unreadable;
 
@@ -31,7 +31,11 @@ pub(super) fn section(machine: &Machine) -> Section {
     lines.push(unprivileged_bpf(machine));
     lines.push(locked_memory(machine, effective));
     lines.push(seccomp(&status));
-    Section::new("Privileges of this memtrace, and what fails without each", lines)
+    Section::new(
+        Topic::Privileges,
+        "Privileges of this memtrace, and what fails without each",
+        lines,
+    )
 }
 
 fn capabilities(status: &str) -> Vec<Line> {

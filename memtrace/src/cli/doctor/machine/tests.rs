@@ -109,7 +109,9 @@ fn each_lack_of_the_kernel_is_found() {
     let arm = Fake { architecture: "aarch64", ..good() };
     assert_eq!(arm.state("architecture"), State::Missing);
     let unmounted = good().file("proc/self/mounts", "proc /proc proc rw 0 0\n");
-    assert!(unmounted.line("tracefs").remedy.unwrap().starts_with("mount -t tracefs"));
+    assert_eq!(unmounted.state("tracefs"), State::Ok);
+    let nobody = unmounted.file("proc/self/status", "CapEff:\t0000000000000000\nSeccomp:\t0\n");
+    assert!(nobody.line("tracefs").remedy.unwrap().starts_with("mount -t tracefs"));
     let event = "sys/kernel/tracing/events/syscalls/sys_exit_mmap";
     let no_events = good();
     fs::remove_dir_all(no_events.directory.path().join(event)).unwrap();

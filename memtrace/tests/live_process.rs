@@ -1,0 +1,158 @@
+//! What a real process can become while it is traced: a parent, another program, a process without
+//! its first thread.
+#![cfg(feature = "live")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use support::may_trace;
+use support::program::Program;
+use support::report::number;
+use support::tracer::{Tracer, exact};
+
+/// What a child does to its copy of the memory is not the parent's.
+#[test]
+fn a_forked_child_changes_nothing() {
+    if !may_trace() {
+        return;
+    }
+    let mut program = Program::start("fork", &[]);
+    let tracer = Tracer::of(&[&program]);
+    let accounts = program.work().without("in_child");
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    let process = report.process(program.pid());
+    process.assert_exactly(&accounts);
+    assert_eq!(number(&process.0["untraced_children"]), 1);
+    assert_eq!(number(&process.0["unseen_vforks"]), 0);
+    assert!(program.end().success());
+}
+
+#[test]
+fn vforked_children_are_counted_and_harmless() {
+    if !may_trace() {
+        return;
+    }
+    let mut program = Program::start("vfork", &[]);
+    let report = exact(&mut program, &[]);
+    let process = report.process(program.pid());
+    // 5 by vfork, 3 by posix_spawn, which does the same.
+    assert_eq!(number(&process.0["unseen_vforks"]), 8);
+    assert_eq!(number(&process.0["untraced_children"]), 0);
+    assert!(program.end().success());
+}
+
+/// What a vforked child allocates in the shared memory cannot be seen, and the report says so: its
+/// blocks are freed as unknown ones, and the children are counted.
+#[test]
+fn the_blind_window_of_vfork_is_shown() {
+    if !may_trace() {
+        return;
+    }
+    let mut program = Program::start("vfork", &["allocate"]);
+    let tracer = Tracer::of(&[&program]);
+    let accounts = program.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    let process = report.process(program.pid());
+    process.assert_totals(&accounts);
+    assert_eq!(process.callers(), accounts.callers);
+    assert_eq!(process.heap("unknown_frees"), accounts.figure("window ", "blocks"));
+    assert_eq!(number(&process.0["unseen_vforks"]), 8);
+    let notes = report.0["tracer"]["notes"].as_array().unwrap();
+    let says = |note: &serde_json::Value| note.as_str().unwrap().contains("8 vfork children");
+    assert!(notes.iter().any(says), "{notes:?}");
+    assert!(program.end().success());
+}
+
+/// The old program's account is closed, and the new one's begins with its first allocation.
+#[test]
+fn exec_begins_a_new_account() {
+    if !may_trace() {
+        return;
+    }
+    let mut program = Program::start("exec", &[]);
+    let tracer = Tracer::of(&[&program]);
+    program.tell();
+    let first = program.accounts_until("ready");
+    let second = program.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    let processes = report.processes(program.pid());
+    assert_eq!(processes.len(), 2, "accounts of one pid");
+    let in_state = |state: &str| processes.iter().find(|process| process.0["state"] == state);
+    let (before, after) = (in_state("exited").unwrap(), in_state("running").unwrap());
+    assert_eq!(before.0["end"], "exec");
+    assert_eq!(before.0["exit_status"], serde_json::Value::Null);
+    assert_eq!(before.callers(), first.callers);
+    assert_eq!(before.heap("live_blocks"), 30);
+    after.assert_exactly(&second);
+    assert!(program.end().success());
+}
+
+#[test]
+fn a_process_goes_on_without_its_first_thread() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::start_with_libc("leader_exit", &[], folder.path());
+    let report = exact(&mut program, &[]);
+    assert_eq!(report.process(program.pid()).0["state"], "running");
+    assert!(program.end().success());
+}
+
+/// The kernel's filter by process does not work on such a process; the links go without it.
+#[test]
+fn a_process_without_its_first_thread_can_be_attached_to() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::start_with_libc("leader_exit", &["before"], folder.path());
+    // Its first thread may not have ended yet when its other one says that it is ready.
+    program.wait_for_zombie();
+    // It has the same library, and must stay out of the report.
+    let mut bystander = Program::start_with_libc("two_sizes", &[], folder.path());
+    let tracer = Tracer::of(&[&program]);
+    bystander.work();
+    let accounts = program.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    assert_eq!(report.0["processes"].as_array().unwrap().len(), 1);
+    report.process(program.pid()).assert_exactly(&accounts);
+    let notes = report.0["tracer"]["notes"].to_string();
+    assert!(notes.contains("pays for the probes"), "{notes}");
+    assert!(program.end().success());
+    assert!(bystander.end().success());
+}
+
+#[test]
+fn multi_links_outlive_the_first_thread() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::start_with_libc("leader_exit", &[], folder.path());
+    exact(&mut program, &["--link", "multi"]);
+    assert!(program.end().success());
+}
+
+/// The kernel filters them by the first thread's memory. What they miss is not passed over.
+#[test]
+fn perf_links_say_that_they_go_blind_with_the_first_thread() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::start_with_libc("leader_exit", &[], folder.path());
+    let tracer = Tracer::with(&[&program], &["--link", "perf"]);
+    let accounts = program.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    let process = report.process(program.pid());
+    assert_eq!(process.callers(), accounts.without("by_worker").callers);
+    let notes = report.0["tracer"]["notes"].to_string();
+    assert!(notes.contains("perf links see nothing of the others"), "{notes}");
+    assert!(program.end().success());
+}
