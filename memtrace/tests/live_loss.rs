@@ -26,7 +26,9 @@ fn every_lost_event_is_counted() {
     let lost = |cause: &str| number(&report.0["loss"]["by_cause"][cause]);
     let (allocations, frees) = (lost("ring_full_allocation"), lost("ring_full_free"));
     assert!(allocations > 0 && frees > 0, "{}", report.0["loss"]);
-    assert_eq!(number(&report.0["loss"]["events"]), allocations + frees);
+    // A thread is created while the other already fills the ring.
+    let others = lost("ring_full_process") + lost("ring_full_mapping");
+    assert_eq!(number(&report.0["loss"]["events"]), allocations + frees + others);
     let process = report.process(program.pid());
     let pairs = accounts.all.allocated_blocks;
     assert_eq!(process.heap("allocated_blocks") + allocations, pairs);

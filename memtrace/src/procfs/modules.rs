@@ -184,6 +184,7 @@ fn regular(handle: &File) -> Option<File> {
 #[cfg(test)]
 mod tests {
     use super::{ModuleTable, Process};
+    use std::io::{Read, Write};
     use std::process::{Command, Stdio};
 
     #[test]
@@ -191,7 +192,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let copy = directory.path().join("cat");
         std::fs::copy("/bin/cat", &copy).unwrap();
-        let mut child = Command::new(&copy).stdin(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            Command::new(&copy).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // It answers only when all its code is mapped.
+        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let mut table = ModuleTable::default();
         let process = Process::open(child.id()).unwrap();
         let mappings = process.mappings().unwrap();

@@ -307,13 +307,17 @@ fn clock(which: libc::clockid_t) -> Option<Nanos> {
 #[cfg(test)]
 mod tests {
     use super::{Process, ProcfsError, field, kibibytes, started};
+    use std::io::{Read, Write};
     use std::process::{Command, Stdio};
 
     #[test]
     fn a_child_can_be_looked_at() {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // It answers only when it runs the program with all its code mapped.
+        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let process = Process::open(child.id()).unwrap();
-        // Until the child has executed `cat` it is a copy of us; `comm` may be either.
         let info = process.info(true).unwrap();
         assert_eq!(info.key.pid, child.id());
         assert!(info.uid.is_some() && info.exe.is_some() && info.started.is_some());

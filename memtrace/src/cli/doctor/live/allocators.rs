@@ -20,8 +20,7 @@ pub(super) fn sections(
         let rows = allocator.functions.iter().zip(first..);
         let rows = rows.map(|(it, number)| row(it, trial, count.map(|count| count.rate(number))));
         let table = Table { columns: columns(), rows: rows.collect() };
-        let path = allocator.file.path.display();
-        let title = format!("{} in process {} ({path})", allocator.name, process.pid());
+        let title = format!("{} in process {}", allocator.name, process.pid());
         sections.push(Section::new(Topic::Allocator, title, lines(allocator)).table(table));
         first += allocator.functions.len();
     }
@@ -56,7 +55,8 @@ fn row(function: &PlannedFunction, trial: &Trial, rate: Option<f64>) -> Vec<Cell
 }
 
 fn lines(allocator: &FoundAllocator) -> Vec<Line> {
-    let mut lines = Vec::new();
+    let path = allocator.file.path.display().to_string();
+    let mut lines = vec![Line::new("file", State::Ok, path)];
     let aliased = allocator.functions.iter().filter(|function| !function.aliases.is_empty());
     let same: Vec<String> =
         aliased.map(|it| format!("{} is {}", it.aliases.join(", "), it.symbol)).collect();

@@ -70,7 +70,8 @@ pub(super) fn section(
     section.table(table(&prediction)).note(format!(
         "A prediction from {:.1} s: hits/s × ns/hit, summed over the functions above; ns/hit is the \
          calibrated price of the trap, a call stack of {TRACED_FRAMES} frames and a record. Deeper \
-         stacks cost more, shallower ones less, and other seconds may be busier.",
+         stacks cost more, shallower ones less, and other seconds may be busier. A thread that has no \
+         CPU time to spare for it becomes slower by it.",
         counted.window.as_secs_f64(),
     ))
 }
