@@ -1,6 +1,7 @@
 //! memtrace on stock programs that are already running: what they print stays the same, they live on
 //! after detaching and after `kill -9`, and the reports agree with what the programs, or valgrind,
 //! say themselves.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod programs;
 mod support;
@@ -129,7 +130,8 @@ fn assert_python_leak(report: &Value, modules_hold: &str) {
     // It asks for zeroes.
     assert_eq!(leak["function"], "calloc");
     assert!(modules(leak)[0].contains(modules_hold), "{leak}");
-    assert!(leak["frames"][0]["function"].is_string(), "{leak}");
+    // Debian strips the name of the static function that calls calloc, and no other is made up.
+    assert_eq!(leak["frames"][0]["missing"], "no symbols", "{leak}");
 }
 
 #[test]

@@ -49,9 +49,6 @@ fn print(text: &[u8]) -> anyhow::Result<Exit> {
 fn trace(args: &TraceArgs) -> anyhow::Result<Exit> {
     let plan = TracePlan::new(args)?;
     log::init(plan.verbosity, terminal::stderr_color(plan.color));
-    for note in &plan.notes {
-        tracing::info!("note: {note}");
-    }
     carry_out(plan)
 }
 

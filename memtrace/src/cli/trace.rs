@@ -29,7 +29,14 @@ pub fn run(plan: TracePlan) -> anyhow::Result<Exit> {
         format: plan.format,
         color: plan.color,
     };
-    let outcome = daemon::run(&settings(&plan), Box::new(outlet), &mut log::announce)?;
+    // Remarks on a run that does not come about would only hide the reason.
+    let mut announce = |line: &str| {
+        for note in &plan.notes {
+            tracing::info!("note: {note}");
+        }
+        log::announce(line);
+    };
+    let outcome = daemon::run(&settings(&plan), Box::new(outlet), &mut announce)?;
     Ok(if outcome.degraded { Exit::Degraded } else { Exit::Success })
 }
 

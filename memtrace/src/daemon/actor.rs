@@ -113,9 +113,10 @@ impl<'a> Actor<'a> {
         // with the registration.
         let ring = unsafe { AsyncFd::register(source) }
             .map_err(|error| DaemonError::cannot("wait for the ring buffer")(error.into()))?;
+        let used = kernel.map_bytes() + self_usage::resident_bytes();
         let limits = Limits {
-            max_blocks: settings.max_blocks(kernel.map_bytes()),
-            max_stacks: settings.max_stacks(kernel.map_bytes()),
+            max_blocks: settings.max_blocks(used),
+            max_stacks: settings.max_stacks(used),
             closing: settings.snapshot,
             ..Limits::default()
         };
@@ -175,6 +176,7 @@ impl<'a> Actor<'a> {
                     if self.heed(published) == Heeded::Unread {
                         return Ok(End::Unread);
                     }
+                    self.complain();
                     if std::mem::take(&mut self.wanted) {
                         self.publish_if_idle();
                     }
@@ -305,12 +307,17 @@ impl<'a> Actor<'a> {
         match published {
             Published::Written { degraded } => return Heeded::Written { degraded },
             Published::Closed => return Heeded::Unread,
-            Published::Failed(reason) => {
-                tracing::warn!("{reason}");
-                self.failure = Some(reason);
-            }
+            Published::Failed(reason) => self.failure = Some(reason),
         }
         Heeded::Failed
+    }
+
+    /// Says why a report could not be written; the next one may be. (If the last one cannot, that is
+    /// how the run ends.)
+    fn complain(&mut self) {
+        if let Some(reason) = self.failure.take() {
+            tracing::warn!("{reason}");
+        }
     }
 
     /// Detaches, takes in the rest, and makes the final report.
@@ -326,12 +333,11 @@ impl<'a> Actor<'a> {
             self.mark();
         }
         let outstanding = self.intake.reporter.is_busy();
-        self.failure = None;
         self.publish(true)?;
         if outstanding {
             self.published().await?;
+            self.complain();
         }
-        self.failure = None;
         match self.published().await? {
             Heeded::Written { degraded } => Ok(Outcome { degraded }),
             Heeded::Unread => Ok(Outcome { degraded: false }),

@@ -41,7 +41,7 @@ const SMALLEST_RING: u64 = 256 << 10;
 const RING_SHARE: u64 = 16;
 /// The reader is woken when this share of the ring waits.
 const WAKE_SHARE: u64 = 16;
-/// For code, symbols of a report, stacks and mappings; the rest may go to the block tables.
+/// For the symbols of a report, stacks and mappings; the rest may go to the block tables.
 const FIXED_SHARE: u64 = 4;
 /// … of which the engine's stacks may take half, at about a kilobyte each (20 frames and a growth
 /// series of 16 points).
@@ -65,18 +65,18 @@ impl Settings {
         }
     }
 
-    /// Distinct call stacks that fit, given what the kernel maps take already.
+    /// Distinct call stacks that fit, given what the kernel maps and the program itself take already.
     #[must_use]
-    pub fn max_stacks(&self, map_bytes: u64) -> usize {
-        let left = self.max_memory.saturating_sub(map_bytes);
+    pub fn max_stacks(&self, used: u64) -> usize {
+        let left = self.max_memory.saturating_sub(used);
         let stacks = left / FIXED_SHARE / STACK_SHARE / STACK_BYTES;
         usize::try_from(stacks).unwrap_or(usize::MAX).clamp(1000, MAX_SENT_STACKS as usize)
     }
 
-    /// Live blocks that fit, given what the kernel maps take already.
+    /// Live blocks that fit, given the same.
     #[must_use]
-    pub fn max_blocks(&self, map_bytes: u64) -> usize {
-        let left = self.max_memory.saturating_sub(map_bytes);
+    pub fn max_blocks(&self, used: u64) -> usize {
+        let left = self.max_memory.saturating_sub(used);
         let blocks = (left - left / FIXED_SHARE) / BLOCK_BYTES;
         usize::try_from(blocks.max(1000)).unwrap_or(usize::MAX)
     }

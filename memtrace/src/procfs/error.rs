@@ -31,7 +31,8 @@ pub enum ProcfsError {
     /// The kernel did not let us.
     #[error(
         "cannot read {what} of pid {pid}: {source}; run memtrace as root, or with CAP_SYS_PTRACE \
-         and CAP_DAC_READ_SEARCH"
+         and CAP_DAC_READ_SEARCH (where it is root already, a container or a security module \
+         forbids it)"
     )]
     Denied {
         /// Which process.

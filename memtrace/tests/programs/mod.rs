@@ -135,13 +135,20 @@ impl Memtrace {
 
     /// Starts `command`, which runs memtrace in the end.
     pub fn start(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::start_into(command, Stdio::piped())
+    }
+
+    /// The same, with its reports going to `stdout`.
+    pub fn start_into(command: &mut Command, stdout: Stdio) -> Self {
+        let command = command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().expect("memtrace starts");
         let stderr = lines(child.stderr.take().expect("it was piped"));
-        let mut reports = child.stdout.take().expect("it was piped");
+        let reports = child.stdout.take();
         let stdout = std::thread::spawn(move || {
             let mut text = String::new();
-            let _ = reports.read_to_string(&mut text);
+            if let Some(mut reports) = reports {
+                let _ = reports.read_to_string(&mut text);
+            }
             text
         });
         Self { child, stderr, stdout, said: String::new() }
@@ -158,6 +165,14 @@ impl Memtrace {
     /// Until the line that says that the probes are in place.
     pub fn wait_until_tracing(&mut self) {
         self.wait_for_line("tracing ");
+    }
+
+    /// Waits until it traces (`true`) or has said why it does not.
+    pub fn is_tracing(&mut self) -> bool {
+        let line = self.stderr.recv_timeout(PATIENCE).expect("it says something");
+        self.said.push_str(&line);
+        self.said.push('\n');
+        line.starts_with("tracing ")
     }
 
     /// Until a line on standard error begins so.
@@ -185,7 +200,7 @@ impl Memtrace {
     /// Waits for its end.
     pub fn end(mut self) -> Ended {
         let status = wait(&mut self.child);
-        for line in self.stderr.iter() {
+        for line in &self.stderr {
             self.said.push_str(&line);
             self.said.push('\n');
         }
@@ -274,6 +289,15 @@ impl Talker {
         self.answers.read_line(&mut answer).expect("it answers");
         assert!(answer.ends_with('\n'), "the program has ended: {answer:?}");
         answer
+    }
+
+    /// Sends a line break and waits for one byte.
+    pub fn ask_byte(&mut self) -> u8 {
+        let requests = self.requests.as_mut().expect("not yet closed");
+        requests.write_all(b"\n").expect("it listens");
+        let mut answer = [0];
+        self.answers.read_exact(&mut answer).expect("it answers");
+        answer[0]
     }
 
     pub fn assert_unharmed(&mut self) {

@@ -35,8 +35,10 @@ fn cost(report: &Report) -> String {
         Some(cores) => {
             let who = if report.processes.len() == 1 { "it uses" } else { "they use" };
             let used = cores_used(report);
-            let used =
-                used.map_or_else(String::new, |used| format!(" of the {used:.1} cores {who}"));
+            // A tenth of a core is much of an idle program's, and nothing of a busy one's.
+            let digits = if used.is_some_and(|used| used < 1.0) { 2 } else { 1 };
+            let used = used
+                .map_or_else(String::new, |used| format!(" of the {used:.digits$} cores {who}"));
             let part = facts.target_cost_percent;
             let part =
                 part.map_or_else(String::new, |part| format!(" ({})", percent(part / 100.0)));
@@ -115,7 +117,6 @@ fn trust(report: &Report) -> Vec<String> {
     if !bare.is_empty() {
         parts.push(format!("no debug symbols: {}", named(&bare)));
     }
-    parts.extend(report.tracer.degraded.iter().cloned());
     parts.extend(report.tracer.notes.iter().cloned());
     parts
 }
@@ -167,12 +168,7 @@ fn next(report: &Report) -> Vec<String> {
         let more = by_verdict(report, process);
         advice.extend(more.into_iter().filter(|line| !advice.contains(line)).collect::<Vec<_>>());
     }
-    if incomplete(report) > MANY_INCOMPLETE {
-        advice.push(
-            "stacks end where code has no frame pointers: build it with -fno-omit-frame-pointer"
-                .to_owned(),
-        );
-    }
+    advice.extend(frame_pointers(report).filter(|line| !advice.contains(line)));
     if let [first, ..] = without_lines(report).as_slice() {
         advice.push(format!("install the debug symbols of {} to see files and lines", first.name));
     }
@@ -180,6 +176,14 @@ fn next(report: &Report) -> Vec<String> {
         advice.push("nothing".to_owned());
     }
     advice
+}
+
+/// What to do about stacks that end early, if there are many.
+fn frame_pointers(report: &Report) -> Option<String> {
+    (incomplete(report) > MANY_INCOMPLETE).then(|| {
+        "stacks end where code has no frame pointers: build it with -fno-omit-frame-pointer"
+            .to_owned()
+    })
 }
 
 fn by_verdict(report: &Report, process: &ProcessReport) -> Vec<String> {
@@ -202,8 +206,33 @@ fn by_verdict(report: &Report, process: &ProcessReport) -> Vec<String> {
             vec!["watch for longer: --duration 30s or more, with at least three intervals".to_owned()]
         }
         Verdict::TooShort => vec!["--sort bytes lists what was left at the end by size".to_owned()],
-        Verdict::Degraded => vec!["run again with less to trace, or raise the limit that TRUST or LOST names".to_owned()],
+        Verdict::Degraded => degraded(report),
     }
+}
+
+/// What would have kept the figures whole.
+fn degraded(report: &Report) -> Vec<String> {
+    let full =
+        |(cause, number): &(&'static str, u64)| cause.starts_with("ring_full") && *number > 0;
+    let mut advice = Vec::new();
+    if !report.tracer.degraded.is_empty() {
+        advice.push(
+            "--exact accepts the cost; --overhead-budget PERCENT sets how much of it".to_owned(),
+        );
+    }
+    if report.loss.by_cause.iter().any(full) {
+        advice.push(
+            "the ring was full: give it more room (--ring-size 64MiB) or memtrace more CPU"
+                .to_owned(),
+        );
+    }
+    if report.loss.evicted_blocks > 0 {
+        advice.push("the tables were full: give them more room (--max-memory)".to_owned());
+    }
+    if advice.is_empty() {
+        advice.push("run again; LOST names what was missing".to_owned());
+    }
+    advice
 }
 
 fn growing(report: &Report, process: &ProcessReport) -> Vec<String> {
@@ -218,6 +247,7 @@ fn growing(report: &Report, process: &ProcessReport) -> Vec<String> {
         let function = crate::report::layout::shorten_function(function, 60);
         advice.push(format!("who should free what {function}{place} allocates?"));
     }
+    advice.extend(frame_pointers(report));
     let running = process.end == End::Running;
     if running && report.blocks.min_age > 0 {
         advice.push("watch for longer: a cache stops growing, a leak does not".to_owned());
@@ -228,11 +258,17 @@ fn growing(report: &Report, process: &ProcessReport) -> Vec<String> {
     advice
 }
 
-/// A function with a name, and not the language's own allocation layer.
+/// A function with a name, and not an allocation layer: the language's, or the program's own
+/// (`xmalloc`, `Perl_safesysmalloc`, `_PyObject_Calloc`).
 fn is_own(frame: &FrameReport) -> bool {
     let layers =
         ["operator new", "alloc::", "__rust", "std::", "__gnu_cxx::", "<alloc::", "core::"];
-    let own = |function: &str| !layers.iter().any(|layer| function.starts_with(layer));
+    let wrappers = ["malloc", "calloc", "realloc"];
+    let own = |function: &str| {
+        let lower = function.to_ascii_lowercase();
+        !layers.iter().any(|layer| function.starts_with(layer))
+            && !wrappers.iter().any(|wrapper| lower.contains(wrapper))
+    };
     let libc = frame.module.as_deref().is_some_and(|module| module.starts_with("libc.so"));
     !libc && frame.function.as_deref().is_some_and(own)
 }

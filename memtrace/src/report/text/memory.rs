@@ -99,8 +99,12 @@ fn before(process: &ProcessReport, style: TextStyle) -> Vec<String> {
     );
     let size =
         process.usage_first.map_or_else(|| "unknown".to_owned(), |usage| bytes(usage.resident));
-    let line = format!("{}  not attributable; {older}", row("before attach", &size, "", ""));
-    wrap_row(&line, style)
+    let row = row("before attach", &size, "", "");
+    let note = format!("not attributable; {older}");
+    if width_of(&row) + 2 + width_of(&note) <= style.columns() {
+        return vec![format!("{row}  {note}")];
+    }
+    noted(&row, &note, style)
 }
 
 fn turnover(process: &ProcessReport, style: TextStyle) -> Vec<String> {

@@ -175,11 +175,11 @@ fn young(report: &Report, process: &ProcessReport) -> String {
     if sum.blocks == 0 {
         return format!("none: no block is younger than {age}");
     }
-    let stacks = counted(process.only_young, "stack");
-    format!(
-        "{} younger than {age}; {stacks} with nothing older (--min-age 0 lists them)",
-        held(sum)
-    )
+    let stacks = match process.only_young {
+        0 => "all in stacks that hold older ones".to_owned(),
+        number => format!("{} with nothing older", counted(number, "stack")),
+    };
+    format!("{} younger than {age}; {stacks} (--min-age 0 lists them)", held(sum))
 }
 
 fn other(process: &ProcessReport) -> String {

@@ -1,0 +1,544 @@
+//! What memtrace says, and does not do, when it is asked for what cannot be done: one line that names
+//! the thing and the remedy, nothing half-written, and a target that goes on unharmed.
+
+mod programs;
+mod support;
+
+use programs::{Memtrace, Target, compile, run};
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use support::may_trace;
+use tempfile::TempDir;
+
+/// Allocates and frees as fast as it can.
+const BUSY: &str = "#include <stdlib.h>\n\
+    int main(void) { for (;;) { void *volatile p = malloc(64); free(p); } }\n";
+
+fn sleeper() -> Target {
+    Target::start(Command::new("sleep").arg("1000"))
+}
+
+fn traced(pid: u32, arguments: &[&str]) -> programs::Ended {
+    run([&["--pid", &pid.to_string()], arguments].concat())
+}
+
+#[test]
+fn no_such_process() {
+    if !may_trace() {
+        return;
+    }
+    // The kernel's largest number is one less (Documentation/admin-guide/sysctl/kernel.rst, pid_max).
+    traced(4_194_304, &[]).assert_refused(1, &["4194304", "pgrep"]);
+    traced(4_194_304, &["--duration", "1s"]).assert_refused(1, &["4194304"]);
+}
+
+#[test]
+fn kernel_threads() {
+    if !may_trace() {
+        return;
+    }
+    let name = fs::read_to_string("/proc/2/comm").expect("there is a second process");
+    assert_eq!(name.trim(), "kthreadd", "this test needs to see the kernel's threads");
+    traced(2, &[]).assert_refused(1, &["pid 2 ", "kernel thread"]);
+}
+
+#[test]
+fn memtrace_itself() {
+    if !may_trace() {
+        return;
+    }
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "exec \"$0\" --pid $$", env!("CARGO_BIN_EXE_memtrace")]);
+    Memtrace::start(&mut shell).end().assert_refused(1, &["memtrace itself", "another process"]);
+}
+
+/// Short lives end at every stage of attaching.
+#[test]
+fn processes_that_end_meanwhile() {
+    if !may_trace() {
+        return;
+    }
+    let mut refused = 0;
+    for index in 0..50 {
+        let mut target = Target::start(Command::new("sleep").arg(format!("0.{:03}", 9 * index)));
+        let ended = traced(target.pid(), &["--interval", "0", "--format", "json"]);
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+        if ended.code() == 0 {
+            assert_eq!(ended.report(0)["processes"][0]["state"], "exited");
+        } else {
+            refused += 1;
+            ended.assert_refused(1, &[&target.pid().to_string()]);
+        }
+        assert_eq!(target.wait().code(), Some(0), "the target's own end");
+    }
+    assert!(refused > 0, "none was too short");
+}
+
+/// memtrace as a user whom nobody has given anything.
+fn unprivileged(folder: &Path) -> Command {
+    // Where cargo puts it, others may not look.
+    let copy = folder.join("memtrace");
+    fs::copy(env!("CARGO_BIN_EXE_memtrace"), &copy).expect("a copy");
+    for path in [folder, &copy] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]);
+    command.arg("--bounding-set=-all").arg(copy);
+    command
+}
+
+#[test]
+fn without_privileges() {
+    if !may_trace() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let mut target = sleeper();
+    let mut command = unprivileged(folder.path());
+    let command = command.args(["--pid", &target.pid().to_string()]);
+    Memtrace::start(command).end().assert_refused(
+        1,
+        &[
+            "sudo",
+            "CAP_BPF",
+            "CAP_PERFMON",
+            "CAP_SYS_PTRACE",
+            "CAP_DAC_READ_SEARCH",
+            "CAP_CHECKPOINT_RESTORE",
+        ],
+    );
+    target.assert_unharmed();
+}
+
+/// An ELF executable for i386 that waits: `mov $29, %eax; int $0x80` (pause), again and again.
+fn program_of_32_bits(folder: &Path) -> std::path::PathBuf {
+    const BASE: u32 = 0x0804_8000;
+    const CODE: [u8; 9] = [0xb8, 29, 0, 0, 0, 0xcd, 0x80, 0xeb, 0xf7];
+    let mut file = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    let mut put = |words: &[(u32, usize)]| {
+        for (value, size) in words {
+            file.extend(&value.to_le_bytes()[..*size]);
+        }
+    };
+    // ET_EXEC, EM_386, version, entry, offsets of the headers, flags, sizes and numbers of headers.
+    put(&[(2, 2), (3, 2), (1, 4), (BASE + 84, 4), (52, 4), (0, 4), (0, 4)]);
+    put(&[(52, 2), (32, 2), (1, 2), (0, 2), (0, 2), (0, 2)]);
+    // PT_LOAD of the whole file, readable and executable.
+    put(&[(1, 4), (0, 4), (BASE, 4), (BASE, 4), (93, 4), (93, 4), (5, 4), (0x1000, 4)]);
+    file.extend(CODE);
+    let path = folder.join("waits32");
+    fs::write(&path, file).expect("it is written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    path
+}
+
+#[test]
+fn programs_of_32_bits() {
+    if !may_trace() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let mut target = Target::start(&mut Command::new(program_of_32_bits(folder.path())));
+    traced(target.pid(), &[]).assert_refused(1, &[&target.pid().to_string(), "32-bit", "64-bit"]);
+    target.assert_unharmed();
+}
+
+#[test]
+fn no_allocator() {
+    if !may_trace() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let program = compile(folder.path(), "bare", BUSY, &["-static", "-s"]);
+    let mut target = Target::start(&mut Command::new(program));
+    traced(target.pid(), &["--duration", "1s"])
+        .assert_refused(1, &["bare", "no allocator", "glibc", "jemalloc", "musl", "stripped"]);
+    target.assert_unharmed();
+}
+
+/// Two libraries of the same kind in one process: both are traced, and no block is counted twice.
+#[test]
+fn two_libcs() {
+    if !may_trace() {
+        return;
+    }
+    const SOURCE: &str = r#"
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <stdlib.h>
+        #include <unistd.h>
+        int main(int count, char **arguments) {
+            void *other = dlmopen(LM_ID_NEWLM, arguments[1], RTLD_NOW);
+            if (!other) return 1;
+            void *(*second)(size_t) = dlsym(other, "malloc");
+            for (;;) {
+                void *volatile p = malloc(100);
+                p = second(200);
+                usleep(1000);
+            }
+        }"#;
+    let folder = TempDir::new().unwrap();
+    let program = compile(folder.path(), "two", SOURCE, &[]);
+    let copy = folder.path().join("libc-copy.so.6");
+    fs::copy(libc_of(std::process::id()), &copy).expect("a copy of the C library");
+    for (library, announced) in [(Path::new("libc.so.6"), 1), (&copy, 2)] {
+        let mut target = Target::start(Command::new(&program).arg(library));
+        let begun = Instant::now();
+        // Until it has both.
+        while fs::read_to_string(format!("/proc/{}/maps", target.pid()))
+            .is_ok_and(|maps| maps.matches("r-xp").count() < 5)
+        {
+            assert!(begun.elapsed() < programs::PATIENCE);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        let options = ["--interval", "0", "--duration", "1s", "--min-age", "0", "--format", "json"];
+        let ended = traced(target.pid(), &options);
+        assert_eq!(ended.stderr.matches("functions").count(), announced, "{}", ended.stderr);
+        let report = ended.report(0);
+        target.assert_unharmed();
+        let stacks = report["processes"][0]["stacks"].as_array().unwrap();
+        assert_eq!(stacks.len(), 2, "{report}");
+        for stack in stacks {
+            let (bytes, blocks) = (&stack["live_bytes"], stack["live_blocks"].as_u64().unwrap());
+            assert!(*bytes == 100 * blocks || *bytes == 200 * blocks, "{stack}");
+            assert_eq!(stack["frames"][0]["function"], "main", "{stack}");
+        }
+        let numbers: Vec<u64> =
+            stacks.iter().map(|stack| stack["live_blocks"].as_u64().unwrap()).collect();
+        assert!(numbers[0].abs_diff(numbers[1]) <= 1, "{numbers:?}");
+    }
+}
+
+/// The file of the C library that a process maps.
+fn libc_of(pid: u32) -> String {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("it is there");
+    let path = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
+    path.into_iter().find(|path| path.ends_with("/libc.so.6")).expect("glibc").to_owned()
+}
+
+/// A process whose main thread has ended is traced by links that see all users of a library: so it
+/// gets a C library of its own here.
+#[test]
+fn leader_exited() {
+    if !may_trace() {
+        return;
+    }
+    const SOURCE: &str = r"
+        #include <pthread.h>
+        #include <stdlib.h>
+        #include <unistd.h>
+        static void *work(void *unused) {
+            for (;;) { void *volatile p = malloc(100); usleep(1000); }
+        }
+        int main(void) {
+            pthread_t thread;
+            pthread_create(&thread, NULL, work, NULL);
+            pthread_exit(NULL);
+        }";
+    let folder = TempDir::new().unwrap();
+    let program = compile(folder.path(), "leaderless", SOURCE, &[]);
+    fs::copy(libc_of(std::process::id()), folder.path().join("libc.so.6")).expect("a copy");
+    let mut target = Target::start(Command::new(program).env("LD_LIBRARY_PATH", folder.path()));
+    let begun = Instant::now();
+    let status = format!("/proc/{}/stat", target.pid());
+    while !fs::read_to_string(&status).is_ok_and(|text| text.contains(") Z ")) {
+        assert!(begun.elapsed() < programs::PATIENCE);
+    }
+    let options = ["--interval", "0", "--duration", "1s", "--min-age", "0", "--format", "json"];
+    let ended = traced(target.pid(), &options);
+    let report = ended.report(0);
+    assert!(ended.stderr.contains("main thread"), "{}", ended.stderr);
+    let heap = &report["processes"][0]["heap"];
+    let blocks = heap["live_blocks"].as_u64().unwrap();
+    assert!(blocks > 100 && heap["live_bytes"] == 100 * blocks, "{heap}");
+    assert_eq!(report["processes"][0]["state"], "running");
+    assert!(target.is_running());
+}
+
+#[test]
+fn places_that_cannot_be_written() {
+    if !may_trace() {
+        return;
+    }
+    let mut target = sleeper();
+    let folder = TempDir::new().unwrap();
+    let missing = folder.path().join("missing/leaks.json");
+    let missing = missing.to_str().unwrap();
+    traced(target.pid(), &["--output", missing, "--duration", "1s"])
+        .assert_refused(1, &[missing, "create its directory"]);
+    let directory = folder.path().to_str().unwrap();
+    traced(target.pid(), &["--output", directory]).assert_refused(1, &[directory, "file"]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    target.assert_unharmed();
+}
+
+#[test]
+fn contradictions() {
+    if !may_trace() {
+        return;
+    }
+    let mut target = sleeper();
+    for (arguments, words) in [
+        (&["--exact", "--overhead-budget", "5"] as &[&str], ["--exact", "--overhead-budget"]),
+        (&["--min-size", "10K", "--max-size", "1K"], ["--min-size", "--max-size"]),
+        (&["--interval", "5s", "6"], ["--interval", "INTERVAL"]),
+        (&["--interval", "0", "--count", "5"], ["--count", "--interval"]),
+        (&["-q", "-v"], ["-q", "-v"]),
+        (&["--ring-size", "5000"], ["--ring-size", "power of two"]),
+        (&["--max-memory", "1"], ["--max-memory", "32MiB"]),
+        (&["--output", "r-{nonsense}"], ["--output", "{nonsense}"]),
+    ] {
+        traced(target.pid(), arguments).assert_refused(2, &words);
+    }
+    run(["--interval", "5s"]).assert_refused(2, &["--pid"]);
+    run(["--pid", "abc"]).assert_refused(2, &["abc", "--pid"]);
+    target.assert_unharmed();
+}
+
+/// A disk of 16 KiB, in a mount namespace of its own, that fills while reports are written.
+#[test]
+fn a_disk_that_fills() {
+    if !may_trace() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let mut target = sleeper();
+    for (name, is_per_report) in [("leaks.json", false), ("leaks-{seq}.json", true)] {
+        let mut script = String::from("set -e\nmount -t tmpfs -o size=16k none \"$1\"\n");
+        let _ = writeln!(
+            script,
+            "status=0; \"$2\" --pid \"$3\" --interval 0.2s --duration 4s \
+            --format json --output \"$1/{name}\" || status=$?\nls -A \"$1\" >&2; cat \"$1\"/*\nexit $status"
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh"]);
+        command.arg(folder.path()).arg(env!("CARGO_BIN_EXE_memtrace"));
+        let ended = Memtrace::start(command.arg(target.pid().to_string())).end();
+        assert_eq!(ended.code(), 1, "{}", ended.stderr);
+        assert!(ended.stderr.contains("free some space"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains(".memtrace-"), "a leftover: {}", ended.stderr);
+        assert_eq!(ended.stderr.contains("leaks-2.json"), is_per_report, "{}", ended.stderr);
+        // What is there is whole.
+        assert!(ended.stdout.lines().count() >= 2, "{}", ended.stdout);
+        for line in ended.stdout.lines() {
+            serde_json::from_str::<serde_json::Value>(line).expect("a whole report");
+        }
+        target.assert_unharmed();
+    }
+}
+
+#[test]
+fn a_full_device() {
+    if !may_trace() {
+        return;
+    }
+    let mut target = sleeper();
+    let options = ["--interval", "0", "--duration", "0.2s", "--min-age", "0", "--output"];
+    let ended = traced(target.pid(), &[options.as_slice(), &["/dev/full"]].concat());
+    assert_eq!(ended.code(), 1);
+    let lines: Vec<&str> = ended.stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", ended.stderr);
+    assert!(lines[1].starts_with("memtrace: error: cannot write"), "{}", lines[1]);
+    assert!(lines[1].contains("/dev/full") && lines[1].contains("free some space"));
+    target.assert_unharmed();
+}
+
+/// As `memtrace … | head -1`: the reader has seen enough, which is no failure.
+#[test]
+fn a_reader_that_leaves() {
+    if !may_trace() {
+        return;
+    }
+    let mut target = sleeper();
+    let mut command = Memtrace::command();
+    command.args(["--pid", &target.pid().to_string(), "--interval", "0.2s"]);
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("memtrace starts");
+    let mut line = String::new();
+    let mut reader = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut reader, &mut line).unwrap();
+    assert!(line.starts_with("memtrace "), "{line}");
+    drop(reader);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    target.assert_unharmed();
+}
+
+/// From Linux 6.11 on a return probe is a system call, which a filter must not answer by killing
+/// (`SECCOMP_MODE_STRICT` does to all but read, write, exit and sigreturn).
+#[test]
+fn filtered_system_calls() {
+    if !may_trace() {
+        return;
+    }
+    const SOURCE: &str = r"
+        #include <linux/seccomp.h>
+        #include <stdlib.h>
+        #include <sys/prctl.h>
+        #include <sys/syscall.h>
+        #include <unistd.h>
+        int main(void) {
+            void *volatile p = malloc(5000);
+            free(p);
+            prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+            char request;
+            while (syscall(SYS_read, 0, &request, 1) == 1) {
+                for (int i = 0; i < 1000; i++) { p = malloc(32); free(p); }
+                syscall(SYS_write, 1, &request, 1);
+            }
+            syscall(SYS_exit, 7);
+        }";
+    let folder = TempDir::new().unwrap();
+    let program = compile(folder.path(), "filtered", SOURCE, &[]);
+    let mut talker = programs::Talker::start(&mut Command::new(program));
+    // It answers the line break of each request, too.
+    assert_eq!(talker.ask("a"), "a\n");
+    let mut command = Memtrace::command();
+    command.args(["--pid", &talker.pid().to_string(), "--interval", "0", "--format", "json"]);
+    let mut memtrace = Memtrace::start(&mut command);
+    if memtrace.is_tracing() {
+        assert_eq!(talker.ask("b"), "b\n");
+        let heap = memtrace.stop().report(0)["processes"][0]["heap"].clone();
+        assert_eq!(heap["allocated_blocks"], 2000, "{heap}");
+        assert_eq!(heap["freed_blocks"], 2000, "{heap}");
+    } else {
+        memtrace.end().assert_refused(1, &["seccomp"]);
+    }
+    talker.assert_unharmed();
+    assert_eq!(talker.ask("c"), "c\n");
+    assert_eq!(talker.finish().1.code(), Some(7));
+}
+
+fn busy(folder: &Path) -> Target {
+    Target::start(&mut Command::new(compile(folder, "busy", BUSY, &[])))
+}
+
+/// What a ring of one page cannot hold is missing, and said to be in the very next report.
+#[test]
+fn a_ring_that_overflows() {
+    if !may_trace() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let mut target = busy(folder.path());
+    let options = ["--ring-size", "4096", "--interval", "1s", "--count", "2", "--format", "json"];
+    let ended = traced(target.pid(), &options);
+    let last = ended.report(3);
+    let first: serde_json::Value =
+        serde_json::from_str(ended.stdout.lines().next().unwrap()).unwrap();
+    let lost = |report: &serde_json::Value| report["loss"]["events"].as_u64().unwrap();
+    assert!(lost(&first) > 0 && lost(&last) > lost(&first), "{first}");
+    let causes = last["loss"]["by_cause"].as_object().unwrap();
+    let sum: u64 = causes.values().map(|number| number.as_u64().unwrap()).sum();
+    assert_eq!(sum, lost(&last), "{causes:?}");
+    assert_eq!(last["processes"][0]["verdict"], "degraded");
+    target.assert_unharmed();
+}
+
+#[test]
+fn a_budget_that_is_exceeded() {
+    if !may_trace() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let mut target = busy(folder.path());
+    let options = ["--interval", "0", "--overhead-budget", "0.1", "--format", "json"];
+    let ended = traced(target.pid(), &options);
+    let report = ended.report(3);
+    assert!(ended.stderr.contains("budget of 0.1 %"), "{}", ended.stderr);
+    assert!(report["tracer"]["degraded"][0].as_str().unwrap().contains("budget"), "{report}");
+    assert_eq!(report["processes"][0]["state"], "running");
+    target.assert_unharmed();
+}
+
+#[test]
+fn more_blocks_than_fit() {
+    if !may_trace() {
+        return;
+    }
+    const SOURCE: &str = r"
+        #include <stdlib.h>
+        #include <unistd.h>
+        int main(void) {
+            char request;
+            if (read(0, &request, 1) != 1) return 1;
+            for (long i = 0; i < 1500000; i++) { void *volatile p = malloc(24); }
+            if (write(1, &request, 1) != 1) return 1;
+            pause();
+        }";
+    let folder = TempDir::new().unwrap();
+    let mut talker =
+        programs::Talker::start(&mut Command::new(compile(folder.path(), "many", SOURCE, &[])));
+    let options =
+        ["--interval", "0", "--max-memory", "32MiB", "--min-age", "0", "--format", "json"];
+    // A ring that holds them all: this is about the tables.
+    let memtrace = Memtrace::attach(talker.pid(), &options);
+    assert_eq!(talker.ask_byte(), b'\n');
+    let report = memtrace.stop().report(3);
+    talker.assert_unharmed();
+    let heap = &report["processes"][0]["heap"];
+    let number = |value: &serde_json::Value| value.as_u64().unwrap();
+    let evicted = number(&report["loss"]["evicted_blocks"]);
+    assert!(evicted > 0, "{report}");
+    let known = number(&heap["allocated_blocks"]) + number(&report["loss"]["events"]);
+    assert!(known >= 1_500_000, "{report}");
+    assert_eq!(number(&heap["allocated_blocks"]), number(&heap["live_blocks"]) + evicted, "{heap}");
+    assert_eq!(report["processes"][0]["verdict"], "degraded");
+}
+
+#[test]
+fn signals_end_it_with_a_report() {
+    if !may_trace() {
+        return;
+    }
+    let mut target = sleeper();
+    let options = ["--interval", "0", "--format", "json"];
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        let memtrace = Memtrace::attach(target.pid(), &options);
+        memtrace.signal(signal);
+        assert_eq!(memtrace.end().report(0)["sequence"], 1);
+        target.assert_unharmed();
+    }
+    let memtrace = Memtrace::attach(target.pid(), &options);
+    memtrace.signal(libc::SIGUSR1);
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(memtrace.stop().report(0)["sequence"], 2);
+    target.assert_unharmed();
+}
+
+/// The first Ctrl-C waits for the report, here for ever: nobody reads the pipe. The second does not.
+#[test]
+fn a_second_ctrl_c_leaves_at_once() {
+    if !may_trace() {
+        return;
+    }
+    let mut target = sleeper();
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let filler = writer.try_clone().unwrap();
+    let descriptor = std::os::fd::AsRawFd::as_raw_fd(&filler);
+    // SAFETY: F_SETPIPE_SZ takes a number; the descriptor is open.
+    let size = unsafe { libc::fcntl(descriptor, libc::F_SETPIPE_SZ, 4096) };
+    assert_eq!(size, 4096);
+    std::io::Write::write_all(&mut &filler, &[b'x'; 4096]).unwrap();
+    let mut command = Memtrace::command();
+    command.args(["--pid", &target.pid().to_string(), "--interval", "0"]).process_group(0);
+    let mut memtrace = Memtrace::start_into(&mut command, writer.into());
+    memtrace.wait_until_tracing();
+    memtrace.signal(libc::SIGINT);
+    std::thread::sleep(Duration::from_millis(700));
+    target.assert_unharmed();
+    memtrace.signal(libc::SIGINT);
+    let ended = memtrace.end();
+    assert_eq!(ended.code(), 1);
+    assert!(ended.stderr.lines().last().unwrap().contains("left before the final report"));
+    target.assert_unharmed();
+}
