@@ -141,6 +141,11 @@ fn bystanders(all: &[Bystander]) -> String {
         let ratio = one.beside.ratio(&one.alone).shown(2);
         let _ = writeln!(text, "| {} | {alone} | {beside} | {ratio} |", one.name);
     }
+    text.push_str(
+        "\nA forked child pays until it executes, or until a link at the same places comes or goes: the \
+         kernel then takes the breakpoints from every process that no link wants. So another tracer at \
+         work during a round makes that round's figure small.\n",
+    );
     text
 }
 
