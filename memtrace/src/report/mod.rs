@@ -10,6 +10,7 @@ pub mod json;
 mod layout;
 mod model;
 mod names;
+mod outermost;
 mod resolve;
 pub mod text;
 pub mod units;

@@ -7,6 +7,7 @@ use super::facts::{ReportOptions, Sort, TracerFacts};
 use super::identity::StackDigest;
 use super::model::{BlockReport, End, LossReport, ProcessReport, Report, StackReport, Sum};
 use super::names::{Names, clean};
+use super::outermost;
 use super::units::percent;
 use super::verdict::{self, Figures, StackVerdict, Verdict};
 use crate::engine::ports::Symbolizer;
@@ -141,6 +142,12 @@ impl Maker<'_> {
         let frames = stacks.iter().flat_map(|stack| stack.frames.iter());
         report.modules = self.names.modules(frames);
         report.stacks = stacks.iter().map(|stack| self.stack(stack, process)).collect();
+        for (walked, named) in stacks.iter().zip(&report.stacks) {
+            if walked.end != named.end {
+                report.incomplete_blocks =
+                    report.incomplete_blocks.saturating_sub(named.allocated_blocks);
+            }
+        }
         self.judge(&mut report, process);
         report
     }
@@ -213,6 +220,7 @@ impl Maker<'_> {
         let age = |born: Nanos| process.until.saturating_sub(born);
         let watched = process.until.saturating_sub(process.seen);
         let blocks = stack.blocks.iter().take(self.options.show_blocks);
+        let frames: Vec<_> = stack.frames.iter().flat_map(|frame| self.names.of(*frame)).collect();
         StackReport {
             id: StackDigest::of(stack.function, &stack.frames, &self.snapshot.modules),
             function: stack.function.name(),
@@ -230,8 +238,8 @@ impl Maker<'_> {
             sizes: stack.sizes,
             growth: stack.growth,
             verdict: verdict::stack(watched, &stack.growth, stack.live_bytes),
-            end: stack.end,
-            frames: stack.frames.iter().flat_map(|frame| self.names.of(*frame)).collect(),
+            end: outermost::end(stack.end, &frames),
+            frames,
             blocks: blocks
                 .map(|b| BlockReport { address: b.address, size: b.size, age: age(b.born) })
                 .collect(),
