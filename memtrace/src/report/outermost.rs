@@ -19,18 +19,15 @@ const OUTERMOST: [&str; 8] = [
     "__clone3",
 ];
 
-/// How a stack ended, given how its walk did and the names of its frames.
-pub(super) fn end(walk: StackEnd, frames: &[FrameReport]) -> StackEnd {
-    let reached = frames
+/// How a stack ended, given how its walk did and the names of its outermost frame (inlined functions
+/// first). No names: it is not known, or it is the only frame.
+pub(super) fn end(walk: StackEnd, names: &[FrameReport]) -> StackEnd {
+    let reached = names
         .last()
         .and_then(|frame| frame.function.as_deref())
         .is_some_and(|name| OUTERMOST.contains(&name));
     // Anywhere but in start code a caller without frame pointers hides others.
-    if walk == StackEnd::NoFramePointer && frames.len() > 1 && reached {
-        StackEnd::Complete
-    } else {
-        walk
-    }
+    if walk == StackEnd::NoFramePointer && reached { StackEnd::Complete } else { walk }
 }
 
 #[cfg(test)]
@@ -53,16 +50,16 @@ mod tests {
 
     #[test]
     fn start_code_ends_a_stack() {
-        let whole = [frame(Some("main")), frame(Some("__libc_start_call_main"))];
+        let whole = [frame(Some("__libc_start_call_main"))];
         assert_eq!(end(StackEnd::NoFramePointer, &whole), StackEnd::Complete);
         assert_eq!(end(StackEnd::Unreadable, &whole), StackEnd::Unreadable);
     }
 
     #[test]
     fn other_code_does_not() {
-        let sorted = [frame(Some("compare")), frame(Some("qsort"))];
+        let sorted = [frame(Some("qsort"))];
         assert_eq!(end(StackEnd::NoFramePointer, &sorted), StackEnd::NoFramePointer);
-        let nameless = [frame(Some("main")), frame(None)];
+        let nameless = [frame(None)];
         assert_eq!(end(StackEnd::NoFramePointer, &nameless), StackEnd::NoFramePointer);
         assert_eq!(end(StackEnd::NoFramePointer, &[]), StackEnd::NoFramePointer);
     }

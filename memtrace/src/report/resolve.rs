@@ -1,6 +1,6 @@
 //! Snapshot + symbolizer → [`Report`].
 //!
-//! Stacks are chosen first; only the frames of those that are listed are resolved.
+//! Stacks are chosen first; only their frames and the outermost ones of the others are resolved.
 
 use super::explain::{self, Case, Grower};
 use super::facts::{ReportOptions, Sort, TracerFacts};
@@ -28,7 +28,11 @@ pub fn resolve(
 ) -> Report {
     let chosen: Vec<Vec<&StackSnapshot>> =
         snapshot.processes.iter().map(|process| choose(process, options)).collect();
-    let frames = chosen.iter().flatten().flat_map(|stack| stack.frames.iter());
+    // Of the others the outermost frame, which tells whether they are whole: a few distinct ones.
+    let outermost = snapshot.processes.iter().flat_map(|process| &process.stacks);
+    let outermost = outermost.filter(|stack| stack.frames.len() > 1);
+    let outermost = outermost.filter_map(|stack| stack.frames.last());
+    let frames = chosen.iter().flatten().flat_map(|stack| stack.frames.iter()).chain(outermost);
     let names = Names::resolve(frames, &snapshot.modules, symbolizer);
     let loss = loss(snapshot);
     let maker =
@@ -142,12 +146,11 @@ impl Maker<'_> {
         let frames = stacks.iter().flat_map(|stack| stack.frames.iter());
         report.modules = self.names.modules(frames);
         report.stacks = stacks.iter().map(|stack| self.stack(stack, process)).collect();
-        for (walked, named) in stacks.iter().zip(&report.stacks) {
-            if walked.end != named.end {
-                report.incomplete_blocks =
-                    report.incomplete_blocks.saturating_sub(named.allocated_blocks);
-            }
-        }
+        report.incomplete_blocks = process
+            .stacks
+            .iter()
+            .filter(|stack| self.end(stack) != StackEnd::Complete)
+            .fold(0, |sum, stack| sum.saturating_add(stack.allocated_blocks));
         self.judge(&mut report, process);
         report
     }
@@ -220,7 +223,6 @@ impl Maker<'_> {
         let age = |born: Nanos| process.until.saturating_sub(born);
         let watched = process.until.saturating_sub(process.seen);
         let blocks = stack.blocks.iter().take(self.options.show_blocks);
-        let frames: Vec<_> = stack.frames.iter().flat_map(|frame| self.names.of(*frame)).collect();
         StackReport {
             id: StackDigest::of(stack.function, &stack.frames, &self.snapshot.modules),
             function: stack.function.name(),
@@ -238,12 +240,20 @@ impl Maker<'_> {
             sizes: stack.sizes,
             growth: stack.growth,
             verdict: verdict::stack(watched, &stack.growth, stack.live_bytes),
-            end: outermost::end(stack.end, &frames),
-            frames,
+            end: self.end(stack),
+            frames: stack.frames.iter().flat_map(|frame| self.names.of(*frame)).collect(),
             blocks: blocks
                 .map(|b| BlockReport { address: b.address, size: b.size, age: age(b.born) })
                 .collect(),
         }
+    }
+}
+
+impl Maker<'_> {
+    /// How a stack ended, its outermost function's name considered.
+    fn end(&self, stack: &StackSnapshot) -> StackEnd {
+        let last = stack.frames.last().filter(|_| stack.frames.len() > 1);
+        outermost::end(stack.end, &last.map_or_else(Vec::new, |frame| self.names.of(*frame)))
     }
 }
 
@@ -270,10 +280,6 @@ fn count_stacks(report: &mut ProcessReport, process: &ProcessSnapshot, listed: &
         report.only_young +=
             u64::from(stack.young_blocks > 0 && stack.young_blocks == stack.live_blocks);
         report.empty_stacks += u64::from(stack.live_blocks == 0);
-        if stack.end != StackEnd::Complete {
-            report.incomplete_blocks =
-                report.incomplete_blocks.saturating_add(stack.allocated_blocks);
-        }
     }
     for stack in listed {
         let (bytes, blocks) = visible(stack);
