@@ -221,6 +221,11 @@ impl OpenModule {
             }
             open.retain(|(index, _)| answers[*index].is_err());
         }
+        if self.file.sections.dynamic_symbols {
+            // The library says so of any file without `.symtab`, though it looks into `.dynsym`, too.
+            let unnamed = answers.iter_mut().filter(|answer| **answer == Err(Missing::NoSymbols));
+            unnamed.for_each(|answer| *answer = Err(Missing::NotCovered));
+        }
         answers
     }
 

@@ -49,6 +49,8 @@ struct Segment {
 pub(super) struct Sections {
     /// A full symbol table.
     pub(super) symbols: bool,
+    /// It exports functions by name, as even stripped libraries and some programs do.
+    pub(super) dynamic_symbols: bool,
     /// DWARF functions (`.debug_info`).
     pub(super) debug_info: bool,
     /// DWARF line tables (`.debug_line`).
@@ -195,6 +197,9 @@ impl SectionReader<'_> {
         }
         match name {
             b".symtab" => self.sections.symbols = true,
+            b".dynsym" => {
+                self.sections.dynamic_symbols = self.exports_functions(section).unwrap_or(false);
+            }
             b".debug_info" => self.sections.debug_info = true,
             b".debug_line" => self.sections.debug_lines = true,
             b".gnu_debugdata" => self.sections.embedded_symbols = true,
@@ -210,6 +215,20 @@ impl SectionReader<'_> {
             let announced = self.announced(section).unwrap_or(u64::MAX);
             self.sections.decompressed = self.sections.decompressed.saturating_add(announced);
         }
+    }
+
+    /// Whether a table of dynamic symbols defines a function; imports alone name nothing here.
+    fn exports_functions(&self, section: &SectionHeader64<Endianness>) -> Option<bool> {
+        const ENTRY: u64 = size_of::<elf::Sym64<Endianness>>() as u64;
+        const MOST: u64 = 1 << 20;
+        let count = (section.sh_size(self.endian) / ENTRY).min(MOST);
+        let offset = section.sh_offset(self.endian);
+        let symbols: &[elf::Sym64<Endianness>] =
+            self.data.read_slice_at(offset, usize::try_from(count).ok()?).ok()?;
+        let defined = |symbol: &elf::Sym64<Endianness>| {
+            symbol.st_shndx.get(self.endian) != elf::SHN_UNDEF && symbol.st_type() == elf::STT_FUNC
+        };
+        Some(symbols.iter().any(defined))
     }
 
     /// What a compressed section says its decompressed size is.
