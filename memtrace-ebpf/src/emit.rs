@@ -1,9 +1,10 @@
 //! Putting records into the ring. A record that finds no room is counted, never silent.
 
 use crate::knobs::WAKE_BYTES;
-use crate::maps::{EVENTS, lost};
+use crate::maps::{lost, ring};
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
+use aya_ebpf::maps::RingBuf;
 use memtrace_common::wire::{Header, Kind, Loss};
 
 /// Who runs now.
@@ -48,20 +49,21 @@ struct Record<B> {
 /// Sends a record without frames; counts `loss` if there is no room.
 #[inline(always)]
 pub(crate) fn send<B: Copy + 'static>(header: Header, body: B, loss: Loss) {
-    let Some(mut entry) = EVENTS.reserve::<Record<B>>(0) else {
+    let ring = ring(header.process);
+    let Some(mut entry) = ring.reserve::<Record<B>>(0) else {
         lost(loss);
         return;
     };
     entry.write(Record { header, body });
-    entry.submit(wake_flags(size_of::<Record<B>>() as u64));
+    entry.submit(wake_flags(ring, size_of::<Record<B>>() as u64));
 }
 
 /// Whether to wake the reader: waking costs microseconds, so only each [`WAKE_BYTES`] of waiting
 /// data, counted when a record crosses such a boundary. Between, the reader looks by itself.
 #[inline(always)]
-pub(crate) fn wake_flags(record: u64) -> u64 {
+pub(crate) fn wake_flags(ring: &RingBuf, record: u64) -> u64 {
     let step = WAKE_BYTES.load();
-    let waiting = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA));
+    let waiting = ring.query(u64::from(BPF_RB_AVAIL_DATA));
     let crossed = waiting >= step && (waiting & (step - 1)) <= record;
     u64::from(if crossed { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
 }

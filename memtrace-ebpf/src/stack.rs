@@ -2,7 +2,7 @@
 
 use crate::atomic;
 use crate::emit::wake_flags;
-use crate::maps::{EVENTS, SCRATCH, SCRATCH_TAKEN, SENT_STACKS, lost};
+use crate::maps::{SCRATCH, SCRATCH_TAKEN, SENT_STACKS, lost, ring};
 use crate::unwind::native::{Registers, Window, walk};
 use aya_ebpf::helpers::generated::bpf_ringbuf_output;
 use core::ffi::c_void;
@@ -113,9 +113,9 @@ impl Taken {
         (self.buffer().map_or(0, |buffer| buffer.id), Walked(walked))
     }
 
-    /// Sends head and frames as one record; `true` if there was room.
+    /// Sends head and frames as one record of `process`; `true` if there was room.
     #[inline(always)]
-    pub(crate) fn send<H: Copy>(&mut self, head: H, frames: usize) -> bool {
+    pub(crate) fn send<H: Copy>(&mut self, process: u32, head: H, frames: usize) -> bool {
         const { assert!(size_of::<H>().is_multiple_of(8) && size_of::<H>() / 8 <= HEAD_WORDS) };
         if frames > MAX_FRAMES {
             return false;
@@ -128,8 +128,9 @@ impl Taken {
         unsafe {
             let start = (&raw mut buffer.head).cast::<u8>().add(skipped);
             start.cast::<H>().write_unaligned(head);
-            let flags = wake_flags(length as u64);
-            let ring = (&raw const EVENTS).cast_mut().cast::<c_void>();
+            let ring = ring(process);
+            let flags = wake_flags(ring, length as u64);
+            let ring = (&raw const *ring).cast_mut().cast::<c_void>();
             bpf_ringbuf_output(ring, start.cast::<c_void>(), length as u64, flags) == 0
         }
     }

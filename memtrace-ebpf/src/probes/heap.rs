@@ -379,7 +379,7 @@ fn send_frames<B: Copy>(
     loss: Loss,
     id: u64,
 ) {
-    if scratch.send(Head { header, body }, header.frames as usize) {
+    if scratch.send(header.process, Head { header, body }, header.frames as usize) {
         remember(id);
     } else {
         lost(loss);
