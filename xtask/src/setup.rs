@@ -205,8 +205,8 @@ fn install_packages(packages: &[&str]) -> Result<()> {
     if let Some(unknown) = packages.iter().find(|package| !is_available(package)) {
         bail!(
             "this distribution has no package {unknown}. For the compiler, rustup's nightly does as \
-             well: rustup toolchain install nightly --component rust-src; for the linker, LLVM \
-             {LLVM} can come from apt.llvm.org"
+             well: rustup toolchain install nightly --component rust-src; the linker needs LLVM \
+             {LLVM}, from wherever you have it"
         );
     }
     run(apt()?.args(["install", "--yes", "--no-install-recommends"]).args(packages))
