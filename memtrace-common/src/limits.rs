@@ -7,6 +7,9 @@ pub const MAX_FRAMES: usize = 128;
 /// Processes that can be traced at once.
 pub const MAX_TARGETS: u32 = 4096;
 
+/// Probe sites with different cookies, where the kernel keeps no cookies for links.
+pub const MAX_SITES: u32 = 4096;
+
 /// Probe sites whose hits are counted apart before anything is traced. What comes after the last one
 /// is counted as the last one.
 pub const MAX_COUNTED_SITES: u32 = 128;

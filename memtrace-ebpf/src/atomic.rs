@@ -2,6 +2,7 @@
 //! only, so the rest comes from the compiler's intrinsics (an unstable feature that the eBPF crate's
 //! toolchain has anyway, as it builds `core` itself).
 
+use crate::knobs::HAS_FETCH_ATOMICS;
 use core::intrinsics::{AtomicOrdering, atomic_xadd, atomic_xchg};
 
 /// Adds. The old value is not used, so every kernel takes the instruction (`BPF_XADD`).
@@ -14,12 +15,22 @@ pub(crate) unsafe fn add(place: *mut u64, amount: u64) {
     unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(place, amount) };
 }
 
-/// Puts `value` in and gives what was there (Linux 5.12).
+/// Puts `value` in and gives what was there. The instruction came with Linux 5.12; before, programs
+/// on the same CPU cannot interrupt each other between two instructions (kernels up to 5.11 run them
+/// with preemption off, `trace_call_bpf`), so two do.
 ///
 /// # Safety
 /// As for [`add`].
 #[inline(always)]
 pub(crate) unsafe fn swap(place: *mut u64, value: u64) -> u64 {
+    if HAS_FETCH_ATOMICS.load() == 0 {
+        // SAFETY: the caller's.
+        return unsafe {
+            let before = place.read_volatile();
+            place.write_volatile(value);
+            before
+        };
+    }
     // SAFETY: the caller's.
     unsafe { atomic_xchg::<u64, { AtomicOrdering::SeqCst }>(place, value) }
 }

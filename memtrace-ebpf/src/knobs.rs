@@ -10,9 +10,17 @@ pub(crate) static WIRE_VERSION: Global<u64> = Global::new(memtrace_common::wire:
 #[unsafe(no_mangle)]
 pub(crate) static WAKE_BYTES: Global<u64> = Global::new(1 << 20);
 
+/// 1: `bpf_get_attach_cookie` exists (Linux 5.15).
+#[unsafe(no_mangle)]
+pub(crate) static HAS_ATTACH_COOKIES: Global<u64> = Global::new(1);
+
+/// 1: atomic operations that give the old value exist (Linux 5.12).
+#[unsafe(no_mangle)]
+pub(crate) static HAS_FETCH_ATOMICS: Global<u64> = Global::new(1);
+
 /// 1: `bpf_task_pt_regs` and `bpf_get_current_task_btf` exist (Linux 5.15).
 #[unsafe(no_mangle)]
-pub(crate) static HAS_TASK_REGS: Global<u64> = Global::new(1);
+pub(crate) static HAS_TASK_REGISTERS: Global<u64> = Global::new(1);
 
 macro_rules! offsets {
     ($($(#[$doc:meta])* $name:ident;)*) => {
@@ -26,6 +34,8 @@ offsets! {
     OFFSET_TASK_PID;
     /// `task_struct.tgid`.
     OFFSET_TASK_TGID;
+    /// `task_struct.stack`: the lowest address of the kernel's stack for this task.
+    OFFSET_TASK_STACK;
     /// `task_struct.exit_code`.
     OFFSET_TASK_EXIT_CODE;
     /// `task_struct.group_leader`.

@@ -3,7 +3,7 @@
 #![no_std]
 #![no_main]
 #![expect(internal_features, reason = "atomic operations; see `atomic`")]
-#![feature(core_intrinsics)]
+#![feature(asm_experimental_arch, core_intrinsics)]
 #![expect(clippy::needless_pass_by_value, reason = "the program macros hand the context over")]
 #![expect(
     clippy::needless_borrows_for_generic_args,
@@ -17,6 +17,7 @@ mod maps;
 mod memory;
 mod pending;
 mod probes;
+mod sites;
 mod stack;
 mod unwind;
 

@@ -2,9 +2,9 @@
 
 use crate::atomic;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuArray, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use memtrace_common::limits::{
-    MAX_COUNTED_SITES, MAX_NESTING, MAX_PENDING_THREADS, MAX_SENT_STACKS, MAX_TARGETS,
+    MAX_COUNTED_SITES, MAX_NESTING, MAX_PENDING_THREADS, MAX_SENT_STACKS, MAX_SITES, MAX_TARGETS,
     SCRATCH_SLOTS,
 };
 use memtrace_common::wire::{Counter, Loss};
@@ -44,6 +44,9 @@ pub(crate) struct Thread {
     pub(crate) depth: u64,
     /// Outermost first.
     pub(crate) calls: [Call; MAX_NESTING],
+    /// Where the return address of the last call lay that has returned, if no call was entered
+    /// since; else 0.
+    pub(crate) returned: u64,
     /// When the pending `munmap` or `mremap` was entered, ns.
     pub(crate) mapping_entered: u64,
 }
@@ -80,6 +83,10 @@ pub(crate) static SCRATCH: PerCpuArray<crate::stack::Scratch> =
 /// Which of this CPU's buffers are taken (0 free, 1 taken).
 #[map]
 pub(crate) static SCRATCH_TAKEN: PerCpuArray<u64> = PerCpuArray::with_max_entries(SCRATCH_SLOTS, 0);
+
+/// Cookies of probe sites, by the site's number, where links have none; see [`crate::sites`].
+#[map]
+pub(crate) static SITES: Array<u64> = Array::with_max_entries(MAX_SITES, 0);
 
 /// What was not sent, by [`Loss`].
 #[map]

@@ -1,6 +1,7 @@
 //! Reading the target's and the kernel's memory, bounded and never faulting.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
+use core::arch::asm;
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
 
@@ -9,6 +10,18 @@ pub(crate) trait Plain: Copy {}
 impl Plain for u32 {}
 impl Plain for u64 {}
 impl<const N: usize> Plain for [u64; N] {}
+
+/// The same number, of which the compiler knows nothing any more. Before a check of bounds, so that
+/// the check stays the last thing done to the register that is used: older verifiers learn bounds
+/// from nothing else.
+#[inline(always)]
+pub(crate) fn opaque(mut value: u64) -> u64 {
+    // A move to itself: with no instruction at all, two lines of source would claim the next one,
+    // which the kernel refuses ("Invalid line_info").
+    // SAFETY: it changes nothing.
+    unsafe { asm!("{0} = {0}", inout(reg) value, options(pure, nomem, nostack, preserves_flags)) };
+    value
+}
 
 /// Reads from the current process's memory; `None` if the page is not there or not readable.
 #[inline(always)]

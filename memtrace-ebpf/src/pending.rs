@@ -12,7 +12,8 @@ use memtrace_common::wire::Loss;
 
 const NO_CALL: Call =
     Call { stack_pointer: 0, size: 0, pointer: 0, entered: 0, site: 0, nested: 0 };
-const NO_THREAD: Thread = Thread { depth: 0, calls: [NO_CALL; MAX_NESTING], mapping_entered: 0 };
+const NO_THREAD: Thread =
+    Thread { depth: 0, calls: [NO_CALL; MAX_NESTING], returned: 0, mapping_entered: 0 };
 /// Bounds an index for the verifier; `MAX_NESTING` is a power of two.
 const MASK: u64 = MAX_NESTING as u64 - 1;
 const _: () = assert!(MAX_NESTING.is_power_of_two());
@@ -92,6 +93,7 @@ impl Thread {
     #[inline(always)]
     pub(crate) fn push(&mut self, entry: &Entry, entered: u64, nested: bool) -> bool {
         let depth = self.depth;
+        self.returned = 0;
         if depth >= MAX_NESTING as u64 {
             lost(Loss::NestingDepth);
             return false;
@@ -108,6 +110,16 @@ impl Thread {
         true
     }
 
+    /// Whether the call whose return address lay at `stack_pointer` has been taken out just before.
+    ///
+    /// Several perf links on one function, each for a process of its own, all see a return in any of
+    /// these processes: the kernel applies their filters to entries only (`uretprobe_perf_func`,
+    /// seen up to Linux 6.12).
+    #[inline(always)]
+    pub(crate) const fn has_just_returned(&self, stack_pointer: u64) -> bool {
+        self.returned == stack_pointer
+    }
+
     /// Takes out the call whose return address lay at `stack_pointer`, dropping abandoned ones.
     #[inline(always)]
     pub(crate) fn pop(&mut self, stack_pointer: u64) -> Option<Call> {
@@ -118,6 +130,7 @@ impl Thread {
             }
             self.depth -= 1;
             if call.stack_pointer == stack_pointer {
+                self.returned = stack_pointer;
                 return Some(call);
             }
         }

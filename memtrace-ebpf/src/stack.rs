@@ -3,6 +3,7 @@
 use crate::atomic;
 use crate::emit::wake_flags;
 use crate::maps::{SCRATCH, SCRATCH_TAKEN, SENT_STACKS, lost, ring};
+use crate::memory::opaque;
 use crate::unwind::native::{Registers, Window, walk};
 use aya_ebpf::helpers::generated::bpf_ringbuf_output;
 use core::ffi::c_void;
@@ -117,21 +118,21 @@ impl Taken {
     #[inline(always)]
     pub(crate) fn send<H: Copy>(&mut self, process: u32, head: H, frames: usize) -> bool {
         const { assert!(size_of::<H>().is_multiple_of(8) && size_of::<H>() / 8 <= HEAD_WORDS) };
-        if frames > MAX_FRAMES {
-            return false;
-        }
         let Some(buffer) = self.buffer() else { return false };
         let skipped = HEAD_WORDS * 8 - size_of::<H>();
-        let length = size_of::<H>() + frames * 8;
+        let length = opaque((size_of::<H>() + frames * 8) as u64);
+        if length > (size_of::<H>() + MAX_FRAMES * 8) as u64 {
+            return false;
+        }
         // SAFETY: `head` ends exactly where `frames` begins, `H` fits (asserted above), and
-        // `length` stays inside the buffer because `frames` is bounded.
+        // `length` stays inside the buffer, as was just checked.
         unsafe {
             let start = (&raw mut buffer.head).cast::<u8>().add(skipped);
             start.cast::<H>().write_unaligned(head);
             let ring = ring(process);
-            let flags = wake_flags(ring, length as u64);
+            let flags = wake_flags(ring, length);
             let ring = (&raw const *ring).cast_mut().cast::<c_void>();
-            bpf_ringbuf_output(ring, start.cast::<c_void>(), length as u64, flags) == 0
+            bpf_ringbuf_output(ring, start.cast::<c_void>(), length, flags) == 0
         }
     }
 }

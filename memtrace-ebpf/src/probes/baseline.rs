@@ -2,9 +2,9 @@
 //! site's price, and `doctor`'s one-second count of hits before anything is traced.
 
 use crate::maps::{count, hit, target};
+use crate::sites::cookie;
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use aya_ebpf::helpers::generated::bpf_get_attach_cookie;
 use aya_ebpf::macros::{uprobe, uretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use core::ffi::c_void;
@@ -35,8 +35,7 @@ fn count_entry(context: ProbeContext) -> u32 {
     let process = (bpf_get_current_pid_tgid() >> 32) as u32;
     if target(process).is_some() {
         count(Counter::Entries, 1);
-        // SAFETY: a context of this program's type is what the helper wants.
-        hit(unsafe { bpf_get_attach_cookie(context.as_ptr()) });
+        hit(cookie(context.as_ptr()));
     }
     0
 }

@@ -8,11 +8,11 @@ use crate::emit::{Task, send};
 use crate::maps::{Call, Target, count, lost, target};
 use crate::memory::read_user;
 use crate::pending::{Entry, thread, thread_or_new};
+use crate::sites::cookie;
 use crate::stack::{is_sent, remember, take, without_stack};
 use crate::unwind::native::Registers;
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use aya_ebpf::helpers::generated::bpf_get_attach_cookie;
 use aya_ebpf::macros::{uprobe, uretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use aya_log_ebpf::{debug, trace};
@@ -90,8 +90,7 @@ impl Probe {
 
     #[inline(always)]
     fn site(&self) -> Site {
-        // SAFETY: a context of this program's type is what the helper wants.
-        Site::unpack(unsafe { bpf_get_attach_cookie(self.context) })
+        Site::unpack(cookie(self.context))
     }
 
     /// All six register arguments. Read one by one whatever is wanted: the verifier allows fixed
@@ -276,6 +275,7 @@ fn leave_pending(probe: Probe) {
     match thread.pop(stack_pointer) {
         Some(call) if call.nested == 0 => finish(probe, call),
         Some(_) => {}
+        None if thread.has_just_returned(stack_pointer) => {}
         None => {
             lost(Loss::Unpaired);
             debug!(&RetProbeContext::new(probe.context), "unpaired return at {:x}", stack_pointer);

@@ -6,13 +6,15 @@
 
 use crate::atomic;
 use crate::emit::{Task, send};
-use crate::knobs::HAS_TASK_REGS;
-use crate::maps::{TARGETS, target};
+use crate::knobs::{HAS_TASK_REGISTERS, OFFSET_TASK_STACK};
+use crate::maps::{TARGETS, lost, target};
 use crate::memory::read_kernel;
 use crate::pending::{thread, thread_or_new};
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_task, bpf_get_current_task_btf, bpf_task_pt_regs,
+};
 use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
 use core::mem::offset_of;
@@ -22,6 +24,12 @@ use memtrace_common::wire::{Break, Kind, Loss, Map, Remap, Unmap};
 const PROT_EXEC: u64 = 4;
 /// System calls return errors as −4095 … −1.
 const FIRST_ERROR: u64 = -4095_i64 as u64;
+/// Size of a task's stack in the kernel on x86-64, with the registers of user space at its very top
+/// (`task_pt_regs` of `arch/x86/include/asm/processor.h`). True of all kernels before 5.15, for
+/// which it is used, unless they were built to find errors in themselves (KASAN).
+const STACK_BYTES: u64 = 16 << 10;
+/// Offset of the call's number in a `sys_exit_*` tracepoint's record (common fields 8).
+const NUMBER: usize = 8;
 /// Offset of the result in a `sys_exit_*` tracepoint's record (common fields 8, nr 8).
 const RESULT: usize = 16;
 
@@ -37,16 +45,17 @@ impl SystemCall {
     fn returned(context: &TracePointContext) -> Option<Self> {
         let task = Task::current();
         target(task.process)?;
-        if HAS_TASK_REGS.load() == 0 {
+        // SAFETY: the record of a `sys_exit_*` tracepoint has 8 bytes there.
+        let result: i64 = unsafe { context.read_at(RESULT) }.ok()?;
+        let call = Self { task, registers: user_registers(), result: result as u64 };
+        // SAFETY: the call's number stands before the result.
+        let number: u64 = unsafe { context.read_at(NUMBER) }.ok()?;
+        if HAS_TASK_REGISTERS.load() == 0 && call.register(offset_of!(pt_regs, orig_rax)) != number
+        {
+            lost(Loss::ResultUnreadable);
             return None;
         }
-        // SAFETY: the record of a `sys_exit_*` tracepoint has 8 bytes there; the second helper
-        // takes the task that the first one gives.
-        unsafe {
-            let result: i64 = context.read_at(RESULT).ok()?;
-            let registers = bpf_task_pt_regs(bpf_get_current_task_btf()) as u64;
-            Some(Self { task, registers, result: result as u64 })
-        }
+        Some(call)
     }
 
     #[inline(always)]
@@ -81,6 +90,19 @@ fn note_entry() {
         // SAFETY: no preconditions.
         thread.mapping_entered = unsafe { bpf_ktime_get_ns() };
     }
+}
+
+/// Where the registers lie with which the current thread entered the kernel.
+#[inline(always)]
+fn user_registers() -> u64 {
+    if HAS_TASK_REGISTERS.load() != 0 {
+        // SAFETY: the second helper takes the task that the first one gives.
+        return unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64;
+    }
+    // SAFETY: no preconditions.
+    let task = unsafe { bpf_get_current_task() };
+    let stack: u64 = read_kernel(task + OFFSET_TASK_STACK.load()).unwrap_or(0);
+    stack + STACK_BYTES - size_of::<pt_regs>() as u64
 }
 
 /// From now on addresses of this process may mean other code.

@@ -56,6 +56,9 @@ pub struct DoctorArgs {
     /// The same as --pid
     #[arg(value_name = "PID", value_parser = values::pid, conflicts_with = "pid")]
     pub positional_pid: Option<u32>,
+    /// Also load each eBPF program and tell what the kernel's verifier says of it
+    #[arg(long)]
+    pub programs: bool,
     /// How to print the findings
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,

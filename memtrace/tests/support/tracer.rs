@@ -88,7 +88,9 @@ impl Run {
     /// The only report of a run that went well.
     #[track_caller]
     pub fn only_report(mut self) -> Report {
-        assert_eq!(self.status.code(), Some(0), "{:#?}", self.messages);
+        let losses = self.reports.iter().map(|report| [&report.0["loss"], &report.0["degraded"]]);
+        let losses: Vec<_> = losses.collect();
+        assert_eq!(self.status.code(), Some(0), "{:#?}; losses {losses:?}", self.messages);
         assert_eq!(self.reports.len(), 1, "reports");
         self.reports.remove(0)
     }

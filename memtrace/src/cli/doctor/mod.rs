@@ -7,7 +7,7 @@ pub mod model;
 mod render;
 mod table;
 
-pub use live::gather_live;
+pub use live::{gather_live, gather_programs};
 pub use machine::gather_machine;
 pub use render::render;
 
@@ -35,6 +35,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     let live = gather_live(args.pid.or(args.positional_pid))?;
     let mut sections = gather_machine();
     sections.extend(live);
+    sections.extend(args.programs.then(gather_programs));
     sections.push(aftermath());
     let doctor = Doctor::new(sections);
     let text = match args.format {

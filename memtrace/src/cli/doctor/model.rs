@@ -79,6 +79,8 @@ pub enum Topic {
     Privileges,
     /// Programs, links, ring buffer and tracepoints, tried.
     Probes,
+    /// Each program, as the verifier sees it.
+    Programs,
     /// What a probe costs.
     Prices,
     /// The process examined.

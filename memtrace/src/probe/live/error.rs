@@ -14,7 +14,7 @@ pub enum LiveError {
     )]
     NoObject,
     /// The kernel lacks what the programs need.
-    #[error("Linux {0} is too old: memtrace needs 5.15 or newer; trace on a newer kernel")]
+    #[error("Linux {0} is too old: memtrace needs 5.10 or newer; trace on a newer kernel")]
     OldKernel(String),
     /// The verifier or the kernel refused a program.
     #[error("the kernel refused program {name}: {source}{log}")]

@@ -1,9 +1,11 @@
 //! The loaded object with its links, targets and counters.
 
+use super::abilities::Abilities;
 use super::btf::KernelTypes;
 use super::calibrate::can_link;
 use super::error::LiveError;
 use super::link::{Point, Programs, Purpose, close_all};
+use super::memory_lock;
 use super::object::{Relocated, map_data};
 use super::release;
 use super::tracepoints::{self, TracepointLink};
@@ -13,6 +15,7 @@ use memtrace_common::config::LinkKind;
 use memtrace_common::wire::{Counter, Loss};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/memtrace-ebpf"));
 
@@ -46,9 +49,10 @@ struct Target {
 unsafe impl Pod for Target {}
 
 /// Kernel structures and members whose offsets the programs want, with the globals they go to.
-const OFFSETS: [(&str, &str, &str); 8] = [
+const OFFSETS: [(&str, &str, &str); 9] = [
     ("OFFSET_TASK_PID", "task_struct", "pid"),
     ("OFFSET_TASK_TGID", "task_struct", "tgid"),
+    ("OFFSET_TASK_STACK", "task_struct", "stack"),
     ("OFFSET_TASK_EXIT_CODE", "task_struct", "exit_code"),
     ("OFFSET_TASK_GROUP_LEADER", "task_struct", "group_leader"),
     ("OFFSET_TASK_SIGNAL", "task_struct", "signal"),
@@ -60,7 +64,7 @@ const OFFSETS: [(&str, &str, &str); 8] = [
 /// The kernel side, loaded.
 pub struct KernelSide {
     loaded: Ebpf,
-    object: Relocated,
+    object: Arc<Relocated>,
     programs: Programs,
     links: Vec<OwnedFd>,
     tracepoints: Vec<TracepointLink>,
@@ -72,8 +76,8 @@ impl KernelSide {
     /// # Errors
     /// When the object is missing, the kernel refuses it, or no link works.
     pub fn load(options: LoadOptions) -> Result<Self, LiveError> {
-        let loaded = load_maps(options)?;
-        let object = Relocated::new(OBJECT, &loaded)?;
+        let (loaded, object) = load_object(options)?;
+        let object = Arc::new(object);
         let programs = climb_down(&object, options.link)?;
         Ok(Self { loaded, object, programs, links: Vec::new(), tracepoints: Vec::new() })
     }
@@ -82,6 +86,12 @@ impl KernelSide {
     #[must_use]
     pub const fn link_kind(&self) -> LinkKind {
         self.programs.kind()
+    }
+
+    /// What the kernel can do for the programs.
+    #[must_use]
+    pub fn abilities(&self) -> Abilities {
+        self.object.abilities()
     }
 
     /// The loaded object, for the programs' log.
@@ -239,12 +249,26 @@ fn charged_bytes(map: &Map) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("memlock:")?.trim().parse().ok())
 }
 
-/// Creates the maps and sets the knobs.
-fn load_maps(options: LoadOptions) -> Result<Ebpf, LiveError> {
+/// The maps, and the object that refers to them.
+pub(super) fn load_object(options: LoadOptions) -> Result<(Ebpf, Relocated), LiveError> {
+    let abilities = prepare()?;
+    let loaded = load_maps(options, abilities)?;
+    let object = Relocated::new(OBJECT, &loaded, abilities)?;
+    Ok((loaded, object))
+}
+
+/// Makes sure that loading can be tried at all, and finds out what the kernel can do.
+fn prepare() -> Result<Abilities, LiveError> {
     if OBJECT.is_empty() {
         return Err(LiveError::NoObject);
     }
     release::check(&release::running())?;
+    memory_lock::lift();
+    Ok(Abilities::of_this_kernel())
+}
+
+/// Creates the maps and sets the knobs.
+fn load_maps(options: LoadOptions, abilities: Abilities) -> Result<Ebpf, LiveError> {
     let types = KernelTypes::running()?;
     let offsets = OFFSETS
         .iter()
@@ -253,6 +277,14 @@ fn load_maps(options: LoadOptions) -> Result<Ebpf, LiveError> {
     let mut loader = EbpfLoader::new();
     for (global, offset) in &offsets {
         loader.override_global(global, offset, true);
+    }
+    let switches = [
+        ("HAS_ATTACH_COOKIES", u64::from(abilities.attach_cookies)),
+        ("HAS_FETCH_ATOMICS", u64::from(abilities.fetch_atomics)),
+        ("HAS_TASK_REGISTERS", u64::from(abilities.task_registers)),
+    ];
+    for (global, switch) in &switches {
+        loader.override_global(global, switch, true);
     }
     loader.override_global("WAKE_BYTES", &options.wake_bytes, true);
     loader.override_global("AYA_LOG_LEVEL", &options.log_level, false);
@@ -277,7 +309,7 @@ fn describe(error: &dyn std::error::Error) -> String {
 
 /// The programs for the best kind of link that works here, tried on a function of our own: some
 /// kernels load a program that they then refuse to link.
-fn climb_down(object: &Relocated, wanted: Option<LinkKind>) -> Result<Programs, LiveError> {
+fn climb_down(object: &Arc<Relocated>, wanted: Option<LinkKind>) -> Result<Programs, LiveError> {
     let ladder = [LinkKind::Session, LinkKind::Multi, LinkKind::Perf];
     let mut refusals = Vec::new();
     for kind in ladder.into_iter().filter(|kind| wanted.is_none_or(|wanted| wanted == *kind)) {

@@ -8,6 +8,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A place to probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,13 +23,24 @@ pub struct Point {
 
 /// The programs for allocator functions, loaded for one kind of link.
 pub(super) struct Programs {
+    object: Arc<Relocated>,
     kind: LinkKind,
     /// Session: entry and return in one. Otherwise: entries.
-    calls: OwnedFd,
+    calls: Loaded,
     /// Returns; `None` with sessions.
-    returns: Option<OwnedFd>,
+    returns: Option<Loaded>,
     /// Entries that need no return.
-    entries: OwnedFd,
+    entries: Loaded,
+}
+
+/// A loaded program.
+struct Loaded {
+    name: &'static str,
+    program: OwnedFd,
+    /// What it is loaded for; 0: perf events.
+    attach_type: u32,
+    /// Linked to returns.
+    returns: bool,
 }
 
 /// Which of the object's programs to link.
@@ -59,7 +71,7 @@ impl Purpose {
 
 impl Programs {
     pub(super) fn load(
-        object: &Relocated,
+        object: &Arc<Relocated>,
         kind: LinkKind,
         purpose: Purpose,
     ) -> Result<Self, LiveError> {
@@ -68,13 +80,17 @@ impl Programs {
             LinkKind::Session | LinkKind::Multi => ATTACH_MULTI,
             LinkKind::Perf => 0,
         };
+        let load = |name, attach_type, returns| -> Result<Loaded, LiveError> {
+            Ok(Loaded { name, program: object.load(name, attach_type)?, attach_type, returns })
+        };
         let (calls, returns) = match kind {
-            LinkKind::Session => (object.load(session, ATTACH_SESSION)?, None),
+            LinkKind::Session => (load(session, ATTACH_SESSION, false)?, None),
             LinkKind::Multi | LinkKind::Perf => {
-                (object.load(entry, attach)?, Some(object.load(ret, attach)?))
+                (load(entry, attach, false)?, Some(load(ret, attach, true)?))
             }
         };
-        Ok(Self { kind, calls, returns, entries: object.load(free, attach)? })
+        let entries = load(free, attach, false)?;
+        Ok(Self { object: Arc::clone(object), kind, calls, returns, entries })
     }
 
     pub(super) const fn kind(&self) -> LinkKind {
@@ -96,20 +112,19 @@ impl Programs {
         // Returns before entries: a return whose entry was not seen is merely unpaired, while an
         // entry whose return is not seen would be a call that never ends.
         if let Some(returns) = &self.returns {
-            self.link(&mut links, returns, path, &paired, true, process)?;
+            self.link(&mut links, returns, path, &paired, process)?;
         }
-        self.link(&mut links, &self.calls, path, &paired, false, process)?;
-        self.link(&mut links, &self.entries, path, &single, false, process)?;
+        self.link(&mut links, &self.calls, path, &paired, process)?;
+        self.link(&mut links, &self.entries, path, &single, process)?;
         Ok(links)
     }
 
     fn link(
         &self,
         links: &mut Vec<OwnedFd>,
-        program: &OwnedFd,
+        loaded: &Loaded,
         path: &Path,
         points: &[Point],
-        returns: bool,
         process: Option<u32>,
     ) -> Result<(), LiveError> {
         if points.is_empty() {
@@ -126,19 +141,29 @@ impl Programs {
         };
         let name = CString::new(path.as_os_str().as_bytes())
             .map_err(|error| failed(std::io::Error::other(error)))?;
-        let places: Vec<(u64, u64)> = points.iter().map(|p| (p.offset, p.cookie)).collect();
         if self.kind == LinkKind::Perf {
-            for place in places {
-                let link = link_perf(program.as_fd(), &name, place, returns, process);
+            for point in points {
+                let own = self.own_copy(loaded, point)?;
+                let program = own.as_ref().unwrap_or(&loaded.program).as_fd();
+                let link = link_perf(program, &name, *point, loaded.returns, process);
                 links.push(link.map_err(failed)?);
             }
             return Ok(());
         }
-        let session = self.kind == LinkKind::Session && points[0].returns;
-        let attach = if session { ATTACH_SESSION } else { ATTACH_MULTI };
-        let link = link_multi(program.as_fd(), attach, &name, &places, returns, process);
+        let places: Vec<(u64, u64)> = points.iter().map(|p| (p.offset, p.cookie)).collect();
+        let Loaded { program, attach_type, returns, .. } = loaded;
+        let link = link_multi(program.as_fd(), *attach_type, &name, &places, *returns, process);
         links.push(link.map_err(failed)?);
         Ok(())
+    }
+
+    /// A copy of the program for this site alone, where links carry no cookie. Returns need none:
+    /// what was entered is known from the entry.
+    fn own_copy(&self, loaded: &Loaded, point: &Point) -> Result<Option<OwnedFd>, LiveError> {
+        if loaded.returns || self.object.abilities().attach_cookies {
+            return Ok(None);
+        }
+        self.object.load_for_site(loaded.name, point.cookie).map(Some)
     }
 }
 

@@ -1,15 +1,19 @@
 //! The kernel side as user space sees it: the object loaded, the programs linked, the counters read.
 
+pub mod abilities;
 pub mod btf;
 pub mod calibrate;
 mod error;
 pub mod kernel_side;
 pub mod link;
+mod memory_lock;
 mod object;
 pub mod release;
 pub mod seccomp;
+mod sites;
 mod syscall;
 mod tracefs;
 mod tracepoints;
+pub mod verdict;
 
 pub use error::LiveError;

@@ -1,14 +1,20 @@
 //! The object a second time: relocated against the maps that aya made, for programs that aya 0.14
 //! cannot load (multi and session attach types, calls of kernel functions).
 
+use super::abilities::Abilities;
 use super::error::LiveError;
-use super::syscall::{ProgramImage, load_btf, load_program};
+use super::sites::Sites;
+use super::syscall::{
+    PROGRAM_KPROBE, PROGRAM_RAW_TRACEPOINT, PROGRAM_TRACEPOINT, ProgramImage, load_btf,
+    load_program, verify_program,
+};
 use aya::Ebpf;
 use aya::maps::{Map, MapData};
 use aya_obj::btf::{Btf, BtfKind};
 use aya_obj::generated::bpf_insn;
-use aya_obj::{Function, Object};
+use aya_obj::{Function, Object, ProgramSection};
 use std::collections::HashSet;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// `BPF_JMP | BPF_CALL`.
@@ -19,10 +25,19 @@ const KERNEL_FUNCTION: u8 = 2;
 const KERNEL_FUNCTIONS: [(i32, &str); 2] =
     [(0x7f00_0001, "bpf_session_is_return"), (0x7f00_0002, "bpf_session_cookie")];
 
+/// Stands for the number of the site that a copy of a program serves (`memtrace-ebpf/src/sites.rs`).
+const OWN_NUMBER: i32 = 0x7f00_0003;
+/// `BPF_STX | BPF_ATOMIC | BPF_DW`; its constant says which operation, 0 being a plain addition.
+const ATOMIC: u8 = 0xdb;
+/// `BPF_ALU64 | BPF_MOV | BPF_K`: a constant into a register, by default that of results.
+const RESULT_IS: u8 = 0xb7;
+
 /// A relocated object, ready to load single programs from.
 pub(super) struct Relocated {
     object: Object,
     btf: Option<OwnedFd>,
+    sites: Sites,
+    abilities: Abilities,
 }
 
 fn failed(error: impl std::fmt::Display) -> LiveError {
@@ -43,7 +58,11 @@ pub(super) const fn map_data(map: &Map) -> Option<&MapData> {
 
 impl Relocated {
     /// Parses `bytes` again and points its map references to the maps of `loaded`.
-    pub(super) fn new(bytes: &[u8], loaded: &Ebpf) -> Result<Self, LiveError> {
+    pub(super) fn new(
+        bytes: &[u8],
+        loaded: &Ebpf,
+        abilities: Abilities,
+    ) -> Result<Self, LiveError> {
         let mut object = Object::parse(bytes).map_err(failed)?;
         let maps = std::mem::take(&mut object.maps);
         let text: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
@@ -55,11 +74,50 @@ impl Relocated {
         object.relocate_calls(&text).map_err(failed)?;
         object.sanitize_functions(aya::features());
         let btf = load_object_btf(&mut object)?;
-        Ok(Self { object, btf })
+        Ok(Self { object, btf, sites: Sites::of(loaded)?, abilities })
+    }
+
+    /// What the kernel can do for the programs.
+    pub(super) const fn abilities(&self) -> Abilities {
+        self.abilities
     }
 
     /// Loads the program called `name` for links of `attach_type` (0: perf events).
     pub(super) fn load(&self, name: &str, attach_type: u32) -> Result<OwnedFd, LiveError> {
+        self.load_numbered(name, attach_type, 0)
+    }
+
+    /// Loads a copy of the program called `name` for perf events on the site with this cookie.
+    pub(super) fn load_for_site(&self, name: &str, cookie: u64) -> Result<OwnedFd, LiveError> {
+        self.load_numbered(name, 0, self.sites.number(cookie)?)
+    }
+
+    fn load_numbered(&self, name: &str, attach_type: u32, site: u32) -> Result<OwnedFd, LiveError> {
+        self.with_image(name, attach_type, site, load_program)?
+            .map_err(|(source, log)| LiveError::Load { name: name.into(), source, log })
+    }
+
+    /// What the verifier says of the program called `name`; see [`verify_program`].
+    pub(super) fn verify(
+        &self,
+        name: &str,
+        attach_type: u32,
+    ) -> Result<(io::Result<OwnedFd>, String), LiveError> {
+        self.with_image(name, attach_type, 0, verify_program)
+    }
+
+    /// Names and types (`enum bpf_prog_type`) of all programs.
+    pub(super) fn programs(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.object.programs.iter().map(|(name, program)| (name.as_str(), program_type(program)))
+    }
+
+    fn with_image<T>(
+        &self,
+        name: &str,
+        attach_type: u32,
+        site: u32,
+        work: impl FnOnce(&ProgramImage<'_>) -> T,
+    ) -> Result<T, LiveError> {
         let program =
             self.object.programs.get(name).ok_or_else(|| failed(format!("no program {name}")))?;
         let function = self
@@ -67,19 +125,32 @@ impl Relocated {
             .functions
             .get(&program.function_key())
             .ok_or_else(|| failed(format!("program {name} has no code")))?;
-        let instructions = with_kernel_functions(function)?;
+        let site = i32::try_from(site).map_err(failed)?;
+        let mut instructions = with_kernel_functions(function, site)?;
+        if !self.abilities.fetch_atomics {
+            blank_fetch_atomics(&mut instructions);
+        }
         let (functions, lines) =
             (function.func_info.func_info_bytes(), function.line_info.line_info_bytes());
-        load_program(&ProgramImage {
+        Ok(work(&ProgramImage {
             name,
+            program_type: program_type(program),
             license: &program.license,
             attach_type,
             instructions: &instructions,
             btf: self.btf.as_ref().map(AsFd::as_fd),
             function_info: (&functions, function.func_info_rec_size),
             line_info: (&lines, function.line_info_rec_size),
-        })
-        .map_err(|(source, log)| LiveError::Load { name: name.into(), source, log })
+        }))
+    }
+}
+
+/// As the kernel numbers it. Of the types in our object, all others are for uprobes.
+const fn program_type(program: &aya_obj::Program) -> u32 {
+    match program.section {
+        ProgramSection::TracePoint => PROGRAM_TRACEPOINT,
+        ProgramSection::RawTracePoint => PROGRAM_RAW_TRACEPOINT,
+        _ => PROGRAM_KPROBE,
     }
 }
 
@@ -91,12 +162,31 @@ fn load_object_btf(object: &mut Object) -> Result<Option<OwnedFd>, LiveError> {
     load_btf(&btf.to_bytes()).map(Some).map_err(failed)
 }
 
-/// The program's instructions with the kernel's ids in place of our numbers.
-fn with_kernel_functions(function: &Function) -> Result<Vec<bpf_insn>, LiveError> {
+/// Before Linux 5.12 the verifier refuses atomic operations that give a value even where they are
+/// never reached (switched off by `HAS_FETCH_ATOMICS`). Puts a harmless instruction in their place.
+fn blank_fetch_atomics(instructions: &mut [bpf_insn]) {
+    for instruction in instructions {
+        if instruction.code == ATOMIC && instruction.imm != 0 {
+            instruction.code = RESULT_IS;
+            instruction.set_dst_reg(instruction.src_reg());
+            instruction.set_src_reg(0);
+            instruction.off = 0;
+            instruction.imm = 0;
+        }
+    }
+}
+
+/// The program's instructions with the kernel's ids in place of our numbers, and the site's.
+fn with_kernel_functions(function: &Function, site: i32) -> Result<Vec<bpf_insn>, LiveError> {
     let mut instructions = function.instructions.clone();
     let mut kernel = None;
     for instruction in &mut instructions {
         if instruction.code != CALL || instruction.src_reg() != 0 {
+            continue;
+        }
+        if instruction.imm == OWN_NUMBER {
+            instruction.code = RESULT_IS;
+            instruction.imm = site;
             continue;
         }
         let Some((_, name)) =

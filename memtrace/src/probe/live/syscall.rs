@@ -1,6 +1,7 @@
 //! The few calls of `bpf(2)` and `perf_event_open(2)` that aya 0.14 does not offer: programs with
 //! the multi and session attach types, and their links. A later aya can replace this file.
 
+use super::link::Point;
 use aya_obj::generated::{bpf_attr, bpf_cmd, bpf_insn, perf_event_attr};
 use std::ffi::CStr;
 use std::io;
@@ -13,11 +14,21 @@ pub(super) const ATTACH_SESSION: u32 = 57;
 /// `BPF_PERF_EVENT` of `linux/bpf.h` (Linux 5.15).
 const ATTACH_PERF: u32 = 41;
 /// `BPF_PROG_TYPE_KPROBE`: uprobes are of this type, too.
-const PROGRAM_KPROBE: u32 = 2;
+pub(super) const PROGRAM_KPROBE: u32 = 2;
+/// `BPF_PROG_TYPE_TRACEPOINT` and `BPF_PROG_TYPE_RAW_TRACEPOINT`.
+pub(super) const PROGRAM_TRACEPOINT: u32 = 5;
+pub(super) const PROGRAM_RAW_TRACEPOINT: u32 = 17;
+/// What the verifier writes into its log (`linux/bpf_verifier.h`): every instruction, or just the
+/// sums at the end (Linux 5.2).
+const LOG_INSTRUCTIONS: u32 = 1;
+const LOG_SUMS: u32 = 4;
 /// `BPF_F_UPROBE_MULTI_RETURN`.
 const MULTI_RETURN: u32 = 1;
 /// `PERF_TYPE_TRACEPOINT` of `linux/perf_event.h`.
 const EVENT_TRACEPOINT: u32 = 2;
+/// `PERF_EVENT_IOC_SET_BPF` and `PERF_EVENT_IOC_ENABLE` of `linux/perf_event.h`.
+const SET_PROGRAM: u64 = 0x4004_2408;
+const ENABLE: u64 = 0x2400;
 /// `PERF_FLAG_FD_CLOEXEC` of `linux/perf_event.h`.
 const PERF_CLOEXEC: u64 = 8;
 /// Space for the verifier's log; the end is what matters.
@@ -26,6 +37,8 @@ const LOG_BYTES: usize = 1 << 20;
 /// Everything the kernel needs to load a program.
 pub(super) struct ProgramImage<'a> {
     pub(super) name: &'a str,
+    /// `enum bpf_prog_type` of `linux/bpf.h`.
+    pub(super) program_type: u32,
     pub(super) license: &'a CStr,
     pub(super) attach_type: u32,
     pub(super) instructions: &'a [bpf_insn],
@@ -79,14 +92,22 @@ pub(super) fn load_btf(bytes: &[u8]) -> io::Result<OwnedFd> {
 /// # Errors
 /// The kernel's error and the last lines of the verifier's log.
 pub(super) fn load_program(image: &ProgramImage<'_>) -> Result<OwnedFd, (io::Error, String)> {
-    if let Ok(descriptor) = try_load(image, &mut []) {
+    if let Ok(descriptor) = try_load(image, 0, &mut []) {
         return Ok(descriptor);
     }
     let mut log = vec![0; LOG_BYTES];
-    try_load(image, &mut log).map_err(|error| (error, log_end(&log)))
+    try_load(image, LOG_INSTRUCTIONS, &mut log).map_err(|error| (error, log_end(&log)))
 }
 
-fn try_load(image: &ProgramImage<'_>, log: &mut [u8]) -> io::Result<OwnedFd> {
+/// Loads a program and gives what the verifier says of it: sums, and what the kernel objects to if it
+/// does.
+pub(super) fn verify_program(image: &ProgramImage<'_>) -> (io::Result<OwnedFd>, String) {
+    let mut log = vec![0; LOG_BYTES];
+    let loaded = try_load(image, LOG_SUMS, &mut log);
+    (loaded, log_text(&log))
+}
+
+fn try_load(image: &ProgramImage<'_>, log_level: u32, log: &mut [u8]) -> io::Result<OwnedFd> {
     let mut attr = empty_attr();
     // SAFETY: for BPF_PROG_LOAD this member of the union is the one in use.
     let load = unsafe { &mut attr.__bindgen_anon_3 };
@@ -94,13 +115,13 @@ fn try_load(image: &ProgramImage<'_>, log: &mut [u8]) -> io::Result<OwnedFd> {
     for (place, byte) in load.prog_name.iter_mut().zip(image.name.bytes().take(name_room)) {
         *place = byte as _;
     }
-    load.prog_type = PROGRAM_KPROBE;
+    load.prog_type = image.program_type;
     load.expected_attach_type = image.attach_type;
     load.insns = image.instructions.as_ptr() as u64;
     load.insn_cnt = length(image.instructions)?;
     load.license = image.license.as_ptr() as u64;
     if !log.is_empty() {
-        load.log_level = 1;
+        load.log_level = log_level;
         load.log_buf = log.as_mut_ptr() as u64;
         load.log_size = length(log)?;
     }
@@ -121,10 +142,14 @@ fn info((bytes, record): (&[u8], usize)) -> io::Result<(u64, u32, u32)> {
     Ok((bytes.as_ptr() as u64, count, u32::try_from(record).map_err(io::Error::other)?))
 }
 
+fn log_text(log: &[u8]) -> String {
+    let used = log.iter().position(|byte| *byte == 0).unwrap_or(log.len());
+    String::from_utf8_lossy(&log[..used]).into_owned()
+}
+
 /// The last few lines of a verifier log.
 fn log_end(log: &[u8]) -> String {
-    let used = log.iter().position(|byte| *byte == 0).unwrap_or(log.len());
-    let text = String::from_utf8_lossy(&log[..used]);
+    let text = log_text(log);
     let lines: Vec<&str> = text.lines().collect();
     let last = &lines[lines.len().saturating_sub(12)..];
     last.iter().map(|line| format!("\n  {line}")).collect()
@@ -159,12 +184,11 @@ pub(super) fn link_multi(
 pub(super) fn link_perf(
     program: BorrowedFd<'_>,
     path: &CStr,
-    (offset, cookie): (u64, u64),
+    Point { offset, cookie, .. }: Point,
     returns: bool,
     process: Option<u32>,
 ) -> io::Result<OwnedFd> {
-    let event = open_uprobe_event(path, offset, returns, process)?;
-    link_event(program, &event, cookie)
+    link_event(program, open_uprobe_event(path, offset, returns, process)?, cookie)
 }
 
 /// Links a program to the tracepoint with this number.
@@ -172,10 +196,17 @@ pub(super) fn link_tracepoint(program: BorrowedFd<'_>, number: u64) -> io::Resul
     let mut attr = empty_event()?;
     attr.type_ = EVENT_TRACEPOINT;
     attr.config = number;
-    link_event(program, &open_event(&attr, None)?, 0)
+    link_event(program, open_event(&attr, None)?, 0)
 }
 
-fn link_event(program: BorrowedFd<'_>, event: &OwnedFd, cookie: u64) -> io::Result<OwnedFd> {
+/// Links a program to a perf event. The result is the link, or where the kernel has no such links
+/// (before 5.15) the event itself, which the program stays with until it is closed.
+fn link_event(program: BorrowedFd<'_>, event: OwnedFd, cookie: u64) -> io::Result<OwnedFd> {
+    if !aya::features().bpf_perf_link() {
+        event_control(&event, SET_PROGRAM, program.as_raw_fd())?;
+        event_control(&event, ENABLE, 0)?;
+        return Ok(event);
+    }
     let mut attr = empty_attr();
     attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd().unsigned_abs();
     attr.link_create.__bindgen_anon_2.target_fd = event.as_raw_fd().unsigned_abs();
@@ -183,6 +214,14 @@ fn link_event(program: BorrowedFd<'_>, event: &OwnedFd, cookie: u64) -> io::Resu
     attr.link_create.__bindgen_anon_3.perf_event.bpf_cookie = cookie;
     // The link holds a reference to the event, so its descriptor can go.
     bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).and_then(owned)
+}
+
+fn event_control(event: &OwnedFd, request: u64, argument: i32) -> io::Result<()> {
+    // SAFETY: both requests take a number, no memory.
+    match unsafe { libc::ioctl(event.as_raw_fd(), request, argument) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 fn empty_event() -> io::Result<perf_event_attr> {

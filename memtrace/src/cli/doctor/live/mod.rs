@@ -1,10 +1,12 @@
 //! What only trying can tell: which links work, the ring buffer, the price of a probe, a process.
 
+mod abilities;
 mod allocators;
 mod hits;
 mod prediction;
 mod prices;
 mod process;
+mod programs;
 mod trial;
 
 use super::super::privileges::{Effective, remedy};
@@ -42,6 +44,12 @@ pub fn gather_live(pid: Option<u32>) -> anyhow::Result<Vec<Section>> {
         Err(error) => return Err(error.into()),
     }
     Ok(sections)
+}
+
+/// The verifier's verdict on each program.
+#[must_use]
+pub fn gather_programs() -> Section {
+    programs::section()
 }
 
 /// It is there, but we may not look.

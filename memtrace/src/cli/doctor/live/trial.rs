@@ -1,7 +1,7 @@
 //! The kernel side, tried on memtrace itself: programs, links, ring buffer, tracepoints.
 
 use super::super::model::{Line, Section, State, Topic};
-use super::{failure, not_tried, prices};
+use super::{abilities, failure, not_tried, prices};
 use crate::engine::ports::EventSource as _;
 use crate::probe::live::LiveError;
 use crate::probe::live::calibrate::{self, Prices};
@@ -71,6 +71,7 @@ impl Trial {
             "load and link; the offsets that they need are in the kernel's BTF",
         ));
         self.lines.extend(links(kernel.link_kind()));
+        self.lines.extend(abilities::lines(kernel.abilities()));
         let measured = measure(kernel);
         self.lines.push(match &measured {
             Ok(measured) => ring_line(measured.records),

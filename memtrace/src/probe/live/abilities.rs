@@ -1,0 +1,88 @@
+//! What this kernel's BPF can do, found by loading tiny programs and not by the kernel's version:
+//! distributions carry later features back to older kernels.
+
+use super::syscall::{PROGRAM_KPROBE, ProgramImage, load_program};
+use aya_obj::generated::bpf_insn;
+
+/// Abilities that the programs can do without, in another way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// Links carry a cookie (Linux 5.15). Without, each probe site gets a copy of the program, and a
+    /// map keeps the cookies.
+    pub attach_cookies: bool,
+    /// Atomic operations that give the old value (Linux 5.12). Without, programs do not interrupt
+    /// each other, so none are needed.
+    pub fetch_atomics: bool,
+    /// A program can ask for the registers with which a thread entered the kernel (Linux 5.15).
+    /// Without, they are read from the top of the thread's stack.
+    pub task_registers: bool,
+}
+
+/// `BPF_CALL`, `BPF_EXIT`, `BPF_MOV64` of a constant and of a register, an 8-byte store of a constant,
+/// and an 8-byte atomic operation (`linux/bpf.h`, `Documentation/bpf/instruction-set.rst`).
+const CALL: u8 = 0x85;
+const EXIT: u8 = 0x95;
+const MOVE_CONSTANT: u8 = 0xb7;
+const MOVE: u8 = 0xbf;
+const STORE_CONSTANT: u8 = 0x7a;
+const ATOMIC: u8 = 0xdb;
+/// `BPF_XCHG`: exchanges, which gives the old value.
+const EXCHANGE: i32 = 0xe1;
+/// Numbers of the helpers (`linux/bpf.h`).
+const GET_ATTACH_COOKIE: i32 = 174;
+const GET_CURRENT_TASK_BTF: i32 = 158;
+const TASK_PT_REGS: i32 = 175;
+/// The frame pointer.
+const FRAME: u8 = 10;
+
+impl Abilities {
+    /// Those of the running kernel; takes about a millisecond. What the kernel refuses for want of
+    /// privileges is reported as lacking: then nothing else loads either, and that is the error shown.
+    #[must_use]
+    pub(super) fn of_this_kernel() -> Self {
+        let cookie = [instruction(CALL, 0, 0, 0, GET_ATTACH_COOKIE)];
+        let exchange = [
+            instruction(STORE_CONSTANT, FRAME, 0, -8, 0),
+            instruction(MOVE_CONSTANT, 1, 0, 0, 1),
+            instruction(ATOMIC, FRAME, 1, -8, EXCHANGE),
+        ];
+        let registers = [
+            instruction(CALL, 0, 0, 0, GET_CURRENT_TASK_BTF),
+            instruction(MOVE, 1, 0, 0, 0),
+            instruction(CALL, 0, 0, 0, TASK_PT_REGS),
+        ];
+        Self {
+            // The cookie travels in a link to a perf event, which came at the same time.
+            attach_cookies: aya::features().bpf_perf_link() && loads(&cookie),
+            fetch_atomics: loads(&exchange),
+            task_registers: loads(&registers),
+        }
+    }
+}
+
+/// Whether a program of these instructions, which then gives 0, passes the verifier.
+fn loads(body: &[bpf_insn]) -> bool {
+    let end = [instruction(MOVE_CONSTANT, 0, 0, 0, 0), instruction(EXIT, 0, 0, 0, 0)];
+    let image = ProgramImage {
+        name: "ability",
+        program_type: PROGRAM_KPROBE,
+        license: c"GPL",
+        attach_type: 0,
+        instructions: &[body, &end].concat(),
+        btf: None,
+        function_info: (&[], 0),
+        line_info: (&[], 0),
+    };
+    load_program(&image).is_ok()
+}
+
+/// One instruction (`struct bpf_insn`).
+fn instruction(code: u8, to: u8, from: u8, offset: i16, constant: i32) -> bpf_insn {
+    bpf_insn {
+        code,
+        _bitfield_align_1: [],
+        _bitfield_1: bpf_insn::new_bitfield_1(to, from),
+        off: offset,
+        imm: constant,
+    }
+}
