@@ -194,7 +194,7 @@ fn two_libcs() {
         while fs::read_to_string(format!("/proc/{}/maps", target.pid()))
             .is_ok_and(|maps| maps.matches("r-xp").count() < 5)
         {
-            assert!(begun.elapsed() < programs::PATIENCE);
+            assert!(begun.elapsed() < programs::limit());
         }
         std::thread::sleep(Duration::from_millis(100));
         let options = ["--interval", "0", "--duration", "1s", "--min-age", "0", "--format", "json"];
@@ -248,7 +248,7 @@ fn leader_exited() {
     let begun = Instant::now();
     let status = format!("/proc/{}/stat", target.pid());
     while !fs::read_to_string(&status).is_ok_and(|text| text.contains(") Z ")) {
-        assert!(begun.elapsed() < programs::PATIENCE);
+        assert!(begun.elapsed() < programs::limit());
     }
     let options = ["--interval", "0", "--duration", "1s", "--min-age", "0", "--format", "json"];
     let ended = traced(target.pid(), &options);
@@ -510,7 +510,7 @@ fn signals_end_it_with_a_report() {
     }
     let memtrace = Memtrace::attach(target.pid(), &options);
     memtrace.signal(libc::SIGUSR1);
-    std::thread::sleep(Duration::from_millis(500));
+    std::thread::sleep(support::patience(Duration::from_millis(500)));
     assert_eq!(memtrace.stop().report(0)["sequence"], 2);
     target.assert_unharmed();
 }
@@ -534,7 +534,7 @@ fn a_second_ctrl_c_leaves_at_once() {
     let mut memtrace = Memtrace::start_into(&mut command, writer.into());
     memtrace.wait_until_tracing();
     memtrace.signal(libc::SIGINT);
-    std::thread::sleep(Duration::from_millis(700));
+    std::thread::sleep(support::patience(Duration::from_millis(700)));
     target.assert_unharmed();
     memtrace.signal(libc::SIGINT);
     let ended = memtrace.end();

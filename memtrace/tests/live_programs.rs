@@ -268,7 +268,7 @@ impl Redis {
         let stream = loop {
             match UnixStream::connect(&socket) {
                 Ok(stream) => break stream,
-                Err(error) => assert!(begun.elapsed() < programs::PATIENCE, "{error}"),
+                Err(error) => assert!(begun.elapsed() < programs::limit(), "{error}"),
             }
             std::thread::sleep(Duration::from_millis(10));
         };
