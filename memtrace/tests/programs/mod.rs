@@ -33,21 +33,6 @@ pub fn require(program: &str, package: &str) {
     assert!(found, "{program} is missing: install the package {package} (apt install {package})");
 }
 
-/// Compiles a C program into `folder`.
-pub fn compile(folder: &Path, name: &str, source: &str, flags: &[&str]) -> std::path::PathBuf {
-    require("cc", "gcc");
-    let (code, program) = (folder.join(format!("{name}.c")), folder.join(name));
-    std::fs::write(&code, source).expect("the source is written");
-    let status = Command::new("cc")
-        .args(["-O1", "-fno-omit-frame-pointer", "-fno-builtin", "-pthread", "-o"])
-        .args([&program, &code])
-        .args(flags)
-        .status()
-        .expect("cc starts");
-    assert!(status.success(), "{name}.c does not compile");
-    program
-}
-
 /// Waits for a child, with a [`limit`].
 fn wait(child: &mut Child) -> ExitStatus {
     let begun = Instant::now();
