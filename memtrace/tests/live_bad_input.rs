@@ -4,7 +4,7 @@
 mod programs;
 mod support;
 
-use programs::{Memtrace, Target, compile, run};
+use programs::{Memtrace, Talker, Target, run};
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,15 +12,25 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use support::may_trace;
+use support::program::{compiled, copy_libc};
+use support::{may_trace, patience, wait_until};
 use tempfile::TempDir;
 
-/// Allocates and frees as fast as it can.
-const BUSY: &str = "#include <stdlib.h>\n\
-    int main(void) { for (;;) { void *volatile p = malloc(64); free(p); } }\n";
+/// A program that answers bytes.
+fn talker(name: &str, arguments: &[&str]) -> Talker {
+    Talker::start(Command::new(compiled(name)).args(arguments))
+}
 
-fn sleeper() -> Target {
-    Target::start(Command::new("sleep").arg("1000"))
+/// A program that does nothing, and is past the dynamic linker.
+fn idler() -> Talker {
+    let mut idler = talker("plain/echo", &[]);
+    assert_eq!(idler.ask_byte(), b'\n');
+    idler
+}
+
+/// A program that allocates and frees as fast as it can.
+fn busy() -> Target {
+    Target::start(&mut Command::new(compiled("plain/busy")))
 }
 
 fn traced(pid: u32, arguments: &[&str]) -> programs::Ended {
@@ -57,15 +67,28 @@ fn memtrace_itself() {
     Memtrace::start(&mut shell).end().assert_refused(1, &["memtrace itself", "another process"]);
 }
 
-/// Short lives end at every stage of attaching.
+/// How long memtrace takes here until it traces.
+fn time_to_attach() -> Duration {
+    let idler = idler();
+    let begun = Instant::now();
+    let memtrace = Memtrace::attach(idler.pid(), &["--interval", "0"]);
+    let time = begun.elapsed();
+    assert_eq!(memtrace.stop().code(), 0);
+    time
+}
+
+/// Short lives end at every stage of attaching, and soon after it.
 #[test]
 fn processes_that_end_meanwhile() {
     if !may_trace() {
         return;
     }
+    const LIVES: u32 = 50;
+    let longest = time_to_attach() * 3 / 2;
     let mut refused = 0;
-    for index in 0..50 {
-        let mut target = Target::start(Command::new("sleep").arg(format!("0.{:03}", 9 * index)));
+    for index in 0..LIVES {
+        let life = (longest * index / LIVES).as_millis().to_string();
+        let mut target = Target::start(Command::new(compiled("plain/short_life")).arg(life));
         let ended = traced(target.pid(), &["--interval", "0", "--format", "json"]);
         assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
         if ended.code() == 0 {
@@ -76,7 +99,7 @@ fn processes_that_end_meanwhile() {
         }
         assert_eq!(target.wait().code(), Some(0), "the target's own end");
     }
-    assert!(refused > 0, "none was too short");
+    assert!((1..LIVES).contains(&refused), "{refused} of {LIVES} were too short");
 }
 
 /// memtrace as a user whom nobody has given anything.
@@ -87,9 +110,10 @@ fn unprivileged(folder: &Path) -> Command {
     for path in [folder, &copy] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
     }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]);
-    command.arg("--bounding-set=-all").arg(copy);
+    let mut command = Command::new(copy);
+    // Root's capabilities go with its number (capabilities(7), "Effect of user ID changes"), and its
+    // groups, too: std drops them where root becomes somebody else.
+    command.uid(65534).gid(65534);
     command
 }
 
@@ -99,7 +123,7 @@ fn without_privileges() {
         return;
     }
     let folder = TempDir::new().unwrap();
-    let mut target = sleeper();
+    let mut target = idler();
     let mut command = unprivileged(folder.path());
     let command = command.args(["--pid", &target.pid().to_string()]);
     Memtrace::start(command).end().assert_refused(
@@ -154,9 +178,7 @@ fn no_allocator() {
     if !may_trace() {
         return;
     }
-    let folder = TempDir::new().unwrap();
-    let program = compile(folder.path(), "bare", BUSY, &["-static", "-s"]);
-    let mut target = Target::start(&mut Command::new(program));
+    let mut target = Target::start(&mut Command::new(compiled("plain/bare")));
     traced(target.pid(), &["--duration", "1s"])
         .assert_refused(1, &["bare", "no allocator", "glibc", "jemalloc", "musl", "stripped"]);
     target.assert_unharmed();
@@ -168,35 +190,17 @@ fn two_libcs() {
     if !may_trace() {
         return;
     }
-    const SOURCE: &str = r#"
-        #define _GNU_SOURCE
-        #include <dlfcn.h>
-        #include <stdlib.h>
-        #include <unistd.h>
-        int main(int count, char **arguments) {
-            void *other = dlmopen(LM_ID_NEWLM, arguments[1], RTLD_NOW);
-            if (!other) return 1;
-            void *(*second)(size_t) = dlsym(other, "malloc");
-            for (;;) {
-                void *volatile p = malloc(100);
-                p = second(200);
-                usleep(1000);
-            }
-        }"#;
     let folder = TempDir::new().unwrap();
-    let program = compile(folder.path(), "two", SOURCE, &[]);
     let copy = folder.path().join("libc-copy.so.6");
-    fs::copy(libc_of(std::process::id()), &copy).expect("a copy of the C library");
-    for (library, announced) in [(Path::new("libc.so.6"), 1), (&copy, 2)] {
-        let mut target = Target::start(Command::new(&program).arg(library));
-        let begun = Instant::now();
-        // Until it has both.
-        while fs::read_to_string(format!("/proc/{}/maps", target.pid()))
-            .is_ok_and(|maps| maps.matches("r-xp").count() < 5)
-        {
-            assert!(begun.elapsed() < programs::PATIENCE);
-        }
-        std::thread::sleep(Duration::from_millis(100));
+    copy_libc(&copy);
+    for (library, announced) in [("libc.so.6", 1), (copy.to_str().unwrap(), 2)] {
+        let mut command = Command::new(compiled("plain/two_libcs"));
+        // A second C library wants the dynamic linker by name. /lib64 has it wherever programs of
+        // this machine run at all (System V ABI, AMD64, "Program interpreter"); the folders that are
+        // searched unasked need not.
+        let mut target = Talker::start(command.arg(library).env("LD_LIBRARY_PATH", "/lib64"));
+        // It has both.
+        assert_eq!(target.ask_byte(), b'\n');
         let options = ["--interval", "0", "--duration", "1s", "--min-age", "0", "--format", "json"];
         let ended = traced(target.pid(), &options);
         assert_eq!(ended.stderr.matches("functions").count(), announced, "{}", ended.stderr);
@@ -215,13 +219,6 @@ fn two_libcs() {
     }
 }
 
-/// The file of the C library that a process maps.
-fn libc_of(pid: u32) -> String {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("it is there");
-    let path = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
-    path.into_iter().find(|path| path.ends_with("/libc.so.6")).expect("glibc").to_owned()
-}
-
 /// A process whose main thread has ended is traced by links that see all users of a library: so it
 /// gets a C library of its own here.
 #[test]
@@ -229,27 +226,14 @@ fn leader_exited() {
     if !may_trace() {
         return;
     }
-    const SOURCE: &str = r"
-        #include <pthread.h>
-        #include <stdlib.h>
-        #include <unistd.h>
-        static void *work(void *unused) {
-            for (;;) { void *volatile p = malloc(100); usleep(1000); }
-        }
-        int main(void) {
-            pthread_t thread;
-            pthread_create(&thread, NULL, work, NULL);
-            pthread_exit(NULL);
-        }";
     let folder = TempDir::new().unwrap();
-    let program = compile(folder.path(), "leaderless", SOURCE, &[]);
-    fs::copy(libc_of(std::process::id()), folder.path().join("libc.so.6")).expect("a copy");
-    let mut target = Target::start(Command::new(program).env("LD_LIBRARY_PATH", folder.path()));
-    let begun = Instant::now();
+    copy_libc(&folder.path().join("libc.so.6"));
+    let mut command = Command::new(compiled("plain/leaderless"));
+    let mut target = Target::start(command.env("LD_LIBRARY_PATH", folder.path()));
     let status = format!("/proc/{}/stat", target.pid());
-    while !fs::read_to_string(&status).is_ok_and(|text| text.contains(") Z ")) {
-        assert!(begun.elapsed() < programs::PATIENCE);
-    }
+    wait_until("the end of the main thread", || {
+        fs::read_to_string(&status).is_ok_and(|text| text.contains(") Z ")).then_some(())
+    });
     let options = ["--interval", "0", "--duration", "1s", "--min-age", "0", "--format", "json"];
     let ended = traced(target.pid(), &options);
     let report = ended.report(0);
@@ -266,7 +250,7 @@ fn places_that_cannot_be_written() {
     if !may_trace() {
         return;
     }
-    let mut target = sleeper();
+    let mut target = idler();
     let folder = TempDir::new().unwrap();
     let missing = folder.path().join("missing/leaks.json");
     let missing = missing.to_str().unwrap();
@@ -283,7 +267,7 @@ fn contradictions() {
     if !may_trace() {
         return;
     }
-    let mut target = sleeper();
+    let mut target = idler();
     for (arguments, words) in [
         (&["--exact", "--overhead-budget", "5"] as &[&str], ["--exact", "--overhead-budget"]),
         (&["--min-size", "10K", "--max-size", "1K"], ["--min-size", "--max-size"]),
@@ -308,12 +292,12 @@ fn a_disk_that_fills() {
         return;
     }
     let folder = TempDir::new().unwrap();
-    let mut target = sleeper();
+    let mut target = idler();
     for (name, is_per_report) in [("leaks.json", false), ("leaks-{seq}.json", true)] {
         let mut script = String::from("set -e\nmount -t tmpfs -o size=16k none \"$1\"\n");
         let _ = writeln!(
             script,
-            "status=0; \"$2\" --pid \"$3\" --interval 0.2s --duration 4s \
+            "status=0; \"$2\" --pid \"$3\" --interval 0.2s --count 20 \
             --format json --output \"$1/{name}\" || status=$?\nls -A \"$1\" >&2; cat \"$1\"/*\nexit $status"
         );
         let mut command = Command::new("unshare");
@@ -339,7 +323,7 @@ fn a_full_device() {
     if !may_trace() {
         return;
     }
-    let mut target = sleeper();
+    let mut target = idler();
     let options = ["--interval", "0", "--duration", "0.2s", "--min-age", "0", "--output"];
     let ended = traced(target.pid(), &[options.as_slice(), &["/dev/full"]].concat());
     assert_eq!(ended.code(), 1);
@@ -356,7 +340,7 @@ fn a_reader_that_leaves() {
     if !may_trace() {
         return;
     }
-    let mut target = sleeper();
+    let mut target = idler();
     let mut command = Memtrace::command();
     command.args(["--pid", &target.pid().to_string(), "--interval", "0.2s"]);
     let mut child =
@@ -380,26 +364,7 @@ fn filtered_system_calls() {
     if !may_trace() {
         return;
     }
-    const SOURCE: &str = r"
-        #include <linux/seccomp.h>
-        #include <stdlib.h>
-        #include <sys/prctl.h>
-        #include <sys/syscall.h>
-        #include <unistd.h>
-        int main(void) {
-            void *volatile p = malloc(5000);
-            free(p);
-            prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
-            char request;
-            while (syscall(SYS_read, 0, &request, 1) == 1) {
-                for (int i = 0; i < 1000; i++) { p = malloc(32); free(p); }
-                syscall(SYS_write, 1, &request, 1);
-            }
-            syscall(SYS_exit, 7);
-        }";
-    let folder = TempDir::new().unwrap();
-    let program = compile(folder.path(), "filtered", SOURCE, &[]);
-    let mut talker = programs::Talker::start(&mut Command::new(program));
+    let mut talker = talker("plain/filtered", &[]);
     // It answers the line break of each request, too.
     assert_eq!(talker.ask("a"), "a\n");
     let mut command = Memtrace::command();
@@ -418,18 +383,13 @@ fn filtered_system_calls() {
     assert_eq!(talker.finish().1.code(), Some(7));
 }
 
-fn busy(folder: &Path) -> Target {
-    Target::start(&mut Command::new(compile(folder, "busy", BUSY, &[])))
-}
-
 /// What a ring of one page cannot hold is missing, and said to be in the very next report.
 #[test]
 fn a_ring_that_overflows() {
     if !may_trace() {
         return;
     }
-    let folder = TempDir::new().unwrap();
-    let mut target = busy(folder.path());
+    let mut target = busy();
     let options = ["--ring-size", "4096", "--interval", "1s", "--count", "2", "--format", "json"];
     let ended = traced(target.pid(), &options);
     let last = ended.report(3);
@@ -449,8 +409,7 @@ fn a_budget_that_is_exceeded() {
     if !may_trace() {
         return;
     }
-    let folder = TempDir::new().unwrap();
-    let mut target = busy(folder.path());
+    let mut target = busy();
     let options = ["--interval", "0", "--overhead-budget", "0.1", "--format", "json"];
     let ended = traced(target.pid(), &options);
     let report = ended.report(3);
@@ -465,19 +424,7 @@ fn more_blocks_than_fit() {
     if !may_trace() {
         return;
     }
-    const SOURCE: &str = r"
-        #include <stdlib.h>
-        #include <unistd.h>
-        int main(void) {
-            char request;
-            if (read(0, &request, 1) != 1) return 1;
-            for (long i = 0; i < 1500000; i++) { void *volatile p = malloc(24); }
-            if (write(1, &request, 1) != 1) return 1;
-            pause();
-        }";
-    let folder = TempDir::new().unwrap();
-    let mut talker =
-        programs::Talker::start(&mut Command::new(compile(folder.path(), "many", SOURCE, &[])));
+    let mut talker = talker("plain/many", &[]);
     let options =
         ["--interval", "0", "--max-memory", "32MiB", "--min-age", "0", "--format", "json"];
     // A ring that holds them all: this is about the tables.
@@ -500,7 +447,7 @@ fn signals_end_it_with_a_report() {
     if !may_trace() {
         return;
     }
-    let mut target = sleeper();
+    let mut target = idler();
     let options = ["--interval", "0", "--format", "json"];
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         let memtrace = Memtrace::attach(target.pid(), &options);
@@ -510,7 +457,7 @@ fn signals_end_it_with_a_report() {
     }
     let memtrace = Memtrace::attach(target.pid(), &options);
     memtrace.signal(libc::SIGUSR1);
-    std::thread::sleep(Duration::from_millis(500));
+    std::thread::sleep(patience(Duration::from_millis(500)));
     assert_eq!(memtrace.stop().report(0)["sequence"], 2);
     target.assert_unharmed();
 }
@@ -521,7 +468,7 @@ fn a_second_ctrl_c_leaves_at_once() {
     if !may_trace() {
         return;
     }
-    let mut target = sleeper();
+    let mut target = idler();
     let (_reader, writer) = std::io::pipe().unwrap();
     let filler = writer.try_clone().unwrap();
     let descriptor = std::os::fd::AsRawFd::as_raw_fd(&filler);
@@ -534,7 +481,7 @@ fn a_second_ctrl_c_leaves_at_once() {
     let mut memtrace = Memtrace::start_into(&mut command, writer.into());
     memtrace.wait_until_tracing();
     memtrace.signal(libc::SIGINT);
-    std::thread::sleep(Duration::from_millis(700));
+    std::thread::sleep(patience(Duration::from_millis(700)));
     target.assert_unharmed();
     memtrace.signal(libc::SIGINT);
     let ended = memtrace.end();

@@ -142,6 +142,25 @@ fn debian_python() {
     }
 }
 
+/// Doctor names what malloc does not show, and what would show it.
+#[test]
+fn doctor_knows_pymalloc() {
+    if !may_trace() {
+        return;
+    }
+    require("python3", "python3");
+    let script = "import sys\nfor line in sys.stdin:\n    print(line, end='', flush=True)\n";
+    let mut talker = Talker::start(Command::new("python3").args(["-c", script]));
+    // It is past the dynamic linker.
+    talker.ask("hello");
+    let ended = programs::run(["doctor", "--pid", &talker.pid().to_string()]);
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    for part in ["CPython", "pymalloc", "PYTHONMALLOC=malloc"] {
+        assert!(ended.stdout.contains(part), "no {part:?} in {}", ended.stdout);
+    }
+    talker.assert_unharmed();
+}
+
 #[test]
 fn perl() {
     if !may_trace() {
@@ -268,7 +287,7 @@ impl Redis {
         let stream = loop {
             match UnixStream::connect(&socket) {
                 Ok(stream) => break stream,
-                Err(error) => assert!(begun.elapsed() < programs::PATIENCE, "{error}"),
+                Err(error) => assert!(begun.elapsed() < programs::limit(), "{error}"),
             }
             std::thread::sleep(Duration::from_millis(10));
         };

@@ -1,43 +1,53 @@
 //! `cargo xtask fixtures`: the small C programs that the tests trace, and valgrind's view of them.
 
 mod check;
+#[path = "../../memtrace/tests/fixtures/recipe.rs"]
+mod recipe;
 mod running;
 
 use crate::command::{root, run, target};
 use crate::elevate;
 use anyhow::{Context as _, Result, bail};
-use std::path::{Path, PathBuf};
+use recipe::Recipe;
+use std::path::PathBuf;
 
 pub(crate) use check::check_all;
 pub(crate) use running::Running;
 
-/// As the tests compile them: optimised enough to be real, with frame pointers and lines.
-const FLAGS: [&str; 6] = ["-O1", "-g", "-fno-omit-frame-pointer", "-pthread", "-Wall", "-Werror"];
+/// Programs that do without the protocol of `fixture.h`, and without an account of their own.
+const PLAIN: &str = "plain";
 
 /// Compiles every program and returns their paths, in order of their names.
 pub(crate) fn compile_all() -> Result<Vec<PathBuf>> {
-    names()?.iter().map(|name| compile(name)).collect()
+    let plain = names_in(PLAIN)?;
+    let plain = plain.iter().map(|name| format!("{PLAIN}/{name}"));
+    names()?.into_iter().chain(plain).map(|name| compile(&name)).collect()
 }
 
 /// Compiles one program, unless it is newer than its sources, and returns its path.
 pub(crate) fn compile(name: &str) -> Result<PathBuf> {
-    let folder = target().join("fixtures");
-    let program = folder.join(name);
-    let source = sources().join(name).with_extension("c");
-    if is_newer(&program, &[&source, &sources().join("fixture.h")]) {
-        return Ok(program);
+    let recipe = Recipe::new(name, &sources(), &target().join("fixtures"));
+    if recipe.is_done() {
+        return Ok(recipe.program);
     }
-    run(elevate::as_user("mkdir")?.arg("-p").arg(&folder))?;
-    run(elevate::as_user("gcc")?.args(FLAGS).arg("-o").arg(&program).arg(source))?;
-    Ok(program)
+    let source = || format!("cannot read {}", recipe.source.display());
+    let arguments = recipe.arguments().with_context(source)?;
+    run(elevate::as_user("mkdir")?.arg("-p").args(recipe.program.parent()))?;
+    run(elevate::as_user("gcc")?.args(arguments).arg("-o").arg(&recipe.program))?;
+    Ok(recipe.program)
 }
 
 fn sources() -> PathBuf {
     root().join("memtrace/tests/fixtures")
 }
 
+/// Those that give an account of themselves.
 fn names() -> Result<Vec<String>> {
-    let folder = sources();
+    names_in("")
+}
+
+fn names_in(folder: &str) -> Result<Vec<String>> {
+    let folder = sources().join(folder);
     let entries =
         std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut names = Vec::new();
@@ -53,10 +63,4 @@ fn names() -> Result<Vec<String>> {
         bail!("there are no C programs in {}", folder.display());
     }
     Ok(names)
-}
-
-fn is_newer(product: &Path, sources: &[&Path]) -> bool {
-    let time = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
-    let Some(built) = time(product) else { return false };
-    sources.iter().all(|source| time(source).is_some_and(|changed| changed < built))
 }

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking; each test program uses some"
 )]
 
+use crate::support::patience;
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,7 +18,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// Nothing here takes longer, also on a busy machine: whatever does hangs.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub fn limit() -> Duration {
+    patience(Duration::from_secs(90))
+}
 
 /// Fails the test if a program is missing: a test that did not run must not look like one that did.
 pub fn require(program: &str, package: &str) {
@@ -30,29 +33,14 @@ pub fn require(program: &str, package: &str) {
     assert!(found, "{program} is missing: install the package {package} (apt install {package})");
 }
 
-/// Compiles a C program into `folder`.
-pub fn compile(folder: &Path, name: &str, source: &str, flags: &[&str]) -> std::path::PathBuf {
-    require("cc", "gcc");
-    let (code, program) = (folder.join(format!("{name}.c")), folder.join(name));
-    std::fs::write(&code, source).expect("the source is written");
-    let status = Command::new("cc")
-        .args(["-O1", "-fno-omit-frame-pointer", "-fno-builtin", "-pthread", "-o"])
-        .args([&program, &code])
-        .args(flags)
-        .status()
-        .expect("cc starts");
-    assert!(status.success(), "{name}.c does not compile");
-    program
-}
-
-/// Waits for a child, with [`PATIENCE`].
+/// Waits for a child, with a [`limit`].
 fn wait(child: &mut Child) -> ExitStatus {
     let begun = Instant::now();
     loop {
         if let Some(status) = child.try_wait().expect("the child is ours") {
             return status;
         }
-        assert!(begun.elapsed() < PATIENCE, "pid {} does not end", child.id());
+        assert!(begun.elapsed() < limit(), "pid {} does not end", child.id());
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -169,7 +157,7 @@ impl Memtrace {
 
     /// Waits until it traces (`true`) or has said why it does not.
     pub fn is_tracing(&mut self) -> bool {
-        let line = self.stderr.recv_timeout(PATIENCE).expect("it says something");
+        let line = self.stderr.recv_timeout(limit()).expect("it says something");
         self.said.push_str(&line);
         self.said.push('\n');
         line.starts_with("tracing ")
@@ -178,7 +166,7 @@ impl Memtrace {
     /// Until a line on standard error begins so.
     pub fn wait_for_line(&mut self, beginning: &str) {
         loop {
-            let Ok(line) = self.stderr.recv_timeout(PATIENCE) else {
+            let Ok(line) = self.stderr.recv_timeout(limit()) else {
                 panic!("no line {beginning:?}, but: {}", self.said);
             };
             self.said.push_str(&line);

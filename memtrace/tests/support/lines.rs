@@ -1,6 +1,6 @@
 //! Lines that a child prints, read on a thread so that waiting for them has an end.
 
-use super::PATIENCE;
+use super::limit;
 use std::io::{BufRead as _, BufReader, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
@@ -29,14 +29,14 @@ impl Lines {
 
     /// The next line, `None` at the end.
     pub fn next(&mut self) -> Option<String> {
-        match self.receiver.recv_timeout(PATIENCE) {
+        match self.receiver.recv_timeout(limit()) {
             Ok(line) => {
                 self.seen.push(line.clone());
                 Some(line)
             }
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => {
-                panic!("waited {PATIENCE:?} in vain for a line of {}: {:#?}", self.of, self.seen)
+                panic!("waited {:?} in vain for a line of {}: {:#?}", limit(), self.of, self.seen)
             }
         }
     }

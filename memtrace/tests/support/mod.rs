@@ -16,8 +16,8 @@ use std::io::Write as _;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-/// No test waits longer than this for anything.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How many times slower than a usual machine this one is, as its user says; 1 if nothing is said.
+const SLOWNESS: &str = "MEMTRACE_TEST_PATIENCE";
 /// Between two looks at something that cannot be waited for.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -38,14 +38,30 @@ pub fn may_trace() -> bool {
     may
 }
 
+/// As much time on this machine as `usual` is on a usual one. For what only makes a test give up or
+/// wait, never for what it measures.
+pub fn patience(usual: Duration) -> Duration {
+    match std::env::var(SLOWNESS) {
+        Err(_) => usual,
+        Ok(factor) => usual.mul_f64(factor.parse().unwrap_or_else(|error| {
+            panic!("{SLOWNESS}={factor} is not a factor, such as 10: {error}")
+        })),
+    }
+}
+
+/// No test that works waits longer than this for anything.
+pub fn limit() -> Duration {
+    patience(Duration::from_secs(20))
+}
+
 /// Looks until `done` gives something.
 pub fn wait_until<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + limit();
     loop {
         if let Some(result) = done() {
             return result;
         }
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain for {what}");
+        assert!(Instant::now() < deadline, "waited {:?} in vain for {what}", limit());
         std::thread::sleep(PAUSE);
     }
 }

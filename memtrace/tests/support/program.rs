@@ -1,18 +1,19 @@
 //! The small C programs of `tests/fixtures`: compiled once, started, told to go. The protocol is
 //! described in `fixture.h`.
 
+#[path = "../fixtures/recipe.rs"]
+mod recipe;
+
 use super::lines::Lines;
 use super::report::Accounts;
 use super::{wait_for_end, wait_until};
+use recipe::Recipe;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
-
-/// As `cargo xtask fixtures` compiles them.
-const FLAGS: [&str; 6] = ["-O1", "-g", "-fno-omit-frame-pointer", "-pthread", "-Wall", "-Werror"];
 
 /// One compilation at a time in a test program.
 static COMPILING: Mutex<()> = Mutex::new(());
@@ -37,7 +38,7 @@ impl Program {
     pub fn start_with_libc(name: &str, arguments: &[&str], folder: &Path) -> Self {
         let libc = folder.join("libc.so.6");
         if !libc.exists() {
-            std::fs::copy(own_libc(), &libc).unwrap();
+            copy_libc(&libc);
         }
         let mut command = Command::new(compiled(name));
         command.args(arguments).env("LD_LIBRARY_PATH", folder);
@@ -153,35 +154,29 @@ impl Drop for Program {
     }
 }
 
-/// The program's file, compiled anew if its source is younger.
-fn compiled(name: &str) -> PathBuf {
+/// The program's file, compiled anew if its source is younger. Where it is not, no compiler is needed.
+pub fn compiled(name: &str) -> PathBuf {
     let _one_at_a_time = COMPILING.lock();
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures");
-    let program = folder.join(name);
-    let source = sources.join(name).with_extension("c");
-    if is_newer(&program, &[&source, &sources.join("fixture.h")]) {
-        return program;
+    let recipe =
+        Recipe::new(name, &sources, &Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures"));
+    if recipe.is_done() {
+        return recipe.program;
     }
-    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::create_dir_all(recipe.program.parent().unwrap()).unwrap();
     // Under another name first: another test program may be compiling it, too, or running it.
-    let half = folder.join(format!("{name}.{}", std::process::id()));
-    let status =
-        Command::new("gcc").args(FLAGS).arg("-o").arg(&half).arg(&source).status().unwrap();
-    assert!(status.success(), "gcc does not compile {}", source.display());
-    std::fs::rename(half, &program).unwrap();
-    program
+    let half = recipe.program.with_extension(std::process::id().to_string());
+    let mut gcc = Command::new("gcc");
+    let status = gcc.args(recipe.arguments().unwrap()).arg("-o").arg(&half).status();
+    let status = status.unwrap_or_else(|error| panic!("cannot run gcc for {name}: {error}"));
+    assert!(status.success(), "gcc does not compile {}", recipe.source.display());
+    std::fs::rename(half, &recipe.program).unwrap();
+    recipe.program
 }
 
-fn is_newer(product: &Path, sources: &[&Path]) -> bool {
-    let time = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
-    let Some(built) = time(product) else { return false };
-    sources.iter().all(|source| time(source).is_some_and(|changed| changed < built))
-}
-
-/// The libc that this test program uses.
-fn own_libc() -> PathBuf {
+/// Copies the libc that this test program uses, for a process that is to have one of its own.
+pub fn copy_libc(to: &Path) {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let line = maps.lines().find(|line| line.ends_with("/libc.so.6")).unwrap();
-    PathBuf::from(&line[line.find('/').unwrap()..])
+    std::fs::copy(&line[line.find('/').unwrap()..], to).unwrap();
 }

@@ -37,6 +37,9 @@ const PRIVILEGED: &str = "privileged end-to-end tests";
 /// Tells the tests of [`PRIVILEGED`] that they may trace.
 const PRIVILEGED_VARIABLE: (&str, &str) = ("MEMTRACE_PRIVILEGED", "1");
 
+/// How much longer than usual those tests wait, where the user says so; sudo would drop it.
+const PATIENCE_VARIABLE: &str = "MEMTRACE_TEST_PATIENCE";
+
 const fn stage(name: &'static str, work: fn(Option<&str>) -> Result<Tally>) -> Stage {
     Stage { name, needs_root: false, work }
 }
@@ -109,9 +112,11 @@ fn privileged_tests(filter: Option<&str>) -> Result<Tally> {
     if names.is_empty() {
         bail!("there are no memtrace/tests/live_*.rs");
     }
+    let patience = std::env::var(PATIENCE_VARIABLE).unwrap_or_else(|_| "1".to_owned());
+    let variables = [PRIVILEGED_VARIABLE, (PATIENCE_VARIABLE, &patience)];
     let mut tally = Tally::default();
     for program in build_tests(&names)? {
-        let mut command = elevate::as_root(&program, &[PRIVILEGED_VARIABLE])?;
+        let mut command = elevate::as_root(&program, &variables)?;
         command.current_dir(root().join("memtrace")).arg("--test-threads=1").args(filter);
         tally = tally.plus(tally::run(&mut command)?);
     }
