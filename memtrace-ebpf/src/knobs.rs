@@ -22,6 +22,10 @@ pub(crate) static HAS_FETCH_ATOMICS: Global<u64> = Global::new(1);
 #[unsafe(no_mangle)]
 pub(crate) static HAS_TASK_REGISTERS: Global<u64> = Global::new(1);
 
+/// Always 0. The compiler does not know.
+#[unsafe(no_mangle)]
+pub(crate) static NEVER: Global<u64> = Global::new(0);
+
 macro_rules! offsets {
     ($($(#[$doc:meta])* $name:ident;)*) => {
         $($(#[$doc])* #[unsafe(no_mangle)] pub(crate) static $name: Global<u64> = Global::new(0);)*

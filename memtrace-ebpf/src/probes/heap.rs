@@ -7,6 +7,7 @@
 use crate::emit::{Task, send};
 use crate::maps::{Call, Target, count, lost, target};
 use crate::memory::read_user;
+use crate::own_stack;
 use crate::pending::{Entry, thread, thread_or_new};
 use crate::sites::cookie;
 use crate::stack::{is_sent, remember, take, without_stack};
@@ -77,6 +78,7 @@ impl Probe {
     /// `None` if the process is not traced.
     #[inline(always)]
     fn new(context: *mut c_void) -> Option<Self> {
+        own_stack::keep(context);
         let task = Task::current();
         let target = target(task.process)?;
         Some(Self { context, task, target })

@@ -171,7 +171,7 @@ impl<'a> Process<'a> {
     #[track_caller]
     pub fn assert_totals(&self, accounts: &Accounts) {
         let heap = Account::of(|key| self.heap(key));
-        assert_eq!(heap, accounts.all, "the whole heap of {}", self.0["comm"]);
+        assert_eq!(heap, accounts.all, "the whole heap of {}: {}", self.0["comm"], self.0["heap"]);
         assert_eq!(self.heap("failed"), accounts.failed, "failed allocations");
         assert_eq!(self.heap("missed_frees"), 0);
         assert_eq!(self.heap("evicted_blocks"), 0);

@@ -5,8 +5,8 @@ use super::abilities::Abilities;
 use super::error::LiveError;
 use super::sites::Sites;
 use super::syscall::{
-    PROGRAM_KPROBE, PROGRAM_RAW_TRACEPOINT, PROGRAM_TRACEPOINT, ProgramImage, load_btf,
-    load_program, verify_program,
+    PROGRAM_KPROBE, PROGRAM_RAW_TRACEPOINT, PROGRAM_TRACEPOINT, ProgramImage, create_program_table,
+    load_btf, load_program, verify_program,
 };
 use aya::Ebpf;
 use aya::maps::{Map, MapData};
@@ -27,6 +27,11 @@ const KERNEL_FUNCTIONS: [(i32, &str); 2] =
 
 /// Stands for the number of the site that a copy of a program serves (`memtrace-ebpf/src/sites.rs`).
 const OWN_NUMBER: i32 = 0x7f00_0003;
+/// Name of the table of programs in the object.
+const NO_PROGRAMS: &str = "NO_PROGRAMS";
+/// `BPF_LD | BPF_IMM | BPF_DW`, and its source register where it loads a map (`BPF_PSEUDO_MAP_FD`).
+const LOAD_WIDE: u8 = 0x18;
+const MAP_DESCRIPTOR: u8 = 1;
 /// `BPF_STX | BPF_ATOMIC | BPF_DW`; its constant says which operation, 0 being a plain addition.
 const ATOMIC: u8 = 0xdb;
 /// `BPF_ALU64 | BPF_MOV | BPF_K`: a constant into a register, by default that of results.
@@ -38,6 +43,8 @@ pub(super) struct Relocated {
     btf: Option<OwnedFd>,
     sites: Sites,
     abilities: Abilities,
+    /// Descriptor of the map that programs name for a tail call which never happens.
+    no_programs: i32,
 }
 
 fn failed(error: impl std::fmt::Display) -> LiveError {
@@ -51,6 +58,7 @@ pub(super) const fn map_data(map: &Map) -> Option<&MapData> {
         | Map::HashMap(data)
         | Map::LruHashMap(data)
         | Map::PerCpuArray(data)
+        | Map::ProgramArray(data)
         | Map::RingBuf(data) => data,
         _ => return None,
     })
@@ -74,7 +82,13 @@ impl Relocated {
         object.relocate_calls(&text).map_err(failed)?;
         object.sanitize_functions(aya::features());
         let btf = load_object_btf(&mut object)?;
-        Ok(Self { object, btf, sites: Sites::of(loaded)?, abilities })
+        let no_programs = loaded.map(NO_PROGRAMS).and_then(map_data);
+        let no_programs = no_programs
+            .ok_or_else(|| failed(format!("no map {NO_PROGRAMS}")))?
+            .fd()
+            .as_fd()
+            .as_raw_fd();
+        Ok(Self { object, btf, sites: Sites::of(loaded)?, abilities, no_programs })
     }
 
     /// What the kernel can do for the programs.
@@ -130,6 +144,7 @@ impl Relocated {
         if !self.abilities.fetch_atomics {
             blank_fetch_atomics(&mut instructions);
         }
+        let _table = self.give_own_table(&mut instructions).map_err(failed)?;
         let (functions, lines) =
             (function.func_info.func_info_bytes(), function.line_info.line_info_bytes());
         Ok(work(&ProgramImage {
@@ -142,6 +157,26 @@ impl Relocated {
             function_info: (&functions, function.func_info_rec_size),
             line_info: (&lines, function.line_info_rec_size),
         }))
+    }
+}
+
+impl Relocated {
+    /// Points a program's tail call (`memtrace-ebpf/src/own_stack.rs`) to a table of its own: a table
+    /// belongs to programs of one type and attach type, those of the first that names it. The program
+    /// keeps the table; the descriptor may be closed once it is loaded.
+    fn give_own_table(&self, instructions: &mut [bpf_insn]) -> io::Result<Option<OwnedFd>> {
+        let names_table = |instruction: &&mut bpf_insn| {
+            instruction.code == LOAD_WIDE
+                && instruction.src_reg() == MAP_DESCRIPTOR
+                && instruction.imm == self.no_programs
+        };
+        let mut places = instructions.iter_mut().filter(names_table).peekable();
+        if places.peek().is_none() {
+            return Ok(None);
+        }
+        let table = create_program_table()?;
+        places.for_each(|place| place.imm = table.as_raw_fd());
+        Ok(Some(table))
     }
 }
 

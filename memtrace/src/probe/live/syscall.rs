@@ -18,6 +18,8 @@ pub(super) const PROGRAM_KPROBE: u32 = 2;
 /// `BPF_PROG_TYPE_TRACEPOINT` and `BPF_PROG_TYPE_RAW_TRACEPOINT`.
 pub(super) const PROGRAM_TRACEPOINT: u32 = 5;
 pub(super) const PROGRAM_RAW_TRACEPOINT: u32 = 17;
+/// `BPF_MAP_TYPE_PROG_ARRAY` of `linux/bpf.h`.
+const MAP_PROG_ARRAY: u32 = 3;
 /// What the verifier writes into its log (`linux/bpf_verifier.h`): every instruction, or just the
 /// sums at the end (Linux 5.2).
 const LOG_INSTRUCTIONS: u32 = 1;
@@ -75,6 +77,16 @@ fn owned(descriptor: i64) -> io::Result<OwnedFd> {
 
 fn length<T>(slice: &[T]) -> io::Result<u32> {
     u32::try_from(slice.len()).map_err(io::Error::other)
+}
+
+/// Creates an empty table of programs with one place (`BPF_MAP_TYPE_PROG_ARRAY`).
+pub(super) fn create_program_table() -> io::Result<OwnedFd> {
+    let mut attr = empty_attr();
+    // SAFETY: for BPF_MAP_CREATE this member of the union is the one in use.
+    let map = unsafe { &mut attr.__bindgen_anon_1 };
+    map.map_type = MAP_PROG_ARRAY;
+    (map.key_size, map.value_size, map.max_entries) = (4, 4, 1);
+    bpf(bpf_cmd::BPF_MAP_CREATE, &mut attr).and_then(owned)
 }
 
 /// Loads type information.
