@@ -6,17 +6,13 @@ mod support;
 
 use serde_json::Value;
 use std::process::{Command, Output};
+use support::kernel::{LINKS, best_link, kernel};
 use support::may_trace;
 use support::program::Program;
 use support::tracer::Tracer;
 
 const PROGRAMS: [&str; 6] =
     ["each_function", "nested", "realloc_chain", "realloc_race", "signal_longjmp", "threads"];
-
-/// Kinds of links, best first, and the kernel from which on they work. Multi links came with 6.6, but
-/// their filter by process let only one thread through before 6.10.
-const LINKS: [(&str, (u32, u32)); 3] =
-    [("session", (6, 13)), ("multi", (6, 10)), ("perf", (5, 10))];
 
 #[test]
 fn session_links_are_exact_or_refused() {
@@ -74,7 +70,7 @@ fn the_best_link_that_there_is_is_used_and_doctor_agrees() {
     }
     let program = Program::start("two_sizes", &[]);
     let tracer = Tracer::of(&[&program]);
-    let best = LINKS.iter().find(|(_, since)| kernel() >= *since).unwrap().0;
+    let best = best_link();
     assert!(tracer.announcement.ends_with(&format!("{best} link")), "{}", tracer.announcement);
     assert_eq!(tracer.stop().only_report().0["tracer"]["link"], best);
     let findings = doctor();
@@ -154,11 +150,4 @@ fn finding<'a>(findings: &'a Value, name: &str) -> &'a str {
     let mut lines = sections.iter().flat_map(|section| section["lines"].as_array().unwrap());
     let line = lines.find(|line| line["name"] == name);
     line.unwrap_or_else(|| panic!("no line {name}: {findings}"))["detail"].as_str().unwrap()
-}
-
-/// Version of the running kernel.
-fn kernel() -> (u32, u32) {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release.split(['.', '-']).map_while(|word| word.parse().ok());
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }

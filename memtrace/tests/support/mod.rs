@@ -7,6 +7,7 @@
     reason = "a test fails by panicking; each test program uses some"
 )]
 
+pub mod kernel;
 mod lines;
 pub mod program;
 pub mod report;
