@@ -29,7 +29,7 @@ pub(super) struct Setting {
     /// The archive that they boot into.
     pub(super) initramfs: PathBuf,
     /// Processors of each.
-    pub(super) processors: usize,
+    pub(super) processors: u8,
     /// More words for the kernel's command line.
     pub(super) append: String,
     /// The longest that one may run.

@@ -18,6 +18,7 @@ use crate::test::tally::Tally;
 use crate::{elevate, setup};
 use anyhow::{Context as _, Result, bail};
 use cache::Image;
+use clap::value_parser;
 use guest::Setting;
 use initramfs::Job;
 use list::{Kernel, Selection};
@@ -33,8 +34,8 @@ use std::time::Duration;
 const NOT_ABOUT_KERNELS: &str = "live_programs";
 
 /// How many guests run at once where there are processors for them, and with how many each.
-const GUESTS: usize = 2;
-const PROCESSORS: usize = 2;
+const GUESTS: u8 = 2;
+const PROCESSORS: u8 = 2;
 
 /// What can be asked for.
 #[derive(clap::Args, Clone, Debug)]
@@ -42,27 +43,27 @@ pub(crate) struct Options {
     /// Test only these kernels; `native` is the one that runs
     #[arg(long, value_name = "KERNEL,…", value_delimiter = ',')]
     only: Vec<String>,
-    /// Keep what the guests boot into, and say how to boot it by hand
+    /// Keep what the guests boot into until the next run, and say how to boot it by hand
     #[arg(long)]
     keep: bool,
-    /// Write the tables to docs/kernels.md
-    #[arg(long)]
+    /// Write the tables, of all kernels and all tests, to docs/kernels.md
+    #[arg(long, conflicts_with_all = ["only", "filter"])]
     write: bool,
     /// Download the kernels' newest packages, also where the cache has one
     #[arg(long)]
     refresh: bool,
     /// The longest that a guest may run
-    #[arg(long, value_name = "SECONDS", default_value_t = LIMIT.as_secs())]
+    #[arg(long, value_name = "SECONDS", default_value_t = LIMIT.as_secs(), value_parser = value_parser!(u64).range(1..=86_400))]
     limit: u64,
     /// The longest that a group of tests may run
-    #[arg(long, value_name = "SECONDS", default_value_t = GROUP_LIMIT.as_secs())]
+    #[arg(long, value_name = "SECONDS", default_value_t = GROUP_LIMIT.as_secs(), value_parser = value_parser!(u64).range(1..=86_400))]
     group_limit: u64,
     /// Guests that run at once
-    #[arg(long, value_name = "COUNT")]
-    guests: Option<usize>,
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u8).range(1..=64))]
+    guests: Option<u8>,
     /// Processors of each guest
-    #[arg(long, value_name = "COUNT", default_value_t = PROCESSORS)]
-    processors: usize,
+    #[arg(long, value_name = "COUNT", default_value_t = PROCESSORS, value_parser = value_parser!(u8).range(1..=64))]
+    processors: u8,
     /// More words for the guests' kernels
     #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
     append: String,
@@ -156,20 +157,39 @@ fn run_all<'a>(
     Ok((runs, names))
 }
 
-/// Makes what all guests boot into.
+/// Makes what all guests boot into, in a folder of this run.
 fn set_up(folder: &Path, job: &Job<'_>, options: &Options) -> Result<Setting> {
+    sweep(folder)?;
+    let work = folder.join(format!("{WORK}{}", std::process::id()));
+    fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
     let setting = Setting {
-        // Two runs in one work tree do not write over each other's.
-        initramfs: folder.join(format!("initramfs.{}", std::process::id())),
+        initramfs: work.join("initramfs"),
         processors: options.processors,
         append: options.append.clone(),
         limit: Duration::from_secs(options.limit),
         folder: folder.to_owned(),
     };
-    let work = tempfile::tempdir_in(folder)
-        .with_context(|| format!("cannot make a folder in {}", folder.display()))?;
-    initramfs::write(&setting.initramfs, work.path(), job)?;
+    initramfs::write(&setting.initramfs, &work, job)?;
     Ok(setting)
+}
+
+/// What the folder of a run begins with; the number of its process follows.
+const WORK: &str = "run-";
+
+/// Removes the folders of runs that were interrupted, or were to be kept; each has a copy of all
+/// programs.
+fn sweep(folder: &Path) -> Result<()> {
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(process) = name.and_then(|name| name.strip_prefix(WORK)) else { continue };
+        if !Path::new("/proc").join(process).exists() {
+            fs::remove_dir_all(&path)
+                .with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn take_down(setting: &Setting, keep: bool, images: &[Image]) -> Result<()> {
@@ -177,20 +197,21 @@ fn take_down(setting: &Setting, keep: bool, images: &[Image]) -> Result<()> {
         for image in images {
             println!("to boot it by hand: {}", guest::by_hand(image, setting)?);
         }
+        println!("the next run removes {}", setting.initramfs.display());
         return Ok(());
     }
-    let file = &setting.initramfs;
-    fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))
+    let Some(work) = setting.initramfs.parent() else { return Ok(()) };
+    fs::remove_dir_all(work).with_context(|| format!("cannot remove {}", work.display()))
 }
 
 /// Each guest has as much to do on two processors as this machine can do on two.
-fn guests_at_once() -> usize {
+fn guests_at_once() -> u8 {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     if processors >= 2 { GUESTS } else { 1 }
 }
 
 /// Boots all, so many at once, and gives what came of them in the order of the kernels.
-fn run_guests(guests: &[(&Kernel, &Image)], setting: &Setting, at_once: usize) -> Result<Vec<Run>> {
+fn run_guests(guests: &[(&Kernel, &Image)], setting: &Setting, at_once: u8) -> Result<Vec<Run>> {
     let queue = Mutex::new(guests.iter().enumerate());
     let next = || queue.lock().ok()?.next();
     let work = || -> Result<Vec<(usize, Run)>> {
@@ -202,7 +223,7 @@ fn run_guests(guests: &[(&Kernel, &Image)], setting: &Setting, at_once: usize) -
         Ok(runs)
     };
     let mut runs = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..at_once.max(1)).map(|_| scope.spawn(work)).collect();
+        let threads: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
         let mut runs = Vec::new();
         for thread in threads {
             let Ok(done) = thread.join() else { bail!("a thread that ran guests has panicked") };

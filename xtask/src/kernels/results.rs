@@ -16,8 +16,12 @@ pub(super) struct Group {
     pub(super) seconds: f64,
     /// All it printed.
     pub(super) output: Vec<String>,
+    /// Tests that the harness takes as passed, and that were not for this kernel.
+    inapplicable: u32,
     /// A test did nothing, because it was not told that it may trace.
     is_idle: bool,
+    /// The harness has come to its end.
+    is_complete: bool,
 }
 
 impl Group {
@@ -28,8 +32,15 @@ impl Group {
 
     /// Takes a line of what it prints.
     pub(super) fn line(&mut self, line: &str) {
-        self.tally = self.tally.plus(Tally::of_line(line).unwrap_or_default());
-        self.is_idle |= line.contains("NOT RUN: ");
+        if let Some(tally) = Tally::of_line(line) {
+            self.tally = self.tally.plus(tally);
+            self.is_complete = true;
+        }
+        // The tests say so themselves; it may stand behind what the harness has begun to print.
+        if let Some((_, reason)) = line.split_once("NOT RUN: ") {
+            self.is_idle |= reason.contains("root");
+            self.inapplicable += u32::from(reason.contains(" need Linux "));
+        }
         // The harness lists those that failed once more at the end, each on a line of its own.
         let name = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----"));
         self.failed.extend(name.map(str::to_owned));
@@ -38,12 +49,13 @@ impl Group {
 
     /// It ended, no test failed, and each did what it is for.
     pub(super) fn is_good(&self) -> bool {
-        self.code == Some(0) && self.tally.failed == 0 && !self.is_idle
+        self.code == Some(0) && self.tally.failed == 0 && self.is_complete && !self.is_idle
     }
 
     /// For sums: a group that failed without a failed test to show for it counts as one.
     pub(super) fn counted(&self) -> Tally {
         let Tally { passed, failed } = self.tally;
+        let passed = passed.saturating_sub(self.inapplicable);
         Tally { passed, failed: if self.is_good() { 0 } else { failed.max(1) } }
     }
 
@@ -55,17 +67,24 @@ impl Group {
             // `timeout` itself, and a shell that saw it kill.
             Some(124 | 137) => Some(format!("it was stopped after {:.0} s", self.seconds)),
             _ if self.is_idle => Some("a test traced nothing".to_owned()),
+            Some(0) if !self.is_complete => Some("it is no test program".to_owned()),
             Some(code) if self.tally.failed == 0 => Some(format!("exit code {code}")),
             Some(_) => None,
         }
     }
 }
 
-/// Passed of all, and the time.
+/// Short enough for a table: `3 ok, 1 FAILED, 2 n/a, 2.3 s`.
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Tally { passed, failed } = self.counted();
-        write!(f, "{passed} passed, {failed} failed, {:.1} s", self.seconds)
+        write!(f, "{passed} ok, ")?;
+        for (count, what) in [(failed, "FAILED"), (self.inapplicable, "n/a")] {
+            if count > 0 {
+                write!(f, "{count} {what}, ")?;
+            }
+        }
+        write!(f, "{:.1} s", self.seconds)
     }
 }
 
@@ -145,6 +164,20 @@ mod tests {
         assert_eq!(group(&[], Some(3)).trouble().as_deref(), Some("exit code 3"));
         let idle = group(&["NOT RUN: a traces real processes and needs root", ok], Some(0));
         assert!(!idle.is_good() && idle.counted().failed == 1);
+        let other = group(&["hello"], Some(0));
+        assert_eq!(other.trouble().as_deref(), Some("it is no test program"));
+    }
+
+    #[test]
+    fn a_test_that_is_not_for_this_kernel_has_not_passed() {
+        let lines = [
+            "test session_links_are_exact ... NOT RUN: session links need Linux (6, 13)",
+            "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured",
+        ];
+        let group = group(&lines, Some(0));
+        assert!(group.is_good());
+        assert_eq!(group.counted(), Tally { passed: 2, failed: 0 });
+        assert_eq!(group.to_string(), "2 ok, 1 n/a, 0.0 s");
     }
 
     #[test]

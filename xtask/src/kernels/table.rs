@@ -32,8 +32,9 @@ pub(super) fn document(runs: &[Run], names: &[&str]) -> String {
         "# Kernels\n\n\
          Made by `cargo xtask kernels --write`; do not edit. The end-to-end tests on other kernels: \
          Debian's for virtual machines, in qemu under software emulation, which is several times \
-         slower than the machine itself; `native` is the machine. A cell has the tests that passed and \
-         failed, and the seconds that the group took. The group `programs` is not among them: it tests \
+         slower than the machine itself; `native` is the machine. A cell has the tests that passed, \
+         that failed, and that are about something this kernel has not (n/a), and the seconds that the \
+         group took. The group `programs` is not among them: it tests \
          memtrace on other people's programs, not on other kernels.\n\n",
     );
     text.push_str(&markdown(&header(runs), &rows(runs, names)));
@@ -64,24 +65,15 @@ fn rows(runs: &[Run], names: &[&str]) -> Vec<Vec<String>> {
     let row = |name: &str, cell: &dyn Fn(&Run) -> String| -> Vec<String> {
         [name.to_owned()].into_iter().chain(runs.iter().map(cell)).collect()
     };
-    let groups = names
-        .iter()
-        .map(|name| row(name, &|run| run.group(name).map_or_else(|| "NOT RUN".to_owned(), cell)));
+    let groups = names.iter().map(|name| {
+        row(name, &|run| run.group(name).map_or_else(|| "NOT RUN".to_owned(), Group::to_string))
+    });
     let release = |run: &Run| run.release.clone().unwrap_or_else(|| "not known".to_owned());
     let whole = |run: &Run| {
         let verdict = if run.is_good(names) { "ok" } else { "FAILED" };
         format!("{verdict} {:.0} s", run.time.as_secs_f64())
     };
     [row("release", &release)].into_iter().chain(groups).chain([row("all", &whole)]).collect()
-}
-
-fn cell(group: &Group) -> String {
-    let Tally { passed, failed } = group.counted();
-    let seconds = group.seconds;
-    match failed {
-        0 => format!("{passed} ok, {seconds:.1} s"),
-        _ => format!("{passed} ok, {failed} FAILED, {seconds:.1} s"),
-    }
 }
 
 fn failure(group: &Group) -> String {

@@ -5,7 +5,7 @@ mod choice;
 mod config;
 mod version;
 
-use crate::command::{read, run, shown};
+use crate::command::{find, read, run, shown};
 use crate::elevate;
 use anyhow::{Context as _, Result, bail};
 use std::fs;
@@ -27,6 +27,13 @@ impl Apt {
     /// # Errors
     /// When the machine has no apt or no archive of Debian, or the archive cannot be reached.
     pub(super) fn new(folder: &Path, suites: &[&'static str]) -> Result<Self> {
+        for program in ["apt-get", "apt-cache", "dpkg-deb"] {
+            if find(program).is_none() {
+                bail!(
+                    "kernels come as Debian's packages, and {program} is missing: install apt and dpkg"
+                );
+            }
+        }
         let targets = ["indextargets", "--format", config::INDEX_FORMAT, "Created-By: Packages"];
         let known = read(elevate::as_user("apt-get")?.args(targets))
             .context("cannot ask apt for this machine's archives")?;
