@@ -5,8 +5,7 @@ use super::initramfs::{Job, group_name};
 use super::list::NATIVE;
 use super::results::{Group, Run};
 use crate::command::{output, root};
-use crate::elevate;
-use crate::test::programs::{PRIVILEGED_VARIABLE, Program};
+use crate::test::programs::{self, Program};
 use anyhow::{Context as _, Result};
 use std::path::Path;
 use std::process::Command;
@@ -60,7 +59,7 @@ fn verdicts(memtrace: &Path) -> Result<Option<serde_json::Value>> {
 
 /// The beginning of a command that root runs and ends: we may not kill what sudo has started.
 fn limited(limit: Duration) -> Result<Command> {
-    let mut command = elevate::as_root(Path::new("timeout"), &[PRIVILEGED_VARIABLE])?;
+    let mut command = programs::as_root(Path::new("timeout"))?;
     command.arg("--signal=KILL").arg(limit.as_secs().to_string());
     Ok(command)
 }

@@ -4,11 +4,21 @@ use crate::command::{root, shown};
 use crate::elevate;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Tells the privileged tests that they may trace.
 pub(crate) const PRIVILEGED_VARIABLE: (&str, &str) = ("MEMTRACE_PRIVILEGED", "1");
+
+/// How much longer than usual those tests wait, where the user says so.
+pub(crate) const PATIENCE_VARIABLE: &str = "MEMTRACE_TEST_PATIENCE";
+
+/// A command that runs as root and may trace. What the user says of the tests' patience is passed on,
+/// as sudo would drop it.
+pub(crate) fn as_root(program: &Path) -> Result<Command> {
+    let patience = std::env::var(PATIENCE_VARIABLE).unwrap_or_else(|_| "1".to_owned());
+    elevate::as_root(program, &[PRIVILEGED_VARIABLE, (PATIENCE_VARIABLE, &patience)])
+}
 
 /// A program that cargo built.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The stages of `cargo xtask test`.
 
-use super::programs::{self, PRIVILEGED_VARIABLE};
+use super::programs;
 use super::tally::{self, Tally};
 use crate::command::{root, run, target};
 use crate::{elevate, fixtures, kernels, tidy};
@@ -118,7 +118,7 @@ fn documentation_tests(filter: Option<&str>) -> Result<Tally> {
 fn privileged_tests(filter: Option<&str>) -> Result<Tally> {
     let mut tally = Tally::default();
     for program in programs::build_privileged()?.tests {
-        let mut command = elevate::as_root(&program.file, &[PRIVILEGED_VARIABLE])?;
+        let mut command = programs::as_root(&program.file)?;
         command.current_dir(root().join("memtrace")).arg("--test-threads=1").args(filter);
         tally = tally.plus(tally::run(&mut command)?);
     }

@@ -4,7 +4,7 @@ mod tree;
 
 use crate::command::{find, output, read, root, target};
 use crate::fixtures;
-use crate::test::programs::{PRIVILEGED_VARIABLE, Privileged, Program};
+use crate::test::programs::{PATIENCE_VARIABLE, PRIVILEGED_VARIABLE, Privileged, Program};
 use anyhow::{Context as _, Result, bail};
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -21,7 +21,7 @@ const TOOLS: [&str; 10] =
     ["cat", "dash", "env", "ls", "setpriv", "sh", "sleep", "timeout", "true", "unshare"];
 
 /// How much slower a guest is than this machine, for the tests' patience.
-const PATIENCE: (&str, &str) = ("MEMTRACE_TEST_PATIENCE", "5");
+const PATIENCE: (&str, &str) = (PATIENCE_VARIABLE, "5");
 
 /// What the guests are to do.
 #[derive(Debug)]
