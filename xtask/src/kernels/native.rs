@@ -60,6 +60,7 @@ fn verdicts(memtrace: &Path) -> Result<Option<serde_json::Value>> {
 /// The beginning of a command that root runs and ends: we may not kill what sudo has started.
 fn limited(limit: Duration) -> Result<Command> {
     let mut command = programs::as_root(Path::new("timeout"))?;
-    command.arg("--signal=KILL").arg(limit.as_secs().to_string());
+    // In the foreground, so that Ctrl-C reaches the tests, too.
+    command.args(["--foreground", "--signal=KILL"]).arg(limit.as_secs().to_string());
     Ok(command)
 }
