@@ -9,7 +9,7 @@ use crate::command::{find, shown};
 use crate::elevate;
 use anyhow::{Context as _, Result, bail};
 use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
+use std::io::{LineWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -76,7 +76,8 @@ fn run(kernel: &str, qemu: Command, setting: &Setting) -> Result<Run> {
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let path = folder.join("console.log");
     let log = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    let mut log = BufWriter::new(log);
+    // Line by line, so that it can be watched.
+    let mut log = LineWriter::new(log);
     let mut console = Console::default();
     let begin = Instant::now();
     let status = follow(qemu, setting.limit, |line| {
