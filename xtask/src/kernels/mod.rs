@@ -72,8 +72,8 @@ pub(crate) struct Options {
     filter: Option<String>,
 }
 
-const LIMIT: Duration = Duration::from_secs(900);
-const GROUP_LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(1500);
+const GROUP_LIMIT: Duration = Duration::from_secs(420);
 
 impl Options {
     /// As `cargo xtask test` wants it.
