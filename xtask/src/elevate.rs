@@ -75,6 +75,11 @@ pub(crate) fn as_root(program: &Path, variables: &[(&str, &str)]) -> Result<Comm
 
 /// Gives `target/` to the person who builds, where root may have written into it.
 pub(crate) fn give_back_target() -> Result<()> {
+    give_back(&target())
+}
+
+/// Gives a folder and all in it to the person who builds.
+pub(crate) fn give_back(folder: &Path) -> Result<()> {
     let owner = match caller()? {
         Some(account) => (account.uid, account.gid),
         None if is_root() => return Ok(()),
@@ -83,12 +88,30 @@ pub(crate) fn give_back_target() -> Result<()> {
             (us.uid(), us.gid())
         }
     };
-    let folder = target();
     if !folder.exists() {
         return Ok(());
     }
     let mut chown = as_root(Path::new("chown"), &[])?;
     run(chown.arg("-hR").arg(format!("{}:{}", owner.0, owner.1)).arg(folder))
+}
+
+/// Makes a folder of the person who builds.
+pub(crate) fn make_folder(folder: &Path) -> Result<()> {
+    run(as_user("mkdir")?.arg("-p").arg("--").arg(folder))
+}
+
+/// Where programs of the person who builds keep what they can make again.
+pub(crate) fn cache_home() -> Result<PathBuf> {
+    if let Some(account) = caller()? {
+        // A folder in the environment may be root's.
+        return Ok(account.home.join(".cache"));
+    }
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    folder("XDG_CACHE_HOME")
+        // As the XDG base directory specification wants it.
+        .filter(|folder| folder.is_absolute())
+        .or_else(|| Some(folder("HOME")?.join(".cache")))
+        .context("there is neither XDG_CACHE_HOME nor HOME to keep a cache in")
 }
 
 /// The user who called us through sudo, if so.

@@ -5,6 +5,7 @@ mod command;
 mod demo;
 mod elevate;
 mod fixtures;
+mod kernels;
 mod run;
 mod setup;
 mod test;
@@ -42,9 +43,19 @@ enum Chore {
         /// Leave out the tests that trace processes, which need root
         #[arg(long)]
         unprivileged: bool,
-        /// Run only the tests whose names contain this, and no other check
+        /// Leave out the tests on other kernels
+        #[arg(long)]
+        no_kernels: bool,
+        /// Run only the tests whose names contain this, on this machine's kernel, and no other check
         #[arg(last = true)]
         filter: Option<String>,
+    },
+    /// Run the tests that trace processes on other kernels, in qemu, and print a table
+    Kernels {
+        #[command(flatten)]
+        install: Install,
+        #[command(flatten)]
+        options: kernels::Options,
     },
     /// Measure what tracing costs
     Bench {
@@ -98,12 +109,16 @@ fn perform(chore: Chore) -> anyhow::Result<ExitCode> {
         }
         Chore::Demo(install) => return demo::demo(install.no_install),
         Chore::Run { install, arguments } => return run::run(install.no_install, &arguments),
-        Chore::Test { install, unprivileged, filter } => {
+        Chore::Test { install, unprivileged, no_kernels, filter } => {
             return test::test(&test::Options {
                 no_install: install.no_install,
                 unprivileged,
+                no_kernels,
                 filter,
             });
+        }
+        Chore::Kernels { install, options } => {
+            return kernels::kernels(install.no_install, &options);
         }
         Chore::Bench { what: Bench::Overhead { install, options } } => {
             bench::overhead(install.no_install, options)?;

@@ -4,7 +4,7 @@
 //! nightly with `rust-src` is as good as a distribution's compiler with its sources.
 
 use crate::command::{find, read, run, succeeds};
-use crate::elevate;
+use crate::{elevate, kernels};
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::process::Command;
@@ -21,6 +21,8 @@ pub(crate) enum Purpose {
     Build,
     /// Running the tests, too: stock programs to trace, an outside judge of our C programs.
     Test,
+    /// Running them on other kernels.
+    Kernels,
 }
 
 /// What the machine has. Each field: there, and usable.
@@ -31,6 +33,7 @@ struct Found {
     linker: bool,
     c_compiler: bool,
     test_programs: bool,
+    guests: bool,
 }
 
 /// What has to be done.
@@ -89,7 +92,8 @@ fn look(purpose: Purpose) -> Result<Found> {
         compiler: has_nightly_sources()? || has_system_sources(),
         linker: has_linker()?,
         c_compiler: find("cc").is_some() && find("gcc").is_some() && has_c_headers(),
-        test_programs: purpose == Purpose::Build
+        guests: purpose != Purpose::Kernels || kernels::can_boot(),
+        test_programs: purpose != Purpose::Test
             || TEST_PROGRAMS.iter().all(|(program, _)| find(program).is_some()),
     })
 }
@@ -102,6 +106,9 @@ const TEST_PROGRAMS: [(&str, &str); 5] = [
     ("perl", "perl"),
     ("valgrind", "valgrind"),
 ];
+
+/// What other kernels are booted with: the machine, and the programs in it.
+const GUEST_PACKAGES: [&str; 2] = ["qemu-system-x86", "busybox-static"];
 
 fn missing(purpose: Purpose, found: Found) -> Missing {
     let mut packages = Vec::new();
@@ -117,6 +124,9 @@ fn missing(purpose: Purpose, found: Found) -> Missing {
     }
     if purpose == Purpose::Test && !found.test_programs {
         packages.extend(TEST_PROGRAMS.map(|(_, package)| package));
+    }
+    if purpose == Purpose::Kernels && !found.guests {
+        packages.extend(GUEST_PACKAGES);
     }
     packages.retain(|package| !is_installed(package));
     Missing { packages, linker: !found.linker }
@@ -194,6 +204,9 @@ fn by_hand(purpose: Purpose, found: Found) -> String {
         let programs = TEST_PROGRAMS.map(|(program, _)| program);
         lines.push(format!("  for the tests: {}", programs.join(", ")));
     }
+    if purpose == Purpose::Kernels && !found.guests {
+        lines.push("  for other kernels: qemu for x86-64, and a busybox linked statically".into());
+    }
     lines.join("\n")
 }
 
@@ -244,8 +257,14 @@ fn linker_arguments() -> [String; 8] {
 mod tests {
     use super::{Found, Missing, Purpose, by_hand, linker_arguments, listed, missing};
 
-    const ALL: Found =
-        Found { apt: true, compiler: true, linker: true, c_compiler: true, test_programs: true };
+    const ALL: Found = Found {
+        apt: true,
+        compiler: true,
+        linker: true,
+        c_compiler: true,
+        test_programs: true,
+        guests: true,
+    };
 
     #[test]
     fn nothing_is_missing_where_all_is_there() {
@@ -258,6 +277,15 @@ mod tests {
         let found = Found { linker: false, ..ALL };
         assert!(missing(Purpose::Build, found).linker);
         assert!(!missing(Purpose::Build, Found { compiler: false, ..ALL }).linker);
+    }
+
+    #[test]
+    fn other_kernels_need_a_machine_to_run_in() {
+        assert!(missing(Purpose::Kernels, ALL).is_empty());
+        let without = Found { guests: false, ..ALL };
+        assert!(missing(Purpose::Test, without).is_empty());
+        let text = by_hand(Purpose::Kernels, without);
+        assert!(text.contains("qemu") && text.contains("busybox"), "{text}");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! `cargo xtask test`: sets the machine up and checks everything, stage by stage.
 
+pub(crate) mod programs;
 mod stages;
 mod summary;
-mod tally;
+pub(crate) mod tally;
 
 use crate::{elevate, setup};
 use anyhow::Result;
-use stages::Stage;
+use stages::{Needs, Stage};
 use std::process::ExitCode;
 use std::time::Instant;
 use summary::{Line, Summary, Verdict};
@@ -15,12 +16,16 @@ use summary::{Line, Summary, Verdict};
 pub(crate) struct Options {
     pub(crate) no_install: bool,
     pub(crate) unprivileged: bool,
+    pub(crate) no_kernels: bool,
     pub(crate) filter: Option<String>,
 }
 
 /// Runs all stages, also after one that fails, prints the summary, and says whether all is well.
 pub(crate) fn test(options: &Options) -> Result<ExitCode> {
     setup::ensure(setup::Purpose::Test, options.no_install)?;
+    if !options.no_kernels && options.filter.is_none() {
+        setup::ensure(setup::Purpose::Kernels, options.no_install)?;
+    }
     let mut summary = Summary::default();
     for stage in stages::all(options.filter.as_deref()) {
         summary.add(perform(&stage, options));
@@ -30,8 +35,8 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
 }
 
 fn perform(stage: &Stage, options: &Options) -> Line {
-    if stage.needs_root && (options.unprivileged || !elevate::can_be_root()) {
-        return Line::new(stage.name, without_root(stage.name, options.unprivileged));
+    if let Some(verdict) = left_out(stage, options) {
+        return Line::new(stage.name, verdict);
     }
     println!("\n── {} ──", stage.name);
     let begin = Instant::now();
@@ -46,13 +51,16 @@ fn perform(stage: &Stage, options: &Options) -> Line {
 }
 
 /// Says loudly what is not done. Unless that was asked for, it is a failure.
-fn without_root(name: &str, asked_for: bool) -> Verdict {
-    println!("\n── {name} ──");
-    if asked_for {
-        println!("!! NOT RUN: {name}, because --unprivileged was given.");
-        return Verdict::NotRun;
-    }
-    println!("!! NOT RUN: {name}: we are not root, and there is no sudo to ask.");
-    println!("!! Run `cargo xtask test` as root, or give --unprivileged to do without them.");
-    Verdict::Broken
+fn left_out(stage: &Stage, options: &Options) -> Option<Verdict> {
+    let (because, verdict) = match stage.needs {
+        Needs::Root if options.unprivileged => ("--unprivileged was given", Verdict::NotRun),
+        Needs::Root if !elevate::can_be_root() => (NO_ROOT, Verdict::Broken),
+        Needs::Guests if options.no_kernels => ("--no-kernels was given", Verdict::NotRun),
+        Needs::Nothing | Needs::Root | Needs::Guests => return None,
+    };
+    println!("\n── {0} ──\n!! NOT RUN: {0}, because {because}.", stage.name);
+    Some(verdict)
 }
+
+const NO_ROOT: &str = "we are not root, and there is no sudo to ask.\n\
+    !! Run `cargo xtask test` as root, or give --unprivileged to do without them";

@@ -6,23 +6,23 @@ use std::process::{Command, Stdio};
 
 /// Tests that passed and failed; a stage that is no test program counts as one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) passed: u32,
-    pub(super) failed: u32,
+pub(crate) struct Tally {
+    pub(crate) passed: u32,
+    pub(crate) failed: u32,
 }
 
 impl Tally {
     /// One check that went well.
-    pub(super) const ONE: Self = Self { passed: 1, failed: 0 };
+    pub(crate) const ONE: Self = Self { passed: 1, failed: 0 };
 
     /// Both together.
-    pub(super) fn plus(self, other: Self) -> Self {
+    pub(crate) fn plus(self, other: Self) -> Self {
         Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
     }
 
     /// Reads a line such as `test result: ok. 5 passed; 1 failed; 0 ignored; …`. An ignored test
     /// counts as failed: it asserts nothing.
-    fn of_line(line: &str) -> Option<Self> {
+    pub(crate) fn of_line(line: &str) -> Option<Self> {
         let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
         let count = |what: &str| {
             let entry = counts.split(';').find_map(|entry| entry.trim().strip_suffix(what))?;
@@ -36,7 +36,7 @@ impl Tally {
 ///
 /// # Errors
 /// When it fails without a failed test to show for it: it did not compile, or it crashed.
-pub(super) fn run(command: &mut Command) -> Result<Tally> {
+pub(crate) fn run(command: &mut Command) -> Result<Tally> {
     let name = crate::command::shown(command);
     let mut child =
         command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot run {name}"))?;

@@ -1,0 +1,258 @@
+//! `cargo xtask kernels`: the privileged tests on other kernels, in qemu.
+
+mod cache;
+mod console;
+mod follow;
+mod guest;
+mod initramfs;
+mod list;
+mod native;
+mod packages;
+mod results;
+mod table;
+mod verifier;
+
+use crate::command::{root, target};
+use crate::test::programs::{self, Privileged, Program};
+use crate::test::tally::Tally;
+use crate::{elevate, setup};
+use anyhow::{Context as _, Result, bail};
+use cache::Image;
+use clap::value_parser;
+use guest::Setting;
+use initramfs::Job;
+use list::{Kernel, Selection};
+use results::Run;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// This group traces other people's programs, which are not in the guests: it is about those
+/// programs, not about kernels.
+const NOT_ABOUT_KERNELS: &str = "live_programs";
+
+/// How many guests run at once where there are processors for them, and with how many each.
+const GUESTS: u8 = 2;
+const PROCESSORS: u8 = 2;
+
+/// What can be asked for.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// Test only these kernels; `native` is the one that runs
+    #[arg(long, value_name = "KERNEL,…", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Keep what the guests boot into until the next run, and say how to boot it by hand
+    #[arg(long)]
+    keep: bool,
+    /// Write the tables, of all kernels and all tests, to docs/kernels.md
+    #[arg(long, conflicts_with_all = ["only", "filter"])]
+    write: bool,
+    /// Download the kernels' newest packages, also where the cache has one
+    #[arg(long)]
+    refresh: bool,
+    /// The longest that a guest may run
+    #[arg(long, value_name = "SECONDS", default_value_t = LIMIT.as_secs(), value_parser = value_parser!(u64).range(1..=86_400))]
+    limit: u64,
+    /// The longest that a group of tests may run
+    #[arg(long, value_name = "SECONDS", default_value_t = GROUP_LIMIT.as_secs(), value_parser = value_parser!(u64).range(1..=86_400))]
+    group_limit: u64,
+    /// Guests that run at once
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u8).range(1..=64))]
+    guests: Option<u8>,
+    /// Processors of each guest
+    #[arg(long, value_name = "COUNT", default_value_t = PROCESSORS, value_parser = value_parser!(u8).range(1..=64))]
+    processors: u8,
+    /// More words for the guests' kernels
+    #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
+    append: String,
+    /// Run only the tests whose names contain this
+    #[arg(last = true)]
+    filter: Option<String>,
+}
+
+const LIMIT: Duration = Duration::from_secs(1500);
+const GROUP_LIMIT: Duration = Duration::from_secs(420);
+
+impl Options {
+    /// As `cargo xtask test` wants it.
+    fn of_tests() -> Self {
+        Self {
+            only: Vec::new(),
+            keep: false,
+            write: false,
+            refresh: false,
+            limit: LIMIT.as_secs(),
+            group_limit: GROUP_LIMIT.as_secs(),
+            guests: None,
+            processors: PROCESSORS,
+            append: String::new(),
+            filter: None,
+        }
+    }
+}
+
+/// Runs the tests on the kernels that were asked for, and prints a table.
+pub(crate) fn kernels(no_install: bool, options: &Options) -> Result<ExitCode> {
+    let selection = Selection::of(&options.only)?;
+    setup::ensure(purpose(&selection), no_install)?;
+    let built = programs::build_privileged()?;
+    let (runs, names) = run_all(&selection, &built, options)?;
+    print!("\n{}", table::terminal(&runs, &names));
+    if options.write {
+        let path = root().join("docs/kernels.md");
+        fs::write(&path, table::document(&runs, &names))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        println!("written to {}", path.display());
+    }
+    let is_good = runs.iter().all(|run| run.is_good(&names));
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether this machine has what a guest needs.
+pub(crate) fn can_boot() -> bool {
+    guest::require_qemu().is_ok() && initramfs::busybox().is_ok()
+}
+
+fn purpose(selection: &Selection) -> setup::Purpose {
+    if selection.kernels.is_empty() { setup::Purpose::Build } else { setup::Purpose::Kernels }
+}
+
+/// The stage of `cargo xtask test`: on this machine's kernel the tests have run already.
+pub(crate) fn stage() -> Result<Tally> {
+    let built = programs::build_privileged()?;
+    let (runs, names) = run_all(&Selection::long_term()?, &built, &Options::of_tests())?;
+    print!("\n{}", table::terminal(&runs, &names));
+    Ok(table::counted(&runs, &names))
+}
+
+/// Runs everything; gives the results, and the groups' names.
+fn run_all<'a>(
+    selection: &Selection,
+    built: &'a Privileged,
+    options: &Options,
+) -> Result<(Vec<Run>, Vec<&'a str>)> {
+    let groups: Vec<&Program> =
+        built.tests.iter().filter(|program| program.name != NOT_ABOUT_KERNELS).collect();
+    let names = groups.iter().map(|program| initramfs::group_name(program)).collect();
+    let limit = Duration::from_secs(options.group_limit);
+    let job = Job { groups: &groups, built, filter: options.filter.as_deref(), limit };
+    let folder = target().join("kernels");
+    elevate::make_folder(&folder)?;
+    // What may fail for want of a package fails before anything is run.
+    let images = cache::images(&selection.kernels, options.refresh)?;
+    let mut runs = Vec::new();
+    if selection.native {
+        runs.push(native::run(&job)?);
+    }
+    if !images.is_empty() {
+        let setting = set_up(&folder, &job, options)?;
+        let guests: Vec<_> = selection.kernels.iter().copied().zip(&images).collect();
+        runs.extend(run_guests(&guests, &setting, options.guests.unwrap_or_else(guests_at_once))?);
+        take_down(&setting, options.keep, &images)?;
+    }
+    keep_output(&folder, &runs)?;
+    elevate::give_back_target()?;
+    Ok((runs, names))
+}
+
+/// Makes what all guests boot into, in a folder of this run.
+fn set_up(folder: &Path, job: &Job<'_>, options: &Options) -> Result<Setting> {
+    sweep(folder)?;
+    let work = folder.join(format!("{WORK}{}", std::process::id()));
+    fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
+    let setting = Setting {
+        initramfs: work.join("initramfs"),
+        processors: options.processors,
+        append: options.append.clone(),
+        limit: Duration::from_secs(options.limit),
+        folder: folder.to_owned(),
+    };
+    initramfs::write(&setting.initramfs, &work, job)?;
+    Ok(setting)
+}
+
+/// What the folder of a run begins with; the number of its process follows.
+const WORK: &str = "run-";
+
+/// Removes the folders of runs that were interrupted, or were to be kept; each has a copy of all
+/// programs.
+fn sweep(folder: &Path) -> Result<()> {
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(process) = name.and_then(|name| name.strip_prefix(WORK)) else { continue };
+        if !Path::new("/proc").join(process).exists() {
+            fs::remove_dir_all(&path)
+                .with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn take_down(setting: &Setting, keep: bool, images: &[Image]) -> Result<()> {
+    if keep {
+        for image in images {
+            println!("to boot it by hand: {}", guest::by_hand(image, setting)?);
+        }
+        println!("the next run removes {}", setting.initramfs.display());
+        return Ok(());
+    }
+    let Some(work) = setting.initramfs.parent() else { return Ok(()) };
+    fs::remove_dir_all(work).with_context(|| format!("cannot remove {}", work.display()))
+}
+
+/// Each guest has as much to do on two processors as this machine can do on two.
+fn guests_at_once() -> u8 {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if processors >= 2 { GUESTS } else { 1 }
+}
+
+/// Boots all, so many at once, and gives what came of them in the order of the kernels.
+fn run_guests(guests: &[(&Kernel, &Image)], setting: &Setting, at_once: u8) -> Result<Vec<Run>> {
+    let queue = Mutex::new(guests.iter().enumerate());
+    let next = || queue.lock().ok()?.next();
+    let work = || -> Result<Vec<(usize, Run)>> {
+        let mut runs = Vec::new();
+        while let Some((index, (kernel, image))) = next() {
+            println!("kernel {}: booting {}", kernel.name, image.package);
+            runs.push((index, guest::boot(kernel.name, image, setting)?));
+        }
+        Ok(runs)
+    };
+    let mut runs = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+        let mut runs = Vec::new();
+        for thread in threads {
+            let Ok(done) = thread.join() else { bail!("a thread that ran guests has panicked") };
+            runs.extend(done?);
+        }
+        Ok(runs)
+    })?;
+    runs.sort_by_key(|(index, _)| *index);
+    Ok(runs.into_iter().map(|(_, run)| run).collect())
+}
+
+/// Keeps what each group printed, and says where that of those is that failed.
+fn keep_output(folder: &Path, runs: &[Run]) -> Result<()> {
+    for run in runs {
+        let folder = folder.join(&run.kernel);
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        for group in &run.groups {
+            let file = folder.join(format!("{}.log", group.name));
+            fs::write(&file, group.output.join("\n") + "\n")
+                .with_context(|| format!("cannot write {}", file.display()))?;
+            if !group.is_good() {
+                println!(
+                    "kernel {}: {}: what it printed: {}",
+                    run.kernel,
+                    group.name,
+                    file.display()
+                );
+            }
+        }
+    }
+    Ok(())
+}
