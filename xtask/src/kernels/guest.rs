@@ -21,7 +21,8 @@ const MEMORY: &str = "2048";
 
 /// The kernel's command line: all it says goes to the console, with the time; it ends the guest when
 /// it finds a fault of its own. Its defences against speculation are of no use under emulation.
-const COMMAND_LINE: &str = "console=ttyS0 printk.time=1 panic=-1 oops=panic mitigations=off";
+const COMMAND_LINE: &str =
+    "console=ttyS0 printk.time=1 panic=-1 oops=panic softlockup_panic=1 mitigations=off";
 
 /// What all guests have in common.
 #[derive(Debug)]

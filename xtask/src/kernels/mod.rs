@@ -106,7 +106,9 @@ pub(crate) fn kernels(no_install: bool, options: &Options) -> Result<ExitCode> {
             .with_context(|| format!("cannot write {}", path.display()))?;
         println!("written to {}", path.display());
     }
-    let is_good = runs.iter().all(|run| run.is_good(&names));
+    // A filter that matches nothing has shown nothing.
+    let is_good =
+        runs.iter().all(|run| run.is_good(&names)) && table::counted(&runs, &names).passed > 0;
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
