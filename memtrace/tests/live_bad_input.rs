@@ -83,7 +83,7 @@ fn processes_that_end_meanwhile() {
     if !may_trace() {
         return;
     }
-    const LIVES: u32 = 50;
+    const LIVES: u32 = 16;
     let longest = time_to_attach() * 3 / 2;
     let mut refused = 0;
     for index in 0..LIVES {
