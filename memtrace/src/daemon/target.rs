@@ -7,11 +7,12 @@ use crate::model::event::What;
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::process::Usage;
 use crate::probe::allocator::{FoundAllocator, MappedFile, PlannedFunction, find};
+use crate::probe::live::LiveError;
 use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::live::link::Point;
 use crate::probe::live::seccomp::return_probes_are_safe;
 use crate::probe::runtime::{Runtime, detect};
-use crate::procfs::{ModuleTable, Process, heap_segment};
+use crate::procfs::{ModuleTable, Process, ProcfsError, heap_segment};
 use memtrace_common::config::LinkKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -363,7 +364,8 @@ impl Target {
         let points: Vec<Point> = allocator.functions.iter().map(point).collect();
         let filter = (!unfiltered).then_some(self.process.pid());
         if filter.is_some() || for_all.insert(key(&allocator.file)) {
-            kernel.attach(&allocator.file.open_path, &points, filter)?;
+            let attached = kernel.attach(&allocator.file.open_path, &points, filter);
+            attached.map_err(|error| self.ended_meanwhile(error))?;
         }
         for skipped in &allocator.skipped {
             tracing::debug!(
@@ -377,6 +379,16 @@ impl Target {
         self.troubles.extend(operators.map(|operators| operators.reason.clone()));
         self.allocators.push(allocator);
         Ok(())
+    }
+
+    /// The kernel does not find a process that has ended since we looked.
+    fn ended_meanwhile(&self, error: LiveError) -> DaemonError {
+        match error {
+            LiveError::Link { source, .. } if source.raw_os_error() == Some(libc::ESRCH) => {
+                ProcfsError::Ended(self.process.pid()).into()
+            }
+            other => other.into(),
+        }
     }
 
     fn describe(&self) -> String {
