@@ -64,11 +64,20 @@ fn verdict(object: &Relocated, name: &str, program_type: u32) -> Verdict {
         Ok((Ok(_program), log)) => {
             Outcome::Verified(Effort { time: began.elapsed(), ..effort(&log) })
         }
-        Ok((Err(error), log)) => Outcome::Refused(format!("{error}: {}", objection(&log))),
+        Ok((Err(error), log)) => refused(&error, objection(&log)),
         Err(LiveError::Btf(what)) => Outcome::Absent(what),
         Err(error) => Outcome::Refused(error.to_string()),
     };
     Verdict { program: name.to_owned(), kind, outcome }
+}
+
+/// A function of the kernel that it does not lend to programs of this kind is not there for them:
+/// 6.12 has the functions of sessions, but only for kprobes.
+fn refused(error: &std::io::Error, objection: &str) -> Outcome {
+    if objection.starts_with("calling kernel function ") && objection.ends_with(" is not allowed") {
+        return Outcome::Absent(objection.to_owned());
+    }
+    Outcome::Refused(format!("{error}: {objection}"))
 }
 
 /// Reads `stack depth 200+8` and `processed 4711 insns (limit …`.
@@ -93,7 +102,7 @@ fn objection(log: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{effort, objection};
+    use super::{Outcome, effort, objection, refused};
 
     #[test]
     fn sums_are_read() {
@@ -102,6 +111,14 @@ mod tests {
         let effort = effort(log);
         assert_eq!((effort.instructions, effort.stack_bytes), (4711, 208));
         assert_eq!(super::effort(""), super::Effort::default());
+    }
+
+    #[test]
+    fn a_function_that_is_not_lent_is_absent() {
+        let error = || std::io::Error::from_raw_os_error(13);
+        let absent = refused(&error(), "calling kernel function bpf_x is not allowed");
+        assert_eq!(absent, Outcome::Absent("calling kernel function bpf_x is not allowed".into()));
+        assert!(matches!(refused(&error(), "R1 invalid mem access"), Outcome::Refused(_)));
     }
 
     #[test]
