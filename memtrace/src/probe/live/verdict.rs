@@ -80,11 +80,12 @@ fn refused(error: &std::io::Error, objection: &str) -> Outcome {
     Outcome::Refused(format!("{error}: {objection}"))
 }
 
-/// Reads `stack depth 200+8` and `processed 4711 insns (limit …`.
+/// Reads `stack depth 200+8`, behind which Linux 7.2 says more, and `processed 4711 insns (limit …`.
 fn effort(log: &str) -> Effort {
     let behind = |start| log.lines().find_map(|line| line.strip_prefix(start));
     let stack = behind("stack depth ").map_or(0, |depths| {
-        depths.split('+').filter_map(|depth| depth.trim().parse::<u64>().ok()).sum()
+        let number = |depth: &str| depth.split(' ').next()?.parse::<u64>().ok();
+        depths.split('+').filter_map(number).sum()
     });
     let instructions = behind("processed ")
         .and_then(|rest| rest.split(' ').next()?.parse().ok())
@@ -110,6 +111,7 @@ mod tests {
                    1000000) max_states_per_insn 4 total_states 9 peak_states 9 mark_read 3\n";
         let effort = effort(log);
         assert_eq!((effort.instructions, effort.stack_bytes), (4711, 208));
+        assert_eq!(super::effort("stack depth 80+8 max 88\n").stack_bytes, 88);
         assert_eq!(super::effort(""), super::Effort::default());
     }
 
