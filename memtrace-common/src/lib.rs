@@ -1,8 +1,9 @@
 //! Floor 0: what the eBPF programs and the daemon agree on. `core` only, no allocation, no I/O.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 
 pub mod config;
 pub mod function;
 pub mod limits;
 pub mod site;
+pub mod unwind;
 pub mod wire;
