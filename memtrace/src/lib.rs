@@ -1,8 +1,8 @@
 //! memtrace: tells where memory goes in programs that already run, without touching them.
 //!
 //! The modules are floors; a floor imports only lower ones (`cargo xtask tidy` checks it):
-//! [`model`] → [`engine`] → adapters ([`source`], [`probe`], [`procfs`], [`symbolize`]) →
-//! [`report`] → `daemon` → [`cli`]. `ARCHITECTURE.md` has the map.
+//! [`model`] → [`engine`] → adapters ([`source`], [`probe`], [`procfs`], [`unwind`],
+//! [`symbolize`]) → [`report`] → `daemon` → [`cli`]. `ARCHITECTURE.md` has the map.
 
 pub mod cli;
 #[cfg(feature = "live")]
@@ -14,3 +14,4 @@ pub mod procfs;
 pub mod report;
 pub mod source;
 pub mod symbolize;
+pub mod unwind;
