@@ -99,7 +99,8 @@ fn look(purpose: Purpose) -> Result<Found> {
 }
 
 /// Programs that the tests need, and their packages.
-const TEST_PROGRAMS: [(&str, &str); 5] = [
+const TEST_PROGRAMS: [(&str, &str); 6] = [
+    ("gdb", "gdb"),
     ("sqlite3", "sqlite3"),
     ("redis-server", "redis-server"),
     ("python3", "python3"),
