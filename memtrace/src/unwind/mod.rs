@@ -6,6 +6,7 @@
 //! marked, both are counted. Files are the traced process's and may be hostile: sizes are bounded,
 //! work is linear in them, and what is damaged is an error or a gap, never a panic.
 
+pub mod cache;
 mod collect;
 mod elf;
 mod error;
