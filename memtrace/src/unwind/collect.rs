@@ -13,11 +13,11 @@ use memtrace_common::unwind::Rule;
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Most rows that one file may have; some ten times what the largest libraries have.
-const MAX_ROWS: usize = 16 << 20;
+/// Most rows that one file may have; LLVM's library has 1.2 million.
+const MAX_ROWS: usize = 8 << 20;
 /// Longest entry that many functions can share, bytes; real ones have some 30. Its instructions are
 /// evaluated anew for each of the functions.
-const MAX_SHARED: u32 = 1024;
+const MAX_SHARED: u32 = 128;
 /// Shared entries that are kept parsed; real files have a dozen.
 const MAX_KEPT: usize = 1024;
 

@@ -13,8 +13,9 @@ type Header = FileHeader64<LittleEndian>;
 type Program = ProgramHeader64<LittleEndian>;
 type Section = SectionHeader64<LittleEndian>;
 
-/// Largest unwind information that is looked at, bytes; a browser's is 30 MB.
-pub(super) const MAX_EH_FRAME: u64 = 128 << 20;
+/// Largest unwind information that is looked at, bytes; rustc's, the largest that we met, has
+/// 10 MB. The worst that can be written into so many bytes takes some seconds.
+pub(super) const MAX_EH_FRAME: u64 = 64 << 20;
 /// Text must end here, bytes into the file. The code model of nearly all programs ends at 2 GiB.
 pub(super) const MAX_TEXT_END: u64 = 1 << 32;
 /// Sections that are looked at; linked files have some forty.

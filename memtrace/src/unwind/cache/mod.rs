@@ -73,7 +73,7 @@ pub struct TableCache {
 
 impl TableCache {
     /// Bytes that all entries may take unless somebody says otherwise. The tables of a whole
-    /// distribution take some 100 MB.
+    /// distribution take some 80 MB.
     pub const DEFAULT_LIMIT: u64 = 256 << 20;
 
     /// Uses `folder`, which is made if need be, for at most `limit` bytes of tables.
