@@ -54,7 +54,7 @@ fn exact(link: &str) {
 fn refused(link: &str) {
     let mut program = Program::start("two_sizes", &[]);
     let run = memtrace(&["--pid", &program.pid().to_string(), "--link", link]);
-    let said = String::from_utf8(run.stderr).unwrap();
+    let said = String::from_utf8_lossy(&run.stderr);
     assert_eq!(run.status.code(), Some(1), "{said}");
     let start = format!("memtrace: error: no kind of uprobe link works on this kernel: {link}: ");
     assert!(said.starts_with(&start), "{said}");
@@ -134,20 +134,22 @@ fn the_verifier_accepts_every_program() {
 }
 
 fn memtrace(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_memtrace")).args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_memtrace")).args(arguments).output().expect("it starts")
 }
 
 /// What doctor finds.
 fn doctor() -> Value {
     let run = memtrace(&["doctor", "--programs", "--format", "json"]);
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    serde_json::from_slice(&run.stdout).unwrap()
+    serde_json::from_slice(&run.stdout).expect("JSON")
 }
 
 /// What it says on the line called `name`.
 fn finding<'a>(findings: &'a Value, name: &str) -> &'a str {
-    let sections = findings["sections"].as_array().unwrap();
-    let mut lines = sections.iter().flat_map(|section| section["lines"].as_array().unwrap());
+    let sections = findings["sections"].as_array().expect("sections and lines");
+    let mut lines = sections
+        .iter()
+        .flat_map(|section| section["lines"].as_array().expect("sections and lines"));
     let line = lines.find(|line| line["name"] == name);
-    line.unwrap_or_else(|| panic!("no line {name}: {findings}"))["detail"].as_str().unwrap()
+    line.unwrap_or_else(|| panic!("no line {name}: {findings}"))["detail"].as_str().expect("a text")
 }

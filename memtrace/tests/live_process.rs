@@ -150,7 +150,7 @@ fn perf_links_say_that_they_go_blind_with_the_first_thread() {
 }
 
 fn goes_blind(options: &[&str]) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let mut program = Program::start_with_libc("leader_exit", &[], folder.path());
     let tracer = Tracer::with(&[&program], options);
     let accounts = program.work();

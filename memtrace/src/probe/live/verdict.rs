@@ -98,7 +98,7 @@ fn objection(log: &str) -> &str {
     let is_sum = |line: &&str| {
         ["processed ", "verification time ", "stack depth "].iter().any(|sum| line.starts_with(sum))
     };
-    log.lines().filter(|line| !is_sum(line)).next_back().unwrap_or("no reason was given").trim()
+    log.lines().rfind(|line| !is_sum(line)).unwrap_or("no reason was given").trim()
 }
 
 #[cfg(test)]
