@@ -15,6 +15,31 @@ pub enum LinkKind {
     Perf = 2,
 }
 
+/// How call stacks are walked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum UnwindMode {
+    /// By the files' unwinding tables; where there is none, by frame pointers.
+    #[default]
+    Auto = 0,
+    /// By tables alone.
+    Tables = 1,
+    /// By frame pointers alone.
+    FramePointers = 2,
+}
+
+impl UnwindMode {
+    /// The word for options, reports and messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Tables => "dwarf",
+            Self::FramePointers => "fp",
+        }
+    }
+}
+
 impl LinkKind {
     /// The word for reports and messages.
     #[must_use]

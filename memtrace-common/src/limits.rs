@@ -4,6 +4,22 @@
 /// more makes the arrays a power of two, which lets the verifier bound an index with a mask.
 pub const MAX_FRAMES: usize = 128;
 
+/// Unwinding rules that tables can refer to by 16 bits.
+pub const MAX_UNWIND_RULES: u32 = 1 << 16;
+
+/// Pairs of rows of unwinding tables, 8 bytes each, all files together: 8 MiB, which is room for seven
+/// programs as large as node (277,000 rows) or ninety libraries as large as libc (23,000).
+pub const MAX_UNWIND_ROW_PAIRS: u32 = 1 << 20;
+
+/// Pages of 64 KiB of text, 8 bytes each, all files together: two gigabytes of text.
+pub const MAX_UNWIND_PAGES: u32 = 1 << 15;
+
+/// Mappings of code, all processes together.
+pub const MAX_CODE_MAPPINGS: u32 = 1 << 16;
+
+/// Steps of a search among a process's mappings of code: it finds one of 4,096.
+pub const MAPPING_SEARCH_STEPS: u32 = 12;
+
 /// Processes that can be traced at once.
 pub const MAX_TARGETS: u32 = 4096;
 

@@ -218,6 +218,8 @@ pub enum StackEnd {
     Unreadable = 4,
     /// The frame pointer cannot be one: the caller was built without frame pointers.
     NoFramePointer = 5,
+    /// The code at this place has no unwinding information.
+    NoTable = 6,
 }
 
 impl StackEnd {
@@ -230,6 +232,7 @@ impl StackEnd {
             3 => Self::NoMapping,
             4 => Self::Unreadable,
             5 => Self::NoFramePointer,
+            6 => Self::NoTable,
             _ => Self::Unknown,
         }
     }

@@ -49,13 +49,24 @@ struct Record<B> {
 /// Sends a record without frames; counts `loss` if there is no room.
 #[inline(always)]
 pub(crate) fn send<B: Copy + 'static>(header: Header, body: B, loss: Loss) {
-    let ring = ring(header.process);
-    let Some(mut entry) = ring.reserve::<Record<B>>(0) else {
+    let flags = wake_flags(ring(header.process), size_of::<Record<B>>() as u64);
+    send_flagged(header, body, loss, flags);
+}
+
+/// As [`send`], and wakes the reader at once: for what it must act on.
+#[inline(always)]
+pub(crate) fn send_now<B: Copy + 'static>(header: Header, body: B, loss: Loss) {
+    send_flagged(header, body, loss, u64::from(BPF_RB_FORCE_WAKEUP));
+}
+
+#[inline(always)]
+fn send_flagged<B: Copy + 'static>(header: Header, body: B, loss: Loss, flags: u64) {
+    let Some(mut entry) = ring(header.process).reserve::<Record<B>>(0) else {
         lost(loss);
         return;
     };
     entry.write(Record { header, body });
-    entry.submit(wake_flags(ring, size_of::<Record<B>>() as u64));
+    entry.submit(flags);
 }
 
 /// Whether to wake the reader: waking costs microseconds, so only each [`WAKE_BYTES`] of waiting

@@ -22,6 +22,14 @@ pub(crate) static HAS_FETCH_ATOMICS: Global<u64> = Global::new(1);
 #[unsafe(no_mangle)]
 pub(crate) static HAS_TASK_REGISTERS: Global<u64> = Global::new(1);
 
+/// 1: stacks are walked by unwinding tables where user space has told of the process's code.
+#[unsafe(no_mangle)]
+pub(crate) static UNWIND_BY_TABLES: Global<u64> = Global::new(0);
+
+/// 1: where no table leads on, the walk ends; 0: the frame pointer is tried.
+#[unsafe(no_mangle)]
+pub(crate) static UNWIND_STRICTLY: Global<u64> = Global::new(0);
+
 /// Always 0. The compiler does not know.
 #[unsafe(no_mangle)]
 pub(crate) static NEVER: Global<u64> = Global::new(0);

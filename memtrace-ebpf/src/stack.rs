@@ -2,12 +2,15 @@
 
 use crate::atomic;
 use crate::emit::wake_flags;
+use crate::knobs::UNWIND_BY_TABLES;
 use crate::maps::{SCRATCH, SCRATCH_TAKEN, SENT_STACKS, lost, ring};
 use crate::memory::opaque;
-use crate::unwind::native::{Registers, Window, walk};
+use crate::unwind::native::{Window, walk};
+use crate::unwind::walk::{Walk, begin, walk as walk_by_tables};
 use aya_ebpf::helpers::generated::bpf_ringbuf_output;
 use core::ffi::c_void;
 use memtrace_common::limits::{MAX_FRAMES, SCRATCH_SLOTS};
+use memtrace_common::unwind::Registers;
 use memtrace_common::wire::{Header, Loss, Reallocation, StackEnd};
 
 /// Words that the largest head of a record with frames takes.
@@ -17,15 +20,16 @@ const HEAD_WORDS: usize = (size_of::<Header>() + size_of::<Reallocation>()) / 8;
 #[repr(C)]
 pub(crate) struct Scratch {
     /// The last walk's result.
-    id: u64,
+    pub(crate) id: u64,
     head: [u64; HEAD_WORDS],
     pub(crate) frames: [u64; MAX_FRAMES],
     window: Window,
+    pub(crate) walk: Walk,
 }
 
 /// A walked stack, as one word can carry it out of a function that is verified on its own.
 #[derive(Clone, Copy)]
-pub(crate) struct Walked(u64);
+pub(crate) struct Walked(pub(crate) u64);
 
 impl Walked {
     #[inline(always)]
@@ -109,8 +113,14 @@ impl Taken {
     /// the stack's id (never 0) and what was found.
     #[inline(always)]
     pub(crate) fn walk(&mut self, registers: Registers, seed: u64) -> (u64, Walked) {
-        let Registers { instruction, stack, frame } = registers;
-        let walked = walk_into(self.slot, instruction, stack, frame, seed);
+        let by_tables = UNWIND_BY_TABLES.load() != 0
+            && self.buffer().is_some_and(|buffer| begin(&mut buffer.walk, registers, seed));
+        let walked = if by_tables {
+            walk_by_tables(self.slot)
+        } else {
+            let Registers { instruction, stack, frame } = registers;
+            walk_into(self.slot, instruction, stack, frame, seed)
+        };
         (self.buffer().map_or(0, |buffer| buffer.id), Walked(walked))
     }
 

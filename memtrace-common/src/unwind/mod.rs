@@ -10,8 +10,10 @@
 
 mod rule;
 mod search;
+mod space;
 mod step;
 
 pub use rule::{CfaKind, FrameKind, Row, Rule};
 pub use search::{PAGE_BITS, SEARCH_STEPS, search};
+pub use space::{CodeRange, PageRows, Space};
 pub use step::{MAX_FRAME_BYTES, Registers, Step, step, step_frame_pointer};

@@ -11,7 +11,6 @@ use crate::own_stack;
 use crate::pending::{Entry, thread, thread_or_new};
 use crate::sites::cookie;
 use crate::stack::{is_sent, remember, take, without_stack};
-use crate::unwind::native::Registers;
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::{uprobe, uretprobe};
@@ -19,6 +18,7 @@ use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use aya_log_ebpf::{debug, trace};
 use core::ffi::c_void;
 use memtrace_common::site::{NO_ARGUMENT, Role, Site};
+use memtrace_common::unwind::Registers;
 use memtrace_common::wire::{
     Allocation, Counter, Free, Header, Kind, Loss, Reallocation, StackEnd, TIMED_ONE_IN, flags,
 };

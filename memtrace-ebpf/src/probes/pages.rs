@@ -5,11 +5,12 @@
 //! the exit is seen, so the record says when the call began.
 
 use crate::atomic;
-use crate::emit::{Task, send};
+use crate::emit::{Task, send, send_now};
 use crate::knobs::{HAS_TASK_REGISTERS, OFFSET_TASK_STACK};
 use crate::maps::{TARGETS, lost, target};
 use crate::memory::read_kernel;
 use crate::pending::{thread, thread_or_new};
+use crate::unwind::tables::code_mapped;
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::helpers::generated::{
@@ -121,19 +122,22 @@ fn mmap_exit(context: TracePointContext) -> u32 {
         && !call.failed()
     {
         let protection = call.register(offset_of!(pt_regs, rdx));
+        let map = Map {
+            address: call.result,
+            length: call.register(offset_of!(pt_regs, rsi)),
+            protection: protection as u32,
+            flags: call.register(offset_of!(pt_regs, r10)) as u32,
+            file_offset: call.register(offset_of!(pt_regs, r9)),
+        };
         if protection & PROT_EXEC != 0 {
             begin_epoch(call.task.process);
+            code_mapped(call.task.process, map.address, map.length);
+            // Soon there will be stacks through this code: it wants a table.
+            let header = call.task.header(Kind::Map, size_of::<Map>());
+            send_now(header, map, Loss::RingMapping);
+        } else {
+            call.send(Kind::Map, map);
         }
-        call.send(
-            Kind::Map,
-            Map {
-                address: call.result,
-                length: call.register(offset_of!(pt_regs, rsi)),
-                protection: protection as u32,
-                flags: call.register(offset_of!(pt_regs, r10)) as u32,
-                file_offset: call.register(offset_of!(pt_regs, r9)),
-            },
-        );
     }
     0
 }

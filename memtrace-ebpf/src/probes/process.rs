@@ -8,6 +8,7 @@ use crate::knobs::{
 use crate::maps::{THREADS, target};
 use crate::memory::read_kernel;
 use crate::probes::pages::begin_epoch;
+use crate::unwind::tables::forget;
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use memtrace_common::wire::{Exit, Fork, Header, Kind, Loss};
@@ -37,6 +38,7 @@ fn program_executed(context: RawTracePointContext) -> i32 {
     let task = Task::current();
     if target(task.process).is_some() {
         begin_epoch(task.process);
+        forget(task.process);
         // The thread that called: if it was not the main one, it has taken over the main one's
         // number by now.
         let caller = context.arg::<u64>(1) as u32;

@@ -7,18 +7,8 @@
 use crate::memory::{read_user, read_user_into};
 use crate::stack::Walked;
 use memtrace_common::limits::MAX_FRAMES;
+use memtrace_common::unwind::Registers;
 use memtrace_common::wire::StackEnd;
-
-/// Where the walk begins: the state right after the return from the allocator function.
-#[derive(Clone, Copy)]
-pub(crate) struct Registers {
-    /// The return address.
-    pub(crate) instruction: u64,
-    /// Stack pointer after the return.
-    pub(crate) stack: u64,
-    /// Frame pointer of the caller, if it keeps one.
-    pub(crate) frame: u64,
-}
 
 /// A frame further up than this from the one below cannot be right (deepest plausible frame).
 const MAX_FRAME_BYTES: u64 = 1 << 20;
@@ -31,7 +21,7 @@ const USER_BEGIN: u64 = 4096;
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[inline(always)]
-fn mix(hash: u64, word: u64) -> u64 {
+pub(super) fn mix(hash: u64, word: u64) -> u64 {
     let mixed = (hash ^ word).wrapping_mul(MIX);
     mixed ^ (mixed >> 29)
 }
@@ -75,7 +65,7 @@ impl Window {
     }
 }
 
-/// Walks into `frames`, hashing on the way. Gives the hash, which is never 0, and what was found.
+/// Walks from the state right after the return from the allocator function into `frames`, hashing on the way. Gives the hash, which is never 0, and what was found.
 #[inline(always)]
 pub(crate) fn walk(
     frames: &mut [u64; MAX_FRAMES],

@@ -1,0 +1,103 @@
+//! What user space tells about code: mappings of processes, and the unwinding tables of files.
+
+use crate::memory::opaque;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap};
+use memtrace_common::limits::{
+    MAPPING_SEARCH_STEPS, MAX_CODE_MAPPINGS, MAX_TARGETS, MAX_UNWIND_PAGES, MAX_UNWIND_ROW_PAIRS,
+    MAX_UNWIND_RULES,
+};
+use memtrace_common::unwind::{CodeRange, PAGE_BITS, PageRows, Rule, Space, search};
+
+/// User space maps these arrays into its memory and writes without system calls (Linux 5.5).
+const BPF_F_MMAPABLE: u32 = 1 << 10;
+
+/// Rules, by number.
+#[map]
+static UNWIND_RULES: Array<u64> = Array::with_max_entries(MAX_UNWIND_RULES, BPF_F_MMAPABLE);
+
+/// Rows, two in a word, of which the even one is the low half.
+#[map]
+static UNWIND_ROWS: Array<u64> = Array::with_max_entries(MAX_UNWIND_ROW_PAIRS, BPF_F_MMAPABLE);
+
+/// Pages of text of all files.
+#[map]
+static UNWIND_PAGES: Array<PageRows> = Array::with_max_entries(MAX_UNWIND_PAGES, BPF_F_MMAPABLE);
+
+/// Mappings of code of all processes.
+#[map]
+static CODE_RANGES: Array<CodeRange> = Array::with_max_entries(MAX_CODE_MAPPINGS, BPF_F_MMAPABLE);
+
+/// Which of those are a process's.
+#[map]
+static SPACES: HashMap<u32, Space> = HashMap::with_max_entries(MAX_TARGETS, 0);
+
+/// A process's mappings; `None` if user space has told of none.
+#[inline(always)]
+pub(super) fn space(process: u32) -> Option<Space> {
+    // SAFETY: plain data; user space replaces the entry as a whole.
+    unsafe { SPACES.get(&process) }.copied()
+}
+
+/// The process runs another program: what was known of its code is no longer so. Until user space has
+/// looked, its stacks follow frame pointers.
+#[inline(always)]
+pub(crate) fn forget(process: u32) {
+    // It may not be there.
+    let _ = SPACES.remove(&process);
+}
+
+/// New code is mapped. Where other code was known to be, nothing is until user space has looked: its
+/// unmapping may not have been told yet.
+#[inline(always)]
+pub(crate) fn code_mapped(process: u32, address: u64, length: u64) {
+    let Some(space) = space(process) else { return };
+    let last = address.wrapping_add(length).wrapping_sub(1);
+    if range(space, address).is_some() || range(space, last).is_some() {
+        forget(process);
+    }
+}
+
+/// The mapping that `address` is in.
+#[inline(always)]
+pub(super) fn range(space: Space, address: u64) -> Option<CodeRange> {
+    let mut base = space.first;
+    let mut length = space.count;
+    for _ in 0..MAPPING_SEARCH_STEPS {
+        if length <= 1 {
+            break;
+        }
+        let half = length >> 1;
+        let middle = base.wrapping_add(half);
+        let start = CODE_RANGES.get(middle).map_or(u64::MAX, |range| range.start);
+        // All ones if it begins at or before the address; both are below 2^63.
+        let goes_on = (start.wrapping_sub(address).wrapping_sub(1) as i64 >> 63) as u32;
+        base = base.wrapping_add(half & goes_on);
+        length -= half;
+    }
+    let found = *CODE_RANGES.get(base)?;
+    (found.start <= address && address < found.end).then_some(found)
+}
+
+/// The rule for the code at this offset of a mapping's file; `None` if its table does not reach there.
+#[inline(always)]
+pub(super) fn rule(range: &CodeRange, offset: u64) -> Option<Rule> {
+    let page = (offset >> PAGE_BITS) as u32;
+    let page = page.wrapping_sub(range.low_page);
+    if page >= range.pages {
+        return None;
+    }
+    let rows = *UNWIND_PAGES.get(range.first_page.wrapping_add(page))?;
+    if rows.count == 0 {
+        return None;
+    }
+    let number = search(row, rows.first, rows.count, offset as u16);
+    UNWIND_RULES.get(number as u32).map(|rule| Rule(*rule))
+}
+
+#[inline(always)]
+fn row(index: u32) -> u32 {
+    let Some(pair) = UNWIND_ROWS.get(index >> 1) else { return 0 };
+    // Or the compiler would turn the shift into a choice between two paths, in each of the steps.
+    (*pair >> opaque(((index & 1) << 5) as u64)) as u32
+}

@@ -1,0 +1,155 @@
+//! Walking by tables: from each frame to its caller by the rule for the code it is in.
+//!
+//! Each step is a function that the verifier checks by itself, once. A loop over calls of it costs the
+//! verifier a few instructions per round, on every kernel since 5.6; `bpf_loop` (5.17) and tail calls,
+//! the usual ways to long walks, are not needed.
+
+use super::tables::{range, rule, space};
+use crate::emit::Task;
+use crate::knobs::UNWIND_STRICTLY;
+use crate::maps::SCRATCH;
+use crate::memory::read_user;
+use crate::stack::Walked;
+use crate::unwind::native::mix;
+use memtrace_common::limits::MAX_FRAMES;
+use memtrace_common::unwind::{CodeRange, Registers, Space, Step, step, step_frame_pointer};
+use memtrace_common::wire::{StackEnd, WireFrame};
+
+/// A walk on its way.
+#[repr(C)]
+pub(crate) struct Walk {
+    registers: Registers,
+    /// 1: the instruction is a return address, and the call before it is what counts; 0: it was
+    /// interrupted there.
+    returned: u64,
+    /// Where the latest frame's code is mapped.
+    range: CodeRange,
+    space: Space,
+    depth: u64,
+    hash: u64,
+}
+
+/// A step's result that lets the walk go on; the others are a [`StackEnd`]'s number plus one.
+const GO_ON: u32 = 0;
+
+#[inline(always)]
+const fn ended(end: StackEnd) -> u32 {
+    end as u32 + 1
+}
+
+/// Whether the tables know the process; if so, prepares to walk its stack.
+#[inline(always)]
+pub(crate) fn begin(walk: &mut Walk, start: Registers, seed: u64) -> bool {
+    let Some(space) = space(Task::current().process) else { return false };
+    walk.registers = start;
+    walk.returned = 1;
+    walk.range =
+        CodeRange { start: 1, end: 0, to_offset: 0, file: 0, first_page: 0, low_page: 0, pages: 0 };
+    walk.space = space;
+    walk.depth = 0;
+    walk.hash = seed;
+    true
+}
+
+/// Goes from the latest frame in a taken buffer to its caller.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn unwind_step(slot: u32) -> u32 {
+    let Some(buffer) = SCRATCH.get_ptr_mut(slot) else { return ended(StackEnd::Unknown) };
+    // SAFETY: the pointer came from the map, and the slot is the caller's.
+    let buffer = unsafe { &mut *buffer };
+    let walk = &mut buffer.walk;
+    let depth = walk.depth as usize;
+    if depth >= MAX_FRAMES {
+        return ended(StackEnd::Depth);
+    }
+    let Registers { instruction, .. } = walk.registers;
+    let place = instruction.wrapping_sub(walk.returned);
+    let mut known = place >= walk.range.start && place < walk.range.end;
+    if !known && let Some(found) = range(walk.space, place) {
+        walk.range = found;
+        known = true;
+    }
+    if !known {
+        buffer.frames[depth] = instruction;
+        walk.depth += 1;
+        walk.hash = mix(walk.hash, instruction);
+        return by_frame_pointer(walk, StackEnd::NoMapping);
+    }
+    let offset = place.wrapping_add(walk.range.to_offset);
+    // Frames mean the byte after the call, also where there was none.
+    let frame = WireFrame::in_file(walk.range.file.wrapping_sub(1), offset.wrapping_add(1)).0;
+    buffer.frames[depth] = frame;
+    walk.depth += 1;
+    walk.hash = mix(walk.hash, frame);
+    match rule(&walk.range, offset) {
+        Some(rule) => take(walk, step(rule, walk.registers, read_user::<u64>)),
+        None => by_frame_pointer(walk, StackEnd::NoTable),
+    }
+}
+
+/// Takes a step's result.
+#[inline(always)]
+fn take(walk: &mut Walk, step: Step) -> u32 {
+    match step {
+        Step::Caller(caller) => {
+            // A stack grows down: what does not lead up goes in circles.
+            if caller.stack <= walk.registers.stack {
+                return ended(StackEnd::Unreadable);
+            }
+            walk.registers = caller;
+            walk.returned = 1;
+            GO_ON
+        }
+        Step::Interrupted(registers) => {
+            walk.registers = registers;
+            walk.returned = 0;
+            GO_ON
+        }
+        Step::End => ended(StackEnd::Complete),
+        Step::Unreadable => ended(StackEnd::Unreadable),
+        Step::Unsupported | Step::Gap => by_frame_pointer(walk, StackEnd::NoTable),
+        Step::NoFramePointer => ended(StackEnd::NoFramePointer),
+    }
+}
+
+/// Where no table leads on, the frame pointer may, if it looks like one.
+#[inline(always)]
+fn by_frame_pointer(walk: &mut Walk, otherwise: StackEnd) -> u32 {
+    if UNWIND_STRICTLY.load() != 0 {
+        return ended(otherwise);
+    }
+    match step_frame_pointer(walk.registers, false, read_user::<u64>) {
+        Step::Caller(caller) if caller.stack > walk.registers.stack => {
+            walk.registers = caller;
+            walk.returned = 1;
+            GO_ON
+        }
+        _ => ended(otherwise),
+    }
+}
+
+/// Walks the stack whose walk was begun in a taken buffer. Gives what was found, as a word.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn walk_by_tables(slot: u32) -> u64 {
+    let mut end = StackEnd::Depth;
+    for _ in 0..MAX_FRAMES {
+        let result = unwind_step(slot);
+        if result != GO_ON {
+            end = StackEnd::from_number((result - 1) as u8);
+            break;
+        }
+    }
+    let Some(buffer) = SCRATCH.get_ptr_mut(slot) else { return 0 };
+    // SAFETY: as in `unwind_step`.
+    let buffer = unsafe { &mut *buffer };
+    buffer.id = mix(buffer.walk.hash, end as u64) | 1;
+    Walked::new(buffer.walk.depth as usize, end).0
+}
+
+/// Walks by tables, after [`begin`].
+#[inline(always)]
+pub(crate) fn walk(slot: u32) -> u64 {
+    walk_by_tables(slot)
+}
