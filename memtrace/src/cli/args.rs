@@ -168,6 +168,10 @@ pub struct TraceArgs {
           allow_negative_numbers = true, help_heading = help::COST)]
     pub max_memory: u64,
 
+    /// How to find the callers of a function that allocates
+    #[arg(long, value_name = "MODE", default_value = "auto", hide_short_help = true,
+          help_heading = help::ADVANCED)]
+    pub unwind: Unwind,
     /// Use this kind of probe link and no other [default: the best that this kernel has]
     ///
     /// `memtrace doctor` shows which kinds work here.
@@ -221,6 +225,18 @@ pub enum Color {
     Always,
     /// Never
     Never,
+}
+
+/// Ways to walk a call stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Unwind {
+    /// By the unwinding tables of programs and libraries; where there is none, by frame pointers
+    #[default]
+    Auto,
+    /// By those tables alone
+    Dwarf,
+    /// By frame pointers alone: whole only where everything was built with them
+    Fp,
 }
 
 /// Kinds of probe links.

@@ -6,7 +6,7 @@ use super::exit::UsageError;
 use super::log::Verbosity;
 use super::output::{Destination, OutputError, OutputName};
 use crate::engine::snapshot::SnapshotOptions;
-use memtrace_common::config::LinkKind;
+use memtrace_common::config::{LinkKind, UnwindMode};
 use memtrace_common::limits::MAX_TARGETS;
 use std::time::Duration;
 
@@ -70,6 +70,8 @@ pub struct TracePlan {
     pub max_memory: u64,
     /// Kind of link to use and no other; `None`: the best there is.
     pub link: Option<LinkKind>,
+    /// How call stacks are walked.
+    pub unwind: UnwindMode,
     /// Bytes of the ring buffer; `None`: to be chosen.
     pub ring_size: Option<u32>,
     /// What the programs in the kernel log.
@@ -112,6 +114,7 @@ impl TracePlan {
             overhead_budget: args.overhead_budget,
             max_memory: max_memory(args)?,
             link: args.link.map(Into::into),
+            unwind: args.unwind.into(),
             ring_size: ring_size(args)?,
             bpf_log: args.bpf_log,
             notes: Vec::new(),
@@ -240,6 +243,16 @@ fn ring_size(args: &TraceArgs) -> Result<Option<u32>, UsageError> {
         );
     }
     Ok(u32::try_from(size).ok())
+}
+
+impl From<super::args::Unwind> for UnwindMode {
+    fn from(mode: super::args::Unwind) -> Self {
+        match mode {
+            super::args::Unwind::Auto => Self::Auto,
+            super::args::Unwind::Dwarf => Self::Tables,
+            super::args::Unwind::Fp => Self::FramePointers,
+        }
+    }
 }
 
 impl From<super::args::Link> for LinkKind {

@@ -51,6 +51,7 @@ fn settings(plan: &TracePlan) -> Settings {
         overhead_budget: plan.overhead_budget,
         max_memory: plan.max_memory,
         link: plan.link,
+        unwind: plan.unwind,
         ring_bytes: plan.ring_size,
         log_level: log_level(plan.bpf_log),
     }

@@ -9,6 +9,7 @@ use super::self_usage;
 use super::settings::Settings;
 use super::signals::{Signals, Wish};
 use super::target::Targets;
+use super::unwinding::{Unwinding, next_table};
 use crate::engine::limits::Limits;
 use crate::engine::ports::{Drained, EventSource as _};
 use crate::engine::tracker::Tracker;
@@ -19,6 +20,7 @@ use crate::report::TracerFacts;
 use crate::source::ring::RingSource;
 use aya_log::EbpfLogger;
 use jiff::Timestamp;
+use memtrace_common::config::UnwindMode;
 use memtrace_common::wire::Counter;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
@@ -120,7 +122,11 @@ impl<'a> Actor<'a> {
             closing: settings.snapshot,
             ..Limits::default()
         };
-        let intake = Intake::new(Tracker::new(limits), kernel, targets, reporter);
+        let unwinding = (settings.unwind != UnwindMode::FramePointers)
+            .then(Unwinding::new)
+            .transpose()
+            .map_err(DaemonError::cannot("start a thread for unwinding tables"))?;
+        let intake = Intake::new(Tracker::new(limits), kernel, targets, reporter, unwinding);
         Ok(Self {
             settings,
             intake,
@@ -146,7 +152,7 @@ impl<'a> Actor<'a> {
         self.began = Timestamp::now();
         self.last_report.0 = Instant::now();
         announce(&self.intake.targets.announcement(self.intake.kernel.link_kind()));
-        for warning in self.intake.targets.notes() {
+        for warning in self.intake.notes() {
             tracing::info!("{warning}");
         }
         Ok(())
@@ -181,6 +187,7 @@ impl<'a> Actor<'a> {
                         self.publish_if_idle();
                     }
                 }
+                built = next_table(&mut self.intake.unwinding) => self.intake.take_in_table(built),
                 _ = mark.tick() => self.mark(),
                 () = tick(&mut report) => {
                     if self.is_last() {
@@ -288,7 +295,7 @@ impl<'a> Actor<'a> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: release::running(),
             link: Some(self.intake.kernel.link_kind()),
-            unwind: "fp".to_owned(),
+            unwind: self.settings.unwind.name().to_owned(),
             sample_interval_bytes: 0,
             cpu_seconds: self_usage::cpu().as_secs_f64(),
             rss_bytes: self_usage::resident_bytes() + self.intake.kernel.map_bytes(),
@@ -298,7 +305,7 @@ impl<'a> Actor<'a> {
             sequence: self.sequence,
             time: Timestamp::now(),
             began: self.began,
-            notes: self.intake.targets.notes(),
+            notes: self.intake.notes(),
             degraded: self.degraded.clone(),
         }
     }

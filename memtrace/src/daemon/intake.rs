@@ -5,6 +5,7 @@ use super::clock::now;
 use super::error::DaemonError;
 use super::reporter::Reporter;
 use super::target::Targets;
+use super::unwinding::{Built, Unwinding};
 use crate::engine::decode::decode;
 use crate::engine::tracker::Tracker;
 use crate::model::event::{Event, Fork, Map, What};
@@ -23,6 +24,7 @@ pub(super) struct Intake {
     pub(super) kernel: KernelSide,
     pub(super) targets: Targets,
     pub(super) reporter: Reporter,
+    pub(super) unwinding: Option<Unwinding>,
     losses: [u64; Loss::ALL.len()],
     pub(super) records: u64,
     latest: Nanos,
@@ -34,12 +36,14 @@ impl Intake {
         kernel: KernelSide,
         targets: Targets,
         reporter: Reporter,
+        unwinding: Option<Unwinding>,
     ) -> Self {
         Self {
             tracker,
             kernel,
             targets,
             reporter,
+            unwinding,
             losses: [0; Loss::ALL.len()],
             records: 0,
             latest: 0,
@@ -84,6 +88,7 @@ impl Intake {
             self.seen(pid)?;
             self.targets.attach(&mut self.kernel, pid)?;
         }
+        self.wait_for_tables();
         self.losses = self.kernel.losses()?;
         for pid in self.targets.running() {
             // Mappings may have changed while the probes were placed.
@@ -97,18 +102,47 @@ impl Intake {
 
     fn seen(&mut self, pid: Pid) -> Result<(), DaemonError> {
         let events = self.targets.describe(pid, &self.reporter)?;
+        self.feed_all(pid, events);
+        Ok(())
+    }
+
+    fn feed_all(&mut self, pid: Pid, events: Vec<What<'static>>) {
         for what in events {
+            if let What::Mappings(mappings) = &what
+                && let Some(unwinding) = &mut self.unwinding
+                && let Some(tables) = self.kernel.code_tables()
+            {
+                unwinding.seen(tables, pid, mappings, |module| self.targets.open_path(module));
+            }
             self.feed(pid, what);
         }
-        Ok(())
+    }
+
+    /// Tells the kernel side of a table.
+    pub(super) fn take_in_table(&mut self, built: Built) {
+        if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
+            unwinding.take_in(tables, built);
+        }
+    }
+
+    /// Waits until all tables that were ordered are built and told.
+    fn wait_for_tables(&mut self) {
+        if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
+            unwinding.wait(tables);
+        }
+    }
+
+    /// What the reader of a report must know of the targets and of their stacks.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes = self.targets.notes();
+        notes.extend(self.unwinding.iter().flat_map(Unwinding::notes));
+        notes
     }
 
     /// New code in a process: its frames must resolve, and it may bring an allocator.
     fn rescan(&mut self, pid: Pid) {
         let events = self.targets.rescan(pid, &self.reporter);
-        for what in events {
-            self.feed(pid, what);
-        }
+        self.feed_all(pid, events);
         self.targets.attach_new(&mut self.kernel, pid);
         self.resend_stacks();
     }
@@ -126,6 +160,11 @@ impl Intake {
     fn exited(&mut self, pid: Pid) {
         if self.targets.ended(pid) {
             self.kernel.remove_target(pid);
+            if let (Some(unwinding), Some(tables)) =
+                (&mut self.unwinding, self.kernel.code_tables())
+            {
+                unwinding.forget(tables, pid);
+            }
         }
     }
 

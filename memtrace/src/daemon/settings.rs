@@ -2,7 +2,7 @@
 
 use crate::engine::snapshot::SnapshotOptions;
 use crate::probe::live::kernel_side::LoadOptions;
-use memtrace_common::config::LinkKind;
+use memtrace_common::config::{LinkKind, UnwindMode};
 use memtrace_common::limits::MAX_SENT_STACKS;
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub struct Settings {
     pub max_memory: u64,
     /// Kind of link to use and no other.
     pub link: Option<LinkKind>,
+    /// How call stacks are walked.
+    pub unwind: UnwindMode,
     /// Bytes of the ring; `None`: to fit `max_memory`.
     pub ring_bytes: Option<u32>,
     /// Level of the kernel programs' log, 0 to 5.
@@ -62,6 +64,7 @@ impl Settings {
             wake_bytes: (ring / WAKE_SHARE).max(1024),
             log_level: self.log_level,
             link: self.link,
+            unwind: self.unwind,
         }
     }
 
@@ -86,6 +89,7 @@ impl Settings {
 mod tests {
     use super::Settings;
     use crate::engine::snapshot::SnapshotOptions;
+    use memtrace_common::config::UnwindMode;
 
     fn with_memory(max_memory: u64) -> Settings {
         Settings {
@@ -98,6 +102,7 @@ mod tests {
             overhead_budget: None,
             max_memory,
             link: None,
+            unwind: UnwindMode::Auto,
             ring_bytes: None,
             log_level: 0,
         }

@@ -118,6 +118,11 @@ impl Targets {
         Ok(events)
     }
 
+    /// Where a module's file can be opened.
+    pub(super) fn open_path(&self, module: ModuleId) -> Option<std::path::PathBuf> {
+        self.modules.open_path(module)
+    }
+
     /// New code in a process, as events.
     pub(super) fn rescan(&mut self, pid: Pid, reporter: &Reporter) -> Vec<What<'static>> {
         let Some(target) = self.targets.get_mut(&pid) else { return Vec::new() };

@@ -50,15 +50,22 @@ impl CodeMap {
     /// as the kernel side read it off the top of the stack: a JIT's code, for example. A place in
     /// a file that we do not know ends the stack in the same way; as the first frame it shows as
     /// address 0.
+    ///
+    /// In a stack that was walked by tables, which give places in files, an address is no guess: it
+    /// is code in no file (of a JIT, mostly), and the walk went on from there.
     pub(crate) fn place(
         &self,
         stack: &StackRef<'_>,
         is_module: impl Fn(ModuleId) -> bool,
     ) -> Placed {
         let mut placed = Placed { frames: Vec::new(), end: stack.end, missed: false };
-        for bytes in stack.frames.as_chunks::<{ WireFrame::SIZE }>().0.iter().take(MAX_FRAMES) {
-            let frame = self.frame(WireFrame(u64::from_ne_bytes(*bytes)), &is_module);
-            let is_unmapped = matches!(frame, Frame::Unmapped(_));
+        let words = stack.frames.as_chunks::<{ WireFrame::SIZE }>().0;
+        let wires = || words.iter().map(|bytes| WireFrame(u64::from_ne_bytes(*bytes)));
+        let by_tables = wires().any(|wire| matches!(wire.place(), Place::File(..)));
+        for wire in wires().take(MAX_FRAMES) {
+            let frame = self.frame(wire, &is_module);
+            let is_address = matches!(wire.place(), Place::Address(_));
+            let is_unmapped = matches!(frame, Frame::Unmapped(_)) && !(by_tables && is_address);
             if !is_unmapped || placed.frames.is_empty() {
                 placed.frames.push(frame);
             }

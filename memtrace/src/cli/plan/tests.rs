@@ -4,7 +4,7 @@ use super::super::args::{BpfLog, Cli, Color, Format, Sort};
 use super::super::log::Verbosity;
 use super::TracePlan;
 use clap::Parser;
-use memtrace_common::config::LinkKind;
+use memtrace_common::config::{LinkKind, UnwindMode};
 use std::time::Duration;
 
 fn plan(line: &str) -> Result<TracePlan, String> {
@@ -44,6 +44,7 @@ fn defaults_are_those_of_the_manual() {
         overhead_budget: None,
         max_memory: 256 << 20,
         link: None,
+        unwind: UnwindMode::Auto,
         ring_size: None,
         bpf_log: BpfLog::Off,
         notes: Vec::new(),

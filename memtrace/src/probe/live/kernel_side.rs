@@ -3,6 +3,7 @@
 use super::abilities::Abilities;
 use super::btf::KernelTypes;
 use super::calibrate::can_link;
+use super::code_tables::CodeTables;
 use super::error::LiveError;
 use super::link::{Point, Programs, Purpose, close_all};
 use super::memory_lock;
@@ -11,7 +12,7 @@ use super::release;
 use super::tracepoints::{self, TracepointLink};
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::{Ebpf, EbpfLoader, Pod};
-use memtrace_common::config::LinkKind;
+use memtrace_common::config::{LinkKind, UnwindMode};
 use memtrace_common::wire::{Counter, Loss};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
@@ -30,11 +31,19 @@ pub struct LoadOptions {
     pub log_level: u8,
     /// Use this kind of link, or fail; `None`: the best that works.
     pub link: Option<LinkKind>,
+    /// How stacks are walked.
+    pub unwind: UnwindMode,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { ring_bytes: 16 << 20, wake_bytes: 1 << 20, log_level: 0, link: None }
+        Self {
+            ring_bytes: 16 << 20,
+            wake_bytes: 1 << 20,
+            log_level: 0,
+            link: None,
+            unwind: UnwindMode::FramePointers,
+        }
     }
 }
 
@@ -68,6 +77,7 @@ pub struct KernelSide {
     programs: Programs,
     links: Vec<OwnedFd>,
     tracepoints: Vec<TracepointLink>,
+    code_tables: Option<CodeTables>,
 }
 
 impl KernelSide {
@@ -79,7 +89,10 @@ impl KernelSide {
         let (loaded, object) = load_object(options)?;
         let object = Arc::new(object);
         let programs = climb_down(&object, options.link)?;
-        Ok(Self { loaded, object, programs, links: Vec::new(), tracepoints: Vec::new() })
+        let by_tables = options.unwind != UnwindMode::FramePointers;
+        let code_tables = by_tables.then(|| CodeTables::new(&loaded)).transpose()?;
+        let (links, tracepoints) = (Vec::new(), Vec::new());
+        Ok(Self { loaded, object, programs, links, tracepoints, code_tables })
     }
 
     /// The kind of link in force.
@@ -92,6 +105,11 @@ impl KernelSide {
     #[must_use]
     pub fn abilities(&self) -> Abilities {
         self.object.abilities()
+    }
+
+    /// What it knows of code; `None` where stacks are walked by frame pointers alone.
+    pub const fn code_tables(&mut self) -> Option<&mut CodeTables> {
+        self.code_tables.as_mut()
     }
 
     /// The loaded object, for the programs' log.
@@ -278,7 +296,10 @@ fn load_maps(options: LoadOptions, abilities: Abilities) -> Result<Ebpf, LiveErr
     for (global, offset) in &offsets {
         loader.override_global(global, offset, true);
     }
+    let by_tables = options.unwind != UnwindMode::FramePointers;
     let switches = [
+        ("UNWIND_BY_TABLES", u64::from(by_tables)),
+        ("UNWIND_STRICTLY", u64::from(options.unwind == UnwindMode::Tables)),
         ("HAS_ATTACH_COOKIES", u64::from(abilities.attach_cookies)),
         ("HAS_FETCH_ATOMICS", u64::from(abilities.fetch_atomics)),
         ("HAS_TASK_REGISTERS", u64::from(abilities.task_registers)),

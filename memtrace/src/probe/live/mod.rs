@@ -3,9 +3,11 @@
 pub mod abilities;
 pub mod btf;
 pub mod calibrate;
+pub mod code_tables;
 mod error;
 pub mod kernel_side;
 pub mod link;
+mod mapped;
 mod memory_lock;
 mod object;
 pub mod release;

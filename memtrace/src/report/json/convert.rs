@@ -238,6 +238,7 @@ const fn stack_end(end: StackEnd) -> &'static str {
         StackEnd::NoMapping => "no_mapping",
         StackEnd::Unreadable => "unreadable",
         StackEnd::NoFramePointer => "no_frame_pointer",
+        StackEnd::NoTable => "no_table",
     }
 }
 

@@ -180,9 +180,9 @@ fn next(report: &Report) -> Vec<String> {
 
 /// What to do about stacks that end early, if there are many.
 fn frame_pointers(report: &Report) -> Option<String> {
-    (incomplete(report) > MANY_INCOMPLETE).then(|| {
-        "stacks end where code has no frame pointers: build it with -fno-omit-frame-pointer"
-            .to_owned()
+    (incomplete(report) > MANY_INCOMPLETE).then(|| match report.tracer.unwind.as_str() {
+        "fp" => "stacks end where code has no frame pointers: trace without --unwind fp".to_owned(),
+        _ => "many stacks end early; at the end of each stands why".to_owned(),
     })
 }
 

@@ -146,6 +146,7 @@ fn ending(stack: &StackReport) -> Option<String> {
         StackEnd::NoMapping => "the next caller is in no file",
         StackEnd::Unreadable => "the stack could not be read further",
         StackEnd::NoFramePointer => "the caller has no frame pointer",
+        StackEnd::NoTable => "the code there has no unwinding information",
         StackEnd::Unknown if stack.frames.is_empty() => "the stack was lost",
         StackEnd::Unknown => "how it goes on is not known",
     };
