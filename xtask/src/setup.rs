@@ -95,12 +95,14 @@ fn look(purpose: Purpose) -> Result<Found> {
 }
 
 /// Programs that the tests need, and their packages.
-const TEST_PROGRAMS: [(&str, &str); 5] = [
+const TEST_PROGRAMS: [(&str, &str); 7] = [
     ("sqlite3", "sqlite3"),
     ("redis-server", "redis-server"),
     ("python3", "python3"),
     ("perl", "perl"),
     ("valgrind", "valgrind"),
+    ("dwz", "dwz"),
+    ("xz", "xz-utils"),
 ];
 
 fn missing(purpose: Purpose, found: Found) -> Missing {

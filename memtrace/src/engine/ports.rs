@@ -53,6 +53,8 @@ pub enum Missing {
     NotCovered,
     /// The file could not be read as ELF.
     Unreadable,
+    /// The file's symbols are larger than what is read.
+    TooLarge,
 }
 
 impl Missing {
@@ -64,6 +66,7 @@ impl Missing {
             Self::NoSymbols => "no symbols",
             Self::NotCovered => "no symbol covers it",
             Self::Unreadable => "not readable as ELF",
+            Self::TooLarge => "more symbols than are read",
         }
     }
 }

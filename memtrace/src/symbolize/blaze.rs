@@ -3,7 +3,8 @@
 use super::cache::FrameCache;
 use super::demangle::demangle;
 use super::elf::ElfFile;
-use super::separate;
+use super::image;
+use super::sources::{Attempt, Sources};
 use crate::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use crate::model::ids::ModuleId;
 use crate::model::module::{BuildId, Module};
@@ -113,7 +114,7 @@ impl BlazeSymbolizer {
             self.open = None;
             let path = self.paths.get(module.id).ok_or(Missing::FileGone)?;
             let open = OpenModule::open(&path, module.build_id.as_ref(), &self.debug_dirs)?;
-            self.debug_lines.insert(module.id, open.has_debug_lines());
+            self.debug_lines.insert(module.id, open.sources.debug_lines);
             self.open = Some((module.id, open));
             self.used = true;
         }
@@ -155,20 +156,10 @@ fn return_free_memory() {
 #[cfg(not(target_env = "gnu"))]
 fn return_free_memory() {}
 
-/// One way to ask the library.
-#[derive(Clone, Debug)]
-struct Attempt {
-    path: PathBuf,
-    /// With DWARF, or with ELF symbols alone.
-    debug: bool,
-}
-
-/// A module's file(s), open, with the library's data about them.
+/// A module's file, and the library's data about what names it.
 struct OpenModule {
     file: ElfFile,
-    /// Keeps the file open under the path that its attempt names.
-    separate: Option<ElfFile>,
-    attempts: Vec<Attempt>,
+    sources: Sources,
     library: blazesym::symbolize::Symbolizer,
 }
 
@@ -182,21 +173,13 @@ impl OpenModule {
         if build_id.is_some() && file.build_id.as_ref() != build_id {
             return Err(Missing::FileGone);
         }
-        let needs_other = !file.sections.debug_info || file.sections.links;
-        let separate = needs_other.then(|| separate::find(&file, debug_dirs)).flatten();
-        let attempts = attempts(&file, separate.as_ref());
+        let sources = Sources::of(&file, debug_dirs);
         let library = blazesym::symbolize::Symbolizer::builder()
             .enable_auto_reload(false)
             .enable_demangling(false)
+            .set_debug_dirs(Some([image::DIRECTORY]))
             .build();
-        Ok(Self { file, separate, attempts, library })
-    }
-
-    fn has_debug_lines(&self) -> bool {
-        [Some(&self.file), self.separate.as_ref()]
-            .into_iter()
-            .flatten()
-            .any(|file| file.sections.debug_lines && file.sections.usable_debug_info())
+        Ok(Self { file, sources, library })
     }
 
     fn resolve(&self, offsets: &[u64]) -> Vec<Resolved> {
@@ -208,10 +191,10 @@ impl OpenModule {
                 open.push((index, address));
             }
         }
-        if self.attempts.is_empty() {
-            answers.fill(Err(Missing::NoSymbols));
+        if self.sources.attempts.is_empty() {
+            return vec![Err(self.sources.reason); offsets.len()];
         }
-        for attempt in &self.attempts {
+        for attempt in &self.sources.attempts {
             if open.is_empty() {
                 break;
             }
@@ -245,31 +228,6 @@ impl OpenModule {
     }
 }
 
-/// What to ask, best first. The library follows links to other files wherever the file says, so it
-/// may do so only in the system's own debug files.
-fn attempts(file: &ElfFile, separate: Option<&ElfFile>) -> Vec<Attempt> {
-    let mut attempts = Vec::new();
-    if let Some(separate) = separate {
-        let path = separate.stable_path();
-        let links_are_safe = !separate.sections.links || separate.owned_by_root();
-        if separate.sections.usable_debug_info() && links_are_safe {
-            attempts.push(Attempt { path: path.clone(), debug: true });
-        }
-        if separate.sections.symbols {
-            attempts.push(Attempt { path, debug: false });
-        }
-    }
-    // An embedded symbol table is decompressed without a bound: believe only the administrator's.
-    if file.sections.embedded_symbols && !file.sections.symbols && !file.owned_by_root() {
-        return attempts;
-    }
-    if file.sections.usable_debug_info() && !file.sections.links {
-        attempts.push(Attempt { path: file.stable_path(), debug: true });
-    }
-    attempts.push(Attempt { path: file.stable_path(), debug: false });
-    attempts
-}
-
 /// The library's answer as frames, innermost first. It lists the function that has the code first
 /// and what was inlined into it after, in order of nesting.
 fn frames(symbolized: &Symbolized<'_>) -> Resolved {
@@ -286,8 +244,11 @@ fn frames(symbolized: &Symbolized<'_>) -> Resolved {
 }
 
 fn inlined<'a>(symbol: &'a Sym<'_>) -> impl Iterator<Item = SourceFrame> + 'a {
-    let named = symbol.inlined.iter().rev().filter(|function| !function.name.is_empty());
-    named.map(|function| source_frame(&function.name, function.code_info.as_ref(), true))
+    symbol.inlined.iter().rev().map(|function| {
+        // Where `dwz` moved the function's entry to a shared file, the library (0.2.7) has no name.
+        let name = if function.name.is_empty() { "(no name)" } else { &function.name };
+        source_frame(name, function.code_info.as_ref(), true)
+    })
 }
 
 fn outer(symbol: &Sym<'_>) -> SourceFrame {
