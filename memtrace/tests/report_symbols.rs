@@ -116,7 +116,7 @@ fn run(program: &str, arguments: &[&str], directory: &Path) -> String {
 
 fn frame(function: &str, line: Option<u32>, inlined: bool, program: &Program) -> SourceFrame {
     let file = line.map(|_| program.directory.path().join("program.c").display().to_string());
-    SourceFrame { function: function.to_owned(), file, line, inlined }
+    SourceFrame { function: function.to_owned(), short: None, file, line, inlined }
 }
 
 fn assert_with_lines(program: &Program, debug_dir: &Path) {

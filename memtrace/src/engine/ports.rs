@@ -34,6 +34,8 @@ pub trait EventSource {
 pub struct SourceFrame {
     /// Demangled function name.
     pub function: String,
+    /// Its short form, without parameters and arguments of templates; `None`: the same.
+    pub short: Option<String>,
     /// Source file, where debug information has it.
     pub file: Option<String>,
     /// Line, where debug information has it.

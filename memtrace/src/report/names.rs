@@ -109,12 +109,14 @@ impl<'a> Names<'a> {
         };
         FrameReport {
             function: None,
+            short: None,
             module: module.map(|module| clean(&module.name())),
             build_id: module.and_then(|module| Some(module.build_id.as_ref()?.to_string())),
             place,
             file: None,
             line: None,
             inlined: false,
+            internal: false,
             missing: None,
         }
     }
@@ -167,6 +169,7 @@ fn by_module<'f>(frames: impl Iterator<Item = &'f Frame>) -> BTreeMap<ModuleId, 
 fn named(bare: &FrameReport, function: &SourceFrame) -> FrameReport {
     FrameReport {
         function: Some(clean(&function.function)),
+        short: function.short.as_deref().map(clean),
         file: function.file.as_deref().map(clean),
         line: function.line,
         inlined: function.inlined,

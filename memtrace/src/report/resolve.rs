@@ -5,6 +5,7 @@
 use super::explain::{self, Case, Grower};
 use super::facts::{ReportOptions, Sort, TracerFacts};
 use super::identity::StackDigest;
+use super::internals;
 use super::model::{BlockReport, End, LossReport, ProcessReport, Report, StackReport, Sum};
 use super::names::{Names, clean};
 use super::outermost;
@@ -241,7 +242,9 @@ impl Maker<'_> {
             growth: stack.growth,
             verdict: verdict::stack(watched, &stack.growth, stack.live_bytes),
             end: self.end(stack),
-            frames: stack.frames.iter().flat_map(|frame| self.names.of(*frame)).collect(),
+            frames: internals::marked(
+                stack.frames.iter().flat_map(|frame| self.names.of(*frame)).collect(),
+            ),
             blocks: blocks
                 .map(|b| BlockReport { address: b.address, size: b.size, age: age(b.born) })
                 .collect(),

@@ -1,7 +1,7 @@
 //! The symbolizer over the `blazesym` library.
 
 use super::cache::FrameCache;
-use super::demangle::demangle;
+use super::demangle::{demangle, short};
 use super::elf::ElfFile;
 use super::image;
 use super::sources::{Attempt, Sources};
@@ -258,6 +258,7 @@ fn outer(symbol: &Sym<'_>) -> SourceFrame {
 fn source_frame(name: &str, code: Option<&CodeInfo<'_>>, inlined: bool) -> SourceFrame {
     SourceFrame {
         function: demangle(name).into_owned(),
+        short: short(name),
         file: code.map(|code| code.to_path().to_string_lossy().into_owned()),
         line: code.and_then(|code| code.line).filter(|line| *line != 0),
         inlined,

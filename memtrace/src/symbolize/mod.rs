@@ -11,6 +11,7 @@ mod cache;
 mod compressed;
 pub mod demangle;
 mod elf;
+mod fold;
 mod image;
 mod sections;
 mod separate;
