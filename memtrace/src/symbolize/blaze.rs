@@ -4,9 +4,10 @@ use super::cache::FrameCache;
 use super::demangle::{demangle, short};
 use super::elf::ElfFile;
 use super::image;
+use super::perf_map::PerfMaps;
 use super::sources::{Attempt, Sources};
 use crate::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
-use crate::model::ids::ModuleId;
+use crate::model::ids::{ModuleId, ProcessKey};
 use crate::model::module::{BuildId, Module};
 use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{CodeInfo, Input, Reason, Sym, Symbolized};
@@ -46,6 +47,7 @@ pub struct BlazeSymbolizer {
     debug_dirs: Vec<PathBuf>,
     cache: FrameCache,
     debug_lines: HashMap<ModuleId, bool>,
+    perf_maps: PerfMaps,
     open: Option<(ModuleId, OpenModule)>,
     /// The library was used since the last recycling.
     used: bool,
@@ -78,7 +80,15 @@ impl BlazeSymbolizer {
 
     fn with_paths(paths: ModulePaths, debug_dirs: Vec<PathBuf>) -> Self {
         let cache = FrameCache::new(CACHE_BYTES);
-        Self { paths, debug_dirs, cache, debug_lines: HashMap::new(), open: None, used: false }
+        Self {
+            paths,
+            debug_dirs,
+            cache,
+            debug_lines: HashMap::new(),
+            perf_maps: PerfMaps::default(),
+            open: None,
+            used: false,
+        }
     }
 
     /// Says how `module`'s file is opened from here, such as `/proc/self/fd/7`,
@@ -138,6 +148,14 @@ impl Symbolizer for BlazeSymbolizer {
             }
         }
         answers.into_iter().map(|answer| answer.unwrap_or(Err(Missing::NotCovered))).collect()
+    }
+
+    fn resolve_generated(
+        &mut self,
+        process: ProcessKey,
+        addresses: &[u64],
+    ) -> Vec<Option<Resolved>> {
+        self.perf_maps.resolve(process, addresses)
     }
 
     fn has_debug_lines(&mut self, module: ModuleId) -> Option<bool> {

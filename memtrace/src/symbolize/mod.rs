@@ -13,6 +13,7 @@ pub mod demangle;
 mod elf;
 mod fold;
 mod image;
+pub mod perf_map;
 mod sections;
 mod separate;
 mod sources;
