@@ -11,8 +11,10 @@ enum Rule {
     Is(&'static str),
     /// It begins so.
     Begins(&'static str),
+    /// It ends so.
+    Ends(&'static str),
 }
-use Rule::{Begins, Is};
+use Rule::{Begins, Ends, Is};
 
 /// Between a program and its allocator.
 const ALLOCATION: &[Rule] = &[
@@ -86,8 +88,9 @@ const ALLOCATION: &[Rule] = &[
     Begins("__rg_"),
     Begins("__rustc::__r"),
     Begins("alloc::alloc::"),
-    Begins("<alloc::alloc::Global as "),
+    Begins("<alloc::alloc::"),
     Begins("alloc::raw_vec::"),
+    Begins("<alloc::raw_vec::"),
     Begins("std::alloc::"),
     Begins("<std::alloc::System as "),
     Begins("std::sys::alloc::"),
@@ -119,8 +122,9 @@ const START: &[Rule] = &[
     Begins("std::panic::catch_unwind"),
     Begins("core::ops::function::FnOnce::call_once"),
     Begins("core::ops::function::impls::<impl core::ops::function::FnOnce"),
+    Ends("as core::ops::function::FnOnce<…>>::call_once"),
+    Ends("as core::ops::function::FnOnce<()>>::call_once"),
     Begins("<core::panic::unwind_safe::AssertUnwindSafe<…> as "),
-    Begins("<alloc::boxed::Box<…> as core::ops::function::FnOnce"),
     Begins("std::thread::"),
     Begins("std::sys::thread::"),
     Begins("std::sys::pal::unix::thread::"),
@@ -146,6 +150,7 @@ fn obeys(frame: &FrameReport, rules: &[Rule]) -> bool {
         rules.iter().any(|rule| match rule {
             Is(whole) => name == *whole,
             Begins(beginning) => name.starts_with(beginning),
+            Ends(end) => name.ends_with(end),
         })
     })
 }
@@ -197,12 +202,18 @@ mod tests {
         let rust = [
             "__rust_alloc",
             "alloc::alloc::alloc",
+            "<alloc::alloc::Global as core::alloc::Allocator>::grow",
+            "<alloc::raw_vec::RawVecInner>::grow_amortized",
             "alloc::raw_vec::RawVec<…>::grow_one",
             "alloc::vec::Vec<…>::push",
             "thing::main",
             "core::ops::function::FnOnce::call_once",
             "std::sys::backtrace::__rust_begin_short_backtrace",
             "std::rt::lang_start::{{closure}}",
+            "<&dyn core::ops::function::Fn<…> + Sync as core::ops::function::FnOnce<…>>::call_once",
+            "std::panicking::catch_unwind::<…>",
+            "std::panic::catch_unwind::<…>",
+            "std::rt::lang_start_internal",
             "std::rt::lang_start",
             "main",
             "__libc_start_call_main",
