@@ -359,7 +359,24 @@ fn the_thread_resolves_what_was_registered_later() {
 
 #[test]
 fn damaged_files_give_no_names_but_do_no_harm() {
-    let program = Program::build(&["-g", "-gz"]);
+    let packed = |kind: &str| {
+        let program = Program::build(&["-g"]);
+        program.tool("objcopy", &[&format!("--compress-debug-sections={kind}"), "program"]);
+        program
+    };
+    damage(&packed("zlib"), 300);
+    damage(&packed("zstd"), 100);
+    let embedded = Program::build(&["-g"]);
+    embedded.embed(&["--strip-debug", "program", "symbols"]);
+    damage(&embedded, 100);
+    let shared = Program::build(&["-g"]);
+    shared.tool("cp", &["program", "other"]);
+    shared.tool("dwz", &["-m", "shared", "program", "other"]);
+    damage(&shared, 100);
+}
+
+/// Damages a program in as many ways and has its names looked up.
+fn damage(program: &Program, rounds: usize) {
     let whole = fs::read(program.path()).unwrap();
     let offsets: Vec<u64> = (0x1000..0x1200).step_by(8).collect();
     // A small linear congruential generator (Knuth, MMIX): the same damage in every run.
@@ -369,7 +386,7 @@ fn damaged_files_give_no_names_but_do_no_harm() {
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize
     };
-    for round in 0..300 {
+    for round in 0..rounds {
         let mut damaged = whole.clone();
         let reach = if round % 3 == 0 { 4096 } else { damaged.len() };
         for _ in 0..1 + random() % 16 {
