@@ -319,6 +319,40 @@ fn endless_files_take_no_time() {
     assert_eq!(symbolizer.resolve(&module, &program.offsets), vec![Err(Missing::TooLarge); 2]);
 }
 
+/// Debug information by hand: inlined functions in `main`, each in the one before.
+fn nested(levels: usize) -> String {
+    format!(
+        ".section .note.GNU-stack\n.section .debug_abbrev\n\
+         .byte 1,0x11,1, 0x11,1,0x12,7, 0,0\n\
+         .byte 2,0x2e,1, 3,8,0x11,1,0x12,7, 0,0\n\
+         .byte 3,0x1d,1, 0,0, 0\n\
+         .section .debug_info\n.long 2f-1f\n1: .short 4\n.long 0\n.byte 8\n\
+         .byte 1\n.quad main\n.quad 256\n\
+         .byte 2\n.asciz \"by_hand\"\n.quad main\n.quad 256\n\
+         .fill {levels},1,3\n.fill {levels}+2,1,0\n2:\n"
+    )
+}
+
+#[test]
+fn endless_nesting_is_not_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let assembly = directory.path().join("nested.s");
+    for (levels, name) in [(3, "by_hand"), (512, "by_hand"), (513, "main"), (3_000_000, "main")] {
+        fs::write(&assembly, nested(levels)).unwrap();
+        let program = Program::build(&["-g0", assembly.to_str().unwrap()]);
+        let thread = SymbolizerThread::spawn().unwrap();
+        let (module, offsets) = (program.module(), program.offsets[..1].to_vec());
+        thread.register(module.id, program.path());
+        let (sender, receiver) = mpsc::channel();
+        let job = move |symbolizer: &mut dyn Symbolizer| {
+            sender.send(symbolizer.resolve(&module, &offsets)).unwrap();
+        };
+        thread.run(Box::new(job)).unwrap();
+        let answers = receiver.recv().unwrap();
+        assert_eq!(answers[0].as_deref().unwrap()[0].function, name, "{levels} levels");
+    }
+}
+
 #[test]
 fn a_file_that_was_replaced_gives_no_names() {
     let program = Program::build(&["-g"]);

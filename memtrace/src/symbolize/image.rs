@@ -8,6 +8,7 @@
 
 use super::compressed;
 use super::elf::ElfFile;
+use super::nesting;
 use super::sections::Section;
 use std::fs::File;
 use std::io::{self, Read, Write as _};
@@ -47,7 +48,11 @@ pub(super) fn is_debug(name: &[u8]) -> bool {
 
 /// The copy. Its path stays valid as long as it lives.
 #[derive(Debug)]
-pub(super) struct Image(File);
+pub(super) struct Image {
+    file: File,
+    /// Where `.debug_info` and `.debug_abbrev` are in it: offset and size.
+    debug: [(u64, u64); 2],
+}
 
 impl Image {
     /// A copy of `elf`'s symbols, and of its debug information if `debug` says so. Debug information
@@ -73,7 +78,7 @@ impl Image {
             builder.own(b".note.gnu.build-id", SHT_NOTE, &note(build_id.bytes()))?;
         }
         if let Some((image, build_id)) = alternative {
-            let mut link = image.0.as_raw_fd().to_string().into_bytes();
+            let mut link = image.file.as_raw_fd().to_string().into_bytes();
             link.push(0);
             link.extend(build_id);
             builder.own(b".gnu_debugaltlink", SHT_PROGBITS, &link)?;
@@ -87,7 +92,17 @@ impl Image {
 
     /// The path under which the library opens it.
     pub(super) fn path(&self) -> PathBuf {
-        PathBuf::from(format!("{DIRECTORY}/{}", self.0.as_raw_fd()))
+        PathBuf::from(format!("{DIRECTORY}/{}", self.file.as_raw_fd()))
+    }
+
+    /// The library can follow its debug information without running out of stack.
+    pub(super) fn is_shallow(&self) -> bool {
+        let [info, abbreviations] = self.debug.map(|(offset, size)| {
+            let mut bytes = vec![0; usize::try_from(size).ok()?];
+            self.file.read_exact_at(&mut bytes, offset).ok().map(|()| bytes)
+        });
+        let both = info.zip(abbreviations);
+        both.is_some_and(|(info, abbreviations)| nesting::is_shallow(&info, &abbreviations))
     }
 }
 
@@ -130,6 +145,7 @@ struct Builder {
     end: u64,
     names: Vec<u8>,
     headers: Vec<u8>,
+    debug: [(u64, u64); 2],
     buffer: Vec<u8>,
 }
 
@@ -138,7 +154,8 @@ impl Builder {
         // A table of sections begins with one that is all zeros, one of names with an empty name.
         let headers = vec![0; HEADER];
         let buffer = vec![0; 256 << 10];
-        Ok(Self { file: memory_file()?, end: HEADER as u64, names: vec![0], headers, buffer })
+        let (file, debug) = (memory_file()?, [(0, 0); 2]);
+        Ok(Self { file, end: HEADER as u64, names: vec![0], headers, debug, buffer })
     }
 
     /// Copies a section's contents. One that cannot be decompressed is left out.
@@ -186,6 +203,11 @@ impl Builder {
         self.names.extend(name);
         self.names.push(0);
         let size = self.end - begin;
+        match name {
+            b".debug_info" => self.debug[0] = (begin, size),
+            b".debug_abbrev" => self.debug[1] = (begin, size),
+            _ => {}
+        }
         self.end = self.end.next_multiple_of(8);
         self.headers.extend(at.to_le_bytes());
         self.headers.extend(kind.to_le_bytes());
@@ -211,7 +233,7 @@ impl Builder {
         self.file.write_all_at(&file_header(table, count), 0)?;
         self.file.flush()?;
         seal(&self.file)?;
-        Ok(Image(self.file))
+        Ok(Image { file: self.file, debug: self.debug })
     }
 }
 

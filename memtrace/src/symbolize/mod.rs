@@ -13,6 +13,7 @@ pub mod demangle;
 mod elf;
 mod fold;
 mod image;
+mod nesting;
 pub mod perf_map;
 mod sections;
 mod separate;

@@ -67,6 +67,7 @@ impl Sources {
         match Image::of(file, debug, alternative.as_ref().map(|image| (image, build_id))) {
             Err(_) => self.reason = Missing::Unreadable,
             Ok(image) => {
+                let debug = debug && image.is_shallow();
                 let attempt = |debug| Attempt { path: image.path(), debug };
                 self.attempts.extend(debug.then(|| attempt(true)));
                 self.attempts.extend(sections.usable_symbols().then(|| attempt(false)));
