@@ -2,9 +2,12 @@
 
 mod report_fixtures;
 
+use memtrace::engine::ports::{Missing, Resolved, Symbolizer};
 use memtrace::engine::snapshot::StackSnapshot;
-use memtrace::model::ids::SECOND;
-use memtrace::report::{ReportOptions, Sort, StackVerdict, Verdict, resolve};
+use memtrace::model::frame::Frame;
+use memtrace::model::ids::{ModuleId, ProcessKey, SECOND};
+use memtrace::model::module::Module;
+use memtrace::report::{Place, ReportOptions, Sort, StackVerdict, Verdict, resolve};
 use report_fixtures::*;
 use std::sync::Arc;
 
@@ -116,4 +119,50 @@ fn odd_snapshots_do_no_harm() {
             report(&snapshot, &ReportOptions { is_final, ..options(0, Sort::Age) }, &facts());
         assert!(text(&report, memtrace::report::TextStyle::default()).contains("pid 1"));
     }
+}
+
+#[test]
+fn generated_code_is_named_by_its_process() {
+    /// Knows one address, in one process.
+    struct Runtime(ProcessKey);
+
+    impl Symbolizer for Runtime {
+        fn resolve(&mut self, _: &Module, offsets: &[u64]) -> Vec<Resolved> {
+            vec![Err(Missing::NoSymbols); offsets.len()]
+        }
+
+        fn resolve_generated(
+            &mut self,
+            process: ProcessKey,
+            addresses: &[u64],
+        ) -> Vec<Option<Resolved>> {
+            let name = |address: &u64| {
+                let known = process == self.0 && *address == 0x7f00;
+                known.then(|| Ok(Arc::from([source("LazyCompile:~f", None)])))
+            };
+            addresses.iter().map(name).collect()
+        }
+
+        fn has_debug_lines(&mut self, _: ModuleId) -> Option<bool> {
+            None
+        }
+    }
+
+    let of = |pid, address| {
+        process(pid, "node", vec![stack(0, Arc::from([Frame::Unmapped(address)]), 1, 8)])
+    };
+    let snapshot = snapshot(vec![of(1, 0x7f00), of(2, 0x7f00), of(1, 0x7f01)]);
+    let mut runtime = Runtime(snapshot.processes[0].info.key);
+    let report = resolve(&snapshot, &mut runtime, &last(), &facts());
+    let mut names: Vec<(u32, Place, Option<&str>)> = report
+        .processes
+        .iter()
+        .map(|process| {
+            (process.pid, process.stacks[0].frames[0].place, process.stacks[0].frames[0].name(true))
+        })
+        .collect();
+    names.sort_by_key(|(pid, place, _)| (*pid, format!("{place:?}")));
+    assert_eq!(names[0], (1, Place::Address(0x7f00), Some("LazyCompile:~f")));
+    assert_eq!(names[1], (1, Place::Address(0x7f01), None));
+    assert_eq!(names[2], (2, Place::Address(0x7f00), None));
 }

@@ -217,3 +217,16 @@ fn a_reader_that_went_away_is_passed_on() {
     let error = memtrace::report::JsonWriter.write(&report, &mut Closed).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
+
+#[test]
+fn full_names_and_internals_are_there_on_request() {
+    let options = ReportOptions { full_names: true, show_internals: true, top: 1, ..last() };
+    let report = report(&snapshot(vec![leaking()]), &options, &facts());
+    let wide = text(&report, TextStyle::default());
+    assert!(wide.contains("      thumb::Cache::insert(Key const&, Image&&)   "), "{wide}");
+    assert!(wide.contains("      start_thread  ") && !wide.contains("HIDDEN"), "{wide}");
+    let narrow = text(&report, TextStyle { width: 50, ..TextStyle::default() });
+    let whole: Vec<&str> = narrow.split_whitespace().collect();
+    assert!(whole.join(" ").contains("thumb::Cache::insert(Key const&, Image&&)"), "{narrow}");
+    assert!(narrow.lines().all(|line| line.chars().count() <= 50), "{narrow}");
+}

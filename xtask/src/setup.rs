@@ -99,13 +99,15 @@ fn look(purpose: Purpose) -> Result<Found> {
 }
 
 /// Programs that the tests need, and their packages.
-const TEST_PROGRAMS: [(&str, &str); 6] = [
+const TEST_PROGRAMS: [(&str, &str); 8] = [
     ("gdb", "gdb"),
     ("sqlite3", "sqlite3"),
     ("redis-server", "redis-server"),
     ("python3", "python3"),
     ("perl", "perl"),
     ("valgrind", "valgrind"),
+    ("dwz", "dwz"),
+    ("xz", "xz-utils"),
 ];
 
 /// What other kernels are booted with: the machine, and the programs in it.

@@ -132,6 +132,12 @@ pub struct TraceArgs {
     #[arg(long, value_name = "N", default_value = "0", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub show_blocks: u64,
+    /// Name functions in full, with parameters and the arguments of templates, however long
+    #[arg(long, help_heading = help::CONTENT)]
+    pub full_names: bool,
+    /// List frames of allocators and start code, too (JSON reports always do, and mark them)
+    #[arg(long, help_heading = help::CONTENT)]
+    pub show_internals: bool,
     /// Show the targets' command lines, which may hold secrets
     #[arg(long, help_heading = help::CONTENT)]
     pub cmdline: bool,

@@ -52,6 +52,10 @@ pub struct TracePlan {
     pub full: bool,
     /// Addresses to list per call stack.
     pub show_blocks: usize,
+    /// Functions are named in full.
+    pub full_names: bool,
+    /// Frames of allocators and start code are listed.
+    pub show_internals: bool,
     /// The targets' arguments may be read and shown.
     pub cmdline: bool,
     /// Form of the reports.
@@ -105,6 +109,8 @@ impl TracePlan {
             sort: args.sort,
             full: args.full,
             show_blocks: show_blocks(args)?,
+            full_names: args.full_names,
+            show_internals: args.show_internals,
             cmdline: args.cmdline,
             format: args.format,
             output: output(args)?,

@@ -23,6 +23,8 @@ pub fn run(plan: TracePlan) -> anyhow::Result<Exit> {
             sort: sort(plan.sort),
             show_blocks: plan.show_blocks,
             full: plan.full,
+            full_names: plan.full_names,
+            show_internals: plan.show_internals,
             is_final: false,
             interval: plan.interval,
         },

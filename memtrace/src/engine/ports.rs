@@ -1,6 +1,6 @@
 //! The seams between the engine and the outside world. All synchronous.
 
-use crate::model::ids::ModuleId;
+use crate::model::ids::{ModuleId, ProcessKey};
 use crate::model::module::Module;
 use std::sync::Arc;
 
@@ -34,6 +34,8 @@ pub trait EventSource {
 pub struct SourceFrame {
     /// Demangled function name.
     pub function: String,
+    /// Its short form, without parameters and arguments of templates; `None`: the same.
+    pub short: Option<String>,
     /// Source file, where debug information has it.
     pub file: Option<String>,
     /// Line, where debug information has it.
@@ -53,6 +55,10 @@ pub enum Missing {
     NotCovered,
     /// The file could not be read as ELF.
     Unreadable,
+    /// The file's symbols are larger than what is read.
+    TooLarge,
+    /// The runtime's map of generated code is not the target's own (owner, kind, a link).
+    UntrustedMap,
 }
 
 impl Missing {
@@ -64,6 +70,8 @@ impl Missing {
             Self::NoSymbols => "no symbols",
             Self::NotCovered => "no symbol covers it",
             Self::Unreadable => "not readable as ELF",
+            Self::TooLarge => "more symbols than are read",
+            Self::UntrustedMap => "perf map not trusted",
         }
     }
 }
@@ -76,6 +84,16 @@ pub trait Symbolizer {
     /// Resolves offsets in `module`, in order. Each is the address *after* a call, so the place
     /// looked up is one byte before it. The answer has as many entries as `offsets`.
     fn resolve(&mut self, module: &Module, offsets: &[u64]) -> Vec<Resolved>;
+
+    /// Resolves addresses (again *after* calls) of `process` that are in no file, in order: generated
+    /// code. `None`: nothing is known of it.
+    fn resolve_generated(
+        &mut self,
+        _process: ProcessKey,
+        addresses: &[u64],
+    ) -> Vec<Option<Resolved>> {
+        vec![None; addresses.len()]
+    }
 
     /// Whether the file has line tables; `None` when it is not known.
     fn has_debug_lines(&mut self, module: ModuleId) -> Option<bool>;

@@ -30,6 +30,10 @@ pub struct ReportOptions {
     pub show_blocks: usize,
     /// Periodic text reports show everything, too.
     pub full: bool,
+    /// Text reports list frames of allocators and start code, too.
+    pub show_internals: bool,
+    /// Text reports name functions in full.
+    pub full_names: bool,
     /// This is the last report.
     pub is_final: bool,
     /// Time between two points of the growth series; `None` when the user wants no periodic

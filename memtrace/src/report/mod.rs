@@ -6,6 +6,7 @@
 pub mod explain;
 mod facts;
 mod identity;
+mod internals;
 pub mod json;
 mod layout;
 mod model;

@@ -216,6 +216,13 @@ pub struct StackReport {
     pub blocks: Vec<BlockReport>,
 }
 
+impl StackReport {
+    /// The frames to show: with those of allocators and start code, or without.
+    pub fn shown(&self, internals: bool) -> impl Iterator<Item = &FrameReport> {
+        self.frames.iter().filter(move |frame| internals || !frame.internal)
+    }
+}
+
 /// Where a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -230,6 +237,8 @@ pub enum Place {
 pub struct FrameReport {
     /// Function; `None`: not known.
     pub function: Option<String>,
+    /// Its short form, where it has another.
+    pub short: Option<String>,
     /// File name of the module; `None`: not known.
     pub module: Option<String>,
     /// Its build-id, hexadecimal.
@@ -242,8 +251,19 @@ pub struct FrameReport {
     pub line: Option<u32>,
     /// Inlined into the next frame.
     pub inlined: bool,
+    /// Of the allocator's wrappers or of start code; text reports leave it out.
+    pub internal: bool,
     /// Why the function is not known.
     pub missing: Option<Missing>,
+}
+
+impl FrameReport {
+    /// The function's name, in full or in short.
+    #[must_use]
+    pub fn name(&self, full: bool) -> Option<&str> {
+        let short = self.short.as_deref().filter(|_| !full);
+        short.or(self.function.as_deref())
+    }
 }
 
 /// One live block.

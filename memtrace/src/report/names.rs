@@ -4,7 +4,7 @@ use super::identity::module_of;
 use super::model::{FrameReport, ModuleReport, Place};
 use crate::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use crate::model::frame::Frame;
-use crate::model::ids::ModuleId;
+use crate::model::ids::{ModuleId, ProcessKey};
 use crate::model::module::Module;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -63,6 +63,7 @@ const fn is_treacherous(character: char) -> bool {
 pub(super) struct Names<'a> {
     modules: &'a [Arc<Module>],
     resolved: HashMap<Frame, Resolved>,
+    generated: HashMap<(ProcessKey, u64), Resolved>,
     debug_lines: HashMap<ModuleId, bool>,
 }
 
@@ -73,7 +74,12 @@ impl<'a> Names<'a> {
         modules: &'a [Arc<Module>],
         symbolizer: &mut dyn Symbolizer,
     ) -> Self {
-        let mut names = Self { modules, resolved: HashMap::new(), debug_lines: HashMap::new() };
+        let mut names = Self {
+            modules,
+            resolved: HashMap::new(),
+            generated: HashMap::new(),
+            debug_lines: HashMap::new(),
+        };
         for (id, offsets) in by_module(frames) {
             let Some(module) = module_of(modules, id) else { continue };
             let offsets: Vec<u64> = offsets.into_iter().collect();
@@ -88,10 +94,35 @@ impl<'a> Names<'a> {
         names
     }
 
-    /// The frames that `frame` stands for: its inlined functions, then itself.
-    pub(super) fn of(&self, frame: Frame) -> Vec<FrameReport> {
+    /// Resolves the frames of `process` that are in no file.
+    pub(super) fn add_generated<'f>(
+        &mut self,
+        process: ProcessKey,
+        frames: impl Iterator<Item = &'f Frame>,
+        symbolizer: &mut dyn Symbolizer,
+    ) {
+        let addresses = frames.filter_map(|frame| match frame {
+            Frame::Unmapped(address) => Some(*address),
+            Frame::InFile { .. } => None,
+        });
+        let addresses: Vec<u64> = addresses.collect::<BTreeSet<u64>>().into_iter().collect();
+        if addresses.is_empty() {
+            return;
+        }
+        let answers = symbolizer.resolve_generated(process, &addresses);
+        for (address, answer) in addresses.into_iter().zip(answers) {
+            self.generated.extend(answer.map(|answer| ((process, address), answer)));
+        }
+    }
+
+    /// The frames that `frame` of `process` stands for: its inlined functions, then itself.
+    pub(super) fn of(&self, frame: Frame, process: ProcessKey) -> Vec<FrameReport> {
         let bare = self.bare(frame);
-        match self.resolved.get(&frame) {
+        let resolved = match frame {
+            Frame::Unmapped(address) => self.generated.get(&(process, address)),
+            Frame::InFile { .. } => self.resolved.get(&frame),
+        };
+        match resolved {
             Some(Ok(functions)) if !functions.is_empty() => {
                 functions.iter().map(|function| named(&bare, function)).collect()
             }
@@ -109,12 +140,14 @@ impl<'a> Names<'a> {
         };
         FrameReport {
             function: None,
+            short: None,
             module: module.map(|module| clean(&module.name())),
             build_id: module.and_then(|module| Some(module.build_id.as_ref()?.to_string())),
             place,
             file: None,
             line: None,
             inlined: false,
+            internal: false,
             missing: None,
         }
     }
@@ -167,6 +200,7 @@ fn by_module<'f>(frames: impl Iterator<Item = &'f Frame>) -> BTreeMap<ModuleId, 
 fn named(bare: &FrameReport, function: &SourceFrame) -> FrameReport {
     FrameReport {
         function: Some(clean(&function.function)),
+        short: function.short.as_deref().map(clean),
         file: function.file.as_deref().map(clean),
         line: function.line,
         inlined: function.inlined,

@@ -38,12 +38,14 @@ mod tests {
     fn frame(name: Option<&str>) -> FrameReport {
         FrameReport {
             function: name.map(str::to_owned),
+            short: None,
             module: None,
             build_id: None,
             place: Place::Offset(1),
             file: None,
             line: None,
             inlined: false,
+            internal: false,
             missing: None,
         }
     }

@@ -5,6 +5,7 @@
 use super::explain::{self, Case, Grower};
 use super::facts::{ReportOptions, Sort, TracerFacts};
 use super::identity::StackDigest;
+use super::internals;
 use super::model::{BlockReport, End, LossReport, ProcessReport, Report, StackReport, Sum};
 use super::names::{Names, clean};
 use super::outermost;
@@ -12,6 +13,7 @@ use super::units::percent;
 use super::verdict::{self, Figures, StackVerdict, Verdict};
 use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::{ProcessSnapshot, Snapshot, StackSnapshot, State};
+use crate::model::frame::Frame;
 use crate::model::ids::Nanos;
 use jiff::{SignedDuration, Timestamp};
 use memtrace_common::wire::StackEnd;
@@ -33,7 +35,11 @@ pub fn resolve(
     let outermost = outermost.filter(|stack| stack.frames.len() > 1);
     let outermost = outermost.filter_map(|stack| stack.frames.last());
     let frames = chosen.iter().flatten().flat_map(|stack| stack.frames.iter()).chain(outermost);
-    let names = Names::resolve(frames, &snapshot.modules, symbolizer);
+    let mut names = Names::resolve(frames, &snapshot.modules, symbolizer);
+    for (process, stacks) in snapshot.processes.iter().zip(&chosen) {
+        let frames = stacks.iter().flat_map(|stack| stack.frames.iter());
+        names.add_generated(process.info.key, frames, symbolizer);
+    }
     let loss = loss(snapshot);
     let maker =
         Maker { snapshot, names, options, tracer, degraded: degraded(&loss, snapshot, tracer) };
@@ -149,7 +155,7 @@ impl Maker<'_> {
         report.incomplete_blocks = process
             .stacks
             .iter()
-            .filter(|stack| self.end(stack) != StackEnd::Complete)
+            .filter(|stack| self.end(stack, process) != StackEnd::Complete)
             .fold(0, |sum, stack| sum.saturating_add(stack.allocated_blocks));
         self.judge(&mut report, process);
         report
@@ -240,8 +246,14 @@ impl Maker<'_> {
             sizes: stack.sizes,
             growth: stack.growth,
             verdict: verdict::stack(watched, &stack.growth, stack.live_bytes),
-            end: self.end(stack),
-            frames: stack.frames.iter().flat_map(|frame| self.names.of(*frame)).collect(),
+            end: self.end(stack, process),
+            frames: internals::marked(
+                stack
+                    .frames
+                    .iter()
+                    .flat_map(|frame| self.names.of(*frame, process.info.key))
+                    .collect(),
+            ),
             blocks: blocks
                 .map(|b| BlockReport { address: b.address, size: b.size, age: age(b.born) })
                 .collect(),
@@ -251,9 +263,10 @@ impl Maker<'_> {
 
 impl Maker<'_> {
     /// How a stack ended, its outermost function's name considered.
-    fn end(&self, stack: &StackSnapshot) -> StackEnd {
+    fn end(&self, stack: &StackSnapshot, process: &ProcessSnapshot) -> StackEnd {
         let last = stack.frames.last().filter(|_| stack.frames.len() > 1);
-        outermost::end(stack.end, &last.map_or_else(Vec::new, |frame| self.names.of(*frame)))
+        let names = |frame: &Frame| self.names.of(*frame, process.info.key);
+        outermost::end(stack.end, &last.map_or_else(Vec::new, names))
     }
 }
 

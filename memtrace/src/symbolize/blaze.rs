@@ -1,11 +1,13 @@
 //! The symbolizer over the `blazesym` library.
 
 use super::cache::FrameCache;
-use super::demangle::demangle;
+use super::demangle::{demangle, short};
 use super::elf::ElfFile;
-use super::separate;
+use super::image;
+use super::perf_map::PerfMaps;
+use super::sources::{Attempt, Sources};
 use crate::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
-use crate::model::ids::ModuleId;
+use crate::model::ids::{ModuleId, ProcessKey};
 use crate::model::module::{BuildId, Module};
 use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{CodeInfo, Input, Reason, Sym, Symbolized};
@@ -45,6 +47,7 @@ pub struct BlazeSymbolizer {
     debug_dirs: Vec<PathBuf>,
     cache: FrameCache,
     debug_lines: HashMap<ModuleId, bool>,
+    perf_maps: PerfMaps,
     open: Option<(ModuleId, OpenModule)>,
     /// The library was used since the last recycling.
     used: bool,
@@ -77,7 +80,15 @@ impl BlazeSymbolizer {
 
     fn with_paths(paths: ModulePaths, debug_dirs: Vec<PathBuf>) -> Self {
         let cache = FrameCache::new(CACHE_BYTES);
-        Self { paths, debug_dirs, cache, debug_lines: HashMap::new(), open: None, used: false }
+        Self {
+            paths,
+            debug_dirs,
+            cache,
+            debug_lines: HashMap::new(),
+            perf_maps: PerfMaps::default(),
+            open: None,
+            used: false,
+        }
     }
 
     /// Says how `module`'s file is opened from here, such as `/proc/self/fd/7`,
@@ -113,7 +124,7 @@ impl BlazeSymbolizer {
             self.open = None;
             let path = self.paths.get(module.id).ok_or(Missing::FileGone)?;
             let open = OpenModule::open(&path, module.build_id.as_ref(), &self.debug_dirs)?;
-            self.debug_lines.insert(module.id, open.has_debug_lines());
+            self.debug_lines.insert(module.id, open.sources.debug_lines);
             self.open = Some((module.id, open));
             self.used = true;
         }
@@ -139,6 +150,14 @@ impl Symbolizer for BlazeSymbolizer {
         answers.into_iter().map(|answer| answer.unwrap_or(Err(Missing::NotCovered))).collect()
     }
 
+    fn resolve_generated(
+        &mut self,
+        process: ProcessKey,
+        addresses: &[u64],
+    ) -> Vec<Option<Resolved>> {
+        self.perf_maps.resolve(process, addresses)
+    }
+
     fn has_debug_lines(&mut self, module: ModuleId) -> Option<bool> {
         self.debug_lines.get(&module).copied()
     }
@@ -155,20 +174,10 @@ fn return_free_memory() {
 #[cfg(not(target_env = "gnu"))]
 fn return_free_memory() {}
 
-/// One way to ask the library.
-#[derive(Clone, Debug)]
-struct Attempt {
-    path: PathBuf,
-    /// With DWARF, or with ELF symbols alone.
-    debug: bool,
-}
-
-/// A module's file(s), open, with the library's data about them.
+/// A module's file, and the library's data about what names it.
 struct OpenModule {
     file: ElfFile,
-    /// Keeps the file open under the path that its attempt names.
-    separate: Option<ElfFile>,
-    attempts: Vec<Attempt>,
+    sources: Sources,
     library: blazesym::symbolize::Symbolizer,
 }
 
@@ -182,21 +191,13 @@ impl OpenModule {
         if build_id.is_some() && file.build_id.as_ref() != build_id {
             return Err(Missing::FileGone);
         }
-        let needs_other = !file.sections.debug_info || file.sections.links;
-        let separate = needs_other.then(|| separate::find(&file, debug_dirs)).flatten();
-        let attempts = attempts(&file, separate.as_ref());
+        let sources = Sources::of(&file, debug_dirs);
         let library = blazesym::symbolize::Symbolizer::builder()
             .enable_auto_reload(false)
             .enable_demangling(false)
+            .set_debug_dirs(Some([image::DIRECTORY]))
             .build();
-        Ok(Self { file, separate, attempts, library })
-    }
-
-    fn has_debug_lines(&self) -> bool {
-        [Some(&self.file), self.separate.as_ref()]
-            .into_iter()
-            .flatten()
-            .any(|file| file.sections.debug_lines && file.sections.usable_debug_info())
+        Ok(Self { file, sources, library })
     }
 
     fn resolve(&self, offsets: &[u64]) -> Vec<Resolved> {
@@ -208,10 +209,10 @@ impl OpenModule {
                 open.push((index, address));
             }
         }
-        if self.attempts.is_empty() {
-            answers.fill(Err(Missing::NoSymbols));
+        if self.sources.attempts.is_empty() {
+            return vec![Err(self.sources.reason); offsets.len()];
         }
-        for attempt in &self.attempts {
+        for attempt in &self.sources.attempts {
             if open.is_empty() {
                 break;
             }
@@ -245,31 +246,6 @@ impl OpenModule {
     }
 }
 
-/// What to ask, best first. The library follows links to other files wherever the file says, so it
-/// may do so only in the system's own debug files.
-fn attempts(file: &ElfFile, separate: Option<&ElfFile>) -> Vec<Attempt> {
-    let mut attempts = Vec::new();
-    if let Some(separate) = separate {
-        let path = separate.stable_path();
-        let links_are_safe = !separate.sections.links || separate.owned_by_root();
-        if separate.sections.usable_debug_info() && links_are_safe {
-            attempts.push(Attempt { path: path.clone(), debug: true });
-        }
-        if separate.sections.symbols {
-            attempts.push(Attempt { path, debug: false });
-        }
-    }
-    // An embedded symbol table is decompressed without a bound: believe only the administrator's.
-    if file.sections.embedded_symbols && !file.sections.symbols && !file.owned_by_root() {
-        return attempts;
-    }
-    if file.sections.usable_debug_info() && !file.sections.links {
-        attempts.push(Attempt { path: file.stable_path(), debug: true });
-    }
-    attempts.push(Attempt { path: file.stable_path(), debug: false });
-    attempts
-}
-
 /// The library's answer as frames, innermost first. It lists the function that has the code first
 /// and what was inlined into it after, in order of nesting.
 fn frames(symbolized: &Symbolized<'_>) -> Resolved {
@@ -286,8 +262,11 @@ fn frames(symbolized: &Symbolized<'_>) -> Resolved {
 }
 
 fn inlined<'a>(symbol: &'a Sym<'_>) -> impl Iterator<Item = SourceFrame> + 'a {
-    let named = symbol.inlined.iter().rev().filter(|function| !function.name.is_empty());
-    named.map(|function| source_frame(&function.name, function.code_info.as_ref(), true))
+    symbol.inlined.iter().rev().map(|function| {
+        // Where `dwz` moved the function's entry to a shared file, the library (0.2.7) has no name.
+        let name = if function.name.is_empty() { "(no name)" } else { &function.name };
+        source_frame(name, function.code_info.as_ref(), true)
+    })
 }
 
 fn outer(symbol: &Sym<'_>) -> SourceFrame {
@@ -297,6 +276,7 @@ fn outer(symbol: &Sym<'_>) -> SourceFrame {
 fn source_frame(name: &str, code: Option<&CodeInfo<'_>>, inlined: bool) -> SourceFrame {
     SourceFrame {
         function: demangle(name).into_owned(),
+        short: short(name),
         file: code.map(|code| code.to_path().to_string_lossy().into_owned()),
         line: code.and_then(|code| code.line).filter(|line| *line != 0),
         inlined,

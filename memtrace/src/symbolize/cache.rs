@@ -51,7 +51,8 @@ impl FrameCache {
 fn cost(resolved: &Resolved) -> usize {
     let frames = resolved.as_deref().unwrap_or_default();
     let strings = frames.iter().map(|frame| {
-        ENTRY_BYTES + frame.function.len() + frame.file.as_ref().map_or(0, String::len)
+        let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        ENTRY_BYTES + frame.function.len() + optional(&frame.short) + optional(&frame.file)
     });
     ENTRY_BYTES + strings.sum::<usize>()
 }

@@ -1,5 +1,6 @@
 //! Linker symbols → the names that people wrote.
 
+use super::fold::fold;
 use cpp_demangle::{DemangleOptions, Symbol};
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -20,12 +21,30 @@ pub fn demangle(symbol: &str) -> Cow<'_, str> {
     cpp(symbol).map_or(Cow::Borrowed(symbol), Cow::Owned)
 }
 
+/// The short form of `symbol`'s name: without parameters, results, and the arguments of templates and
+/// generics. `None` if it is the demangled name itself.
+#[must_use]
+pub fn short(symbol: &str) -> Option<String> {
+    let full = demangle(symbol);
+    let options = DemangleOptions::new().no_params().no_return_type();
+    let bare = match &full {
+        Cow::Owned(_) => cpp_with(cut(without_llvm_suffix(symbol)), options),
+        Cow::Borrowed(_) => None,
+    };
+    let short = fold(bare.as_deref().unwrap_or(&full));
+    (short != full).then_some(short)
+}
+
 fn cpp(symbol: &str) -> Option<String> {
-    if !symbol.starts_with("_Z") {
+    cpp_with(symbol, DemangleOptions::default())
+}
+
+fn cpp_with(symbol: &str, options: DemangleOptions) -> Option<String> {
+    if !symbol.starts_with("_Z") || rustc_demangle::try_demangle(symbol).is_ok() {
         return None;
     }
     let parsed = Symbol::new(symbol).ok()?;
-    bounded(|out| parsed.structured_demangle(out, &DemangleOptions::default()))
+    bounded(|out| parsed.structured_demangle(out, &options))
 }
 
 /// LLVM appends `.llvm.` and a number to functions that link-time optimisation made global; it is
@@ -62,7 +81,8 @@ impl fmt::Write for Bounded {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_NAME, demangle};
+    use super::{MAX_NAME, demangle, short};
+    use proptest::prelude::*;
 
     #[test]
     fn rust_names_lose_their_hash() {
@@ -80,6 +100,40 @@ mod tests {
             demangle("_ZN5thumb5Cache6insertERKNS_3KeyEONS_5ImageE"),
             "thumb::Cache::insert(thumb::Key const&, thumb::Image&&)"
         );
+    }
+
+    #[test]
+    fn short_forms_drop_parameters_and_arguments() {
+        for (symbol, name) in [
+            ("_ZNSt6vectorIiSaIiEE9push_backEOi", "std::vector<…>::push_back"),
+            ("_ZN5thumb5Cache6insertERKNS_3KeyEONS_5ImageE", "thumb::Cache::insert"),
+            ("_ZNK3FooIiE3barEv", "Foo<…>::bar"),
+            ("_Z3maxIiET_S0_S0_", "max<…>"),
+            ("_Znwm", "operator new"),
+            ("_ZNKSt8functionIFviEEclEi", "std::function<…>::operator()"),
+            ("_RINvCs1234_7mycrate3fooyE", "mycrate::foo::<…>"),
+        ] {
+            assert_eq!(short(symbol).as_deref(), Some(name), "{}", demangle(symbol));
+        }
+        for same in ["main", "_ZN4core3fmt9Formatter3pad17h0123456789abcdefE", "_Znonsense"] {
+            assert_eq!(short(same), None);
+        }
+    }
+
+    proptest! {
+        /// Alphabets of the two manglings, so that much of it is valid for a while.
+        #[test]
+        fn hostile_symbols_are_bounded(
+            cpp in "_Z(N|St|S_|S0_|I|E|K|R|T_|T0_|[1-3][a-c]{1,3}|i|v|L[a-z]|[A-Za-z0-9_]){0,80}",
+            rust in "_R(N|v|t|M|X|Y|I|B[0-9a-z]{0,2}_|C|s_|E|[1-3][a-c]{1,3}|[A-Za-z0-9_]){0,80}",
+            any in "(_Z|_R|_ZN)?\\PC{0,200}",
+        ) {
+            for symbol in [cpp, rust, any] {
+                let most = MAX_NAME.max(symbol.len());
+                prop_assert!(demangle(&symbol).len() <= most);
+                prop_assert!(short(&symbol).is_none_or(|short| short.len() <= 3 * most));
+            }
+        }
     }
 
     #[test]

@@ -3,37 +3,43 @@
 //! Headers are read through plain reads, not a mapping, so a file that shrinks under our hands is a
 //! read error and no SIGBUS. Every size is checked before it is believed.
 
+use super::sections::{Data, MAX_NOTES, Section, SectionReader, Sections};
 use crate::engine::ports::Missing;
 use crate::model::module::BuildId;
-use object::elf::{self, FileHeader64, ProgramHeader64, SectionHeader64};
-use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _};
-use object::read::{ReadCache, ReadRef as _};
-use object::{Endianness, U32Bytes};
-use std::ffi::OsString;
+use object::Endianness;
+use object::elf::{self, FileHeader64, ProgramHeader64};
+use object::read::ReadCache;
+use object::read::elf::{FileHeader as _, ProgramHeader as _};
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 type Header = FileHeader64<Endianness>;
-type Data<'a> = &'a ReadCache<File>;
 
-/// Notes longer than this are not looked at, bytes; a build-id's is 36.
-const MAX_NOTES: u64 = 64 * 1024;
-/// Most decompressed debug information that one file may announce, bytes. The library reserves what
-/// a compressed section announces, so an absurd number would end the tracer.
-const MAX_DECOMPRESSED: u64 = 1 << 30;
+/// Most sections that are looked at; programs and libraries have some 40. Each name may cost 4 KiB.
+const MAX_SECTIONS: u16 = 8192;
 
 /// An open ELF file and what its headers say.
 #[derive(Debug)]
 pub(super) struct ElfFile {
     file: File,
+    /// Of the file when it was opened.
+    stamp: Stamp,
     segments: Vec<Segment>,
+    table: Vec<Section>,
     /// The GNU build-id.
     pub(super) build_id: Option<BuildId>,
     /// What its sections offer.
     pub(super) sections: Sections,
+}
+
+/// What changes when somebody writes to a file: size, and seconds and nanoseconds of its change time.
+type Stamp = (u64, i64, i64);
+
+fn stamp(file: &File) -> Option<Stamp> {
+    let metadata = file.metadata().ok()?;
+    Some((metadata.len(), metadata.ctime(), metadata.ctime_nsec()))
 }
 
 /// A loaded part of the file.
@@ -44,43 +50,6 @@ struct Segment {
     address: u64,
 }
 
-/// What the sections of a file offer.
-#[derive(Debug, Default)]
-pub(super) struct Sections {
-    /// A full symbol table.
-    pub(super) symbols: bool,
-    /// It exports functions by name, as even stripped libraries and some programs do.
-    pub(super) dynamic_symbols: bool,
-    /// DWARF functions (`.debug_info`).
-    pub(super) debug_info: bool,
-    /// DWARF line tables (`.debug_line`).
-    pub(super) debug_lines: bool,
-    /// Where separate debug information is said to be.
-    pub(super) debug_link: Option<DebugLink>,
-    /// Refers to other files (`.gnu_debuglink`, `.gnu_debugaltlink`, `.debug_sup`).
-    pub(super) links: bool,
-    /// A compressed symbol table inside (`.gnu_debugdata`).
-    pub(super) embedded_symbols: bool,
-    /// Sum of what its compressed debug sections announce, bytes.
-    pub(super) decompressed: u64,
-}
-
-impl Sections {
-    /// Debug information is there and of a size that we can bear.
-    pub(super) const fn usable_debug_info(&self) -> bool {
-        self.debug_info && self.decompressed <= MAX_DECOMPRESSED
-    }
-}
-
-/// Contents of `.gnu_debuglink`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct DebugLink {
-    /// File name, without directories.
-    pub(super) name: OsString,
-    /// CRC-32 of the file's contents.
-    pub(super) checksum: u32,
-}
-
 impl ElfFile {
     /// Opens `path` and reads its headers.
     ///
@@ -88,10 +57,29 @@ impl ElfFile {
     /// [`Missing::FileGone`] if it cannot be opened or is no regular file,
     /// [`Missing::Unreadable`] if it is not a 64-bit ELF file.
     pub(super) fn open(path: &Path) -> Result<Self, Missing> {
-        let file = open_regular(path).ok_or(Missing::FileGone)?;
+        Self::of(open_regular(path).ok_or(Missing::FileGone)?)
+    }
+
+    /// Reads the headers of an open file.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn of(file: File) -> Result<Self, Missing> {
+        let stamp = stamp(&file).ok_or(Missing::FileGone)?;
         let reader = ReadCache::new(file.try_clone().map_err(|_| Missing::FileGone)?);
-        let (segments, build_id, sections) = read(&reader).ok_or(Missing::Unreadable)?;
-        Ok(Self { file, segments, build_id, sections })
+        let (segments, reader) = read(&reader).ok_or(Missing::Unreadable)?;
+        let SectionReader { table, sections, build_id, .. } = reader;
+        Ok(Self { file, stamp, segments, table, build_id, sections })
+    }
+
+    /// The sections that have contents.
+    pub(super) fn table(&self) -> &[Section] {
+        &self.table
+    }
+
+    /// Somebody wrote to the file since it was opened.
+    pub(super) fn has_changed(&self) -> bool {
+        stamp(&self.file) != Some(self.stamp)
     }
 
     /// The open file.
@@ -110,11 +98,6 @@ impl ElfFile {
             let inside = offset.checked_sub(segment.offset)?;
             (inside < segment.size).then(|| segment.address.checked_add(inside))?
         })
-    }
-
-    /// Only the administrator could have written it.
-    pub(super) fn owned_by_root(&self) -> bool {
-        self.file.metadata().is_ok_and(|metadata| metadata.uid() == 0)
     }
 }
 
@@ -137,24 +120,26 @@ pub(super) fn open_regular(path: &Path) -> Option<File> {
     File::open(descriptor_path(&handle)).ok()
 }
 
-fn read(data: Data<'_>) -> Option<(Vec<Segment>, Option<BuildId>, Sections)> {
+fn read(data: Data<'_>) -> Option<(Vec<Segment>, SectionReader<'_>)> {
     let header = Header::parse(data).ok()?;
     let endian = header.endian().ok()?;
-    // Counts over 65,279 are kept elsewhere; no program or library has them.
-    if header.e_phnum(endian) == elf::PN_XNUM {
+    // Counts over 65,279 are kept elsewhere; no program or library has them. Nor do programs for the
+    // other byte order run here.
+    if header.e_phnum(endian) == elf::PN_XNUM || endian != Endianness::Little {
         return None;
     }
     let programs = header.program_headers(endian, data).ok()?;
-    let mut reader = SectionReader { data, endian, sections: Sections::default(), build_id: None };
-    if header.e_shnum(endian) != 0
+    let mut reader = SectionReader::new(data, endian);
+    if (1..=MAX_SECTIONS).contains(&header.e_shnum(endian))
         && let Ok(table) = header.sections(endian, data)
     {
         for section in table.iter() {
             reader.visit(table.section_name(endian, section).unwrap_or_default(), section);
         }
     }
-    let build_id = reader.build_id.or_else(|| build_id_of_segments(programs, endian, data));
-    Some((segments(programs, endian), build_id, reader.sections))
+    reader.build_id =
+        reader.build_id.take().or_else(|| build_id_of_segments(programs, endian, data));
+    Some((segments(programs, endian), reader))
 }
 
 fn segments(programs: &[ProgramHeader64<Endianness>], endian: Endianness) -> Vec<Segment> {
@@ -181,89 +166,6 @@ fn build_id_of_segments(
         }
         None
     })
-}
-
-struct SectionReader<'a> {
-    data: Data<'a>,
-    endian: Endianness,
-    sections: Sections,
-    build_id: Option<BuildId>,
-}
-
-impl SectionReader<'_> {
-    fn visit(&mut self, name: &[u8], section: &SectionHeader64<Endianness>) {
-        if section.sh_type(self.endian) == elf::SHT_NOBITS {
-            return;
-        }
-        match name {
-            b".symtab" => self.sections.symbols = true,
-            b".dynsym" => {
-                self.sections.dynamic_symbols = self.exports_functions(section).unwrap_or(false);
-            }
-            b".debug_info" => self.sections.debug_info = true,
-            b".debug_line" => self.sections.debug_lines = true,
-            b".gnu_debugdata" => self.sections.embedded_symbols = true,
-            b".gnu_debugaltlink" | b".debug_sup" => self.sections.links = true,
-            b".gnu_debuglink" => {
-                self.sections.links = true;
-                self.sections.debug_link = self.debug_link(section);
-            }
-            b".note.gnu.build-id" => self.build_id = self.build_id(section),
-            _ => {}
-        }
-        if section.sh_flags(self.endian) & u64::from(elf::SHF_COMPRESSED) != 0 {
-            let announced = self.announced(section).unwrap_or(u64::MAX);
-            self.sections.decompressed = self.sections.decompressed.saturating_add(announced);
-        }
-    }
-
-    /// Whether a table of dynamic symbols defines a function; imports alone name nothing here.
-    fn exports_functions(&self, section: &SectionHeader64<Endianness>) -> Option<bool> {
-        const ENTRY: u64 = size_of::<elf::Sym64<Endianness>>() as u64;
-        const MOST: u64 = 1 << 20;
-        let count = (section.sh_size(self.endian) / ENTRY).min(MOST);
-        let offset = section.sh_offset(self.endian);
-        let symbols: &[elf::Sym64<Endianness>] =
-            self.data.read_slice_at(offset, usize::try_from(count).ok()?).ok()?;
-        let defined = |symbol: &elf::Sym64<Endianness>| {
-            symbol.st_shndx.get(self.endian) != elf::SHN_UNDEF && symbol.st_type() == elf::STT_FUNC
-        };
-        Some(symbols.iter().any(defined))
-    }
-
-    /// What a compressed section says its decompressed size is.
-    fn announced(&self, section: &SectionHeader64<Endianness>) -> Option<u64> {
-        let header: &elf::CompressionHeader64<Endianness> =
-            self.data.read_at(section.sh_offset(self.endian)).ok()?;
-        Some(header.ch_size.get(self.endian))
-    }
-
-    fn build_id(&self, section: &SectionHeader64<Endianness>) -> Option<BuildId> {
-        if section.sh_size(self.endian) > MAX_NOTES {
-            return None;
-        }
-        let mut notes = section.notes(self.endian, self.data).ok()??;
-        let note = notes.next().ok()??;
-        (note.n_type(self.endian) == elf::NT_GNU_BUILD_ID).then(|| BuildId::new(note.desc()))?
-    }
-
-    /// A name, a zero, padding to four bytes, four bytes of checksum.
-    fn debug_link(&self, section: &SectionHeader64<Endianness>) -> Option<DebugLink> {
-        let size = section.sh_size(self.endian);
-        if size > 4096 {
-            return None;
-        }
-        let bytes = self.data.read_bytes_at(section.sh_offset(self.endian), size).ok()?;
-        let end = bytes.iter().position(|byte| *byte == 0)?;
-        let place = (end + 1).next_multiple_of(4);
-        let checksum: [u8; 4] = bytes.get(place..place.checked_add(4)?)?.try_into().ok()?;
-        let name = bytes.get(..end)?;
-        let plain = !name.is_empty() && !name.contains(&b'/') && name != b"." && name != b"..";
-        plain.then(|| DebugLink {
-            name: OsString::from_vec(name.to_vec()),
-            checksum: U32Bytes::<Endianness>::from_bytes(checksum).get(self.endian),
-        })
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! under `DIR/.build-id/ab/cdef….debug`, and by the name in `.gnu_debuglink` next to the file, in
 //! `.debug` next to it, and in `DIR` + the file's directory.
 
-use super::elf::{DebugLink, ElfFile};
+use super::elf::ElfFile;
+use super::sections::{AlternativeLink, DebugLink};
 use crate::model::module::BuildId;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -16,12 +17,30 @@ pub(super) fn find(elf: &ElfFile, debug_dirs: &[PathBuf]) -> Option<ElfFile> {
     by_build_id(elf, debug_dirs).or_else(|| by_link(elf, debug_dirs))
 }
 
+/// The file of debug information that `elf` shares with others, as `dwz` makes it: by build-id, or
+/// where the link says, from `elf`'s own directory on. Only the build-id that the link has proves it.
+pub(super) fn alternative(
+    elf: &ElfFile,
+    link: &AlternativeLink,
+    debug_dirs: &[PathBuf],
+) -> Option<ElfFile> {
+    with_build_id(&link.build_id, debug_dirs).or_else(|| {
+        let own = fs::read_link(elf.stable_path()).ok()?;
+        let found = ElfFile::open(&own.parent()?.join(&link.path)).ok()?;
+        (found.build_id.as_ref() == Some(&link.build_id)).then_some(found)
+    })
+}
+
 fn by_build_id(elf: &ElfFile, debug_dirs: &[PathBuf]) -> Option<ElfFile> {
-    let name = build_id_path(elf.build_id.as_ref()?);
+    with_build_id(elf.build_id.as_ref()?, debug_dirs)
+}
+
+fn with_build_id(build_id: &BuildId, debug_dirs: &[PathBuf]) -> Option<ElfFile> {
+    let name = build_id_path(build_id);
     debug_dirs
         .iter()
         .filter_map(|dir| ElfFile::open(&dir.join(&name)).ok())
-        .find(|found| found.build_id == elf.build_id)
+        .find(|found| found.build_id.as_ref() == Some(build_id))
 }
 
 fn build_id_path(build_id: &BuildId) -> PathBuf {
@@ -50,8 +69,8 @@ fn candidates<'a>(
     near.into_iter().chain(debug_dirs.iter().map(move |dir| dir.join(below).join(&link.name)))
 }
 
-/// Debug files of the largest programs have some gigabytes.
-const MAX_DEBUG_FILE: u64 = 4 << 30;
+/// Largest file whose checksum is taken; a gigabyte takes two seconds.
+const MAX_DEBUG_FILE: u64 = 1 << 30;
 
 /// Equal build-ids prove it; without any, the link's checksum over the whole file does.
 fn belongs(found: &ElfFile, elf: &ElfFile, link: &DebugLink) -> bool {

@@ -16,6 +16,10 @@ pub type Job = Box<dyn FnOnce(&mut dyn Symbolizer) + Send>;
 /// that reports are asked for faster than they can be made.
 const WAITING_JOBS: usize = 4;
 
+/// For the library and the demanglers, which call themselves as deep as names and inlined functions
+/// are nested: 512 levels of each, at some KiB.
+const STACK_BYTES: usize = 16 << 20;
+
 /// Why a job was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum ThreadError {
@@ -48,6 +52,7 @@ impl SymbolizerThread {
         let for_thread = paths.clone();
         thread::Builder::new()
             .name("symbolizer".to_owned())
+            .stack_size(STACK_BYTES)
             .spawn(move || work(for_thread, &waiting))
             .map_err(ThreadError::Spawn)?;
         Ok(Self { jobs, paths })

@@ -64,6 +64,7 @@ impl Symbolizer for FakeSymbolizer {
 pub fn source(function: &str, place: Option<(&str, u32)>) -> SourceFrame {
     SourceFrame {
         function: function.to_owned(),
+        short: function.split_once('(').map(|(name, _)| name.to_owned()),
         file: place.map(|(file, _)| file.to_owned()),
         line: place.map(|(_, line)| line),
         inlined: false,

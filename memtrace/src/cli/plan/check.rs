@@ -73,8 +73,16 @@ pub(super) fn notes(plan: &TracePlan, interval_typed: bool) -> Vec<String> {
             plan.min_age
         ));
     }
-    if plan.full && plan.format == Format::Json {
-        notes.push("--full changes text reports only; JSON reports are always complete".to_owned());
+    let text_only = [
+        ("--full", plan.full),
+        ("--full-names", plan.full_names),
+        ("--show-internals", plan.show_internals),
+    ];
+    for (option, given) in text_only {
+        if given && plan.format == Format::Json {
+            let note = "changes text reports only; JSON reports are always complete";
+            notes.push(format!("{option} {note}"));
+        }
     }
     notes
 }

@@ -35,6 +35,8 @@ fn defaults_are_those_of_the_manual() {
         sort: Sort::Growth,
         full: false,
         show_blocks: 0,
+        full_names: false,
+        show_internals: false,
         cmdline: false,
         format: Format::Text,
         output: None,
@@ -56,7 +58,7 @@ fn defaults_are_those_of_the_manual() {
 fn every_option_arrives() {
     let plan = plan(
         "-p 1,2 -p 3 -p 2 -i 5s -d 1m -c 4 --min-age 2s -T 0 -z 64 -Z 1MiB -s age --full \
-         --show-blocks 7 --cmdline -f json -o leaks.json --color never -vv --overhead-budget 5% \
+         --show-blocks 7 --full-names --show-internals --cmdline -f json -o leaks.json --color never -vv --overhead-budget 5% \
          --max-memory 64MiB --link perf --ring-size 1MiB --bpf-log debug",
     )
     .unwrap();
@@ -66,6 +68,7 @@ fn every_option_arrives() {
     assert_eq!((plan.count, plan.top, plan.show_blocks), (Some(4), None, 7));
     assert_eq!((plan.min_size, plan.max_size), (64, Some(1 << 20)));
     assert_eq!((plan.sort, plan.format, plan.color), (Sort::Age, Format::Json, Color::Never));
+    assert!(plan.full_names && plan.show_internals);
     assert!(plan.full && plan.cmdline && plan.output.is_some());
     assert_eq!((plan.overhead_budget, plan.max_memory), (Some(5.0), 64 << 20));
     assert_eq!((plan.link, plan.ring_size), (Some(LinkKind::Perf), Some(1 << 20)));

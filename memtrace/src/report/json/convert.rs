@@ -268,6 +268,8 @@ impl<'a> Frame<'a> {
             inlined: frame.inlined,
             address,
             missing: frame.missing.map(crate::engine::ports::Missing::reason),
+            short: frame.short.as_deref().or(frame.function.as_deref()),
+            internal: frame.internal,
         }
     }
 }

@@ -181,6 +181,8 @@ pub(super) struct Frame<'a> {
     pub(super) inlined: bool,
     pub(super) address: Option<String>,
     pub(super) missing: Option<&'static str>,
+    pub(super) short: Option<&'a str>,
+    pub(super) internal: bool,
 }
 
 #[derive(Serialize)]

@@ -21,10 +21,13 @@ pub(super) fn brief(report: &Report, style: TextStyle) -> Vec<String> {
         .map(|line| clip(&line, columns))
         .collect();
     match report.processes.as_slice() {
-        [process] => lines.extend(single(process, style)),
+        [process] => lines.extend(single(report, process, style)),
         several => {
             lines.extend(
-                several.iter().take(LISTED).flat_map(|process| one_of_several(process, style)),
+                several
+                    .iter()
+                    .take(LISTED)
+                    .flat_map(|process| one_of_several(report, process, style)),
             );
             if several.len() > LISTED {
                 lines.push(format!(
@@ -41,7 +44,7 @@ pub(super) fn brief(report: &Report, style: TextStyle) -> Vec<String> {
     lines
 }
 
-fn single(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+fn single(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
     let mut lines = vec![
         style.paint(clip(&verdict(process), columns), process.verdict),
@@ -49,12 +52,12 @@ fn single(process: &ProcessReport, style: TextStyle) -> Vec<String> {
     ];
     let shown = process.stacks.iter().filter(|stack| stack.live_blocks > 0);
     for (number, stack) in (1..=LISTED).zip(shown) {
-        lines.push(one_line(number, stack, style));
+        lines.push(one_line(number, stack, report, style));
     }
     lines
 }
 
-fn one_of_several(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+fn one_of_several(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
     let head = format!("{}  {}", header::name(process), verdict(process));
     let mut lines = vec![
@@ -62,7 +65,7 @@ fn one_of_several(process: &ProcessReport, style: TextStyle) -> Vec<String> {
         clip(&format!("  {}", memory(process)), columns),
     ];
     let shown = process.stacks.iter().find(|stack| stack.live_blocks > 0);
-    lines.extend(shown.map(|stack| clip(&format!("  {}", plain(1, stack)), columns)));
+    lines.extend(shown.map(|stack| clip(&format!("  {}", plain(1, stack, report)), columns)));
     lines
 }
 
@@ -85,16 +88,17 @@ fn memory(process: &ProcessReport) -> String {
     }
 }
 
-fn one_line(number: usize, stack: &StackReport, style: TextStyle) -> String {
-    style.paint(clip(&plain(number, stack), style.columns()), stack.verdict.as_verdict())
+fn one_line(number: usize, stack: &StackReport, report: &Report, style: TextStyle) -> String {
+    style.paint(clip(&plain(number, stack, report), style.columns()), stack.verdict.as_verdict())
 }
 
-fn plain(number: usize, stack: &StackReport) -> String {
+fn plain(number: usize, stack: &StackReport, report: &Report) -> String {
     let speed = stack
         .growth
         .bytes_per_second
         .map_or_else(String::new, |speed| format!("  {}", rate(speed)));
-    let names: Vec<String> = stack.frames.iter().take(NAMED).map(name).collect();
+    let names: Vec<String> =
+        stack.shown(report.options.show_internals).take(NAMED).map(name).collect();
     format!(
         "#{number}  {} in {}{speed}  {}  {}",
         bytes(stack.live_bytes),
@@ -106,7 +110,7 @@ fn plain(number: usize, stack: &StackReport) -> String {
 
 /// A function's name, short, or its module where it has none.
 fn name(frame: &FrameReport) -> String {
-    match (&frame.function, &frame.module) {
+    match (frame.name(false), &frame.module) {
         (Some(function), _) => shorten_function(function, NAME_WIDTH),
         (None, Some(module)) => format!("({module})"),
         (None, None) => "?".to_owned(),

@@ -238,12 +238,12 @@ fn degraded(report: &Report) -> Vec<String> {
 fn growing(report: &Report, process: &ProcessReport) -> Vec<String> {
     let mut advice = Vec::new();
     let stack = process.stacks.iter().find(|stack| stack.verdict == StackVerdict::Growing);
-    if let Some(frame) = stack.and_then(|stack| stack.frames.iter().find(|frame| is_own(frame))) {
+    if let Some(frame) = stack.and_then(|stack| stack.shown(false).find(|frame| is_own(frame))) {
         let place = match (&frame.file, frame.line) {
             (Some(file), Some(line)) => format!(" ({file}:{line})"),
             _ => String::new(),
         };
-        let function = frame.function.as_deref().unwrap_or_default();
+        let function = frame.name(false).unwrap_or_default();
         let function = crate::report::layout::shorten_function(function, 60);
         advice.push(format!("who should free what {function}{place} allocates?"));
     }

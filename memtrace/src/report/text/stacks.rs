@@ -1,7 +1,9 @@
 //! Stacks with their frames in columns, and the lines for what is not listed.
 
 use super::{TextStyle, edges};
-use crate::report::layout::{clip, pack, shorten_function, shorten_path, width_of, wrap};
+use crate::report::layout::{
+    clip, pack, shorten_function, shorten_path, width_of, wrap, wrap_hanging,
+};
 use crate::report::model::{FrameReport, Place, ProcessReport, Report, StackReport, Sum};
 use crate::report::units::{bytes, counted, duration, exact_bytes, percent, rate, share, span};
 use memtrace_common::wire::StackEnd;
@@ -17,7 +19,8 @@ pub(super) fn stacks(report: &Report, process: &ProcessReport, style: TextStyle)
     let shown = process.stacks.iter().filter(|stack| stack.live_blocks > 0);
     for (number, stack) in (1..).zip(shown) {
         lines.extend(head(number, stack, process, style));
-        lines.extend(stack.frames.iter().flat_map(|each| frame(each, style)));
+        let shown = stack.shown(report.options.show_internals);
+        lines.extend(shown.flat_map(|each| frame(each, report.options.full_names, style)));
         lines.extend(ending(stack));
         lines.extend(stack.blocks.iter().map(|block| {
             let age = duration(block.age);
@@ -86,19 +89,25 @@ fn details(stack: &StackReport) -> Vec<String> {
     details
 }
 
-/// A frame in three columns: function, place, module.
-fn frame(frame: &FrameReport, style: TextStyle) -> Vec<String> {
+/// A frame in three columns: function, place, module. A full name that does not fit has lines of its own.
+fn frame(frame: &FrameReport, full: bool, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
-    let (function, place, module) = (function(frame), place(frame), module(frame));
+    let (function, place, module) = (function(frame, full), place(frame), module(frame));
+    let room = columns - INDENT - 4;
+    let (module_width, place_width) = (room / 5, room / 4);
+    let width = room - module_width - place_width;
+    if full && (columns < BESIDE || width_of(&function) > width) {
+        let mut lines = wrap_hanging(&format!("{:INDENT$}", ""), INDENT + 4, &function, columns);
+        let below = clip(format!("{place}  {module}").trim(), columns - INDENT - 2);
+        lines.push(format!("{:INDENT$}  {below}", ""));
+        return lines;
+    }
     if columns < BESIDE {
         let line = shorten_function(&function, columns - INDENT);
         let below = format!("{place}  {module}");
         let below = clip(below.trim(), columns - INDENT - 2);
         return vec![format!("{:INDENT$}{line}", ""), format!("{:INDENT$}  {below}", "")];
     }
-    let room = columns - INDENT - 4;
-    let (module_width, place_width) = (room / 5, room / 4);
-    let width = room - module_width - place_width;
     let inlined = if frame.inlined { " [inlined]" } else { "" };
     let name = function.strip_suffix(inlined).unwrap_or(&function);
     let name = shorten_function(name, width - width_of(inlined));
@@ -112,9 +121,9 @@ fn frame(frame: &FrameReport, style: TextStyle) -> Vec<String> {
     vec![line.trim_end().to_owned()]
 }
 
-fn function(frame: &FrameReport) -> String {
+fn function(frame: &FrameReport, full: bool) -> String {
     let inlined = if frame.inlined { " [inlined]" } else { "" };
-    match (&frame.function, frame.missing, frame.place) {
+    match (frame.name(full), frame.missing, frame.place) {
         (Some(function), ..) => format!("{function}{inlined}"),
         (None, Some(missing), _) => format!("({})", missing.reason()),
         (None, None, Place::Address(_)) => "(not in a file)".to_owned(),
@@ -156,6 +165,7 @@ fn ending(stack: &StackReport) -> Option<String> {
 fn unlisted(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<String> {
     let mut lines = Vec::new();
     let columns = style.columns();
+    lines.extend(hidden(report, process, columns));
     if report.blocks.min_age > 0 {
         lines.extend(wrap("YOUNG   ", &young(report, process), columns));
     }
@@ -168,6 +178,20 @@ fn unlisted(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<S
         lines.extend(wrap("OTHER   ", &other(process), columns));
     }
     lines
+}
+
+/// How many frames of the listed stacks are not shown.
+fn hidden(report: &Report, process: &ProcessReport, columns: usize) -> Vec<String> {
+    let stacks = process.stacks.iter().filter(|stack| stack.live_blocks > 0);
+    let frames = stacks.flat_map(|stack| &stack.frames).filter(|frame| frame.internal).count();
+    if frames == 0 || report.options.show_internals {
+        return Vec::new();
+    }
+    let text = format!(
+        "{} of allocators and start code (--show-internals lists them)",
+        counted(frames as u64, "frame")
+    );
+    wrap("HIDDEN  ", &text, columns)
 }
 
 fn young(report: &Report, process: &ProcessReport) -> String {
