@@ -60,12 +60,21 @@ impl Intake {
         self.latest = self.latest.max(event.time);
         self.tracker.apply(&event);
         match event.what {
-            What::Map(map) if is_code(&map) => self.rescan(event.process),
+            What::Map(map) if is_code(&map) || self.replaces_code(event.process, &map) => {
+                self.rescan(event.process);
+            }
             What::Exec => self.execed(event.process, event.thread == event.process),
             What::Exit { .. } => self.exited(event.process),
             What::Fork(fork) => self.forked(event.process, fork),
             _ => {}
         }
+    }
+
+    /// Whether code that is in no file now lies where a file's did: the kernel side has forgotten the
+    /// process's mappings then (`memtrace-ebpf/src/unwind/tables.rs`).
+    fn replaces_code(&self, pid: Pid, map: &Map) -> bool {
+        map.protection & PROT_EXEC != 0
+            && self.unwinding.as_ref().is_some_and(|unwinding| unwinding.overlaps(pid, map))
     }
 
     /// An event of our own making.

@@ -1,7 +1,7 @@
 //! Unwinding tables of the files that targets map: built on a thread of their own, and told to the
 //! kernel side with the mappings of each process.
 
-use crate::model::event::CodeMapping;
+use crate::model::event::{CodeMapping, Map};
 use crate::model::ids::{ModuleId, Pid};
 use crate::probe::live::LiveError;
 use crate::probe::live::code_tables::{CodeTables, FilePages};
@@ -111,6 +111,13 @@ impl Unwinding {
         }
         tracing::debug!("unwinding tables were ready after {:?}", began.elapsed());
         self.tell_all(tables);
+    }
+
+    /// Whether code of a file was known where something is mapped now.
+    pub(super) fn overlaps(&self, pid: Pid, map: &Map) -> bool {
+        let end = map.address.saturating_add(map.length);
+        let overlaps = |mapping: &CodeMapping| mapping.start < end && map.address < mapping.end;
+        self.mappings.get(&pid).is_some_and(|mappings| mappings.iter().any(overlaps))
     }
 
     /// A process has gone.
