@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Root's cache. Root does not look into the environment, which may be another user's.
 const SYSTEM: &str = "/var/cache/memtrace/unwind";
 
-/// Where this user's tables are kept: for root [`SYSTEM`], for others below `$XDG_CACHE_HOME` or
+/// Where this user's tables are kept: for root `/var/cache/memtrace/unwind`, for others below `$XDG_CACHE_HOME` or
 /// `~/.cache`. `None` without a home.
 #[must_use]
 pub fn default_folder() -> Option<PathBuf> {
