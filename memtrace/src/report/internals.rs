@@ -155,12 +155,14 @@ fn obeys(frame: &FrameReport, rules: &[Rule]) -> bool {
     })
 }
 
-/// Start code. The `main` that Rust makes is, too: it does nothing but call the runtime.
+/// Start code. The `main` that Rust makes is, too: it does nothing but call the runtime. So is what
+/// calls libc's start code, in a stripped program without a name: only `_start` does.
 fn is_start(frames: &[FrameReport], at: usize) -> bool {
     let inner = at.checked_sub(1).and_then(|inner| frames.get(inner)?.function.as_deref());
     let name = frames[at].function.as_deref();
     let rust_main = name == Some("main") && inner.is_some_and(|name| name.starts_with("std::rt::"));
-    rust_main || obeys(&frames[at], START)
+    let calls_libc = inner.is_some_and(|name| name.starts_with("__libc_start_main"));
+    rust_main || name.is_none() && calls_libc || obeys(&frames[at], START)
 }
 
 #[cfg(test)]
@@ -196,6 +198,9 @@ mod tests {
         let c =
             ["xmalloc", "load", "main", "__libc_start_call_main", "__libc_start_main", "_start"];
         assert_eq!(left(&c), ["load", "main"]);
+        let stripped = ["load", "?", "__libc_start_call_main", "__libc_start_main_impl", "?"];
+        assert_eq!(left(&stripped), ["load", "?"]);
+        assert_eq!(left(&["load", "?"]), ["load", "?"]);
         let cpp =
             ["operator new(unsigned long)", "__gnu_cxx::new_allocator<…>::allocate", "f", "main"];
         assert_eq!(left(&cpp), ["f", "main"]);
