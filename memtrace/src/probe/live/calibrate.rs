@@ -3,11 +3,13 @@
 //! The kernel emulates some instructions under a breakpoint and single-steps the others; how dear
 //! each is differs by a factor of 50 between machines, so it is measured and not assumed.
 
+use super::code_tables::FilePages;
 use super::error::LiveError;
 use super::kernel_side::KernelSide;
 use super::link::{Point, Programs, Purpose};
 use memtrace_common::function::FunctionId;
 use memtrace_common::site::{NO_ARGUMENT, Role, Site};
+use memtrace_common::unwind::CodeRange;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Instant;
@@ -85,6 +87,29 @@ fn offset_of(function: unsafe extern "C" fn()) -> Result<u64, LiveError> {
     maps.lines()
         .find_map(|line| file_offset(line, address))
         .ok_or_else(|| own_maps("a function of ours is in no mapping"))
+}
+
+/// Bytes around a function above in which the others are, too.
+const NEAR: u64 = 4096;
+
+/// Where the functions above are mapped, for the kernel side's tables of code; `pages` are those of our
+/// executable. With it, [`measure_traced`] measures walks by tables.
+///
+/// # Errors
+/// When our mappings cannot be read.
+pub fn own_code(pages: FilePages) -> Result<CodeRange, LiveError> {
+    let address = memtrace_calibration_deep as *const () as usize as u64;
+    let offset = offset_of(memtrace_calibration_emulated)?;
+    let emulated = memtrace_calibration_emulated as *const () as usize as u64;
+    Ok(CodeRange {
+        start: address.saturating_sub(NEAR),
+        end: address + NEAR,
+        to_offset: offset.wrapping_sub(emulated),
+        file: 1,
+        first_page: pages.first,
+        low_page: pages.low,
+        pages: pages.count,
+    })
 }
 
 fn own_maps(error: impl std::fmt::Display) -> LiveError {
@@ -176,7 +201,7 @@ pub fn measure(kernel: &KernelSide) -> Result<Prices, LiveError> {
 }
 
 /// Measures the prices of the tracer's own programs, with a call stack of [`TRACED_FRAMES`] frames
-/// by frame pointer and a record of each call in the ring (in all some 700 KB, which nobody needs to
+/// and a record of each call in the ring (in all some 700 KB, which nobody needs to
 /// read). This process is a target meanwhile. The trap is not measured again: `empty` are the prices
 /// of a program that does nothing.
 ///

@@ -8,7 +8,9 @@ use crate::probe::live::calibrate::{self, Prices};
 use crate::probe::live::kernel_side::{KernelSide, LoadOptions};
 use crate::probe::live::seccomp::return_probes_are_safe;
 use crate::source::ring::RingSource;
-use memtrace_common::config::LinkKind;
+use crate::unwind::{Rules, Table};
+use memtrace_common::config::{LinkKind, UnwindMode};
+use std::fs::File;
 
 /// Bytes of the ring: what calibrating writes, several times over.
 const RING_BYTES: u32 = 4 << 20;
@@ -33,7 +35,8 @@ pub(super) struct Trial {
 impl Trial {
     /// Loads, links, calls, reads; takes about a second.
     pub(super) fn hold() -> Self {
-        let options = LoadOptions { ring_bytes: RING_BYTES, ..LoadOptions::default() };
+        let unwind = UnwindMode::Auto;
+        let options = LoadOptions { ring_bytes: RING_BYTES, unwind, ..LoadOptions::default() };
         let mut trial = Self {
             kernel: KernelSide::load(options),
             empty: None,
@@ -187,7 +190,25 @@ struct Measured {
     records: u64,
 }
 
+/// Tells the kernel side of our own code, so that it walks our stack by tables, as a target's.
+fn know_ourselves(kernel: &mut KernelSide) -> Result<(), LiveError> {
+    let unknown = |error: &dyn std::fmt::Display| {
+        LiveError::Object(format!("making an unwinding table of our own program: {error}"))
+    };
+    let file = File::open("/proc/self/exe").map_err(|error| unknown(&error))?;
+    let table = Table::build(&file).map_err(|error| unknown(&error))?;
+    let mut rules = Rules::default();
+    let rows: Vec<u32> = table.rows_for(&mut rules).collect();
+    let pages: Vec<(u32, u32)> =
+        table.pages.iter().map(|page| (page.first_row, page.count)).collect();
+    let Some(tables) = kernel.code_tables() else { return Ok(()) };
+    let told = tables.add_file(rules.list(), &rows, &pages, table.first_page());
+    let told = told.ok_or_else(|| unknown(&"it does not fit"))?;
+    tables.set_ranges(std::process::id(), &[calibrate::own_code(told)?])
+}
+
 fn measure(kernel: &mut KernelSide) -> Result<Measured, LiveError> {
+    know_ourselves(kernel)?;
     let empty = calibrate::measure(kernel)?;
     let traced = calibrate::measure_traced(kernel, &empty)?;
     let mut ring = RingSource::new(kernel.take_ring()?);
