@@ -56,9 +56,18 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
 pub(crate) fn shown(command: &Command) -> String {
     std::iter::once(command.get_program())
         .chain(command.get_args())
-        .map(|word| word.to_string_lossy())
+        .map(|word| quoted(&word.to_string_lossy()))
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// A word for a shell: in quotes where it would mean something else without.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./=:,+@%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
@@ -78,5 +87,6 @@ mod tests {
     fn a_program_that_does_not_exist_does_not_succeed() {
         assert!(!succeeds(&mut Command::new("/nonexistent/program")));
         assert_eq!(shown(Command::new("a").arg("b")), "a b");
+        assert_eq!(shown(Command::new("a").args(["b c", "", "d'e"])), r"a 'b c' '' 'd'\''e'");
     }
 }
