@@ -11,8 +11,9 @@ pub const MAX_UNWIND_RULES: u32 = 1 << 16;
 /// programs as large as node (277,000 rows) or ninety libraries as large as libc (23,000).
 pub const MAX_UNWIND_ROW_PAIRS: u32 = 1 << 20;
 
-/// Pages of 64 KiB of text, 8 bytes each, all files together: two gigabytes of text.
-pub const MAX_UNWIND_PAGES: u32 = 1 << 15;
+/// Pages of a kibibyte of text, 8 bytes each, all files together: 2 MiB for a quarter of a gigabyte of
+/// text, which is about what the rows suffice for.
+pub const MAX_UNWIND_PAGES: u32 = 1 << 18;
 
 /// Mappings of code, all processes together.
 pub const MAX_CODE_MAPPINGS: u32 = 1 << 16;

@@ -1,9 +1,9 @@
 //! Call stacks on their way out: walked into a scratch buffer, sent once, then by id.
 
 use crate::atomic;
-use crate::emit::wake_flags;
+use crate::emit::{Task, wake_flags};
 use crate::knobs::UNWIND_BY_TABLES;
-use crate::maps::{SCRATCH, SCRATCH_TAKEN, SENT_STACKS, lost, ring};
+use crate::maps::{SCRATCH, SCRATCH_TAKEN, SENT_STACKS, Target, lost, ring};
 use crate::memory::opaque;
 use crate::unwind::native::{Window, walk};
 use crate::unwind::walk::{Walk, begin, walk as walk_by_tables};
@@ -23,7 +23,7 @@ pub(crate) struct Scratch {
     pub(crate) id: u64,
     head: [u64; HEAD_WORDS],
     pub(crate) frames: [u64; MAX_FRAMES],
-    window: Window,
+    pub(crate) window: Window,
     pub(crate) walk: Walk,
 }
 
@@ -124,6 +124,12 @@ impl Taken {
         (self.buffer().map_or(0, |buffer| buffer.id), Walked(walked))
     }
 
+    /// The buffer's frames.
+    #[inline(always)]
+    pub(crate) fn frames(&mut self) -> Option<&mut [u64; MAX_FRAMES]> {
+        self.buffer().map(|buffer| &mut buffer.frames)
+    }
+
     /// Sends head and frames as one record of `process`; `true` if there was room.
     #[inline(always)]
     pub(crate) fn send<H: Copy>(&mut self, process: u32, head: H, frames: usize) -> bool {
@@ -145,6 +151,12 @@ impl Taken {
             bpf_ringbuf_output(ring, start.cast::<c_void>(), length, flags) == 0
         }
     }
+}
+
+/// What tells apart the stacks of processes and epochs.
+#[inline(always)]
+pub(crate) const fn seed_of(task: Task, target: Target) -> u64 {
+    (task.process as u64) << 32 ^ target.epoch
 }
 
 /// Whether the daemon has the frames of this stack.

@@ -1,7 +1,7 @@
 //! Unwinding without frame pointers on x86-64: the tables' format and the pure step.
 //!
 //! A table says for every byte of a file's text how the caller's registers follow from the
-//! callee's. It is sorted by file offset and cut into pages of 64 KiB: a [`Row`] keeps the low half
+//! callee's. It is sorted by file offset and cut into pages of a kibibyte: a [`Row`] keeps the low half
 //! of the offset where it begins to hold and the number of a [`Rule`]; it holds to the next row.
 //! Every page begins with a row for its first byte, so that a [`search`] stays inside one page.
 //!
@@ -14,6 +14,6 @@ mod space;
 mod step;
 
 pub use rule::{CfaKind, FrameKind, Row, Rule};
-pub use search::{PAGE_BITS, SEARCH_STEPS, search};
+pub use search::{PAGE_BITS, PAGE_BYTES, SEARCH_STEPS, search};
 pub use space::{CodeRange, PageRows, Space};
 pub use step::{MAX_FRAME_BYTES, Registers, Step, step, step_frame_pointer};

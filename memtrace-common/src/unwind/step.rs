@@ -56,7 +56,11 @@ const USER_BEGIN: u64 = 4096;
 /// The caller of the frame with `registers` where `rule` holds. `read_user` gives the word at an
 /// address of the process. At most three words are read.
 #[inline(always)]
-pub fn step(rule: Rule, registers: Registers, read_user: impl Fn(u64) -> Option<u64>) -> Step {
+pub fn step(
+    rule: Rule,
+    registers: Registers,
+    mut read_user: impl FnMut(u64) -> Option<u64>,
+) -> Step {
     let Registers { instruction, stack, frame } = registers;
     let cfa = match rule.cfa_kind() {
         CfaKind::Stack => moved(stack, rule.cfa_offset()),
@@ -101,8 +105,8 @@ const fn moved(address: u64, offset: i32) -> u64 {
 
 /// What the signal interrupted whose trampoline runs on `stack`.
 #[inline(always)]
-fn interrupted(stack: u64, read_user: impl Fn(u64) -> Option<u64>) -> Step {
-    let word = |offset| read_user(stack.wrapping_add(offset));
+fn interrupted(stack: u64, mut read_user: impl FnMut(u64) -> Option<u64>) -> Step {
+    let mut word = |offset| read_user(stack.wrapping_add(offset));
     let Some(instruction) = word(signal_frame::INSTRUCTION) else { return Step::Unreadable };
     let Some(frame) = word(signal_frame::FRAME) else { return Step::Unreadable };
     let Some(stack) = word(signal_frame::STACK) else { return Step::Unreadable };
@@ -117,7 +121,7 @@ fn interrupted(stack: u64, read_user: impl Fn(u64) -> Option<u64>) -> Step {
 pub fn step_frame_pointer(
     registers: Registers,
     chained: bool,
-    read_user: impl Fn(u64) -> Option<u64>,
+    mut read_user: impl FnMut(u64) -> Option<u64>,
 ) -> Step {
     let Registers { stack, frame, .. } = registers;
     if frame == 0 && chained {

@@ -10,7 +10,7 @@ use crate::memory::read_user;
 use crate::own_stack;
 use crate::pending::{Entry, thread, thread_or_new};
 use crate::sites::cookie;
-use crate::stack::{is_sent, remember, take, without_stack};
+use crate::stack::{is_sent, remember, seed_of, take, without_stack};
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::{uprobe, uretprobe};
@@ -351,8 +351,7 @@ fn send_with_stack<B: Copy + 'static>(
     let registers = probe.registers();
     let start =
         Registers { instruction: registers.rip, stack: registers.rsp, frame: registers.rbp };
-    let seed = u64::from(probe.task.process) << 32 ^ probe.target.epoch;
-    let (id, walked) = scratch.walk(start, seed);
+    let (id, walked) = scratch.walk(start, seed_of(probe.task, probe.target));
     set_stack(&mut body, id);
     if is_sent(id) {
         send(header, body, loss);

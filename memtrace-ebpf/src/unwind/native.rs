@@ -4,7 +4,7 @@
 //! the first frame is given by the caller here (it is the return address), and only then the chain
 //! is followed.
 
-use crate::memory::{read_user, read_user_into};
+use crate::memory::{opaque, read_user, read_user_into};
 use crate::stack::Walked;
 use memtrace_common::limits::MAX_FRAMES;
 use memtrace_common::unwind::Registers;
@@ -26,18 +26,21 @@ pub(super) fn mix(hash: u64, word: u64) -> u64 {
     mixed ^ (mixed >> 29)
 }
 
-/// Words of the stack that are copied at a time. Most frames are small: following the chain in a
-/// copy of half a kilobyte costs less than a read for each frame.
-const WINDOW_WORDS: u64 = 64;
+/// Words of the stack that are copied at a time. Most frames are small: following them in copies of a
+/// kibibyte costs less than a read for each frame. (Measured on Linux 6.18 with frames of 80 bytes: 31
+/// of them by tables took 1,990 ns in copies of a quarter of a kibibyte, 1,620 of a half, 1,420 of one,
+/// and 1,350 of two, of which a short stack has no use.)
+const WINDOW_WORDS: u64 = 128;
 
 /// Two frames of this size do not fit into a copy.
 const LARGE_FRAME_BYTES: u64 = WINDOW_WORDS * 8 / 2;
 
 /// Where a copy begins that does not exist. Addresses near to it, counted round the end of the
 /// address space, are those of the first page.
-const NO_WINDOW: u64 = u64::MAX;
+pub(super) const NO_WINDOW: u64 = u64::MAX;
 
 /// A copy of part of the stack.
+#[repr(C)]
 pub(crate) struct Window {
     /// One word more than is copied, so that a masked index and its successor are both in range.
     words: [u64; WINDOW_WORDS as usize + 1],
@@ -62,6 +65,31 @@ impl Window {
         }
         let index = ((frame.wrapping_sub(*base) / 8) & (WINDOW_WORDS - 1)) as usize;
         Some([self.words[index], self.words[index + 1]])
+    }
+
+    /// The word at `address`: from the copy that begins at `base` if it is in it, else from a new one
+    /// of the stack from `stack` on, if it would be in that.
+    #[inline(always)]
+    pub(super) fn word(&mut self, base: &mut u64, stack: u64, address: u64) -> Option<u64> {
+        const BYTES: u64 = WINDOW_WORDS * 8;
+        if address < USER_BEGIN {
+            return None;
+        }
+        if address.wrapping_sub(*base) >= BYTES {
+            if address.wrapping_sub(stack) >= BYTES {
+                return read_user(address);
+            }
+            if !read_user_into(&mut self.words, BYTES as u32, stack) {
+                *base = NO_WINDOW;
+                return read_user(address);
+            }
+            *base = stack;
+        }
+        let offset = address.wrapping_sub(*base);
+        if offset & 7 != 0 {
+            return read_user(address);
+        }
+        Some(self.words[(opaque(offset / 8) & (WINDOW_WORDS - 1)) as usize])
     }
 }
 

@@ -10,7 +10,7 @@ use crate::knobs::UNWIND_STRICTLY;
 use crate::maps::SCRATCH;
 use crate::memory::read_user;
 use crate::stack::Walked;
-use crate::unwind::native::mix;
+use crate::unwind::native::{NO_WINDOW, mix};
 use memtrace_common::limits::MAX_FRAMES;
 use memtrace_common::unwind::{CodeRange, Registers, Space, Step, step, step_frame_pointer};
 use memtrace_common::wire::{StackEnd, WireFrame};
@@ -27,6 +27,8 @@ pub(crate) struct Walk {
     space: Space,
     depth: u64,
     hash: u64,
+    /// Where the copy of the stack begins.
+    window: u64,
 }
 
 /// A step's result that lets the walk go on; the others are a [`StackEnd`]'s number plus one.
@@ -48,6 +50,7 @@ pub(crate) fn begin(walk: &mut Walk, start: Registers, seed: u64) -> bool {
     walk.space = space;
     walk.depth = 0;
     walk.hash = seed;
+    walk.window = NO_WINDOW;
     true
 }
 
@@ -83,7 +86,13 @@ extern "C" fn unwind_step(slot: u32) -> u32 {
     walk.depth += 1;
     walk.hash = mix(walk.hash, frame);
     match rule(&walk.range, offset) {
-        Some(rule) => take(walk, step(rule, walk.registers, read_user::<u64>)),
+        Some(rule) => {
+            let registers = walk.registers;
+            let (base, window) = (&mut walk.window, &mut buffer.window);
+            let read = |address| window.word(base, registers.stack, address);
+            let step = step(rule, registers, read);
+            take(walk, step)
+        }
         None => by_frame_pointer(walk, StackEnd::NoTable),
     }
 }

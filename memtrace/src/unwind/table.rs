@@ -8,12 +8,12 @@ use super::interner::Rules;
 use super::merge::merge;
 use super::stats::Stats;
 use crate::model::module::BuildId;
-use memtrace_common::unwind::{PAGE_BITS, Row, Rule, search};
+use memtrace_common::unwind::{PAGE_BITS, PAGE_BYTES, Row, Rule, search};
 use object::read::ReadCache;
 use std::fs::File;
 use std::ops::Range;
 
-/// The rows of one page of 64 KiB of the file.
+/// The rows of one page of the file, of [`PAGE_BYTES`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Page {
@@ -114,18 +114,22 @@ impl Table {
     /// Each page's rows follow the ones before, begin at its first byte and rise.
     fn pages_are_sound(&self) -> bool {
         let mut rest = self.rows.as_slice();
-        let page_is_sound = |page: &Page| {
+        let page_is_sound = |(number, page): (u64, &Page)| {
+            let begin = number << PAGE_BITS;
             let first = self.rows.len() - rest.len();
             let Some((rows, others)) = rest.split_at_checked(page.count as usize) else {
                 return false;
             };
             rest = others;
             page.first_row as usize == first
-                && rows.first().is_some_and(|row| Row(*row).low() == 0)
+                && rows.first().is_some_and(|row| Row(*row).low() == begin as u16)
                 && rows.is_sorted_by(|one, next| Row(*one).low() < Row(*next).low())
+                && rows
+                    .iter()
+                    .all(|row| u64::from(Row(*row).low().wrapping_sub(begin as u16)) < PAGE_BYTES)
                 && rows.iter().all(|row| usize::from(Row(*row).rule()) < self.rules.len())
         };
-        self.pages.iter().all(page_is_sound) && rest.is_empty()
+        (self.first_page()..).zip(&self.pages).all(page_is_sound) && rest.is_empty()
     }
 
     /// Bytes of memory that the table takes.
@@ -156,10 +160,12 @@ impl Layout {
     /// Opens pages, each with the row that still holds, until the one of `offset` is open.
     fn open(&mut self, offset: u64) {
         let Table { pages, rows, text, .. } = &mut self.table;
-        let page = (offset >> PAGE_BITS) - (text.start >> PAGE_BITS);
+        let first_page = text.start >> PAGE_BITS;
+        let page = (offset >> PAGE_BITS) - first_page;
         while pages.len() as u64 <= page {
+            let begin = (first_page + pages.len() as u64) << PAGE_BITS;
             pages.push(Page { first_row: rows.len() as u32, count: 1 });
-            rows.push(Row::new(0, self.rule).0);
+            rows.push(Row::new(begin as u16, self.rule).0);
         }
     }
 
