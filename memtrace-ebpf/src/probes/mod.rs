@@ -4,3 +4,4 @@ mod baseline;
 mod heap;
 mod pages;
 mod process;
+mod walks;

@@ -54,6 +54,11 @@ pub enum Purpose {
     /// `memtrace_common::limits::MAX_COUNTED_SITES`. For points without returns: a session would
     /// count each return as well.
     Count,
+    /// Programs that walk the stack at each return as the tracer does, and count walks by how many
+    /// frames they found. Not for sessions.
+    Walk,
+    /// The same, with the kernel's walk.
+    KernelWalk,
 }
 
 impl Purpose {
@@ -63,6 +68,10 @@ impl Purpose {
             Self::Trace => ["heap_session", "heap_entry", "heap_return", "heap_free"],
             Self::Nothing => {
                 ["nothing_session", "nothing_entry", "nothing_return", "nothing_entry"]
+            }
+            Self::Walk => ["nothing_session", "nothing_entry", "walk_return", "nothing_entry"],
+            Self::KernelWalk => {
+                ["nothing_session", "nothing_entry", "kernel_walk_return", "nothing_entry"]
             }
             Self::Count => ["count_entry", "count_entry", "nothing_return", "count_entry"],
         }
