@@ -22,6 +22,10 @@ pub(crate) static HAS_FETCH_ATOMICS: Global<u64> = Global::new(1);
 #[unsafe(no_mangle)]
 pub(crate) static HAS_TASK_REGISTERS: Global<u64> = Global::new(1);
 
+/// 1: where the kernel keeps the return addresses that it replaced is known.
+#[unsafe(no_mangle)]
+pub(crate) static HAS_RETURN_INSTANCES: Global<u64> = Global::new(0);
+
 /// 1: stacks are walked by unwinding tables where user space has told of the process's code.
 #[unsafe(no_mangle)]
 pub(crate) static UNWIND_BY_TABLES: Global<u64> = Global::new(0);
@@ -60,4 +64,14 @@ offsets! {
     OFFSET_SIGNAL_FLAGS;
     /// `signal_struct.group_exit_code`.
     OFFSET_SIGNAL_GROUP_EXIT_CODE;
+    /// `task_struct.utask`.
+    OFFSET_TASK_UTASK;
+    /// `uprobe_task.return_instances`.
+    OFFSET_UTASK_RETURN_INSTANCES;
+    /// `return_instance.stack`: where the return address was.
+    OFFSET_INSTANCE_STACK;
+    /// `return_instance.orig_ret_vaddr`: what it was.
+    OFFSET_INSTANCE_ORIGINAL;
+    /// `return_instance.next`.
+    OFFSET_INSTANCE_NEXT;
 }

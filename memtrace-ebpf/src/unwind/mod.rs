@@ -1,5 +1,6 @@
 //! Walking the stack of the current user thread.
 
 pub(crate) mod native;
+mod returns;
 pub(crate) mod tables;
 pub(crate) mod walk;

@@ -4,6 +4,7 @@
 //! verifier a few instructions per round, on every kernel since 5.6; `bpf_loop` (5.17) and tail calls,
 //! the usual ways to long walks, are not needed.
 
+use super::returns::replaced_return;
 use super::tables::{range, rule, space};
 use crate::emit::Task;
 use crate::knobs::UNWIND_STRICTLY;
@@ -29,6 +30,39 @@ pub(crate) struct Walk {
     hash: u64,
     /// Where the copy of the stack begins.
     window: u64,
+}
+
+impl Walk {
+    /// The address that says which code the latest frame is in.
+    #[inline(always)]
+    const fn place(&self) -> u64 {
+        self.registers.instruction.wrapping_sub(self.returned)
+    }
+
+    /// Makes `range` the mapping of the latest frame's code; `false` if it is in none that is known.
+    #[inline(always)]
+    fn finds_code(&mut self) -> bool {
+        let place = self.place();
+        if place >= self.range.start && place < self.range.end {
+            return true;
+        }
+        let Some(found) = range(self.space, place) else { return false };
+        self.range = found;
+        true
+    }
+
+    /// Puts the true return address in the place of a trampoline's; `false` if it is none.
+    #[inline(always)]
+    fn restores_return(&mut self) -> bool {
+        // The return address lay below where the caller's stack begins. (The latest frame's caller is
+        // not known yet, so this is about how the frame itself was reached.)
+        let original = replaced_return(self.registers.stack.wrapping_sub(8));
+        if self.returned == 0 || original == 0 {
+            return false;
+        }
+        self.registers.instruction = original;
+        true
+    }
 }
 
 /// A step's result that lets the walk go on; the others are a [`StackEnd`]'s number plus one.
@@ -66,19 +100,14 @@ extern "C" fn unwind_step(slot: u32) -> u32 {
     if depth >= MAX_FRAMES {
         return ended(StackEnd::Depth);
     }
-    let Registers { instruction, .. } = walk.registers;
-    let place = instruction.wrapping_sub(walk.returned);
-    let mut known = place >= walk.range.start && place < walk.range.end;
-    if !known && let Some(found) = range(walk.space, place) {
-        walk.range = found;
-        known = true;
-    }
-    if !known {
+    if !walk.finds_code() && !(walk.restores_return() && walk.finds_code()) {
+        let instruction = walk.registers.instruction;
         buffer.frames[depth] = instruction;
         walk.depth += 1;
         walk.hash = mix(walk.hash, instruction);
         return by_frame_pointer(walk, StackEnd::NoMapping);
     }
+    let place = walk.place();
     let offset = place.wrapping_add(walk.range.to_offset);
     // Frames mean the byte after the call, also where there was none.
     let frame = WireFrame::in_file(walk.range.file.wrapping_sub(1), offset.wrapping_add(1)).0;

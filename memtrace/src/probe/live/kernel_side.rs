@@ -70,6 +70,15 @@ const OFFSETS: [(&str, &str, &str); 9] = [
     ("OFFSET_SIGNAL_GROUP_EXIT_CODE", "signal_struct", "group_exit_code"),
 ];
 
+/// Those that it can do without: with all of them `HAS_RETURN_INSTANCES` is switched on.
+const OFFSETS_OF_RETURNS: [(&str, &str, &str); 5] = [
+    ("OFFSET_TASK_UTASK", "task_struct", "utask"),
+    ("OFFSET_UTASK_RETURN_INSTANCES", "uprobe_task", "return_instances"),
+    ("OFFSET_INSTANCE_STACK", "return_instance", "stack"),
+    ("OFFSET_INSTANCE_ORIGINAL", "return_instance", "orig_ret_vaddr"),
+    ("OFFSET_INSTANCE_NEXT", "return_instance", "next"),
+];
+
 /// The kernel side, loaded.
 pub struct KernelSide {
     loaded: Ebpf,
@@ -288,10 +297,10 @@ fn prepare() -> Result<Abilities, LiveError> {
 /// Creates the maps and sets the knobs.
 fn load_maps(options: LoadOptions, abilities: Abilities) -> Result<Ebpf, LiveError> {
     let types = KernelTypes::running()?;
-    let offsets = OFFSETS
-        .iter()
-        .map(|(global, structure, member)| Ok((*global, types.offset(structure, member)?)))
-        .collect::<Result<Vec<_>, LiveError>>()?;
+    let mut offsets = offsets(&types, &OFFSETS)?;
+    let of_returns = offsets_of_returns(&types);
+    let has_return_instances = of_returns.is_some();
+    offsets.extend(of_returns.into_iter().flatten());
     let mut loader = EbpfLoader::new();
     for (global, offset) in &offsets {
         loader.override_global(global, offset, true);
@@ -300,6 +309,7 @@ fn load_maps(options: LoadOptions, abilities: Abilities) -> Result<Ebpf, LiveErr
     let switches = [
         ("UNWIND_BY_TABLES", u64::from(by_tables)),
         ("UNWIND_STRICTLY", u64::from(options.unwind == UnwindMode::Tables)),
+        ("HAS_RETURN_INSTANCES", u64::from(has_return_instances)),
         ("HAS_ATTACH_COOKIES", u64::from(abilities.attach_cookies)),
         ("HAS_FETCH_ATOMICS", u64::from(abilities.fetch_atomics)),
         ("HAS_TASK_REGISTERS", u64::from(abilities.task_registers)),
@@ -311,6 +321,25 @@ fn load_maps(options: LoadOptions, abilities: Abilities) -> Result<Ebpf, LiveErr
     loader.override_global("AYA_LOG_LEVEL", &options.log_level, false);
     loader.map_max_entries("EVENTS", options.ring_bytes);
     loader.load(OBJECT).map_err(|error| LiveError::Object(describe(&error)))
+}
+
+type Offsets = Vec<(&'static str, u64)>;
+
+fn offsets(
+    types: &KernelTypes,
+    wanted: &[(&'static str, &str, &str)],
+) -> Result<Offsets, LiveError> {
+    let offset = |&(global, structure, member): &(_, &str, &str)| {
+        Ok((global, types.offset(structure, member)?))
+    };
+    wanted.iter().map(offset).collect()
+}
+
+/// Without them a stack ends where a return address was replaced.
+fn offsets_of_returns(types: &KernelTypes) -> Option<Offsets> {
+    offsets(types, &OFFSETS_OF_RETURNS)
+        .inspect_err(|error| tracing::debug!("replaced return addresses stay unknown: {error}"))
+        .ok()
 }
 
 /// An error with its causes on one line.
