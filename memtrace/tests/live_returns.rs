@@ -1,5 +1,6 @@
 //! Stacks with return addresses that other tracers' probes have had replaced.
 #![cfg(feature = "live")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

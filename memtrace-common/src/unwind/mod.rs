@@ -16,4 +16,4 @@ mod step;
 pub use rule::{CfaKind, FrameKind, Row, Rule};
 pub use search::{PAGE_BITS, PAGE_BYTES, SEARCH_STEPS, search};
 pub use space::{CodeRange, PageRows, Space};
-pub use step::{MAX_FRAME_BYTES, Registers, Step, step, step_frame_pointer};
+pub use step::{MAX_FRAME_BYTES, ReadWords, Registers, Step, step, step_frame_pointer};

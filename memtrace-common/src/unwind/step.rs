@@ -53,14 +53,29 @@ const USER_END: u64 = 1 << 47;
 /// The first page is never mapped for code, nor for a stack.
 const USER_BEGIN: u64 = 4096;
 
-/// The caller of the frame with `registers` where `rule` holds. `read_user` gives the word at an
-/// address of the process. At most three words are read.
+/// Reads words of a process's memory; `None` where there is nothing to read.
+pub trait ReadWords {
+    /// The word at an address.
+    fn word(&mut self, address: u64) -> Option<u64>;
+
+    /// The same, for words that most frames have near to where their stack begins: a reader may have
+    /// copied what is there.
+    #[inline(always)]
+    fn near_word(&mut self, address: u64) -> Option<u64> {
+        self.word(address)
+    }
+}
+
+impl<F: Fn(u64) -> Option<u64>> ReadWords for F {
+    #[inline(always)]
+    fn word(&mut self, address: u64) -> Option<u64> {
+        self(address)
+    }
+}
+
+/// The caller of the frame with `registers` where `rule` holds. At most three words are read.
 #[inline(always)]
-pub fn step(
-    rule: Rule,
-    registers: Registers,
-    mut read_user: impl FnMut(u64) -> Option<u64>,
-) -> Step {
+pub fn step(rule: Rule, registers: Registers, mut memory: impl ReadWords) -> Step {
     let Registers { instruction, stack, frame } = registers;
     let cfa = match rule.cfa_kind() {
         CfaKind::Stack => moved(stack, rule.cfa_offset()),
@@ -71,17 +86,17 @@ pub fn step(
         }
         CfaKind::AtStack | CfaKind::AtFrame => {
             let base = if matches!(rule.cfa_kind(), CfaKind::AtStack) { stack } else { frame };
-            let Some(word) = read_user(moved(base, rule.word_offset().into())) else {
+            let Some(word) = memory.word(moved(base, rule.word_offset().into())) else {
                 return Step::Unreadable;
             };
             moved(word, rule.addend().into())
         }
-        CfaKind::Signal => return interrupted(stack, read_user),
+        CfaKind::Signal => return interrupted(stack, memory),
         CfaKind::End => return Step::End,
         CfaKind::Gap => return Step::Gap,
         CfaKind::Unsupported => return Step::Unsupported,
     };
-    let Some(instruction) = read_user(cfa.wrapping_sub(8)) else { return Step::Unreadable };
+    let Some(instruction) = memory.near_word(cfa.wrapping_sub(8)) else { return Step::Unreadable };
     if instruction == 0 {
         // What starts threads and programs by hand leaves a zero where a return address would be.
         return Step::End;
@@ -91,8 +106,8 @@ pub fn step(
     // functions that align their stack).
     let frame = match rule.frame_kind() {
         FrameKind::Same => frame,
-        FrameKind::AtCfa => read_user(moved(cfa, rule.frame_offset().into())).unwrap_or(0),
-        FrameKind::AtFrame => read_user(moved(frame, rule.frame_offset().into())).unwrap_or(0),
+        FrameKind::AtCfa => memory.near_word(moved(cfa, rule.frame_offset().into())).unwrap_or(0),
+        FrameKind::AtFrame => memory.word(moved(frame, rule.frame_offset().into())).unwrap_or(0),
         FrameKind::Undefined => 0,
     };
     Step::Caller(Registers { instruction, stack: cfa, frame })
@@ -105,8 +120,8 @@ const fn moved(address: u64, offset: i32) -> u64 {
 
 /// What the signal interrupted whose trampoline runs on `stack`.
 #[inline(always)]
-fn interrupted(stack: u64, mut read_user: impl FnMut(u64) -> Option<u64>) -> Step {
-    let mut word = |offset| read_user(stack.wrapping_add(offset));
+fn interrupted(stack: u64, mut memory: impl ReadWords) -> Step {
+    let mut word = |offset| memory.word(stack.wrapping_add(offset));
     let Some(instruction) = word(signal_frame::INSTRUCTION) else { return Step::Unreadable };
     let Some(frame) = word(signal_frame::FRAME) else { return Step::Unreadable };
     let Some(stack) = word(signal_frame::STACK) else { return Step::Unreadable };
@@ -121,7 +136,7 @@ fn interrupted(stack: u64, mut read_user: impl FnMut(u64) -> Option<u64>) -> Ste
 pub fn step_frame_pointer(
     registers: Registers,
     chained: bool,
-    mut read_user: impl FnMut(u64) -> Option<u64>,
+    read_user: impl Fn(u64) -> Option<u64>,
 ) -> Step {
     let Registers { stack, frame, .. } = registers;
     if frame == 0 && chained {

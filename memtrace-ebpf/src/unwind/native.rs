@@ -7,7 +7,7 @@
 use crate::memory::{opaque, read_user, read_user_into};
 use crate::stack::Walked;
 use memtrace_common::limits::MAX_FRAMES;
-use memtrace_common::unwind::Registers;
+use memtrace_common::unwind::{ReadWords, Registers};
 use memtrace_common::wire::StackEnd;
 
 /// A frame further up than this from the one below cannot be right (deepest plausible frame).
@@ -66,11 +66,29 @@ impl Window {
         let index = ((frame.wrapping_sub(*base) / 8) & (WINDOW_WORDS - 1)) as usize;
         Some([self.words[index], self.words[index + 1]])
     }
+}
 
-    /// The word at `address`: from the copy that begins at `base` if it is in it, else from a new one
-    /// of the stack from `stack` on, if it would be in that.
+/// A process's memory as a walk sees it.
+pub(super) struct Memory<'a> {
+    pub(super) window: &'a mut Window,
+    /// Where the copy in the window begins.
+    pub(super) base: &'a mut u64,
+    /// Where the latest frame's stack begins.
+    pub(super) stack: u64,
+}
+
+impl ReadWords for Memory<'_> {
     #[inline(always)]
-    pub(super) fn word(&mut self, base: &mut u64, stack: u64, address: u64) -> Option<u64> {
+    fn word(&mut self, address: u64) -> Option<u64> {
+        read_user(address)
+    }
+
+    /// From the copy if it is in it, else from a new one from the frame's stack on if it would be in
+    /// that.
+    #[inline(always)]
+    fn near_word(&mut self, address: u64) -> Option<u64> {
+        let Self { window, base, stack } = self;
+        let (base, stack) = (&mut **base, *stack);
         const BYTES: u64 = WINDOW_WORDS * 8;
         if address < USER_BEGIN {
             return None;
@@ -79,7 +97,7 @@ impl Window {
             if address.wrapping_sub(stack) >= BYTES {
                 return read_user(address);
             }
-            if !read_user_into(&mut self.words, BYTES as u32, stack) {
+            if !read_user_into(&mut window.words, BYTES as u32, stack) {
                 *base = NO_WINDOW;
                 return read_user(address);
             }
@@ -89,7 +107,7 @@ impl Window {
         if offset & 7 != 0 {
             return read_user(address);
         }
-        Some(self.words[(opaque(offset / 8) & (WINDOW_WORDS - 1)) as usize])
+        Some(window.words[(opaque(offset / 8) & (WINDOW_WORDS - 1)) as usize])
     }
 }
 

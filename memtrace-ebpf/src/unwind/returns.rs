@@ -25,20 +25,22 @@ pub(super) extern "C" fn replaced_return(place: u64) -> u64 {
     }
     // SAFETY: no preconditions.
     let task = unsafe { bpf_get_current_task() };
-    let word = |address: u64| read_kernel::<u64>(address).unwrap_or(0);
-    let utask = word(task.wrapping_add(OFFSET_TASK_UTASK.load()));
-    if utask == 0 {
+    let Some(utask) = read_kernel::<u64>(task.wrapping_add(OFFSET_TASK_UTASK.load())) else {
         return 0;
-    }
-    let mut instance = word(utask.wrapping_add(OFFSET_UTASK_RETURN_INSTANCES.load()));
+    };
+    let mut link = utask.wrapping_add(OFFSET_UTASK_RETURN_INSTANCES.load());
+    // What cannot be read ends the search, a null pointer too: older verifiers follow each way on
+    // through all further rounds.
     for _ in 0..MAX_PENDING {
-        if instance == 0 {
-            break;
+        let Some(instance) = read_kernel::<u64>(link) else { return 0 };
+        let Some(stack) = read_kernel(instance.wrapping_add(OFFSET_INSTANCE_STACK.load())) else {
+            return 0;
+        };
+        if place == stack {
+            let original = instance.wrapping_add(OFFSET_INSTANCE_ORIGINAL.load());
+            return read_kernel(original).unwrap_or(0);
         }
-        if word(instance.wrapping_add(OFFSET_INSTANCE_STACK.load())) == place {
-            return word(instance.wrapping_add(OFFSET_INSTANCE_ORIGINAL.load()));
-        }
-        instance = word(instance.wrapping_add(OFFSET_INSTANCE_NEXT.load()));
+        link = instance.wrapping_add(OFFSET_INSTANCE_NEXT.load());
     }
     0
 }

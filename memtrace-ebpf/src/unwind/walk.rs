@@ -11,7 +11,7 @@ use crate::knobs::UNWIND_STRICTLY;
 use crate::maps::SCRATCH;
 use crate::memory::read_user;
 use crate::stack::Walked;
-use crate::unwind::native::{NO_WINDOW, mix};
+use crate::unwind::native::{Memory, NO_WINDOW, mix};
 use memtrace_common::limits::MAX_FRAMES;
 use memtrace_common::unwind::{CodeRange, Registers, Space, Step, step, step_frame_pointer};
 use memtrace_common::wire::{StackEnd, WireFrame};
@@ -117,9 +117,12 @@ extern "C" fn unwind_step(slot: u32) -> u32 {
     match rule(&walk.range, offset) {
         Some(rule) => {
             let registers = walk.registers;
-            let (base, window) = (&mut walk.window, &mut buffer.window);
-            let read = |address| window.word(base, registers.stack, address);
-            let step = step(rule, registers, read);
+            let memory = Memory {
+                window: &mut buffer.window,
+                base: &mut walk.window,
+                stack: registers.stack,
+            };
+            let step = step(rule, registers, memory);
             take(walk, step)
         }
         None => by_frame_pointer(walk, StackEnd::NoTable),

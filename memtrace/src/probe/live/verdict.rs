@@ -4,6 +4,7 @@ use super::error::LiveError;
 use super::kernel_side::{LoadOptions, load_object};
 use super::object::Relocated;
 use super::syscall::{ATTACH_SESSION, PROGRAM_KPROBE};
+use memtrace_common::config::UnwindMode;
 use std::time::{Duration, Instant};
 
 /// The verdict on one program.
@@ -44,8 +45,10 @@ pub struct Effort {
 /// # Errors
 /// When the maps cannot be made, so that no program can be tried.
 pub fn verdicts() -> Result<Vec<Verdict>, LiveError> {
-    let (_maps, object) =
-        load_object(LoadOptions { ring_bytes: 1 << 16, ..LoadOptions::default() })?;
+    // With all that programs can do switched on.
+    let unwind = UnwindMode::Auto;
+    let options = LoadOptions { ring_bytes: 1 << 16, unwind, ..LoadOptions::default() };
+    let (_maps, object) = load_object(options)?;
     let mut verdicts: Vec<Verdict> =
         object.programs().map(|(name, kind)| verdict(&object, name, kind)).collect();
     verdicts.sort_by(|a, b| a.program.cmp(&b.program));
