@@ -24,11 +24,13 @@ const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
 const MOVE_CONSTANT: u8 = 0xb7;
 const MOVE: u8 = 0xbf;
+const ADD_CONSTANT: u8 = 0x07;
 const STORE_CONSTANT: u8 = 0x7a;
 const ATOMIC: u8 = 0xdb;
 /// `BPF_XCHG`: exchanges, which gives the old value.
 const EXCHANGE: i32 = 0xe1;
 /// Numbers of the helpers (`linux/bpf.h`).
+const PROBE_READ_KERNEL: i32 = 113;
 const GET_ATTACH_COOKIE: i32 = 174;
 const GET_CURRENT_TASK_BTF: i32 = 158;
 const TASK_PT_REGS: i32 = 175;
@@ -58,6 +60,20 @@ impl Abilities {
             task_registers: loads(&registers),
         }
     }
+}
+
+/// Whether the kernel loads programs, but none that read its memory: it is locked down for
+/// confidentiality (`kernel_lockdown(7)`), which programs cannot do without.
+pub(super) fn is_locked_down() -> bool {
+    let read = [
+        instruction(STORE_CONSTANT, FRAME, 0, -8, 0),
+        instruction(MOVE, 1, FRAME, 0, 0),
+        instruction(ADD_CONSTANT, 1, 0, 0, -8),
+        instruction(MOVE_CONSTANT, 2, 0, 0, 8),
+        instruction(MOVE_CONSTANT, 3, 0, 0, 0),
+        instruction(CALL, 0, 0, 0, PROBE_READ_KERNEL),
+    ];
+    !loads(&read) && loads(&[])
 }
 
 /// Whether a program of these instructions, which then gives 0, passes the verifier.

@@ -16,6 +16,12 @@ pub enum LiveError {
     /// The kernel lacks what the programs need.
     #[error("Linux {0} is too old: memtrace needs 5.10 or newer; trace on a newer kernel")]
     OldKernel(String),
+    /// The kernel lets nobody read its memory.
+    #[error(
+        "this kernel is locked down for confidentiality: it loads no program that reads its memory, as \
+         following processes and mappings needs to; boot with lockdown=integrity (kernel_lockdown(7))"
+    )]
+    LockedDown,
     /// The verifier or the kernel refused a program.
     #[error("the kernel refused program {name}: {source}{log}")]
     Load {

@@ -1,6 +1,6 @@
 //! The loaded object with its links, targets and counters.
 
-use super::abilities::Abilities;
+use super::abilities::{Abilities, is_locked_down};
 use super::btf::KernelTypes;
 use super::calibrate::can_link;
 use super::code_tables::CodeTables;
@@ -291,6 +291,9 @@ fn prepare() -> Result<Abilities, LiveError> {
     }
     release::check(&release::running())?;
     memory_lock::lift();
+    if is_locked_down() {
+        return Err(LiveError::LockedDown);
+    }
     Ok(Abilities::of_this_kernel())
 }
 
