@@ -15,6 +15,12 @@ pub const MAX_UNWIND_ROW_PAIRS: u32 = 1 << 20;
 /// text, which is about what the rows suffice for.
 pub const MAX_UNWIND_PAGES: u32 = 1 << 18;
 
+/// Walks that are kept in case that the same one is to be made again, 2.6 KB each.
+pub const MAX_CACHED_WALKS: u32 = 2048;
+
+/// Words of the stack that a walk may read to be kept: most frames have one or two.
+pub const MAX_WALK_WORDS: usize = 256;
+
 /// Mappings of code, all processes together.
 pub const MAX_CODE_MAPPINGS: u32 = 1 << 16;
 

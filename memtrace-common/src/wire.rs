@@ -359,11 +359,17 @@ pub enum Counter {
     TimedRuns = 2,
     /// Sum of the measured durations, ns.
     TimedNanoseconds = 3,
+    /// Walks by tables that were made, and not known from an earlier one.
+    WalksMade = 4,
+    /// Walks that were known, and made all the same to check that.
+    WalksChecked = 5,
+    /// Those among them that came out otherwise than was known.
+    WalksDiffered = 6,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: u32 = 4;
+    pub const COUNT: u32 = 7;
 }
 
 /// One program run in this many is timed.

@@ -30,6 +30,10 @@ pub(crate) static HAS_RETURN_INSTANCES: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static UNWIND_BY_TABLES: Global<u64> = Global::new(0);
 
+/// 1: walks are kept, and not made again while what they read is as it was.
+#[unsafe(no_mangle)]
+pub(crate) static CACHE_WALKS: Global<u64> = Global::new(0);
+
 /// 1: where no table leads on, the walk ends; 0: the frame pointer is tried.
 #[unsafe(no_mangle)]
 pub(crate) static UNWIND_STRICTLY: Global<u64> = Global::new(0);

@@ -51,6 +51,16 @@ pub(crate) fn read_user_into<T: Plain>(place: &mut T, length: u32, address: u64)
     status == 0
 }
 
+/// Copies a value that programs share from one place to another.
+///
+/// # Safety
+/// `to` is a place in a map's value that nobody else writes to, and any bits are a valid `T`.
+#[inline(always)]
+pub(crate) unsafe fn copy_kernel<T: Copy>(to: *mut T, from: *const T) {
+    // SAFETY: the helper writes exactly a `T`; both are places in maps, which can be read.
+    let _ = unsafe { bpf_probe_read_kernel(to.cast(), size_of::<T>() as u32, from.cast()) };
+}
+
 /// Reads kernel memory; `None` if it cannot be read.
 #[inline(always)]
 pub(crate) fn read_kernel<T: Plain>(address: u64) -> Option<T> {

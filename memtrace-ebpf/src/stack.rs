@@ -5,8 +5,10 @@ use crate::emit::{Task, wake_flags};
 use crate::knobs::UNWIND_BY_TABLES;
 use crate::maps::{SCRATCH, SCRATCH_TAKEN, SENT_STACKS, Target, lost, ring};
 use crate::memory::opaque;
-use crate::unwind::native::{Window, walk};
+use crate::unwind::cache::Trail;
+use crate::unwind::native::walk;
 use crate::unwind::walk::{Walk, begin, walk as walk_by_tables};
+use crate::unwind::window::Window;
 use aya_ebpf::helpers::generated::bpf_ringbuf_output;
 use core::ffi::c_void;
 use memtrace_common::limits::{MAX_FRAMES, SCRATCH_SLOTS};
@@ -25,6 +27,7 @@ pub(crate) struct Scratch {
     pub(crate) frames: [u64; MAX_FRAMES],
     pub(crate) window: Window,
     pub(crate) walk: Walk,
+    pub(crate) trail: Trail,
 }
 
 /// A walked stack, as one word can carry it out of a function that is verified on its own.
@@ -93,6 +96,13 @@ pub(crate) fn take() -> Option<Taken> {
     if slot < SCRATCH_SLOTS { Some(Taken { slot }) } else { None }
 }
 
+/// The stack's id in a taken buffer.
+#[inline(always)]
+pub(crate) fn id_in(slot: u32) -> u64 {
+    // SAFETY: the pointer comes from the map and the slot is the caller's.
+    SCRATCH.get_ptr(slot).map_or(0, |buffer| unsafe { (*buffer).id })
+}
+
 impl Taken {
     /// Gives the buffer back.
     #[inline(always)]
@@ -114,14 +124,17 @@ impl Taken {
     #[inline(always)]
     pub(crate) fn walk(&mut self, registers: Registers, seed: u64) -> (u64, Walked) {
         let by_tables = UNWIND_BY_TABLES.load() != 0
-            && self.buffer().is_some_and(|buffer| begin(&mut buffer.walk, registers, seed));
+            && self
+                .buffer()
+                .is_some_and(|buffer| begin(&mut buffer.walk, &mut buffer.trail, registers, seed));
         let walked = if by_tables {
-            walk_by_tables(self.slot)
+            let slot = self.slot;
+            walk_by_tables(slot, || is_sent(id_in(slot)))
         } else {
             let Registers { instruction, stack, frame } = registers;
             walk_into(self.slot, instruction, stack, frame, seed)
         };
-        (self.buffer().map_or(0, |buffer| buffer.id), Walked(walked))
+        (id_in(self.slot), Walked(walked))
     }
 
     /// The buffer's frames.

@@ -129,8 +129,9 @@ fn sites(files: &[MappedFile]) -> Vec<(PathBuf, Vec<Point>)> {
 }
 
 /// Loads the kernel side and tells it of the programs' code.
-fn load(unwind: UnwindMode, programs: &[&Program]) -> KernelSide {
-    let options = LoadOptions { link: Some(LinkKind::Multi), unwind, ..LoadOptions::default() };
+fn load(unwind: UnwindMode, cache_walks: bool, programs: &[&Program]) -> KernelSide {
+    let link = Some(LinkKind::Multi);
+    let options = LoadOptions { link, unwind, cache_walks, ..LoadOptions::default() };
     let mut kernel = KernelSide::load(options).expect("the kernel side loads");
     for program in programs {
         kernel.add_target(program.child.id()).unwrap();
@@ -189,8 +190,9 @@ fn walks(kernel: &KernelSide) -> Vec<u64> {
 fn compare(bare: &str, kept: &str, depth: u32, rounds: u32) {
     let mut bare = Program::start(bare, depth);
     let mut kept = Program::start(kept, depth);
-    let tables = load(UnwindMode::Tables, &[&bare, &kept]);
-    let pointers = load(UnwindMode::FramePointers, &[&bare, &kept]);
+    let tables = load(UnwindMode::Tables, false, &[&bare, &kept]);
+    let cached = load(UnwindMode::Tables, true, &[&bare, &kept]);
+    let pointers = load(UnwindMode::FramePointers, false, &[&bare, &kept]);
     let way =
         |name, kernel, purpose, keeps| Way { name, kernel, purpose, keeps, costs: Vec::new() };
     let mut ways = [
@@ -198,8 +200,9 @@ fn compare(bare: &str, kept: &str, depth: u32, rounds: u32) {
         way("kernel", &tables, Purpose::KernelWalk, true),
         way("fp", &pointers, Purpose::Walk, true),
         way("tables", &tables, Purpose::Walk, false),
+        way("cached", &cached, Purpose::Walk, false),
     ];
-    let mut lengths = [0; 4];
+    let mut lengths = [0; 5];
     for _ in 0..rounds {
         for (way, length) in ways.iter_mut().zip(&mut lengths) {
             let program = if way.keeps { &mut kept } else { &mut bare };

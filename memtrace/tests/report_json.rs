@@ -165,6 +165,11 @@ const ORDERS: [&[&str]; 5] = [
         "events",
         "events_per_s",
         "target_cost_cores",
+        "target_cost_percent",
+        "walks_made",
+        "walks_checked",
+        "walks_differed",
+        "notes",
     ],
     &[
         "pid",

@@ -64,6 +64,17 @@ pub trait ReadWords {
     fn near_word(&mut self, address: u64) -> Option<u64> {
         self.word(address)
     }
+
+    /// The same, for a word with a frame pointer that was saved: it matters only if it is used.
+    #[inline(always)]
+    fn saved_frame(&mut self, address: u64) -> Option<u64> {
+        self.near_word(address)
+    }
+
+    /// The frame pointer, which came of the latest [`Self::saved_frame`] or is still the walk's first
+    /// one, is used.
+    #[inline(always)]
+    fn uses_frame(&mut self) {}
 }
 
 impl<F: Fn(u64) -> Option<u64>> ReadWords for F {
@@ -77,6 +88,11 @@ impl<F: Fn(u64) -> Option<u64>> ReadWords for F {
 #[inline(always)]
 pub fn step(rule: Rule, registers: Registers, mut memory: impl ReadWords) -> Step {
     let Registers { instruction, stack, frame } = registers;
+    if matches!(rule.cfa_kind(), CfaKind::Frame | CfaKind::AtFrame)
+        || matches!(rule.frame_kind(), FrameKind::AtFrame)
+    {
+        memory.uses_frame();
+    }
     let cfa = match rule.cfa_kind() {
         CfaKind::Stack => moved(stack, rule.cfa_offset()),
         CfaKind::Frame => moved(frame, rule.cfa_offset()),
@@ -106,8 +122,10 @@ pub fn step(rule: Rule, registers: Registers, mut memory: impl ReadWords) -> Ste
     // functions that align their stack).
     let frame = match rule.frame_kind() {
         FrameKind::Same => frame,
-        FrameKind::AtCfa => memory.near_word(moved(cfa, rule.frame_offset().into())).unwrap_or(0),
-        FrameKind::AtFrame => memory.word(moved(frame, rule.frame_offset().into())).unwrap_or(0),
+        FrameKind::AtCfa => memory.saved_frame(moved(cfa, rule.frame_offset().into())).unwrap_or(0),
+        FrameKind::AtFrame => {
+            memory.saved_frame(moved(frame, rule.frame_offset().into())).unwrap_or(0)
+        }
         FrameKind::Undefined => 0,
     };
     Step::Caller(Registers { instruction, stack: cfa, frame })
@@ -133,12 +151,9 @@ fn interrupted(stack: u64, mut memory: impl ReadWords) -> Step {
 /// with a user address for a return address. `chained`: the frame below was left the same way, so
 /// that a zero is the mark of the chain's end and not any register's value.
 #[inline(always)]
-pub fn step_frame_pointer(
-    registers: Registers,
-    chained: bool,
-    read_user: impl Fn(u64) -> Option<u64>,
-) -> Step {
+pub fn step_frame_pointer(registers: Registers, chained: bool, mut memory: impl ReadWords) -> Step {
     let Registers { stack, frame, .. } = registers;
+    memory.uses_frame();
     if frame == 0 && chained {
         return Step::End;
     }
@@ -146,8 +161,10 @@ pub fn step_frame_pointer(
     if frame < USER_BEGIN || frame & 7 != 0 || distance > MAX_FRAME_BYTES {
         return Step::NoFramePointer;
     }
-    let Some(next) = read_user(frame) else { return Step::Unreadable };
-    let Some(instruction) = read_user(frame.wrapping_add(8)) else { return Step::Unreadable };
+    let Some(next) = memory.saved_frame(frame) else { return Step::Unreadable };
+    let Some(instruction) = memory.near_word(frame.wrapping_add(8)) else {
+        return Step::Unreadable;
+    };
     if instruction == 0 {
         return Step::End;
     }

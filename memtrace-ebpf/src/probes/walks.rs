@@ -4,7 +4,7 @@
 use crate::emit::Task;
 use crate::maps::{hit, target};
 use crate::own_stack;
-use crate::stack::{seed_of, take};
+use crate::stack::{is_sent, remember, seed_of, take};
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::BPF_F_USER_STACK;
 use aya_ebpf::helpers::generated::bpf_get_stack;
@@ -25,7 +25,11 @@ fn walk_return(context: RetProbeContext) -> u32 {
     let registers = unsafe { &*context.regs };
     let start =
         Registers { instruction: registers.rip, stack: registers.rsp, frame: registers.rbp };
-    let (_, walked) = scratch.walk(start, seed_of(task, target));
+    let (id, walked) = scratch.walk(start, seed_of(task, target));
+    // Or it would be walked again, for its frames.
+    if !is_sent(id) {
+        remember(id);
+    }
     scratch.give_back();
     hit(walked.frames() as u64);
     0

@@ -1,6 +1,8 @@
 //! Walking the stack of the current user thread.
 
+pub(crate) mod cache;
 pub(crate) mod native;
 mod returns;
 pub(crate) mod tables;
 pub(crate) mod walk;
+pub(crate) mod window;

@@ -4,21 +4,28 @@
 //! verifier a few instructions per round, on every kernel since 5.6; `bpf_loop` (5.17) and tail calls,
 //! the usual ways to long walks, are not needed.
 
+use super::cache::{CHECKED_ONE_IN, Trail, index, keep_walk, recall_walk};
+use super::native::mix;
 use super::returns::replaced_return;
 use super::tables::{range, rule, space};
+use super::window::{Memory, NO_WINDOW, Window};
 use crate::emit::Task;
-use crate::knobs::UNWIND_STRICTLY;
-use crate::maps::SCRATCH;
-use crate::memory::read_user;
-use crate::stack::Walked;
-use crate::unwind::native::{Memory, NO_WINDOW, mix};
+use crate::knobs::{CACHE_WALKS, UNWIND_STRICTLY};
+use crate::maps::{SCRATCH, count};
+use crate::stack::{Walked, id_in};
+use aya_ebpf::helpers::generated::bpf_get_prandom_u32;
 use memtrace_common::limits::MAX_FRAMES;
 use memtrace_common::unwind::{CodeRange, Registers, Space, Step, step, step_frame_pointer};
-use memtrace_common::wire::{StackEnd, WireFrame};
+use memtrace_common::wire::{Counter, StackEnd, WireFrame};
 
 /// A walk on its way.
 #[repr(C)]
 pub(crate) struct Walk {
+    /// What it began with.
+    pub(super) start: Registers,
+    pub(super) seed: u64,
+    /// Its place among the walks that were made before.
+    pub(super) index: u32,
     registers: Registers,
     /// 1: the instruction is a return address, and the call before it is what counts; 0: it was
     /// interrupted there.
@@ -29,10 +36,16 @@ pub(crate) struct Walk {
     depth: u64,
     hash: u64,
     /// Where the copy of the stack begins.
-    window: u64,
+    pub(super) window: u64,
 }
 
 impl Walk {
+    /// Which mappings and tables of the process it follows: changes with them.
+    #[inline(always)]
+    pub(super) const fn generation(&self) -> u64 {
+        (self.space.first as u64) << 32 | self.space.count as u64
+    }
+
     /// The address that says which code the latest frame is in.
     #[inline(always)]
     const fn place(&self) -> u64 {
@@ -51,9 +64,16 @@ impl Walk {
         true
     }
 
+    /// The process's memory for the next step.
+    #[inline(always)]
+    const fn memory<'a>(&'a mut self, window: &'a mut Window, trail: &'a mut Trail) -> Memory<'a> {
+        let (stack, bottom) = (self.registers.stack, self.start.stack);
+        Memory { window, base: &mut self.window, stack, trail, bottom }
+    }
+
     /// Puts the true return address in the place of a trampoline's; `false` if it is none.
     #[inline(always)]
-    fn restores_return(&mut self) -> bool {
+    fn restores_return(&mut self, trail: &mut Trail) -> bool {
         // The return address lay below where the caller's stack begins. (The latest frame's caller is
         // not known yet, so this is about how the frame itself was reached.)
         let original = replaced_return(self.registers.stack.wrapping_sub(8));
@@ -61,6 +81,8 @@ impl Walk {
             return false;
         }
         self.registers.instruction = original;
+        // The word that says so is the kernel's.
+        trail.lose();
         true
     }
 }
@@ -75,7 +97,7 @@ const fn ended(end: StackEnd) -> u32 {
 
 /// Whether the tables know the process; if so, prepares to walk its stack.
 #[inline(always)]
-pub(crate) fn begin(walk: &mut Walk, start: Registers, seed: u64) -> bool {
+pub(crate) fn begin(walk: &mut Walk, trail: &mut Trail, start: Registers, seed: u64) -> bool {
     let Some(space) = space(Task::current().process) else { return false };
     walk.registers = start;
     walk.returned = 1;
@@ -84,7 +106,11 @@ pub(crate) fn begin(walk: &mut Walk, start: Registers, seed: u64) -> bool {
     walk.space = space;
     walk.depth = 0;
     walk.hash = seed;
+    walk.start = start;
+    walk.seed = seed;
+    walk.index = index(start, seed);
     walk.window = NO_WINDOW;
+    trail.clear();
     true
 }
 
@@ -100,12 +126,12 @@ extern "C" fn unwind_step(slot: u32) -> u32 {
     if depth >= MAX_FRAMES {
         return ended(StackEnd::Depth);
     }
-    if !walk.finds_code() && !(walk.restores_return() && walk.finds_code()) {
+    if !walk.finds_code() && !(walk.restores_return(&mut buffer.trail) && walk.finds_code()) {
         let instruction = walk.registers.instruction;
         buffer.frames[depth] = instruction;
         walk.depth += 1;
         walk.hash = mix(walk.hash, instruction);
-        return by_frame_pointer(walk, StackEnd::NoMapping);
+        return by_frame_pointer(walk, &mut buffer.window, &mut buffer.trail, StackEnd::NoMapping);
     }
     let place = walk.place();
     let offset = place.wrapping_add(walk.range.to_offset);
@@ -117,21 +143,16 @@ extern "C" fn unwind_step(slot: u32) -> u32 {
     match rule(&walk.range, offset) {
         Some(rule) => {
             let registers = walk.registers;
-            let memory = Memory {
-                window: &mut buffer.window,
-                base: &mut walk.window,
-                stack: registers.stack,
-            };
-            let step = step(rule, registers, memory);
-            take(walk, step)
+            let step = step(rule, registers, walk.memory(&mut buffer.window, &mut buffer.trail));
+            take(walk, &mut buffer.window, &mut buffer.trail, step)
         }
-        None => by_frame_pointer(walk, StackEnd::NoTable),
+        None => by_frame_pointer(walk, &mut buffer.window, &mut buffer.trail, StackEnd::NoTable),
     }
 }
 
 /// Takes a step's result.
 #[inline(always)]
-fn take(walk: &mut Walk, step: Step) -> u32 {
+fn take(walk: &mut Walk, window: &mut Window, trail: &mut Trail, step: Step) -> u32 {
     match step {
         Step::Caller(caller) => {
             // A stack grows down: what does not lead up goes in circles.
@@ -149,18 +170,23 @@ fn take(walk: &mut Walk, step: Step) -> u32 {
         }
         Step::End => ended(StackEnd::Complete),
         Step::Unreadable => ended(StackEnd::Unreadable),
-        Step::Unsupported | Step::Gap => by_frame_pointer(walk, StackEnd::NoTable),
+        Step::Unsupported | Step::Gap => by_frame_pointer(walk, window, trail, StackEnd::NoTable),
         Step::NoFramePointer => ended(StackEnd::NoFramePointer),
     }
 }
 
 /// Where no table leads on, the frame pointer may, if it looks like one.
 #[inline(always)]
-fn by_frame_pointer(walk: &mut Walk, otherwise: StackEnd) -> u32 {
+fn by_frame_pointer(
+    walk: &mut Walk,
+    window: &mut Window,
+    trail: &mut Trail,
+    otherwise: StackEnd,
+) -> u32 {
     if UNWIND_STRICTLY.load() != 0 {
         return ended(otherwise);
     }
-    match step_frame_pointer(walk.registers, false, read_user::<u64>) {
+    match step_frame_pointer(walk.registers, false, walk.memory(window, trail)) {
         Step::Caller(caller) if caller.stack > walk.registers.stack => {
             walk.registers = caller;
             walk.returned = 1;
@@ -189,8 +215,35 @@ extern "C" fn walk_by_tables(slot: u32) -> u64 {
     Walked::new(buffer.walk.depth as usize, end).0
 }
 
-/// Walks by tables, after [`begin`].
+/// Walks by tables, after [`begin`], unless the same walk was made before and its stack is `sent`.
 #[inline(always)]
-pub(crate) fn walk(slot: u32) -> u64 {
-    walk_by_tables(slot)
+pub(crate) fn walk(slot: u32, sent: impl FnOnce() -> bool) -> u64 {
+    if CACHE_WALKS.load() == 0 {
+        return walk_by_tables(slot);
+    }
+    let recalled = recall_walk(slot);
+    // What is not sent needs frames, and those come of walks only.
+    if recalled != 0 && sent() {
+        // SAFETY: no preconditions.
+        if unsafe { bpf_get_prandom_u32() } % CHECKED_ONE_IN != 0 {
+            return recalled;
+        }
+        return check(slot, recalled);
+    }
+    let walked = walk_by_tables(slot);
+    count(Counter::WalksMade, 1);
+    keep_walk(slot, walked);
+    walked
+}
+
+/// Makes a walk that was recalled, and compares.
+#[inline(always)]
+fn check(slot: u32, recalled: u64) -> u64 {
+    let before = id_in(slot);
+    let walked = walk_by_tables(slot);
+    count(Counter::WalksChecked, 1);
+    if walked != recalled || id_in(slot) != before {
+        count(Counter::WalksDiffered, 1);
+    }
+    walked
 }

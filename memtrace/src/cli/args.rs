@@ -178,6 +178,12 @@ pub struct TraceArgs {
     #[arg(long, value_name = "MODE", default_value = "auto", hide_short_help = true,
           help_heading = help::ADVANCED)]
     pub unwind: Unwind,
+    /// Walk every stack, also one that is as it was the last time
+    ///
+    /// A walk by tables is not made again while all that it read is unchanged, which is compared word by
+    /// word; one in 64 is made all the same, and differences are counted and reported.
+    #[arg(long, hide_short_help = true, help_heading = help::ADVANCED)]
+    pub no_walk_cache: bool,
     /// Use this kind of probe link and no other [default: the best that this kernel has]
     ///
     /// `memtrace doctor` shows which kinds work here.

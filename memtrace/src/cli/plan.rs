@@ -76,6 +76,8 @@ pub struct TracePlan {
     pub link: Option<LinkKind>,
     /// How call stacks are walked.
     pub unwind: UnwindMode,
+    /// Walks of known stacks are not made again.
+    pub cache_walks: bool,
     /// Bytes of the ring buffer; `None`: to be chosen.
     pub ring_size: Option<u32>,
     /// What the programs in the kernel log.
@@ -121,6 +123,7 @@ impl TracePlan {
             max_memory: max_memory(args)?,
             link: args.link.map(Into::into),
             unwind: args.unwind.into(),
+            cache_walks: !args.no_walk_cache,
             ring_size: ring_size(args)?,
             bpf_log: args.bpf_log,
             notes: Vec::new(),

@@ -54,6 +54,7 @@ fn settings(plan: &TracePlan) -> Settings {
         max_memory: plan.max_memory,
         link: plan.link,
         unwind: plan.unwind,
+        cache_walks: plan.cache_walks,
         ring_bytes: plan.ring_size,
         log_level: log_level(plan.bpf_log),
     }

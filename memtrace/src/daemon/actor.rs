@@ -16,7 +16,7 @@ use crate::engine::tracker::Tracker;
 use crate::model::event::What;
 use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::live::{calibrate, release};
-use crate::report::TracerFacts;
+use crate::report::{TracerFacts, Walks};
 use crate::source::ring::RingSource;
 use aya_log::EbpfLogger;
 use jiff::Timestamp;
@@ -302,11 +302,21 @@ impl<'a> Actor<'a> {
             events_per_second: (self.intake.records - records) as f64 / seconds,
             target_cost_cores: Some(cost.cores),
             target_cost_percent: cost.percent(),
+            walks: self.walks(),
             sequence: self.sequence,
             time: Timestamp::now(),
             began: self.began,
             notes: self.intake.notes(),
-            degraded: self.degraded.clone(),
+            degraded: self.degraded.iter().cloned().chain(wrong(self.walks())).collect(),
+        }
+    }
+
+    fn walks(&self) -> Walks {
+        let counter = |counter| self.intake.kernel.counter(counter).unwrap_or_default();
+        Walks {
+            made: counter(Counter::WalksMade),
+            checked: counter(Counter::WalksChecked),
+            differed: counter(Counter::WalksDiffered),
         }
     }
 
@@ -407,4 +417,15 @@ async fn readable(ring: &AsyncFd<RingSource>, pause: Duration) {
         },
         () = tokio::time::sleep(pause) => {}
     }
+}
+
+/// What to say of walks that came out otherwise than was known.
+fn wrong(walks: Walks) -> Option<String> {
+    (walks.differed > 0).then(|| {
+        format!(
+            "{} of {} stacks that were taken for known ones, and checked, were others: trace with \
+             --no-walk-cache, and report this as a bug",
+            walks.differed, walks.checked
+        )
+    })
 }

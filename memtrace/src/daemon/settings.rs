@@ -29,6 +29,8 @@ pub struct Settings {
     pub link: Option<LinkKind>,
     /// How call stacks are walked.
     pub unwind: UnwindMode,
+    /// Walks of known stacks are not made again.
+    pub cache_walks: bool,
     /// Bytes of the ring; `None`: to fit `max_memory`.
     pub ring_bytes: Option<u32>,
     /// Level of the kernel programs' log, 0 to 5.
@@ -65,6 +67,7 @@ impl Settings {
             log_level: self.log_level,
             link: self.link,
             unwind: self.unwind,
+            cache_walks: self.cache_walks,
         }
     }
 
@@ -103,6 +106,7 @@ mod tests {
             max_memory,
             link: None,
             unwind: UnwindMode::Auto,
+            cache_walks: true,
             ring_bytes: None,
             log_level: 0,
         }

@@ -41,6 +41,17 @@ pub struct ReportOptions {
     pub interval: Option<Duration>,
 }
 
+/// How stacks were found where walks by tables are kept for the next time; zeroes where they are not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Walks {
+    /// By walking.
+    pub made: u64,
+    /// By walking though the stack was known, to see whether it was right.
+    pub checked: u64,
+    /// Those of the latter that were not. There should be none.
+    pub differed: u64,
+}
+
 /// The tracer's own figures at the moment of the snapshot.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TracerFacts {
@@ -50,7 +61,7 @@ pub struct TracerFacts {
     pub kernel: String,
     /// How the probes are attached; `None` without probes.
     pub link: Option<LinkKind>,
-    /// How stacks are walked: `fp`.
+    /// How stacks are walked: `auto`, `dwarf` or `fp`.
     pub unwind: String,
     /// Mean bytes between samples; 0: every allocation.
     pub sample_interval_bytes: u64,
@@ -64,6 +75,8 @@ pub struct TracerFacts {
     pub target_cost_cores: Option<f64>,
     /// … in percent of the CPU that they use.
     pub target_cost_percent: Option<f64>,
+    /// How stacks were found.
+    pub walks: Walks,
     /// Number of the report, from 1.
     pub sequence: u64,
     /// Wall clock at the snapshot.

@@ -17,7 +17,7 @@ use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
 use memtrace::model::module::{BuildId, Module};
 use memtrace::model::process::{ProcessInfo, Usage};
 use memtrace::report::{
-    Report, ReportOptions, ReportWriter, TextStyle, TextWriter, TracerFacts, resolve,
+    Report, ReportOptions, ReportWriter, TextStyle, TextWriter, TracerFacts, Walks, resolve,
 };
 use memtrace_common::config::LinkKind;
 use memtrace_common::function::FunctionId;
@@ -277,6 +277,7 @@ pub fn facts() -> TracerFacts {
         rss_bytes: 148 * MIB,
         events_per_second: 158_224.3,
         target_cost_cores: Some(0.23),
+        walks: Walks { made: 120, checked: 16, differed: 0 },
         target_cost_percent: Some(7.0),
         sequence: 6,
         time: "2026-03-01T03:13:08Z".parse::<Timestamp>().unwrap(),

@@ -47,6 +47,7 @@ fn defaults_are_those_of_the_manual() {
         max_memory: 256 << 20,
         link: None,
         unwind: UnwindMode::Auto,
+        cache_walks: true,
         ring_size: None,
         bpf_log: BpfLog::Off,
         notes: Vec::new(),

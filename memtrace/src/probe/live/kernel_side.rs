@@ -33,6 +33,9 @@ pub struct LoadOptions {
     pub link: Option<LinkKind>,
     /// How stacks are walked.
     pub unwind: UnwindMode,
+    /// Walks by tables are kept, and not made again while what they read is as it was. (Not on
+    /// kernels before 5.12, where programs cannot keep others from writing to the same place.)
+    pub cache_walks: bool,
 }
 
 impl Default for LoadOptions {
@@ -43,6 +46,7 @@ impl Default for LoadOptions {
             log_level: 0,
             link: None,
             unwind: UnwindMode::FramePointers,
+            cache_walks: true,
         }
     }
 }
@@ -311,6 +315,7 @@ fn load_maps(options: LoadOptions, abilities: Abilities) -> Result<Ebpf, LiveErr
     let by_tables = options.unwind != UnwindMode::FramePointers;
     let switches = [
         ("UNWIND_BY_TABLES", u64::from(by_tables)),
+        ("CACHE_WALKS", u64::from(options.cache_walks && abilities.fetch_atomics)),
         ("UNWIND_STRICTLY", u64::from(options.unwind == UnwindMode::Tables)),
         ("HAS_RETURN_INSTANCES", u64::from(has_return_instances)),
         ("HAS_ATTACH_COOKIES", u64::from(abilities.attach_cookies)),

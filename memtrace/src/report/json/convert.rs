@@ -55,6 +55,9 @@ impl<'a> Tracer<'a> {
             events_per_s: facts.events_per_second,
             target_cost_cores: facts.target_cost_cores,
             target_cost_percent: facts.target_cost_percent,
+            walks_made: facts.walks.made,
+            walks_checked: facts.walks.checked,
+            walks_differed: facts.walks.differed,
             notes: &facts.notes,
             degraded: &facts.degraded,
         }
