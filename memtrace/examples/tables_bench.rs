@@ -39,10 +39,9 @@ fn tables(kernel: &mut KernelSide) -> anyhow::Result<&mut CodeTables> {
 
 /// Writes a table to the kernel side.
 fn add(kernel: &mut CodeTables, table: &Table, rules: &mut Rules) -> Option<FilePages> {
-    let rows: Vec<u32> = table.rows_for(rules).collect();
-    let pages: Vec<(u32, u32)> =
-        table.pages.iter().map(|page| (page.first_row, page.count)).collect();
-    kernel.add_file(rules.list(), &rows, &pages, table.first_page())
+    let rows = table.rows_for(rules);
+    let pages = table.pages.iter().map(|page| page.count);
+    kernel.add_file(rules.list(), rows, pages, table.first_page())
 }
 
 fn time(path: &Path, rounds: u32) -> anyhow::Result<serde_json::Value> {

@@ -225,6 +225,7 @@ impl<'a> Actor<'a> {
     fn look_around(&mut self) -> Option<End> {
         self.intake.read_usage();
         self.intake.end_vanished();
+        self.intake.tend_tables();
         self.intake.settle();
         if let Some(logger) = &mut self.logger {
             logger.flush();

@@ -134,6 +134,13 @@ impl Intake {
         }
     }
 
+    /// Looks again at tables for which there was no room.
+    pub(super) fn tend_tables(&mut self) {
+        if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
+            unwinding.tend(tables, |module| self.targets.open_path(module));
+        }
+    }
+
     /// Waits until all tables that were ordered are built and told.
     fn wait_for_tables(&mut self) {
         if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
