@@ -297,6 +297,7 @@ impl<'a> Actor<'a> {
             kernel: release::running(),
             link: Some(self.intake.kernel.link_kind()),
             unwind: self.settings.unwind.name().to_owned(),
+            tables: self.intake.unwinding.as_ref().map(Unwinding::facts),
             sample_interval_bytes: 0,
             cpu_seconds: self_usage::cpu().as_secs_f64(),
             rss_bytes: self_usage::resident_bytes() + self.intake.kernel.map_bytes(),

@@ -17,7 +17,7 @@ pub mod text;
 pub mod units;
 pub mod verdict;
 
-pub use facts::{ReportOptions, Sort, TracerFacts};
+pub use facts::{ReportOptions, Sort, TableFacts, TracerFacts};
 pub use identity::StackDigest;
 pub use json::JsonWriter;
 pub use model::{

@@ -2,6 +2,8 @@
 
 use crate::model::ids::ModuleId;
 use crate::probe::live::code_tables::{FilePages, Room};
+use crate::report::TableFacts;
+use crate::unwind::UnwindError;
 use std::collections::{HashMap, HashSet};
 
 /// How far a file's table is.
@@ -12,11 +14,37 @@ pub(super) enum State {
     /// The kernel side has it.
     There(FilePages),
     /// There is none.
-    Without,
+    Without(Lack),
     /// There was not so much room.
     NoRoom(Room),
     /// Nobody mapped the file when another one wanted the room.
     GivenUp,
+}
+
+/// Why a file has no table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// It has no unwinding information.
+    Information,
+    /// It is nothing that the processor could run.
+    Foreign,
+    /// It could not be opened or read.
+    Unreadable,
+    /// Its headers make no sense.
+    Malformed,
+    /// There is too much of it.
+    TooLarge,
+}
+
+impl From<&UnwindError> for Lack {
+    fn from(error: &UnwindError) -> Self {
+        match error {
+            UnwindError::Foreign | UnwindError::NoText => Self::Foreign,
+            UnwindError::Malformed { .. } => Self::Malformed,
+            UnwindError::TooLarge { .. } | UnwindError::TooManyRows { .. } => Self::TooLarge,
+            UnwindError::Unreadable(_) => Self::Unreadable,
+        }
+    }
 }
 
 struct File {
@@ -94,15 +122,31 @@ impl Files {
         waiting
     }
 
-    /// Files for whose tables there was no room at some time.
-    pub(super) fn without_room(&self) -> usize {
-        self.without_room.len()
+    /// How many there are, and how many have no table, by reason.
+    pub(super) fn count(&self) -> TableFacts {
+        let mut facts = TableFacts {
+            files: self.files.len() as u64,
+            no_room: self.without_room.len() as u64,
+            ..TableFacts::default()
+        };
+        for file in self.files.values() {
+            if let State::Without(lack) = file.state {
+                *match lack {
+                    Lack::Information => &mut facts.no_information,
+                    Lack::Foreign => &mut facts.foreign,
+                    Lack::Unreadable => &mut facts.unreadable,
+                    Lack::Malformed => &mut facts.malformed,
+                    Lack::TooLarge => &mut facts.too_large,
+                } += 1;
+            }
+        }
+        facts
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Files, State};
+    use super::{Files, Lack, State};
     use crate::model::ids::ModuleId;
     use crate::probe::live::code_tables::{FilePages, Room};
     use std::collections::HashSet;
@@ -125,10 +169,12 @@ mod tests {
         let mut files = Files::default();
         assert_eq!(used(&mut files, &[1, 2, 1]), modules(&[1, 2]));
         files.set(ModuleId(1), State::Ordered);
-        files.set(ModuleId(2), State::Without);
+        files.set(ModuleId(2), State::Without(Lack::Malformed));
         assert_eq!(used(&mut files, &[1, 2]), []);
         files.set(ModuleId(1), State::GivenUp);
         assert_eq!(used(&mut files, &[1, 2]), modules(&[1]));
+        let facts = files.count();
+        assert_eq!((facts.files, facts.malformed, facts.without()), (2, 1, 1));
     }
 
     #[test]
@@ -152,9 +198,9 @@ mod tests {
         files.set(ModuleId(1), State::NoRoom(Room::of([5].into_iter())));
         assert_eq!(files.waiting(), [(ModuleId(1), Room { rows: 5, largest: 5, pages: 1 })]);
         files.set(ModuleId(1), State::Ordered);
-        assert_eq!((files.waiting(), files.without_room()), (vec![], 1));
+        assert_eq!((files.waiting(), files.count().no_room), (vec![], 1));
         files.set(ModuleId(1), State::NoRoom(Room::of([5].into_iter())));
-        assert_eq!(files.without_room(), 1);
+        assert_eq!(files.count().no_room, 1);
         assert_eq!(files.pages(ModuleId(1)), FilePages::default());
     }
 }

@@ -7,12 +7,13 @@ mod files;
 
 pub(super) use builder::Built;
 
-use crate::model::event::{CodeMapping, Map};
+use crate::model::event::{CodeMapping, Map, What};
 use crate::model::ids::{ModuleId, Pid};
 use crate::probe::live::code_tables::{CodeTables, FilePages, Room};
+use crate::report::TableFacts;
 use crate::unwind::{Rules, Table};
 use builder::Builder;
-use files::{Files, State};
+use files::{Files, Lack, State};
 use memtrace_common::unwind::CodeRange;
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ pub(super) struct Unwinding {
     files: Files,
     rules: Rules,
     mappings: BTreeMap<Pid, Arc<[CodeMapping]>>,
+    /// What has become of tables since somebody asked.
+    news: Vec<What<'static>>,
 }
 
 impl Unwinding {
@@ -38,6 +41,7 @@ impl Unwinding {
             files: Files::default(),
             rules: Rules::default(),
             mappings: BTreeMap::new(),
+            news: Vec::new(),
         })
     }
 
@@ -58,8 +62,11 @@ impl Unwinding {
     }
 
     fn order(&mut self, module: ModuleId, path: Option<PathBuf>) {
-        let Some(path) = path else { return self.files.set(module, State::Without) };
+        let Some(path) = path else {
+            return self.files.set(module, State::Without(Lack::Unreadable));
+        };
         self.files.set(module, State::Ordered);
+        self.news.push(What::TableAwaited { module, awaited: true });
         self.builder.order(module, path);
     }
 
@@ -130,13 +137,28 @@ impl Unwinding {
         }
     }
 
+    /// Events: which tables are on their way, and which no longer.
+    pub(super) fn take_news(&mut self) -> Vec<What<'static>> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// How many files were met, and how many have no table.
+    pub(super) fn facts(&self) -> TableFacts {
+        self.files.count()
+    }
+
     /// What the reader of a report must know.
     pub(super) fn notes(&self) -> impl Iterator<Item = String> {
-        let files = self.files.without_room();
-        let no_room = (files > 0).then(|| {
+        let facts = self.files.count();
+        let lacks = facts.reasons().into_iter().filter(|(_, count)| *count > 0);
+        let lacks: Vec<String> = lacks.map(|(why, count)| format!("{why} {count}")).collect();
+        let lacking = (!lacks.is_empty()).then(|| {
             format!(
-                "there was no room for the unwinding tables of {files} files: stacks through them \
-                 follow frame pointers"
+                "{} of {} files with code have no unwinding table ({}): stacks through them follow \
+                 frame pointers",
+                facts.without(),
+                facts.files,
+                lacks.join(", ")
             )
         });
         let no_rules = (self.rules.refused() > 0).then(|| {
@@ -146,7 +168,7 @@ impl Unwinding {
                 Rules::MAX
             )
         });
-        no_room.into_iter().chain(no_rules)
+        lacking.into_iter().chain(no_rules)
     }
 
     /// These mappings are no more.
@@ -161,11 +183,16 @@ impl Unwinding {
 
     /// Gives the file if the kernel side has its table now.
     fn add(&mut self, tables: &mut CodeTables, (module, table): Built) -> Option<ModuleId> {
+        self.news.push(What::TableAwaited { module, awaited: false });
         match table {
+            Ok(table) if table.stats.functions == 0 => {
+                self.files.set(module, State::Without(Lack::Information));
+                None
+            }
             Ok(table) => self.add_table(tables, module, &table),
             Err(error) => {
                 tracing::debug!("file {}: {error}", module.0);
-                self.files.set(module, State::Without);
+                self.files.set(module, State::Without(Lack::from(&error)));
                 None
             }
         }
