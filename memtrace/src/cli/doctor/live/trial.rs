@@ -208,7 +208,7 @@ fn know_ourselves(kernel: &mut KernelSide) -> Result<(), LiveError> {
 
 fn measure(kernel: &mut KernelSide) -> Result<Measured, LiveError> {
     know_ourselves(kernel)?;
-    let empty = calibrate::measure(kernel)?;
+    let empty = calibrate::measure(kernel.prober())?;
     let traced = calibrate::measure_traced(kernel, &empty)?;
     let mut ring = RingSource::new(kernel.take_ring()?);
     let mut records = 0;
