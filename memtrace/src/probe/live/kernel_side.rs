@@ -318,8 +318,9 @@ fn charged_bytes(map: &Map) -> Option<u64> {
 /// The maps, and the object that refers to them.
 pub(super) fn load_object(options: LoadOptions) -> Result<(Ebpf, Relocated), LiveError> {
     let abilities = prepare()?;
-    let loaded = load_maps(options, abilities)?;
-    let object = Relocated::new(OBJECT, &loaded, abilities)?;
+    let types = KernelTypes::running()?;
+    let loaded = load_maps(options, abilities, &types)?;
+    let object = Relocated::new(OBJECT, &loaded, abilities, &types)?;
     Ok((loaded, object))
 }
 
@@ -337,10 +338,13 @@ fn prepare() -> Result<Abilities, LiveError> {
 }
 
 /// Creates the maps and sets the knobs.
-fn load_maps(options: LoadOptions, abilities: Abilities) -> Result<Ebpf, LiveError> {
-    let types = KernelTypes::running()?;
-    let mut offsets = offsets(&types, &OFFSETS)?;
-    let of_returns = offsets_of_returns(&types);
+fn load_maps(
+    options: LoadOptions,
+    abilities: Abilities,
+    types: &KernelTypes,
+) -> Result<Ebpf, LiveError> {
+    let mut offsets = offsets(types, &OFFSETS)?;
+    let of_returns = offsets_of_returns(types);
     let has_return_instances = of_returns.is_some();
     offsets.extend(of_returns.into_iter().flatten());
     let mut loader = EbpfLoader::new();
