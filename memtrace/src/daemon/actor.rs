@@ -110,7 +110,8 @@ impl<'a> Actor<'a> {
         // Listens first: a signal during the set-up must not kill us half-way.
         let signals = Signals::listen().map_err(DaemonError::cannot("listen for signals"))?;
         let reporter = Reporter::new(outlet)?;
-        let targets = Targets::open(&settings.pids, settings.cmdline)?;
+        let mut targets = Targets::open(&settings.pids, settings.cmdline)?;
+        let unwinding = unwinding(settings, &mut targets)?;
         let mut kernel = KernelSide::load(settings.load_options())?;
         let logger = super::kernel_log::start(&mut kernel, settings.log_level);
         let prober = kernel.prober();
@@ -128,10 +129,6 @@ impl<'a> Actor<'a> {
             closing: settings.snapshot,
             ..Limits::default()
         };
-        let unwinding = (settings.unwind != UnwindMode::FramePointers)
-            .then(Unwinding::new)
-            .transpose()
-            .map_err(DaemonError::cannot("start a thread for unwinding tables"))?;
         let intake = Intake::new(Tracker::new(limits), kernel, targets, reporter, unwinding);
         Ok(Self {
             settings,
@@ -386,6 +383,19 @@ impl<'a> Actor<'a> {
             }
         }
     }
+}
+
+/// Begins to build the unwinding tables that the targets will need.
+fn unwinding(settings: &Settings, targets: &mut Targets) -> Result<Option<Unwinding>, DaemonError> {
+    if settings.unwind == UnwindMode::FramePointers {
+        return Ok(None);
+    }
+    let started = Unwinding::new();
+    let mut unwinding =
+        started.map_err(DaemonError::cannot("start a thread for unwinding tables"))?;
+    let modules = targets.preview();
+    unwinding.expect(modules, |module| targets.open_path(module));
+    Ok(Some(unwinding))
 }
 
 /// What became of a publication.

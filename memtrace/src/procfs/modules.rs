@@ -56,11 +56,13 @@ pub struct ModuleTable {
     numbers: HashMap<FileKey, ModuleId>,
     /// By their bytes.
     vdsos: HashMap<Vec<u8>, ModuleId>,
+    /// How many of `entries` were given as new.
+    given: usize,
 }
 
 impl ModuleTable {
-    /// Looks at the executable mappings of files and of the vDSO in a process: gives the modules that are new, and all
-    /// the mappings with their modules, in order of address.
+    /// Looks at the executable mappings of files and of the vDSO in a process: gives the modules that
+    /// are new since the last call, and all the mappings with their modules, in order of address.
     ///
     /// # Errors
     /// When the process has ended.
@@ -69,9 +71,24 @@ impl ModuleTable {
         process: &Process,
         mappings: &[Mapping],
     ) -> Result<(Vec<Arc<Module>>, Vec<CodeMapping>), ProcfsError> {
+        let code = self.look(process, mappings)?;
+        let fresh = self.entries.get(self.given..).unwrap_or_default();
+        let new = fresh.iter().map(|entry| Arc::clone(&entry.module)).collect();
+        self.given = self.entries.len();
+        Ok((new, code))
+    }
+
+    /// As [`Self::scan`], but new modules stay so.
+    ///
+    /// # Errors
+    /// As [`Self::scan`].
+    pub fn look(
+        &mut self,
+        process: &Process,
+        mappings: &[Mapping],
+    ) -> Result<Vec<CodeMapping>, ProcfsError> {
         let directory = process.live_directory()?;
-        let known = self.entries.len();
-        let code = mappings
+        Ok(mappings
             .iter()
             .filter(|mapping| mapping.execute)
             .filter_map(|mapping| {
@@ -89,9 +106,7 @@ impl ModuleTable {
                     module: module?,
                 })
             })
-            .collect();
-        let new = self.entries[known..].iter().map(|entry| Arc::clone(&entry.module)).collect();
-        Ok((new, code))
+            .collect())
     }
 
     fn number(&mut self, directory: &Path, mapping: &Mapping) -> Option<ModuleId> {
@@ -238,7 +253,10 @@ mod tests {
         let mut table = ModuleTable::default();
         let process = Process::open(child.id()).unwrap();
         let mappings = process.mappings().unwrap();
-        let (new, code) = table.scan(&process, &mappings).unwrap();
+        let code = table.look(&process, &mappings).unwrap();
+        let (new, again) = table.scan(&process, &mappings).unwrap();
+        assert_eq!(code, again);
+        assert_eq!(table.scan(&process, &mappings).unwrap().0, []);
         let ours = new.iter().find(|module| module.path == copy).unwrap();
         assert!(code.iter().any(|mapping| mapping.module == ours.id));
         std::fs::remove_file(&copy).unwrap();

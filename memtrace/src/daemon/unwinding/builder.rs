@@ -11,8 +11,8 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// Most threads. Building is bound by the CPU, and the targets want theirs.
 const MAX_THREADS: usize = 4;
-/// Tables that wait to be taken in, before the threads pause: they are large.
-const MAX_WAITING: usize = 16;
+/// Tables that wait to be taken in, before the threads pause: some 100 KB each as a rule.
+const MAX_WAITING: usize = 128;
 
 /// A file and its table.
 pub(crate) type Built = (ModuleId, Result<Table, UnwindError>);

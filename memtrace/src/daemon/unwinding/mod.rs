@@ -45,6 +45,17 @@ impl Unwinding {
         })
     }
 
+    /// Orders the tables of files before the kernel side is loaded, which takes as long.
+    pub(super) fn expect(
+        &mut self,
+        modules: Vec<ModuleId>,
+        path: impl Fn(ModuleId) -> Option<PathBuf>,
+    ) {
+        for module in self.files.used(modules.into_iter()) {
+            self.order(module, path(module));
+        }
+    }
+
     /// A process's code, as it is now. Tables that are not there yet are ordered.
     pub(super) fn seen(
         &mut self,
