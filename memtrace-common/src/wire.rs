@@ -220,6 +220,9 @@ pub enum StackEnd {
     NoFramePointer = 5,
     /// The code at this place has no unwinding information.
     NoTable = 6,
+    /// The code at this place was new: what is known of it had not reached the kernel side yet. Never on
+    /// the wire; user space says so where the kernel side only saw that it knows nothing.
+    NoTableYet = 7,
 }
 
 impl StackEnd {

@@ -152,9 +152,9 @@ fn load(unwind: UnwindMode, cache_walks: bool, programs: &[&Program]) -> KernelS
 /// Tells of a file, as number `file`.
 fn range(tables: &mut CodeTables, rules: &mut Rules, file: u32, code: &Code) -> CodeRange {
     let table = Table::build(&File::open(&code.path).unwrap()).unwrap();
-    let rows: Vec<u32> = table.rows_for(rules).collect();
-    let pages: Vec<_> = table.pages.iter().map(|page| (page.first_row, page.count)).collect();
-    let pages = tables.add_file(rules.list(), &rows, &pages, table.first_page()).unwrap();
+    let rows = table.rows_for(rules);
+    let pages = table.pages.iter().map(|page| page.count);
+    let pages = tables.add_file(rules.list(), rows, pages, table.first_page()).unwrap();
     CodeRange {
         start: code.start,
         end: code.end,

@@ -114,3 +114,25 @@ fn by_frame_pointers_alone_stacks_end_early_and_say_so() {
     }
     assert!(program.end().success());
 }
+
+/// A handler that interrupts the vDSO and allocates: the vDSO is in no file, but has tables and names.
+#[test]
+fn a_stack_leads_through_the_vdso() {
+    if !may_trace() {
+        return;
+    }
+    let mut program = Program::start("vdso", &[]);
+    let report = exact(&mut program, &["--show-internals"]);
+    let process = report.process(program.pid());
+    let mut through_vdso = 0;
+    for stack in process.stacks() {
+        let path = path_of(stack);
+        assert_eq!(stack["end"], "complete", "{path:?}");
+        assert_eq!(path[..2], ["take", "handle"], "{path:?}");
+        assert!(path.contains(&"main"), "{path:?}");
+        let frames = stack["frames"].as_array().unwrap();
+        through_vdso += u32::from(frames.iter().any(|frame| frame["module"] == "[vdso]"));
+    }
+    assert!(through_vdso > 0, "no handler interrupted the vDSO: {:?}", process.stacks());
+    assert!(program.end().success());
+}

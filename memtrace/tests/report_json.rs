@@ -5,7 +5,7 @@ mod report_fixtures;
 
 use memtrace::engine::snapshot::{Snapshot, State};
 use memtrace::model::frame::Frame;
-use memtrace::report::{JsonWriter, ReportOptions, ReportWriter, TracerFacts};
+use memtrace::report::{JsonWriter, ReportOptions, ReportWriter, TableFacts, TracerFacts};
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::Loss;
 use report_fixtures::*;
@@ -28,7 +28,9 @@ fn json(snapshot: &Snapshot, options: &ReportOptions, facts: &TracerFacts) -> Va
 fn everything() -> Value {
     let mut process = leaking();
     process.stacks[1].blocks = vec![block(0x5555_0000, 16, BEGAN)];
-    json(&snapshot(vec![process]), &ReportOptions { show_blocks: 1, ..last() }, &facts())
+    let tables = TableFacts { files: 12, no_information: 1, ..TableFacts::default() };
+    let facts = TracerFacts { unwind: "auto".to_owned(), tables: Some(tables), ..facts() };
+    json(&snapshot(vec![process]), &ReportOptions { show_blocks: 1, ..last() }, &facts)
 }
 
 /// The keys of every object below `value`, by path.

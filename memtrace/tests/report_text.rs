@@ -7,7 +7,7 @@ use memtrace::model::ids::SECOND;
 use memtrace::model::module::Module;
 use memtrace::model::process::Usage;
 use memtrace::report::{ReportOptions, ReportWriter, TextStyle, TextWriter, resolve};
-use memtrace_common::wire::Loss;
+use memtrace_common::wire::{Loss, StackEnd};
 use report_fixtures::*;
 use std::io;
 use std::path::PathBuf;
@@ -108,6 +108,27 @@ fn losses() {
     let text = text(&report, WIDE);
     assert_width(&text, 100);
     insta::assert_snapshot!(text);
+}
+
+/// Of all allocations, those whose stack ended because a table was not ready are told apart.
+#[test]
+fn code_too_new_to_be_walked() {
+    let mut process = leaking();
+    let ends = process.stacks.iter_mut().map(|stack| &mut stack.end);
+    ends.filter(|end| **end == StackEnd::NoFramePointer)
+        .for_each(|end| *end = StackEnd::NoTableYet);
+    let snapshot = snapshot(vec![process]);
+    let report = report(&snapshot, &ReportOptions { top: 0, ..last() }, &facts());
+    assert_eq!(report.processes[0].early.stacks, 1);
+    assert_eq!(report.processes[0].early.blocks, report.processes[0].incomplete_blocks);
+    let text = text(&report, WIDE);
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [
+        "incomplete stacks 3.2 % (3.2 % in code too new to be walked)",
+        "(the code there was new, its unwinding table not ready yet)",
+    ] {
+        assert!(words.contains(expected), "{text}");
+    }
 }
 
 #[test]

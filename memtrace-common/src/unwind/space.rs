@@ -28,6 +28,9 @@ pub struct Space {
     pub first: u32,
     /// How many it has, in order of their addresses.
     pub count: u32,
+    /// Another number each time that anything is told of any process: a walk from before may have
+    /// gone otherwise.
+    pub generation: u64,
 }
 
 /// A page of text: where its rows are.

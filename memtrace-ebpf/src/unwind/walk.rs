@@ -43,7 +43,7 @@ impl Walk {
     /// Which mappings and tables of the process it follows: changes with them.
     #[inline(always)]
     pub(super) const fn generation(&self) -> u64 {
-        (self.space.first as u64) << 32 | self.space.count as u64
+        self.space.generation
     }
 
     /// The address that says which code the latest frame is in.

@@ -14,8 +14,9 @@ use crate::engine::limits::Limits;
 use crate::engine::ports::{Drained, EventSource as _};
 use crate::engine::tracker::Tracker;
 use crate::model::event::What;
+use crate::probe::live::calibrate::{self, Prices};
 use crate::probe::live::kernel_side::KernelSide;
-use crate::probe::live::{calibrate, release};
+use crate::probe::live::{LiveError, release};
 use crate::report::{TracerFacts, Walks};
 use crate::source::ring::RingSource;
 use aya_log::EbpfLogger;
@@ -24,6 +25,7 @@ use memtrace_common::config::UnwindMode;
 use memtrace_common::wire::Counter;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 /// Records taken in before anything else gets a turn; about 10 ms of work.
@@ -83,6 +85,8 @@ struct Actor<'a> {
     ring: AsyncFd<RingSource>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     signals: Signals,
+    /// Measures what a probe costs.
+    pricing: Option<JoinHandle<Result<Prices, LiveError>>>,
     meter: Meter,
     began: Timestamp,
     sequence: u64,
@@ -106,10 +110,13 @@ impl<'a> Actor<'a> {
         // Listens first: a signal during the set-up must not kill us half-way.
         let signals = Signals::listen().map_err(DaemonError::cannot("listen for signals"))?;
         let reporter = Reporter::new(outlet)?;
-        let targets = Targets::open(&settings.pids, settings.cmdline)?;
+        let mut targets = Targets::open(&settings.pids, settings.cmdline)?;
+        let unwinding = unwinding(settings, &mut targets)?;
         let mut kernel = KernelSide::load(settings.load_options())?;
         let logger = super::kernel_log::start(&mut kernel, settings.log_level);
-        let prices = calibrate::measure(&kernel)?;
+        let prober = kernel.prober();
+        // Takes longer than all the rest, and is wanted by nobody before the first second is over.
+        let pricing = tokio::task::spawn_blocking(move || calibrate::measure(prober));
         let source = RingSource::new(kernel.take_ring()?);
         // SAFETY: the source owns the map's descriptor, always gives the same one, and is dropped
         // with the registration.
@@ -122,10 +129,6 @@ impl<'a> Actor<'a> {
             closing: settings.snapshot,
             ..Limits::default()
         };
-        let unwinding = (settings.unwind != UnwindMode::FramePointers)
-            .then(Unwinding::new)
-            .transpose()
-            .map_err(DaemonError::cannot("start a thread for unwinding tables"))?;
         let intake = Intake::new(Tracker::new(limits), kernel, targets, reporter, unwinding);
         Ok(Self {
             settings,
@@ -133,7 +136,8 @@ impl<'a> Actor<'a> {
             ring,
             logger,
             signals,
-            meter: Meter::new(prices, Reading::default()),
+            pricing: Some(pricing),
+            meter: Meter::new(Reading::default()),
             began: Timestamp::now(),
             sequence: 0,
             wanted: false,
@@ -148,7 +152,7 @@ impl<'a> Actor<'a> {
     fn begin(&mut self, announce: &mut dyn FnMut(&str)) -> Result<(), DaemonError> {
         self.intake.begin()?;
         self.intake.read_usage();
-        self.meter = Meter::new(self.meter.prices(), self.reading());
+        self.meter = Meter::new(self.reading());
         self.began = Timestamp::now();
         self.last_report.0 = Instant::now();
         announce(&self.intake.targets.announcement(self.intake.kernel.link_kind()));
@@ -187,6 +191,7 @@ impl<'a> Actor<'a> {
                         self.publish_if_idle();
                     }
                 }
+                prices = measured(&mut self.pricing) => self.learn(prices)?,
                 built = next_table(&mut self.intake.unwinding) => self.intake.take_in_table(built),
                 _ = mark.tick() => self.mark(),
                 () = tick(&mut report) => {
@@ -225,6 +230,7 @@ impl<'a> Actor<'a> {
     fn look_around(&mut self) -> Option<End> {
         self.intake.read_usage();
         self.intake.end_vanished();
+        self.intake.tend_tables();
         self.intake.settle();
         if let Some(logger) = &mut self.logger {
             logger.flush();
@@ -237,8 +243,14 @@ impl<'a> Actor<'a> {
         (!self.intake.targets.any_running()).then_some(End::Planned)
     }
 
+    fn learn(&mut self, prices: Result<Prices, LiveError>) -> Result<(), DaemonError> {
+        self.pricing = None;
+        self.meter.learn(prices?);
+        Ok(())
+    }
+
     fn over_budget(&mut self) {
-        let cost = self.meter.latest();
+        let cost = self.meter.latest().unwrap_or_default();
         let budget = self.settings.overhead_budget.unwrap_or_default();
         let reason = format!(
             "tracing cost about {:.0} % of the target's CPU time, over twice the budget of {budget} \
@@ -290,18 +302,19 @@ impl<'a> Actor<'a> {
     fn facts(&self) -> TracerFacts {
         let (since, records) = self.last_report;
         let seconds = since.elapsed().as_secs_f64().max(1e-3);
-        let cost: Cost = self.meter.overall(self.intake.targets.sites());
+        let cost: Option<Cost> = self.meter.overall(self.intake.targets.sites());
         TracerFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: release::running(),
             link: Some(self.intake.kernel.link_kind()),
             unwind: self.settings.unwind.name().to_owned(),
+            tables: self.intake.unwinding.as_ref().map(Unwinding::facts),
             sample_interval_bytes: 0,
             cpu_seconds: self_usage::cpu().as_secs_f64(),
             rss_bytes: self_usage::resident_bytes() + self.intake.kernel.map_bytes(),
             events_per_second: (self.intake.records - records) as f64 / seconds,
-            target_cost_cores: Some(cost.cores),
-            target_cost_percent: cost.percent(),
+            target_cost_cores: cost.map(|cost| cost.cores),
+            target_cost_percent: cost.and_then(Cost::percent),
             walks: self.walks(),
             sequence: self.sequence,
             time: Timestamp::now(),
@@ -344,6 +357,10 @@ impl<'a> Actor<'a> {
         if end == End::Unread {
             return Ok(Outcome { degraded: false });
         }
+        if self.pricing.is_some() {
+            let prices = measured(&mut self.pricing).await;
+            self.learn(prices)?;
+        }
         let reading = self.reading();
         self.meter.step(reading, self.intake.targets.sites(), None);
         if self.last_mark.elapsed() * 2 >= self.settings.interval.unwrap_or(SECOND) {
@@ -378,6 +395,19 @@ impl<'a> Actor<'a> {
     }
 }
 
+/// Begins to build the unwinding tables that the targets will need.
+fn unwinding(settings: &Settings, targets: &mut Targets) -> Result<Option<Unwinding>, DaemonError> {
+    if settings.unwind == UnwindMode::FramePointers {
+        return Ok(None);
+    }
+    let started = Unwinding::new();
+    let mut unwinding =
+        started.map_err(DaemonError::cannot("start a thread for unwinding tables"))?;
+    let modules = targets.preview();
+    unwinding.expect(modules, |module| targets.open_path(module));
+    Ok(Some(unwinding))
+}
+
 /// What became of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Heeded {
@@ -398,6 +428,18 @@ async fn tick(ticks: &mut Option<Interval>) {
         Some(ticks) => {
             ticks.tick().await;
         }
+        None => std::future::pending().await,
+    }
+}
+
+/// The prices, once they are measured; never, if they are known already.
+async fn measured(
+    pricing: &mut Option<JoinHandle<Result<Prices, LiveError>>>,
+) -> Result<Prices, LiveError> {
+    match pricing {
+        Some(pricing) => pricing.await.unwrap_or_else(|error| {
+            Err(LiveError::Object(format!("measuring what a probe costs: {error}")))
+        }),
         None => std::future::pending().await,
     }
 }

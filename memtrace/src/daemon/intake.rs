@@ -122,6 +122,7 @@ impl Intake {
                 && let Some(tables) = self.kernel.code_tables()
             {
                 unwinding.seen(tables, pid, mappings, |module| self.targets.open_path(module));
+                self.feed_news();
             }
             self.feed(pid, what);
         }
@@ -132,6 +133,15 @@ impl Intake {
         if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
             unwinding.take_in(tables, built);
         }
+        self.feed_news();
+    }
+
+    /// Looks again at tables for which there was no room.
+    pub(super) fn tend_tables(&mut self) {
+        if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
+            unwinding.tend(tables, |module| self.targets.open_path(module));
+        }
+        self.feed_news();
     }
 
     /// Waits until all tables that were ordered are built and told.
@@ -139,6 +149,12 @@ impl Intake {
         if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
             unwinding.wait(tables);
         }
+        self.feed_news();
+    }
+
+    fn feed_news(&mut self) {
+        let news = self.unwinding.as_mut().map(Unwinding::take_news);
+        news.into_iter().flatten().for_each(|what| self.feed(0, what));
     }
 
     /// What the reader of a report must know of the targets and of their stacks.

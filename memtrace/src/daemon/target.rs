@@ -118,6 +118,17 @@ impl Targets {
         Ok(events)
     }
 
+    /// The modules that all processes map, for work that takes long and can begin before the processes
+    /// are described. What cannot be read is left out: describing them will say so.
+    pub(super) fn preview(&mut self) -> Vec<ModuleId> {
+        let Self { targets, modules, .. } = self;
+        let look = |target: &Target| {
+            let mappings = target.process.mappings().ok()?;
+            modules.look(&target.process, &mappings).ok()
+        };
+        targets.values().filter_map(look).flatten().map(|mapping| mapping.module).collect()
+    }
+
     /// Where a module's file can be opened.
     pub(super) fn open_path(&self, module: ModuleId) -> Option<std::path::PathBuf> {
         self.modules.open_path(module)

@@ -86,7 +86,8 @@ impl Tracker {
         let modules = self.modules.len();
         let code = &self.processes.get(process)?.code;
         let placed = code.place(stack, |module: ModuleId| (module.0 as usize) < modules);
-        let found = Stack { function, end: placed.end, frames: placed.frames.into() };
+        let end = self.tables.end(&placed);
+        let found = Stack { function, end, frames: placed.frames.into() };
         let Some(number) = self.number_of(process, found) else {
             self.unknown_stacks += 1;
             return self.number_of(process, Stack::unknown(function));

@@ -18,6 +18,8 @@ pub(crate) struct Placed {
     pub(crate) end: StackEnd,
     /// An address was in no mapping that we know of: with newer mappings it may be.
     pub(crate) missed: bool,
+    /// The last frame came as an address, though we know the mapping that it is in.
+    pub(crate) untold: bool,
 }
 
 impl Default for CodeMap {
@@ -58,7 +60,8 @@ impl CodeMap {
         stack: &StackRef<'_>,
         is_module: impl Fn(ModuleId) -> bool,
     ) -> Placed {
-        let mut placed = Placed { frames: Vec::new(), end: stack.end, missed: false };
+        let mut placed =
+            Placed { frames: Vec::new(), end: stack.end, missed: false, untold: false };
         let words = stack.frames.as_chunks::<{ WireFrame::SIZE }>().0;
         let wires = || words.iter().map(|bytes| WireFrame(u64::from_ne_bytes(*bytes)));
         let by_tables = wires().any(|wire| matches!(wire.place(), Place::File(..)));
@@ -68,6 +71,7 @@ impl CodeMap {
             let is_unmapped = matches!(frame, Frame::Unmapped(_)) && !(by_tables && is_address);
             if !is_unmapped || placed.frames.is_empty() {
                 placed.frames.push(frame);
+                placed.untold = is_address && matches!(frame, Frame::InFile { .. });
             }
             if is_unmapped {
                 placed.end = StackEnd::NoMapping;
@@ -133,6 +137,7 @@ mod tests {
             [in_file(0, 0x1010), in_file(0, 0x3000), in_file(1, 0x1001), in_file(1, 0x2000)];
         assert_eq!(placed.frames, expected);
         assert_eq!((placed.end, placed.missed), (StackEnd::Complete, false));
+        assert!(placed.untold);
     }
 
     #[test]
@@ -149,6 +154,8 @@ mod tests {
     fn places_in_files_need_a_known_file() {
         let (known, unknown) = (WireFrame::in_file(4, 0x77).0, WireFrame::in_file(5, 0x77).0);
         assert_eq!(place(&map(), &[known, unknown, known]).frames, [in_file(4, 0x77)]);
+        assert!(!place(&map(), &[0x4010, known]).untold);
+        assert!(place(&map(), &[known, 0x4010]).untold);
         assert_eq!(place(&map(), &[unknown, known]).frames, [Frame::Unmapped(0)]);
     }
 

@@ -43,6 +43,7 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
         | What::BreakSeen { .. }
         | What::ModuleSeen(_)
         | What::Mappings(_)
+        | What::TableAwaited { .. }
         | What::Usage(_)
         | What::Lost { .. }
         | What::Mark => return None,

@@ -18,6 +18,7 @@ mod process;
 mod slab;
 pub mod snapshot;
 mod stacks;
+mod tables;
 #[cfg(test)]
 mod tests;
 pub mod tracker;

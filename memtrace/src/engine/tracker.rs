@@ -10,6 +10,7 @@ use super::process::{Process, Space};
 use super::slab::Slab;
 use super::snapshot::{Bounds, ProcessSnapshot, Snapshot, SnapshotOptions, State};
 use super::stacks::Stacks;
+use super::tables::Tables;
 use crate::model::event::{Allocation, Event, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::module::Module;
@@ -41,6 +42,7 @@ pub struct Tracker {
     /// Children that were announced by their parents and not seen yet.
     pub(super) announced: VecDeque<Announced>,
     pub(super) stacks: Stacks,
+    pub(super) tables: Tables,
     pub(super) forgotten: Vec<(Pid, u64)>,
     /// Blocks in all tables.
     pub(super) blocks: usize,
@@ -89,6 +91,7 @@ impl Tracker {
             closed: VecDeque::new(),
             announced: VecDeque::new(),
             stacks: Stacks::new(limits.max_stacks),
+            tables: Tables::default(),
             forgotten: Vec::new(),
             blocks: 0,
             stack_ids: 0,
@@ -120,6 +123,7 @@ impl Tracker {
                 self.map_with(pid, |space| space.ranges.set_break(*end));
             }
             What::Mappings(mappings) => self.mappings_seen(pid, &CodeMap::new(mappings)),
+            What::TableAwaited { module, awaited } => self.tables.news(*module, *awaited),
             What::Usage(usage) => self.usage_seen(pid, usage),
             what => {
                 self.events += 1;

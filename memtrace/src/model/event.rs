@@ -63,6 +63,14 @@ pub enum What<'a> {
     ModuleSeen(Arc<Module>),
     /// All executable mappings of the process, in order of address; replaces what was known.
     Mappings(Arc<[CodeMapping]>),
+    /// Whether a file's unwinding table is on its way to the kernel side. Until it is there, stacks may
+    /// end at the file's code.
+    TableAwaited {
+        /// Which file.
+        module: ModuleId,
+        /// On its way; else it is there, or never will be.
+        awaited: bool,
+    },
     /// Memory and CPU of the process.
     Usage(Usage),
     /// Something was lost since the last such event.

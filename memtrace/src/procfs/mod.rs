@@ -6,6 +6,7 @@ mod error;
 mod maps;
 mod modules;
 mod process;
+mod vdso;
 
 pub use error::ProcfsError;
 pub use maps::{Mapping, heap_segment};

@@ -5,6 +5,7 @@ use super::build_id;
 use super::error::ProcfsError;
 use super::maps::Mapping;
 use super::process::Process;
+use super::vdso;
 use crate::model::event::CodeMapping;
 use crate::model::ids::ModuleId;
 use crate::model::module::Module;
@@ -20,13 +21,17 @@ use std::sync::Arc;
 /// Files that are kept; more are mapped only by something that wants to exhaust us.
 const MAX_MODULES: usize = 65_536;
 
+/// Different vDSOs that are kept: a kernel has one for each kind of program (64-bit, 32-bit, x32).
+const MAX_VDSOS: usize = 16;
+
 /// Device (major, minor) and inode.
 type FileKey = ((u32, u32), u64);
 
 /// A mapped file.
 #[derive(Debug)]
 struct Entry {
-    key: FileKey,
+    /// `None` for what is in no file of the system.
+    key: Option<FileKey>,
     module: Arc<Module>,
     file: Option<File>,
 }
@@ -49,11 +54,15 @@ pub struct MappedFile {
 pub struct ModuleTable {
     entries: Vec<Entry>,
     numbers: HashMap<FileKey, ModuleId>,
+    /// By their bytes.
+    vdsos: HashMap<Vec<u8>, ModuleId>,
+    /// How many of `entries` were given as new.
+    given: usize,
 }
 
 impl ModuleTable {
-    /// Looks at the executable file mappings of a process: gives the modules that are new, and all
-    /// the mappings with their modules, in order of address.
+    /// Looks at the executable mappings of files and of the vDSO in a process: gives the modules that
+    /// are new since the last call, and all the mappings with their modules, in order of address.
     ///
     /// # Errors
     /// When the process has ended.
@@ -62,22 +71,42 @@ impl ModuleTable {
         process: &Process,
         mappings: &[Mapping],
     ) -> Result<(Vec<Arc<Module>>, Vec<CodeMapping>), ProcfsError> {
+        let code = self.look(process, mappings)?;
+        let fresh = self.entries.get(self.given..).unwrap_or_default();
+        let new = fresh.iter().map(|entry| Arc::clone(&entry.module)).collect();
+        self.given = self.entries.len();
+        Ok((new, code))
+    }
+
+    /// As [`Self::scan`], but new modules stay so.
+    ///
+    /// # Errors
+    /// As [`Self::scan`].
+    pub fn look(
+        &mut self,
+        process: &Process,
+        mappings: &[Mapping],
+    ) -> Result<Vec<CodeMapping>, ProcfsError> {
         let directory = process.live_directory()?;
-        let known = self.entries.len();
-        let code = mappings
+        Ok(mappings
             .iter()
-            .filter(|mapping| mapping.execute && mapping.inode != 0)
+            .filter(|mapping| mapping.execute)
             .filter_map(|mapping| {
+                let module = if mapping.inode != 0 {
+                    self.number(&directory, mapping)
+                } else if vdso::is(mapping) {
+                    self.number_of_vdso(&directory, mapping)
+                } else {
+                    None
+                };
                 Some(CodeMapping {
                     start: mapping.start,
                     end: mapping.end,
                     file_offset: mapping.offset,
-                    module: self.number(&directory, mapping)?,
+                    module: module?,
                 })
             })
-            .collect();
-        let new = self.entries[known..].iter().map(|entry| Arc::clone(&entry.module)).collect();
-        Ok((new, code))
+            .collect())
     }
 
     fn number(&mut self, directory: &Path, mapping: &Mapping) -> Option<ModuleId> {
@@ -85,15 +114,38 @@ impl ModuleTable {
         if let Some(id) = self.numbers.get(&key) {
             return Some(*id);
         }
+        let id = self.add(Some(key), mapping, || open(directory, mapping))?;
+        self.numbers.insert(key, id);
+        Some(id)
+    }
+
+    fn number_of_vdso(&mut self, directory: &Path, mapping: &Mapping) -> Option<ModuleId> {
+        let bytes = vdso::read(directory, mapping)?;
+        if let Some(id) = self.vdsos.get(&bytes) {
+            return Some(*id);
+        }
+        if self.vdsos.len() >= MAX_VDSOS {
+            return None;
+        }
+        let id = self.add(None, mapping, || vdso::file(&bytes))?;
+        self.vdsos.insert(bytes, id);
+        Some(id)
+    }
+
+    fn add(
+        &mut self,
+        key: Option<FileKey>,
+        mapping: &Mapping,
+        open: impl FnOnce() -> Option<File>,
+    ) -> Option<ModuleId> {
         if self.entries.len() >= MAX_MODULES {
             return None;
         }
         let id = ModuleId(u32::try_from(self.entries.len()).ok()?);
-        let file = open(directory, mapping);
+        let file = open();
         let build_id = file.as_ref().and_then(build_id::read);
         let module = Arc::new(Module { id, path: mapping.path.clone(), build_id });
         self.entries.push(Entry { key, module, file });
-        self.numbers.insert(key, id);
         Some(id)
     }
 
@@ -110,14 +162,15 @@ impl ModuleTable {
         self.entries.get(id.0 as usize)?.file.as_ref().map(descriptor_path)
     }
 
-    /// A file for those who look inside. `None` if it could not be opened.
+    /// A file for those who look inside. `None` if it could not be opened, or is no file of the system.
     #[must_use]
     pub fn mapped_file(&self, id: ModuleId) -> Option<MappedFile> {
         let entry = self.entries.get(id.0 as usize)?;
+        let (device, inode) = entry.key?;
         Some(MappedFile {
             path: entry.module.path.clone(),
-            device: entry.key.0,
-            inode: entry.key.1,
+            device,
+            inode,
             open_path: descriptor_path(entry.file.as_ref()?),
         })
     }
@@ -200,7 +253,10 @@ mod tests {
         let mut table = ModuleTable::default();
         let process = Process::open(child.id()).unwrap();
         let mappings = process.mappings().unwrap();
-        let (new, code) = table.scan(&process, &mappings).unwrap();
+        let code = table.look(&process, &mappings).unwrap();
+        let (new, again) = table.scan(&process, &mappings).unwrap();
+        assert_eq!(code, again);
+        assert_eq!(table.scan(&process, &mappings).unwrap().0, []);
         let ours = new.iter().find(|module| module.path == copy).unwrap();
         assert!(code.iter().any(|mapping| mapping.module == ours.id));
         std::fs::remove_file(&copy).unwrap();

@@ -52,6 +52,47 @@ pub struct Walks {
     pub differed: u64,
 }
 
+/// How many files with code were met, and how many of them have no unwinding table, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableFacts {
+    /// All of them.
+    pub files: u64,
+    /// They have no unwinding information.
+    pub no_information: u64,
+    /// No ELF files for x86-64, or without code.
+    pub foreign: u64,
+    /// They could not be opened or read.
+    pub unreadable: u64,
+    /// Their headers make no sense.
+    pub malformed: u64,
+    /// They have more unwinding information than is looked at.
+    pub too_large: u64,
+    /// There was no room on the kernel side, at some time.
+    pub no_room: u64,
+}
+
+impl TableFacts {
+    /// Files without a table.
+    #[must_use]
+    pub const fn without(&self) -> u64 {
+        let Self { no_information, foreign, unreadable, malformed, too_large, no_room, .. } = *self;
+        no_information + foreign + unreadable + malformed + too_large + no_room
+    }
+
+    /// Each reason in words, with its number.
+    #[must_use]
+    pub const fn reasons(&self) -> [(&'static str, u64); 6] {
+        [
+            ("no unwinding information", self.no_information),
+            ("not ELF for x86-64", self.foreign),
+            ("unreadable", self.unreadable),
+            ("malformed", self.malformed),
+            ("too large", self.too_large),
+            ("no room", self.no_room),
+        ]
+    }
+}
+
 /// The tracer's own figures at the moment of the snapshot.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TracerFacts {
@@ -63,6 +104,8 @@ pub struct TracerFacts {
     pub link: Option<LinkKind>,
     /// How stacks are walked: `auto`, `dwarf` or `fp`.
     pub unwind: String,
+    /// Files' unwinding tables; `None` where stacks are walked without.
+    pub tables: Option<TableFacts>,
     /// Mean bytes between samples; 0: every allocation.
     pub sample_interval_bytes: u64,
     /// CPU time of the tracer itself, seconds.

@@ -154,6 +154,9 @@ pub struct ProcessReport {
     pub empty_stacks: u64,
     /// Allocations whose stack is not complete, of all those of the stacks known.
     pub incomplete_blocks: u64,
+    /// Stacks among those that ended at code whose unwinding table was not ready yet, with their
+    /// allocations.
+    pub early: Sum,
     /// Files that the listed stacks run through.
     pub modules: Vec<ModuleReport>,
 }

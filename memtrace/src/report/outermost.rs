@@ -27,7 +27,8 @@ pub(super) fn end(walk: StackEnd, names: &[FrameReport]) -> StackEnd {
         .and_then(|frame| frame.function.as_deref())
         .is_some_and(|name| OUTERMOST.contains(&name));
     // Anywhere but in start code a caller without frame pointers hides others.
-    if walk == StackEnd::NoFramePointer && reached { StackEnd::Complete } else { walk }
+    let by_pointers = matches!(walk, StackEnd::NoFramePointer | StackEnd::NoTableYet);
+    if by_pointers && reached { StackEnd::Complete } else { walk }
 }
 
 #[cfg(test)]
@@ -54,6 +55,7 @@ mod tests {
     fn start_code_ends_a_stack() {
         let whole = [frame(Some("__libc_start_call_main"))];
         assert_eq!(end(StackEnd::NoFramePointer, &whole), StackEnd::Complete);
+        assert_eq!(end(StackEnd::NoTableYet, &whole), StackEnd::Complete);
         assert_eq!(end(StackEnd::Unreadable, &whole), StackEnd::Unreadable);
     }
 

@@ -152,11 +152,17 @@ impl Maker<'_> {
         let frames = stacks.iter().flat_map(|stack| stack.frames.iter());
         report.modules = self.names.modules(frames);
         report.stacks = stacks.iter().map(|stack| self.stack(stack, process)).collect();
-        report.incomplete_blocks = process
-            .stacks
-            .iter()
-            .filter(|stack| self.end(stack, process) != StackEnd::Complete)
-            .fold(0, |sum, stack| sum.saturating_add(stack.allocated_blocks));
+        for stack in &process.stacks {
+            let (end, blocks) = (self.end(stack, process), stack.allocated_blocks);
+            if end != StackEnd::Complete {
+                report.incomplete_blocks = report.incomplete_blocks.saturating_add(blocks);
+            }
+            if end == StackEnd::NoTableYet {
+                report.early.stacks += 1;
+                report.early.blocks = report.early.blocks.saturating_add(blocks);
+                report.early.bytes = report.early.bytes.saturating_add(stack.allocated_bytes);
+            }
+        }
         self.judge(&mut report, process);
         report
     }

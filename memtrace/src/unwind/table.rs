@@ -88,7 +88,10 @@ impl Table {
     }
 
     /// The rows with the numbers that the rules have among `rules`, which takes them in.
-    pub fn rows_for<'a>(&'a self, rules: &mut Rules) -> impl Iterator<Item = u32> + use<'a> {
+    pub fn rows_for<'a>(
+        &'a self,
+        rules: &mut Rules,
+    ) -> impl ExactSizeIterator<Item = u32> + use<'a> {
         let numbers = rules.adopt(&self.rules);
         self.rows.iter().map(move |row| {
             let row = Row(*row);

@@ -272,6 +272,7 @@ pub fn facts() -> TracerFacts {
         kernel: "6.18.0".to_owned(),
         link: Some(LinkKind::Session),
         unwind: "fp".to_owned(),
+        tables: None,
         sample_interval_bytes: 0,
         cpu_seconds: 18.6,
         rss_bytes: 148 * MIB,

@@ -1,15 +1,15 @@
-//! Byte offsets of members in this kernel's structures, read from its BTF.
+//! Byte offsets of members in this kernel's structures and numbers of its functions, read from its BTF.
 //!
-//! aya-obj parses BTF, but keeps members to itself; the format is small
+//! aya-obj parses BTF, but keeps members to itself and copies every type; the format is small
 //! (`Documentation/bpf/btf.rst`).
 
 use super::error::LiveError;
-use std::collections::HashMap;
 use std::path::Path;
 
 const HEADER_BYTES: usize = 24;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
+const KIND_FUNCTION: u32 = 12;
 /// How deep anonymous structures may nest before we stop looking.
 const MAX_DEPTH: u32 = 8;
 
@@ -19,7 +19,8 @@ pub struct KernelTypes {
     /// Where each type begins; index 0 is void.
     types: Vec<usize>,
     strings: usize,
-    structures: HashMap<String, usize>,
+    /// Where each structure begins.
+    structures: Vec<usize>,
 }
 
 fn bad(what: &str) -> LiveError {
@@ -66,7 +67,7 @@ impl KernelTypes {
         let begin = header.saturating_add(field(8)?);
         let end = begin.saturating_add(field(12)?).min(bytes.len());
         let strings = header.saturating_add(field(16)?);
-        let mut parsed = Self { types: vec![0], strings, structures: HashMap::new(), bytes };
+        let mut parsed = Self { types: vec![0], strings, structures: Vec::new(), bytes };
         parsed.index(begin, end)?;
         Ok(parsed)
     }
@@ -75,10 +76,8 @@ impl KernelTypes {
         let mut at = begin;
         while at < end {
             let (kind, members) = self.kind(at).ok_or_else(|| bad("cut short"))?;
-            if kind == KIND_STRUCT
-                && let Some(name) = self.name(at)
-            {
-                self.structures.entry(name).or_insert(at);
+            if kind == KIND_STRUCT {
+                self.structures.push(at);
             }
             self.types.push(at);
             at += 12 + trailing_bytes(kind, members);
@@ -89,6 +88,24 @@ impl KernelTypes {
     fn kind(&self, at: usize) -> Option<(u32, usize)> {
         let info = word(&self.bytes, at + 4)?;
         Some((info >> 24 & 0x1f, (info & 0xffff) as usize))
+    }
+
+    /// The number of a function of the kernel; `None` if it has none of this name.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<u32> {
+        let is_it = |at: &usize| {
+            self.is_named(*at, name)
+                && self.kind(*at).is_some_and(|(kind, _)| kind == KIND_FUNCTION)
+        };
+        // Index 0 is void, which has no bytes.
+        let index = 1 + self.types.get(1..)?.iter().position(is_it)?;
+        u32::try_from(index).ok()
+    }
+
+    fn is_named(&self, at: usize, wanted: &str) -> bool {
+        let begin = word(&self.bytes, at).map(|name| self.strings.saturating_add(name as usize));
+        let tail = begin.and_then(|begin| self.bytes.get(begin..)).unwrap_or_default();
+        tail.strip_prefix(wanted.as_bytes()).is_some_and(|rest| rest.first() == Some(&0))
     }
 
     fn name(&self, at: usize) -> Option<String> {
@@ -103,8 +120,9 @@ impl KernelTypes {
     /// # Errors
     /// When this kernel has no such structure or member.
     pub fn offset(&self, structure: &str, member: &str) -> Result<u64, LiveError> {
-        self.structures
-            .get(structure)
+        let mut structures = self.structures.iter();
+        structures
+            .find(|at| self.is_named(**at, structure))
             .and_then(|at| self.member(*at, member, MAX_DEPTH))
             .ok_or_else(|| bad(&format!("no {structure}.{member}")))
     }
@@ -145,6 +163,20 @@ mod tests {
         let group = types.offset("task_struct", "tgid").unwrap();
         assert_eq!(group, pid + 4);
         assert!(types.offset("task_struct", "no_such_member").is_err());
+        assert!(types.offset("no_such_structure", "pid").is_err());
+    }
+
+    /// By the numbers that aya's own reader gives them.
+    #[test]
+    fn functions_have_the_kernels_numbers() {
+        let types = KernelTypes::running().unwrap();
+        let all = aya_obj::btf::Btf::from_sys_fs().unwrap();
+        for name in ["vfs_read", "do_exit"] {
+            let number = all.id_by_type_name_kind(name, aya_obj::btf::BtfKind::Func).unwrap();
+            assert_eq!(types.function(name), Some(number));
+        }
+        assert_eq!(types.function("no_such_function"), None);
+        assert_eq!(types.function("task_struct"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::code_tables::FilePages;
 use super::error::LiveError;
-use super::kernel_side::KernelSide;
+use super::kernel_side::{KernelSide, Prober};
 use super::link::{Point, Programs, Purpose};
 use memtrace_common::function::FunctionId;
 use memtrace_common::site::{NO_ARGUMENT, Role, Site};
@@ -143,11 +143,11 @@ pub(super) fn call_probed_function() {
     unsafe { memtrace_calibration_emulated() };
 }
 
-/// Tries a link of every program on a function of ours that is never called meanwhile.
-pub(super) fn can_link(programs: &Programs) -> Result<(), LiveError> {
+/// Tries a link of every program on functions of ours, which nobody may call until the links are closed.
+pub(super) fn can_link(programs: &Programs) -> Result<Vec<OwnedFd>, LiveError> {
     let points =
         [point(memtrace_calibration_emulated, true)?, point(memtrace_calibration_stepped, false)?];
-    programs.attach(Path::new(OURSELVES), &points, Some(std::process::id())).map(drop)
+    programs.attach(Path::new(OURSELVES), &points, Some(std::process::id()))
 }
 
 /// Nanoseconds per call of `function`.
@@ -182,14 +182,19 @@ fn median_of_batches(calls: u32, mut call: impl FnMut()) -> f64 {
     batches[BATCHES / 2]
 }
 
-/// Measures the prices of a program that does nothing; takes some tens of milliseconds.
+/// Measures the prices of a program that does nothing. Takes some tenths of a second, most of which is
+/// waiting for links to be closed, and needs no thread in particular.
 ///
 /// # Errors
 /// When a link cannot be made.
-pub fn measure(kernel: &KernelSide) -> Result<Prices, LiveError> {
+pub fn measure(prober: Prober) -> Result<Prices, LiveError> {
+    let prober = prober.without_trial();
     let price = |function, returns, calls| -> Result<f64, LiveError> {
         let bare = time(function, calls);
-        let _links = probe(kernel, Purpose::Nothing, point(function, returns)?)?;
+        let point = point(function, returns)?;
+        let ourselves = Some(std::process::id());
+        let path = Path::new(OURSELVES);
+        let _links = prober.attach_for(Purpose::Nothing, path, &[point], ourselves)?;
         Ok((time(function, calls) - bare).max(0.0))
     };
     Ok(Prices {
@@ -213,7 +218,9 @@ pub fn measure_traced(kernel: &mut KernelSide, empty: &Prices) -> Result<Prices,
         let function = memtrace_calibration_emulated;
         let bare = time_deep(function, CALLS);
         let point = Point { cookie: site(returns).pack(), ..point(function, returns)? };
-        let _links = probe(kernel, Purpose::Trace, point)?;
+        let ourselves = Some(std::process::id());
+        let _links =
+            kernel.attach_for(Purpose::Trace, Path::new(OURSELVES), &[point], ourselves)?;
         Ok((time_deep(function, CALLS) - bare).max(0.0))
     };
     let measured = traced(false).and_then(|entry| Ok((entry, traced(true)?)));
@@ -245,10 +252,6 @@ const fn site(returns: bool) -> Site {
         return malloc;
     }
     Site { function: FunctionId::FREE, role: Role::Free, size: NO_ARGUMENT, pointer: 0, ..malloc }
-}
-
-fn probe(kernel: &KernelSide, purpose: Purpose, point: Point) -> Result<Vec<OwnedFd>, LiveError> {
-    kernel.attach_for(purpose, Path::new(OURSELVES), &[point], Some(std::process::id()))
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! What the kernel side knows of code: unwinding tables of files, mappings of processes.
 //!
-//! Rows, rules and pages are only ever added, and a process's mappings are written to a free place
-//! before the process is pointed to them, so that a walk never sees half of something.
+//! Rules are only ever added. Everything else is written to a free place before anything points to it,
+//! and the place of what was given up is not written again before every walk that may still read there
+//! has ended: a walk never sees half of something, nor something else.
 
 use super::error::LiveError;
 use super::mapped::Mapped;
 use super::object::map_data;
+use super::places::{Place, Places};
 use aya::maps::{HashMap, Map, MapData};
 use aya::{Ebpf, Pod};
 use memtrace_common::limits::{
@@ -32,6 +34,28 @@ pub struct FilePages {
     pub count: u32,
 }
 
+/// Room that a file's table takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// Rows of all its pages together.
+    pub rows: u32,
+    /// Rows of the page that has most. Pages' rows lie anywhere, but those of one page together.
+    pub largest: u32,
+    /// Its pages.
+    pub pages: u32,
+}
+
+impl Room {
+    /// The room for pages with so many rows each.
+    pub fn of(pages: impl Iterator<Item = u32>) -> Self {
+        pages.fold(Self::default(), |room, count| Self {
+            rows: room.rows.saturating_add(count),
+            largest: room.largest.max(count),
+            pages: room.pages.saturating_add(1),
+        })
+    }
+}
+
 /// As the map holds it.
 #[repr(transparent)]
 #[derive(Clone, Copy)]
@@ -48,12 +72,15 @@ pub struct CodeTables {
     ranges: Mapped<CodeRange>,
     spaces: HashMap<MapData, u32, Value>,
     used_rules: usize,
-    used_rows: usize,
-    used_pages: usize,
+    row_places: Places,
+    page_places: Places,
+    range_places: Places,
+    /// Where the rows of each file are, by the number of its first page.
+    files: BTreeMap<u32, Vec<Place>>,
     /// Places of processes' mappings, by pid.
-    places: BTreeMap<u32, Space>,
-    /// Given up, and when; a walk that began before may still read there.
-    retired: Vec<(Instant, Space)>,
+    told: BTreeMap<u32, Place>,
+    /// Counts what was told.
+    generation: u64,
 }
 
 impl CodeTables {
@@ -66,59 +93,104 @@ impl CodeTables {
         let descriptor = descriptor.map_err(|error| failed(error.to_string()))?;
         let data = MapData::from_fd(descriptor).map_err(|error| failed(error.to_string()))?;
         let spaces = HashMap::try_from(Map::HashMap(data));
+        let rows = Mapped::new(loaded, "UNWIND_ROWS", MAX_UNWIND_ROW_PAIRS as usize * 8)?;
+        let pages: Mapped<PageRows> =
+            Mapped::new(loaded, "UNWIND_PAGES", MAX_UNWIND_PAGES as usize * size_of::<PageRows>())?;
+        let ranges: Mapped<CodeRange> = Mapped::new(
+            loaded,
+            "CODE_RANGES",
+            MAX_CODE_MAPPINGS as usize * size_of::<CodeRange>(),
+        )?;
         Ok(Self {
             rules: Mapped::new(loaded, "UNWIND_RULES", MAX_UNWIND_RULES as usize * 8)?,
-            rows: Mapped::new(loaded, "UNWIND_ROWS", MAX_UNWIND_ROW_PAIRS as usize * 8)?,
-            pages: Mapped::new(
-                loaded,
-                "UNWIND_PAGES",
-                MAX_UNWIND_PAGES as usize * size_of::<PageRows>(),
-            )?,
-            ranges: Mapped::new(
-                loaded,
-                "CODE_RANGES",
-                MAX_CODE_MAPPINGS as usize * size_of::<CodeRange>(),
-            )?,
+            row_places: places(&rows),
+            page_places: places(&pages),
+            range_places: places(&ranges),
+            rows,
+            pages,
+            ranges,
             spaces: spaces.map_err(|error| failed(error.to_string()))?,
             used_rules: 0,
-            used_rows: 0,
-            used_pages: 0,
-            places: BTreeMap::new(),
-            retired: Vec::new(),
+            files: BTreeMap::new(),
+            told: BTreeMap::new(),
+            generation: 0,
         })
     }
 
     /// Adds a file's table: `rules` are those of all files together, `rows` name them by number, and
-    /// `pages` (first row and count of each) begins with the page `low` of the file. `None` if it
-    /// does not fit.
+    /// `pages` (how many of the rows each has, one after the other) begins with the page `low` of the
+    /// file. `None` if it does not fit.
     pub fn add_file(
         &mut self,
         rules: &[Rule],
-        rows: &[u32],
-        pages: &[(u32, u32)],
+        mut rows: impl ExactSizeIterator<Item = u32>,
+        pages: impl ExactSizeIterator<Item = u32> + Clone,
         low: u64,
     ) -> Option<FilePages> {
-        let base = u32::try_from(self.used_rows).ok()?;
-        let file = FilePages {
-            first: u32::try_from(self.used_pages).ok()?,
-            low: u32::try_from(low).ok()?,
-            count: u32::try_from(pages.len()).ok()?,
-        };
-        let new = rules.get(self.used_rules..)?;
-        let paged =
-            pages.iter().map(|(first, count)| PageRows { first: base + first, count: *count });
-        let fits = self.used_rows + rows.len() <= self.rows.len()
-            && self.used_pages + pages.len() <= self.pages.len()
-            && self.rules.write(self.used_rules, new.iter().map(|rule| rule.0))
-            && self.rows.write(self.used_rows, rows.iter().copied())
-            && self.pages.write(self.used_pages, paged);
-        if !fits {
+        let now = Instant::now();
+        let low = u32::try_from(low).ok()?;
+        let count = u32::try_from(pages.len()).ok().filter(|count| *count > 0)?;
+        if !self.page_places.has_room(count, now) || !self.add_rules(rules) {
             return None;
         }
-        self.used_rules = rules.len();
-        self.used_rows += rows.len();
-        self.used_pages += pages.len();
-        Some(file)
+        let rows_at = self.row_places.take_pieces(pages.clone(), now)?;
+        let pages_at = self.page_places.take(count, now)?;
+        for place in &rows_at {
+            self.rows.write(place.first as usize, rows.by_ref().take(place.count as usize));
+        }
+        let pages = page_rows(&rows_at, pages).collect::<Vec<_>>();
+        self.pages.write(pages_at.first as usize, pages.into_iter());
+        self.files.insert(pages_at.first, rows_at);
+        Some(FilePages { first: pages_at.first, low, count })
+    }
+
+    /// Those that came since the last time.
+    fn add_rules(&mut self, rules: &[Rule]) -> bool {
+        let Some(new) = rules.get(self.used_rules..) else { return false };
+        let added = self.rules.write(self.used_rules, new.iter().map(|rule| rule.0));
+        if added {
+            self.used_rules = rules.len();
+        }
+        added
+    }
+
+    /// Gives up a file's table. No process's mappings, as they were told last, may refer to it.
+    pub fn remove_file(&mut self, file: FilePages) {
+        let Some(rows) = self.files.remove(&file.first) else { return };
+        let now = Instant::now();
+        rows.into_iter().for_each(|place| self.row_places.give_back(place, now));
+        self.page_places.give_back(file.place(), now);
+    }
+
+    /// Whether such a table fits now.
+    pub fn has_room(&mut self, room: Room) -> bool {
+        let now = Instant::now();
+        self.row_places.has_room_in_pieces(room.rows, room.largest, now)
+            && self.page_places.has_room(room.pages, now)
+    }
+
+    /// How many of `others`, from the first one on, must be given up for such a table to fit soon,
+    /// when walks that may read them have ended. `None`: all are not enough.
+    #[must_use]
+    pub fn to_give_up(&self, room: Room, others: &[FilePages]) -> Option<usize> {
+        let now = Instant::now();
+        let is_enough = |count: usize| {
+            let (mut rows, mut pages) = (self.row_places.clone(), self.page_places.clone());
+            for file in others.iter().take(count) {
+                let places = self.files.get(&file.first).into_iter().flatten();
+                places.for_each(|place| rows.give_back(*place, now));
+                pages.give_back(file.place(), now);
+            }
+            rows.rested().has_room_in_pieces(room.rows, room.largest, now)
+                && pages.rested().has_room(room.pages, now)
+        };
+        // The more are given up, the more room there is: halve.
+        let (mut low, mut high) = (0, others.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if is_enough(middle) { high = middle } else { low = middle + 1 }
+        }
+        is_enough(low).then_some(low)
     }
 
     /// Tells the kernel side a process's mappings of code, in order of their addresses.
@@ -128,15 +200,21 @@ impl CodeTables {
     pub fn set_ranges(&mut self, process: u32, ranges: &[CodeRange]) -> Result<(), LiveError> {
         let failed = |reason: String| LiveError::Map { name: SPACES, reason };
         let count = u32::try_from(ranges.len()).map_err(|error| failed(error.to_string()))?;
-        let first = self.free_place(count).ok_or_else(|| failed("no room for mappings".into()))?;
-        let space = Space { first, count };
-        if !self.ranges.write(first as usize, ranges.iter().copied()) {
-            return Err(failed("no room for mappings".into()));
-        }
+        let now = Instant::now();
+        let place = self.range_places.take(count, now);
+        let place = place.ok_or_else(|| failed("no room for mappings".into()))?;
+        self.generation += 1;
+        let space = Space { first: place.first, count, generation: self.generation };
+        let written = self.ranges.write(place.first as usize, ranges.iter().copied());
         let told = self.spaces.insert(process, Value(space), 0);
-        told.map_err(|error| failed(error.to_string()))?;
-        let old = self.places.insert(process, space);
-        self.retire(old);
+        if !written || told.is_err() {
+            self.range_places.give_back(place, now);
+            let reason = told.err().map_or_else(|| "they do not fit".into(), |e| e.to_string());
+            return Err(failed(reason));
+        }
+        if let Some(old) = self.told.insert(process, place) {
+            self.range_places.give_back(old, now);
+        }
         Ok(())
     }
 
@@ -144,29 +222,52 @@ impl CodeTables {
     pub fn forget(&mut self, process: u32) {
         // It may never have been told.
         let _ = self.spaces.remove(&process);
-        let old = self.places.remove(&process);
-        self.retire(old);
-    }
-
-    fn retire(&mut self, old: Option<Space>) {
-        let now = Instant::now();
-        self.retired.retain(|(since, _)| now.duration_since(*since) < LONGEST_WALK);
-        self.retired.extend(old.map(|space| (now, space)));
-    }
-
-    /// The lowest place with room for so many.
-    fn free_place(&self, count: u32) -> Option<u32> {
-        let retired = self.retired.iter().map(|(_, space)| *space);
-        let mut taken: Vec<Space> = self.places.values().copied().chain(retired).collect();
-        taken.sort_by_key(|space| space.first);
-        let mut candidate = 0;
-        for space in taken {
-            if space.first.saturating_sub(candidate) >= count {
-                break;
-            }
-            candidate = candidate.max(space.first + space.count);
+        if let Some(old) = self.told.remove(&process) {
+            self.range_places.give_back(old, Instant::now());
         }
-        let end = candidate.checked_add(count)? as usize;
-        (end <= self.ranges.len()).then_some(candidate)
+    }
+}
+
+impl FilePages {
+    const fn place(self) -> Place {
+        Place { first: self.first, count: self.count }
+    }
+}
+
+/// Where the rows of each page are, given how many each has and the places that they fill.
+fn page_rows(places: &[Place], pages: impl Iterator<Item = u32>) -> impl Iterator<Item = PageRows> {
+    let mut places = places.iter().copied();
+    let mut place = Place::default();
+    pages.map(move |count| {
+        if place.count == 0 && count > 0 {
+            place = places.next().unwrap_or_default();
+        }
+        let rows = PageRows { first: place.first, count };
+        place = Place { first: place.first + count, count: place.count.saturating_sub(count) };
+        rows
+    })
+}
+
+/// The places of an array that is empty.
+fn places<T: Copy>(array: &Mapped<T>) -> Places {
+    Places::new(u32::try_from(array.len()).unwrap_or(u32::MAX), LONGEST_WALK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PageRows, Place, Room, page_rows};
+
+    #[test]
+    fn pages_fill_the_places_in_order() {
+        let places = [Place { first: 5, count: 3 }, Place { first: 100, count: 4 }];
+        let found: Vec<PageRows> = page_rows(&places, [1, 2, 0, 4].into_iter()).collect();
+        let expected = [(5, 1), (6, 2), (8, 0), (100, 4)];
+        assert_eq!(found, expected.map(|(first, count)| PageRows { first, count }));
+    }
+
+    #[test]
+    fn room_is_summed_up() {
+        assert_eq!(Room::of([3, 9, 1].into_iter()), Room { rows: 13, largest: 9, pages: 3 });
+        assert_eq!(Room::of([].into_iter()), Room::default());
     }
 }

@@ -88,6 +88,9 @@ pub struct KernelSide {
     loaded: Ebpf,
     object: Arc<Relocated>,
     programs: Programs,
+    /// Links of the programs to functions of our own, which showed that they work. Closing them takes
+    /// long, so it is left to those who measure.
+    trial: Vec<OwnedFd>,
     links: Vec<OwnedFd>,
     tracepoints: Vec<TracepointLink>,
     code_tables: Option<CodeTables>,
@@ -101,11 +104,11 @@ impl KernelSide {
     pub fn load(options: LoadOptions) -> Result<Self, LiveError> {
         let (loaded, object) = load_object(options)?;
         let object = Arc::new(object);
-        let programs = climb_down(&object, options.link)?;
+        let (programs, trial) = climb_down(&object, options.link)?;
         let by_tables = options.unwind != UnwindMode::FramePointers;
         let code_tables = by_tables.then(|| CodeTables::new(&loaded)).transpose()?;
         let (links, tracepoints) = (Vec::new(), Vec::new());
-        Ok(Self { loaded, object, programs, links, tracepoints, code_tables })
+        Ok(Self { loaded, object, programs, trial, links, tracepoints, code_tables })
     }
 
     /// The kind of link in force.
@@ -165,6 +168,12 @@ impl KernelSide {
         process: Option<u32>,
     ) -> Result<Vec<OwnedFd>, LiveError> {
         Programs::load(&self.object, self.link_kind(), purpose)?.attach(path, points, process)
+    }
+
+    /// What measuring needs, for another thread. To be taken once, before anybody measures.
+    pub fn prober(&mut self) -> Prober {
+        let trial = std::mem::take(&mut self.trial);
+        Prober { object: Arc::clone(&self.object), kind: self.link_kind(), trial }
     }
 
     /// Takes every probe and tracepoint away. Maps and counters stay readable.
@@ -260,6 +269,36 @@ impl KernelSide {
     }
 }
 
+/// Links other programs than the tracer's, for measuring.
+pub struct Prober {
+    object: Arc<Relocated>,
+    kind: LinkKind,
+    trial: Vec<OwnedFd>,
+}
+
+impl Prober {
+    /// Closes what was left from loading. Our own functions are free of probes then.
+    #[must_use]
+    pub(super) fn without_trial(mut self) -> Self {
+        close_all(std::mem::take(&mut self.trial));
+        self
+    }
+
+    /// As [`KernelSide::attach_for`].
+    ///
+    /// # Errors
+    /// When a program cannot be loaded or a link cannot be made.
+    pub(super) fn attach_for(
+        &self,
+        purpose: Purpose,
+        path: &Path,
+        points: &[Point],
+        process: Option<u32>,
+    ) -> Result<Vec<OwnedFd>, LiveError> {
+        Programs::load(&self.object, self.kind, purpose)?.attach(path, points, process)
+    }
+}
+
 impl Drop for KernelSide {
     fn drop(&mut self) {
         self.detach();
@@ -283,8 +322,9 @@ fn charged_bytes(map: &Map) -> Option<u64> {
 /// The maps, and the object that refers to them.
 pub(super) fn load_object(options: LoadOptions) -> Result<(Ebpf, Relocated), LiveError> {
     let abilities = prepare()?;
-    let loaded = load_maps(options, abilities)?;
-    let object = Relocated::new(OBJECT, &loaded, abilities)?;
+    let types = KernelTypes::running()?;
+    let loaded = load_maps(options, abilities, &types)?;
+    let object = Relocated::new(OBJECT, &loaded, abilities, &types)?;
     Ok((loaded, object))
 }
 
@@ -302,10 +342,13 @@ fn prepare() -> Result<Abilities, LiveError> {
 }
 
 /// Creates the maps and sets the knobs.
-fn load_maps(options: LoadOptions, abilities: Abilities) -> Result<Ebpf, LiveError> {
-    let types = KernelTypes::running()?;
-    let mut offsets = offsets(&types, &OFFSETS)?;
-    let of_returns = offsets_of_returns(&types);
+fn load_maps(
+    options: LoadOptions,
+    abilities: Abilities,
+    types: &KernelTypes,
+) -> Result<Ebpf, LiveError> {
+    let mut offsets = offsets(types, &OFFSETS)?;
+    let of_returns = offsets_of_returns(types);
     let has_return_instances = of_returns.is_some();
     offsets.extend(of_returns.into_iter().flatten());
     let mut loader = EbpfLoader::new();
@@ -367,7 +410,10 @@ fn describe(error: &dyn std::error::Error) -> String {
 
 /// The programs for the best kind of link that works here, tried on a function of our own: some
 /// kernels load a program that they then refuse to link.
-fn climb_down(object: &Arc<Relocated>, wanted: Option<LinkKind>) -> Result<Programs, LiveError> {
+fn climb_down(
+    object: &Arc<Relocated>,
+    wanted: Option<LinkKind>,
+) -> Result<(Programs, Vec<OwnedFd>), LiveError> {
     let ladder = [LinkKind::Session, LinkKind::Multi, LinkKind::Perf];
     let mut refusals = Vec::new();
     for kind in ladder.into_iter().filter(|kind| wanted.is_none_or(|wanted| wanted == *kind)) {
@@ -377,9 +423,9 @@ fn climb_down(object: &Arc<Relocated>, wanted: Option<LinkKind>) -> Result<Progr
             continue;
         }
         let tried = Programs::load(object, kind, Purpose::Trace)
-            .and_then(|programs| can_link(&programs).map(|()| programs));
+            .and_then(|programs| can_link(&programs).map(|trial| (programs, trial)));
         match tried {
-            Ok(programs) => return Ok(programs),
+            Ok(works) => return Ok(works),
             Err(error) => refusals.push(format!("{}: {error}", kind.name())),
         }
     }

@@ -10,6 +10,7 @@ pub mod link;
 mod mapped;
 mod memory_lock;
 mod object;
+mod places;
 pub mod release;
 pub mod seccomp;
 mod sites;

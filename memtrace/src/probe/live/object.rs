@@ -2,6 +2,7 @@
 //! cannot load (multi and session attach types, calls of kernel functions).
 
 use super::abilities::Abilities;
+use super::btf::KernelTypes;
 use super::error::LiveError;
 use super::sites::Sites;
 use super::syscall::{
@@ -10,7 +11,6 @@ use super::syscall::{
 };
 use aya::Ebpf;
 use aya::maps::{Map, MapData};
-use aya_obj::btf::{Btf, BtfKind};
 use aya_obj::generated::bpf_insn;
 use aya_obj::{Function, Object, ProgramSection};
 use std::collections::HashSet;
@@ -43,6 +43,8 @@ pub(super) struct Relocated {
     btf: Option<OwnedFd>,
     sites: Sites,
     abilities: Abilities,
+    /// The kernel's numbers of [`KERNEL_FUNCTIONS`], where it has them.
+    kernel_functions: [Option<u32>; KERNEL_FUNCTIONS.len()],
     /// Descriptor of the map that programs name for a tail call which never happens.
     no_programs: i32,
 }
@@ -70,6 +72,7 @@ impl Relocated {
         bytes: &[u8],
         loaded: &Ebpf,
         abilities: Abilities,
+        types: &KernelTypes,
     ) -> Result<Self, LiveError> {
         let mut object = Object::parse(bytes).map_err(failed)?;
         let maps = std::mem::take(&mut object.maps);
@@ -88,7 +91,9 @@ impl Relocated {
             .fd()
             .as_fd()
             .as_raw_fd();
-        Ok(Self { object, btf, sites: Sites::of(loaded)?, abilities, no_programs })
+        let kernel_functions = KERNEL_FUNCTIONS.map(|(_, name)| types.function(name));
+        let sites = Sites::of(loaded)?;
+        Ok(Self { object, btf, sites, abilities, kernel_functions, no_programs })
     }
 
     /// What the kernel can do for the programs.
@@ -140,7 +145,7 @@ impl Relocated {
             .get(&program.function_key())
             .ok_or_else(|| failed(format!("program {name} has no code")))?;
         let site = i32::try_from(site).map_err(failed)?;
-        let mut instructions = with_kernel_functions(function, site)?;
+        let mut instructions = self.with_kernel_functions(function, site)?;
         if !self.abilities.fetch_atomics {
             blank_fetch_atomics(&mut instructions);
         }
@@ -161,6 +166,31 @@ impl Relocated {
 }
 
 impl Relocated {
+    /// The program's instructions with the kernel's ids in place of our numbers, and the site's.
+    fn with_kernel_functions(
+        &self,
+        function: &Function,
+        site: i32,
+    ) -> Result<Vec<bpf_insn>, LiveError> {
+        let mut instructions = function.instructions.clone();
+        let calls = |call: &&mut bpf_insn| call.code == CALL && call.src_reg() == 0;
+        for instruction in instructions.iter_mut().filter(calls) {
+            if instruction.imm == OWN_NUMBER {
+                instruction.code = RESULT_IS;
+                instruction.imm = site;
+                continue;
+            }
+            let functions = KERNEL_FUNCTIONS.iter().zip(self.kernel_functions);
+            let called = functions.into_iter().find(|((number, _), _)| *number == instruction.imm);
+            let Some(((_, name), id)) = called else { continue };
+            let id = id.ok_or_else(|| LiveError::Btf(format!("no function {name}")))?;
+            instruction.set_src_reg(KERNEL_FUNCTION);
+            instruction.imm = i32::try_from(id).map_err(failed)?;
+            instruction.off = 0;
+        }
+        Ok(instructions)
+    }
+
     /// Points a program's tail call (`memtrace-ebpf/src/own_stack.rs`) to a table of its own: a table
     /// belongs to programs of one type and attach type, those of the first that names it. The program
     /// keeps the table; the descriptor may be closed once it is loaded.
@@ -209,37 +239,4 @@ fn blank_fetch_atomics(instructions: &mut [bpf_insn]) {
             instruction.imm = 0;
         }
     }
-}
-
-/// The program's instructions with the kernel's ids in place of our numbers, and the site's.
-fn with_kernel_functions(function: &Function, site: i32) -> Result<Vec<bpf_insn>, LiveError> {
-    let mut instructions = function.instructions.clone();
-    let mut kernel = None;
-    for instruction in &mut instructions {
-        if instruction.code != CALL || instruction.src_reg() != 0 {
-            continue;
-        }
-        if instruction.imm == OWN_NUMBER {
-            instruction.code = RESULT_IS;
-            instruction.imm = site;
-            continue;
-        }
-        let Some((_, name)) =
-            KERNEL_FUNCTIONS.iter().find(|(number, _)| *number == instruction.imm)
-        else {
-            continue;
-        };
-        let types = match kernel.take() {
-            Some(types) => types,
-            None => Btf::from_sys_fs().map_err(|error| LiveError::Btf(error.to_string()))?,
-        };
-        let id = types
-            .id_by_type_name_kind(name, BtfKind::Func)
-            .map_err(|error| LiveError::Btf(format!("{name}: {error}")))?;
-        instruction.set_src_reg(KERNEL_FUNCTION);
-        instruction.imm = i32::try_from(id).map_err(failed)?;
-        instruction.off = 0;
-        kernel = Some(types);
-    }
-    Ok(instructions)
 }

@@ -3,10 +3,11 @@
 use super::SCHEMA;
 use super::schema::{
     Block, Causes, Document, Frame, Heap, Loss, Mappings, Memory, Module, Process, Stack, Sums,
-    Tracer,
+    Tables, Tracer,
 };
 use crate::model::ids::Nanos;
 use crate::model::process::Usage;
+use crate::report::facts::TableFacts;
 use crate::report::model::{
     BlockReport, End, FrameReport, ModuleReport, Place, ProcessReport, Report, StackReport, Sum,
 };
@@ -49,6 +50,7 @@ impl<'a> Tracer<'a> {
             link: facts.link.map(memtrace_common::config::LinkKind::name),
             sample_interval_bytes: facts.sample_interval_bytes,
             unwind: &facts.unwind,
+            unwind_tables: facts.tables.as_ref().map(Tables::of),
             cpu_s: facts.cpu_seconds,
             rss_bytes: facts.rss_bytes,
             events: report.events,
@@ -61,6 +63,21 @@ impl<'a> Tracer<'a> {
             notes: &facts.notes,
             degraded: &facts.degraded,
         }
+    }
+}
+
+impl Tables {
+    const fn of(tables: &TableFacts) -> Self {
+        let TableFacts {
+            files,
+            no_information,
+            foreign,
+            unreadable,
+            malformed,
+            too_large,
+            no_room,
+        } = *tables;
+        Self { files, no_information, foreign, unreadable, malformed, too_large, no_room }
     }
 }
 
@@ -100,6 +117,8 @@ impl<'a> Process<'a> {
             unseen_vforks: process.unseen_vforks,
             untraced_children: process.untraced_children,
             incomplete_blocks: process.incomplete_blocks,
+            no_table_yet_blocks: process.early.blocks,
+            no_table_yet_stacks: process.early.stacks,
             others: Sums::of(process.others),
             young: Sums::of(process.young),
             filtered: Sums::of(process.filtered),
@@ -242,6 +261,7 @@ const fn stack_end(end: StackEnd) -> &'static str {
         StackEnd::Unreadable => "unreadable",
         StackEnd::NoFramePointer => "no_frame_pointer",
         StackEnd::NoTable => "no_table",
+        StackEnd::NoTableYet => "no_table_yet",
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) struct Tracer<'a> {
     pub(super) link: Option<&'static str>,
     pub(super) sample_interval_bytes: u64,
     pub(super) unwind: &'a str,
+    pub(super) unwind_tables: Option<Tables>,
     pub(super) cpu_s: f64,
     pub(super) rss_bytes: u64,
     pub(super) events: u64,
@@ -39,6 +40,17 @@ pub(super) struct Tracer<'a> {
     pub(super) walks_differed: u64,
     pub(super) notes: &'a [String],
     pub(super) degraded: &'a [String],
+}
+
+#[derive(Serialize)]
+pub(super) struct Tables {
+    pub(super) files: u64,
+    pub(super) no_information: u64,
+    pub(super) foreign: u64,
+    pub(super) unreadable: u64,
+    pub(super) malformed: u64,
+    pub(super) too_large: u64,
+    pub(super) no_room: u64,
 }
 
 #[derive(Serialize)]
@@ -72,6 +84,8 @@ pub(super) struct Process<'a> {
     pub(super) unseen_vforks: u64,
     pub(super) untraced_children: u64,
     pub(super) incomplete_blocks: u64,
+    pub(super) no_table_yet_blocks: u64,
+    pub(super) no_table_yet_stacks: u64,
     pub(super) others: Sums,
     pub(super) young: Sums,
     pub(super) filtered: Sums,

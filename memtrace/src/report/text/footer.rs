@@ -77,8 +77,14 @@ pub(super) fn lost(report: &Report) -> String {
         .collect();
     let causes =
         if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
+    let early = share_of(report, |process| process.early.blocks);
+    let early = if early > 0.0 {
+        format!(" ({} in code too new to be walked)", percent(early))
+    } else {
+        String::new()
+    };
     format!(
-        "events {}, stacks {}, evicted {}, missed frees {}{causes}; incomplete stacks {}",
+        "events {}, stacks {}, evicted {}, missed frees {}{causes}; incomplete stacks {}{early}",
         count(loss.events),
         count(loss.stacks),
         count(loss.evicted_blocks),
@@ -89,10 +95,15 @@ pub(super) fn lost(report: &Report) -> String {
 
 /// Share of allocations whose stack is not complete.
 fn incomplete(report: &Report) -> f64 {
+    share_of(report, |process| process.incomplete_blocks)
+}
+
+/// Share of all allocations.
+fn share_of(report: &Report, part: fn(&ProcessReport) -> u64) -> f64 {
     let sum = |of: fn(&ProcessReport) -> u64| {
         report.processes.iter().map(of).fold(0, u64::saturating_add)
     };
-    share(sum(|process| process.incomplete_blocks), sum(|process| process.heap.allocated_blocks))
+    share(sum(part), sum(|process| process.heap.allocated_blocks))
 }
 
 fn is_exact(report: &Report) -> bool {

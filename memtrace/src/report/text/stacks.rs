@@ -156,6 +156,7 @@ fn ending(stack: &StackReport) -> Option<String> {
         StackEnd::Unreadable => "the stack could not be read further",
         StackEnd::NoFramePointer => "the caller has no frame pointer",
         StackEnd::NoTable => "the code there has no unwinding information",
+        StackEnd::NoTableYet => "the code there was new, its unwinding table not ready yet",
         StackEnd::Unknown if stack.frames.is_empty() => "the stack was lost",
         StackEnd::Unknown => "how it goes on is not known",
     };

@@ -198,18 +198,17 @@ fn know_ourselves(kernel: &mut KernelSide) -> Result<(), LiveError> {
     let file = File::open("/proc/self/exe").map_err(|error| unknown(&error))?;
     let table = Table::build(&file).map_err(|error| unknown(&error))?;
     let mut rules = Rules::default();
-    let rows: Vec<u32> = table.rows_for(&mut rules).collect();
-    let pages: Vec<(u32, u32)> =
-        table.pages.iter().map(|page| (page.first_row, page.count)).collect();
+    let rows = table.rows_for(&mut rules);
+    let pages = table.pages.iter().map(|page| page.count);
     let Some(tables) = kernel.code_tables() else { return Ok(()) };
-    let told = tables.add_file(rules.list(), &rows, &pages, table.first_page());
+    let told = tables.add_file(rules.list(), rows, pages, table.first_page());
     let told = told.ok_or_else(|| unknown(&"it does not fit"))?;
     tables.set_ranges(std::process::id(), &[calibrate::own_code(told)?])
 }
 
 fn measure(kernel: &mut KernelSide) -> Result<Measured, LiveError> {
     know_ourselves(kernel)?;
-    let empty = calibrate::measure(kernel)?;
+    let empty = calibrate::measure(kernel.prober())?;
     let traced = calibrate::measure_traced(kernel, &empty)?;
     let mut ring = RingSource::new(kernel.take_ring()?);
     let mut records = 0;
