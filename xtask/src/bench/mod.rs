@@ -1,11 +1,14 @@
 //! `cargo xtask bench`: what tracing costs, measured side by side in one run.
 
-mod machine;
+pub(crate) mod machine;
 mod overhead;
 mod sample;
 mod table;
 mod tracer;
 mod workload;
+
+pub(crate) use sample::Thousands;
+pub(crate) use tracer::Tracer;
 
 use crate::command::root;
 use crate::{elevate, setup};
@@ -42,14 +45,15 @@ pub(crate) fn overhead(no_install: bool, options: Options) -> Result<()> {
     let table = table::render(&machine, options, &overhead::measure(&programs, options)?);
     println!("{table}");
     if options.write {
-        keep(&table)?;
+        keep("overhead.md", &table)?;
     }
     Ok(())
 }
 
-fn keep(table: &str) -> Result<()> {
+/// Keeps a table in `docs/benchmarks`, under this name.
+pub(crate) fn keep(name: &str, table: &str) -> Result<()> {
     let folder = root().join("docs/benchmarks");
-    let file = folder.join("overhead.md");
+    let file = folder.join(name);
     let failed = || format!("cannot write {}", file.display());
     fs::create_dir_all(&folder).and_then(|()| fs::write(&file, table)).with_context(failed)?;
     // Through sudo we are root, but the working tree is the user's.
