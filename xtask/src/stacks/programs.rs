@@ -62,12 +62,12 @@ fn package_version(package: &str, program: &str) -> Result<String> {
     if let Ok(version) = read(&mut query) {
         return Ok(version);
     }
-    let said = read(Command::new(program).arg("--version"))?;
-    Ok(said.lines().next().unwrap_or_default().to_owned())
+    said_version(program, &["--version"])
 }
 
-fn compiler_version(compiler: &str, argument: &str) -> Result<String> {
-    let said = read(elevate::as_user(compiler)?.arg(argument))?;
+/// What a program says of its version, asked in this way.
+fn said_version(program: &str, arguments: &[&str]) -> Result<String> {
+    let said = read(elevate::as_user(program)?.args(arguments))?;
     Ok(said.lines().next().unwrap_or_default().to_owned())
 }
 
@@ -124,7 +124,7 @@ pub(super) const PROGRAMS: &[Program] = &[
     Program {
         name: "ruby",
         needs: &[("/usr/bin/ruby", "ruby")],
-        version: || package_version("ruby3.1", "/usr/bin/ruby"),
+        version: || said_version("/usr/bin/ruby", &["-e", "print RUBY_VERSION"]),
         work: "strings, blocks, libraries loaded on the way, threads, fibers, errors",
         start: |shop| {
             script(shop, &["/usr/bin/ruby"], "work.rb", include_str!("workloads/work.rb"))
@@ -133,10 +133,14 @@ pub(super) const PROGRAMS: &[Program] = &[
     Program {
         name: "php",
         needs: &[("/usr/bin/php", "php-cli")],
-        version: || package_version("php-cli", "/usr/bin/php"),
-        work: "arrays, regular expressions, dates, streams, errors",
+        version: || said_version("/usr/bin/php", &["-r", "echo PHP_VERSION;"]),
+        work: "arrays, regular expressions, dates, streams, errors, with the C library's allocator \
+               instead of PHP's own (USE_ZEND_ALLOC=0)",
         start: |shop| {
-            script(shop, &["/usr/bin/php"], "work.php", include_str!("workloads/work.php"))
+            let text = include_str!("workloads/work.php");
+            let mut start = script(shop, &["/usr/bin/php"], "work.php", text)?;
+            start.command.env("USE_ZEND_ALLOC", "0");
+            Ok(start)
         },
     },
     Program {
@@ -149,7 +153,7 @@ pub(super) const PROGRAMS: &[Program] = &[
     Program {
         name: "cc1",
         needs: &[("/usr/bin/gcc", "gcc")],
-        version: || compiler_version("gcc", "-dumpfullversion").map(|it| format!("gcc {it}")),
+        version: || said_version("gcc", &["-dumpfullversion"]).map(|it| format!("gcc {it}")),
         work: "compiling 200 functions with -O2, from its execution on",
         start: |shop| {
             let compiler = read(elevate::as_user("/usr/bin/gcc")?.arg("-print-prog-name=cc1"))?;
@@ -160,7 +164,7 @@ pub(super) const PROGRAMS: &[Program] = &[
     Program {
         name: "Go with cgo",
         needs: &[("/usr/bin/go", "golang-go"), ("/usr/bin/gcc", "gcc")],
-        version: || compiler_version("/usr/bin/go", "version"),
+        version: || said_version("/usr/bin/go", &["version"]),
         work: "goroutines that call C, which calls Go back",
         start: |shop| {
             let text = include_str!("workloads/work.go");
@@ -173,17 +177,24 @@ pub(super) const PROGRAMS: &[Program] = &[
     Program {
         name: "Rust",
         needs: &[],
-        version: || compiler_version("rustc", "--version"),
+        version: || said_version("rustc", &["--version"]),
         work: "collections, text, threads, panics that are caught; optimised",
         start: |shop| {
             let text = include_str!("workloads/work.rs");
-            talk(elevate::as_user(shop.compiled("work.rs", text, &["rustc", "-O"])?)?, "go\n")
+            talk(
+                elevate::as_user(shop.compiled(
+                    "work.rs",
+                    text,
+                    &["rustc", "-O", "--edition=2024"],
+                )?)?,
+                "go\n",
+            )
         },
     },
     Program {
         name: "C++",
         needs: &[("/usr/bin/g++", "g++")],
-        version: || compiler_version("g++", "-dumpfullversion").map(|it| format!("g++ {it}")),
+        version: || said_version("g++", &["-dumpfullversion"]).map(|it| format!("g++ {it}")),
         work: "exceptions in flight, thrown anew, nested, kept for other threads; optimised",
         start: |shop| {
             let text = include_str!("workloads/work.cpp");

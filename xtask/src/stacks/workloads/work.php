@@ -1,5 +1,5 @@
 <?php
-// Arrays, strings, regular expressions, generators, errors; large blocks, as small ones are PHP's own.
+// Arrays, strings, regular expressions, generators, errors.
 echo "ready\n";
 fgets(STDIN);
 $records = [];
