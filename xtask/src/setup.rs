@@ -118,8 +118,9 @@ fn look(purpose: Purpose) -> Result<Found> {
 }
 
 /// Programs that the tests need, and their packages.
-const TEST_PROGRAMS: [(&str, &str); 8] = [
+const TEST_PROGRAMS: [(&str, &str); 9] = [
     ("gdb", "gdb"),
+    ("git", "git"),
     ("sqlite3", "sqlite3"),
     ("redis-server", "redis-server"),
     ("python3", "python3"),

@@ -7,6 +7,7 @@
 //! work is linear in them, and what is damaged is an error or a gap, never a panic.
 
 pub mod cache;
+mod calls;
 mod collect;
 mod elf;
 mod error;
