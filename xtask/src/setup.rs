@@ -118,7 +118,8 @@ fn look(purpose: Purpose) -> Result<Found> {
 }
 
 /// Programs that the tests need, and their packages.
-const TEST_PROGRAMS: [(&str, &str); 9] = [
+const TEST_PROGRAMS: [(&str, &str); 10] = [
+    ("g++", "g++"),
     ("gdb", "gdb"),
     ("git", "git"),
     ("sqlite3", "sqlite3"),

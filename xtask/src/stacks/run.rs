@@ -63,7 +63,10 @@ fn report(memtrace: &Path, start: Start) -> Result<serde_json::Value> {
         Signal::Execution => execution(memtrace, &mut program)?,
         Signal::Client(socket, client) => client_work(memtrace, &program, &socket, client)?,
     };
-    tracer.end()?.report.context("memtrace made no report")
+    let report = tracer.end()?.report.context("memtrace made no report");
+    // What node leaves behind, for whose names it was there. Others have none.
+    let _ = fs::remove_file(format!("/tmp/perf-{}.map", program.pid()));
+    report
 }
 
 fn attach(memtrace: &Path, program: &Running) -> Result<Tracer> {
