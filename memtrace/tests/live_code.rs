@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use support::program::{Program, compiled};
 use support::report::{Report, number, path_of};
-use support::stacks::{assert_path, assert_whole, stack_of};
+use support::stacks::{assert_path, assert_whole, stack_of, stacks_from};
 use support::tracer::{Tracer, exact};
 use support::{let_it_look, may_trace};
 use tempfile::TempDir;
@@ -140,7 +140,7 @@ fn the_first_moments_of_a_library() {
     report.assert_nothing_lost();
     let process = report.process(program.pid());
     // Where a walk ends at once, both blocks have the same stack.
-    let stacks = process.stacks_of("take_in_plugin");
+    let stacks = stacks_from(&process, "take_in_plugin");
     let sum = |key: &str| stacks.iter().map(|stack| number(&stack[key])).sum::<u64>();
     assert_eq!((sum("allocated_blocks"), sum("allocated_bytes")), (2, 5001 + 5002));
     for stack in stacks {
@@ -196,7 +196,7 @@ fn a_program_that_was_executed_while_tracing() {
     let processes = report.processes(program.pid());
     let process = processes.iter().find(|process| process.0["end"].is_null()).unwrap();
     // What it did before it was ready is not looked at.
-    let stacks = process.stacks_of("take");
+    let stacks = stacks_from(process, "take");
     assert_eq!(stacks.len(), 9);
     assert!(stacks.iter().all(|stack| stack["end"] == "complete"));
     assert_whole(stack_of(process, 1001), &DEEP);

@@ -11,6 +11,13 @@ pub fn stack_of<'a>(process: &Process<'a>, size: u64) -> &'a Value {
     stacks.find(is_its).unwrap_or_else(|| panic!("no stack has {size} bytes"))
 }
 
+/// Stacks that begin with this function. Others may begin without a name, in what the C library or the
+/// dynamic linker do.
+pub fn stacks_from<'a>(process: &Process<'a>, function: &str) -> Vec<&'a Value> {
+    let stacks = process.stacks().iter();
+    stacks.filter(|stack| path_of(stack).first() == Some(&function)).collect()
+}
+
 /// A stack's functions, each once in a row.
 pub fn path(stack: &Value) -> Vec<&str> {
     let mut path = path_of(stack);
