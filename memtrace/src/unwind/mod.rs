@@ -14,6 +14,7 @@ mod error;
 mod file;
 mod interner;
 mod merge;
+mod origins;
 pub mod reference;
 mod stats;
 mod table;

@@ -7,6 +7,7 @@ use super::error::UnwindError;
 use super::file::Positioned;
 use super::interner::Rules;
 use super::merge::merge;
+use super::origins;
 use super::stats::Stats;
 use crate::model::module::BuildId;
 use memtrace_common::unwind::{PAGE_BITS, PAGE_BYTES, Row, Rule, search};
@@ -65,6 +66,7 @@ impl Table {
     ) -> Result<Self, UnwindError> {
         let mut found = collect(image)?;
         settle(image, data, &mut found);
+        origins::add(image, data, &mut found);
         let mut layout = Layout::new(image.text.clone());
         merge(&mut found, image.text.clone(), |change| layout.push(change));
         let mut table = layout.finish();
