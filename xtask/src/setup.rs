@@ -118,9 +118,10 @@ fn look(purpose: Purpose) -> Result<Found> {
 }
 
 /// Programs that the tests need, and their packages.
-const TEST_PROGRAMS: [(&str, &str); 10] = [
+const TEST_PROGRAMS: [(&str, &str); 11] = [
     ("g++", "g++"),
     ("gdb", "gdb"),
+    ("musl-gcc", "musl-tools"),
     ("git", "git"),
     ("sqlite3", "sqlite3"),
     ("redis-server", "redis-server"),

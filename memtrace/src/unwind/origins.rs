@@ -1,10 +1,14 @@
-//! Where a C library without unwinding information begins programs and threads (musl's has none).
+//! Hand-written code of a C library without unwinding information (musl's has none): where it begins
+//! programs and threads, and where signal handlers return to.
 //!
-//! There its start code calls `main`, or a thread's first function, and at once hands the result to
+//! For a beginning, its start code calls `main`, or a thread's first function, and at once hands the result to
 //! `exit` or `pthread_exit`: `exit(main(argc, argv, environ))` (musl, `src/env/__libc_start_main.c`) and
 //! `__pthread_exit(self->start(self->start_arg))` (`src/thread/pthread_create.c`). What does so in the
 //! file that defines `__libc_start_main` has called the outermost function that anybody asks for. The
 //! return address of that call ends a walk; it is looked up by the call's last byte.
+//!
+//! Signal handlers return to two instructions, a system call with the number of `rt_sigreturn`, by which
+//! debuggers know them, too.
 
 use super::collect::{Change, Collected, Function};
 use super::elf::Image;
@@ -14,6 +18,7 @@ use object::LittleEndian;
 use object::elf::{FileHeader64, SHT_DYNSYM, SHT_SYMTAB};
 use object::read::ReadRef;
 use object::read::elf::{FileHeader as _, Sym as _};
+use std::ops::Range;
 
 /// Most code that is searched, bytes; musl's has 400 KB.
 const MAX_TEXT: u64 = 8 << 20;
@@ -25,7 +30,12 @@ const HANDED_ON: [&[u8]; 2] = [&[0x89, 0xc7, 0xe8], &[0x48, 0x89, 0xc7, 0xe8]];
 /// The longest indirect call that compilers make, bytes: a prefix, the code, a form, a base, a distance.
 const MAX_CALL: usize = 8;
 
-/// Ends walks behind the calls that begin programs and threads, if the file is such a C library.
+/// `mov $15,%rax` or `mov $15,%eax`, and `syscall`.
+const SIGNAL_RETURNS: [&[u8]; 2] =
+    [&[0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05], &[0xb8, 15, 0, 0, 0, 0x0f, 0x05]];
+
+/// Adds rules for both, if the file is such a C library: ends walks behind the calls that begin
+/// programs and threads, and leads them to what a signal interrupted.
 pub(super) fn add<'data, R: ReadRef<'data>>(image: &Image<'data>, data: R, found: &mut Collected) {
     let Some(endings) = endings(image, data) else { return };
     let is_covered = |offset: u64, found: &Collected| {
@@ -37,12 +47,15 @@ pub(super) fn add<'data, R: ReadRef<'data>>(image: &Image<'data>, data: R, found
     }
     let length = image.text.end - image.text.start;
     let Ok(text) = data.read_bytes_at(image.text.start, length.min(MAX_TEXT)) else { return };
-    for inside in calls(text, image.text.start, &endings) {
-        let last = image.text.start + inside as u64 - 1;
-        if let Ok(start) = u32::try_from(last)
-            && !is_covered(last, found)
+    let calls = calls(text, image.text.start, &endings);
+    let ends = calls.into_iter().map(|behind| (behind - 1..behind, Rule::END));
+    let signals = signal_returns(text).into_iter().map(|range| (range, Rule::SIGNAL));
+    for (range, rule) in ends.chain(signals) {
+        let first = image.text.start + range.start as u64;
+        if let Ok(start) = u32::try_from(first)
+            && !is_covered(first, found)
         {
-            found.outermost(start);
+            found.add(start, range.len() as u32, rule);
         }
     }
 }
@@ -85,6 +98,15 @@ fn calls(text: &[u8], start: u64, endings: &[u64]) -> Vec<usize> {
     (1..text.len()).filter(|at| is_handed_on(*at) && ends_indirect_call(&text[..*at])).collect()
 }
 
+/// Where signal handlers return to, and the byte before, by which return addresses are looked up.
+fn signal_returns(text: &[u8]) -> Vec<Range<usize>> {
+    let range = |at: usize| {
+        let code = SIGNAL_RETURNS.iter().find(|code| text[at..].starts_with(code))?;
+        Some(at - 1..at + code.len())
+    };
+    (1..text.len()).filter_map(range).collect()
+}
+
 /// Whether the last bytes are an indirect call.
 fn ends_indirect_call(code: &[u8]) -> bool {
     (2..=MAX_CALL.min(code.len())).any(|length| {
@@ -95,19 +117,27 @@ fn ends_indirect_call(code: &[u8]) -> bool {
 }
 
 impl Collected {
-    /// The byte at `start` belongs to a call whose return address is in an outermost function.
-    fn outermost(&mut self, start: u32) {
+    /// Lets `rule` hold from `start` on, as if that were a function of so many bytes.
+    fn add(&mut self, start: u32, length: u32, rule: Rule) {
         let first = self.changes.len() as u32;
-        let rule = self.rules.intern(Rule::END);
+        let rule = self.rules.intern(rule);
         self.changes.push(Change { offset: start, rule });
-        let (end, changes) = (u64::from(start) + 1, first..first + 1);
-        self.functions.push(Function { start, end, changes, entry: 0 });
+        let end = u64::from(start) + u64::from(length);
+        self.functions.push(Function { start, end, changes: first..first + 1, entry: 0 });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::calls;
+    use super::{calls, signal_returns};
+
+    #[test]
+    fn returns_from_signal_handlers_are_found() {
+        let text =
+            [0x90, 0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05, 0x90, 0xb8, 15, 0, 0, 0, 0x0f, 5];
+        assert_eq!(signal_returns(&text), [0..10, 10..18]);
+        assert_eq!(signal_returns(&text[2..8]), [0_usize..0; 0]);
+    }
 
     #[test]
     fn results_that_are_handed_to_the_end_are_found() {

@@ -196,7 +196,7 @@ pub fn compiled(name: &str) -> PathBuf {
     let half = recipe.program.with_extension(std::process::id().to_string());
     let (compiler, source) = (recipe.compiler(), recipe.source.display());
     let status =
-        Command::new(compiler).args(recipe.arguments().unwrap()).arg("-o").arg(&half).status();
+        Command::new(&compiler).args(recipe.arguments().unwrap()).arg("-o").arg(&half).status();
     let status = status.unwrap_or_else(|error| panic!("cannot run {compiler}: {error}"));
     assert!(status.success(), "{compiler} does not compile {source}");
     std::fs::rename(half, &recipe.program).unwrap();
