@@ -20,6 +20,7 @@ use gimli::{
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction};
 use memtrace_common::unwind::{CfaKind, FrameKind, Rule};
 use object::read::ReadRef;
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// Rows of such frames that are looked at; the dynamic linker has eight.
@@ -66,8 +67,13 @@ pub(super) fn settle<'data, R: ReadRef<'data>>(
         let calls = calls(image, data, held.range.clone());
         calls.into_iter().map(move |call| (held, call))
     });
+    // A long function is looked into once, however often it is called.
+    let mut slots: HashMap<(u64, Register), Option<i16>> = HashMap::new();
     for (held, call) in calls.take(MAX_CALLS) {
-        let Some(slot) = slot(image, data, found, call.target, held.register) else { continue };
+        let slot = slots
+            .entry((call.target, held.register))
+            .or_insert_with(|| slot(image, data, found, call.target, held.register));
+        let Some(slot) = *slot else { continue };
         let rule = Rule::cfa_in_memory(CfaKind::AtStack, slot, held.offset);
         let (kind, offset) = held.frame;
         found.insert(held.function, &call.bytes, rule.with_frame(kind, offset));

@@ -1,11 +1,12 @@
 //! Hand-written code of a C library without unwinding information (musl's has none): where it begins
 //! programs and threads, and where signal handlers return to.
 //!
-//! For a beginning, its start code calls `main`, or a thread's first function, and at once hands the result to
-//! `exit` or `pthread_exit`: `exit(main(argc, argv, environ))` (musl, `src/env/__libc_start_main.c`) and
-//! `__pthread_exit(self->start(self->start_arg))` (`src/thread/pthread_create.c`). What does so in the
-//! file that defines `__libc_start_main` has called the outermost function that anybody asks for. The
-//! return address of that call ends a walk; it is looked up by the call's last byte.
+//! For a beginning, its start code calls `main`, or a thread's first function, and at once hands the
+//! result to `exit` or `pthread_exit`: `exit(main(argc, argv, environ))` (musl,
+//! `src/env/__libc_start_main.c`) and `__pthread_exit(self->start(self->start_arg))`
+//! (`src/thread/pthread_create.c`). What does so in the file that defines `__libc_start_main` has called
+//! the outermost function that anybody asks for. The return address of that call ends a walk; it is
+//! looked up by the call's last byte.
 //!
 //! Signal handlers return to two instructions, a system call with the number of `rt_sigreturn`, by which
 //! debuggers know them, too.
@@ -15,15 +16,25 @@ use super::elf::Image;
 use iced_x86::{Decoder, DecoderOptions, FlowControl};
 use memtrace_common::unwind::Rule;
 use object::LittleEndian;
-use object::elf::{FileHeader64, SHT_DYNSYM, SHT_SYMTAB};
-use object::read::ReadRef;
-use object::read::elf::{FileHeader as _, Sym as _};
+use object::elf::{FileHeader64, SHT_DYNSYM, SHT_SYMTAB, Sym64};
+use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _};
+use object::read::{ReadRef, SectionIndex};
 use std::ops::Range;
+
+type Header = FileHeader64<LittleEndian>;
+type Symbol = Sym64<LittleEndian>;
+
+const LE: LittleEndian = LittleEndian;
+
+/// What ends a program or a thread.
+const ENDINGS: [&[u8]; 3] = [b"exit\0", b"pthread_exit\0", b"__pthread_exit\0"];
 
 /// Most code that is searched, bytes; musl's has 400 KB.
 const MAX_TEXT: u64 = 8 << 20;
-/// Most symbols that are looked at; glibc's C library, which needs none of this, has 3,000.
-const MAX_SYMBOLS: usize = 1 << 16;
+/// Longest table of symbols, or of their names, that is looked at, bytes; musl's have 41 and 15 KB.
+const MAX_SYMBOLS: u64 = 2 << 20;
+/// Most places of either kind that are taken; musl has three.
+const MAX_PLACES: usize = 64;
 
 /// `mov %eax,%edi` and `mov %rax,%rdi`, each with the operation code of a near call behind it.
 const HANDED_ON: [&[u8]; 2] = [&[0x89, 0xc7, 0xe8], &[0x48, 0x89, 0xc7, 0xe8]];
@@ -62,20 +73,23 @@ pub(super) fn add<'data, R: ReadRef<'data>>(image: &Image<'data>, data: R, found
 
 /// Where `exit` and `pthread_exit` begin in a file that defines `__libc_start_main`.
 fn endings<'data, R: ReadRef<'data>>(image: &Image<'data>, data: R) -> Option<Vec<u64>> {
-    const LE: LittleEndian = LittleEndian;
-    let header = FileHeader64::<LittleEndian>::parse(data).ok()?;
+    let header = Header::parse(data).ok()?;
     let sections = header.sections(LE, data).ok()?;
     let mut is_library = false;
     let mut endings = Vec::new();
-    for kind in [SHT_DYNSYM, SHT_SYMTAB] {
-        let Ok(table) = sections.symbols(LE, data, kind) else { continue };
-        for symbol in table.iter().take(MAX_SYMBOLS).filter(|symbol| !symbol.is_undefined(LE)) {
-            match table.symbol_name(LE, symbol) {
-                Ok(b"__libc_start_main") => is_library = true,
-                Ok(b"exit" | b"pthread_exit" | b"__pthread_exit") => {
-                    endings.extend(image.offsets(symbol.st_value(LE), 1).map(|place| place.start));
-                }
-                _ => {}
+    let tables = sections.iter().filter(|it| matches!(it.sh_type(LE), SHT_DYNSYM | SHT_SYMTAB));
+    for table in tables.take(2) {
+        let names = sections.section(SectionIndex(table.sh_link(LE) as usize)).ok()?;
+        if table.sh_size(LE).max(names.sh_size(LE)) > MAX_SYMBOLS {
+            continue;
+        }
+        let symbols: &[Symbol] = table.data_as_array(LE, data).ok()?;
+        let names = names.data(LE, data).ok()?;
+        for symbol in symbols.iter().filter(|symbol| !symbol.is_undefined(LE)) {
+            let name = names.get(symbol.st_name(LE) as usize..).unwrap_or_default();
+            is_library |= name.starts_with(b"__libc_start_main\0");
+            if ENDINGS.iter().any(|ending| name.starts_with(ending)) && endings.len() < MAX_PLACES {
+                endings.extend(image.offsets(symbol.st_value(LE), 1).map(|place| place.start));
             }
         }
     }
@@ -95,7 +109,8 @@ fn calls(text: &[u8], start: u64, endings: &[u64]) -> Vec<usize> {
             text[at..].starts_with(bytes) && endings.contains(&target)
         })
     };
-    (1..text.len()).filter(|at| is_handed_on(*at) && ends_indirect_call(&text[..*at])).collect()
+    let is_one = |at: &usize| is_handed_on(*at) && ends_indirect_call(&text[..*at]);
+    (1..text.len()).filter(is_one).take(MAX_PLACES).collect()
 }
 
 /// Where signal handlers return to, and the byte before, by which return addresses are looked up.
@@ -104,7 +119,7 @@ fn signal_returns(text: &[u8]) -> Vec<Range<usize>> {
         let code = SIGNAL_RETURNS.iter().find(|code| text[at..].starts_with(code))?;
         Some(at - 1..at + code.len())
     };
-    (1..text.len()).filter_map(range).collect()
+    (1..text.len()).filter_map(range).take(MAX_PLACES).collect()
 }
 
 /// Whether the last bytes are an indirect call.
