@@ -15,7 +15,8 @@ pub(super) fn render(machine: &[String], all: &[Measured]) -> String {
          Made by `cargo xtask stacks --write`; do not edit. Each program as its package brings it, \
          traced by a release build of memtrace through the work below it. A stack is complete if it \
          reaches the function that begins the program or the thread. Depth is of an average \
-         allocation, inlined functions left out. Target: at least {} % of the allocations have a \
+         allocation, inlined functions left out. Unwinding tables of files that memtrace met before are in \
+         its cache. Target: at least {} % of the allocations have a \
          complete stack, and nothing is lost.\n\n",
         LEAST_COMPLETE * 100.0
     );
