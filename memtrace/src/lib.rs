@@ -8,6 +8,7 @@ pub mod cli;
 #[cfg(feature = "live")]
 pub mod daemon;
 pub mod engine;
+pub mod lookup;
 pub mod model;
 pub mod probe;
 pub mod procfs;

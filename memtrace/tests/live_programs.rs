@@ -13,6 +13,9 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use support::may_trace;
+use support::program::Program;
+use support::stacks::{assert_path, assert_whole, stack_of};
+use support::tracer::exact;
 use tempfile::TempDir;
 
 /// Requests of one part of a conversation.
@@ -351,4 +354,30 @@ fn redis_with_jemalloc() {
     redis.server.assert_unharmed();
     assert_eq!(redis.ask("DBSIZE"), ":5100\r\n");
     assert_eq!(redis.ask("STRLEN key:77"), ":1000\r\n");
+}
+
+/// musl's own functions have no unwinding information: a stack through them ends there and says so. What
+/// begins programs and threads in it is known all the same, and so is where signal handlers return to.
+#[test]
+fn a_c_library_without_unwinding_information() {
+    if !may_trace() {
+        return;
+    }
+    require("musl-gcc", "musl-tools");
+    let mut program = Program::start("musl/stacks", &[]);
+    let report = exact(&mut program, &[]);
+    let process = report.process(program.pid());
+    assert_whole(stack_of(&process, 1001), &["take", "recurse", "main"]);
+    assert_whole(stack_of(&process, 1003), &["take", "in_aligned_frame", "main"]);
+    assert_whole(stack_of(&process, 1008), &["take", "in_thread"]);
+    // Called back by qsort.
+    let called_back = stack_of(&process, 1005);
+    assert_eq!(called_back["end"], "no_table", "{called_back}");
+    assert_path(called_back, &["take", "compare"]);
+    // Behind the handler its return, which Debian's musl has no name for, and what was interrupted.
+    let handled = stack_of(&process, 1006);
+    assert_eq!(handled["end"], "no_table", "{handled}");
+    assert_path(handled, &["take", "handle"]);
+    assert_eq!(handled["frames"].as_array().unwrap().len(), 4, "{handled}");
+    assert!(program.end().success());
 }

@@ -3,99 +3,86 @@
 
 mod support;
 
-use serde_json::Value;
-use support::may_trace;
-use support::program::Program;
-use support::report::{Process, Report, number, path_of};
-use support::tracer::exact;
+use support::program::{Program, compiled};
+use support::report::{Process, Report, path_of};
+use support::stacks::{assert_path, assert_whole, path, stack_of};
+use support::tracer::{Tracer, exact};
+use support::{let_it_look, may_trace};
 
 /// Depth of the recursion in `stacks.c`.
 const DEPTH: usize = 40;
 
-/// Callers of `take`, innermost first, by the size of the block; a name that ends in `…` stands for
-/// any number of frames of libc.
-const CALLERS: [(u64, &[&str]); 8] = [
-    (1001, &["recurse", "main"]),
-    (1002, &["in_variable_frame", "main"]),
-    (1003, &["in_aligned_frame", "main"]),
-    (1004, &["with_all_registers", "main"]),
-    (1005, &["compare", "…", "called_back", "main"]),
-    (1006, &["handle", "…", "interrupted", "main"]),
-    (GAP, &["behind_the_gap", "gap", "through_the_gap", "main"]),
-    (1008, &["in_thread", "…"]),
+/// Functions of `stacks.c` that lead to a block, by the size of the block.
+const PATHS: [(u64, &[&str]); 9] = [
+    (1001, &["take", "recurse", "main"]),
+    (1002, &["take", "in_variable_frame", "main"]),
+    (1003, &["take", "in_aligned_frame", "main"]),
+    (1004, &["take", "with_all_registers", "main"]),
+    (1005, &["take", "compare", "…", "called_back", "main"]),
+    (1006, &["take", "handle", "…", "interrupted", "main"]),
+    (GAP, &["take", "behind_the_gap", "gap", "through_the_gap", "main"]),
+    (1008, &["take", "in_thread", "…"]),
+    (1009, &["take", "behind_the_saved_stack", "saved_stack", "through_the_saved_stack", "main"]),
 ];
 
 /// The block that is allocated behind assembly without unwinding information.
 const GAP: u64 = 1007;
 
-fn traced(options: &[&str]) -> Option<(Program, Report)> {
+fn traced(name: &str, options: &[&str]) -> Option<(Program, Report)> {
     if !may_trace() {
         return None;
     }
-    let mut program = Program::start("stacks", &[]);
+    let mut program = Program::start(name, &[]);
     let report = exact(&mut program, options);
     Some((program, report))
 }
 
-/// The stack of the block of this size.
-fn stack_of<'a>(process: &Process<'a>, size: u64) -> &'a Value {
-    let mut stacks = process.stacks().iter();
-    let is_its = |stack: &&Value| number(&stack["allocated_bytes"]) == size;
-    stacks.find(is_its).unwrap_or_else(|| panic!("no stack has {size} bytes"))
-}
-
-/// The callers of `take`, each once in a row.
-fn callers(stack: &Value) -> Vec<&str> {
-    let mut path = path_of(stack);
-    assert_eq!(path.remove(0), "take");
-    path.dedup();
-    path
-}
-
-fn assert_callers(stack: &Value, expected: &[&str]) {
-    let path = callers(stack);
-    let mut rest = path.as_slice();
-    let mut any = false;
-    for name in expected {
-        if *name == "…" {
-            any = true;
-            continue;
-        }
-        let place = rest.iter().position(|caller| caller == name);
-        let place = place.unwrap_or_else(|| panic!("{name} is not among {path:?}"));
-        assert!(any || place == 0, "{name} does not follow directly in {path:?}");
-        rest = &rest[place + 1..];
-        any = false;
+fn assert_all_whole(process: &Process<'_>) {
+    for (size, expected) in PATHS {
+        assert_whole(stack_of(process, size), expected);
     }
-}
-
-#[test]
-fn every_stack_is_whole() {
-    let Some((program, report)) = traced(&[]) else { return };
-    assert_eq!(report.0["tracer"]["unwind"], "auto");
-    let process = report.process(program.pid());
-    for (size, expected) in CALLERS {
-        let stack = stack_of(&process, size);
-        assert_eq!(stack["end"], "complete", "{size}: {:?}", path_of(stack));
-        assert_callers(stack, expected);
-    }
-    let recursion = path_of(stack_of(&process, 1001));
+    let recursion = path_of(stack_of(process, 1001));
     assert_eq!(recursion.iter().filter(|name| **name == "recurse").count(), DEPTH);
+}
+
+fn every_stack_is_whole(name: &str) {
+    let Some((program, report)) = traced(name, &[]) else { return };
+    assert_eq!(report.0["tracer"]["unwind"], "auto");
+    assert_all_whole(&report.process(program.pid()));
     assert!(program.end().success());
 }
 
 #[test]
+fn every_stack_is_whole_at_any_place() {
+    every_stack_is_whole("stacks");
+}
+
+#[test]
+fn every_stack_is_whole_at_a_fixed_place() {
+    every_stack_is_whole("stacks_fixed");
+}
+
+#[test]
+fn every_stack_is_whole_without_shared_libraries() {
+    every_stack_is_whole("stacks_static");
+}
+
+#[test]
+fn every_stack_is_whole_at_any_place_without_shared_libraries() {
+    every_stack_is_whole("stacks_static_pie");
+}
+
+#[test]
 fn by_tables_alone_a_gap_ends_a_stack() {
-    let Some((program, report)) = traced(&["--unwind", "dwarf"]) else { return };
+    let Some((program, report)) = traced("stacks", &["--unwind", "dwarf"]) else { return };
     let process = report.process(program.pid());
-    for (size, expected) in CALLERS {
+    for (size, expected) in PATHS {
         let stack = stack_of(&process, size);
         if size == GAP {
             assert_eq!(stack["end"], "no_table");
-            assert_eq!(callers(stack), ["behind_the_gap", "gap"]);
+            assert_eq!(path(stack), ["take", "behind_the_gap", "gap"]);
         } else {
-            assert_eq!(stack["end"], "complete", "{size}: {:?}", path_of(stack));
-            assert_callers(stack, expected);
+            assert_whole(stack, expected);
         }
     }
     assert!(program.end().success());
@@ -104,7 +91,7 @@ fn by_tables_alone_a_gap_ends_a_stack() {
 /// The direct caller is right whatever the walk makes of the rest.
 #[test]
 fn by_frame_pointers_alone_stacks_end_early_and_say_so() {
-    let Some((program, report)) = traced(&["--unwind", "fp"]) else { return };
+    let Some((program, report)) = traced("stacks", &["--unwind", "fp"]) else { return };
     assert_eq!(report.0["tracer"]["unwind"], "fp");
     let process = report.process(program.pid());
     assert!(!process.stacks().is_empty());
@@ -134,5 +121,47 @@ fn a_stack_leads_through_the_vdso() {
         through_vdso += u32::from(frames.iter().any(|frame| frame["module"] == "[vdso]"));
     }
     assert!(through_vdso > 0, "no handler interrupted the vDSO: {:?}", process.stacks());
+}
+
+/// The exception itself, what a destructor takes while the stack is unwound, what handlers take.
+#[test]
+fn exceptions_in_flight() {
+    let Some((program, report)) = traced("exceptions", &[]) else { return };
+    let process = report.process(program.pid());
+    let outside = ["left_behind", "throws_anew", "catches", "main"];
+    let thrown = ["__cxa_allocate_exception", "throws"];
+    assert_whole(stack_of(&process, 628), &[&thrown[..], &outside].concat());
+    assert_whole(stack_of(&process, 3001), &[&["take", "Guard::~Guard()"][..], &outside].concat());
+    assert_whole(stack_of(&process, 3002), &["take", "throws_anew", "catches", "main"]);
+    for size in [3003, 3004] {
+        assert_whole(stack_of(&process, size), &["take", "catches", "main"]);
+    }
+    assert!(program.end().success());
+}
+
+/// The dynamic linker's own frames, which keep their address in rbx, and an allocation below them.
+#[test]
+fn the_first_call_through_the_linkage_table() {
+    if !may_trace() {
+        return;
+    }
+    let library = compiled("library/lazy");
+    let library = library.to_str().unwrap();
+    let arguments = [library, "late", "call_first", "0", "call_again", "0"];
+    let mut program = Program::start("loads", &arguments);
+    let tracer = Tracer::of(&[&program]);
+    program.tell();
+    program.wait_for("loaded");
+    let_it_look();
+    program.work();
+    let report = tracer.stop().only_report();
+    let process = report.process(program.pid());
+    let first = ["take_late", "choose", "…", "call_first", "call", "main"];
+    assert_whole(stack_of(&process, 4001), &first);
+    assert_whole(stack_of(&process, 4002), &["take_late", "call_again", "call", "main"]);
+    // It was bound then: nobody was asked a second time.
+    let again = stack_of(&process, 4001);
+    assert_eq!(again["allocated_blocks"], 1, "{again}");
+    assert_path(again, &["take_late", "choose"]);
     assert!(program.end().success());
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask fixtures`: the small C programs that the tests trace, and valgrind's view of them.
+//! `cargo xtask fixtures`: the small C and C++ programs that the tests trace, and valgrind's view of them.
 
 mod check;
 #[path = "../../memtrace/tests/fixtures/recipe.rs"]
@@ -16,12 +16,16 @@ pub(crate) use running::Running;
 
 /// Programs that do without the protocol of `fixture.h`, and without an account of their own.
 const PLAIN: &str = "plain";
+/// Libraries that the programs load while they run.
+const LIBRARY: &str = "library";
 
 /// Compiles every program and returns their paths, in order of their names.
 pub(crate) fn compile_all() -> Result<Vec<PathBuf>> {
-    let plain = names_in(PLAIN)?;
-    let plain = plain.iter().map(|name| format!("{PLAIN}/{name}"));
-    names()?.into_iter().chain(plain).map(|name| compile(&name)).collect()
+    let mut all = names()?;
+    for folder in [PLAIN, LIBRARY] {
+        all.extend(names_in(folder)?.iter().map(|name| format!("{folder}/{name}")));
+    }
+    all.iter().map(|name| compile(name)).collect()
 }
 
 /// Compiles one program, unless it is newer than its sources, and returns its path.
@@ -33,7 +37,7 @@ pub(crate) fn compile(name: &str) -> Result<PathBuf> {
     let source = || format!("cannot read {}", recipe.source.display());
     let arguments = recipe.arguments().with_context(source)?;
     run(elevate::as_user("mkdir")?.arg("-p").args(recipe.program.parent()))?;
-    run(elevate::as_user("gcc")?.args(arguments).arg("-o").arg(&recipe.program))?;
+    run(elevate::as_user(recipe.compiler())?.args(arguments).arg("-o").arg(&recipe.program))?;
     Ok(recipe.program)
 }
 
@@ -53,7 +57,7 @@ fn names_in(folder: &str) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in entries {
         let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
-        if path.extension().is_some_and(|extension| extension == "c") {
+        if Recipe::is_source(&path) {
             let stem = path.file_stem().and_then(|stem| stem.to_str());
             names.push(stem.context("a fixture's name is not UTF-8")?.to_owned());
         }

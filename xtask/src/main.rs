@@ -8,6 +8,7 @@ mod fixtures;
 mod kernels;
 mod run;
 mod setup;
+mod stacks;
 mod test;
 mod tidy;
 
@@ -61,6 +62,13 @@ enum Chore {
     Bench {
         #[command(subcommand)]
         what: Bench,
+    },
+    /// Trace stock programs through real work and print whether their call stacks are whole
+    Stacks {
+        #[command(flatten)]
+        install: Install,
+        #[command(flatten)]
+        options: stacks::Options,
     },
     /// Check the rules of the house that no compiler knows
     Tidy,
@@ -133,6 +141,7 @@ fn perform(chore: Chore) -> anyhow::Result<ExitCode> {
         Chore::Bench { what: Bench::Unwind { install, options } } => {
             bench::unwind::unwind(install.no_install, &options)?;
         }
+        Chore::Stacks { install, options } => return stacks::stacks(install.no_install, &options),
         Chore::Tidy => return tidy::tidy(),
         Chore::Fixtures { check: false } => {
             for program in fixtures::compile_all()? {

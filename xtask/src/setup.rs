@@ -77,6 +77,25 @@ pub(crate) fn ensure(purpose: Purpose, no_install: bool) -> Result<()> {
     verify(purpose)
 }
 
+/// Makes sure that these packages are installed.
+///
+/// # Errors
+/// With their names, if `no_install` is set or the machine has no apt; or when an installation fails.
+pub(crate) fn ensure_packages(packages: &[&'static str], no_install: bool) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let names = packages.join(", ");
+    if no_install {
+        bail!("missing, and --no-install was given: {names}");
+    }
+    if find("apt-get").is_none() {
+        bail!("this machine has no apt; please install what is missing: {names}");
+    }
+    eprintln!("xtask: about to install, as it is missing here: {names}");
+    install_packages(packages)
+}
+
 fn verify(purpose: Purpose) -> Result<()> {
     let found = look(purpose)?;
     let left = missing(purpose, found);
@@ -99,8 +118,11 @@ fn look(purpose: Purpose) -> Result<Found> {
 }
 
 /// Programs that the tests need, and their packages.
-const TEST_PROGRAMS: [(&str, &str); 8] = [
+const TEST_PROGRAMS: [(&str, &str); 11] = [
+    ("g++", "g++"),
     ("gdb", "gdb"),
+    ("musl-gcc", "musl-tools"),
+    ("git", "git"),
     ("sqlite3", "sqlite3"),
     ("redis-server", "redis-server"),
     ("python3", "python3"),

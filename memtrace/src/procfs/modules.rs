@@ -6,15 +6,13 @@ use super::error::ProcfsError;
 use super::maps::Mapping;
 use super::process::Process;
 use super::vdso;
+use crate::lookup::{Links, below, by_name, own_path};
 use crate::model::event::CodeMapping;
 use crate::model::ids::ModuleId;
 use crate::model::module::Module;
 use std::collections::HashMap;
-use std::ffi::CString;
-use std::fs::{File, OpenOptions};
-use std::os::fd::{AsRawFd, FromRawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -159,7 +157,7 @@ impl ModuleTable {
     /// not be opened.
     #[must_use]
     pub fn open_path(&self, id: ModuleId) -> Option<PathBuf> {
-        self.entries.get(id.0 as usize)?.file.as_ref().map(descriptor_path)
+        self.entries.get(id.0 as usize)?.file.as_ref().map(own_path)
     }
 
     /// A file for those who look inside. `None` if it could not be opened, or is no file of the system.
@@ -171,13 +169,9 @@ impl ModuleTable {
             path: entry.module.path.clone(),
             device,
             inode,
-            open_path: descriptor_path(entry.file.as_ref()?),
+            open_path: own_path(entry.file.as_ref()?),
         })
     }
-}
-
-fn descriptor_path(file: &File) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 /// Opens a mapping's file: by the mapping itself, which works for deleted files and in any mount
@@ -188,42 +182,12 @@ fn open(directory: &Path, mapping: &Mapping) -> Option<File> {
     let number = directory.file_name()?;
     let range = format!("{:x}-{:x}", mapping.start, mapping.end);
     let by_mapping = Path::new("/proc").join(number).join("map_files").join(range);
-    if let Some(file) = open_path(&by_mapping).as_ref().and_then(regular) {
+    if let Some(file) = by_name(&by_mapping).ok().as_ref().and_then(regular) {
         return Some(file);
     }
-    let root = open_path(&directory.join("root"))?;
-    let inside = mapping.path.strip_prefix("/").ok()?;
-    let file = regular(&open_inside(&root, inside)?)?;
+    let root = by_name(&directory.join("root")).ok()?;
+    let file = regular(&below(&root, &mapping.path, Links::Inside).ok()?)?;
     (file.metadata().ok()?.ino() == mapping.inode).then_some(file)
-}
-
-/// Opens a file by name only (`O_PATH`): what it is can be asked, but nothing happens to it. Opening
-/// a device or a FIFO in earnest may act or block.
-fn open_path(path: &Path) -> Option<File> {
-    OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_CLOEXEC).open(path).ok()
-}
-
-/// Looks a path up below `root`, where absolute links and `..` lead no further than to `root`
-/// (`openat2(2)`, Linux 5.6).
-fn open_inside(root: &File, path: &Path) -> Option<File> {
-    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
-    // SAFETY: plain integers, of which zero is valid.
-    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
-    how.flags = u64::from((libc::O_PATH | libc::O_CLOEXEC).unsigned_abs());
-    how.resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
-    // SAFETY: the path is a C string and `how` has the size that is given.
-    let descriptor = unsafe {
-        libc::syscall(
-            libc::SYS_openat2,
-            root.as_raw_fd(),
-            path.as_ptr(),
-            &raw const how,
-            size_of::<libc::open_how>(),
-        )
-    };
-    let descriptor = i32::try_from(descriptor).ok().filter(|number| *number >= 0)?;
-    // SAFETY: the kernel has just made it for us.
-    Some(unsafe { File::from_raw_fd(descriptor) })
 }
 
 /// Opens in earnest what was opened by name, if it is a regular file.
@@ -231,7 +195,7 @@ fn regular(handle: &File) -> Option<File> {
     if !handle.metadata().ok()?.is_file() {
         return None;
     }
-    File::open(descriptor_path(handle)).ok()
+    File::open(own_path(handle)).ok()
 }
 
 #[cfg(test)]

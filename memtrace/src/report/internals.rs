@@ -4,6 +4,7 @@
 //! between is never lost, and the first frame that is left is the caller.
 
 use super::model::FrameReport;
+use super::start_code::is_start_code;
 
 /// How a function is recognised, by its short name.
 enum Rule {
@@ -97,21 +98,11 @@ const ALLOCATION: &[Rule] = &[
     Begins("std::sys::pal::unix::alloc::"),
 ];
 
-/// What runs before a program's or a thread's first function.
+/// What runs before a program's or a thread's first function, besides what [`is_start_code`] knows.
 const START: &[Rule] = &[
-    // C: glibc (before and from 2.34) and musl.
-    Is("_start"),
-    Is("_start_c"),
-    Is("__libc_start_main"),
-    Is("__libc_start_main_impl"),
-    Is("__libc_start_call_main"),
-    Is("libc_start_main_stage2"),
-    Begins("__libc_start_main@"),
-    Is("start_thread"),
+    // C: what begins threads in older C libraries.
     Is("clone"),
     Is("__clone"),
-    Is("clone3"),
-    Is("__clone3"),
     // C++: std::thread's.
     Is("execute_native_thread_routine"),
     // Rust: before main and before a thread's closure.
@@ -162,27 +153,17 @@ fn is_start(frames: &[FrameReport], at: usize) -> bool {
     let name = frames[at].function.as_deref();
     let rust_main = name == Some("main") && inner.is_some_and(|name| name.starts_with("std::rt::"));
     let calls_libc = inner.is_some_and(|name| name.starts_with("__libc_start_main"));
-    rust_main || name.is_none() && calls_libc || obeys(&frames[at], START)
+    let is_known = name.is_some_and(is_start_code);
+    rust_main || is_known || name.is_none() && calls_libc || obeys(&frames[at], START)
 }
 
 #[cfg(test)]
 mod tests {
     use super::marked;
-    use crate::report::model::{FrameReport, Place};
+    use crate::report::model::FrameReport;
 
     fn frame(name: &str) -> FrameReport {
-        FrameReport {
-            function: (name != "?").then(|| name.to_owned()),
-            short: None,
-            module: None,
-            build_id: None,
-            place: Place::Offset(1),
-            file: None,
-            line: None,
-            inlined: false,
-            internal: false,
-            missing: None,
-        }
+        if name == "?" { FrameReport::nameless() } else { FrameReport::called(name) }
     }
 
     /// The names that are left, between as many internal ones.

@@ -13,6 +13,7 @@ mod model;
 mod names;
 mod outermost;
 mod resolve;
+mod start_code;
 pub mod text;
 pub mod units;
 pub mod verdict;

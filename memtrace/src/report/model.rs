@@ -279,3 +279,27 @@ pub struct BlockReport {
     /// Age, ns.
     pub age: Nanos,
 }
+
+#[cfg(test)]
+impl FrameReport {
+    /// A frame of which nothing is known but its place.
+    pub(super) const fn nameless() -> Self {
+        Self {
+            function: None,
+            short: None,
+            module: None,
+            build_id: None,
+            place: Place::Offset(1),
+            file: None,
+            line: None,
+            inlined: false,
+            internal: false,
+            missing: None,
+        }
+    }
+
+    /// A frame in the function `name`.
+    pub(super) fn called(name: &str) -> Self {
+        Self { function: Some(name.to_owned()), ..Self::nameless() }
+    }
+}

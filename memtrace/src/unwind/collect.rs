@@ -1,10 +1,11 @@
 //! `.eh_frame` → rows and rules of each function, in the order of the section.
 
+use super::calls::{Held, MAX_HELD};
 use super::elf::Image;
 use super::error::UnwindError;
 use super::interner::Rules;
 use super::stats::{Reason, Stats};
-use super::translate::{Bytes, Storage, translate};
+use super::translate::{Bytes, Storage, held, translate};
 use gimli::{
     BaseAddresses, CieOrFde, CommonInformationEntry, EhFrame, FrameDescriptionEntry, LittleEndian,
     PartialFrameDescriptionEntry, UnwindContext, UnwindSection as _,
@@ -35,6 +36,8 @@ pub(super) struct Function {
     /// First byte behind it; up to 2³².
     pub(super) end: u64,
     pub(super) changes: Range<u32>,
+    /// Where its entry is in the section, bytes.
+    pub(super) entry: u32,
 }
 
 /// All that was found.
@@ -43,6 +46,8 @@ pub(super) struct Collected {
     pub(super) functions: Vec<Function>,
     pub(super) changes: Vec<Change>,
     pub(super) rules: Rules,
+    /// Rows that are unsupported but while the function waits for a call.
+    pub(super) held: Vec<Held>,
     pub(super) stats: Stats,
 }
 
@@ -123,7 +128,9 @@ impl<'data> Collector<'_, 'data> {
             return Err(UnwindError::TooManyRows { limit });
         }
         let changes = first as u32..self.found.changes.len() as u32;
-        self.found.functions.push(Function { start, end: range.end, changes });
+        // The section is not that long.
+        let place = entry.offset() as u32;
+        self.found.functions.push(Function { start, end: range.end, changes, entry: place });
         self.found.stats.functions += 1;
         Ok(())
     }
@@ -151,7 +158,13 @@ impl<'data> Collector<'_, 'data> {
                     found.stats.frame_lost += u32::from(translated.frame_lost);
                     found.change(offset, translated.rule);
                 }
-                Err(reason) => found.unsupported(offset, reason),
+                Err(reason) => {
+                    if reason == Reason::OtherRegister && found.held.len() < MAX_HELD {
+                        let range = u64::from(offset)..next.min(end);
+                        found.held.extend(held(row, &section, range, found.functions.len()));
+                    }
+                    found.unsupported(offset, reason);
+                }
             }
         }
     }

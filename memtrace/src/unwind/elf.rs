@@ -69,6 +69,17 @@ impl<'data> Image<'data> {
     }
 }
 
+impl Image<'_> {
+    /// Whether these bytes of code and what is at `target` in the file are as far from each other in
+    /// memory as they are in the file.
+    pub(super) fn is_one_segment(&self, bytes: &Range<u64>, target: u64) -> bool {
+        self.code.iter().any(|code| {
+            let segment = code.offset..code.offset + code.size;
+            segment.contains(&bytes.start) && segment.contains(&target)
+        })
+    }
+}
+
 fn headers<'data, R: ReadRef<'data>>(
     data: R,
 ) -> Result<(&'data Header, &'data [Program]), UnwindError> {

@@ -50,7 +50,7 @@ mod tests {
             found.changes.push(Change { offset: *start, rule });
             found.changes.push(Change { offset: start + 8, rule: rule + 1 });
             let changes = first..first + 2;
-            found.functions.push(Function { start: *start, end: *end, changes });
+            found.functions.push(Function { start: *start, end: *end, changes, entry: 0 });
         }
         let mut all = Vec::new();
         merge(&mut found, 64..end, |change| all.push((change.offset, change.rule)));

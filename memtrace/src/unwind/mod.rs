@@ -7,12 +7,14 @@
 //! work is linear in them, and what is damaged is an error or a gap, never a panic.
 
 pub mod cache;
+mod calls;
 mod collect;
 mod elf;
 mod error;
 mod file;
 mod interner;
 mod merge;
+mod origins;
 pub mod reference;
 mod stats;
 mod table;

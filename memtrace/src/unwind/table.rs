@@ -1,15 +1,17 @@
 //! A file's table: pages of rows, and the rules that they name.
 
+use super::calls::settle;
 use super::collect::{Change, collect};
 use super::elf::{Image, MAX_TEXT_END, build_id_of};
 use super::error::UnwindError;
 use super::file::Positioned;
 use super::interner::Rules;
 use super::merge::merge;
+use super::origins;
 use super::stats::Stats;
 use crate::model::module::BuildId;
 use memtrace_common::unwind::{PAGE_BITS, PAGE_BYTES, Row, Rule, search};
-use object::read::ReadCache;
+use object::read::{ReadCache, ReadRef};
 use std::fs::File;
 use std::ops::Range;
 
@@ -47,7 +49,7 @@ impl Table {
     /// A file without unwind information is no error: all its text is a gap.
     pub fn build(file: &File) -> Result<Self, UnwindError> {
         let data = ReadCache::new(Positioned::new(file).map_err(UnwindError::Unreadable)?);
-        Self::from_image(&Image::read(&data)?)
+        Self::from_image(&Image::read(&data)?, &data)
     }
 
     /// Builds the table of an ELF image in memory, such as the vDSO.
@@ -55,11 +57,16 @@ impl Table {
     /// # Errors
     /// As [`Self::build`].
     pub fn build_from_bytes(bytes: &[u8]) -> Result<Self, UnwindError> {
-        Self::from_image(&Image::read(bytes)?)
+        Self::from_image(&Image::read(bytes)?, bytes)
     }
 
-    pub(super) fn from_image(image: &Image<'_>) -> Result<Self, UnwindError> {
+    fn from_image<'data, R: ReadRef<'data>>(
+        image: &Image<'data>,
+        data: R,
+    ) -> Result<Self, UnwindError> {
         let mut found = collect(image)?;
+        settle(image, data, &mut found);
+        origins::add(image, data, &mut found);
         let mut layout = Layout::new(image.text.clone());
         merge(&mut found, image.text.clone(), |change| layout.push(change));
         let mut table = layout.finish();

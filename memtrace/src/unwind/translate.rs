@@ -1,11 +1,13 @@
 //! One row of unwind information → one rule.
 
+use super::calls::{Held, PRESERVED};
 use super::stats::Reason;
 use gimli::{
     CfaRule, EhFrame, Encoding, EndianSlice, Format, LittleEndian, Operation, Register,
     RegisterRule, UnwindContextStorage, UnwindExpression, UnwindTableRow,
 };
 use memtrace_common::unwind::{CfaKind, FrameKind, Rule};
+use std::ops::Range;
 
 pub(super) type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
@@ -61,6 +63,23 @@ pub(super) fn translate(
     let frame = frame(row.register(RBP).as_ref(), section);
     let (kind, offset) = frame.unwrap_or((FrameKind::Undefined, 0));
     Ok(Translated { rule: rule.with_frame(kind, offset), frame_lost: frame.is_none() })
+}
+
+/// What is known of a row in `range` that cannot be expressed because its frame address follows from
+/// another register than those that are followed, if callees preserve that one.
+pub(super) fn held(
+    row: &Row,
+    section: &EhFrame<Bytes<'_>>,
+    range: Range<u64>,
+    function: usize,
+) -> Option<Held> {
+    let CfaRule::RegisterAndOffset { register, offset } = *row.cfa() else { return None };
+    if !PRESERVED.contains(&register) {
+        return None;
+    }
+    let offset = i16::try_from(offset).ok()?;
+    let frame = frame(row.register(RBP).as_ref(), section).unwrap_or((FrameKind::Undefined, 0));
+    Some(Held { range, function, register, offset, frame })
 }
 
 fn cfa(rule: &CfaRule<usize>, section: &EhFrame<Bytes<'_>>) -> Result<Rule, Reason> {

@@ -142,7 +142,14 @@ impl<'a> Judge<'a> {
                 Verdict::NotExpressible
             };
         }
-        let Some(cfa) = cfa else { return Verdict::Different(format!("{rule:x?} for {row:?}")) };
+        let Some(cfa) = cfa else {
+            // What is called has the register in its own frame: judged against gdb elsewhere.
+            return if rule.cfa_kind() == CfaKind::AtStack && is_preserved(row, rule.addend()) {
+                Verdict::NotExpressible
+            } else {
+                Verdict::Different(format!("{rule:x?} for {row:?}"))
+            };
+        };
         let instruction = word(cfa.wrapping_sub(8));
         let frame = match row.register(RBP) {
             Some(RegisterRule::Undefined) => 0,
@@ -189,6 +196,12 @@ impl<'a> Judge<'a> {
             _ => None,
         }
     }
+}
+
+/// Whether the frame address is a register that functions preserve (rbx, r12 to r15), plus `addend`.
+fn is_preserved(row: &Row, addend: i16) -> bool {
+    let CfaRule::RegisterAndOffset { register, offset } = row.cfa() else { return false };
+    matches!(register.0, 3 | 12..=15) && *offset == i64::from(addend)
 }
 
 /// The file offset of an address in executable code.

@@ -11,6 +11,7 @@ pub mod kernel;
 mod lines;
 pub mod program;
 pub mod report;
+pub mod stacks;
 pub mod tracer;
 
 use std::io::Write as _;
@@ -65,6 +66,12 @@ pub fn wait_until<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < deadline, "waited {:?} in vain for {what}", limit());
         std::thread::sleep(PAUSE);
     }
+}
+
+/// Gives memtrace time to look at code that is new to it. It does so by itself and says nothing, so that
+/// there is nothing else to wait for.
+pub fn let_it_look() {
+    std::thread::sleep(patience(Duration::from_millis(500)));
 }
 
 /// Waits for the end of a child.

@@ -22,6 +22,8 @@ static COMPILING: Mutex<()> = Mutex::new(());
 pub struct Program {
     name: String,
     child: Child,
+    /// Its number, if the child is but its parent.
+    pid: Option<u32>,
     input: Option<ChildStdin>,
     output: Lines,
     errors: Lines,
@@ -49,7 +51,32 @@ impl Program {
         program
     }
 
-    fn launch(name: &str, command: &mut Command) -> Self {
+    /// Starts the program from another file.
+    pub fn start_file(file: &Path, arguments: &[&str]) -> Self {
+        Self::launch(file.to_str().unwrap(), Command::new(file).args(arguments))
+    }
+
+    /// Starts a shell, with namespaces of its own as `namespaces` tells unshare(1), that runs `script`.
+    /// There `$1` is the program, `$2` is `folder`, and the rest are `arguments`. It must become the
+    /// program in the end.
+    pub fn start_apart(
+        name: &str,
+        namespaces: &[&str],
+        script: &str,
+        folder: &Path,
+        arguments: &[&str],
+    ) -> Self {
+        let mut command = Command::new("unshare");
+        command.args(namespaces).args(["sh", "-ec", script, "sh"]).arg(compiled(name)).arg(folder);
+        let mut program = Self::launch(name, command.args(arguments));
+        if namespaces.contains(&"--fork") {
+            program.pid = Some(only_child(program.child.id()));
+        }
+        program
+    }
+
+    /// Starts `command`, which becomes the program and says that it is ready.
+    pub fn launch(name: &str, command: &mut Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("cannot run {name}: {error}"));
@@ -59,6 +86,7 @@ impl Program {
             output: Lines::of(name, child.stdout.take().unwrap()),
             errors: Lines::of(name, child.stderr.take().unwrap()),
             child,
+            pid: None,
         };
         program.wait_for("ready");
         program
@@ -66,7 +94,7 @@ impl Program {
 
     /// Its process id.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid.unwrap_or(self.child.id())
     }
 
     /// Lines of its output, up to the one that begins with `start`.
@@ -166,12 +194,28 @@ pub fn compiled(name: &str) -> PathBuf {
     std::fs::create_dir_all(recipe.program.parent().unwrap()).unwrap();
     // Under another name first: another test program may be compiling it, too, or running it.
     let half = recipe.program.with_extension(std::process::id().to_string());
-    let mut gcc = Command::new("gcc");
-    let status = gcc.args(recipe.arguments().unwrap()).arg("-o").arg(&half).status();
-    let status = status.unwrap_or_else(|error| panic!("cannot run gcc for {name}: {error}"));
-    assert!(status.success(), "gcc does not compile {}", recipe.source.display());
+    let (compiler, source) = (recipe.compiler(), recipe.source.display());
+    let status =
+        Command::new(&compiler).args(recipe.arguments().unwrap()).arg("-o").arg(&half).status();
+    let status = status.unwrap_or_else(|error| panic!("cannot run {compiler}: {error}"));
+    assert!(status.success(), "{compiler} does not compile {source}");
     std::fs::rename(half, &recipe.program).unwrap();
     recipe.program
+}
+
+/// The one process whose parent this is.
+fn only_child(parent: u32) -> u32 {
+    let is_child = |pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Behind the name, which may hold anything: the state, then the parent (proc_pid_stat(5)).
+        let mut rest = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        rest.nth(1) == Some(&parent.to_string())
+    };
+    let all = std::fs::read_dir("/proc").unwrap();
+    let numbers = all.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let children: Vec<u32> = numbers.filter(is_child).collect();
+    let [child] = children[..] else { panic!("{parent} has the children {children:?}") };
+    child
 }
 
 /// Copies the libc that this test program uses, for a process that is to have one of its own.

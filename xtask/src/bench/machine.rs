@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 
 /// Lines that describe this machine, the day and the commit.
-pub(super) fn describe() -> Result<Vec<String>> {
+pub(crate) fn describe() -> Result<Vec<String>> {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let mut lines = vec![

@@ -1,12 +1,15 @@
 //! `cargo xtask bench`: what tracing costs, measured side by side in one run.
 
-mod machine;
+pub(crate) mod machine;
 mod overhead;
 mod sample;
 mod table;
 mod tracer;
 pub(crate) mod unwind;
 mod workload;
+
+pub(crate) use sample::Thousands;
+pub(crate) use tracer::Tracer;
 
 use crate::command::root;
 use crate::{elevate, setup};
@@ -48,8 +51,8 @@ pub(crate) fn overhead(no_install: bool, options: Options) -> Result<()> {
     Ok(())
 }
 
-/// Keeps a document among those of the benchmarks.
-fn keep(name: &str, table: &str) -> Result<()> {
+/// Keeps a table in `docs/benchmarks`, under this name.
+pub(crate) fn keep(name: &str, table: &str) -> Result<()> {
     let folder = root().join("docs/benchmarks");
     let file = folder.join(name);
     let failed = || format!("cannot write {}", file.display());

@@ -39,7 +39,7 @@ impl FromIterator<f64> for Sample {
 }
 
 /// A whole number with commas between its thousands.
-pub(super) struct Thousands(pub(super) u64);
+pub(crate) struct Thousands(pub(crate) u64);
 
 impl fmt::Display for Thousands {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -69,36 +69,38 @@ impl Programs {
                 memtrace
             }
         };
-        Tracer::start(&mut command, way).map(Some)
+        Tracer::start(&mut command, matches!(way, Way::Memtrace(_))).map(Some)
     }
 }
 
 /// A running tracer. Killed if it is dropped before its end was taken.
-pub(super) struct Tracer {
+pub(crate) struct Tracer {
     child: Child,
-    way: Way,
+    /// Ctrl-C ends it; others end with their input.
+    is_interrupted: bool,
     errors: BufReader<ChildStderr>,
     /// What it announced: targets, allocators, link.
     pub(super) announcement: String,
 }
 
 /// What a tracer left.
-pub(super) struct Ended {
+pub(crate) struct Ended {
     /// From the wish to end until the process was gone, report included.
     pub(super) exit: Duration,
     /// Removing the probes took this long, milliseconds, by its own account.
     pub(super) removal: Option<f64>,
     /// The final report, of memtrace.
-    pub(super) report: Option<Value>,
+    pub(crate) report: Option<Value>,
 }
 
 impl Tracer {
-    fn start(command: &mut Command, way: Way) -> Result<Self> {
+    /// Starts it, and returns once it says that it traces.
+    pub(crate) fn start(command: &mut Command, is_interrupted: bool) -> Result<Self> {
         let name = shown(command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         let errors = BufReader::new(child.stderr.take().context("no standard error")?);
-        let mut tracer = Self { child, way, errors, announcement: String::new() };
+        let mut tracer = Self { child, is_interrupted, errors, announcement: String::new() };
         let mut before = String::new();
         loop {
             let mut line = String::new();
@@ -132,10 +134,10 @@ impl Tracer {
     }
 
     /// Ends it as a user would, and waits until it is gone.
-    pub(super) fn end(mut self) -> Result<Ended> {
+    pub(crate) fn end(mut self) -> Result<Ended> {
         let began = Instant::now();
         drop(self.child.stdin.take());
-        if matches!(self.way, Way::Memtrace(_)) {
+        if self.is_interrupted {
             run(Command::new("kill").args(["-INT", &self.child.id().to_string()]))?;
         }
         let mut said = String::new();

@@ -1,13 +1,11 @@
 //! The process that a perf map belongs to: its identity, users, code, and the map's file.
 
 use super::Refusal;
+use crate::lookup::{Links, below, by_name, own_path};
 use crate::model::ids::ProcessKey;
-use std::ffi::CString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _};
-use std::os::fd::{AsRawFd as _, FromRawFd as _};
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Most of a file of `/proc` that is read, bytes: 65,530 mappings (`vm.max_map_count`) of 100 each.
@@ -55,7 +53,7 @@ impl Target {
     pub(super) fn map(&self) -> Result<Option<File>, Refusal> {
         let Ok(root) = by_name(&self.directory.join("root")) else { return Ok(None) };
         let path = PathBuf::from(format!("tmp/perf-{}.map", self.own_number));
-        let handle = match below(&root, &path) {
+        let handle = match below(&root, &path, Links::Refused) {
             Ok(handle) => handle,
             Err(error) => {
                 return match error.raw_os_error() {
@@ -72,8 +70,7 @@ impl Target {
         if metadata.uid() != 0 && !self.users.contains(&metadata.uid()) {
             return Err(Refusal::Owner);
         }
-        let path = format!("/proc/self/fd/{}", handle.as_raw_fd());
-        File::open(path).map(Some).map_err(|_| Refusal::Unreadable)
+        File::open(own_path(&handle)).map(Some).map_err(|_| Refusal::Unreadable)
     }
 }
 
@@ -93,33 +90,4 @@ fn text(path: &Path) -> Option<String> {
     let mut bytes = Vec::new();
     fs::File::open(path).ok()?.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Opens by name only: nothing happens to what is there.
-fn by_name(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_CLOEXEC).open(path)
-}
-
-/// Looks up `path` below `root`, through no link at all, by name only (`openat2(2)`, Linux 5.6).
-fn below(root: &File, path: &Path) -> io::Result<File> {
-    let path = CString::new(path.as_os_str().as_bytes())?;
-    // SAFETY: plain integers, of which zero is valid.
-    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
-    how.flags = u64::from((libc::O_PATH | libc::O_CLOEXEC).unsigned_abs());
-    how.resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS | libc::RESOLVE_NO_SYMLINKS;
-    // SAFETY: the path is a C string and `how` has the size that is given; both outlive the call.
-    let descriptor = unsafe {
-        libc::syscall(
-            libc::SYS_openat2,
-            root.as_raw_fd(),
-            path.as_ptr(),
-            &raw const how,
-            size_of::<libc::open_how>(),
-        )
-    };
-    match i32::try_from(descriptor) {
-        // SAFETY: the kernel has just made it for us.
-        Ok(descriptor @ 0..) => Ok(unsafe { File::from_raw_fd(descriptor) }),
-        _ => Err(io::Error::last_os_error()),
-    }
 }

@@ -9,7 +9,7 @@ use memtrace_common::unwind::Rule;
 
 const MARK: &[u8; 8] = b"memtr-uw";
 /// To be raised whenever these bytes or the rules' meaning change, or the builder is improved.
-const VERSION: u32 = 2;
+const VERSION: u32 = 5;
 /// Bytes of mark, version and checksum.
 const HEAD: usize = 16;
 
