@@ -5,6 +5,7 @@ mod command;
 mod demo;
 mod elevate;
 mod fixtures;
+mod fuzz;
 mod kernels;
 mod run;
 mod setup;
@@ -61,6 +62,13 @@ enum Chore {
     Bench {
         #[command(subcommand)]
         what: Bench,
+    },
+    /// Feed every reader of hostile bytes with what a fuzzer makes up, and say what did harm
+    Fuzz {
+        #[command(flatten)]
+        install: Install,
+        #[command(flatten)]
+        options: fuzz::Options,
     },
     /// Check the rules of the house that no compiler knows
     Tidy,
@@ -123,6 +131,7 @@ fn perform(chore: Chore) -> anyhow::Result<ExitCode> {
         Chore::Bench { what: Bench::Overhead { install, options } } => {
             bench::overhead(install.no_install, options)?;
         }
+        Chore::Fuzz { install, options } => return fuzz::fuzz(install.no_install, &options),
         Chore::Tidy => return tidy::tidy(),
         Chore::Fixtures { check: false } => {
             for program in fixtures::compile_all()? {

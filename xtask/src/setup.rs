@@ -99,7 +99,9 @@ fn look(purpose: Purpose) -> Result<Found> {
 }
 
 /// Programs that the tests need, and their packages.
-const TEST_PROGRAMS: [(&str, &str); 8] = [
+const TEST_PROGRAMS: [(&str, &str); 9] = [
+    // The fuzzer is C++.
+    ("g++", "g++"),
     ("gdb", "gdb"),
     ("sqlite3", "sqlite3"),
     ("redis-server", "redis-server"),

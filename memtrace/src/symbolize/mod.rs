@@ -12,6 +12,8 @@ mod compressed;
 pub mod demangle;
 mod elf;
 mod fold;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod hostile;
 mod image;
 mod nesting;
 pub mod perf_map;

@@ -43,7 +43,8 @@ fn with_build_id(build_id: &BuildId, debug_dirs: &[PathBuf]) -> Option<ElfFile> 
         .find(|found| found.build_id.as_ref() == Some(build_id))
 }
 
-fn build_id_path(build_id: &BuildId) -> PathBuf {
+/// Where a directory of debug files has the one of a build-id.
+pub(super) fn build_id_path(build_id: &BuildId) -> PathBuf {
     let id = build_id.to_string();
     let (first, rest) = id.split_at(2);
     PathBuf::from(format!(".build-id/{first}/{rest}.debug"))
