@@ -1,11 +1,18 @@
-//! How deep inlined functions are nested in debug information.
+//! How deep inlined functions are nested in debug information, and how often its tables are read.
 //!
 //! The library (blazesym 0.2.7) follows them by calling itself, one level each, and a level may take
 //! a single byte of a hostile file: millions would run over the end of our stack, which ends the
-//! tracer. So a file is looked through first.
+//! tracer. It also reads a unit's table of abbreviations for each unit anew: millions of units of
+//! eleven bytes can share a table of megabytes. So a file is looked through first.
 
-use gimli::{Abbreviations, DebugAbbrev, DebugInfo, LittleEndian, UnitHeader};
+use gimli::{Abbreviations, DebugAbbrev, DebugInfo, LittleEndian, Reader as _, UnitHeader};
+use std::collections::HashMap;
 
+/// Bytes of abbreviations that may be read in all, each table as often as units refer to it; more
+/// would take more than seconds.
+const MAX_ABBREVIATIONS: usize = 512 << 20;
+/// Most units; the library keeps some hundred bytes of each.
+const MAX_UNITS: usize = 1 << 18;
 /// Deepest nesting that is followed; compilers stay below a hundred.
 const MAX_NESTING: usize = 512;
 
@@ -16,9 +23,17 @@ type Reader<'a> = gimli::EndianSlice<'a, LittleEndian>;
 pub(super) fn is_shallow(info: &[u8], abbreviations: &[u8]) -> bool {
     let tables = DebugAbbrev::new(abbreviations, LittleEndian);
     let mut units = DebugInfo::new(info, LittleEndian).units();
-    let mut last = None;
+    let (mut last, mut left, mut lengths) = (None, MAX_ABBREVIATIONS, HashMap::new());
+    let mut count = 0;
     while let Ok(Some(header)) = units.next() {
         let offset = header.debug_abbrev_offset();
+        let length = lengths.entry(offset.0).or_insert_with(|| {
+            table_length(abbreviations.get(offset.0..).unwrap_or_default(), left)
+        });
+        (count, left) = (count + 1, left.saturating_sub(*length));
+        if left == 0 || count > MAX_UNITS {
+            return false;
+        }
         if last.as_ref().is_none_or(|(known, _)| *known != offset) {
             last = header.abbreviations(&tables).ok().map(|table| (offset, table));
         }
@@ -28,6 +43,33 @@ pub(super) fn is_shallow(info: &[u8], abbreviations: &[u8]) -> bool {
         }
     }
     true
+}
+
+/// Bytes of the table of abbreviations at the beginning of `bytes` (DWARF 5, section 7.5.3), of which at
+/// most `limit` are looked at.
+fn table_length(bytes: &[u8], limit: usize) -> usize {
+    let bytes = bytes.get(..limit).unwrap_or(bytes);
+    let mut rest = gimli::EndianSlice::new(bytes, LittleEndian);
+    let _ = skip_table(&mut rest);
+    bytes.len() - rest.len()
+}
+
+fn skip_table(rest: &mut Reader<'_>) -> gimli::Result<()> {
+    // A code, 0 at the table's end; a tag; whether there are children; attributes.
+    while rest.read_uleb128()? != 0 {
+        rest.read_uleb128()?;
+        rest.read_u8()?;
+        loop {
+            let (name, form) = (rest.read_uleb128()?, rest.read_uleb128()?);
+            if form == u64::from(gimli::DW_FORM_implicit_const.0) {
+                rest.read_sleb128()?;
+            }
+            if (name, form) == (0, 0) {
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Deepest nesting in a unit, or the first that is too deep.
@@ -56,7 +98,7 @@ fn nesting(header: &UnitHeader<Reader<'_>>, table: &Abbreviations) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_NESTING, is_shallow};
+    use super::{MAX_ABBREVIATIONS, MAX_NESTING, MAX_UNITS, is_shallow, table_length};
     use proptest::prelude::*;
 
     /// Abbreviations: 1 is a unit, 2 an inlined function, both with children and without attributes.
@@ -85,6 +127,25 @@ mod tests {
         // Beside each other, not in each other; and unfinished.
         assert!(is_shallow(&unit(&[&[1][..], &[2, 0].repeat(5000)].concat()), &TABLE));
         assert!(!is_shallow(&unit(&[&[1][..], &vec![2; MAX_NESTING + 1]].concat()), &TABLE));
+    }
+
+    #[test]
+    fn tables_end_where_they_say() {
+        assert_eq!(table_length(&TABLE, usize::MAX), TABLE.len());
+        assert_eq!(table_length(&[&TABLE[..], &[1, 2, 3]].concat(), usize::MAX), TABLE.len());
+        assert_eq!((table_length(&[], 9), table_length(&[1, 0x80], 9)), (0, 2));
+        // An attribute with its value: name, DW_FORM_implicit_const, value.
+        assert_eq!(table_length(&[1, 0x11, 0, 3, 0x21, 0x7f, 0, 0, 0, 9], usize::MAX), 9);
+    }
+
+    #[test]
+    fn a_large_table_is_not_read_for_each_of_many_units() {
+        let entry = |code: u8| [0x81 | code, 0x80, 0x80, 0, 0x11, 0, 0, 0];
+        let table: Vec<u8> = (0..1 << 17).flat_map(|code: u32| entry(code as u8 & 0x7f)).collect();
+        let units = unit(&[]).repeat(MAX_ABBREVIATIONS / table.len() + 1);
+        assert!(is_shallow(&unit(&[]).repeat(3), &table));
+        assert!(!is_shallow(&units, &table));
+        assert!(!is_shallow(&unit(&[]).repeat(MAX_UNITS + 1), &TABLE));
     }
 
     proptest! {

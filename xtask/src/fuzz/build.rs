@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 
 /// What libFuzzer needs to see where an input led and what it was compared with
-/// (clang's documentation, SanitizerCoverage), and arithmetic that is checked.
+/// (clang's documentation, `SanitizerCoverage`), and arithmetic that is checked.
 const INSTRUMENTS: &str = "--cfg fuzzing -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \

@@ -102,7 +102,7 @@ fn last_after(said: &str, mark: &str) -> Option<u64> {
     rest.split_whitespace().next()?.parse().ok()
 }
 
-/// Of lines such as `#1234	NEW cov: …`.
+/// Of lines that begin with `#1234` and a tab.
 fn last_run(said: &str) -> Option<u64> {
     let numbers = said.lines().filter_map(|line| line.strip_prefix('#')?.split('\t').next());
     numbers.filter_map(|number| number.parse().ok()).next_back()
