@@ -11,7 +11,7 @@ use crate::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use crate::model::ids::{ModuleId, ProcessKey};
 use crate::model::module::{BuildId, Module};
 use blazesym::symbolize::source::{Elf, Source};
-use blazesym::symbolize::{CodeInfo, Input, Reason, Sym, Symbolized};
+use blazesym::symbolize::{CodeInfo, Input, Reason, Symbolized};
 use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
@@ -295,7 +295,8 @@ impl OpenModule {
         let source = Source::Elf(elf);
         let all = panic::catch_unwind(AssertUnwindSafe(|| {
             let symbols = self.library.symbolize(&source, Input::VirtOffset(addresses)).ok()?;
-            Some(symbols.iter().map(frames).collect::<Vec<_>>())
+            let mut names = Names::default();
+            Some(symbols.iter().map(|symbol| frames(symbol, &mut names)).collect::<Vec<_>>())
         }));
         match all {
             Ok(Some(answers)) if answers.len() == addresses.len() => answers,
@@ -306,7 +307,7 @@ impl OpenModule {
 
 /// The library's answer as frames, innermost first. It lists the function that has the code first
 /// and what was inlined into it after, in order of nesting.
-fn frames(symbolized: &Symbolized<'_>) -> Resolved {
+fn frames(symbolized: &Symbolized<'_>, names: &mut Names) -> Resolved {
     let symbol = match symbolized {
         Symbolized::Sym(symbol) if !symbol.name.is_empty() => symbol,
         Symbolized::Sym(_) => return Err(Missing::NotCovered),
@@ -316,25 +317,42 @@ fn frames(symbolized: &Symbolized<'_>) -> Resolved {
         }
         Symbolized::Unknown(_) => return Err(Missing::NotCovered),
     };
-    Ok(inlined(symbol).chain([outer(symbol)]).collect())
-}
-
-fn inlined<'a>(symbol: &'a Sym<'_>) -> impl Iterator<Item = SourceFrame> + 'a {
-    symbol.inlined.iter().rev().map(|function| {
+    let inlined = symbol.inlined.iter().rev().map(|function| {
         // Where `dwz` moved the function's entry to a shared file, the library (0.2.7) has no name.
         let name = if function.name.is_empty() { "(no name)" } else { &function.name };
-        source_frame(name, function.code_info.as_ref(), true)
-    })
+        (name, function.code_info.as_ref(), true)
+    });
+    let outer = (&*symbol.name, symbol.code_info.as_deref(), false);
+    let all = inlined.chain([outer]);
+    Ok(all.map(|(name, code, inlined)| source_frame(names.of(name), code, inlined)).collect())
 }
 
-fn outer(symbol: &Sym<'_>) -> SourceFrame {
-    source_frame(&symbol.name, symbol.code_info.as_deref(), false)
+/// Names for people. The same function is inlined in many places, and most of the time that a place
+/// takes is its names'.
+#[derive(Default)]
+struct Names(HashMap<String, Name>);
+
+/// A demangled name and its short form.
+type Name = (String, Option<String>);
+
+impl Names {
+    fn of(&mut self, symbol: &str) -> &Name {
+        if !self.0.contains_key(symbol) {
+            let name = (demangle(symbol).into_owned(), short(symbol));
+            self.0.insert(symbol.to_owned(), name);
+        }
+        &self.0[symbol]
+    }
 }
 
-fn source_frame(name: &str, code: Option<&CodeInfo<'_>>, inlined: bool) -> SourceFrame {
+fn source_frame(
+    (function, short): &Name,
+    code: Option<&CodeInfo<'_>>,
+    inlined: bool,
+) -> SourceFrame {
     SourceFrame {
-        function: demangle(name).into_owned(),
-        short: short(name),
+        function: function.clone(),
+        short: short.clone(),
         file: code.map(|code| code.to_path().to_string_lossy().into_owned()),
         line: code.and_then(|code| code.line).filter(|line| *line != 0),
         inlined,
