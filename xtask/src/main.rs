@@ -89,6 +89,13 @@ enum Bench {
         #[command(flatten)]
         options: bench::Options,
     },
+    /// Unwinding tables: what they cost to build and keep, and how long tracing takes to begin
+    Unwind {
+        #[command(flatten)]
+        install: Install,
+        #[command(flatten)]
+        options: bench::unwind::Options,
+    },
 }
 
 /// How far a chore may go.
@@ -132,6 +139,9 @@ fn perform(chore: Chore) -> anyhow::Result<ExitCode> {
             bench::overhead(install.no_install, options)?;
         }
         Chore::Fuzz { install, options } => return fuzz::fuzz(install.no_install, &options),
+        Chore::Bench { what: Bench::Unwind { install, options } } => {
+            bench::unwind::unwind(install.no_install, &options)?;
+        }
         Chore::Tidy => return tidy::tidy(),
         Chore::Fixtures { check: false } => {
             for program in fixtures::compile_all()? {

@@ -5,6 +5,7 @@ mod overhead;
 mod sample;
 mod table;
 mod tracer;
+pub(crate) mod unwind;
 mod workload;
 
 use crate::command::root;
@@ -42,14 +43,15 @@ pub(crate) fn overhead(no_install: bool, options: Options) -> Result<()> {
     let table = table::render(&machine, options, &overhead::measure(&programs, options)?);
     println!("{table}");
     if options.write {
-        keep(&table)?;
+        keep("overhead.md", &table)?;
     }
     Ok(())
 }
 
-fn keep(table: &str) -> Result<()> {
+/// Keeps a document among those of the benchmarks.
+fn keep(name: &str, table: &str) -> Result<()> {
     let folder = root().join("docs/benchmarks");
-    let file = folder.join("overhead.md");
+    let file = folder.join(name);
     let failed = || format!("cannot write {}", file.display());
     fs::create_dir_all(&folder).and_then(|()| fs::write(&file, table)).with_context(failed)?;
     // Through sudo we are root, but the working tree is the user's.
