@@ -1,7 +1,7 @@
 //! What names cost: the time from nothing to the names of 10,000 places in a file, by the thread that
 //! the tracer uses, and the memory that stays afterwards. Prints Markdown.
 //!
-//! `cargo run --release -p memtrace --no-default-features --example symbolize_bench [FILE]...`
+//! `cargo run --release -p memtrace --example symbolize_bench [--rounds N] [FILE]...`
 
 #![expect(clippy::unwrap_used, reason = "a benchmark stops where anything is wrong")]
 
@@ -20,22 +20,28 @@ use std::time::{Duration, Instant};
 
 /// Places that are named.
 const PLACES: usize = 10_000;
-/// Rounds; the median counts.
+/// Rounds unless somebody says otherwise; the median counts.
 const ROUNDS: usize = 5;
 /// What is measured besides this program itself, unless files are named; what is not there is left out.
 const FILES: [&str; 3] =
     ["/usr/lib/x86_64-linux-gnu/libc.so.6", "/usr/bin/python3", "/usr/bin/node"];
 
 fn main() {
-    let named: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let mut words: Vec<_> = std::env::args_os().skip(1).collect();
+    let mut rounds = ROUNDS;
+    if words.first().is_some_and(|word| word == "--rounds") {
+        rounds = words[1].to_str().unwrap().parse().unwrap();
+        words.drain(..2);
+    }
     let folder = tempfile::tempdir().unwrap();
+    let named = words.into_iter().map(PathBuf::from).collect::<Vec<_>>();
     let files = if named.is_empty() { own_files(folder.path()) } else { named };
     println!(
-        "| file | places | time (median of {ROUNDS}) | named | with line | inlined | resident before | peak | after |"
+        "| file | places | time, ms | named | with line | inlined | resident before, MiB | peak | after |"
     );
     println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
     for file in files.iter().filter(|file| file.exists()) {
-        row(file);
+        row(file, rounds.max(1));
     }
 }
 
@@ -49,24 +55,30 @@ fn own_files(folder: &Path) -> Vec<PathBuf> {
     [symbols, whole].into_iter().chain(FILES.map(PathBuf::from)).collect()
 }
 
-fn row(file: &Path) {
+fn row(file: &Path, rounds: usize) {
     let offsets = places(file);
     let before = memory("VmRSS:");
     // "5" resets the peak (proc_pid_clear_refs(5)).
     fs::write("/proc/self/clear_refs", "5").unwrap();
-    let mut rounds: Vec<Round> = (0..ROUNDS).map(|_| cold(file, &offsets)).collect();
+    let mut rounds: Vec<Round> = (0..rounds).map(|_| cold(file, &offsets)).collect();
     let (peak, after) = (memory("VmHWM:"), rounds[0].after);
     rounds.sort_by_key(|round| round.time);
-    let Round { time, counts, .. } = &rounds[ROUNDS / 2];
+    let Round { time, counts, .. } = &rounds[rounds.len() / 2];
     println!(
-        "| {} | {} | {:.0} ms | {} | {} | {} | {before} MiB | {peak} MiB | {after} MiB |",
+        "| {} | {} | {:.0} ({:.0}–{:.0}) | {} | {} | {} | {before} | {peak} | {after} |",
         file.file_name().unwrap().display(),
         offsets.len(),
-        time.as_secs_f64() * 1e3,
+        milliseconds(*time),
+        milliseconds(rounds[0].time),
+        milliseconds(rounds[rounds.len() - 1].time),
         counts.named,
         counts.lines,
         counts.inlined,
     );
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
 
 /// One time from nothing to all names.

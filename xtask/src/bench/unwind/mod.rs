@@ -1,6 +1,7 @@
 //! `cargo xtask bench unwind`: what unwinding by tables costs. Each section of the document is a module
 //! with a function that measures and gives Markdown, and a line in [`SECTIONS`].
 
+mod symbols;
 mod tables;
 
 use super::{keep, machine};
@@ -27,7 +28,7 @@ pub(crate) struct Options {
 type Section = fn(&Options) -> Result<String>;
 
 /// The document's sections, in order, by the names that `--only` takes.
-const SECTIONS: [(&str, Section); 1] = [("tables", tables::section)];
+const SECTIONS: [(&str, Section); 2] = [("tables", tables::section), ("names", symbols::section)];
 
 /// `cargo xtask bench unwind`.
 pub(crate) fn unwind(no_install: bool, options: &Options) -> Result<()> {
