@@ -225,3 +225,44 @@ fn four_billion_sections_are_not_looked_at() {
     assert!(Table::build(&file).unwrap().is_sound());
     assert!(peak_memory() < MEMORY, "{} KiB", peak_memory());
 }
+
+/// A unit with a line program of 100 million lines, a byte each: compressed 100 KB, for the library 2.4 GB.
+const LINES: &str = r#".section .debug_abbrev
+.byte 1,0x11,0, 0x11,1,0x12,7,0x10,0x17, 0,0, 0
+.section .debug_info
+.long 2f-1f
+1: .short 4
+.long 0
+.byte 8
+.byte 1
+.quad find_me
+.quad 256
+.long 0
+2:
+.section .debug_line
+.long 4f-3f
+3: .short 4
+.long 6f-5f
+5: .byte 1,1,1,0xfb,14,13, 0,1,1,1,1,0,0,0,1,0,0,1, 0
+.asciz "x.c"
+.byte 0,0,0, 0
+6: .byte 0,9,2
+.quad find_me
+.fill COUNT,1,0x21
+.byte 2,0x80,1, 0,1,1
+4:
+"#;
+
+#[test]
+fn lines_without_end_are_not_kept() {
+    let folder = Folder::new("true");
+    for (count, has_line) in [(10, true), (100_000_000, false)] {
+        fs::write(folder.path("l.s"), LINES.replace("COUNT", &count.to_string())).unwrap();
+        folder.run("gcc -g0 -O1 -fPIC -shared -nostdlib -Wl,--build-id -o program library.c l.s");
+        folder.run("objcopy --compress-debug-sections=zlib program");
+        assert!(folder.path("program").metadata().unwrap().len() < 1 << 20);
+        let (function, found) = folder.line(&mut folder.symbolizer(), "program");
+        assert_eq!((function.as_str(), found.is_some()), ("find_me", has_line), "{count}");
+    }
+    assert!(peak_memory() < MEMORY, "{} KiB", peak_memory());
+}

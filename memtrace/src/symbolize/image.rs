@@ -11,6 +11,7 @@ use super::elf::ElfFile;
 use super::nesting;
 use super::sections::Section;
 use super::view::View;
+use super::weight::Weight;
 use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
@@ -48,8 +49,8 @@ pub(super) fn is_debug(name: &[u8]) -> bool {
 #[derive(Debug)]
 pub(super) struct Image {
     file: File,
-    /// Where `.debug_info` and `.debug_abbrev` are in it: offset and size.
-    debug: [(u64, u64); 2],
+    /// Where `.debug_info`, `.debug_abbrev` and `.debug_line` are in it: offset and size.
+    debug: [(u64, u64); 3],
     bytes: u64,
 }
 
@@ -100,11 +101,13 @@ impl Image {
         self.bytes
     }
 
-    /// The library can follow its debug information without running out of stack or time.
-    pub(super) fn is_shallow(&self) -> bool {
+    /// The library can follow its debug information without running out of stack or time, and without
+    /// keeping more than about `limit` bytes.
+    pub(super) fn is_bearable(&self, limit: u64) -> bool {
         let Ok(view) = View::of(&self.file, self.bytes) else { return false };
-        let [info, abbreviations] = self.debug.map(|(offset, size)| view.part(offset, size));
-        info.zip(abbreviations).is_some_and(|(info, table)| nesting::is_shallow(info, table))
+        let [info, table, lines] = self.debug.map(|(offset, size)| view.part(offset, size));
+        let mut weight = Weight::new(limit, lines.unwrap_or_default());
+        info.zip(table).is_some_and(|(info, table)| nesting::is_bearable(info, table, &mut weight))
     }
 }
 
@@ -147,7 +150,7 @@ struct Builder {
     end: u64,
     names: Vec<u8>,
     headers: Vec<u8>,
-    debug: [(u64, u64); 2],
+    debug: [(u64, u64); 3],
     buffer: Vec<u8>,
     /// Most bytes of contents.
     room: u64,
@@ -158,7 +161,7 @@ impl Builder {
         // A table of sections begins with one that is all zeros, one of names with an empty name.
         let headers = vec![0; HEADER];
         let buffer = vec![0; 256 << 10];
-        let (file, debug) = (memory_file()?, [(0, 0); 2]);
+        let (file, debug) = (memory_file()?, [(0, 0); 3]);
         Ok(Self { file, end: HEADER as u64, names: vec![0], headers, debug, buffer, room })
     }
 
@@ -210,6 +213,7 @@ impl Builder {
         match name {
             b".debug_info" => self.debug[0] = (begin, size),
             b".debug_abbrev" => self.debug[1] = (begin, size),
+            b".debug_line" => self.debug[2] = (begin, size),
             _ => {}
         }
         self.end = self.end.next_multiple_of(8);

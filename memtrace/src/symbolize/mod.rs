@@ -24,6 +24,7 @@ mod separate;
 mod sources;
 mod thread;
 mod view;
+mod weight;
 
 pub use blaze::BlazeSymbolizer;
 pub use thread::{Job, Options, SymbolizerThread, ThreadError};

@@ -5,7 +5,10 @@
 //! tracer. It also reads a unit's table of abbreviations for each unit anew: millions of units of
 //! eleven bytes can share a table of megabytes. So a file is looked through first.
 
-use gimli::{Abbreviations, DebugAbbrev, DebugInfo, LittleEndian, Reader as _, UnitHeader};
+use super::weight::Weight;
+use gimli::{
+    Abbreviation, Abbreviations, DebugAbbrev, DebugInfo, LittleEndian, Reader as _, UnitHeader,
+};
 use std::collections::HashMap;
 
 /// Bytes of abbreviations that may be read in all, each table as often as units refer to it; more
@@ -18,9 +21,10 @@ const MAX_NESTING: usize = 512;
 
 type Reader<'a> = gimli::EndianSlice<'a, LittleEndian>;
 
-/// No inlined function in `.debug_info` is nested deeper than is followed. What cannot be read does
-/// not count: the library stops at the same place.
-pub(super) fn is_shallow(info: &[u8], abbreviations: &[u8]) -> bool {
+/// No inlined function in `.debug_info` is nested deeper than is followed, and what the library would
+/// keep is not more than `weight` allows. What cannot be read does not count: the library stops at the
+/// same place.
+pub(super) fn is_bearable(info: &[u8], abbreviations: &[u8], weight: &mut Weight<'_>) -> bool {
     let tables = DebugAbbrev::new(abbreviations, LittleEndian);
     let mut units = DebugInfo::new(info, LittleEndian).units();
     let (mut last, mut left, mut lengths) = (None, MAX_ABBREVIATIONS, HashMap::new());
@@ -38,7 +42,7 @@ pub(super) fn is_shallow(info: &[u8], abbreviations: &[u8]) -> bool {
             last = header.abbreviations(&tables).ok().map(|table| (offset, table));
         }
         let Some((_, table)) = &last else { continue };
-        if nesting(&header, table) > MAX_NESTING {
+        if nesting(&header, table, weight) > MAX_NESTING || weight.is_exceeded() {
             return false;
         }
     }
@@ -72,18 +76,28 @@ fn skip_table(rest: &mut Reader<'_>) -> gimli::Result<()> {
     Ok(())
 }
 
-/// Deepest nesting in a unit, or the first that is too deep.
-fn nesting(header: &UnitHeader<Reader<'_>>, table: &Abbreviations) -> usize {
+/// Deepest nesting in a unit, or the first that is too deep. Counts its lines and functions.
+fn nesting(
+    header: &UnitHeader<Reader<'_>>,
+    table: &Abbreviations,
+    weight: &mut Weight<'_>,
+) -> usize {
+    if let Some(program) = line_program(header, table) {
+        weight.add_program(program);
+    }
     let Ok(mut entries) = header.entries_raw(table, None) else { return 0 };
     // Depths of the inlined functions around the entry.
     let mut around: Vec<isize> = Vec::new();
     let mut deepest = 0;
-    while !entries.is_empty() && deepest <= MAX_NESTING {
+    while !entries.is_empty() && deepest <= MAX_NESTING && !weight.is_exceeded() {
         let depth = entries.next_depth();
         let Ok(entry) = entries.read_abbreviation() else { break };
         let Some(entry) = entry else { continue };
         while around.last().is_some_and(|outer| *outer >= depth) {
             around.pop();
+        }
+        if is_code(entry) {
+            weight.add_function();
         }
         if entry.tag() == gimli::DW_TAG_inlined_subroutine {
             around.push(depth);
@@ -96,13 +110,57 @@ fn nesting(header: &UnitHeader<Reader<'_>>, table: &Abbreviations) -> usize {
     deepest
 }
 
+/// A function, inlined or not, that is somewhere in the code; the library forgets others.
+fn is_code(entry: &Abbreviation) -> bool {
+    matches!(entry.tag(), gimli::DW_TAG_inlined_subroutine | gimli::DW_TAG_subprogram)
+        && entry
+            .attributes()
+            .iter()
+            .any(|attribute| matches!(attribute.name(), gimli::DW_AT_low_pc | gimli::DW_AT_ranges))
+}
+
+/// Where a compilation's line program is. Other units refer to those of compilations.
+fn line_program(header: &UnitHeader<Reader<'_>>, table: &Abbreviations) -> Option<usize> {
+    let mut entries = header.entries_raw(table, None).ok()?;
+    let entry = entries.read_abbreviation().ok()??;
+    if entry.tag() != gimli::DW_TAG_compile_unit {
+        return None;
+    }
+    for attribute in entry.attributes() {
+        let value = entries.read_attribute(*attribute).ok()?;
+        if value.name() == gimli::DW_AT_stmt_list {
+            return match value.value() {
+                gimli::AttributeValue::DebugLineRef(offset) => Some(offset.0),
+                other => usize::try_from(other.udata_value()?).ok(),
+            };
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{MAX_ABBREVIATIONS, MAX_NESTING, MAX_UNITS, is_shallow, table_length};
+    use super::{MAX_ABBREVIATIONS, MAX_NESTING, MAX_UNITS, is_bearable, table_length};
+    use crate::symbolize::weight::Weight;
     use proptest::prelude::*;
 
     /// Abbreviations: 1 is a unit, 2 an inlined function, both with children and without attributes.
     const TABLE: [u8; 11] = [1, 0x11, 1, 0, 0, 2, 0x1d, 1, 0, 0, 0];
+
+    fn is_shallow(info: &[u8], abbreviations: &[u8]) -> bool {
+        is_bearable(info, abbreviations, &mut Weight::new(u64::MAX, &[]))
+    }
+
+    #[test]
+    fn functions_with_code_have_weight() {
+        // As `TABLE`, but an inlined function has a DW_AT_low_pc of DW_FORM_addrx1.
+        let table = [1, 0x11, 1, 0, 0, 2, 0x1d, 1, 0x11, 0x29, 0, 0, 0];
+        let info = unit(&[&[1][..], &[2, 7, 0].repeat(100), &[0]].concat());
+        let bearable =
+            |limit, table: &[u8]| is_bearable(&info, table, &mut Weight::new(limit, &[]));
+        assert!(bearable(20_000, &table) && !bearable(10_000, &table));
+        assert!(bearable(1, &TABLE), "without code nothing is kept");
+    }
 
     /// A unit of DWARF 4 with these entries.
     fn unit(entries: &[u8]) -> Vec<u8> {

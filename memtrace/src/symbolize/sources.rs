@@ -10,6 +10,10 @@ use crate::engine::ports::Missing;
 use crate::model::module::BuildId;
 use std::path::PathBuf;
 
+/// The library may keep as many times the room of the copies, as found before it is asked. Compilers
+/// spend several bytes on a line and dozens on a function, so that what fits stays well below.
+const GROWTH: u64 = 4;
+
 /// One way to ask the library.
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
@@ -59,6 +63,8 @@ pub(super) struct Sources {
     pub(super) left_out: Option<u64>,
     /// Bytes that more copies may take.
     room: u64,
+    /// Bytes that the library may keep of one copy.
+    limit: u64,
     /// Keeps the copies alive that the attempts name, and those that they refer to.
     images: Vec<Image>,
 }
@@ -72,6 +78,7 @@ impl Sources {
             reason: Missing::NoSymbols,
             left_out: None,
             room,
+            limit: room.saturating_mul(GROWTH),
             images: Vec::new(),
         };
         if !file.sections.debug_info
@@ -105,7 +112,7 @@ impl Sources {
         match Image::of(file, debug, link, self.room) {
             Err(_) => self.reason = Missing::Unreadable,
             Ok(image) => {
-                let debug = debug && image.is_shallow();
+                let debug = debug && image.is_bearable(self.limit);
                 let attempt = |debug| Attempt { path: image.path(), debug };
                 self.attempts.extend(debug.then(|| attempt(true)));
                 self.attempts.extend(sections.usable_symbols(self.room).then(|| attempt(false)));
