@@ -8,6 +8,8 @@ pub mod cli;
 #[cfg(feature = "live")]
 pub mod daemon;
 pub mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod hostile;
 pub mod lookup;
 pub mod model;
 pub mod probe;

@@ -293,6 +293,24 @@ fn contradictions() {
     target.assert_unharmed();
 }
 
+#[test]
+fn debug_information_from_nowhere() {
+    if !may_trace() {
+        return;
+    }
+    let mut target = idler();
+    let mut command = Memtrace::command();
+    command.args(["--debuginfod", "--pid", &target.pid().to_string()]);
+    for (urls, words) in [
+        ("", ["DEBUGINFOD_URLS", "sudo --preserve-env"]),
+        ("gopher://old", ["DEBUGINFOD_URLS", "gopher://old"]),
+    ] {
+        let ended = Memtrace::start(command.env("DEBUGINFOD_URLS", urls)).end();
+        ended.assert_refused(1, &words);
+    }
+    target.assert_unharmed();
+}
+
 /// A disk of 16 KiB, in a mount namespace of its own, that fills while reports are written.
 #[test]
 fn a_disk_that_fills() {

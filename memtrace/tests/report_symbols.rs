@@ -4,7 +4,7 @@
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::model::ids::ModuleId;
 use memtrace::model::module::{BuildId, Module};
-use memtrace::symbolize::{BlazeSymbolizer, SymbolizerThread};
+use memtrace::symbolize::{BlazeSymbolizer, Options, SymbolizerThread};
 use object::{Object as _, ObjectSection as _, ObjectSegment as _};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -340,7 +340,7 @@ fn endless_nesting_is_not_followed() {
     for (levels, name) in [(3, "by_hand"), (512, "by_hand"), (513, "main"), (3_000_000, "main")] {
         fs::write(&assembly, nested(levels)).unwrap();
         let program = Program::build(&["-g0", assembly.to_str().unwrap()]);
-        let thread = SymbolizerThread::spawn().unwrap();
+        let thread = SymbolizerThread::spawn(Options::default()).unwrap();
         let (module, offsets) = (program.module(), program.offsets[..1].to_vec());
         thread.register(module.id, program.path());
         let (sender, receiver) = mpsc::channel();
@@ -377,7 +377,7 @@ fn offsets_that_no_code_has_are_not_covered() {
 #[test]
 fn the_thread_resolves_what_was_registered_later() {
     let program = Program::build(&["-g"]);
-    let thread = SymbolizerThread::spawn().unwrap();
+    let thread = SymbolizerThread::spawn(Options::default()).unwrap();
     let module = program.module();
     thread.register(module.id, program.path());
     let (sender, receiver) = mpsc::channel();

@@ -5,6 +5,7 @@ mod command;
 mod demo;
 mod elevate;
 mod fixtures;
+mod fuzz;
 mod kernels;
 mod run;
 mod setup;
@@ -69,6 +70,13 @@ enum Chore {
         install: Install,
         #[command(flatten)]
         options: stacks::Options,
+    },
+    /// Feed every reader of hostile bytes with what a fuzzer makes up, and say what did harm
+    Fuzz {
+        #[command(flatten)]
+        install: Install,
+        #[command(flatten)]
+        options: fuzz::Options,
     },
     /// Check the rules of the house that no compiler knows
     Tidy,
@@ -142,6 +150,7 @@ fn perform(chore: Chore) -> anyhow::Result<ExitCode> {
             bench::unwind::unwind(install.no_install, &options)?;
         }
         Chore::Stacks { install, options } => return stacks::stacks(install.no_install, &options),
+        Chore::Fuzz { install, options } => return fuzz::fuzz(install.no_install, &options),
         Chore::Tidy => return tidy::tidy(),
         Chore::Fixtures { check: false } => {
             for program in fixtures::compile_all()? {

@@ -119,6 +119,7 @@ fn look(purpose: Purpose) -> Result<Found> {
 
 /// Programs that the tests need, and their packages.
 const TEST_PROGRAMS: [(&str, &str); 11] = [
+    // The fuzzer is C++.
     ("g++", "g++"),
     ("gdb", "gdb"),
     ("musl-gcc", "musl-tools"),

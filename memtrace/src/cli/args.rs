@@ -138,6 +138,15 @@ pub struct TraceArgs {
     /// List frames of allocators and start code, too (JSON reports always do, and mark them)
     #[arg(long, help_heading = help::CONTENT)]
     pub show_internals: bool,
+    /// Fetch debug information that is not installed from the servers in `DEBUGINFOD_URLS`
+    ///
+    /// It is asked for by build-id, which tells the servers what is traced. Reports do not wait for it;
+    /// the final one does, for at most `DEBUGINFOD_TIMEOUT` seconds (default: 90). Files are kept in
+    /// `DEBUGINFOD_CACHE_PATH`, or in `debuginfod_client` in `XDG_CACHE_HOME` or ~/.cache; larger ones
+    /// than `DEBUGINFOD_MAXSIZE` bytes (default: 1 GiB) are left. sudo drops such variables unless it is
+    /// told `--preserve-env=DEBUGINFOD_URLS`.
+    #[arg(long, help_heading = help::CONTENT)]
+    pub debuginfod: bool,
     /// Show the targets' command lines, which may hold secrets
     #[arg(long, help_heading = help::CONTENT)]
     pub cmdline: bool,

@@ -56,6 +56,8 @@ pub struct TracePlan {
     pub full_names: bool,
     /// Frames of allocators and start code are listed.
     pub show_internals: bool,
+    /// Debug information that this machine has not may be fetched.
+    pub debuginfod: bool,
     /// The targets' arguments may be read and shown.
     pub cmdline: bool,
     /// Form of the reports.
@@ -113,6 +115,7 @@ impl TracePlan {
             show_blocks: show_blocks(args)?,
             full_names: args.full_names,
             show_internals: args.show_internals,
+            debuginfod: args.debuginfod,
             cmdline: args.cmdline,
             format: args.format,
             output: output(args)?,

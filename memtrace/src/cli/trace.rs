@@ -8,6 +8,7 @@ use super::plan::TracePlan;
 use crate::daemon::{self, Outlet, Publication, Published, Settings};
 use crate::engine::ports::Symbolizer;
 use crate::report::{self, JsonWriter, ReportOptions, ReportWriter, TextStyle, TextWriter};
+use crate::symbolize::{self, DebugFiles};
 
 /// Traces as planned, until the end of the plan, the targets or the user's patience.
 ///
@@ -38,8 +39,24 @@ pub fn run(plan: TracePlan) -> anyhow::Result<Exit> {
         }
         log::announce(line);
     };
-    let outcome = daemon::run(&settings(&plan), Box::new(outlet), &mut announce)?;
+    let names = symbolize::Options { room: Some(plan.max_memory), elsewhere: elsewhere(&plan)? };
+    let outcome = daemon::run(&settings(&plan), Box::new(outlet), names, &mut announce)?;
     Ok(if outcome.degraded { Exit::Degraded } else { Exit::Success })
+}
+
+/// Where debug information comes from that this machine has not, if the user wants that.
+fn elsewhere(plan: &TracePlan) -> anyhow::Result<Option<Box<dyn DebugFiles>>> {
+    if !plan.debuginfod {
+        return Ok(None);
+    }
+    #[cfg(feature = "debuginfod")]
+    {
+        use crate::symbolize::debuginfod::{Debuginfod, Settings};
+        let settings = Settings::from_environment(|name| std::env::var_os(name))?;
+        Ok(Some(Box::new(Debuginfod::start(settings)?)))
+    }
+    #[cfg(not(feature = "debuginfod"))]
+    anyhow::bail!("this memtrace was built without --debuginfod (cargo's feature `debuginfod`)")
 }
 
 fn settings(plan: &TracePlan) -> Settings {
@@ -97,7 +114,12 @@ impl ReportOutlet {
     ) -> Result<bool, OutputError> {
         let facts = &publication.facts;
         let options = ReportOptions { is_final: publication.is_final, ..self.options.clone() };
-        let report = report::resolve(&publication.snapshot, symbolizer, &options, facts);
+        let mut report = report::resolve(&publication.snapshot, symbolizer, &options, facts);
+        // What comes for earlier reports is in later ones. More may be asked for each time: a file
+        // that came may name another.
+        while publication.is_final && symbolizer.await_names() {
+            report = report::resolve(&publication.snapshot, symbolizer, &options, facts);
+        }
         let mut bytes = Vec::new();
         let written = match self.format {
             Format::Json => JsonWriter.write(&report, &mut bytes),

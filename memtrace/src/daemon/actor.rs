@@ -19,6 +19,7 @@ use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::live::{LiveError, release};
 use crate::report::{TracerFacts, Walks};
 use crate::source::ring::RingSource;
+use crate::symbolize;
 use aya_log::EbpfLogger;
 use jiff::Timestamp;
 use memtrace_common::config::UnwindMode;
@@ -56,8 +57,8 @@ enum End {
     Unread,
 }
 
-/// Traces as `settings` say; reports go to `outlet`. `announce` is told one line once the probes are
-/// in place.
+/// Traces as `settings` say; reports go to `outlet`, their names come as `names` says. `announce` is told
+/// one line once the probes are in place.
 ///
 /// # Errors
 /// When a target cannot be traced, a program not be loaded, or the last report not be written.
@@ -65,6 +66,7 @@ enum End {
 pub fn run(
     settings: &Settings,
     outlet: Box<dyn Outlet>,
+    names: symbolize::Options,
     announce: &mut dyn FnMut(&str),
 ) -> Result<Outcome, DaemonError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -72,7 +74,7 @@ pub fn run(
         .build()
         .map_err(DaemonError::cannot("start the event loop"))?;
     runtime.block_on(async {
-        let mut actor = Actor::new(settings, outlet)?;
+        let mut actor = Actor::new(settings, Reporter::new(outlet, names)?)?;
         actor.begin(announce)?;
         let end = actor.watch().await?;
         actor.conclude(end).await
@@ -102,14 +104,13 @@ struct Actor<'a> {
 }
 
 impl<'a> Actor<'a> {
-    fn new(settings: &'a Settings, outlet: Box<dyn Outlet>) -> Result<Self, DaemonError> {
+    fn new(settings: &'a Settings, reporter: Reporter) -> Result<Self, DaemonError> {
         if !self_usage::in_initial_pid_namespace() {
             return Err(DaemonError::PidNamespace);
         }
         self_usage::step_back();
         // Listens first: a signal during the set-up must not kill us half-way.
         let signals = Signals::listen().map_err(DaemonError::cannot("listen for signals"))?;
-        let reporter = Reporter::new(outlet)?;
         let mut targets = Targets::open(&settings.pids, settings.cmdline)?;
         let unwinding = unwinding(settings, &mut targets)?;
         let mut kernel = KernelSide::load(settings.load_options())?;

@@ -2,7 +2,7 @@
 
 use super::outlet::{Outlet, Publication, Published};
 use crate::model::ids::ModuleId;
-use crate::symbolize::{SymbolizerThread, ThreadError};
+use crate::symbolize::{self, SymbolizerThread, ThreadError};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -17,10 +17,13 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    pub(super) fn new(outlet: Box<dyn Outlet>) -> Result<Self, ThreadError> {
+    pub(super) fn new(
+        outlet: Box<dyn Outlet>,
+        names: symbolize::Options,
+    ) -> Result<Self, ThreadError> {
         let (sender, results) = mpsc::unbounded_channel();
         Ok(Self {
-            thread: SymbolizerThread::spawn()?,
+            thread: SymbolizerThread::spawn(names)?,
             outlet: Arc::new(Mutex::new(outlet)),
             sender,
             results,

@@ -95,6 +95,12 @@ pub trait Symbolizer {
         vec![None; addresses.len()]
     }
 
+    /// Waits, a bounded time, for names that are on the way, so that resolving again gives more. False
+    /// if none came.
+    fn await_names(&mut self) -> bool {
+        false
+    }
+
     /// Whether the file has line tables; `None` when it is not known.
     fn has_debug_lines(&mut self, module: ModuleId) -> Option<bool>;
 }

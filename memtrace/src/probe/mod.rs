@@ -3,6 +3,8 @@
 pub mod allocator;
 pub mod elf;
 pub mod function_table;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod hostile;
 #[cfg(feature = "live")]
 pub mod live;
 pub mod runtime;

@@ -3,6 +3,8 @@
 mod build_id;
 mod cgroup;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod hostile;
 mod maps;
 mod modules;
 mod process;

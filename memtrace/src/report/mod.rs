@@ -5,6 +5,8 @@
 
 pub mod explain;
 mod facts;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod hostile;
 mod identity;
 mod internals;
 pub mod json;

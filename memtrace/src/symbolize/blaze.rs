@@ -1,17 +1,18 @@
 //! The symbolizer over the `blazesym` library.
 
+use super::DebugFiles;
 use super::cache::FrameCache;
 use super::demangle::{demangle, short};
 use super::elf::ElfFile;
 use super::image;
 use super::perf_map::PerfMaps;
-use super::sources::{Attempt, Sources};
+use super::sources::{Attempt, Places, Sources};
 use crate::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use crate::model::ids::{ModuleId, ProcessKey};
 use crate::model::module::{BuildId, Module};
 use blazesym::symbolize::source::{Elf, Source};
-use blazesym::symbolize::{CodeInfo, Input, Reason, Sym, Symbolized};
-use std::collections::HashMap;
+use blazesym::symbolize::{CodeInfo, Input, Reason, Symbolized};
+use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -51,7 +52,17 @@ pub struct BlazeSymbolizer {
     open: Option<(ModuleId, OpenModule)>,
     /// The library was used since the last recycling.
     used: bool,
+    /// Bytes that the copies of one module's sections may take.
+    room: u64,
+    /// Modules whose debug information was too large, which was said.
+    too_large: HashSet<ModuleId>,
+    /// Debug information that this machine has not.
+    elsewhere: Option<Box<dyn DebugFiles>>,
 }
+
+/// Room for copies unless somebody says otherwise. Debug information of a 100 MB program has about as
+/// much.
+const DEFAULT_ROOM: u64 = 256 << 20;
 
 impl Default for BlazeSymbolizer {
     fn default() -> Self {
@@ -88,6 +99,29 @@ impl BlazeSymbolizer {
             perf_maps: PerfMaps::default(),
             open: None,
             used: false,
+            room: DEFAULT_ROOM,
+            too_large: HashSet::new(),
+            elsewhere: None,
+        }
+    }
+
+    /// Bounds the memory that names of one file may take, bytes: that of the copies of its symbols and
+    /// debug information, which are dropped when the next file is asked for. What does not fit is not
+    /// used, and that is said.
+    pub const fn set_room(&mut self, room: u64) {
+        self.room = room;
+    }
+
+    /// Has debug information that this machine has not looked for in `elsewhere`.
+    pub fn set_elsewhere(&mut self, elsewhere: Box<dyn DebugFiles>) {
+        self.elsewhere = Some(elsewhere);
+    }
+
+    /// Forgets what was known without the debug information that has come since.
+    fn take_arrived(&mut self) {
+        if self.elsewhere.as_mut().is_some_and(|elsewhere| elsewhere.take_arrived()) {
+            self.cache = FrameCache::new(CACHE_BYTES);
+            self.open = None;
         }
     }
 
@@ -123,7 +157,15 @@ impl BlazeSymbolizer {
         if self.open.as_ref().is_none_or(|(id, _)| *id != module.id) {
             self.open = None;
             let path = self.paths.get(module.id).ok_or(Missing::FileGone)?;
-            let open = OpenModule::open(&path, module.build_id.as_ref(), &self.debug_dirs)?;
+            let elsewhere = self.elsewhere.as_deref_mut();
+            let mut places = Places { debug_dirs: &self.debug_dirs, elsewhere };
+            let build_id = module.build_id.as_ref();
+            let open = OpenModule::open(&path, build_id, &mut places, self.room)?;
+            if let Some(bytes) = open.sources.left_out
+                && self.too_large.insert(module.id)
+            {
+                say_too_large(module, bytes, self.room);
+            }
             self.debug_lines.insert(module.id, open.sources.debug_lines);
             self.open = Some((module.id, open));
             self.used = true;
@@ -134,6 +176,7 @@ impl BlazeSymbolizer {
 
 impl Symbolizer for BlazeSymbolizer {
     fn resolve(&mut self, module: &Module, offsets: &[u64]) -> Vec<Resolved> {
+        self.take_arrived();
         let mut answers: Vec<Option<Resolved>> =
             offsets.iter().map(|offset| self.cache.get((module.id, *offset))).collect();
         let unknown = |answers: &[Option<Resolved>]| -> Vec<u64> {
@@ -158,9 +201,23 @@ impl Symbolizer for BlazeSymbolizer {
         self.perf_maps.resolve(process, addresses)
     }
 
+    fn await_names(&mut self) -> bool {
+        self.elsewhere.as_mut().is_some_and(|elsewhere| elsewhere.wait())
+    }
+
     fn has_debug_lines(&mut self, module: ModuleId) -> Option<bool> {
         self.debug_lines.get(&module).copied()
     }
+}
+
+fn say_too_large(module: &Module, bytes: u64, room: u64) {
+    // Quoted: the name is the traced process's.
+    let name = module.name();
+    let (size, most) = (bytes >> 20, room >> 20);
+    tracing::warn!(
+        "the debug information of {name:?} takes {size} MiB, and names of one file may take {most}: \
+         functions are named without lines; raise --max-memory"
+    );
 }
 
 /// Has the C library give pages that hold nothing back to the system: after 10,000 frames of libc
@@ -185,13 +242,14 @@ impl OpenModule {
     fn open(
         path: &Path,
         build_id: Option<&BuildId>,
-        debug_dirs: &[PathBuf],
+        places: &mut Places<'_>,
+        room: u64,
     ) -> Result<Self, Missing> {
         let file = ElfFile::open(path)?;
         if build_id.is_some() && file.build_id.as_ref() != build_id {
             return Err(Missing::FileGone);
         }
-        let sources = Sources::of(&file, debug_dirs);
+        let sources = Sources::of(&file, places, room);
         let library = blazesym::symbolize::Symbolizer::builder()
             .enable_auto_reload(false)
             .enable_demangling(false)
@@ -237,7 +295,8 @@ impl OpenModule {
         let source = Source::Elf(elf);
         let all = panic::catch_unwind(AssertUnwindSafe(|| {
             let symbols = self.library.symbolize(&source, Input::VirtOffset(addresses)).ok()?;
-            Some(symbols.iter().map(frames).collect::<Vec<_>>())
+            let mut names = Names::default();
+            Some(symbols.iter().map(|symbol| frames(symbol, &mut names)).collect::<Vec<_>>())
         }));
         match all {
             Ok(Some(answers)) if answers.len() == addresses.len() => answers,
@@ -248,7 +307,7 @@ impl OpenModule {
 
 /// The library's answer as frames, innermost first. It lists the function that has the code first
 /// and what was inlined into it after, in order of nesting.
-fn frames(symbolized: &Symbolized<'_>) -> Resolved {
+fn frames(symbolized: &Symbolized<'_>, names: &mut Names) -> Resolved {
     let symbol = match symbolized {
         Symbolized::Sym(symbol) if !symbol.name.is_empty() => symbol,
         Symbolized::Sym(_) => return Err(Missing::NotCovered),
@@ -258,25 +317,42 @@ fn frames(symbolized: &Symbolized<'_>) -> Resolved {
         }
         Symbolized::Unknown(_) => return Err(Missing::NotCovered),
     };
-    Ok(inlined(symbol).chain([outer(symbol)]).collect())
-}
-
-fn inlined<'a>(symbol: &'a Sym<'_>) -> impl Iterator<Item = SourceFrame> + 'a {
-    symbol.inlined.iter().rev().map(|function| {
+    let inlined = symbol.inlined.iter().rev().map(|function| {
         // Where `dwz` moved the function's entry to a shared file, the library (0.2.7) has no name.
         let name = if function.name.is_empty() { "(no name)" } else { &function.name };
-        source_frame(name, function.code_info.as_ref(), true)
-    })
+        (name, function.code_info.as_ref(), true)
+    });
+    let outer = (&*symbol.name, symbol.code_info.as_deref(), false);
+    let all = inlined.chain([outer]);
+    Ok(all.map(|(name, code, inlined)| source_frame(names.of(name), code, inlined)).collect())
 }
 
-fn outer(symbol: &Sym<'_>) -> SourceFrame {
-    source_frame(&symbol.name, symbol.code_info.as_deref(), false)
+/// Names for people. The same function is inlined in many places, and most of the time that a place
+/// takes is its names'.
+#[derive(Default)]
+struct Names(HashMap<String, Name>);
+
+/// A demangled name and its short form.
+type Name = (String, Option<String>);
+
+impl Names {
+    fn of(&mut self, symbol: &str) -> &Name {
+        if !self.0.contains_key(symbol) {
+            let name = (demangle(symbol).into_owned(), short(symbol));
+            self.0.insert(symbol.to_owned(), name);
+        }
+        &self.0[symbol]
+    }
 }
 
-fn source_frame(name: &str, code: Option<&CodeInfo<'_>>, inlined: bool) -> SourceFrame {
+fn source_frame(
+    (function, short): &Name,
+    code: Option<&CodeInfo<'_>>,
+    inlined: bool,
+) -> SourceFrame {
     SourceFrame {
-        function: demangle(name).into_owned(),
-        short: short(name),
+        function: function.clone(),
+        short: short.clone(),
         file: code.map(|code| code.to_path().to_string_lossy().into_owned()),
         line: code.and_then(|code| code.line).filter(|line| *line != 0),
         inlined,

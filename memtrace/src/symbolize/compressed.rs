@@ -53,11 +53,12 @@ pub(super) fn reader<'a>(section: &Section, file: &'a File) -> io::Result<Box<dy
 
 /// The ELF file that an xz section holds (`.gnu_debugdata`), as a file in memory. `None` if it is
 /// damaged or beyond bounds.
-pub(super) fn embedded(section: &Section, file: &File) -> Option<File> {
-    let part = Part { file, offset: section.offset, left: section.size.min(MAX_EMBEDDED) };
+pub(super) fn embedded(section: &Section, file: &File, room: u64) -> Option<File> {
+    let most = MAX_EMBEDDED.min(room);
+    let part = Part { file, offset: section.offset, left: section.size.min(most) };
     let stream = Stream::new_stream_decoder(XZ_MEMORY, 0).ok()?;
-    let mut plain = xz2::read::XzDecoder::new_stream(part, stream).take(MAX_EMBEDDED + 1);
+    let mut plain = xz2::read::XzDecoder::new_stream(part, stream).take(most + 1);
     let mut copy = memory_file().ok()?;
     let size = io::copy(&mut plain, &mut copy).ok()?;
-    (size <= MAX_EMBEDDED).then_some(copy)
+    (size <= most).then_some(copy)
 }

@@ -10,14 +10,13 @@ use super::compressed;
 use super::elf::ElfFile;
 use super::nesting;
 use super::sections::Section;
+use super::view::View;
+use super::weight::Weight;
 use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
-
-/// Most bytes that one copy takes. Debug information of a 100 MB program has about as much.
-pub(super) const MAX_IMAGE: u64 = 256 << 20;
 
 /// Symbol tables.
 const SYMBOLS: [&[u8]; 4] = [b".symtab", b".strtab", b".dynsym", b".dynstr"];
@@ -50,13 +49,14 @@ pub(super) fn is_debug(name: &[u8]) -> bool {
 #[derive(Debug)]
 pub(super) struct Image {
     file: File,
-    /// Where `.debug_info` and `.debug_abbrev` are in it: offset and size.
-    debug: [(u64, u64); 2],
+    /// Where `.debug_info`, `.debug_abbrev` and `.debug_line` are in it: offset and size.
+    debug: [(u64, u64); 3],
+    bytes: u64,
 }
 
 impl Image {
-    /// A copy of `elf`'s symbols, and of its debug information if `debug` says so. Debug information
-    /// that refers to another file will find `alternative` there.
+    /// A copy of `elf`'s symbols, and of its debug information if `debug` says so, in at most `room`
+    /// bytes. Debug information that refers to another file will find `alternative` there.
     ///
     /// # Errors
     /// The file ended early, a section is damaged, or memory is short.
@@ -64,8 +64,9 @@ impl Image {
         elf: &ElfFile,
         debug: bool,
         alternative: Option<(&Self, &[u8])>,
+        room: u64,
     ) -> io::Result<Self> {
-        let mut builder = Builder::new()?;
+        let mut builder = Builder::new(room)?;
         let mut seen: Vec<&[u8]> = Vec::new();
         for section in elf.table() {
             let wanted = is_symbols(&section.name) || (debug && is_debug(&section.name));
@@ -95,14 +96,18 @@ impl Image {
         PathBuf::from(format!("{DIRECTORY}/{}", self.file.as_raw_fd()))
     }
 
-    /// The library can follow its debug information without running out of stack.
-    pub(super) fn is_shallow(&self) -> bool {
-        let [info, abbreviations] = self.debug.map(|(offset, size)| {
-            let mut bytes = vec![0; usize::try_from(size).ok()?];
-            self.file.read_exact_at(&mut bytes, offset).ok().map(|()| bytes)
-        });
-        let both = info.zip(abbreviations);
-        both.is_some_and(|(info, abbreviations)| nesting::is_shallow(&info, &abbreviations))
+    /// Bytes that it takes.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The library can follow its debug information without running out of stack or time, and without
+    /// keeping more than about `limit` bytes.
+    pub(super) fn is_bearable(&self, limit: u64) -> bool {
+        let Ok(view) = View::of(&self.file, self.bytes) else { return false };
+        let [info, table, lines] = self.debug.map(|(offset, size)| view.part(offset, size));
+        let mut weight = Weight::new(limit, lines.unwrap_or_default());
+        info.zip(table).is_some_and(|(info, table)| nesting::is_bearable(info, table, &mut weight))
     }
 }
 
@@ -145,23 +150,25 @@ struct Builder {
     end: u64,
     names: Vec<u8>,
     headers: Vec<u8>,
-    debug: [(u64, u64); 2],
+    debug: [(u64, u64); 3],
     buffer: Vec<u8>,
+    /// Most bytes of contents.
+    room: u64,
 }
 
 impl Builder {
-    fn new() -> io::Result<Self> {
+    fn new(room: u64) -> io::Result<Self> {
         // A table of sections begins with one that is all zeros, one of names with an empty name.
         let headers = vec![0; HEADER];
         let buffer = vec![0; 256 << 10];
-        let (file, debug) = (memory_file()?, [(0, 0); 2]);
-        Ok(Self { file, end: HEADER as u64, names: vec![0], headers, debug, buffer })
+        let (file, debug) = (memory_file()?, [(0, 0); 3]);
+        Ok(Self { file, end: HEADER as u64, names: vec![0], headers, debug, buffer, room })
     }
 
     /// Copies a section's contents. One that cannot be decompressed is left out.
     fn section(&mut self, section: &Section, file: &File) -> io::Result<()> {
         let Some(size) = section.plain_size() else { return Ok(()) };
-        if size > MAX_IMAGE.saturating_sub(self.end) {
+        if size > self.room.saturating_sub(self.end) {
             return Err(io::Error::other("more than is copied"));
         }
         let (begin, is_compressed) = (self.end, section.compression.is_some());
@@ -206,6 +213,7 @@ impl Builder {
         match name {
             b".debug_info" => self.debug[0] = (begin, size),
             b".debug_abbrev" => self.debug[1] = (begin, size),
+            b".debug_line" => self.debug[2] = (begin, size),
             _ => {}
         }
         self.end = self.end.next_multiple_of(8);
@@ -233,7 +241,8 @@ impl Builder {
         self.file.write_all_at(&file_header(table, count), 0)?;
         self.file.flush()?;
         seal(&self.file)?;
-        Ok(Image { file: self.file, debug: self.debug })
+        let bytes = table + self.headers.len() as u64;
+        Ok(Image { file: self.file, debug: self.debug, bytes })
     }
 }
 
@@ -274,7 +283,7 @@ mod tests {
     #[test]
     fn a_copy_is_an_elf_file_with_the_same_names() {
         let elf = own();
-        let image = Image::of(&elf, true, None).unwrap();
+        let image = Image::of(&elf, true, None, u64::MAX).unwrap();
         let (copy, whole) = (std::fs::read(image.path()).unwrap(), elf.file().try_clone().unwrap());
         let copy = object::File::parse(&*copy).unwrap();
         let whole = object::ReadCache::new(whole);
@@ -292,7 +301,7 @@ mod tests {
 
     #[test]
     fn nothing_can_change_a_copy() {
-        let image = Image::of(&own(), false, None).unwrap();
+        let image = Image::of(&own(), false, None, u64::MAX).unwrap();
         let again = std::fs::OpenOptions::new().write(true).open(image.path()).unwrap();
         assert!(again.write_all_at(b"x", 0).is_err());
         assert!(again.set_len(0).is_err() && again.set_len(1 << 40).is_err());

@@ -1,6 +1,6 @@
 //! What the sections of an ELF file offer to who looks for names.
 
-use super::image::{MAX_IMAGE, is_debug, is_symbols};
+use super::image::{is_debug, is_symbols};
 use crate::model::module::BuildId;
 use object::elf::{self, SectionHeader64};
 use object::read::elf::SectionHeader as _;
@@ -83,19 +83,25 @@ pub(super) struct Sections {
 }
 
 impl Sections {
-    /// Symbols are there and of a size that we can bear.
-    pub(super) const fn usable_symbols(&self) -> bool {
-        (self.symbols || self.dynamic_symbols) && self.symbol_bytes <= MAX_IMAGE
+    /// Symbols are there, and a copy of them fits into `room` bytes.
+    pub(super) const fn usable_symbols(&self, room: u64) -> bool {
+        (self.symbols || self.dynamic_symbols) && self.bytes(false) <= room
     }
 
-    /// Debug information is there and of a size that we can bear.
-    pub(super) const fn usable_debug_info(&self) -> bool {
-        self.debug_info && self.debug_bytes.saturating_add(self.symbol_bytes) <= MAX_IMAGE - SLACK
+    /// Debug information is there, and a copy of it and of the symbols fits into `room` bytes.
+    pub(super) const fn usable_debug_info(&self, room: u64) -> bool {
+        self.debug_info && self.bytes(true) <= room
+    }
+
+    /// Bytes that a copy takes at most.
+    pub(super) const fn bytes(&self, debug: bool) -> u64 {
+        let debug = if debug { self.debug_bytes } else { 0 };
+        debug.saturating_add(self.symbol_bytes).saturating_add(SLACK)
     }
 }
 
 /// Room for headers and padding in a copy, bytes.
-const SLACK: u64 = 1 << 20;
+const SLACK: u64 = 64 << 10;
 
 /// Contents of `.gnu_debugaltlink`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! A thread that owns the symbolizer, which can live in one thread only.
 
+use super::DebugFiles;
 use super::blaze::{BlazeSymbolizer, ModulePaths};
 use crate::engine::ports::Symbolizer;
 use crate::model::ids::ModuleId;
@@ -34,6 +35,15 @@ pub enum ThreadError {
     Gone,
 }
 
+/// How names are looked for.
+#[derive(Default)]
+pub struct Options {
+    /// Bytes that the copies of one file's symbols and debug information may take; `None`: 256 MiB.
+    pub room: Option<u64>,
+    /// Where debug information comes from that this machine has not.
+    pub elsewhere: Option<Box<dyn DebugFiles>>,
+}
+
 /// A handle of the symbolizer's thread; the thread ends when the last handle is dropped.
 #[derive(Clone, Debug)]
 pub struct SymbolizerThread {
@@ -46,14 +56,14 @@ impl SymbolizerThread {
     ///
     /// # Errors
     /// [`ThreadError::Spawn`] when the system has no thread for us.
-    pub fn spawn() -> Result<Self, ThreadError> {
+    pub fn spawn(options: Options) -> Result<Self, ThreadError> {
         let (jobs, waiting) = mpsc::sync_channel(WAITING_JOBS);
         let paths = ModulePaths::default();
         let for_thread = paths.clone();
         thread::Builder::new()
             .name("symbolizer".to_owned())
             .stack_size(STACK_BYTES)
-            .spawn(move || work(for_thread, &waiting))
+            .spawn(move || work(symbolizer(for_thread, options), &waiting))
             .map_err(ThreadError::Spawn)?;
         Ok(Self { jobs, paths })
     }
@@ -77,8 +87,18 @@ impl SymbolizerThread {
     }
 }
 
-fn work(paths: ModulePaths, waiting: &Receiver<Job>) {
+fn symbolizer(paths: ModulePaths, options: Options) -> BlazeSymbolizer {
     let mut symbolizer = BlazeSymbolizer::with_shared_paths(paths);
+    if let Some(room) = options.room {
+        symbolizer.set_room(room);
+    }
+    if let Some(elsewhere) = options.elsewhere {
+        symbolizer.set_elsewhere(elsewhere);
+    }
+    symbolizer
+}
+
+fn work(mut symbolizer: BlazeSymbolizer, waiting: &Receiver<Job>) {
     while let Ok(job) = waiting.recv() {
         // The symbolizer's tables are only ever added to, so a job that stops half-way leaves
         // them whole.
@@ -89,7 +109,7 @@ fn work(paths: ModulePaths, waiting: &Receiver<Job>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{SymbolizerThread, ThreadError, WAITING_JOBS};
+    use super::{Options, SymbolizerThread, ThreadError, WAITING_JOBS};
     use crate::engine::ports::Missing;
     use crate::model::ids::ModuleId;
     use crate::model::module::Module;
@@ -99,7 +119,7 @@ mod tests {
 
     #[test]
     fn jobs_run_in_order_and_survive_a_panic() {
-        let thread = SymbolizerThread::spawn().unwrap();
+        let thread = SymbolizerThread::spawn(Options::default()).unwrap();
         let (sender, receiver) = mpsc::channel();
         thread.run(Box::new(|_| panic::resume_unwind(Box::new("deliberate")))).unwrap();
         thread
@@ -114,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_queue_that_is_full_says_so() {
-        let thread = SymbolizerThread::spawn().unwrap();
+        let thread = SymbolizerThread::spawn(Options::default()).unwrap();
         let (open, gate) = mpsc::channel::<()>();
         thread.run(Box::new(move |_| assert!(gate.recv().is_err()))).unwrap();
         let results: Vec<_> = (0..WAITING_JOBS + 2).map(|_| thread.run(Box::new(|_| ()))).collect();

@@ -12,6 +12,8 @@ mod collect;
 mod elf;
 mod error;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod hostile;
 mod interner;
 mod merge;
 mod origins;

@@ -3,7 +3,7 @@
 use super::programs;
 use super::tally::{self, Tally};
 use crate::command::{root, run, target};
-use crate::{elevate, fixtures, kernels, tidy};
+use crate::{elevate, fixtures, fuzz, kernels, tidy};
 use anyhow::{Result, bail};
 use std::process::{Command, ExitCode};
 
@@ -23,7 +23,7 @@ pub(super) enum Needs {
     Guests,
 }
 
-const CHECKS: [Stage; 7] = [
+const CHECKS: [Stage; 8] = [
     stage("format", |_| check(&["fmt", "--all", "--check"])),
     stage("clippy", |_| check(&["clippy", "--all-targets", "--", "-D", "warnings"])),
     stage("clippy without live", |_| clippy_without_live()),
@@ -31,6 +31,7 @@ const CHECKS: [Stage; 7] = [
     stage("tidy", |_| tidy_stage()),
     stage("documentation", |_| documentation()),
     stage("C programs against valgrind", |_| fixtures::check_all().map(|()| Tally::ONE)),
+    stage("fuzzing", |_| fuzz::stage()),
 ];
 
 const TESTS: [Stage; 3] = [

@@ -16,7 +16,7 @@ const fn room(name: &'static str, floor: u8) -> Room {
 }
 
 /// The house, from the ground up. A new module needs a line here, which is the point.
-const HOUSE: [Room; 12] = [
+const HOUSE: [Room; 13] = [
     room("model", 1),
     room("engine", 2),
     room("source", 3),
@@ -29,6 +29,7 @@ const HOUSE: [Room; 12] = [
     room("report", 4),
     room("daemon", 5),
     room("cli", 6),
+    room("hostile", 6),
 ];
 
 /// What only some floors may use, and from which floor on.

@@ -37,6 +37,7 @@ fn defaults_are_those_of_the_manual() {
         show_blocks: 0,
         full_names: false,
         show_internals: false,
+        debuginfod: false,
         cmdline: false,
         format: Format::Text,
         output: None,

@@ -143,5 +143,16 @@ impl PerfMap {
     }
 }
 
+/// Any bytes, in pieces as a map grows, and as `/proc/PID/maps`.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn hostile(bytes: &[u8]) {
+    let mut table = Table::default();
+    bytes.chunks(13).for_each(|piece| table.add(piece));
+    for address in [0, 0x1000, 0x7fff_0000_0000, u64::MAX] {
+        let _ = table.find(address);
+    }
+    let _ = process::anonymous_code_of(&String::from_utf8_lossy(bytes));
+}
+
 #[cfg(test)]
 mod tests;

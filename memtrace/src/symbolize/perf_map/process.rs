@@ -46,7 +46,7 @@ impl Target {
     /// Ranges of executable memory without a file.
     pub(super) fn anonymous_code(&self) -> Vec<(u64, u64)> {
         let maps = text(&self.directory.join("maps")).unwrap_or_default();
-        maps.lines().filter_map(anonymous_code).collect()
+        anonymous_code_of(&maps)
     }
 
     /// The map, open; `None` if there is none.
@@ -72,6 +72,11 @@ impl Target {
         }
         File::open(own_path(&handle)).map(Some).map_err(|_| Refusal::Unreadable)
     }
+}
+
+/// Ranges of executable memory without a file, in `/proc/PID/maps`.
+pub(super) fn anonymous_code_of(maps: &str) -> Vec<(u64, u64)> {
+    maps.lines().filter_map(anonymous_code).collect()
 }
 
 /// A line of `/proc/PID/maps`: range, rights, offset, device, inode, name (`proc_pid_maps(5)`).

@@ -108,3 +108,22 @@ impl<'a> Reader<'a> {
         (0..count).map(|_| item(self)).collect()
     }
 }
+
+/// The key that an entry is for, unchecked.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn key(bytes: &[u8]) -> Option<Key> {
+    let mut reader = Reader(bytes.get(HEAD..)?);
+    let [id, ..] = [(); 4].map(|()| reader.small());
+    let build_id = crate::model::module::BuildId::new(reader.take(id? as usize)?)?;
+    Some(Key { build_id, length: reader.large()? })
+}
+
+/// The same entry with mark, version and checksum as they should be.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn with_right_checksum(bytes: &[u8]) -> Option<Vec<u8>> {
+    let body = bytes.get(HEAD..)?;
+    let mut whole = MARK.to_vec();
+    put(&mut whole, [VERSION, crc32fast::hash(body)]);
+    whole.extend_from_slice(body);
+    Some(whole)
+}

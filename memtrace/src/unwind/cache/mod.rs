@@ -145,5 +145,17 @@ fn key(file: &File) -> Option<Key> {
     Some(Key { build_id: super::table::build_id(file)?, length: metadata.len() })
 }
 
+/// The table in an entry, whatever file it is for.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn decode_any(bytes: &[u8]) -> Option<Table> {
+    entry::decode(bytes, &entry::key(bytes)?)
+}
+
+/// The entry with the checksum that its contents have, which random bytes never do.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn with_right_checksum(bytes: &[u8]) -> Option<Vec<u8>> {
+    entry::with_right_checksum(bytes)
+}
+
 #[cfg(test)]
 mod tests;

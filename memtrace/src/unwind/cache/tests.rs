@@ -34,6 +34,19 @@ fn marked(cache: &TableCache, file: &File) -> (PathBuf, Table) {
     (path, table)
 }
 
+/// An entry of a small library, as the fuzzer begins with it.
+fn seed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/regressions/cache_entry/whole")
+}
+
+/// If the form of entries changes: `encode` makes a new one.
+#[test]
+fn the_fuzzer_begins_with_an_entry() {
+    let bytes = fs::read(seed()).unwrap();
+    let table = super::decode_any(&bytes).unwrap();
+    assert!(table.rows.len() > 10 && table.rules.len() > 4);
+}
+
 #[test]
 fn a_table_is_built_once() {
     let (_folder, cache) = cache(u64::MAX);

@@ -2,6 +2,7 @@
 //! with a function that measures and gives Markdown, and a line in [`SECTIONS`].
 
 mod startup;
+mod symbols;
 mod tables;
 
 use super::{keep, machine};
@@ -28,7 +29,8 @@ pub(crate) struct Options {
 type Section = fn(&Options) -> Result<String>;
 
 /// The document's sections, in order, by the names that `--only` takes.
-const SECTIONS: [(&str, Section); 2] = [("tables", tables::section), ("startup", startup::section)];
+const SECTIONS: [(&str, Section); 3] =
+    [("tables", tables::section), ("startup", startup::section), ("names", symbols::section)];
 
 /// `cargo xtask bench unwind`.
 pub(crate) fn unwind(no_install: bool, options: &Options) -> Result<()> {

@@ -1,0 +1,168 @@
+//! The way from the kernel's records to reports, for fuzzing: any bytes must do no harm.
+//!
+//! The bytes are a program of steps. What a step says of a process, a file or a name is what a
+//! traced process could have made it.
+
+use super::{JsonWriter, ReportOptions, ReportWriter as _, TextStyle, TextWriter, TracerFacts};
+use crate::engine::decode::decode;
+use crate::engine::limits::Limits;
+use crate::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
+use crate::engine::snapshot::{Snapshot, SnapshotOptions};
+use crate::engine::tracker::Tracker;
+use crate::model::event::{CodeMapping, Event, What};
+use crate::model::ids::{ModuleId, ProcessKey};
+use crate::model::module::{BuildId, Module};
+use crate::model::process::ProcessInfo;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Tables that are soon full.
+const LIMITS: Limits = Limits {
+    max_blocks: 64,
+    max_stacks: 32,
+    max_stack_ids: 32,
+    max_processes: 4,
+    max_closed: 4,
+    max_ranges: 16,
+    max_modules: 8,
+    closing: SnapshotOptions { min_age: 0, min_size: 0, max_size: None, blocks_per_stack: 2 },
+};
+
+/// Records, and what `/proc` says between them, → tables → a report in both forms.
+pub(crate) fn records(bytes: &[u8]) {
+    publish(&snapshot(bytes), bytes);
+}
+
+fn snapshot(bytes: &[u8]) -> Snapshot {
+    let mut tracker = Tracker::new(LIMITS);
+    let mut steps = Steps(bytes);
+    while let Some(number) = steps.byte() {
+        step(number, &mut steps, &mut tracker);
+    }
+    tracker.snapshot(u64::MAX, &LIMITS.closing)
+}
+
+fn step(number: u8, steps: &mut Steps<'_>, tracker: &mut Tracker) {
+    let what = match number % 8 {
+        5 => process_seen(steps),
+        6 => module_seen(steps),
+        7 => mappings(steps),
+        _ => return record(steps, tracker),
+    };
+    // Those that the records of the seeds are about.
+    let process = u32::from(number / 8 % 4);
+    tracker.apply(&Event { time: u64::from(number), process, thread: process, what });
+}
+
+fn record(steps: &mut Steps<'_>, tracker: &mut Tracker) {
+    let length = usize::from(u16::from_le_bytes([
+        steps.0.first().copied().unwrap_or(0),
+        steps.0.get(1).copied().unwrap_or(0),
+    ]));
+    let record = steps.take(length.max(1));
+    if let Ok(event) = decode(record) {
+        tracker.apply(&event);
+    }
+}
+
+fn process_seen(steps: &mut Steps<'_>) -> What<'static> {
+    let key = ProcessKey { pid: steps.number() as u32 % 4, start_time: steps.number() % 4 };
+    let (comm, exe) = (steps.text(), Some(PathBuf::from(steps.text())));
+    let cmdline = Some(vec![steps.text()]);
+    What::ProcessSeen(Arc::new(ProcessInfo { key, comm, exe, cmdline, ..ProcessInfo::default() }))
+}
+
+fn module_seen(steps: &mut Steps<'_>) -> What<'static> {
+    let id = ModuleId(steps.number() as u32);
+    let (build_id, path) = (BuildId::new(steps.text().as_bytes()), PathBuf::from(steps.text()));
+    What::ModuleSeen(Arc::new(Module { id, path, build_id }))
+}
+
+fn mappings(steps: &mut Steps<'_>) -> What<'static> {
+    let count = steps.byte().unwrap_or(0) % 8;
+    let mapping = |_| CodeMapping {
+        start: steps.number(),
+        end: steps.number(),
+        file_offset: steps.number(),
+        module: ModuleId(steps.number() as u32),
+    };
+    What::Mappings((0..count).map(mapping).collect())
+}
+
+/// What is left of the steps.
+struct Steps<'a>(&'a [u8]);
+
+impl<'a> Steps<'a> {
+    fn take(&mut self, most: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(most.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.take(1).first().copied()
+    }
+
+    fn number(&mut self) -> u64 {
+        let mut word = [0; 8];
+        let taken = self.take(8);
+        word[..taken.len()].copy_from_slice(taken);
+        u64::from_le_bytes(word)
+    }
+
+    fn text(&mut self) -> String {
+        let length = usize::from(self.byte().unwrap_or(0));
+        String::from_utf8_lossy(self.take(length)).into_owned()
+    }
+}
+
+/// Both forms; the JSON must be one whole line.
+fn publish(snapshot: &Snapshot, names: &[u8]) {
+    let facts = TracerFacts::default();
+    for is_final in [false, true] {
+        let options = ReportOptions { is_final, full_names: is_final, ..ReportOptions::default() };
+        let report = super::resolve(snapshot, &mut Names(names), &options, &facts);
+        let (mut text, mut json) = (Vec::new(), Vec::new());
+        let style = TextStyle { width: 80, color: is_final, full: is_final };
+        assert!((TextWriter { style }).write(&report, &mut text).is_ok());
+        assert!(JsonWriter.write(&report, &mut json).is_ok());
+        assert!(serde_json::from_slice::<serde_json::Value>(&json).is_ok());
+        assert_eq!(json.iter().filter(|byte| **byte == b'\n').count(), 1);
+        // Names cannot command a terminal.
+        assert!(is_final || text.iter().all(|byte| *byte == b'\n' || !byte.is_ascii_control()));
+    }
+}
+
+/// Names that are parts of the input.
+struct Names<'a>(&'a [u8]);
+
+impl Symbolizer for Names<'_> {
+    fn resolve(&mut self, _: &Module, offsets: &[u64]) -> Vec<Resolved> {
+        let name = |offset: &u64| {
+            let begin = usize::try_from(*offset).ok()? % self.0.len().max(1);
+            let end = (begin + 40).min(self.0.len());
+            let function = String::from_utf8_lossy(self.0.get(begin..end)?).into_owned();
+            Some(Arc::from([SourceFrame { function, ..SourceFrame::default() }]))
+        };
+        offsets.iter().map(|offset| name(offset).ok_or(Missing::NotCovered)).collect()
+    }
+
+    fn has_debug_lines(&mut self, _: ModuleId) -> Option<bool> {
+        None
+    }
+}
+#[cfg(test)]
+mod tests {
+    use super::snapshot;
+
+    /// Else the fuzzer would begin with nothing, unnoticed: records have a version.
+    #[test]
+    fn the_fuzzer_begins_with_records_of_every_kind() {
+        let bytes = include_bytes!("../../fuzz/regressions/records/one_of_each");
+        let snapshot = snapshot(bytes);
+        let process = snapshot.processes.iter().find(|process| !process.stacks.is_empty());
+        let process = process.expect("a process with stacks");
+        assert!(snapshot.events >= 12, "all records were understood: {}", snapshot.events);
+        assert!(process.heap.allocated_blocks > 0 && process.mappings.mapped_bytes > 0);
+    }
+}
