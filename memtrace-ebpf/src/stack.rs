@@ -6,8 +6,8 @@ use crate::knobs::UNWIND_BY_TABLES;
 use crate::maps::{SCRATCH, SCRATCH_TAKEN, SENT_STACKS, Target, lost, ring};
 use crate::memory::opaque;
 use crate::unwind::cache::Trail;
-use crate::unwind::native::walk;
-use crate::unwind::walk::{Walk, begin, walk as walk_by_tables};
+use crate::unwind::native::begin as begin_chain;
+use crate::unwind::walk::{Walk, begin, walk as walk_by_tables, walk_by_pointers};
 use crate::unwind::window::Window;
 use aya_ebpf::helpers::generated::bpf_ringbuf_output;
 use core::ffi::c_void;
@@ -76,19 +76,6 @@ extern "C" fn take_scratch() -> u32 {
     NONE_FREE
 }
 
-/// Walks the current user stack into a taken buffer; see [`walk`]. Verified on its own, too.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn walk_into(slot: u32, instruction: u64, stack: u64, frame: u64, seed: u64) -> u64 {
-    let Some(buffer) = SCRATCH.get_ptr_mut(slot) else { return 0 };
-    // SAFETY: the pointer came from the map, and the slot is the caller's.
-    let buffer = unsafe { &mut *buffer };
-    let start = Registers { instruction, stack, frame };
-    let (id, walked) = walk(&mut buffer.frames, &mut buffer.window, start, seed);
-    buffer.id = id;
-    walked.0
-}
-
 /// Takes a free buffer. Programs can be preempted by others on the same CPU, hence more than one.
 #[inline(always)]
 pub(crate) fn take() -> Option<Taken> {
@@ -131,8 +118,10 @@ impl Taken {
             let slot = self.slot;
             walk_by_tables(slot, || is_sent(id_in(slot)))
         } else {
-            let Registers { instruction, stack, frame } = registers;
-            walk_into(self.slot, instruction, stack, frame, seed)
+            if let Some(buffer) = self.buffer() {
+                begin_chain(buffer, registers, seed);
+            }
+            walk_by_pointers(self.slot)
         };
         (id_in(self.slot), Walked(walked))
     }

@@ -4,8 +4,11 @@
 //! the first frame is given by the caller here (it is the return address), and only then the chain
 //! is followed.
 
+use super::walk::{GO_ON, Walk, ended};
 use super::window::{NO_WINDOW, USER_BEGIN, Window};
-use crate::stack::Walked;
+use crate::maps::SCRATCH;
+use crate::memory::opaque;
+use crate::stack::Scratch;
 use memtrace_common::limits::MAX_FRAMES;
 use memtrace_common::unwind::Registers;
 use memtrace_common::wire::StackEnd;
@@ -24,51 +27,104 @@ pub(super) fn mix(hash: u64, word: u64) -> u64 {
     mixed ^ (mixed >> 29)
 }
 
-/// Walks from the state right after the return from the allocator function into `frames`, hashing on the way. Gives the hash, which is never 0, and what was found.
+/// Frames that one call follows. The verifier looks at a loop round by round, and knows the function
+/// from then on: in one loop of 128 frames it had ten times as much to look at.
+const AT_A_TIME: usize = 8;
+
+/// Where the chain is.
+#[derive(Clone, Copy)]
+struct Chain {
+    /// The next frame pointer.
+    frame: u64,
+    /// No frame is below this.
+    lowest: u64,
+    depth: usize,
+    hash: u64,
+}
+
+/// Prepares to walk from the state right after the return from the allocator function, whose return
+/// address is the first frame.
 #[inline(always)]
-pub(crate) fn walk(
-    frames: &mut [u64; MAX_FRAMES],
-    window: &mut Window,
-    start: Registers,
-    seed: u64,
-) -> (u64, Walked) {
-    let mut base = NO_WINDOW;
-    frames[0] = start.instruction;
-    let mut hash = mix(seed, start.instruction);
+pub(crate) fn begin(buffer: &mut Scratch, start: Registers, seed: u64) {
+    buffer.frames[0] = start.instruction;
     // Where the first page is taken for no stack, no frame is near to NO_WINDOW.
-    let mut lowest = if start.stack < USER_BEGIN { USER_BEGIN } else { start.stack };
-    let mut frame = start.frame;
-    let mut end = StackEnd::Depth;
-    let mut depth = 1;
-    while depth < MAX_FRAMES {
-        if frame == 0 {
-            // The outermost frame's mark, if a chain led to it. In a caller without frame pointers
-            // the register may hold a 0 of its own.
-            end = if depth > 1 { StackEnd::Complete } else { StackEnd::NoFramePointer };
-            break;
-        }
-        if frame & 7 != 0 || frame.wrapping_sub(lowest) > MAX_FRAME_BYTES {
-            end = StackEnd::NoFramePointer;
-            break;
-        }
-        let Some([next, instruction]) = window.pair(&mut base, frame, frame.wrapping_sub(lowest))
-        else {
-            end = StackEnd::Unreadable;
-            break;
-        };
-        if instruction == 0 {
-            end = StackEnd::Complete;
-            break;
-        }
-        if !(USER_BEGIN..USER_END).contains(&instruction) {
-            end = StackEnd::NoFramePointer;
-            break;
-        }
-        frames[depth] = instruction;
-        hash = mix(hash, instruction);
-        lowest = frame + 16;
-        frame = next;
-        depth += 1;
+    let lowest = if start.stack < USER_BEGIN { USER_BEGIN } else { start.stack };
+    buffer.walk.window = NO_WINDOW;
+    let hash = mix(seed, start.instruction);
+    buffer.walk.set_chain(Chain { frame: start.frame, lowest, depth: 1, hash });
+}
+
+impl Walk {
+    #[inline(always)]
+    const fn chain(&self) -> Chain {
+        let Registers { frame, stack, .. } = self.registers;
+        Chain { frame, lowest: stack, depth: self.depth as usize, hash: self.hash }
     }
-    (mix(hash, end as u64) | 1, Walked::new(depth, end))
+
+    #[inline(always)]
+    fn set_chain(&mut self, chain: Chain) {
+        self.registers.frame = chain.frame;
+        self.registers.stack = chain.lowest;
+        self.depth = chain.depth as u64;
+        self.hash = chain.hash;
+    }
+}
+
+/// Follows the chain for some frames. Gives [`GO_ON`], or how it ended.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn follow_pointers(slot: u32) -> u32 {
+    let Some(buffer) = SCRATCH.get_ptr_mut(slot) else { return ended(StackEnd::Unknown) };
+    // SAFETY: the pointer came from the map, and the slot is the caller's.
+    let buffer = unsafe { &mut *buffer };
+    let mut chain = buffer.walk.chain();
+    let mut base = buffer.walk.window;
+    let mut result = GO_ON;
+    for _ in 0..AT_A_TIME {
+        if chain.depth >= MAX_FRAMES {
+            result = ended(StackEnd::Depth);
+            break;
+        }
+        match next(&mut buffer.window, &mut base, chain) {
+            Ok((frame, instruction)) => {
+                // For the verifier, which loses sight of the check above.
+                buffer.frames[opaque(chain.depth as u64) as usize & (MAX_FRAMES - 1)] = instruction;
+                chain.hash = mix(chain.hash, instruction);
+                chain.lowest = chain.frame + 16;
+                chain.frame = frame;
+                chain.depth += 1;
+            }
+            Err(end) => {
+                result = ended(end);
+                break;
+            }
+        }
+    }
+    buffer.walk.window = base;
+    buffer.walk.set_chain(chain);
+    result
+}
+
+/// The next frame pointer and return address.
+#[inline(always)]
+fn next(window: &mut Window, base: &mut u64, chain: Chain) -> Result<(u64, u64), StackEnd> {
+    let Chain { frame, lowest, depth, .. } = chain;
+    if frame == 0 {
+        // The outermost frame's mark, if a chain led to it. In a caller without frame pointers the
+        // register may hold a 0 of its own.
+        return Err(if depth > 1 { StackEnd::Complete } else { StackEnd::NoFramePointer });
+    }
+    if frame & 7 != 0 || frame.wrapping_sub(lowest) > MAX_FRAME_BYTES {
+        return Err(StackEnd::NoFramePointer);
+    }
+    let Some([next, instruction]) = window.pair(base, frame, frame.wrapping_sub(lowest)) else {
+        return Err(StackEnd::Unreadable);
+    };
+    if instruction == 0 {
+        return Err(StackEnd::Complete);
+    }
+    if !(USER_BEGIN..USER_END).contains(&instruction) {
+        return Err(StackEnd::NoFramePointer);
+    }
+    Ok((next, instruction))
 }

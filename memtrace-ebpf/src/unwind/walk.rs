@@ -5,7 +5,7 @@
 //! the usual ways to long walks, are not needed.
 
 use super::cache::{CHECKED_ONE_IN, Trail, index, keep_walk, recall_walk};
-use super::native::mix;
+use super::native::{follow_pointers, mix};
 use super::returns::replaced_return;
 use super::tables::{range, rule, space};
 use super::window::{Memory, NO_WINDOW, Window};
@@ -26,15 +26,15 @@ pub(crate) struct Walk {
     pub(super) seed: u64,
     /// Its place among the walks that were made before.
     pub(super) index: u32,
-    registers: Registers,
+    pub(super) registers: Registers,
     /// 1: the instruction is a return address, and the call before it is what counts; 0: it was
     /// interrupted there.
     returned: u64,
     /// Where the latest frame's code is mapped.
     range: CodeRange,
     space: Space,
-    depth: u64,
-    hash: u64,
+    pub(super) depth: u64,
+    pub(super) hash: u64,
     /// Where the copy of the stack begins.
     pub(super) window: u64,
 }
@@ -88,10 +88,10 @@ impl Walk {
 }
 
 /// A step's result that lets the walk go on; the others are a [`StackEnd`]'s number plus one.
-const GO_ON: u32 = 0;
+pub(super) const GO_ON: u32 = 0;
 
 #[inline(always)]
-const fn ended(end: StackEnd) -> u32 {
+pub(super) const fn ended(end: StackEnd) -> u32 {
     end as u32 + 1
 }
 
@@ -200,14 +200,32 @@ fn by_frame_pointer(
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn walk_by_tables(slot: u32) -> u64 {
-    let mut end = StackEnd::Depth;
     for _ in 0..MAX_FRAMES {
         let result = unwind_step(slot);
         if result != GO_ON {
-            end = StackEnd::from_number((result - 1) as u8);
-            break;
+            return conclude(slot, result);
         }
     }
+    conclude(slot, ended(StackEnd::Depth))
+}
+
+/// The same by frame pointers alone, after [`super::native::begin`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn walk_by_pointers(slot: u32) -> u64 {
+    for _ in 0..MAX_FRAMES {
+        let result = follow_pointers(slot);
+        if result != GO_ON {
+            return conclude(slot, result);
+        }
+    }
+    conclude(slot, ended(StackEnd::Depth))
+}
+
+/// Leaves the stack's id in the buffer, which is never 0, and gives what was found, as a word.
+#[inline(always)]
+fn conclude(slot: u32, result: u32) -> u64 {
+    let end = StackEnd::from_number((result - 1) as u8);
     let Some(buffer) = SCRATCH.get_ptr_mut(slot) else { return 0 };
     // SAFETY: as in `unwind_step`.
     let buffer = unsafe { &mut *buffer };
@@ -221,7 +239,12 @@ pub(crate) fn walk(slot: u32, sent: impl FnOnce() -> bool) -> u64 {
     if CACHE_WALKS.load() == 0 {
         return walk_by_tables(slot);
     }
-    let recalled = recall_walk(slot);
+    // Two places, for callers that take turns: one of them would drive out the other each time.
+    let mut recalled = recall_walk(slot);
+    if recalled == 0 {
+        other_place(slot);
+        recalled = recall_walk(slot);
+    }
     // What is not sent needs frames, and those come of walks only.
     if recalled != 0 && sent() {
         // SAFETY: no preconditions.
@@ -232,8 +255,21 @@ pub(crate) fn walk(slot: u32, sent: impl FnOnce() -> bool) -> u64 {
     }
     let walked = walk_by_tables(slot);
     count(Counter::WalksMade, 1);
+    // SAFETY: no preconditions.
+    if unsafe { bpf_get_prandom_u32() } & 1 != 0 {
+        other_place(slot);
+    }
     keep_walk(slot, walked);
     walked
+}
+
+/// Turns to the other one of a walk's places among those that were made before.
+#[inline(always)]
+fn other_place(slot: u32) {
+    if let Some(buffer) = SCRATCH.get_ptr_mut(slot) {
+        // SAFETY: the pointer came from the map, and the slot is the caller's.
+        unsafe { (*buffer).walk.index ^= 1 };
+    }
 }
 
 /// Makes a walk that was recalled, and compares.

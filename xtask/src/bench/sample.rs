@@ -23,6 +23,11 @@ impl Sample {
         Self(self.0.iter().zip(&other.0).map(|(own, base)| own / base).collect())
     }
 
+    /// Round by round, what this is more than `other`.
+    pub(super) fn less(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(own, base)| own - base).collect())
+    }
+
     /// Median and extremes, with `digits` behind the point.
     pub(super) fn shown(&self, digits: usize) -> String {
         let Some(median) = self.median() else { return "not measured".to_owned() };

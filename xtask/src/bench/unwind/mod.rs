@@ -4,6 +4,7 @@
 mod startup;
 mod symbols;
 mod tables;
+mod walks;
 
 use super::{keep, machine};
 use crate::command::{run, target};
@@ -29,8 +30,12 @@ pub(crate) struct Options {
 type Section = fn(&Options) -> Result<String>;
 
 /// The document's sections, in order, by the names that `--only` takes.
-const SECTIONS: [(&str, Section); 3] =
-    [("tables", tables::section), ("startup", startup::section), ("names", symbols::section)];
+const SECTIONS: [(&str, Section); 4] = [
+    ("walks", walks::section),
+    ("tables", tables::section),
+    ("startup", startup::section),
+    ("names", symbols::section),
+];
 
 /// `cargo xtask bench unwind`.
 pub(crate) fn unwind(no_install: bool, options: &Options) -> Result<()> {
