@@ -1,6 +1,5 @@
 //! Stacks that are taken for known ones instead of walked again.
 #![cfg(feature = "live")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
