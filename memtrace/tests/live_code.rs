@@ -154,7 +154,10 @@ fn the_first_moments_of_a_library() {
         if end == "complete" {
             assert_path(stack, expected);
         } else {
-            assert!(["no_table_yet", "no_table", "no_mapping", "no_frame_pointer"].contains(&end), "{stack}");
+            assert!(
+                ["no_table_yet", "no_table", "no_mapping", "no_frame_pointer"].contains(&end),
+                "{stack}"
+            );
         }
     }
     assert!(program.end().success());

@@ -152,6 +152,13 @@ impl Intake {
         self.feed_news();
     }
 
+    fn wait_briefly_for_tables(&mut self) {
+        if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
+            unwinding.wait_briefly(tables);
+        }
+        self.feed_news();
+    }
+
     fn feed_news(&mut self) {
         let news = self.unwinding.as_mut().map(Unwinding::take_news);
         news.into_iter().flatten().for_each(|what| self.feed(0, what));
@@ -168,6 +175,8 @@ impl Intake {
     fn rescan(&mut self, pid: Pid) {
         let events = self.targets.rescan(pid, &self.reporter);
         self.feed_all(pid, events);
+        // Before new files are searched for allocators, which may take milliseconds.
+        self.wait_briefly_for_tables();
         self.targets.attach_new(&mut self.kernel, pid);
         self.resend_stacks();
     }
@@ -178,6 +187,7 @@ impl Intake {
             if let Err(error) = self.seen(pid) {
                 tracing::debug!("pid {pid} after exec: {error}");
             }
+            self.wait_briefly_for_tables();
             self.targets.attach_new(&mut self.kernel, pid);
         }
     }

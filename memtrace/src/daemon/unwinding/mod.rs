@@ -23,6 +23,13 @@ use std::time::{Duration, Instant};
 /// A wait that is longer than this gets a line on standard error.
 const SILENCE: Duration = Duration::from_secs(1);
 
+/// How long events may wait for tables of new code: the ring holds some milliseconds of them at any
+/// rate, and a table from the cache or of a usual library takes one or two.
+const BRIEFLY: Duration = Duration::from_millis(3);
+
+/// Between two looks at what is being built.
+const A_MOMENT: Duration = Duration::from_micros(50);
+
 /// What is known of each file, and of the targets' mappings.
 pub(super) struct Unwinding {
     builder: Builder,
@@ -110,6 +117,18 @@ impl Unwinding {
         }
         tracing::debug!("unwinding tables were ready after {:?}", began.elapsed());
         self.tell_of(tables, &fresh);
+    }
+
+    /// Waits for tables of new code, but not for long: the process runs on, and its stacks through that
+    /// code end there until the kernel side has been told.
+    pub(super) fn wait_briefly(&mut self, tables: &mut CodeTables) {
+        let began = Instant::now();
+        while self.builder.outstanding() > 0 && began.elapsed() < BRIEFLY {
+            match self.builder.take() {
+                Some(built) => self.take_in(tables, built),
+                None => std::thread::sleep(A_MOMENT),
+            }
+        }
     }
 
     /// Whether code of a file was known where something is mapped now.
