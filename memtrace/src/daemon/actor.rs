@@ -33,6 +33,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 const BATCH: usize = 20_000;
 /// How often the ring is looked at when the kernel sees no reason to wake us.
 const LOOK: Duration = Duration::from_millis(20);
+/// … and after a look that found something: what waits before the news of code delays its tables.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// How often memory, CPU, losses and the budget are looked at.
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -214,12 +216,17 @@ impl<'a> Actor<'a> {
     /// Takes in what waits in the ring. Gives how long to wait before the next look.
     fn drain(&mut self) -> Result<Duration, DaemonError> {
         let intake = &mut self.intake;
+        let before = intake.records;
         let drained = self
             .ring
             .get_mut()
             .drain(BATCH, &mut |record| intake.take(record))
             .map_err(DaemonError::Ring)?;
-        Ok(if drained == Drained::More { Duration::ZERO } else { LOOK })
+        Ok(match drained {
+            Drained::More => Duration::ZERO,
+            _ if intake.records > before => LOOK_AGAIN,
+            _ => LOOK,
+        })
     }
 
     fn mark(&mut self) {

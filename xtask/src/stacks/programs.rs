@@ -51,7 +51,8 @@ fn user(words: &[&str]) -> Result<Command> {
 fn script(workshop: &Workshop, words: &[&str], name: &str, text: &str) -> Result<Start> {
     let script = workshop.file(name, text)?;
     let mut command = user(words)?;
-    command.arg(script);
+    // node leaves a log behind where it runs.
+    command.arg(script).current_dir(workshop.path(""));
     talk(command, "go\n")
 }
 

@@ -14,6 +14,10 @@ const MAX_THREADS: usize = 4;
 /// Tables that wait to be taken in, before the threads pause: some 100 KB each as a rule.
 const MAX_WAITING: usize = 128;
 
+/// A file of at most so many bytes is built at once where that is wanted: it takes less than handing it
+/// to a thread, which may have to wait for the CPU.
+const SMALL: u64 = 512 << 10;
+
 /// A file and its table.
 pub(crate) type Built = (ModuleId, Result<Table, UnwindError>);
 
@@ -25,6 +29,7 @@ pub(super) struct Builder {
     _done: Sender<Built>,
     /// Ordered and not taken yet.
     outstanding: usize,
+    cache: Arc<Option<TableCache>>,
 }
 
 impl Builder {
@@ -41,13 +46,19 @@ impl Builder {
                 .name("unwind-tables".into())
                 .spawn(move || work(&ordered, cache.as_ref().as_ref(), &done))?;
         }
-        Ok(Self { orders: order, built, _done: done, outstanding: 0 })
+        Ok(Self { orders: order, built, _done: done, outstanding: 0, cache })
     }
 
     /// Wants the table of the file at `path`.
     pub(super) fn order(&mut self, module: ModuleId, path: PathBuf) {
         // A thread only ends when we do.
         self.outstanding += usize::from(self.orders.send((module, path)).is_ok());
+    }
+
+    /// The table of a small file; `None` if the file is not small.
+    pub(super) fn at_once(&self, path: &Path) -> Option<Result<Table, UnwindError>> {
+        let is_small = path.metadata().is_ok_and(|metadata| metadata.len() <= SMALL);
+        is_small.then(|| build(path, self.cache.as_ref().as_ref()))
     }
 
     /// How many were ordered and not taken yet.

@@ -74,7 +74,14 @@ impl Unwinding {
         let old = self.mappings.insert(pid, Arc::clone(mappings));
         self.leave(old);
         for module in self.files.used(modules(mappings)) {
-            self.order(module, path(module));
+            let path = path(module);
+            // The process runs on, and its stacks through new code end there until it is told.
+            if let Some(table) = path.as_ref().and_then(|path| self.builder.at_once(path)) {
+                self.files.set(module, State::Ordered);
+                self.add(tables, (module, table));
+            } else {
+                self.order(module, path);
+            }
         }
         self.tell(tables, pid);
     }
