@@ -356,9 +356,10 @@ fn load_maps(
         loader.override_global(global, offset, true);
     }
     let by_tables = options.unwind != UnwindMode::FramePointers;
+    let cache_walks = by_tables && options.cache_walks && abilities.fetch_atomics;
     let switches = [
         ("UNWIND_BY_TABLES", u64::from(by_tables)),
-        ("CACHE_WALKS", u64::from(options.cache_walks && abilities.fetch_atomics)),
+        ("CACHE_WALKS", u64::from(cache_walks)),
         ("UNWIND_STRICTLY", u64::from(options.unwind == UnwindMode::Tables)),
         ("HAS_RETURN_INSTANCES", u64::from(has_return_instances)),
         ("HAS_ATTACH_COOKIES", u64::from(abilities.attach_cookies)),
@@ -371,6 +372,15 @@ fn load_maps(
     loader.override_global("WAKE_BYTES", &options.wake_bytes, true);
     loader.override_global("AYA_LOG_LEVEL", &options.log_level, false);
     loader.map_max_entries("EVENTS", options.ring_bytes);
+    // Arrays take their memory at once, used or not.
+    let unused: &[&str] = match (by_tables, cache_walks) {
+        (true, true) => &[],
+        (true, false) => &["WALKS"],
+        (false, _) => &["WALKS", "UNWIND_RULES", "UNWIND_ROWS", "UNWIND_PAGES", "CODE_RANGES"],
+    };
+    for array in unused {
+        loader.map_max_entries(array, 1);
+    }
     loader.load(OBJECT).map_err(|error| LiveError::Object(describe(&error)))
 }
 
