@@ -24,6 +24,10 @@ pub const MAX_WALK_WORDS: usize = 256;
 /// Mappings of code, all processes together.
 pub const MAX_CODE_MAPPINGS: u32 = 1 << 16;
 
+/// Processes with new code that user space is told of at once, before it looks into the ring. If there
+/// are more at a time, it learns of them from the ring.
+pub const CODE_NEWS: u32 = 63;
+
 /// Steps of a search among a process's mappings of code: it finds one of 4,096.
 pub const MAPPING_SEARCH_STEPS: u32 = 12;
 

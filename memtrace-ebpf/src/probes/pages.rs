@@ -10,7 +10,7 @@ use crate::knobs::{HAS_TASK_REGISTERS, OFFSET_TASK_STACK};
 use crate::maps::{TARGETS, lost, target};
 use crate::memory::read_kernel;
 use crate::pending::{thread, thread_or_new};
-use crate::unwind::tables::code_mapped;
+use crate::unwind::tables::{code_came, code_mapped};
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::helpers::generated::{
@@ -132,6 +132,7 @@ fn mmap_exit(context: TracePointContext) -> u32 {
         if protection & PROT_EXEC != 0 {
             begin_epoch(call.task.process);
             code_mapped(call.task.process, map.address, map.length);
+            code_came(call.task.process);
             // Soon there will be stacks through this code: it wants a table.
             let header = call.task.header(Kind::Map, size_of::<Map>());
             send_now(header, map, Loss::RingMapping);

@@ -1,6 +1,6 @@
 //! Programs on the life of processes: tasks created, programs executed, processes gone.
 
-use crate::emit::{Task, send};
+use crate::emit::{Task, send, send_now};
 use crate::knobs::{
     OFFSET_SIGNAL_FLAGS, OFFSET_SIGNAL_GROUP_EXIT_CODE, OFFSET_SIGNAL_LIVE, OFFSET_TASK_EXIT_CODE,
     OFFSET_TASK_GROUP_LEADER, OFFSET_TASK_PID, OFFSET_TASK_SIGNAL, OFFSET_TASK_TGID,
@@ -8,7 +8,7 @@ use crate::knobs::{
 use crate::maps::{THREADS, target};
 use crate::memory::read_kernel;
 use crate::probes::pages::begin_epoch;
-use crate::unwind::tables::forget;
+use crate::unwind::tables::{code_came, forget};
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use memtrace_common::wire::{Exit, Fork, Header, Kind, Loss};
@@ -44,7 +44,9 @@ fn program_executed(context: RawTracePointContext) -> i32 {
         let caller = context.arg::<u64>(1) as u32;
         let _ = THREADS.remove(&caller);
         let header = Header { thread: caller, ..task.header(Kind::Exec, 0) };
-        send(header, (), Loss::RingProcess);
+        code_came(task.process);
+        // Soon there will be stacks through the new program.
+        send_now(header, (), Loss::RingProcess);
     }
     0
 }

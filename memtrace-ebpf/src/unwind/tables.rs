@@ -1,11 +1,12 @@
 //! What user space tells about code: mappings of processes, and the unwinding tables of files.
 
+use crate::atomic;
 use crate::memory::opaque;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap};
 use memtrace_common::limits::{
-    MAPPING_SEARCH_STEPS, MAX_CODE_MAPPINGS, MAX_TARGETS, MAX_UNWIND_PAGES, MAX_UNWIND_ROW_PAIRS,
-    MAX_UNWIND_RULES,
+    CODE_NEWS, MAPPING_SEARCH_STEPS, MAX_CODE_MAPPINGS, MAX_TARGETS, MAX_UNWIND_PAGES,
+    MAX_UNWIND_ROW_PAIRS, MAX_UNWIND_RULES,
 };
 use memtrace_common::unwind::{CodeRange, PAGE_BITS, PageRows, Rule, Space, search};
 
@@ -31,6 +32,26 @@ static CODE_RANGES: Array<CodeRange> = Array::with_max_entries(MAX_CODE_MAPPINGS
 /// Which of those are a process's.
 #[map]
 static SPACES: HashMap<u32, Space> = HashMap::with_max_entries(MAX_TARGETS, 0);
+
+/// How often code came, and the processes that it came to last: what stands in the ring before the
+/// news would delay the tables of that code by a millisecond or two.
+#[map]
+static NEWS_OF_CODE: Array<u64> = Array::with_max_entries(1 + CODE_NEWS, BPF_F_MMAPABLE);
+
+/// User space should look at the process's mappings. To be followed by a record that wakes it.
+#[inline(always)]
+pub(crate) fn code_came(process: u32) {
+    let Some(count) = NEWS_OF_CODE.get_ptr_mut(0) else { return };
+    // SAFETY: an aligned word in the map's value. Where two programs take the same place, one of them
+    // is not heard here, but from the ring.
+    unsafe {
+        let place = 1 + (count.read_volatile() % u64::from(CODE_NEWS)) as u32;
+        if let Some(news) = NEWS_OF_CODE.get_ptr_mut(place) {
+            news.write_volatile(u64::from(process));
+        }
+        atomic::add(count, 1);
+    }
+}
 
 /// A process's mappings; `None` if user space has told of none.
 #[inline(always)]

@@ -8,10 +8,12 @@ use super::target::Targets;
 use super::unwinding::{Built, Unwinding};
 use crate::engine::decode::decode;
 use crate::engine::tracker::Tracker;
-use crate::model::event::{Event, Fork, Map, What};
+use crate::model::event::{CodeMapping, Event, Fork, Map, What};
 use crate::model::ids::{Nanos, Pid};
+use crate::probe::live::code_tables::CodeTables;
 use crate::probe::live::kernel_side::KernelSide;
 use memtrace_common::wire::Loss;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// `PROT_EXEC` and `MAP_ANONYMOUS` of `mman.h`.
@@ -53,6 +55,7 @@ impl Intake {
     /// Takes in one record.
     pub(super) fn take(&mut self, record: &[u8]) {
         self.records += 1;
+        self.look_at_new_code();
         let Ok(event) = decode(record) else {
             self.tracker.count_undecodable();
             return;
@@ -115,14 +118,32 @@ impl Intake {
         Ok(())
     }
 
+    /// Looks at processes that have got new code before what stands in the ring until then has been
+    /// taken in: their stacks through it end there until the kernel side knows its tables.
+    fn look_at_new_code(&mut self) {
+        let news = self.kernel.code_tables().map(CodeTables::take_news).unwrap_or_default();
+        for pid in news {
+            for what in self.targets.rescan(pid, &self.reporter) {
+                match what {
+                    // The engine learns of them in their turn, with the record.
+                    What::Mappings(mappings) => self.tell_code(pid, &mappings),
+                    module => self.feed(pid, module),
+                }
+            }
+        }
+    }
+
+    fn tell_code(&mut self, pid: Pid, mappings: &Arc<[CodeMapping]>) {
+        if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
+            unwinding.seen(tables, pid, mappings, |module| self.targets.open_path(module));
+        }
+        self.feed_news();
+    }
+
     fn feed_all(&mut self, pid: Pid, events: Vec<What<'static>>) {
         for what in events {
-            if let What::Mappings(mappings) = &what
-                && let Some(unwinding) = &mut self.unwinding
-                && let Some(tables) = self.kernel.code_tables()
-            {
-                unwinding.seen(tables, pid, mappings, |module| self.targets.open_path(module));
-                self.feed_news();
+            if let What::Mappings(mappings) = &what {
+                self.tell_code(pid, mappings);
             }
             self.feed(pid, what);
         }

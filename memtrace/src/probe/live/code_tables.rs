@@ -11,7 +11,7 @@ use super::places::{Place, Places};
 use aya::maps::{HashMap, Map, MapData};
 use aya::{Ebpf, Pod};
 use memtrace_common::limits::{
-    MAX_CODE_MAPPINGS, MAX_UNWIND_PAGES, MAX_UNWIND_ROW_PAIRS, MAX_UNWIND_RULES,
+    CODE_NEWS, MAX_CODE_MAPPINGS, MAX_UNWIND_PAGES, MAX_UNWIND_ROW_PAIRS, MAX_UNWIND_RULES,
 };
 use memtrace_common::unwind::{CodeRange, PageRows, Rule, Space};
 use std::collections::BTreeMap;
@@ -81,6 +81,9 @@ pub struct CodeTables {
     told: BTreeMap<u32, Place>,
     /// Counts what was told.
     generation: u64,
+    news: Mapped<u64>,
+    /// How much of the news was heard.
+    heard: u64,
 }
 
 impl CodeTables {
@@ -114,6 +117,8 @@ impl CodeTables {
             files: BTreeMap::new(),
             told: BTreeMap::new(),
             generation: 0,
+            news: Mapped::new(loaded, "NEWS_OF_CODE", (1 + CODE_NEWS as usize) * 8)?,
+            heard: 0,
         })
     }
 
@@ -216,6 +221,23 @@ impl CodeTables {
             self.range_places.give_back(old, now);
         }
         Ok(())
+    }
+
+    /// Processes that have got new code since the last time, each once.
+    pub fn take_news(&mut self) -> Vec<u32> {
+        let count = self.news.read(0).unwrap_or(self.heard);
+        if count == self.heard {
+            return Vec::new();
+        }
+        let places = u64::from(CODE_NEWS);
+        let first = self.heard.max(count.saturating_sub(places));
+        self.heard = count;
+        let place = |number: u64| usize::try_from(1 + number % places).ok();
+        let news = (first..count).filter_map(|number| self.news.read(place(number)?));
+        let mut processes: Vec<u32> = news.filter_map(|pid| u32::try_from(pid).ok()).collect();
+        processes.sort_unstable();
+        processes.dedup();
+        processes
     }
 
     /// Forgets a process. One that is not known is fine.

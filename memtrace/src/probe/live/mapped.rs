@@ -44,6 +44,12 @@ impl<T: Copy> Mapped<T> {
         self.length
     }
 
+    /// The value at `index`, which programs may write; `None` behind the end.
+    pub(super) fn read(&self, index: usize) -> Option<T> {
+        // SAFETY: below the length, which the mapping holds.
+        (index < self.length).then(|| unsafe { self.start.add(index).read_volatile() })
+    }
+
     /// Writes values from `index` on; `false`, and nothing is written, if they do not fit.
     pub(super) fn write(&mut self, index: usize, values: impl ExactSizeIterator<Item = T>) -> bool {
         if index.checked_add(values.len()).is_none_or(|end| end > self.length) {
