@@ -16,8 +16,9 @@ pub(super) fn render(machine: &[String], all: &[Measured]) -> String {
          traced by a release build of memtrace through the work below it. A stack is complete if it \
          reaches the function that begins the program or the thread. Depth is of an average \
          allocation, inlined functions left out. Unwinding tables of files that memtrace met before are in \
-         its cache. Target: at least {} % of the allocations have a \
-         complete stack, and nothing is lost.\n\n",
+         its cache. Of several rounds the one with the middle share of complete stacks counts; the \
+         extremes are in brackets. Target: at least {} % of the allocations have a complete stack, \
+         and nothing is lost in any round.\n\n",
         LEAST_COMPLETE * 100.0
     );
     for line in machine {
@@ -40,15 +41,17 @@ pub(super) fn render(machine: &[String], all: &[Measured]) -> String {
 }
 
 fn row(measured: &Measured) -> String {
-    let Measured { program, version, figures } = measured;
+    let Measured { program, version, figures, range: (least, most) } = measured;
     let (of_allocations, of_stacks) = figures.shares();
     format!(
-        "| {} | {version} | {} | {} | {:.1} | {} | {} | {} | {} |",
+        "| {} | {version} | {} | {} | {:.1} | {} ({}–{}) | {} | {} | {} |",
         program.name,
         Thousands(figures.all.allocations),
         Thousands(figures.all.stacks),
         figures.depth(),
         percent(of_allocations),
+        percent(*least),
+        percent(*most),
         percent(of_stacks),
         Thousands(figures.lost),
         if figures.is_whole() { "met" } else { "**missed**" },
