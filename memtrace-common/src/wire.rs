@@ -191,6 +191,16 @@ pub struct Fork {
     pub clone_flags: u64,
 }
 
+/// Body of [`Kind::Exec`]: the program's file (of a script: the interpreter's), as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Exec {
+    /// Device, as the kernel itself has it: the minor number in the low 20 bits, the major one above.
+    pub device: u64,
+    /// Inode; 0: not known.
+    pub inode: u64,
+}
+
 /// Body of [`Kind::Exit`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -388,6 +398,7 @@ const _: () = {
     assert!(size_of::<Remap>() == 40);
     assert!(size_of::<Break>() == 8);
     assert!(size_of::<Fork>() == 16);
+    assert!(size_of::<Exec>() == 16);
     assert!(size_of::<Exit>() == 8);
 };
 

@@ -68,6 +68,16 @@ offsets! {
     OFFSET_SIGNAL_FLAGS;
     /// `signal_struct.group_exit_code`.
     OFFSET_SIGNAL_GROUP_EXIT_CODE;
+    /// `linux_binprm.file`: the program that is executed.
+    OFFSET_BINPRM_FILE;
+    /// `file.f_inode`.
+    OFFSET_FILE_INODE;
+    /// `inode.i_ino`.
+    OFFSET_INODE_NUMBER;
+    /// `inode.i_sb`.
+    OFFSET_INODE_SUPER_BLOCK;
+    /// `super_block.s_dev`.
+    OFFSET_SUPER_BLOCK_DEVICE;
     /// `task_struct.utask`.
     OFFSET_TASK_UTASK;
     /// `uprobe_task.return_instances`.

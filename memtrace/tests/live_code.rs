@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 use support::program::{Program, compiled};
@@ -204,4 +205,32 @@ fn a_program_that_was_executed_while_tracing() {
     assert!(stacks.iter().all(|stack| stack["end"] == "complete"));
     assert_whole(stack_of(process, 1001), &DEEP);
     assert!(program.end().success());
+}
+
+/// Its blocks are counted; that their stacks have no names is said, with what identifies the file.
+#[test]
+fn a_program_that_was_gone_before_anybody_could_look() {
+    if !may_trace() {
+        return;
+    }
+    let file = compiled("plain/gone");
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo ready; read -r line; exec \"$1\"", "sh"]).arg(&file);
+    let mut program = Program::launch("sh", &mut command);
+    let tracer = Tracer::of(&[&program]);
+    tracer.signal(libc::SIGSTOP);
+    program.tell();
+    program.wait_for_zombie();
+    tracer.signal(libc::SIGCONT);
+    let report = tracer.wait().only_report();
+    report.assert_nothing_lost();
+    let processes = report.processes(program.pid());
+    let process = processes.iter().find(|process| process.0["end"] != "exec").unwrap();
+    assert!(number(&process.0["heap"]["allocated_blocks"]) >= 11, "{:#}", process.0["heap"]);
+    let notes = report.0["tracer"]["notes"].to_string();
+    let inode = file.metadata().unwrap().ino();
+    let gone = format!("1 programs that pid {} executed were gone", program.pid());
+    assert!(notes.contains(&gone), "{notes}");
+    assert!(notes.contains(&format!("inode {inode} of device ")), "{notes}");
+    assert!(program.wait().success());
 }

@@ -2,8 +2,10 @@
 
 use crate::emit::{Task, send, send_now};
 use crate::knobs::{
-    OFFSET_SIGNAL_FLAGS, OFFSET_SIGNAL_GROUP_EXIT_CODE, OFFSET_SIGNAL_LIVE, OFFSET_TASK_EXIT_CODE,
-    OFFSET_TASK_GROUP_LEADER, OFFSET_TASK_PID, OFFSET_TASK_SIGNAL, OFFSET_TASK_TGID,
+    OFFSET_BINPRM_FILE, OFFSET_FILE_INODE, OFFSET_INODE_NUMBER, OFFSET_INODE_SUPER_BLOCK,
+    OFFSET_SIGNAL_FLAGS, OFFSET_SIGNAL_GROUP_EXIT_CODE, OFFSET_SIGNAL_LIVE,
+    OFFSET_SUPER_BLOCK_DEVICE, OFFSET_TASK_EXIT_CODE, OFFSET_TASK_GROUP_LEADER, OFFSET_TASK_PID,
+    OFFSET_TASK_SIGNAL, OFFSET_TASK_TGID,
 };
 use crate::maps::{THREADS, target};
 use crate::memory::read_kernel;
@@ -11,7 +13,7 @@ use crate::probes::pages::begin_epoch;
 use crate::unwind::tables::{code_came, forget};
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use memtrace_common::wire::{Exit, Fork, Header, Kind, Loss};
+use memtrace_common::wire::{Exec, Exit, Fork, Header, Kind, Loss};
 
 /// `SIGNAL_GROUP_EXIT` of `linux/sched/signal.h`: the exit code is the group's.
 const SIGNAL_GROUP_EXIT: u32 = 4;
@@ -43,12 +45,24 @@ fn program_executed(context: RawTracePointContext) -> i32 {
         // number by now.
         let caller = context.arg::<u64>(1) as u32;
         let _ = THREADS.remove(&caller);
-        let header = Header { thread: caller, ..task.header(Kind::Exec, 0) };
+        let header = Header { thread: caller, ..task.header(Kind::Exec, size_of::<Exec>()) };
+        let program = executed(context.arg(2)).unwrap_or_default();
         code_came(task.process);
         // Soon there will be stacks through the new program.
-        send_now(header, (), Loss::RingProcess);
+        send_now(header, program, Loss::RingProcess);
     }
     0
+}
+
+/// The file of the program in a `struct linux_binprm`.
+#[inline(always)]
+fn executed(binprm: u64) -> Option<Exec> {
+    let file: u64 = read_kernel(binprm.wrapping_add(OFFSET_BINPRM_FILE.load()))?;
+    let inode: u64 = read_kernel(file.wrapping_add(OFFSET_FILE_INODE.load()))?;
+    let block: u64 = read_kernel(inode.wrapping_add(OFFSET_INODE_SUPER_BLOCK.load()))?;
+    let device: u32 = read_kernel(block.wrapping_add(OFFSET_SUPER_BLOCK_DEVICE.load()))?;
+    let number: u64 = read_kernel(inode.wrapping_add(OFFSET_INODE_NUMBER.load()))?;
+    Some(Exec { device: u64::from(device), inode: number })
 }
 
 /// A thread ends; the process has gone when it was the last.

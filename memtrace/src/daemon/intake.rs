@@ -8,7 +8,7 @@ use super::target::Targets;
 use super::unwinding::{Built, Unwinding};
 use crate::engine::decode::decode;
 use crate::engine::tracker::Tracker;
-use crate::model::event::{CodeMapping, Event, Fork, Map, What};
+use crate::model::event::{CodeMapping, Event, Exec, Fork, Map, What};
 use crate::model::ids::{Nanos, Pid};
 use crate::probe::live::code_tables::CodeTables;
 use crate::probe::live::kernel_side::KernelSide;
@@ -66,7 +66,9 @@ impl Intake {
             What::Map(map) if is_code(&map) || self.replaces_code(event.process, &map) => {
                 self.rescan(event.process);
             }
-            What::Exec => self.execed(event.process, event.thread == event.process),
+            What::Exec(program) => {
+                self.execed(event.process, event.thread == event.process, program);
+            }
             What::Exit { .. } => self.exited(event.process),
             What::Fork(fork) => self.forked(event.process, fork),
             _ => {}
@@ -202,11 +204,15 @@ impl Intake {
         self.resend_stacks();
     }
 
-    fn execed(&mut self, pid: Pid, by_main_thread: bool) {
+    fn execed(&mut self, pid: Pid, by_main_thread: bool, program: Exec) {
         if self.targets.knows(pid) {
             self.targets.note_exec(pid, by_main_thread);
             if let Err(error) = self.seen(pid) {
                 tracing::debug!("pid {pid} after exec: {error}");
+                self.targets.note_unseen(pid, program);
+            } else if self.targets.is_bare(pid) {
+                // It has ended already; nobody has waited for it yet.
+                self.targets.note_unseen(pid, program);
             }
             self.wait_briefly_for_tables();
             self.targets.attach_new(&mut self.kernel, pid);

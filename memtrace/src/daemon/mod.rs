@@ -13,6 +13,7 @@ mod self_usage;
 mod settings;
 mod signals;
 mod target;
+mod unseen;
 mod unwinding;
 
 pub use actor::{Outcome, run};

@@ -3,7 +3,8 @@
 use super::error::DaemonError;
 use super::inspect::{filters_system_calls, mapped_files};
 use super::reporter::Reporter;
-use crate::model::event::What;
+use super::unseen::{Unseen, device_numbers};
+use crate::model::event::{Exec, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::process::Usage;
 use crate::probe::allocator::{FoundAllocator, MappedFile, PlannedFunction, find};
@@ -37,6 +38,7 @@ struct Target {
     /// Its links see nothing of it any more.
     blind: bool,
     troubles: Vec<String>,
+    unseen: Unseen,
 }
 
 /// All of them.
@@ -217,6 +219,21 @@ impl Targets {
         }
     }
 
+    /// Takes note of a program that the process executed, and whose mappings could not be read now.
+    /// They may have been, when it was new.
+    pub(super) fn note_unseen(&mut self, pid: Pid, program: Exec) {
+        let Some(target) = self.targets.get_mut(&pid) else { return };
+        let file = self.modules.find(device_numbers(program.device), program.inode);
+        if !file.is_some_and(|file| target.modules.contains(&file.id)) {
+            target.unseen.add(program, file.map(|file| file.path.display().to_string()));
+        }
+    }
+
+    /// Whether no code of the process is known.
+    pub(super) fn is_bare(&self, pid: Pid) -> bool {
+        self.targets.get(&pid).is_some_and(|target| target.modules.is_empty())
+    }
+
     /// A child that is not traced. The first of each kind is told at once.
     pub(super) fn note_child(&mut self, pid: Pid, child: Pid, shares_memory: bool) {
         let Some(target) = self.targets.get_mut(&pid) else { return };
@@ -333,6 +350,7 @@ impl Target {
             forks: 0,
             blind: false,
             troubles: Vec::new(),
+            unseen: Unseen::default(),
         }
     }
 
@@ -423,6 +441,7 @@ impl Target {
             .iter()
             .map(|r| format!("{}: {}; {}", r.name, r.what_malloc_does_not_show, r.remedy))
             .chain(self.troubles.iter().cloned())
+            .chain(self.unseen.note(pid))
             .collect();
         if self.vforks > 0 {
             notes.push(format!(

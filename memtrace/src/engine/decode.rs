@@ -1,6 +1,8 @@
 //! Records of the ring buffer → events, without copying.
 
-use crate::model::event::{Allocation, Event, Fork, Free, Map, Reallocation, Remap, StackRef};
+use crate::model::event::{
+    Allocation, Event, Exec, Fork, Free, Map, Reallocation, Remap, StackRef,
+};
 use crate::model::event::{Unmap, What};
 use memtrace_common::function::FunctionId;
 use memtrace_common::limits::MAX_FRAMES;
@@ -119,7 +121,9 @@ fn other(kind: Kind, mut words: Words<'_>) -> What<'static> {
             clone_flags: words.long(),
         }),
         Kind::Exit => What::Exit { status: Some(words.short()) },
-        Kind::Exec | Kind::Allocation | Kind::Free | Kind::Reallocation => What::Exec,
+        Kind::Exec | Kind::Allocation | Kind::Free | Kind::Reallocation => {
+            What::Exec(Exec { device: words.long(), inode: words.long() })
+        }
     }
 }
 
@@ -185,7 +189,7 @@ pub(super) const fn body_length(kind: Kind) -> usize {
         Kind::Remap => size_of::<wire::Remap>(),
         Kind::Break => size_of::<wire::Break>(),
         Kind::Fork => size_of::<wire::Fork>(),
-        Kind::Exec => 0,
+        Kind::Exec => size_of::<wire::Exec>(),
         Kind::Exit => size_of::<wire::Exit>(),
     }
 }

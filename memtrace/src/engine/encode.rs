@@ -37,7 +37,7 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
         What::Remap(_) => Kind::Remap,
         What::Break { .. } => Kind::Break,
         What::Fork(_) => Kind::Fork,
-        What::Exec => Kind::Exec,
+        What::Exec(_) => Kind::Exec,
         What::Exit { .. } => Kind::Exit,
         What::ProcessSeen(_)
         | What::BreakSeen { .. }
@@ -92,6 +92,7 @@ fn body(what: &What<'_>, out: &mut Vec<u8>) {
             shorts(out, [fork.child_process, fork.child_thread]);
             longs(out, [fork.clone_flags]);
         }
+        What::Exec(program) => longs(out, [program.device, program.inode]),
         What::Exit { status } => shorts(out, [status.unwrap_or(0), 0]),
         _ => {}
     }

@@ -148,7 +148,7 @@ impl Tracker {
             What::Remap(remap) => self.map_with(pid, |space| space.ranges.remap(remap, time)),
             What::Break { end } => self.map_with(pid, |space| space.ranges.set_break(*end)),
             What::Fork(fork) => self.fork(pid, *fork),
-            What::Exec => self.exec(pid, time),
+            What::Exec(_) => self.exec(pid, time),
             What::Exit { status } => self.exit(pid, time, *status),
             _ => {}
         }

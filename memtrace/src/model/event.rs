@@ -44,7 +44,7 @@ pub enum What<'a> {
     /// A task was created.
     Fork(Fork),
     /// The process runs a new program: its address space is another one.
-    Exec,
+    Exec(Exec),
     /// The process has gone.
     Exit {
         /// As `wait(2)` gives it; `None` if that was lost.
@@ -172,6 +172,15 @@ pub struct Remap {
     pub length: u64,
     /// When the call was entered.
     pub entered: Nanos,
+}
+
+/// See [`What::Exec`]: the program's file (of a script: the interpreter's).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exec {
+    /// Device: the minor number in the low 20 bits, the major one above.
+    pub device: u64,
+    /// Inode; 0: not known.
+    pub inode: u64,
 }
 
 /// See [`What::Fork`].

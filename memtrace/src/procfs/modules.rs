@@ -147,6 +147,12 @@ impl ModuleTable {
         Some(id)
     }
 
+    /// The file with this device (major, minor) and inode, if any process was seen to map it.
+    #[must_use]
+    pub fn find(&self, device: (u32, u32), inode: u64) -> Option<&Arc<Module>> {
+        self.module(*self.numbers.get(&(device, inode))?)
+    }
+
     /// The module with this number.
     #[must_use]
     pub fn module(&self, id: ModuleId) -> Option<&Arc<Module>> {

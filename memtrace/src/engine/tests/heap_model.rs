@@ -4,7 +4,7 @@ use super::naive_space::{Block, Key, Space};
 use crate::engine::limits::Limits;
 use crate::engine::snapshot::{ProcessSnapshot, SnapshotOptions, StackSnapshot, State};
 use crate::engine::tracker::Tracker;
-use crate::model::event::{Allocation, Event, Fork, Free, Reallocation, StackRef, What};
+use crate::model::event::{Allocation, Event, Exec, Fork, Free, Reallocation, StackRef, What};
 use crate::model::frame::Frame;
 use crate::model::ids::ProcessKey;
 use crate::model::process::ProcessInfo;
@@ -277,7 +277,7 @@ fn apply(tracker: &mut Tracker, step: &Step) {
                 send(seen(child_process, start_time));
             }
         }
-        Act::Exec => send(What::Exec),
+        Act::Exec => send(What::Exec(Exec::default())),
         Act::Exit(status) => send(What::Exit { status: Some(status) }),
         Act::Forget => tracker.forget(pid),
         Act::Allocate(call) => {

@@ -4,7 +4,7 @@ use super::cases::{PID, free, malloc, process, seen, send, send_to, stack, watch
 use crate::engine::limits::Limits;
 use crate::engine::snapshot::{ProcessSnapshot, SnapshotOptions, State};
 use crate::engine::tracker::Tracker;
-use crate::model::event::{Fork, Map, StackRef, What};
+use crate::model::event::{Exec, Fork, Map, StackRef, What};
 
 const CHILD: u32 = 8;
 
@@ -62,7 +62,7 @@ fn a_vfork_child_works_in_its_parents_memory_until_exec() {
     send_to(&mut tracker, CHILD, 64, seen(CHILD, 2));
     send_to(&mut tracker, CHILD, 128, malloc(0x10, 5, StackRef::default()));
     assert_eq!((live(&mut tracker), process(&mut tracker).unseen_vforks), (vec![5, 0], 0));
-    send_to(&mut tracker, CHILD, 192, What::Exec);
+    send_to(&mut tracker, CHILD, 192, What::Exec(Exec::default()));
     send_to(&mut tracker, CHILD, 256, malloc(0x10, 9, StackRef::default()));
     assert_eq!(live(&mut tracker), [5, 0, 9]);
     tracker.forget(PID);
@@ -96,7 +96,7 @@ fn threads_are_no_children() {
 fn exec_closes_one_program_and_begins_another() {
     let mut tracker = watching(Limits::default());
     send(&mut tracker, 64, malloc(0x10, 5, stack(1, &0x1234_u64.to_ne_bytes())));
-    send(&mut tracker, 128, What::Exec);
+    send(&mut tracker, 128, What::Exec(Exec::default()));
     assert_eq!(tracker.take_forgotten(), [(PID, 1)]);
     send(&mut tracker, 192, malloc(0x10, 7, StackRef::default()));
     send(&mut tracker, 256, seen(PID, 1));

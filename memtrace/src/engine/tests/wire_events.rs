@@ -1,6 +1,8 @@
 //! Arbitrary events of all kinds that cross the ring.
 
-use crate::model::event::{Allocation, Event, Fork, Free, Map, Reallocation, Remap, StackRef};
+use crate::model::event::{
+    Allocation, Event, Exec, Fork, Free, Map, Reallocation, Remap, StackRef,
+};
 use crate::model::event::{Unmap, What};
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::StackEnd;
@@ -104,7 +106,7 @@ fn what() -> impl Strategy<Value = What<'static>> {
         any::<(u32, u32, u64)>().prop_map(|(child_process, child_thread, clone_flags)| {
             What::Fork(Fork { child_process, child_thread, clone_flags })
         }),
-        Just(What::Exec),
+        any::<[u64; 2]>().prop_map(|[device, inode]| What::Exec(Exec { device, inode })),
         any::<u32>().prop_map(|status| What::Exit { status: Some(status) }),
     ]
 }

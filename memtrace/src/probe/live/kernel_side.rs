@@ -62,7 +62,7 @@ struct Target {
 unsafe impl Pod for Target {}
 
 /// Kernel structures and members whose offsets the programs want, with the globals they go to.
-const OFFSETS: [(&str, &str, &str); 9] = [
+const OFFSETS: [(&str, &str, &str); 14] = [
     ("OFFSET_TASK_PID", "task_struct", "pid"),
     ("OFFSET_TASK_TGID", "task_struct", "tgid"),
     ("OFFSET_TASK_STACK", "task_struct", "stack"),
@@ -72,6 +72,11 @@ const OFFSETS: [(&str, &str, &str); 9] = [
     ("OFFSET_SIGNAL_LIVE", "signal_struct", "live"),
     ("OFFSET_SIGNAL_FLAGS", "signal_struct", "flags"),
     ("OFFSET_SIGNAL_GROUP_EXIT_CODE", "signal_struct", "group_exit_code"),
+    ("OFFSET_BINPRM_FILE", "linux_binprm", "file"),
+    ("OFFSET_FILE_INODE", "file", "f_inode"),
+    ("OFFSET_INODE_NUMBER", "inode", "i_ino"),
+    ("OFFSET_INODE_SUPER_BLOCK", "inode", "i_sb"),
+    ("OFFSET_SUPER_BLOCK_DEVICE", "super_block", "s_dev"),
 ];
 
 /// Those that it can do without: with all of them `HAS_RETURN_INSTANCES` is switched on.
