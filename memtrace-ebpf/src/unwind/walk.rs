@@ -126,7 +126,9 @@ extern "C" fn unwind_step(slot: u32) -> u32 {
     if depth >= MAX_FRAMES {
         return ended(StackEnd::Depth);
     }
-    if !walk.finds_code() && !(walk.restores_return(&mut buffer.trail) && walk.finds_code()) {
+    let is_known =
+        walk.finds_code() || walk.restores_return(&mut buffer.trail) && walk.finds_code();
+    if !is_known {
         let instruction = walk.registers.instruction;
         buffer.frames[depth] = instruction;
         walk.depth += 1;
