@@ -5,8 +5,10 @@
 //! Process and thread numbers are those of the initial PID namespace; times are `CLOCK_MONOTONIC`
 //! nanoseconds (`bpf_ktime_get_ns`).
 
+use crate::unwind::Registers;
+
 /// Version of these layouts, checked between object and daemon and stored in recordings.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// What a record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +35,9 @@ pub enum Kind {
     Exec = 9,
     /// The last thread of a traced process has gone: [`Exit`].
     Exit = 10,
+    /// The stack of the allocation whose record comes next in the same thread: [`StackCopy`]. It leads
+    /// through code of which the kernel side knows nothing yet, so user space walks it.
+    StackCopy = 11,
 }
 
 impl Kind {
@@ -50,6 +55,7 @@ impl Kind {
             8 => Self::Fork,
             9 => Self::Exec,
             10 => Self::Exit,
+            11 => Self::StackCopy,
             _ => return None,
         })
     }
@@ -209,6 +215,28 @@ pub struct Exit {
     pub status: u32,
     /// 0.
     pub reserved: u32,
+}
+
+/// Most bytes of a stack that are copied. (33 frames of python3 take some 6 KiB, 60 of node some 10.)
+pub const STACK_COPY_BYTES: usize = 16 << 10;
+
+/// What precedes the copy in the body of [`Kind::StackCopy`], which has [`STACK_COPY_BYTES`] more, used
+/// or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct StackCopy {
+    /// The id that the stack has in the allocation's record.
+    pub stack: u64,
+    /// The registers after the return from the allocator function: the instruction pointer is a return
+    /// address, the copy begins where the stack pointer points.
+    pub registers: Registers,
+    /// The version of the process's code ([`crate::unwind::Space::epoch`]).
+    pub epoch: u64,
+    /// How often code of the process had been taken away: an older or newer look at its mappings is about
+    /// the same code only if this number is the same.
+    pub removed: u64,
+    /// Bytes that were copied; what follows them means nothing.
+    pub bytes: u64,
 }
 
 /// How a call stack ended.
@@ -378,11 +406,13 @@ pub enum Counter {
     WalksChecked = 5,
     /// Those among them that came out otherwise than was known.
     WalksDiffered = 6,
+    /// Stacks that were copied for user space to walk.
+    StacksCopied = 7,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: u32 = 7;
+    pub const COUNT: u32 = 8;
 }
 
 /// One program run in this many is timed.
@@ -400,6 +430,8 @@ const _: () = {
     assert!(size_of::<Fork>() == 16);
     assert!(size_of::<Exec>() == 16);
     assert!(size_of::<Exit>() == 8);
+    assert!(size_of::<StackCopy>() == 56);
+    assert!(size_of::<Header>() + size_of::<StackCopy>() + STACK_COPY_BYTES <= u16::MAX as usize);
 };
 
 #[cfg(test)]
@@ -417,11 +449,11 @@ mod tests {
 
     #[test]
     fn numbers_read_back() {
-        for number in 1..=10 {
+        for number in 1..=11 {
             assert_eq!(Kind::from_number(number).map(|kind| kind as u8), Some(number));
         }
         assert_eq!(Kind::from_number(0), None);
-        assert_eq!(Kind::from_number(11), None);
+        assert_eq!(Kind::from_number(12), None);
         assert_eq!(StackEnd::from_number(5), StackEnd::NoFramePointer);
         assert_eq!(StackEnd::from_number(99), StackEnd::Unknown);
     }

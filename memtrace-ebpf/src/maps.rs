@@ -13,8 +13,9 @@ use memtrace_common::wire::{Counter, Loss};
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Target {
-    /// Changes whenever an address may begin to mean other code (exec, a new executable mapping),
-    /// so that stacks of before and after get different ids.
+    /// The version of its code, which changes whenever an address may begin to mean other code (exec, a
+    /// new executable mapping), so that stacks of before and after get different ids. As in
+    /// [`memtrace_common::unwind::Space::epoch`].
     pub(crate) epoch: u64,
 }
 

@@ -6,7 +6,8 @@ use crate::knobs::UNWIND_BY_TABLES;
 use crate::maps::{SCRATCH, SCRATCH_TAKEN, SENT_STACKS, Target, lost, ring};
 use crate::memory::opaque;
 use crate::unwind::cache::Trail;
-use crate::unwind::native::begin as begin_chain;
+use crate::unwind::copy::copied_stack;
+use crate::unwind::native::{begin as begin_chain, mix};
 use crate::unwind::walk::{Walk, begin, walk as walk_by_tables, walk_by_pointers};
 use crate::unwind::window::Window;
 use aya_ebpf::helpers::generated::bpf_ringbuf_output;
@@ -106,14 +107,19 @@ impl Taken {
         SCRATCH.get_ptr_mut(self.slot).map(|buffer| unsafe { &mut *buffer })
     }
 
-    /// Walks the current user stack into the buffer. `seed` tells apart processes and epochs. Gives
-    /// the stack's id (never 0) and what was found.
+    /// Walks the current user stack into the buffer. `seed` tells apart processes and versions of their
+    /// code. Gives the stack's id (never 0) and what was found.
     #[inline(always)]
-    pub(crate) fn walk(&mut self, registers: Registers, seed: u64) -> (u64, Walked) {
+    pub(crate) fn walk(
+        &mut self,
+        registers: Registers,
+        target: Target,
+        seed: u64,
+    ) -> (u64, Walked) {
         let by_tables = UNWIND_BY_TABLES.load() != 0
-            && self
-                .buffer()
-                .is_some_and(|buffer| begin(&mut buffer.walk, &mut buffer.trail, registers, seed));
+            && self.buffer().is_some_and(|buffer| {
+                begin(&mut buffer.walk, &mut buffer.trail, registers, target.epoch, seed)
+            });
         let walked = if by_tables {
             let slot = self.slot;
             walk_by_tables(slot, || is_sent(id_in(slot)))
@@ -124,6 +130,13 @@ impl Taken {
             walk_by_pointers(self.slot)
         };
         (id_in(self.slot), Walked(walked))
+    }
+
+    /// Has user space walk the stack too, if it leads through code that the kernel side has not been told
+    /// of. Gives the id that the stack goes by from then on.
+    #[inline(always)]
+    pub(crate) fn copied(&self, id: u64) -> u64 {
+        if UNWIND_BY_TABLES.load() == 0 { id } else { copied_stack(self.slot) }
     }
 
     /// The buffer's frames.
@@ -157,8 +170,8 @@ impl Taken {
 
 /// What tells apart the stacks of processes and epochs.
 #[inline(always)]
-pub(crate) const fn seed_of(task: Task, target: Target) -> u64 {
-    (task.process as u64) << 32 ^ target.epoch
+pub(crate) fn seed_of(task: Task, target: Target) -> u64 {
+    mix(task.process as u64, target.epoch)
 }
 
 /// Whether the daemon has the frames of this stack.

@@ -144,7 +144,7 @@ fn load(unwind: UnwindMode, cache_walks: bool, programs: &[&Program]) -> KernelS
             .map(|(number, code)| range(tables, &mut rules, number, code))
             .collect();
         ranges.sort_by_key(|range| range.start);
-        tables.set_ranges(program.child.id(), &ranges).unwrap();
+        tables.set_ranges(program.child.id(), &ranges, 0).unwrap();
     }
     kernel
 }

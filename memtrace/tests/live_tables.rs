@@ -53,11 +53,11 @@ fn mappings_without_room_leave_the_old_ones() {
     let Some(mut kernel) = load() else { return };
     let tables = kernel.code_tables().unwrap();
     let ranges = vec![CodeRange::default(); MAX_CODE_MAPPINGS as usize / 2];
-    tables.set_ranges(1, &ranges).unwrap();
-    tables.set_ranges(2, &ranges).unwrap();
-    assert!(tables.set_ranges(3, &ranges[..1]).is_err());
-    assert!(tables.set_ranges(3, &[]).is_ok());
+    tables.set_ranges(1, &ranges, 0).unwrap();
+    tables.set_ranges(2, &ranges, 0).unwrap();
+    assert!(tables.set_ranges(3, &ranges[..1], 0).is_err());
+    assert!(tables.set_ranges(3, &[], 0).is_ok());
     // The place rests, so it is not given to another one at once.
     tables.forget(1);
-    assert!(tables.set_ranges(3, &ranges).is_err());
+    assert!(tables.set_ranges(3, &ranges, 0).is_err());
 }

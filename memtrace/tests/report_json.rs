@@ -171,6 +171,8 @@ const ORDERS: [&[&str]; 5] = [
         "walks_made",
         "walks_checked",
         "walks_differed",
+        "stacks_copied",
+        "stacks_finished",
         "notes",
     ],
     &[

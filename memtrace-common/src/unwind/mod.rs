@@ -15,5 +15,5 @@ mod step;
 
 pub use rule::{CfaKind, FrameKind, Row, Rule};
 pub use search::{PAGE_BITS, PAGE_BYTES, SEARCH_STEPS, search};
-pub use space::{CodeRange, PageRows, Space};
+pub use space::{CodeChanges, CodeRange, Extent, FRESH_CODE, PageRows, Space};
 pub use step::{MAX_FRAME_BYTES, ReadWords, Registers, Step, step, step_frame_pointer};

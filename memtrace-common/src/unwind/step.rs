@@ -4,6 +4,7 @@ use super::rule::{CfaKind, FrameKind, Rule};
 
 /// The registers of a frame that are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub struct Registers {
     /// rip.
     pub instruction: u64,

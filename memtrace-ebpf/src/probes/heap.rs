@@ -351,7 +351,9 @@ fn send_with_stack<B: Copy + 'static>(
     let registers = probe.registers();
     let start =
         Registers { instruction: registers.rip, stack: registers.rsp, frame: registers.rbp };
-    let (id, walked) = scratch.walk(start, seed_of(probe.task, probe.target));
+    let seed = seed_of(probe.task, probe.target);
+    let (id, walked) = scratch.walk(start, probe.target, seed);
+    let id = scratch.copied(id);
     set_stack(&mut body, id);
     if is_sent(id) {
         send(header, body, loss);

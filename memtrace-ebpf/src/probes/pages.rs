@@ -10,6 +10,7 @@ use crate::knobs::{HAS_TASK_REGISTERS, OFFSET_TASK_STACK};
 use crate::maps::{TARGETS, lost, target};
 use crate::memory::read_kernel;
 use crate::pending::{thread, thread_or_new};
+use crate::unwind::changes::{code_added, removed};
 use crate::unwind::tables::{code_came, code_mapped};
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
@@ -19,6 +20,7 @@ use aya_ebpf::helpers::generated::{
 use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
 use core::mem::offset_of;
+use memtrace_common::unwind::Extent;
 use memtrace_common::wire::{Break, Kind, Loss, Map, Remap, Unmap};
 
 /// `PROT_EXEC` of `mman.h`.
@@ -31,6 +33,10 @@ const FIRST_ERROR: u64 = -4095_i64 as u64;
 const STACK_BYTES: u64 = 16 << 10;
 /// Offset of the call's number in a `sys_exit_*` tracepoint's record (common fields 8).
 const NUMBER: usize = 8;
+/// Offset of the first argument in a `sys_enter_*` tracepoint's record (common fields 8, nr 8).
+const ARGUMENTS: usize = 16;
+/// `MAP_FIXED` of `mman.h`: what is there goes.
+const MAP_FIXED: u64 = 0x10;
 /// Offset of the result in a `sys_exit_*` tracepoint's record (common fields 8, nr 8).
 const RESULT: usize = 16;
 
@@ -81,16 +87,27 @@ impl SystemCall {
     }
 }
 
+/// Of `munmap` and `mremap`, whose first two arguments say what is given up.
 #[inline(always)]
-fn note_entry() {
+fn note_entry(context: &TracePointContext) {
     let task = Task::current();
     if target(task.process).is_none() {
         return;
+    }
+    // SAFETY: the record of a `sys_enter_*` tracepoint has the arguments there, 8 bytes each.
+    let arguments = unsafe { (context.read_at(ARGUMENTS), context.read_at(ARGUMENTS + 8)) };
+    if let (Ok(address), Ok(length)) = arguments {
+        removed(task.process, address, address.wrapping_add(length));
     }
     if let Some(thread) = thread_or_new(task.thread) {
         // SAFETY: no preconditions.
         thread.mapping_entered = unsafe { bpf_ktime_get_ns() };
     }
+}
+
+#[inline(always)]
+const fn extent(address: u64, length: u64) -> Extent {
+    Extent { start: address, end: address.wrapping_add(length) }
 }
 
 /// Where the registers lie with which the current thread entered the kernel.
@@ -106,12 +123,17 @@ fn user_registers() -> u64 {
     stack + STACK_BYTES - size_of::<pt_regs>() as u64
 }
 
-/// From now on addresses of this process may mean other code.
+/// From now on addresses of this process may mean other code. Gives the new version.
 #[inline(always)]
-pub(super) fn begin_epoch(process: u32) {
-    if let Some(target) = TARGETS.get_ptr_mut(&process) {
-        // SAFETY: an aligned u64 in the map's value, changed only atomically.
-        unsafe { atomic::add(&raw mut (*target).epoch, 1) };
+fn begin_epoch(process: u32) -> u64 {
+    let Some(target) = TARGETS.get_ptr_mut(&process) else { return 0 };
+    // SAFETY: an aligned u64 in the map's value. Where two threads map code at one moment both may read
+    // the later version: then one of the two pieces of code is not kept as fresh, of code that came
+    // within microseconds and would have to go within a millisecond to matter.
+    unsafe {
+        let epoch = &raw mut (*target).epoch;
+        atomic::add(epoch, 1);
+        epoch.read_volatile()
     }
 }
 
@@ -129,9 +151,14 @@ fn mmap_exit(context: TracePointContext) -> u32 {
             flags: call.register(offset_of!(pt_regs, r10)) as u32,
             file_offset: call.register(offset_of!(pt_regs, r9)),
         };
+        let extent = extent(map.address, map.length);
+        if u64::from(map.flags) & MAP_FIXED != 0 {
+            removed(call.task.process, extent.start, extent.end);
+        }
         if protection & PROT_EXEC != 0 {
-            begin_epoch(call.task.process);
-            code_mapped(call.task.process, map.address, map.length);
+            let epoch = begin_epoch(call.task.process);
+            code_mapped(call.task.process, extent);
+            code_added(call.task.process, epoch, extent);
             code_came(call.task.process);
             // Soon there will be stacks through this code: it wants a table.
             let header = call.task.header(Kind::Map, size_of::<Map>());
@@ -145,8 +172,8 @@ fn mmap_exit(context: TracePointContext) -> u32 {
 
 /// `munmap` is entered.
 #[tracepoint(category = "syscalls", name = "sys_enter_munmap")]
-fn munmap_enter(_context: TracePointContext) -> u32 {
-    note_entry();
+fn munmap_enter(context: TracePointContext) -> u32 {
+    note_entry(&context);
     0
 }
 
@@ -170,8 +197,8 @@ fn munmap_exit(context: TracePointContext) -> u32 {
 
 /// `mremap` is entered.
 #[tracepoint(category = "syscalls", name = "sys_enter_mremap")]
-fn mremap_enter(_context: TracePointContext) -> u32 {
-    note_entry();
+fn mremap_enter(context: TracePointContext) -> u32 {
+    note_entry(&context);
     0
 }
 

@@ -1,5 +1,6 @@
 //! Programs on the life of processes: tasks created, programs executed, processes gone.
 
+use crate::atomic;
 use crate::emit::{Task, send, send_now};
 use crate::knobs::{
     OFFSET_BINPRM_FILE, OFFSET_FILE_INODE, OFFSET_INODE_NUMBER, OFFSET_INODE_SUPER_BLOCK,
@@ -7,12 +8,13 @@ use crate::knobs::{
     OFFSET_SUPER_BLOCK_DEVICE, OFFSET_TASK_EXIT_CODE, OFFSET_TASK_GROUP_LEADER, OFFSET_TASK_PID,
     OFFSET_TASK_SIGNAL, OFFSET_TASK_TGID,
 };
-use crate::maps::{THREADS, target};
+use crate::maps::{TARGETS, THREADS, target};
 use crate::memory::read_kernel;
-use crate::probes::pages::begin_epoch;
+use crate::unwind::changes::removed_all;
 use crate::unwind::tables::{code_came, forget};
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
+use memtrace_common::unwind::Space;
 use memtrace_common::wire::{Exec, Exit, Fork, Header, Kind, Loss};
 
 /// `SIGNAL_GROUP_EXIT` of `linux/sched/signal.h`: the exit code is the group's.
@@ -39,8 +41,9 @@ fn task_created(context: RawTracePointContext) -> i32 {
 fn program_executed(context: RawTracePointContext) -> i32 {
     let task = Task::current();
     if target(task.process).is_some() {
-        begin_epoch(task.process);
+        begin_program(task.process);
         forget(task.process);
+        removed_all(task.process);
         // The thread that called: if it was not the main one, it has taken over the main one's
         // number by now.
         let caller = context.arg::<u64>(1) as u32;
@@ -52,6 +55,19 @@ fn program_executed(context: RawTracePointContext) -> i32 {
         send_now(header, program, Loss::RingProcess);
     }
     0
+}
+
+/// The addresses of this process mean another program's code from now on. Its other threads are gone, so
+/// nobody else writes.
+#[inline(always)]
+fn begin_program(process: u32) {
+    if let Some(target) = TARGETS.get_ptr_mut(&process) {
+        // SAFETY: an aligned u64 in the map's value.
+        unsafe {
+            let epoch = &raw mut (*target).epoch;
+            atomic::store(epoch, Space::next_program(epoch.read_volatile()));
+        }
+    }
 }
 
 /// The file of the program in a `struct linux_binprm`.

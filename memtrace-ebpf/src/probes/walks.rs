@@ -25,7 +25,7 @@ fn walk_return(context: RetProbeContext) -> u32 {
     let registers = unsafe { &*context.regs };
     let start =
         Registers { instruction: registers.rip, stack: registers.rsp, frame: registers.rbp };
-    let (id, walked) = scratch.walk(start, seed_of(task, target));
+    let (id, walked) = scratch.walk(start, target, seed_of(task, target));
     // Or it would be walked again, for its frames.
     if !is_sent(id) {
         remember(id);

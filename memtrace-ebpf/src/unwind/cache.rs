@@ -248,7 +248,8 @@ pub(crate) extern "C" fn keep_walk(slot: u32, walked: u64) -> u64 {
     // SAFETY: the pointer came from the map, and the slot is the caller's.
     let buffer = unsafe { &mut *buffer };
     let count = buffer.trail.count;
-    if count == 0 || count > MAX_WALK_WORDS as u64 {
+    // What was a guess is not to be repeated.
+    if count == 0 || count > MAX_WALK_WORDS as u64 || buffer.walk.untold != 0 {
         return 0;
     }
     let Some(known) = WALKS.get_ptr_mut(buffer.walk.index) else { return 0 };

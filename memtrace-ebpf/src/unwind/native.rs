@@ -22,7 +22,7 @@ const USER_END: u64 = 1 << 47;
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[inline(always)]
-pub(super) fn mix(hash: u64, word: u64) -> u64 {
+pub(crate) fn mix(hash: u64, word: u64) -> u64 {
     let mixed = (hash ^ word).wrapping_mul(MIX);
     mixed ^ (mixed >> 29)
 }

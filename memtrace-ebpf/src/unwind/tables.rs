@@ -8,7 +8,7 @@ use memtrace_common::limits::{
     CODE_NEWS, MAPPING_SEARCH_STEPS, MAX_CODE_MAPPINGS, MAX_TARGETS, MAX_UNWIND_PAGES,
     MAX_UNWIND_ROW_PAIRS, MAX_UNWIND_RULES,
 };
-use memtrace_common::unwind::{CodeRange, PAGE_BITS, PageRows, Rule, Space, search};
+use memtrace_common::unwind::{CodeRange, Extent, PAGE_BITS, PageRows, Rule, Space, search};
 
 /// User space maps these arrays into its memory and writes without system calls (Linux 5.5).
 const BPF_F_MMAPABLE: u32 = 1 << 10;
@@ -71,17 +71,29 @@ pub(crate) fn forget(process: u32) {
 /// New code is mapped. Where other code was known to be, nothing is until user space has looked: its
 /// unmapping may not have been told yet.
 #[inline(always)]
-pub(crate) fn code_mapped(process: u32, address: u64, length: u64) {
-    let Some(space) = space(process) else { return };
-    let last = address.wrapping_add(length).wrapping_sub(1);
-    if range(space, address).is_some() || range(space, last).is_some() {
+pub(crate) fn code_mapped(process: u32, code: Extent) {
+    if space(process).is_some_and(|space| overlaps_code(space, code)) {
         forget(process);
     }
+}
+
+/// Whether code is known in this part of the address space.
+#[inline(always)]
+pub(super) fn overlaps_code(space: Space, extent: Extent) -> bool {
+    let last = last_before(space, extent.end);
+    last.is_some_and(|code| Extent { start: code.start, end: code.end }.overlaps(extent))
 }
 
 /// The mapping that `address` is in.
 #[inline(always)]
 pub(super) fn range(space: Space, address: u64) -> Option<CodeRange> {
+    let found = last_before(space, address.wrapping_add(1))?;
+    (found.start <= address && address < found.end).then_some(found)
+}
+
+/// The last mapping that begins before `end`, or the first of all.
+#[inline(always)]
+fn last_before(space: Space, end: u64) -> Option<CodeRange> {
     let mut base = space.first;
     let mut length = space.count;
     for _ in 0..MAPPING_SEARCH_STEPS {
@@ -91,13 +103,12 @@ pub(super) fn range(space: Space, address: u64) -> Option<CodeRange> {
         let half = length >> 1;
         let middle = base.wrapping_add(half);
         let start = CODE_RANGES.get(middle).map_or(u64::MAX, |range| range.start);
-        // All ones if it begins at or before the address; both are below 2^63.
-        let goes_on = (start.wrapping_sub(address).wrapping_sub(1) as i64 >> 63) as u32;
+        // All ones if it begins before the end; both are below 2^63.
+        let goes_on = (start.wrapping_sub(end) as i64 >> 63) as u32;
         base = base.wrapping_add(half & goes_on);
         length -= half;
     }
-    let found = *CODE_RANGES.get(base)?;
-    (found.start <= address && address < found.end).then_some(found)
+    CODE_RANGES.get(base).copied()
 }
 
 /// The rule for the code at this offset of a mapping's file; `None` if its table does not reach there.

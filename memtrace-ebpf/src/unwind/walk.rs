@@ -22,7 +22,7 @@ use memtrace_common::wire::{Counter, StackEnd, WireFrame};
 #[repr(C)]
 pub(crate) struct Walk {
     /// What it began with.
-    pub(super) start: Registers,
+    pub(crate) start: Registers,
     pub(super) seed: u64,
     /// Its place among the walks that were made before.
     pub(super) index: u32,
@@ -33,6 +33,10 @@ pub(crate) struct Walk {
     /// Where the latest frame's code is mapped.
     range: CodeRange,
     space: Space,
+    /// 1: user space has not told of all code yet that the process has.
+    is_behind: u64,
+    /// 1: the walk met code of which it has not told; what came after is a guess.
+    pub(crate) untold: u64,
     pub(super) depth: u64,
     pub(super) hash: u64,
     /// Where the copy of the stack begins.
@@ -97,8 +101,22 @@ pub(super) const fn ended(end: StackEnd) -> u32 {
 
 /// Whether the tables know the process; if so, prepares to walk its stack.
 #[inline(always)]
-pub(crate) fn begin(walk: &mut Walk, trail: &mut Trail, start: Registers, seed: u64) -> bool {
+pub(crate) fn begin(
+    walk: &mut Walk,
+    trail: &mut Trail,
+    start: Registers,
+    epoch: u64,
+    seed: u64,
+) -> bool {
+    walk.start = start;
+    walk.untold = 1;
     let Some(space) = space(Task::current().process) else { return false };
+    // What was told of the program before may have come late.
+    if !Space::is_same_program(space.epoch, epoch) {
+        return false;
+    }
+    walk.untold = 0;
+    walk.is_behind = (space.epoch != epoch) as u64;
     walk.registers = start;
     walk.returned = 1;
     walk.range =
@@ -106,7 +124,6 @@ pub(crate) fn begin(walk: &mut Walk, trail: &mut Trail, start: Registers, seed: 
     walk.space = space;
     walk.depth = 0;
     walk.hash = seed;
-    walk.start = start;
     walk.seed = seed;
     walk.index = index(start, seed);
     walk.window = NO_WINDOW;
@@ -133,6 +150,7 @@ extern "C" fn unwind_step(slot: u32) -> u32 {
         buffer.frames[depth] = instruction;
         walk.depth += 1;
         walk.hash = mix(walk.hash, instruction);
+        walk.untold |= walk.is_behind;
         return by_frame_pointer(walk, &mut buffer.window, &mut buffer.trail, StackEnd::NoMapping);
     }
     let place = walk.place();
@@ -148,7 +166,10 @@ extern "C" fn unwind_step(slot: u32) -> u32 {
             let step = step(rule, registers, walk.memory(&mut buffer.window, &mut buffer.trail));
             take(walk, &mut buffer.window, &mut buffer.trail, step)
         }
-        None => by_frame_pointer(walk, &mut buffer.window, &mut buffer.trail, StackEnd::NoTable),
+        None => {
+            walk.untold |= (walk.range.first_page == CodeRange::AWAITED) as u64;
+            by_frame_pointer(walk, &mut buffer.window, &mut buffer.trail, StackEnd::NoTable)
+        }
     }
 }
 

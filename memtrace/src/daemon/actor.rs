@@ -338,6 +338,8 @@ impl<'a> Actor<'a> {
             made: counter(Counter::WalksMade),
             checked: counter(Counter::WalksChecked),
             differed: counter(Counter::WalksDiffered),
+            copied: counter(Counter::StacksCopied),
+            finished: self.intake.copies.finished,
         }
     }
 
@@ -408,7 +410,7 @@ fn unwinding(settings: &Settings, targets: &mut Targets) -> Result<Option<Unwind
     if settings.unwind == UnwindMode::FramePointers {
         return Ok(None);
     }
-    let started = Unwinding::new();
+    let started = Unwinding::new(settings.unwind);
     let mut unwinding =
         started.map_err(DaemonError::cannot("start a thread for unwinding tables"))?;
     let modules = targets.preview();

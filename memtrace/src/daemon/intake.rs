@@ -5,13 +5,14 @@ use super::clock::now;
 use super::error::DaemonError;
 use super::reporter::Reporter;
 use super::target::Targets;
-use super::unwinding::{Built, Unwinding};
+use super::unwinding::{Built, Copies, Unwinding};
+use crate::engine::copied::CopiedStack;
 use crate::engine::decode::decode;
 use crate::engine::tracker::Tracker;
 use crate::model::event::{CodeMapping, Event, Exec, Fork, Map, What};
 use crate::model::ids::{Nanos, Pid};
 use crate::probe::live::code_tables::CodeTables;
-use crate::probe::live::kernel_side::KernelSide;
+use crate::probe::live::kernel_side::{CodeVersion, KernelSide};
 use memtrace_common::wire::Loss;
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,13 +28,14 @@ pub(super) struct Intake {
     pub(super) targets: Targets,
     pub(super) reporter: Reporter,
     pub(super) unwinding: Option<Unwinding>,
+    pub(super) copies: Copies,
     losses: [u64; Loss::ALL.len()],
     pub(super) records: u64,
     latest: Nanos,
 }
 
 impl Intake {
-    pub(super) const fn new(
+    pub(super) fn new(
         tracker: Tracker,
         kernel: KernelSide,
         targets: Targets,
@@ -46,6 +48,7 @@ impl Intake {
             targets,
             reporter,
             unwinding,
+            copies: Copies::default(),
             losses: [0; Loss::ALL.len()],
             records: 0,
             latest: 0,
@@ -56,7 +59,11 @@ impl Intake {
     pub(super) fn take(&mut self, record: &[u8]) {
         self.records += 1;
         self.look_at_new_code();
-        let Ok(event) = decode(record) else {
+        if let Some(copy) = CopiedStack::read(record) {
+            return self.copies.keep(copy);
+        }
+        let finished = self.copies.take(record).and_then(|copy| self.finish(&copy, record));
+        let Ok(event) = decode(finished.as_deref().unwrap_or(record)) else {
             self.tracker.count_undecodable();
             return;
         };
@@ -73,6 +80,17 @@ impl Intake {
             What::Fork(fork) => self.forked(event.process, fork),
             _ => {}
         }
+    }
+
+    /// The record with the frames of its stack, which the kernel side could not walk.
+    fn finish(&mut self, copy: &CopiedStack, record: &[u8]) -> Option<Vec<u8>> {
+        if !self.unwinding.as_ref()?.knows_code_of(copy) {
+            self.look_at_code(copy.process);
+        }
+        let (unwinding, tables) = (self.unwinding.as_mut()?, self.kernel.code_tables()?);
+        let finished = unwinding.finish(tables, &mut self.copies, copy, record);
+        self.feed_news();
+        finished
     }
 
     /// Whether code that is in no file now lies where a file's did: the kernel side has forgotten the
@@ -115,8 +133,8 @@ impl Intake {
     }
 
     fn seen(&mut self, pid: Pid) -> Result<(), DaemonError> {
-        let events = self.targets.describe(pid, &self.reporter)?;
-        self.feed_all(pid, events);
+        let (events, version) = self.looking(pid, |targets, to| targets.describe(pid, to));
+        self.feed_all(pid, events?, version);
         Ok(())
     }
 
@@ -125,27 +143,44 @@ impl Intake {
     fn look_at_new_code(&mut self) {
         let news = self.kernel.code_tables().map(CodeTables::take_news).unwrap_or_default();
         for pid in news {
-            for what in self.targets.rescan(pid, &self.reporter) {
-                match what {
-                    // The engine learns of them in their turn, with the record.
-                    What::Mappings(mappings) => self.tell_code(pid, &mappings),
-                    module => self.feed(pid, module),
-                }
+            self.look_at_code(pid);
+        }
+    }
+
+    fn look_at_code(&mut self, pid: Pid) {
+        let (events, version) = self.looking(pid, |targets, to| targets.rescan(pid, to));
+        for what in events {
+            match what {
+                // The engine learns of them in their turn, with the record.
+                What::Mappings(mappings) => self.tell_code(pid, &mappings, version),
+                module => self.feed(pid, module),
             }
         }
     }
 
-    fn tell_code(&mut self, pid: Pid, mappings: &Arc<[CodeMapping]>) {
+    /// Looks at a process, and tells which version of its code was seen.
+    fn looking<T>(
+        &mut self,
+        pid: Pid,
+        look: impl FnOnce(&mut Targets, &Reporter) -> T,
+    ) -> (T, CodeVersion) {
+        let before = self.kernel.code_version(pid);
+        let seen = look(&mut self.targets, &self.reporter);
+        (seen, CodeVersion::between(before, self.kernel.code_version(pid)))
+    }
+
+    fn tell_code(&mut self, pid: Pid, mappings: &Arc<[CodeMapping]>, version: CodeVersion) {
         if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
-            unwinding.seen(tables, pid, mappings, |module| self.targets.open_path(module));
+            let path = |module| self.targets.open_path(module);
+            unwinding.seen(tables, pid, mappings, version, path);
         }
         self.feed_news();
     }
 
-    fn feed_all(&mut self, pid: Pid, events: Vec<What<'static>>) {
+    fn feed_all(&mut self, pid: Pid, events: Vec<What<'static>>, version: CodeVersion) {
         for what in events {
             if let What::Mappings(mappings) = &what {
-                self.tell_code(pid, mappings);
+                self.tell_code(pid, mappings, version);
             }
             self.feed(pid, what);
         }
@@ -196,8 +231,8 @@ impl Intake {
 
     /// New code in a process: its frames must resolve, and it may bring an allocator.
     fn rescan(&mut self, pid: Pid) {
-        let events = self.targets.rescan(pid, &self.reporter);
-        self.feed_all(pid, events);
+        let (events, version) = self.looking(pid, |targets, to| targets.rescan(pid, to));
+        self.feed_all(pid, events, version);
         // Before new files are searched for allocators, which may take milliseconds.
         self.wait_briefly_for_tables();
         self.targets.attach_new(&mut self.kernel, pid);

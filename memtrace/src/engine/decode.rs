@@ -53,6 +53,10 @@ pub enum Undecodable {
 #[inline]
 pub fn decode(record: &[u8]) -> Result<Event<'_>, Undecodable> {
     let Parts { header, kind, body, frames } = Parts::of(record)?;
+    if matches!(kind, Kind::StackCopy) {
+        // No event of its own: it belongs to the one after it (`super::copied`).
+        return Err(Undecodable::Kind(header.kind));
+    }
     let mut words = Words(body);
     let function = FunctionId(header.function);
     let end = StackEnd::from_number(header.stack_end);
@@ -121,23 +125,23 @@ fn other(kind: Kind, mut words: Words<'_>) -> What<'static> {
             clone_flags: words.long(),
         }),
         Kind::Exit => What::Exit { status: Some(words.short()) },
-        Kind::Exec | Kind::Allocation | Kind::Free | Kind::Reallocation => {
+        Kind::Exec | Kind::Allocation | Kind::Free | Kind::Reallocation | Kind::StackCopy => {
             What::Exec(Exec { device: words.long(), inode: words.long() })
         }
     }
 }
 
 /// A record whose lengths are all right.
-struct Parts<'a> {
-    header: wire::Header,
-    kind: Kind,
-    body: &'a [u8],
-    frames: &'a [u8],
+pub(super) struct Parts<'a> {
+    pub(super) header: wire::Header,
+    pub(super) kind: Kind,
+    pub(super) body: &'a [u8],
+    pub(super) frames: &'a [u8],
 }
 
 impl<'a> Parts<'a> {
     #[inline]
-    fn of(record: &'a [u8]) -> Result<Self, Undecodable> {
+    pub(super) fn of(record: &'a [u8]) -> Result<Self, Undecodable> {
         let (head, rest) = record
             .split_at_checked(size_of::<wire::Header>())
             .ok_or(Undecodable::Short(record.len()))?;
@@ -191,6 +195,7 @@ pub(super) const fn body_length(kind: Kind) -> usize {
         Kind::Fork => size_of::<wire::Fork>(),
         Kind::Exec => size_of::<wire::Exec>(),
         Kind::Exit => size_of::<wire::Exit>(),
+        Kind::StackCopy => size_of::<wire::StackCopy>() + wire::STACK_COPY_BYTES,
     }
 }
 
@@ -201,11 +206,11 @@ const fn takes_frames(kind: Kind) -> bool {
 
 /// Reads integers in the machine's byte order off the front of unaligned bytes. Lengths have been
 /// checked before; past the end everything is 0.
-struct Words<'a>(&'a [u8]);
+pub(super) struct Words<'a>(pub(super) &'a [u8]);
 
 impl Words<'_> {
     #[inline]
-    fn long(&mut self) -> u64 {
+    pub(super) fn long(&mut self) -> u64 {
         let Some((word, rest)) = self.0.split_first_chunk() else { return 0 };
         self.0 = rest;
         u64::from_ne_bytes(*word)
@@ -254,7 +259,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_decoded_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..200),
-                                            kind in 0_u8..12, fit in any::<bool>()) {
+                                            kind in 0_u8..13, fit in any::<bool>()) {
             // Half of the time a plausible header, so that bodies are reached too.
             if fit && bytes.len() >= 24 {
                 let length = u16::try_from(bytes.len() / 8 * 8).unwrap();

@@ -6,6 +6,7 @@
 mod attribution;
 mod census;
 mod code;
+pub mod copied;
 pub mod decode;
 pub mod encode;
 mod hash;

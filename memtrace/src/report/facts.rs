@@ -50,6 +50,10 @@ pub struct Walks {
     pub checked: u64,
     /// Those of the latter that were not. There should be none.
     pub differed: u64,
+    /// Stacks that lead through code of which the kernel side had not been told: it copied them.
+    pub copied: u64,
+    /// Those of them that were walked to their end afterwards.
+    pub finished: u64,
 }
 
 /// How many files with code were met, and how many of them have no unwinding table, by reason.

@@ -9,6 +9,7 @@
 pub mod cache;
 mod calls;
 mod collect;
+pub mod copy;
 mod elf;
 mod error;
 mod file;

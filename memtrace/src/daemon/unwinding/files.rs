@@ -86,6 +86,11 @@ impl Files {
         }
     }
 
+    /// How far the file's table is; `None` for a file that nobody mapped.
+    pub(super) fn state(&self, module: ModuleId) -> Option<State> {
+        self.files.get(&module).map(|file| file.state)
+    }
+
     /// Where the file's table is; an empty place if the kernel side has none.
     pub(super) fn pages(&self, module: ModuleId) -> FilePages {
         match self.files.get(&module).map(|file| file.state) {

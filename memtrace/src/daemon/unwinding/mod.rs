@@ -3,17 +3,21 @@
 //! target maps any more make some.
 
 mod builder;
+mod copies;
 mod files;
 
 pub(super) use builder::Built;
+pub(super) use copies::Copies;
 
 use crate::model::event::{CodeMapping, Map, What};
 use crate::model::ids::{ModuleId, Pid};
 use crate::probe::live::code_tables::{CodeTables, FilePages, Room};
+use crate::probe::live::kernel_side::CodeVersion;
 use crate::report::TableFacts;
 use crate::unwind::{Rules, Table};
 use builder::Builder;
 use files::{Files, Lack, State};
+use memtrace_common::config::UnwindMode;
 use memtrace_common::unwind::CodeRange;
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -30,24 +34,33 @@ const BRIEFLY: Duration = Duration::from_millis(3);
 /// Between two looks at what is being built.
 const A_MOMENT: Duration = Duration::from_micros(50);
 
+/// A process's code as it was looked at.
+struct Code {
+    mappings: Arc<[CodeMapping]>,
+    version: CodeVersion,
+}
+
 /// What is known of each file, and of the targets' mappings.
 pub(super) struct Unwinding {
     builder: Builder,
     files: Files,
     rules: Rules,
-    mappings: BTreeMap<Pid, Arc<[CodeMapping]>>,
+    code: BTreeMap<Pid, Code>,
+    /// Walks end where no table leads on.
+    strictly: bool,
     /// What has become of tables since somebody asked.
     news: Vec<What<'static>>,
 }
 
 impl Unwinding {
     /// Starts the threads.
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(super) fn new(mode: UnwindMode) -> std::io::Result<Self> {
         Ok(Self {
             builder: Builder::new()?,
             files: Files::default(),
             rules: Rules::default(),
-            mappings: BTreeMap::new(),
+            code: BTreeMap::new(),
+            strictly: mode == UnwindMode::Tables,
             news: Vec::new(),
         })
     }
@@ -69,9 +82,10 @@ impl Unwinding {
         tables: &mut CodeTables,
         pid: Pid,
         mappings: &Arc<[CodeMapping]>,
+        version: CodeVersion,
         path: impl Fn(ModuleId) -> Option<PathBuf>,
     ) {
-        let old = self.mappings.insert(pid, Arc::clone(mappings));
+        let old = self.code.insert(pid, Code { mappings: Arc::clone(mappings), version });
         self.leave(old);
         for module in self.files.used(modules(mappings)) {
             let path = path(module);
@@ -142,12 +156,12 @@ impl Unwinding {
     pub(super) fn overlaps(&self, pid: Pid, map: &Map) -> bool {
         let end = map.address.saturating_add(map.length);
         let overlaps = |mapping: &CodeMapping| mapping.start < end && map.address < mapping.end;
-        self.mappings.get(&pid).is_some_and(|mappings| mappings.iter().any(overlaps))
+        self.code.get(&pid).is_some_and(|code| code.mappings.iter().any(overlaps))
     }
 
     /// A process has gone.
     pub(super) fn forget(&mut self, tables: &mut CodeTables, pid: Pid) {
-        let old = self.mappings.remove(&pid);
+        let old = self.code.remove(&pid);
         self.leave(old);
         tables.forget(pid);
     }
@@ -209,13 +223,13 @@ impl Unwinding {
     }
 
     /// These mappings are no more.
-    fn leave(&mut self, old: Option<Arc<[CodeMapping]>>) {
+    fn leave(&mut self, old: Option<Code>) {
         // What was mapped until now is not what is longest unused.
-        let _ = old.map(|old| self.files.used(modules(&old)));
+        let _ = old.map(|old| self.files.used(modules(&old.mappings)));
     }
 
     fn in_use(&self) -> HashSet<ModuleId> {
-        self.mappings.values().flat_map(|mappings| modules(mappings)).collect()
+        self.code.values().flat_map(|code| modules(&code.mappings)).collect()
     }
 
     /// Gives the file if the kernel side has its table now.
@@ -270,22 +284,19 @@ impl Unwinding {
 
     /// Tells of the processes that map one of these files.
     fn tell_of(&mut self, tables: &mut CodeTables, fresh: &HashSet<ModuleId>) {
-        let maps =
-            |mappings: &Arc<[CodeMapping]>| modules(mappings).any(|module| fresh.contains(&module));
-        let pids = self.mappings.iter().filter(|(_, mappings)| maps(mappings)).map(|(pid, _)| *pid);
+        let maps = |code: &Code| modules(&code.mappings).any(|module| fresh.contains(&module));
+        let pids = self.code.iter().filter(|(_, code)| maps(code)).map(|(pid, _)| *pid);
         for pid in pids.collect::<Vec<_>>() {
             self.tell(tables, pid);
         }
     }
 
     fn tell(&self, tables: &mut CodeTables, pid: Pid) {
-        let Some(mappings) = self.mappings.get(&pid) else { return };
-        let mut ranges: Vec<CodeRange> = mappings
-            .iter()
-            .map(|mapping| range(mapping, self.files.pages(mapping.module)))
-            .collect();
+        let Some(code) = self.code.get(&pid) else { return };
+        let mut ranges: Vec<CodeRange> =
+            code.mappings.iter().map(|mapping| range(mapping, &self.files)).collect();
         ranges.sort_by_key(|range| range.start);
-        if let Err(error) = tables.set_ranges(pid, &ranges) {
+        if let Err(error) = tables.set_ranges(pid, &ranges, code.version.epoch) {
             // What it was told before may refer to tables that are given up later.
             tables.forget(pid);
             tracing::warn!("pid {pid}: its stacks follow frame pointers: {error}");
@@ -306,13 +317,15 @@ fn modules(mappings: &[CodeMapping]) -> impl Iterator<Item = ModuleId> {
     mappings.iter().map(|mapping| mapping.module)
 }
 
-fn range(mapping: &CodeMapping, pages: FilePages) -> CodeRange {
+fn range(mapping: &CodeMapping, files: &Files) -> CodeRange {
+    let pages = files.pages(mapping.module);
+    let is_awaited = files.state(mapping.module) == Some(State::Ordered);
     CodeRange {
         start: mapping.start,
         end: mapping.end,
         to_offset: mapping.file_offset.wrapping_sub(mapping.start),
         file: mapping.module.0 + 1,
-        first_page: pages.first,
+        first_page: if is_awaited { CodeRange::AWAITED } else { pages.first },
         low_page: pages.low,
         pages: pages.count,
     }

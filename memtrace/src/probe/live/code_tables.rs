@@ -13,7 +13,7 @@ use aya::{Ebpf, Pod};
 use memtrace_common::limits::{
     CODE_NEWS, MAX_CODE_MAPPINGS, MAX_UNWIND_PAGES, MAX_UNWIND_ROW_PAIRS, MAX_UNWIND_RULES,
 };
-use memtrace_common::unwind::{CodeRange, PageRows, Rule, Space};
+use memtrace_common::unwind::{CodeRange, PAGE_BITS, PageRows, Rule, Space, search};
 use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
@@ -198,18 +198,35 @@ impl CodeTables {
         is_enough(low).then_some(low)
     }
 
-    /// Tells the kernel side a process's mappings of code, in order of their addresses.
+    /// The rule that holds at an offset of a file; `None` if its table does not reach there.
+    #[must_use]
+    pub fn rule(&self, file: FilePages, offset: u64) -> Option<Rule> {
+        let page = u32::try_from(offset >> PAGE_BITS).ok()?.checked_sub(file.low)?;
+        let place = (page < file.count).then_some(file.first.checked_add(page)?)?;
+        let rows = self.pages.read(place as usize).filter(|rows| rows.count > 0)?;
+        let row = |index: u32| self.rows.read(index as usize).unwrap_or(0);
+        let number = search(row, rows.first, rows.count, offset as u16);
+        self.rules.read(number.into()).map(Rule)
+    }
+
+    /// Tells the kernel side a process's mappings of code, in order of their addresses. `epoch` is the
+    /// version of the process's code that they are of, or one before.
     ///
     /// # Errors
     /// When there is no room for them; what was told before stays.
-    pub fn set_ranges(&mut self, process: u32, ranges: &[CodeRange]) -> Result<(), LiveError> {
+    pub fn set_ranges(
+        &mut self,
+        process: u32,
+        ranges: &[CodeRange],
+        epoch: u64,
+    ) -> Result<(), LiveError> {
         let failed = |reason: String| LiveError::Map { name: SPACES, reason };
         let count = u32::try_from(ranges.len()).map_err(|error| failed(error.to_string()))?;
         let now = Instant::now();
         let place = self.range_places.take(count, now);
         let place = place.ok_or_else(|| failed("no room for mappings".into()))?;
         self.generation += 1;
-        let space = Space { first: place.first, count, generation: self.generation };
+        let space = Space { first: place.first, count, generation: self.generation, epoch };
         let written = self.ranges.write(place.first as usize, ranges.iter().copied());
         let told = self.spaces.insert(process, Value(space), 0);
         if !written || told.is_err() {

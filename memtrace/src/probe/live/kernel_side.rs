@@ -13,6 +13,7 @@ use super::tracepoints::{self, TracepointLink};
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::{Ebpf, EbpfLoader, Pod};
 use memtrace_common::config::{LinkKind, UnwindMode};
+use memtrace_common::unwind::CodeChanges;
 use memtrace_common::wire::{Counter, Loss};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
@@ -60,6 +61,32 @@ struct Target {
 
 // SAFETY: plain integers without padding.
 unsafe impl Pod for Target {}
+
+/// As the map holds it.
+#[repr(transparent)]
+#[derive(Clone, Copy, Default)]
+struct Changes(CodeChanges);
+
+// SAFETY: plain integers without padding.
+unsafe impl Pod for Changes {}
+
+/// Which version of a process's code something is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CodeVersion {
+    /// As in [`memtrace_common::unwind::Space::epoch`].
+    pub epoch: u64,
+    /// How often code was taken away until then; `None` if it was just then.
+    pub removed: Option<u64>,
+}
+
+impl CodeVersion {
+    /// The version of what was seen between `before` and `after`.
+    #[must_use]
+    pub fn between(before: Self, after: Self) -> Self {
+        let removed = before.removed.filter(|_| before.removed == after.removed);
+        Self { epoch: before.epoch, removed }
+    }
+}
 
 /// Kernel structures and members whose offsets the programs want, with the globals they go to.
 const OFFSETS: [(&str, &str, &str); 14] = [
@@ -197,7 +224,19 @@ impl KernelSide {
     /// # Errors
     /// When the table of targets is full.
     pub fn add_target(&mut self, process: u32) -> Result<(), LiveError> {
+        let changes = self.changes()?.insert(process, Changes::default(), 0);
+        changes.map_err(map_error("CODE_CHANGES"))?;
         self.targets()?.insert(process, Target { epoch: 0 }, 0).map_err(map_error("TARGETS"))
+    }
+
+    /// Which version of its code a process has now; the first one if it is no target yet.
+    pub fn code_version(&mut self, process: u32) -> CodeVersion {
+        let changes = self.changes().ok().and_then(|changes| changes.get(&process, 0).ok());
+        let target = self.targets().ok().and_then(|targets| targets.get(&process, 0).ok());
+        CodeVersion {
+            epoch: target.map_or(0, |target| target.epoch),
+            removed: Some(changes.map_or(0, |changes| changes.0.removed)),
+        }
     }
 
     /// Stops events of a process. One that is not there is fine.
@@ -206,11 +245,19 @@ impl KernelSide {
             // It may have gone already.
             let _ = targets.remove(&process);
         }
+        if let Ok(mut changes) = self.changes() {
+            let _ = changes.remove(&process);
+        }
     }
 
     fn targets(&mut self) -> Result<HashMap<&mut MapData, u32, Target>, LiveError> {
         let map = self.loaded.map_mut("TARGETS").ok_or_else(|| missing("TARGETS"))?;
         HashMap::try_from(map).map_err(map_error("TARGETS"))
+    }
+
+    fn changes(&mut self) -> Result<HashMap<&mut MapData, u32, Changes>, LiveError> {
+        let map = self.loaded.map_mut("CODE_CHANGES").ok_or_else(|| missing("CODE_CHANGES"))?;
+        HashMap::try_from(map).map_err(map_error("CODE_CHANGES"))
     }
 
     /// Makes the kernel send a stack's frames again when it is seen next.

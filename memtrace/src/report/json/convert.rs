@@ -60,6 +60,8 @@ impl<'a> Tracer<'a> {
             walks_made: facts.walks.made,
             walks_checked: facts.walks.checked,
             walks_differed: facts.walks.differed,
+            stacks_copied: facts.walks.copied,
+            stacks_finished: facts.walks.finished,
             notes: &facts.notes,
             degraded: &facts.degraded,
         }

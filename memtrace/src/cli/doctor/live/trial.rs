@@ -203,7 +203,7 @@ fn know_ourselves(kernel: &mut KernelSide) -> Result<(), LiveError> {
     let Some(tables) = kernel.code_tables() else { return Ok(()) };
     let told = tables.add_file(rules.list(), rows, pages, table.first_page());
     let told = told.ok_or_else(|| unknown(&"it does not fit"))?;
-    tables.set_ranges(std::process::id(), &[calibrate::own_code(told)?])
+    tables.set_ranges(std::process::id(), &[calibrate::own_code(told)?], 0)
 }
 
 fn measure(kernel: &mut KernelSide) -> Result<Measured, LiveError> {
