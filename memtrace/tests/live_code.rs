@@ -9,8 +9,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 use support::program::{Program, compiled};
-use support::report::{Report, number, path_of};
-use support::stacks::{assert_path, assert_whole, stack_of, stacks_from};
+use support::report::{Report, number};
+use support::stacks::{assert_whole, stack_of, stacks_from};
 use support::tracer::{Tracer, exact};
 use support::{let_it_look, may_trace};
 use tempfile::TempDir;
@@ -126,42 +126,6 @@ fn a_map_of_somebody_else_gives_no_names() {
 fn loader(arguments: &[&str]) -> Program {
     let library = compiled("library/plugin");
     Program::start("loads", &[&[library.to_str().unwrap()], arguments].concat())
-}
-
-/// Every block is counted with its direct caller; its stack is whole, or says how it ended.
-#[test]
-fn the_first_moments_of_a_library() {
-    if !may_trace() {
-        return;
-    }
-    let mut program = loader(&["work_in_plugin", "5002"]);
-    let tracer = Tracer::of(&[&program]);
-    program.work();
-    let report = tracer.stop().only_report();
-    report.assert_nothing_lost();
-    let process = report.process(program.pid());
-    // Where a walk ends at once, both blocks have the same stack.
-    let stacks = stacks_from(&process, "take_in_plugin");
-    let sum = |key: &str| stacks.iter().map(|stack| number(&stack[key])).sum::<u64>();
-    assert_eq!((sum("allocated_blocks"), sum("allocated_bytes")), (2, 5001 + 5002));
-    for stack in stacks {
-        let path = path_of(stack);
-        let expected: &[&str] = if path.contains(&"constructed") {
-            &["take_in_plugin", "constructed", "…", "load", "main"]
-        } else {
-            &["take_in_plugin", "work_in_plugin", "call", "main"]
-        };
-        let end = stack["end"].as_str().unwrap();
-        if end == "complete" {
-            assert_path(stack, expected);
-        } else {
-            assert!(
-                ["no_table_yet", "no_table", "no_mapping", "no_frame_pointer"].contains(&end),
-                "{stack}"
-            );
-        }
-    }
-    assert!(program.end().success());
 }
 
 #[test]

@@ -171,6 +171,7 @@ const ORDERS: [&[&str]; 5] = [
         "walks_made",
         "walks_checked",
         "walks_differed",
+        "longest_gap_ms",
         "stacks_copied",
         "stacks_finished",
         "notes",

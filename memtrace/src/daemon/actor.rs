@@ -101,6 +101,9 @@ struct Actor<'a> {
     last_mark: Instant,
     /// When the user asked for the end.
     asked: Instant,
+    /// The last look at the ring, and the longest time between two.
+    looked: Instant,
+    longest_gap: Duration,
     degraded: Vec<String>,
     failure: Option<String>,
 }
@@ -147,6 +150,8 @@ impl<'a> Actor<'a> {
             last_report: (Instant::now(), 0),
             last_mark: Instant::now(),
             asked: Instant::now(),
+            looked: Instant::now(),
+            longest_gap: Duration::ZERO,
             degraded: Vec::new(),
             failure: None,
         })
@@ -158,6 +163,7 @@ impl<'a> Actor<'a> {
         self.meter = Meter::new(self.reading());
         self.began = Timestamp::now();
         self.last_report.0 = Instant::now();
+        self.looked = Instant::now();
         announce(&self.intake.targets.announcement(self.intake.kernel.link_kind()));
         for warning in self.intake.notes() {
             tracing::info!("{warning}");
@@ -215,6 +221,7 @@ impl<'a> Actor<'a> {
 
     /// Takes in what waits in the ring. Gives how long to wait before the next look.
     fn drain(&mut self) -> Result<Duration, DaemonError> {
+        self.longest_gap = self.longest_gap.max(self.looked.elapsed());
         let intake = &mut self.intake;
         let before = intake.records;
         let drained = self
@@ -222,6 +229,7 @@ impl<'a> Actor<'a> {
             .get_mut()
             .drain(BATCH, &mut |record| intake.take(record))
             .map_err(DaemonError::Ring)?;
+        self.looked = Instant::now();
         Ok(match drained {
             Drained::More => Duration::ZERO,
             _ if intake.records > before => LOOK_AGAIN,
@@ -324,6 +332,7 @@ impl<'a> Actor<'a> {
             target_cost_cores: cost.map(|cost| cost.cores),
             target_cost_percent: cost.and_then(Cost::percent),
             walks: self.walks(),
+            longest_gap: self.longest_gap,
             sequence: self.sequence,
             time: Timestamp::now(),
             began: self.began,
@@ -363,6 +372,8 @@ impl<'a> Actor<'a> {
     /// Detaches, takes in the rest, and makes the final report.
     async fn conclude(mut self, end: End) -> Result<Outcome, DaemonError> {
         self.intake.end();
+        // What comes no more cannot be kept waiting.
+        self.looked = Instant::now();
         while self.drain()? == Duration::ZERO {}
         if end == End::Unread {
             return Ok(Outcome { degraded: false });

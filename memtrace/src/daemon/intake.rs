@@ -6,7 +6,7 @@ use super::error::DaemonError;
 use super::reporter::Reporter;
 use super::target::Targets;
 use super::unwinding::{Built, Copies, Unwinding};
-use crate::engine::copied::CopiedStack;
+use crate::engine::copied::{CopiedStack, without_addresses};
 use crate::engine::decode::decode;
 use crate::engine::tracker::Tracker;
 use crate::model::event::{CodeMapping, Event, Exec, Fork, Map, What};
@@ -29,6 +29,8 @@ pub(super) struct Intake {
     pub(super) reporter: Reporter,
     pub(super) unwinding: Option<Unwinding>,
     pub(super) copies: Copies,
+    /// Nothing is traced any more: changes of code are not counted, so what was known of it stays.
+    has_ended: bool,
     losses: [u64; Loss::ALL.len()],
     pub(super) records: u64,
     latest: Nanos,
@@ -49,6 +51,7 @@ impl Intake {
             reporter,
             unwinding,
             copies: Copies::default(),
+            has_ended: false,
             losses: [0; Loss::ALL.len()],
             records: 0,
             latest: 0,
@@ -90,7 +93,7 @@ impl Intake {
         let (unwinding, tables) = (self.unwinding.as_mut()?, self.kernel.code_tables()?);
         let finished = unwinding.finish(tables, &mut self.copies, copy, record);
         self.feed_news();
-        finished
+        finished.or_else(|| without_addresses(record))
     }
 
     /// Whether code that is in no file now lies where a file's did: the kernel side has forgotten the
@@ -170,6 +173,10 @@ impl Intake {
     }
 
     fn tell_code(&mut self, pid: Pid, mappings: &Arc<[CodeMapping]>, version: CodeVersion) {
+        // Of a process that has just ended nothing is mapped, but its last stacks may stand in the ring.
+        if self.has_ended || mappings.is_empty() {
+            return;
+        }
         if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
             let path = |module| self.targets.open_path(module);
             unwinding.seen(tables, pid, mappings, version, path);
@@ -319,6 +326,8 @@ impl Intake {
 
     /// Stops the flow at one instant, then takes the probes away.
     pub(super) fn end(&mut self) {
+        self.look_at_new_code();
+        self.has_ended = true;
         for pid in self.targets.running() {
             self.kernel.remove_target(pid);
         }

@@ -4,7 +4,7 @@ use super::decode::{Parts, Words};
 use crate::model::ids::Pid;
 use memtrace_common::limits::MAX_FRAMES;
 use memtrace_common::unwind::Registers;
-use memtrace_common::wire::{self, Kind, StackEnd, WireFrame};
+use memtrace_common::wire::{self, Kind, Place, StackEnd, WireFrame};
 
 /// Where a record has its length, how its stack ended, and how many frames follow ([`wire::Header`]).
 const LENGTH: usize = 0;
@@ -95,9 +95,25 @@ pub fn with_frames(record: &[u8], frames: &[WireFrame], end: StackEnd) -> Option
     Some(new)
 }
 
+/// The record without the addresses in its stack, only places in files: what they meant is not known any
+/// more, and what is mapped there now would be another one's name.
+#[must_use]
+pub fn without_addresses(record: &[u8]) -> Option<Vec<u8>> {
+    let Parts { frames, .. } = Parts::of(record).ok()?;
+    let words = frames.as_chunks::<{ WireFrame::SIZE }>().0;
+    let frames = words.iter().map(|bytes| WireFrame(u64::from_ne_bytes(*bytes)));
+    let frames: Vec<WireFrame> = frames
+        .map(|frame| match frame.place() {
+            Place::Address(_) => WireFrame(0),
+            Place::File(..) => frame,
+        })
+        .collect();
+    with_frames(record, &frames, StackEnd::NoMapping)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{CopiedStack, stack_of, with_frames};
+    use super::{CopiedStack, stack_of, with_frames, without_addresses};
     use crate::engine::decode::{Undecodable, decode};
     use crate::engine::encode::encode;
     use crate::model::event::{Allocation, Event, Reallocation, StackRef, What};
@@ -168,11 +184,25 @@ mod tests {
         assert_eq!(with_frames(&record(What::Break { end: 1 }), &[], StackEnd::Complete), None);
     }
 
+    #[test]
+    fn addresses_can_be_taken_out() {
+        let place = WireFrame::in_file(3, 4).0;
+        let frames: Vec<u8> = [place, 10].iter().flat_map(|frame| frame.to_ne_bytes()).collect();
+        let new = without_addresses(&record(What::Allocation(allocation(&frames)))).unwrap();
+        let What::Allocation(allocation) = decode(&new).unwrap().what else { panic!("{new:?}") };
+        let expected: Vec<u8> = [place, 0].iter().flat_map(|frame| frame.to_ne_bytes()).collect();
+        assert_eq!(
+            (allocation.stack.end, allocation.stack.frames),
+            (StackEnd::NoMapping, &*expected)
+        );
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = (CopiedStack::read(&bytes), stack_of(&bytes));
             let _ = with_frames(&bytes, &[WireFrame(1)], StackEnd::Complete);
+            let _ = without_addresses(&bytes);
         }
     }
 }

@@ -124,6 +124,8 @@ pub struct TracerFacts {
     pub target_cost_percent: Option<f64>,
     /// How stacks were found.
     pub walks: Walks,
+    /// The longest time between two looks at the ring: what was in it waited so long.
+    pub longest_gap: Duration,
     /// Number of the report, from 1.
     pub sequence: u64,
     /// Wall clock at the snapshot.

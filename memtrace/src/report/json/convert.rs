@@ -60,6 +60,7 @@ impl<'a> Tracer<'a> {
             walks_made: facts.walks.made,
             walks_checked: facts.walks.checked,
             walks_differed: facts.walks.differed,
+            longest_gap_ms: facts.longest_gap.as_secs_f64() * 1e3,
             stacks_copied: facts.walks.copied,
             stacks_finished: facts.walks.finished,
             notes: &facts.notes,

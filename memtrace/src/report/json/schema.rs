@@ -38,6 +38,7 @@ pub(super) struct Tracer<'a> {
     pub(super) walks_made: u64,
     pub(super) walks_checked: u64,
     pub(super) walks_differed: u64,
+    pub(super) longest_gap_ms: f64,
     pub(super) stacks_copied: u64,
     pub(super) stacks_finished: u64,
     pub(super) notes: &'a [String],
