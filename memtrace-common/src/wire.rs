@@ -195,6 +195,10 @@ pub struct Fork {
     pub child_thread: u32,
     /// `CLONE_*` flags.
     pub clone_flags: u64,
+    /// When the new task started, ns after boot (`CLOCK_BOOTTIME`).
+    pub started: u64,
+    /// 1: the new task is a process that is traced from here on, with what its parent holds; else 0.
+    pub followed: u64,
 }
 
 /// Body of [`Kind::Exec`]: the program's file (of a script: the interpreter's), as far as it is known.
@@ -427,7 +431,7 @@ const _: () = {
     assert!(size_of::<Unmap>() == 24);
     assert!(size_of::<Remap>() == 40);
     assert!(size_of::<Break>() == 8);
-    assert!(size_of::<Fork>() == 16);
+    assert!(size_of::<Fork>() == 32);
     assert!(size_of::<Exec>() == 16);
     assert!(size_of::<Exit>() == 8);
     assert!(size_of::<StackCopy>() == 56);

@@ -50,23 +50,24 @@ struct Record<B> {
 #[inline(always)]
 pub(crate) fn send<B: Copy + 'static>(header: Header, body: B, loss: Loss) {
     let flags = wake_flags(ring(header.process), size_of::<Record<B>>() as u64);
-    send_flagged(header, body, loss, flags);
+    let _ = send_flagged(header, body, loss, flags);
 }
 
-/// As [`send`], and wakes the reader at once: for what it must act on.
+/// As [`send`], and wakes the reader at once: for what it must act on. `false`: there was no room.
 #[inline(always)]
-pub(crate) fn send_now<B: Copy + 'static>(header: Header, body: B, loss: Loss) {
-    send_flagged(header, body, loss, u64::from(BPF_RB_FORCE_WAKEUP));
+pub(crate) fn send_now<B: Copy + 'static>(header: Header, body: B, loss: Loss) -> bool {
+    send_flagged(header, body, loss, u64::from(BPF_RB_FORCE_WAKEUP))
 }
 
 #[inline(always)]
-fn send_flagged<B: Copy + 'static>(header: Header, body: B, loss: Loss, flags: u64) {
+fn send_flagged<B: Copy + 'static>(header: Header, body: B, loss: Loss, flags: u64) -> bool {
     let Some(mut entry) = ring(header.process).reserve::<Record<B>>(0) else {
         lost(loss);
-        return;
+        return false;
     };
     entry.write(Record { header, body });
     entry.submit(flags);
+    true
 }
 
 /// Whether to wake the reader: waking costs microseconds, so only each [`WAKE_BYTES`] of waiting

@@ -38,6 +38,10 @@ pub(crate) static CACHE_WALKS: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static UNWIND_STRICTLY: Global<u64> = Global::new(0);
 
+/// 1: children of traced processes are traced.
+#[unsafe(no_mangle)]
+pub(crate) static FOLLOW: Global<u64> = Global::new(0);
+
 /// Always 0. The compiler does not know.
 #[unsafe(no_mangle)]
 pub(crate) static NEVER: Global<u64> = Global::new(0);
@@ -54,6 +58,8 @@ offsets! {
     OFFSET_TASK_PID;
     /// `task_struct.tgid`.
     OFFSET_TASK_TGID;
+    /// `task_struct.start_boottime`: when the task was created, ns after boot.
+    OFFSET_TASK_STARTED;
     /// `task_struct.stack`: the lowest address of the kernel's stack for this task.
     OFFSET_TASK_STACK;
     /// `task_struct.exit_code`.

@@ -17,7 +17,7 @@ fn a_forked_child_changes_nothing() {
         return;
     }
     let mut program = Program::start("fork", &[]);
-    let tracer = Tracer::of(&[&program]);
+    let tracer = Tracer::with(&[&program], &["--no-follow"]);
     let accounts = program.work().without("in_child");
     let report = tracer.stop().only_report();
     report.assert_nothing_lost();
@@ -34,7 +34,7 @@ fn vforked_children_are_counted_and_harmless() {
         return;
     }
     let mut program = Program::start("vfork", &[]);
-    let report = exact(&mut program, &[]);
+    let report = exact(&mut program, &["--no-follow"]);
     let process = report.process(program.pid());
     // 5 by vfork, 3 by posix_spawn, which does the same.
     assert_eq!(number(&process.0["unseen_vforks"]), 8);
@@ -50,7 +50,7 @@ fn the_blind_window_of_vfork_is_shown() {
         return;
     }
     let mut program = Program::start("vfork", &["allocate"]);
-    let tracer = Tracer::of(&[&program]);
+    let tracer = Tracer::with(&[&program], &["--no-follow"]);
     let accounts = program.work();
     let report = tracer.stop().only_report();
     report.assert_nothing_lost();
@@ -145,7 +145,7 @@ fn multi_links_outlive_the_first_thread() {
 #[test]
 fn perf_links_say_that_they_go_blind_with_the_first_thread() {
     if may_trace() {
-        goes_blind(&["--link", "perf"]);
+        goes_blind(&["--link", "perf", "--no-follow"]);
     }
 }
 

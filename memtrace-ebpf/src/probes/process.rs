@@ -3,15 +3,15 @@
 use crate::atomic;
 use crate::emit::{Task, send, send_now};
 use crate::knobs::{
-    OFFSET_BINPRM_FILE, OFFSET_FILE_INODE, OFFSET_INODE_NUMBER, OFFSET_INODE_SUPER_BLOCK,
+    FOLLOW, OFFSET_BINPRM_FILE, OFFSET_FILE_INODE, OFFSET_INODE_NUMBER, OFFSET_INODE_SUPER_BLOCK,
     OFFSET_SIGNAL_FLAGS, OFFSET_SIGNAL_GROUP_EXIT_CODE, OFFSET_SIGNAL_LIVE,
     OFFSET_SUPER_BLOCK_DEVICE, OFFSET_TASK_EXIT_CODE, OFFSET_TASK_GROUP_LEADER, OFFSET_TASK_PID,
-    OFFSET_TASK_SIGNAL, OFFSET_TASK_TGID,
+    OFFSET_TASK_SIGNAL, OFFSET_TASK_STARTED, OFFSET_TASK_TGID,
 };
-use crate::maps::{TARGETS, THREADS, target};
+use crate::maps::{TARGETS, THREADS, Target, target};
 use crate::memory::read_kernel;
-use crate::unwind::changes::removed_all;
-use crate::unwind::tables::{code_came, forget};
+use crate::unwind::changes::{forget_changes, inherit_changes, removed_all};
+use crate::unwind::tables::{code_came, forget, inherit_space};
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use memtrace_common::unwind::Space;
@@ -20,20 +20,50 @@ use memtrace_common::wire::{Exec, Exit, Fork, Header, Kind, Loss};
 /// `SIGNAL_GROUP_EXIT` of `linux/sched/signal.h`: the exit code is the group's.
 const SIGNAL_GROUP_EXIT: u32 = 4;
 
-/// A task was created by the current one.
+/// A task was created by the current one. It has not run yet.
 #[raw_tracepoint(tracepoint = "task_newtask")]
 fn task_created(context: RawTracePointContext) -> i32 {
     let parent = Task::current();
-    if target(parent.process).is_some() {
-        let child: u64 = context.arg(0);
-        let body = Fork {
-            child_process: read_kernel(child + OFFSET_TASK_TGID.load()).unwrap_or(0),
-            child_thread: read_kernel(child + OFFSET_TASK_PID.load()).unwrap_or(0),
-            clone_flags: context.arg(1),
-        };
-        send(parent.header(Kind::Fork, size_of::<Fork>()), body, Loss::RingProcess);
+    let Some(target) = target(parent.process) else { return 0 };
+    let child: u64 = context.arg(0);
+    let child_process = read_kernel(child + OFFSET_TASK_TGID.load()).unwrap_or(0);
+    let is_process = child_process != 0 && child_process != parent.process;
+    let followed =
+        FOLLOW.load() != 0 && is_process && follow(parent.process, child_process, target);
+    let body = Fork {
+        child_process,
+        child_thread: read_kernel(child + OFFSET_TASK_PID.load()).unwrap_or(0),
+        clone_flags: context.arg(1),
+        started: read_kernel(child + OFFSET_TASK_STARTED.load()).unwrap_or(0),
+        followed: followed as u64,
+    };
+    let header = parent.header(Kind::Fork, size_of::<Fork>());
+    if !followed {
+        send(header, body, Loss::RingProcess);
+    } else if !send_now(header, body, Loss::RingProcess) {
+        // Nobody would know whose events they are.
+        unfollow(child_process);
     }
     0
+}
+
+/// Makes the child of a target one, with what is known of the parent's code; `false` if there are too
+/// many.
+#[inline(always)]
+fn follow(parent: u32, child: u32, target: Target) -> bool {
+    if TARGETS.insert(&child, &target, 0).is_err() {
+        return false;
+    }
+    inherit_changes(parent, child);
+    inherit_space(parent, child);
+    true
+}
+
+#[inline(always)]
+fn unfollow(process: u32) {
+    let _ = TARGETS.remove(&process);
+    forget(process);
+    forget_changes(process);
 }
 
 /// The current process runs a new program; its old address space is gone.
@@ -91,6 +121,8 @@ fn task_exited(context: RawTracePointContext) -> i32 {
         if let Some(status) = group_status(ended) {
             let body = Exit { status, reserved: 0 };
             send(task.header(Kind::Exit, size_of::<Exit>()), body, Loss::RingProcess);
+            // Its number may be another process's before user space hears of the end.
+            unfollow(task.process);
         }
     }
     0

@@ -64,3 +64,19 @@ pub(super) fn count_removed(process: u32) -> Option<u64> {
     // SAFETY: an aligned word in the map's value.
     Some(unsafe { (&raw const (*changes).removed).read_volatile() })
 }
+
+/// A child begins with a copy of its parent's address space.
+#[inline(always)]
+pub(crate) fn inherit_changes(parent: u32, child: u32) {
+    if let Some(changes) = CODE_CHANGES.get_ptr(&parent) {
+        // SAFETY: the pointer came from the map, and the helper copies the value. An entry that the
+        // parent changes meanwhile was changed by another of its threads: the child has either state.
+        let _ = CODE_CHANGES.insert(&child, unsafe { &*changes }, 0);
+    }
+}
+
+/// The process has gone.
+#[inline(always)]
+pub(crate) fn forget_changes(process: u32) {
+    let _ = CODE_CHANGES.remove(&process);
+}

@@ -68,6 +68,17 @@ pub(crate) fn forget(process: u32) {
     let _ = SPACES.remove(&process);
 }
 
+/// A child begins with its parent's mappings. User space tells it of a place of its own for them before
+/// that of the parent's is written anew.
+#[inline(always)]
+pub(crate) fn inherit_space(parent: u32, child: u32) {
+    if let Some(space) = SPACES.get_ptr(&parent) {
+        // SAFETY: the pointer came from the map, and the helper copies the value, which user space
+        // replaces as a whole.
+        let _ = SPACES.insert(&child, unsafe { &*space }, 0);
+    }
+}
+
 /// New code is mapped. Where other code was known to be, nothing is until user space has looked: its
 /// unmapping may not have been told yet.
 #[inline(always)]

@@ -193,6 +193,9 @@ pub struct TraceArgs {
     /// word; one in 64 is made all the same, and differences are counted and reported.
     #[arg(long, hide_short_help = true, help_heading = help::ADVANCED)]
     pub no_walk_cache: bool,
+    /// Do not trace children of the processes that are traced
+    #[arg(long)]
+    pub no_follow: bool,
     /// Use this kind of probe link and no other [default: the best that this kernel has]
     ///
     /// `memtrace doctor` shows which kinds work here.

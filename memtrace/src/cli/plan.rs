@@ -80,6 +80,8 @@ pub struct TracePlan {
     pub unwind: UnwindMode,
     /// Walks of known stacks are not made again.
     pub cache_walks: bool,
+    /// Children are traced.
+    pub follow: bool,
     /// Bytes of the ring buffer; `None`: to be chosen.
     pub ring_size: Option<u32>,
     /// What the programs in the kernel log.
@@ -127,6 +129,7 @@ impl TracePlan {
             link: args.link.map(Into::into),
             unwind: args.unwind.into(),
             cache_walks: !args.no_walk_cache,
+            follow: !args.no_follow,
             ring_size: ring_size(args)?,
             bpf_log: args.bpf_log,
             notes: Vec::new(),

@@ -72,6 +72,7 @@ fn settings(plan: &TracePlan) -> Settings {
         link: plan.link,
         unwind: plan.unwind,
         cache_walks: plan.cache_walks,
+        follow: plan.follow,
         ring_bytes: plan.ring_size,
         log_level: log_level(plan.bpf_log),
     }

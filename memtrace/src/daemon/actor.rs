@@ -116,7 +116,7 @@ impl<'a> Actor<'a> {
         self_usage::step_back();
         // Listens first: a signal during the set-up must not kill us half-way.
         let signals = Signals::listen().map_err(DaemonError::cannot("listen for signals"))?;
-        let mut targets = Targets::open(&settings.pids, settings.cmdline)?;
+        let mut targets = Targets::open(&settings.pids, settings.cmdline, settings.follow)?;
         let unwinding = unwinding(settings, &mut targets)?;
         let mut kernel = KernelSide::load(settings.load_options())?;
         let logger = super::kernel_log::start(&mut kernel, settings.log_level);
@@ -230,6 +230,7 @@ impl<'a> Actor<'a> {
             .drain(BATCH, &mut |record| intake.take(record))
             .map_err(DaemonError::Ring)?;
         self.looked = Instant::now();
+        intake.targets.attach_children(&mut intake.kernel);
         Ok(match drained {
             Drained::More => Duration::ZERO,
             _ if intake.records > before => LOOK_AGAIN,

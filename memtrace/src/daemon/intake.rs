@@ -263,7 +263,7 @@ impl Intake {
 
     fn exited(&mut self, pid: Pid) {
         if self.targets.ended(pid) {
-            self.kernel.remove_target(pid);
+            self.kernel.detach_from(pid);
             if let (Some(unwinding), Some(tables)) =
                 (&mut self.unwinding, self.kernel.code_tables())
             {
@@ -277,13 +277,35 @@ impl Intake {
         for pid in self.targets.vanished() {
             self.feed(pid, What::Exit { status: None });
             self.targets.note_lost_end(pid);
+            self.kernel.remove_target(pid);
             self.exited(pid);
         }
     }
 
     fn forked(&mut self, pid: Pid, fork: Fork) {
+        if fork.followed && self.targets.knows(pid) {
+            return self.follow(pid, fork);
+        }
         if fork.child_process != pid && !self.targets.knows(fork.child_process) {
             self.targets.note_child(pid, fork.child_process, fork.shares_memory());
+        }
+    }
+
+    /// Takes in a child, which the kernel side has let through already.
+    fn follow(&mut self, parent: Pid, fork: Fork) {
+        let child = fork.child_process;
+        if self.targets.ended(child) {
+            // Its number is another's now, so its end was lost.
+            self.feed(child, What::Exit { status: None });
+        }
+        self.targets.note_followed(parent);
+        let Some(info) = self.targets.adopt(parent, &fork) else { return };
+        self.feed(child, What::ProcessSeen(Arc::new(info)));
+        if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
+            unwinding.inherit(tables, parent, child);
+        }
+        for pid in self.targets.forget_ended() {
+            self.tracker.forget(pid);
         }
     }
 

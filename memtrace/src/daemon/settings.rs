@@ -31,6 +31,8 @@ pub struct Settings {
     pub unwind: UnwindMode,
     /// Walks of known stacks are not made again.
     pub cache_walks: bool,
+    /// Children of the targets are traced.
+    pub follow: bool,
     /// Bytes of the ring; `None`: to fit `max_memory`.
     pub ring_bytes: Option<u32>,
     /// Level of the kernel programs' log, 0 to 5.
@@ -68,6 +70,7 @@ impl Settings {
             link: self.link,
             unwind: self.unwind,
             cache_walks: self.cache_walks,
+            follow: self.follow,
         }
     }
 
@@ -107,6 +110,7 @@ mod tests {
             link: None,
             unwind: UnwindMode::Auto,
             cache_walks: true,
+            follow: true,
             ring_bytes: None,
             log_level: 0,
         }

@@ -123,6 +123,8 @@ fn other(kind: Kind, mut words: Words<'_>) -> What<'static> {
             child_process: words.short(),
             child_thread: words.short(),
             clone_flags: words.long(),
+            started: words.long(),
+            followed: words.long() != 0,
         }),
         Kind::Exit => What::Exit { status: Some(words.short()) },
         Kind::Exec | Kind::Allocation | Kind::Free | Kind::Reallocation | Kind::StackCopy => {

@@ -90,7 +90,7 @@ fn body(what: &What<'_>, out: &mut Vec<u8>) {
         What::Break { end } => longs(out, [*end]),
         What::Fork(fork) => {
             shorts(out, [fork.child_process, fork.child_thread]);
-            longs(out, [fork.clone_flags]);
+            longs(out, [fork.clone_flags, fork.started, u64::from(fork.followed)]);
         }
         What::Exec(program) => longs(out, [program.device, program.inode]),
         What::Exit { status } => shorts(out, [status.unwrap_or(0), 0]),

@@ -192,6 +192,10 @@ pub struct Fork {
     pub child_thread: u32,
     /// `CLONE_*`.
     pub clone_flags: u64,
+    /// When the new task started, ns after boot.
+    pub started: u64,
+    /// The new task is a process that is traced from its first instruction.
+    pub followed: bool,
 }
 
 impl Fork {

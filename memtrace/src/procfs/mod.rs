@@ -5,12 +5,14 @@ mod cgroup;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod hostile;
+mod mappers;
 mod maps;
 mod modules;
 mod process;
 mod vdso;
 
 pub use error::ProcfsError;
+pub use mappers::maps_file;
 pub use maps::{Mapping, heap_segment};
 pub use modules::{MappedFile, ModuleTable};
 pub use process::{Process, Seccomp};

@@ -68,6 +68,22 @@ impl Process {
         Ok(process)
     }
 
+    /// The child with this number of a process that is known, which may have gone already. `started` is
+    /// when, ns after boot.
+    #[must_use]
+    pub fn child(parent: &Self, pid: Pid, started: Nanos) -> Self {
+        // As the kernel shows it (`nsec_to_clock_t`).
+        let start_time = started / ticks(1).max(1);
+        let key = ProcessKey { pid, start_time };
+        Self { pid, key, named_thread: None, cgroup: parent.cgroup.clone() }
+    }
+
+    /// When it started, on the clock of [`Nanos`].
+    #[must_use]
+    pub fn started(&self) -> Option<Nanos> {
+        started(self.key.start_time)
+    }
+
     /// Its number.
     #[must_use]
     pub const fn pid(&self) -> Pid {

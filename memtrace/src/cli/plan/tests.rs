@@ -49,6 +49,7 @@ fn defaults_are_those_of_the_manual() {
         link: None,
         unwind: UnwindMode::Auto,
         cache_walks: true,
+        follow: true,
         ring_size: None,
         bpf_log: BpfLog::Off,
         notes: Vec::new(),

@@ -35,6 +35,7 @@ const BRIEFLY: Duration = Duration::from_millis(3);
 const A_MOMENT: Duration = Duration::from_micros(50);
 
 /// A process's code as it was looked at.
+#[derive(Clone)]
 struct Code {
     mappings: Arc<[CodeMapping]>,
     version: CodeVersion,
@@ -157,6 +158,14 @@ impl Unwinding {
         let end = map.address.saturating_add(map.length);
         let overlaps = |mapping: &CodeMapping| mapping.start < end && map.address < mapping.end;
         self.code.get(&pid).is_some_and(|code| code.mappings.iter().any(overlaps))
+    }
+
+    /// A child begins with its parent's code.
+    pub(super) fn inherit(&mut self, tables: &mut CodeTables, parent: Pid, child: Pid) {
+        let Some(code) = self.code.get(&parent).cloned() else { return };
+        let old = self.code.insert(child, code);
+        self.leave(old);
+        self.tell(tables, child);
     }
 
     /// A process has gone.

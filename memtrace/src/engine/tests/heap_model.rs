@@ -272,7 +272,9 @@ fn apply(tracker: &mut Tracker, step: &Step) {
         Act::Seen(start_time) => send(seen(pid, start_time)),
         Act::Fork(child_process, shares, then) => {
             let clone_flags = if shares { CLONE_VM } else { 0 };
-            send(What::Fork(Fork { child_process, child_thread: child_process, clone_flags }));
+            let child_thread = child_process;
+            let (started, followed) = (0, false);
+            send(What::Fork(Fork { child_process, child_thread, clone_flags, started, followed }));
             if let Some(start_time) = then {
                 send(seen(child_process, start_time));
             }

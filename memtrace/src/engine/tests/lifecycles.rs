@@ -9,7 +9,13 @@ use crate::model::event::{Exec, Fork, Map, StackRef, What};
 const CHILD: u32 = 8;
 
 fn fork(clone_flags: u64) -> What<'static> {
-    What::Fork(Fork { child_process: CHILD, child_thread: CHILD, clone_flags })
+    What::Fork(Fork {
+        child_process: CHILD,
+        child_thread: CHILD,
+        clone_flags,
+        started: 0,
+        followed: false,
+    })
 }
 
 fn all(tracker: &mut Tracker) -> Vec<ProcessSnapshot> {
@@ -86,7 +92,13 @@ fn a_parents_memory_outlives_it_while_a_vfork_child_is_there() {
 #[test]
 fn threads_are_no_children() {
     let mut tracker = watching(Limits::default());
-    let thread = Fork { child_process: PID, child_thread: 9, clone_flags: 0x100 };
+    let thread = Fork {
+        child_process: PID,
+        child_thread: 9,
+        clone_flags: 0x100,
+        started: 0,
+        followed: false,
+    };
     send(&mut tracker, 64, What::Fork(thread));
     let shown = process(&mut tracker);
     assert_eq!((shown.unseen_vforks, shown.untraced_children), (0, 0));

@@ -103,9 +103,11 @@ fn what() -> impl Strategy<Value = What<'static>> {
             What::Remap(Remap { old_address, old_length, address, length, entered })
         }),
         any::<u64>().prop_map(|end| What::Break { end }),
-        any::<(u32, u32, u64)>().prop_map(|(child_process, child_thread, clone_flags)| {
-            What::Fork(Fork { child_process, child_thread, clone_flags })
-        }),
+        any::<([u32; 2], [u64; 2], bool)>().prop_map(
+            |([child_process, child_thread], [clone_flags, started], followed)| {
+                What::Fork(Fork { child_process, child_thread, clone_flags, started, followed })
+            }
+        ),
         any::<[u64; 2]>().prop_map(|[device, inode]| What::Exec(Exec { device, inode })),
         any::<u32>().prop_map(|status| What::Exit { status: Some(status) }),
     ]

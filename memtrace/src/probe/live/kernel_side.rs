@@ -15,6 +15,7 @@ use aya::{Ebpf, EbpfLoader, Pod};
 use memtrace_common::config::{LinkKind, UnwindMode};
 use memtrace_common::unwind::CodeChanges;
 use memtrace_common::wire::{Counter, Loss};
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub struct LoadOptions {
     /// Walks by tables are kept, and not made again while what they read is as it was. (Not on
     /// kernels before 5.12, where programs cannot keep others from writing to the same place.)
     pub cache_walks: bool,
+    /// Children of targets become targets.
+    pub follow: bool,
 }
 
 impl Default for LoadOptions {
@@ -48,6 +51,7 @@ impl Default for LoadOptions {
             link: None,
             unwind: UnwindMode::FramePointers,
             cache_walks: true,
+            follow: false,
         }
     }
 }
@@ -89,9 +93,10 @@ impl CodeVersion {
 }
 
 /// Kernel structures and members whose offsets the programs want, with the globals they go to.
-const OFFSETS: [(&str, &str, &str); 14] = [
+const OFFSETS: [(&str, &str, &str); 15] = [
     ("OFFSET_TASK_PID", "task_struct", "pid"),
     ("OFFSET_TASK_TGID", "task_struct", "tgid"),
+    ("OFFSET_TASK_STARTED", "task_struct", "start_boottime"),
     ("OFFSET_TASK_STACK", "task_struct", "stack"),
     ("OFFSET_TASK_EXIT_CODE", "task_struct", "exit_code"),
     ("OFFSET_TASK_GROUP_LEADER", "task_struct", "group_leader"),
@@ -123,7 +128,8 @@ pub struct KernelSide {
     /// Links of the programs to functions of our own, which showed that they work. Closing them takes
     /// long, so it is left to those who measure.
     trial: Vec<OwnedFd>,
-    links: Vec<OwnedFd>,
+    /// By the process that they are for; `None`: for all.
+    links: BTreeMap<Option<u32>, Vec<OwnedFd>>,
     tracepoints: Vec<TracepointLink>,
     code_tables: Option<CodeTables>,
 }
@@ -139,7 +145,7 @@ impl KernelSide {
         let (programs, trial) = climb_down(&object, options.link)?;
         let by_tables = options.unwind != UnwindMode::FramePointers;
         let code_tables = by_tables.then(|| CodeTables::new(&loaded)).transpose()?;
-        let (links, tracepoints) = (Vec::new(), Vec::new());
+        let (links, tracepoints) = (BTreeMap::new(), Vec::new());
         Ok(Self { loaded, object, programs, trial, links, tracepoints, code_tables })
     }
 
@@ -184,7 +190,8 @@ impl KernelSide {
         points: &[Point],
         process: Option<u32>,
     ) -> Result<(), LiveError> {
-        self.links.extend(self.programs.attach(path, points, process)?);
+        let links = self.programs.attach(path, points, process)?;
+        self.links.entry(process).or_default().extend(links);
         Ok(())
     }
 
@@ -210,13 +217,20 @@ impl KernelSide {
 
     /// Takes every probe and tracepoint away. Maps and counters stay readable.
     pub fn detach(&mut self) {
-        let links = std::mem::take(&mut self.links);
+        let links = std::mem::take(&mut self.links).into_values().flatten().collect();
         let tracepoints = std::mem::take(&mut self.tracepoints);
         std::thread::scope(|scope| {
             // Where no thread is to be had the closure is dropped, and the links with it.
             let _ = std::thread::Builder::new().spawn_scoped(scope, || close_all(links));
             close_all(tracepoints);
         });
+    }
+
+    /// Takes the probes away that were for this process alone, on a thread of its own.
+    pub fn detach_from(&mut self, process: u32) {
+        let Some(links) = self.links.remove(&Some(process)) else { return };
+        // Where no thread is to be had the closure is dropped, and the links with it.
+        let _ = std::thread::Builder::new().name("detach".into()).spawn(move || close_all(links));
     }
 
     /// Lets events of a process through.
@@ -413,6 +427,7 @@ fn load_maps(
         ("UNWIND_BY_TABLES", u64::from(by_tables)),
         ("CACHE_WALKS", u64::from(cache_walks)),
         ("UNWIND_STRICTLY", u64::from(options.unwind == UnwindMode::Tables)),
+        ("FOLLOW", u64::from(options.follow)),
         ("HAS_RETURN_INSTANCES", u64::from(has_return_instances)),
         ("HAS_ATTACH_COOKIES", u64::from(abilities.attach_cookies)),
         ("HAS_FETCH_ATOMICS", u64::from(abilities.fetch_atomics)),

@@ -1,56 +1,45 @@
 //! The processes being traced: what `/proc` and their files say, and the probes placed for them.
 
-use super::error::DaemonError;
-use super::inspect::{filters_system_calls, mapped_files};
-use super::reporter::Reporter;
-use super::unseen::{Unseen, device_numbers};
-use crate::model::event::{Exec, What};
-use crate::model::ids::{ModuleId, Nanos, Pid};
-use crate::model::process::Usage;
-use crate::probe::allocator::{FoundAllocator, MappedFile, PlannedFunction, find};
-use crate::probe::live::LiveError;
-use crate::probe::live::kernel_side::KernelSide;
-use crate::probe::live::link::Point;
-use crate::probe::live::seccomp::return_probes_are_safe;
-use crate::probe::runtime::{Runtime, detect};
-use crate::procfs::{ModuleTable, Process, ProcfsError, heap_segment};
-use memtrace_common::config::LinkKind;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+mod one;
+mod scope;
 
 use super::cost::Sites;
+use super::error::DaemonError;
+use super::reporter::Reporter;
+use super::unseen::device_numbers;
+use crate::model::event::{Exec, Fork, What};
+use crate::model::ids::{ModuleId, Nanos, Pid};
+use crate::model::process::{ProcessInfo, Usage};
+use crate::probe::allocator::{MappedFile, find};
+use crate::probe::live::kernel_side::KernelSide;
+use crate::probe::runtime::detect;
+use crate::procfs::{ModuleTable, Process, heap_segment};
+use memtrace_common::config::LinkKind;
+use one::Target;
+use scope::{Scopes, key};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-/// A traced process.
-struct Target {
-    process: Process,
-    /// Modules with code in it, as of the last look.
-    modules: Vec<ModuleId>,
-    /// Files in which allocators have been looked for.
-    examined: BTreeSet<FileKey>,
-    allocators: Vec<FoundAllocator>,
-    runtimes: Vec<Runtime>,
-    usage: Usage,
-    running: bool,
-    comm: String,
-    /// Children that share its memory, and children with a copy of it.
-    vforks: u64,
-    forks: u64,
-    /// Its links see nothing of it any more.
-    blind: bool,
-    troubles: Vec<String>,
-    unseen: Unseen,
-}
+/// Children that end sooner are not linked for: making a link takes some milliseconds, taking it down
+/// tens.
+const YOUTH: Duration = Duration::from_millis(20);
+/// Children that are linked for in a row, before events get their turn.
+const AT_A_TIME: usize = 4;
+/// Targets that have ended and are remembered; the ones that ended first are forgotten.
+const MOST_ENDED: usize = 256;
 
 /// All of them.
 pub(super) struct Targets {
     targets: BTreeMap<Pid, Target>,
     modules: ModuleTable,
     with_arguments: bool,
-    /// Links see every process that maps the file, as the kernel's filter does not work for one of
-    /// the targets. One link per file then serves them all, or calls would count twice.
-    unfiltered: bool,
-    /// Files that have such a link.
-    probed_for_all: BTreeSet<FileKey>,
+    /// For whom probes are.
+    scopes: Scopes,
+    /// Children that are to be probed, with the moment when.
+    young: BTreeMap<Pid, Instant>,
+    /// Those that have ended, in the order in which they did.
+    ended: VecDeque<Pid>,
     /// Were not there at the last look, though no exit event has come.
     missing: BTreeSet<Pid>,
 }
@@ -60,7 +49,11 @@ impl Targets {
     ///
     /// # Errors
     /// When one of them cannot be traced: nothing is traced then.
-    pub(super) fn open(numbers: &[u32], with_arguments: bool) -> Result<Self, DaemonError> {
+    pub(super) fn open(
+        numbers: &[u32],
+        with_arguments: bool,
+        follow: bool,
+    ) -> Result<Self, DaemonError> {
         let mut targets = BTreeMap::new();
         for number in numbers {
             let process = Process::open(*number)?;
@@ -72,13 +65,15 @@ impl Targets {
             }
             targets.entry(process.pid()).or_insert_with(|| Target::new(process));
         }
-        let unfiltered = targets.values().any(|target: &Target| target.process.leader_exited());
+        let for_all = targets.values().any(|target: &Target| target.process.leader_exited());
+        let scopes = Scopes::new(targets.keys().copied().collect(), for_all, follow);
         Ok(Self {
             targets,
             modules: ModuleTable::default(),
             with_arguments,
-            unfiltered,
-            probed_for_all: BTreeSet::new(),
+            scopes,
+            young: BTreeMap::new(),
+            ended: VecDeque::new(),
             missing: BTreeSet::new(),
         })
     }
@@ -112,6 +107,7 @@ impl Targets {
         target.comm.clone_from(&info.comm);
         let code = target.scan(&mut self.modules, reporter)?;
         info.allocators = target.allocators.iter().map(|found| found.name.clone()).collect();
+        target.info.clone_from(&info);
         let mut events = vec![What::ProcessSeen(Arc::new(info))];
         events.extend(code);
         if let Some((start, end)) = heap_segment(&mappings) {
@@ -161,8 +157,7 @@ impl Targets {
         target.runtimes = detect(&files);
         target.examined.extend(files.iter().map(key));
         for allocator in discovery.allocators {
-            let done = target.probe(kernel, allocator, &mut self.probed_for_all, self.unfiltered);
-            done?;
+            target.probe(kernel, allocator, &mut self.scopes)?;
         }
         Ok(())
     }
@@ -182,7 +177,7 @@ impl Targets {
         }
         for allocator in discovery.allocators {
             let name = allocator.name.clone();
-            match target.probe(kernel, allocator, &mut self.probed_for_all, self.unfiltered) {
+            match target.probe(kernel, allocator, &mut self.scopes) {
                 Ok(()) => {
                     let trouble = format!(
                         "{name} was mapped while tracing: its first calls, before it was probed, \
@@ -198,7 +193,73 @@ impl Targets {
 
     /// A process has gone. `true` if it was running until now.
     pub(super) fn ended(&mut self, pid: Pid) -> bool {
-        self.targets.get_mut(&pid).is_some_and(|target| std::mem::take(&mut target.running))
+        self.young.remove(&pid);
+        self.scopes.targets.remove(&pid);
+        let was_running =
+            self.targets.get_mut(&pid).is_some_and(|target| std::mem::take(&mut target.running));
+        if was_running {
+            self.ended.push_back(pid);
+        }
+        was_running
+    }
+
+    /// Takes in the child of a target, which is traced already. Gives what is known of it, and which
+    /// earlier process with its number was not heard to end.
+    pub(super) fn adopt(&mut self, parent: Pid, fork: &Fork) -> Option<ProcessInfo> {
+        let parent = self.targets.get(&parent)?;
+        let child = parent.child(fork.child_process, fork.started);
+        let info = parent.info_of_child(&child);
+        let child = Target { info: info.clone(), ..child };
+        let pid = fork.child_process;
+        self.ended.retain(|ended| *ended != pid);
+        self.targets.insert(pid, child);
+        self.scopes.targets.insert(pid);
+        self.young.insert(pid, Instant::now() + YOUTH);
+        Some(info)
+    }
+
+    /// Forgets those that ended first, if there are many. Gives them.
+    pub(super) fn forget_ended(&mut self) -> Vec<Pid> {
+        let surplus = self.ended.len().saturating_sub(MOST_ENDED);
+        let forgotten: Vec<Pid> = self.ended.drain(..surplus).collect();
+        forgotten.iter().for_each(|pid| drop(self.targets.remove(pid)));
+        forgotten
+    }
+
+    /// Probes children that have lived long enough, where links are filtered by process.
+    pub(super) fn attach_children(&mut self, kernel: &mut KernelSide) {
+        if self.young.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let due = self.young.iter().filter(|(_, when)| **when <= now).map(|(pid, _)| *pid);
+        for pid in due.take(AT_A_TIME).collect::<Vec<_>>() {
+            self.young.remove(&pid);
+            let Some(target) = self.targets.get_mut(&pid) else { continue };
+            if let Err(error) = target.probe_as_child(kernel, &self.scopes) {
+                tracing::debug!("pid {pid}: {error}");
+                if target.process.has_ended() {
+                    continue;
+                }
+                target.troubles.push(format!("pid {pid} is not probed: {error}"));
+            }
+        }
+    }
+
+    /// Whether children of this process are seen late.
+    fn sees_children_late(&self, pid: Pid) -> bool {
+        let target = self.targets.get(&pid);
+        target.is_some_and(|target| {
+            target.allocators.iter().any(|found| self.scopes.is_filtered(&found.file))
+        })
+    }
+
+    /// Counts a child that is seen late only.
+    pub(super) fn note_followed(&mut self, parent: Pid) {
+        let late = self.sees_children_late(parent);
+        if let Some(target) = self.targets.get_mut(&parent) {
+            target.late_children += u64::from(late);
+        }
     }
 
     pub(super) fn note_lost_end(&mut self, pid: Pid) {
@@ -277,7 +338,7 @@ impl Targets {
             return;
         }
         for target in self.targets.values_mut().filter(|t| t.running && !t.blind) {
-            target.blind = !self.unfiltered && target.process.outlives_leader();
+            target.blind = !self.scopes.for_all && target.process.outlives_leader();
             if target.blind {
                 let trouble = format!(
                     "the main thread of pid {} has ended, and perf links see nothing of the others: \
@@ -309,153 +370,12 @@ impl Targets {
     /// What the reader of a report must know of the targets.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = self.targets.values().flat_map(Target::notes).collect();
-        if self.unfiltered {
+        if self.scopes.for_all {
             notes.push(
                 "the main thread of a target has ended, so the kernel's filter by process does not \
                  work: every process that uses the same library pays for the probes"
                     .to_owned(),
             );
-        }
-        notes
-    }
-}
-
-/// Device (major, minor) and inode.
-type FileKey = (u32, u32, u64);
-
-fn key(file: &MappedFile) -> FileKey {
-    (file.device.0, file.device.1, file.inode)
-}
-
-fn point(function: &PlannedFunction) -> Point {
-    Point {
-        offset: function.file_offset,
-        cookie: function.site.pack(),
-        returns: function.wants_return,
-    }
-}
-
-impl Target {
-    fn new(process: Process) -> Self {
-        Self {
-            process,
-            modules: Vec::new(),
-            examined: BTreeSet::new(),
-            allocators: Vec::new(),
-            runtimes: Vec::new(),
-            usage: Usage::default(),
-            running: true,
-            comm: String::new(),
-            vforks: 0,
-            forks: 0,
-            blind: false,
-            troubles: Vec::new(),
-            unseen: Unseen::default(),
-        }
-    }
-
-    /// Looks at the code it has mapped now.
-    fn scan(
-        &mut self,
-        modules: &mut ModuleTable,
-        reporter: &Reporter,
-    ) -> Result<Vec<What<'static>>, DaemonError> {
-        let mappings = self.process.mappings()?;
-        let (new, code) = modules.scan(&self.process, &mappings)?;
-        for module in &new {
-            if let Some(path) = modules.open_path(module.id) {
-                reporter.register(module.id, path);
-            }
-        }
-        self.modules = code.iter().map(|mapping| mapping.module).collect();
-        self.modules.dedup();
-        let mut events: Vec<What<'static>> = new.into_iter().map(What::ModuleSeen).collect();
-        events.push(What::Mappings(code.into()));
-        Ok(events)
-    }
-
-    /// The files that it maps, for the search for allocators.
-    fn files(&self, modules: &ModuleTable) -> Vec<MappedFile> {
-        mapped_files(modules, &self.modules)
-    }
-
-    /// A return probe enters the kernel by a system call from Linux 6.11 on, which a filter that
-    /// does not know it may answer by killing the process.
-    fn check_seccomp(&self, kernel: &KernelSide) -> Result<(), DaemonError> {
-        if filters_system_calls(&self.process) && !return_probes_are_safe(kernel)? {
-            return Err(DaemonError::Seccomp(self.process.pid()));
-        }
-        Ok(())
-    }
-
-    fn probe(
-        &mut self,
-        kernel: &mut KernelSide,
-        allocator: FoundAllocator,
-        for_all: &mut BTreeSet<FileKey>,
-        unfiltered: bool,
-    ) -> Result<(), DaemonError> {
-        let points: Vec<Point> = allocator.functions.iter().map(point).collect();
-        let filter = (!unfiltered).then_some(self.process.pid());
-        if filter.is_some() || for_all.insert(key(&allocator.file)) {
-            let attached = kernel.attach(&allocator.file.open_path, &points, filter);
-            attached.map_err(|error| self.ended_meanwhile(error))?;
-        }
-        for skipped in &allocator.skipped {
-            tracing::debug!(
-                "{}: {} is not probed: {}",
-                allocator.name,
-                skipped.name,
-                skipped.reason
-            );
-        }
-        let operators = allocator.skipped.iter().find(|skipped| skipped.name.starts_with("_Znw"));
-        self.troubles.extend(operators.map(|operators| operators.reason.clone()));
-        self.allocators.push(allocator);
-        Ok(())
-    }
-
-    /// The kernel does not find a process that has ended since we looked.
-    fn ended_meanwhile(&self, error: LiveError) -> DaemonError {
-        match error {
-            LiveError::Link { source, .. } if source.raw_os_error() == Some(libc::ESRCH) => {
-                ProcfsError::Ended(self.process.pid()).into()
-            }
-            other => other.into(),
-        }
-    }
-
-    fn describe(&self) -> String {
-        let allocators: Vec<String> = self
-            .allocators
-            .iter()
-            .map(|found| format!("{}, {} functions", found.name, found.functions.len()))
-            .collect();
-        format!("pid {} ({}: {})", self.process.pid(), self.comm, allocators.join("; "))
-    }
-
-    fn notes(&self) -> Vec<String> {
-        let pid = self.process.pid();
-        let mut notes: Vec<String> = self
-            .runtimes
-            .iter()
-            .map(|r| format!("{}: {}; {}", r.name, r.what_malloc_does_not_show, r.remedy))
-            .chain(self.troubles.iter().cloned())
-            .chain(self.unseen.note(pid))
-            .collect();
-        if self.vforks > 0 {
-            notes.push(format!(
-                "{} vfork children of pid {pid} used its memory until they executed or ended; what \
-                 they allocated there was not seen",
-                self.vforks
-            ));
-        }
-        if self.forks > 0 {
-            notes.push(format!(
-                "{} forked children of pid {pid} are not traced; each pays for the probes until it \
-                 executes",
-                self.forks
-            ));
         }
         notes
     }

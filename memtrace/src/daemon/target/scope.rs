@@ -1,0 +1,71 @@
+//! For whom a file's probes are: for each target by itself, or for all processes that map the file.
+//!
+//! A link that the kernel filters by process costs nobody else anything, but does not see a child before
+//! it is linked for that, too. One for all sees children from their first instruction, with the kernel
+//! side's own filter behind it, and costs every process that maps the file a trap per call. So it is taken
+//! where nobody would pay but the targets.
+
+use crate::model::ids::Pid;
+use crate::probe::allocator::MappedFile;
+use crate::procfs::maps_file;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Device (major, minor) and inode.
+pub(super) type FileKey = (u32, u32, u64);
+
+pub(super) fn key(file: &MappedFile) -> FileKey {
+    (file.device.0, file.device.1, file.inode)
+}
+
+/// What is to be linked for a target and a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// A link for this process.
+    Filtered,
+    /// One for all processes.
+    ForAll,
+    /// Nothing: there is one for all.
+    Nothing,
+}
+
+/// The decisions so far.
+#[derive(Debug, Default)]
+pub(super) struct Scopes {
+    /// The kernel's filter does not work for one of the targets, as its first thread has ended.
+    pub(super) for_all: bool,
+    /// Children are traced, too.
+    follow: bool,
+    /// All that are traced.
+    pub(super) targets: BTreeSet<Pid>,
+    /// Whether the file's links are for all.
+    files: BTreeMap<FileKey, bool>,
+}
+
+impl Scopes {
+    /// Nothing is decided yet.
+    pub(super) fn new(targets: BTreeSet<Pid>, for_all: bool, follow: bool) -> Self {
+        Self { for_all, follow, targets, files: BTreeMap::new() }
+    }
+
+    /// Decides for a file that a target has brought, the first time.
+    pub(super) fn wanted(&mut self, file: &MappedFile) -> Wanted {
+        let decided = self.files.get(&key(file)).copied();
+        if let Some(for_all) = decided {
+            return if for_all { Wanted::Nothing } else { Wanted::Filtered };
+        }
+        let for_all = self.for_all || self.follow && self.is_theirs_alone(file);
+        self.files.insert(key(file), for_all);
+        if for_all { Wanted::ForAll } else { Wanted::Filtered }
+    }
+
+    /// Whether the file has links for each target.
+    pub(super) fn is_filtered(&self, file: &MappedFile) -> bool {
+        self.files.get(&key(file)) == Some(&false)
+    }
+
+    /// Whether nobody but targets maps the file.
+    fn is_theirs_alone(&self, file: &MappedFile) -> bool {
+        let stranger = |pid: Pid| !self.targets.contains(&pid);
+        !maps_file(file.device, file.inode, stranger)
+    }
+}
