@@ -7,7 +7,7 @@ use super::unseen::{Unseen, device_numbers};
 use crate::model::event::{Exec, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::process::Usage;
-use crate::probe::allocator::{FoundAllocator, MappedFile, PlannedFunction, find};
+use crate::probe::allocator::{FoundAllocator, MappedFile, find};
 use crate::probe::live::LiveError;
 use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::live::link::Point;
@@ -327,14 +327,6 @@ fn key(file: &MappedFile) -> FileKey {
     (file.device.0, file.device.1, file.inode)
 }
 
-fn point(function: &PlannedFunction) -> Point {
-    Point {
-        offset: function.file_offset,
-        cookie: function.site.pack(),
-        returns: function.wants_return,
-    }
-}
-
 impl Target {
     fn new(process: Process) -> Self {
         Self {
@@ -395,7 +387,7 @@ impl Target {
         for_all: &mut BTreeSet<FileKey>,
         unfiltered: bool,
     ) -> Result<(), DaemonError> {
-        let points: Vec<Point> = allocator.functions.iter().map(point).collect();
+        let points: Vec<Point> = allocator.functions.iter().flat_map(Point::of).collect();
         let filter = (!unfiltered).then_some(self.process.pid());
         if filter.is_some() || for_all.insert(key(&allocator.file)) {
             let attached = kernel.attach(&allocator.file.open_path, &points, filter);
@@ -409,8 +401,7 @@ impl Target {
                 skipped.reason
             );
         }
-        let operators = allocator.skipped.iter().find(|skipped| skipped.name.starts_with("_Znw"));
-        self.troubles.extend(operators.map(|operators| operators.reason.clone()));
+        self.troubles.extend(allocator.operators_not_seen());
         self.allocators.push(allocator);
         Ok(())
     }
