@@ -8,6 +8,7 @@ mod programs;
 mod support;
 
 use programs::require;
+use std::path::Path;
 use std::process::Command;
 use support::may_trace;
 use support::program::{Program, compiled};
@@ -142,4 +143,26 @@ fn a_static_program_without_symbols_is_refused_with_the_reason() {
     let ended = programs::run(["--pid", &program.pid().to_string()]);
     ended.assert_refused(1, &["c_stripped (statically linked and stripped)", "not stripped"]);
     assert!(program.is_alive());
+}
+
+/// jemalloc under a prefix of its own, in the program's symbol table and nowhere else.
+#[test]
+fn a_rust_program_with_jemalloc_in_it() {
+    if !may_trace() {
+        return;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rust_jemalloc");
+    let manifest =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/allocators/rust_jemalloc/Cargo.toml");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--manifest-path", manifest, "--target-dir"]);
+    assert!(cargo.arg(&folder).status().unwrap().success(), "cargo does not build {manifest}");
+    let mut program = Program::start_file(&folder.join("debug/rust_jemalloc"), &[]);
+    let tracer = Tracer::of(&[&program]);
+    let accounts = program.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    assert_allocator(&report, program.pid(), "jemalloc 5.");
+    report.process(program.pid()).assert_totals(&accounts);
+    assert!(program.end().success());
 }
