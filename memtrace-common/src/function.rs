@@ -66,6 +66,24 @@ functions! {
     OPERATOR_DELETE = 18, "operator delete";
     /// C++ `operator delete[]`, likewise.
     OPERATOR_DELETE_ARRAY = 19, "operator delete[]";
+    /// C23 `free_sized`.
+    FREE_SIZED = 20, "free_sized";
+    /// C23 `free_aligned_sized`.
+    FREE_ALIGNED_SIZED = 21, "free_aligned_sized";
+    /// mimalloc `mi_zalloc` (zeroed).
+    MI_ZALLOC = 22, "mi_zalloc";
+    /// mimalloc `mi_mallocn` (count and size).
+    MI_MALLOCN = 23, "mi_mallocn";
+    /// mimalloc `mi_malloc_small`.
+    MI_MALLOC_SMALL = 24, "mi_malloc_small";
+    /// mimalloc `mi_zalloc_small`.
+    MI_ZALLOC_SMALL = 25, "mi_zalloc_small";
+    /// mimalloc `mi_reallocn` (count and size).
+    MI_REALLOCN = 26, "mi_reallocn";
+    /// mimalloc `mi_rezalloc` (zeroes what is new).
+    MI_REZALLOC = 27, "mi_rezalloc";
+    /// mimalloc `mi_recalloc` (count and size, zeroes what is new).
+    MI_RECALLOC = 28, "mi_recalloc";
 }
 
 #[cfg(test)]
@@ -74,7 +92,7 @@ mod tests {
 
     #[test]
     fn names_and_numbers_agree() {
-        for number in 0..=19 {
+        for number in 0..=28 {
             let function = FunctionId(number);
             assert_eq!(FunctionId::from_name(function.name()), Some(function));
         }

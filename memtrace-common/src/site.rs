@@ -43,6 +43,9 @@ pub struct Site {
     pub result_by_pointer: bool,
     /// May call or tail-jump to another probed function, whose event is then not a second one.
     pub nests: bool,
+    /// Left through its `ret` instructions, which are probed in place of its return: what it calls may
+    /// throw, and an exception does not get past a replaced return address.
+    pub exits: bool,
     /// 8-byte words pushed between the function's entry and the probed instruction: the return
     /// address is at `[rsp + 8 × pushed]`. Always 0 where a return probe is wanted.
     pub pushed: u8,
@@ -63,6 +66,7 @@ impl Site {
             | ((self.pointer & 7) as u64) << 18
             | (self.result_by_pointer as u64) << 21
             | (self.nests as u64) << 22
+            | (self.exits as u64) << 23
             | (self.pushed as u64) << 24
             | (self.span_below as u64) << 32
             | (self.span_above as u64) << 48
@@ -84,6 +88,7 @@ impl Site {
             pointer: (cookie >> 18) as u8 & 7,
             result_by_pointer: cookie & (1 << 21) != 0,
             nests: cookie & (1 << 22) != 0,
+            exits: cookie & (1 << 23) != 0,
             pushed: (cookie >> 24) as u8,
             span_below: (cookie >> 32) as u16,
             span_above: (cookie >> 48) as u16,
@@ -113,6 +118,7 @@ mod tests {
         pointer: 0,
         result_by_pointer: false,
         nests: true,
+        exits: false,
         pushed: 3,
         span_below: 0x1234,
         span_above: 0xffff,
@@ -123,6 +129,8 @@ mod tests {
         assert_eq!(Site::unpack(REALLOC.pack()), REALLOC);
         let free = Site { role: Role::Free, nests: false, result_by_pointer: true, ..REALLOC };
         assert_eq!(Site::unpack(free.pack()), free);
+        let throws = Site { exits: true, nests: false, ..REALLOC };
+        assert_eq!(Site::unpack(throws.pack()), throws);
     }
 
     #[test]

@@ -79,8 +79,10 @@ impl Thread {
             if (OTHER_STACK_BYTES..u64::MAX / 2).contains(&below) {
                 return false;
             }
+            let site = Site::unpack(outer.site);
+            // A function that is left through its own `ret`s is not waited for once it has jumped.
             let abandoned = outer.stack_pointer < entry.stack_pointer
-                || above == 0 && !is_tail_jump(&outer, entry);
+                || above == 0 && (site.exits || !is_tail_jump(&outer, entry));
             if !abandoned {
                 return above == 0 || is_called_from(&outer, above, entry);
             }

@@ -26,15 +26,7 @@ fn main() -> anyhow::Result<()> {
     let mut links = Vec::new();
     let mut places = 0;
     for allocator in find(&mapped_files(&process)?)?.allocators {
-        let points: Vec<Point> = allocator
-            .functions
-            .iter()
-            .map(|function| Point {
-                offset: function.file_offset,
-                cookie: function.site.pack(),
-                returns: function.wants_return,
-            })
-            .collect();
+        let points: Vec<Point> = allocator.functions.iter().flat_map(Point::of).collect();
         let path = &allocator.file.open_path;
         let pid = Some(process.pid());
         links.extend(kernel.attach_for(Purpose::Nothing, path, &points, pid)?);

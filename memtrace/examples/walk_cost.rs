@@ -18,7 +18,7 @@ use memtrace::model::ids::ModuleId;
 use memtrace::probe::allocator::{MappedFile, find};
 use memtrace::probe::live::code_tables::CodeTables;
 use memtrace::probe::live::kernel_side::{KernelSide, LoadOptions};
-use memtrace::probe::live::link::{Point, Purpose};
+use memtrace::probe::live::link::{Part, Point, Purpose};
 use memtrace::procfs::{ModuleTable, Process};
 use memtrace::unwind::{Rules, Table};
 use memtrace_common::config::{LinkKind, UnwindMode};
@@ -121,7 +121,7 @@ fn sites(files: &[MappedFile]) -> Vec<(PathBuf, Vec<Point>)> {
     let allocators = find(files).unwrap().allocators.into_iter();
     let sites = allocators.map(|allocator| {
         let wanted = allocator.functions.iter().filter(|function| function.wants_return);
-        let point = |offset| Point { offset, cookie: 0, returns: true };
+        let point = |offset| Point { offset, cookie: 0, part: Part::Call };
         let points = wanted.map(|function| point(function.file_offset)).collect();
         (allocator.file.open_path, points)
     });

@@ -5,7 +5,7 @@
 mod support;
 
 use memtrace::probe::live::kernel_side::{KernelSide, LoadOptions};
-use memtrace::probe::live::link::{Point, Purpose};
+use memtrace::probe::live::link::{Part, Point, Purpose};
 use memtrace_common::config::LinkKind;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 use std::os::fd::OwnedFd;
@@ -24,7 +24,7 @@ fn points(path: &PathBuf, names: &[&str]) -> Vec<Point> {
     let symbols = file.symbols().filter(|symbol| names.contains(&symbol.name().unwrap_or("")));
     let offset = |address: u64| address.wrapping_add(to_offset);
     symbols
-        .map(|symbol| Point { offset: offset(symbol.address()), cookie: 0, returns: true })
+        .map(|symbol| Point { offset: offset(symbol.address()), cookie: 0, part: Part::Call })
         .collect()
 }
 

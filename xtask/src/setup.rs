@@ -113,7 +113,8 @@ fn look(purpose: Purpose) -> Result<Found> {
         c_compiler: find("cc").is_some() && find("gcc").is_some() && has_c_headers(),
         guests: purpose != Purpose::Kernels || kernels::can_boot(),
         test_programs: purpose != Purpose::Test
-            || TEST_PROGRAMS.iter().all(|(program, _)| find(program).is_some()),
+            || TEST_PROGRAMS.iter().all(|(program, _)| find(program).is_some())
+                && TEST_LIBRARIES.iter().all(|(library, _)| has_library(library)),
     })
 }
 
@@ -133,6 +134,19 @@ const TEST_PROGRAMS: [(&str, &str); 11] = [
     ("xz", "xz-utils"),
 ];
 
+/// Allocators that the tests preload into programs of their own, and their packages.
+const TEST_LIBRARIES: [(&str, &str); 4] = [
+    ("libjemalloc.so.2", "libjemalloc2"),
+    ("libtcmalloc_minimal.so.4", "libtcmalloc-minimal4"),
+    ("libtcmalloc.so.4", "libgoogle-perftools4"),
+    ("libmimalloc.so.2", "libmimalloc2.0"),
+];
+
+/// Where Debian has libraries for this machine.
+fn has_library(name: &str) -> bool {
+    Path::new("/usr/lib/x86_64-linux-gnu").join(name).exists()
+}
+
 /// What other kernels are booted with: the machine, and the programs in it.
 const GUEST_PACKAGES: [&str; 2] = ["qemu-system-x86", "busybox-static"];
 
@@ -150,6 +164,7 @@ fn missing(purpose: Purpose, found: Found) -> Missing {
     }
     if purpose == Purpose::Test && !found.test_programs {
         packages.extend(TEST_PROGRAMS.map(|(_, package)| package));
+        packages.extend(TEST_LIBRARIES.map(|(_, package)| package));
     }
     if purpose == Purpose::Kernels && !found.guests {
         packages.extend(GUEST_PACKAGES);
@@ -229,6 +244,8 @@ fn by_hand(purpose: Purpose, found: Found) -> String {
     if purpose == Purpose::Test && !found.test_programs {
         let programs = TEST_PROGRAMS.map(|(program, _)| program);
         lines.push(format!("  for the tests: {}", programs.join(", ")));
+        let libraries = TEST_LIBRARIES.map(|(library, _)| library);
+        lines.push(format!("    and, in /usr/lib/x86_64-linux-gnu: {}", libraries.join(", ")));
     }
     if purpose == Purpose::Kernels && !found.guests {
         lines.push("  for other kernels: qemu for x86-64, and a busybox linked statically".into());

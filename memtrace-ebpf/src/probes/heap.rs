@@ -3,6 +3,7 @@
 //!
 //! Three ways in, for three kinds of links: `heap_session` sees entry and return of one call;
 //! `heap_entry` and `heap_return` are for kernels without sessions; `heap_free` needs no return.
+//! `heap_exit` stands for the return of functions that may throw: it sits on their `ret`s.
 
 use crate::emit::{Task, send};
 use crate::maps::{Call, Target, count, lost, target};
@@ -72,6 +73,8 @@ struct Probe {
     context: *mut c_void,
     task: Task,
     target: Target,
+    /// On a `ret` that has not been executed yet.
+    at_exit: bool,
 }
 
 impl Probe {
@@ -81,7 +84,7 @@ impl Probe {
         own_stack::keep(context);
         let task = Task::current();
         let target = target(task.process)?;
-        Some(Self { context, task, target })
+        Some(Self { context, task, target, at_exit: false })
     }
 
     #[inline(always)]
@@ -248,6 +251,23 @@ fn heap_return(context: RetProbeContext) -> u32 {
     })
 }
 
+/// A `ret` of a function whose calls [`heap_entry`] has seen. Others may share it: where nothing is
+/// pending at this place of the stack, it was theirs.
+#[uprobe]
+fn heap_exit(context: ProbeContext) -> u32 {
+    let Some(probe) = Probe::new(context.regs.cast()) else { return 0 };
+    let probe = Probe { at_exit: true, ..probe };
+    counted(Counter::Returns, || {
+        if let Some(thread) = thread(probe.task.thread)
+            && let Some(call) = thread.pop(probe.registers().rsp)
+            && call.nested == 0
+        {
+            finish(probe, call);
+        }
+        0
+    })
+}
+
 /// Remembers a call until its return, unless it is nested in another one.
 #[inline(always)]
 fn enter_pending(probe: Probe, entry: Entry) -> u32 {
@@ -260,11 +280,16 @@ fn enter_pending(probe: Probe, entry: Entry) -> u32 {
     if thread.push(&entry, now, false) { RUN_RETURN } else { SKIP_RETURN }
 }
 
-/// Remembers a call until its return, which will come whatever we say: nested calls are marked.
+/// Remembers a call until its return, which will come whatever we say: nested calls are marked. A free
+/// is told at once: the block may be given out again before the return. (Sessions see none: there is no
+/// room on their stack for it.)
 #[inline(always)]
 fn enter_any(probe: Probe, entry: Entry) {
     let Some(thread) = thread_or_new(probe.task.thread) else { return };
     let nested = thread.is_nested(&entry);
+    if entry.site.role as u8 == Role::Free as u8 && !nested {
+        send_free(&entry);
+    }
     // SAFETY: no preconditions.
     thread.push(&entry, unsafe { bpf_ktime_get_ns() }, nested);
 }
@@ -289,6 +314,9 @@ fn leave_pending(probe: Probe) {
 #[inline(always)]
 fn finish(probe: Probe, call: Call) {
     let site = Site::unpack(call.site);
+    if site.role as u8 == Role::Free as u8 {
+        return;
+    }
     let Some(address) = result(&probe, site, call.pointer) else {
         lost(Loss::ResultUnreadable);
         return;
@@ -348,9 +376,7 @@ fn send_with_stack<B: Copy + 'static>(
         without_stack();
         return send(header, body, loss);
     };
-    let registers = probe.registers();
-    let start =
-        Registers { instruction: registers.rip, stack: registers.rsp, frame: registers.rbp };
+    let start = caller(probe);
     let seed = seed_of(probe.task, probe.target);
     let (id, walked) = scratch.walk(start, probe.target, seed);
     let id = scratch.copied(id);
@@ -362,6 +388,19 @@ fn send_with_stack<B: Copy + 'static>(
         send_frames(&mut scratch, header, body, loss, id);
     }
     scratch.give_back();
+}
+
+/// The registers in the caller, right after the call. At a `ret` the callee's saves are restored, and
+/// the return address is all that is left on the stack.
+#[inline(always)]
+fn caller(probe: &Probe) -> Registers {
+    let registers = probe.registers();
+    let (instruction, stack) = if probe.at_exit {
+        (read_user(registers.rsp).unwrap_or(0), registers.rsp.wrapping_add(RETURN_ADDRESS))
+    } else {
+        (registers.rip, registers.rsp)
+    };
+    Registers { instruction, stack, frame: registers.rbp }
 }
 
 #[inline(always)]
@@ -410,11 +449,30 @@ fn free(probe: Probe) {
     {
         return;
     }
-    let inside = read_user::<u64>(entry.stack_pointer)
-        .is_some_and(|caller| entry.site.is_inside_allocator(entry.probed, caller));
+    send_free(&entry);
+}
+
+#[inline(always)]
+fn send_free(entry: &Entry) {
+    let Entry { site, probed, stack_pointer, pointer, .. } = *entry;
+    if pointer != 0 {
+        tell_of_free(site.pack(), probed, stack_pointer, pointer);
+    }
+}
+
+/// Tells of a block that is given back. A function of its own, whose stack is not that of programs which
+/// walk stacks as well: all calls together have 512 bytes.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn tell_of_free(site: u64, probed: u64, stack_pointer: u64, pointer: u64) -> u64 {
+    let site = Site::unpack(site);
+    let inside = read_user::<u64>(stack_pointer)
+        .is_some_and(|caller| site.is_inside_allocator(probed, caller));
     let header = Header {
         flags: if inside { flags::INSIDE_ALLOCATOR } else { 0 },
-        ..header_of(&probe, entry.site, Kind::Free, size_of::<Free>())
+        function: site.function.0,
+        ..Task::current().header(Kind::Free, size_of::<Free>())
     };
-    send(header, Free { address: entry.pointer }, Loss::RingFree);
+    send(header, Free { address: pointer }, Loss::RingFree);
+    0
 }

@@ -8,7 +8,7 @@ use crate::daemon::unseen::Unseen;
 use crate::model::event::What;
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::process::{ProcessInfo, Usage};
-use crate::probe::allocator::{FoundAllocator, MappedFile, PlannedFunction};
+use crate::probe::allocator::{FoundAllocator, MappedFile};
 use crate::probe::live::LiveError;
 use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::live::link::Point;
@@ -119,8 +119,7 @@ impl Target {
                 skipped.reason
             );
         }
-        let operators = allocator.skipped.iter().find(|skipped| skipped.name.starts_with("_Znw"));
-        self.troubles.extend(operators.map(|operators| operators.reason.clone()));
+        self.troubles.extend(allocator.operators_not_seen());
         self.allocators.push(allocator);
         Ok(())
     }
@@ -131,7 +130,7 @@ impl Target {
         allocator: &FoundAllocator,
         filter: Option<Pid>,
     ) -> Result<(), DaemonError> {
-        let points: Vec<Point> = allocator.functions.iter().map(point).collect();
+        let points: Vec<Point> = allocator.functions.iter().flat_map(Point::of).collect();
         let attached = kernel.attach(&allocator.file.open_path, &points, filter);
         attached.map_err(|error| self.ended_meanwhile(error))
     }
@@ -227,13 +226,5 @@ impl Target {
             ));
         }
         notes
-    }
-}
-
-fn point(function: &PlannedFunction) -> Point {
-    Point {
-        offset: function.file_offset,
-        cookie: function.site.pack(),
-        returns: function.wants_return,
     }
 }

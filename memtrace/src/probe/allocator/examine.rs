@@ -1,6 +1,6 @@
 //! Looks into one file: are there allocators, and which?
 
-use super::identify::{self, Identity};
+use super::identify;
 use super::plan::plan;
 use super::{FoundAllocator, MappedFile, open};
 use crate::probe::elf::{Binding, Image, Kind, Symbol, Table};
@@ -42,6 +42,12 @@ pub(super) struct Functions {
 impl Functions {
     pub(super) fn defines(&self, name: &str) -> bool {
         self.known.contains_key(name)
+    }
+
+    /// Whether both names are defined, at one address.
+    pub(super) fn same_code(&self, one: &str, other: &str) -> bool {
+        let address = |name| self.visible(name).ok()?.first().map(|found| found.address);
+        address(one).is_some_and(|found| address(other) == Some(found))
     }
 
     /// The definitions of `name` that callers reach: the global ones. The linker makes most symbols
@@ -115,7 +121,7 @@ fn functions(image: &Image<'_, File>) -> Result<Functions, String> {
     image.each_symbol(Table::Dynamic, &mut take).map_err(|error| error.to_string())?;
     // A shared library's own symbols are all exported; a program's are not, as nobody else needs
     // them.
-    if image.is_program() && !functions.defines("malloc") {
+    if image.is_program() {
         let mut take = |symbol: Symbol<'_>| functions.take(&names, symbol);
         image.each_symbol(Table::Static, &mut take).map_err(|error| error.to_string())?;
     }
@@ -156,20 +162,13 @@ fn known_names() -> BTreeSet<String> {
     let mut names: BTreeSet<String> = identify::MARKS.iter().map(|&name| name.to_owned()).collect();
     for kind in AllocatorKind::ALL {
         for prefix in kind.prefixes() {
-            let rows = kind.rows().iter().map(|row| row.name);
+            let rows = kind.rows().map(|row| row.name);
             let left_alone = kind.left_alone().iter().map(|&(name, _)| name);
             let all = rows.chain(left_alone).chain(kind.neighbours().iter().copied());
-            names.extend(all.map(|name| format!("{prefix}{name}")));
+            names.extend(all.flat_map(|name| [format!("{prefix}{name}"), name.to_owned()]));
         }
     }
     names
-}
-
-impl Identity {
-    /// The name of the allocator's function `name` in this file.
-    pub(super) fn symbol(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
-    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,25 @@ pub(super) struct Identity {
     pub(super) kind: AllocatorKind,
     pub(super) prefix: &'static str,
     pub(super) version: Option<String>,
+    /// The standard names in this file are its own.
+    pub(super) standard: bool,
+}
+
+impl Identity {
+    /// The name of the allocator's function `name` in this file. Names that the language or the
+    /// allocator's own interface gives are whole.
+    pub(super) fn symbol(&self, name: &str) -> String {
+        let is_whole = name.starts_with("_Z") || name.starts_with("mi_");
+        let prefix = if is_whole { "" } else { self.prefix };
+        format!("{prefix}{name}")
+    }
+
+    /// Whether the function `name` is the allocator's, if the file defines it.
+    pub(super) fn owns(&self, name: &str) -> bool {
+        self.standard
+            || name.starts_with("mi_")
+            || !self.prefix.is_empty() && !name.starts_with("_Z")
+    }
 }
 
 /// The allocators in a file; usually one or none. A static program may hold two.
@@ -28,8 +47,10 @@ pub(super) fn identify(
 ) -> Vec<Identity> {
     let mut constants = Constants { image, bytes: None };
     let mut found = jemallocs(functions, &mut constants);
+    found.extend(tcmalloc(functions, &mut constants));
+    found.extend(mimalloc(functions));
     let standard = functions.defines("malloc") && functions.defines("free");
-    let taken = found.iter().any(|identity| identity.prefix.is_empty());
+    let taken = found.iter().any(|identity| identity.standard);
     if standard && !taken && !is_linker(image) {
         found.extend(libc(file, image, functions, &mut constants));
     }
@@ -48,8 +69,36 @@ fn jemallocs(functions: &Functions, constants: &mut Constants<'_, '_>) -> Vec<Id
         defines("mallctl") && defines("malloc")
     });
     prefixes
-        .map(|&prefix| Identity { kind, prefix, version: jemalloc_version(constants.bytes()) })
+        .map(|&prefix| Identity {
+            kind,
+            prefix,
+            version: jemalloc_version(constants.bytes()),
+            standard: prefix.is_empty(),
+        })
         .collect()
+}
+
+/// gperftools, under the standard names or only under its own.
+fn tcmalloc(functions: &Functions, constants: &mut Constants<'_, '_>) -> Option<Identity> {
+    if !functions.defines("tc_malloc") || !functions.defines("tc_free") {
+        return None;
+    }
+    let standard = functions.same_code("tc_malloc", "malloc");
+    Some(Identity {
+        kind: AllocatorKind::Tcmalloc,
+        prefix: if standard { "" } else { "tc_" },
+        version: tcmalloc_version(constants.bytes()),
+        standard,
+    })
+}
+
+/// mimalloc tells its version by a function and in a message of its own alone: it has none for us.
+fn mimalloc(functions: &Functions) -> Option<Identity> {
+    if !functions.defines("mi_malloc") || !functions.defines("mi_free") {
+        return None;
+    }
+    let standard = functions.same_code("mi_malloc", "malloc");
+    Some(Identity { kind: AllocatorKind::Mimalloc, prefix: "", version: None, standard })
 }
 
 fn libc(
@@ -77,7 +126,7 @@ fn libc(
     } else {
         return None;
     };
-    Some(Identity { kind, prefix: "", version })
+    Some(Identity { kind, prefix: "", version, standard: true })
 }
 
 /// A file's constants, read when first needed.
@@ -138,6 +187,12 @@ fn jemalloc_version(bytes: &[u8]) -> Option<String> {
     })
 }
 
+/// From `tc_version`'s text: "gperftools 2.10".
+fn tcmalloc_version(bytes: &[u8]) -> Option<String> {
+    let name = b"gperftools ";
+    number(bytes.get(find(bytes, name)? + name.len()..)?)
+}
+
 /// Digits and single dots at the beginning of `bytes`, with at least one dot between digits.
 fn number(bytes: &[u8]) -> Option<String> {
     let length =
@@ -149,7 +204,7 @@ fn number(bytes: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{glibc_version, jemalloc_version, musl_version};
+    use super::{glibc_version, jemalloc_version, musl_version, tcmalloc_version};
 
     #[test]
     fn versions_are_read_from_constants() {
@@ -158,6 +213,7 @@ mod tests {
         let jemalloc = b"no\x001.2\x005.3.0-0-g54eaed1d8b56b1aa528be3bdd1877e59c56fa90c\0";
         assert_eq!(jemalloc_version(jemalloc).as_deref(), Some("5.3.0"));
         assert_eq!(musl_version(b"musl libc\x001.2.3\0Version\0").as_deref(), Some("1.2.3"));
+        assert_eq!(tcmalloc_version(b"x\0gperftools 2.10\0").as_deref(), Some("2.10"));
     }
 
     #[test]

@@ -6,13 +6,14 @@
 
 mod examine;
 mod identify;
+mod leave;
 mod plan;
 mod span;
 
 #[cfg(test)]
 mod tests;
 
-use super::function_table::{AllocatorKind, Row};
+use super::function_table::AllocatorKind;
 use memtrace_common::site::Site;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -46,11 +47,23 @@ pub struct FoundAllocator {
     pub skipped: Vec<Skipped>,
 }
 
+impl FoundAllocator {
+    /// What people must know if C++ operators of its own are not probed.
+    #[must_use]
+    pub fn operators_not_seen(&self) -> Option<String> {
+        let first = self.skipped.iter().find(|it| it.reason.starts_with(plan::MAY_THROW))?;
+        let operators = self.skipped.iter().filter(|it| it.reason == first.reason).count();
+        Some(format!(
+            "{}: {operators} forms of C++ `operator new` are not probed, and what they allocate is not \
+             seen: {}",
+            self.name, first.reason
+        ))
+    }
+}
+
 /// A function with its probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedFunction {
-    /// Its row in the table.
-    pub row: &'static Row,
     /// The symbol, with its prefix.
     pub symbol: String,
     /// Other names of the same code: one probe serves them all.
@@ -61,8 +74,10 @@ pub struct PlannedFunction {
     pub file_offset: u64,
     /// What the link's cookie says.
     pub site: Site,
-    /// The return is probed too.
+    /// The return is seen too.
     pub wants_return: bool,
+    /// Offsets in the file of its `ret`s, where those are probed in place of the return.
+    pub exits: Vec<u64>,
     /// The kernel emulates the probed instruction; otherwise it single-steps it, which is dear.
     pub emulated: bool,
     /// The probed instruction as gdb writes it.
@@ -92,7 +107,7 @@ pub struct Discovery {
 pub enum AllocatorError {
     /// No file holds an allocator that is known.
     #[error(
-        "no allocator found: looked for the functions of glibc, musl and jemalloc in {}{}",
+        "no allocator found: looked for the functions of glibc, musl, jemalloc, tcmalloc and mimalloc in {}{}",
         join(.looked_in),
         remedy(.looked_in)
     )]

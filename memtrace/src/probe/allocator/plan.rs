@@ -2,15 +2,23 @@
 
 use super::examine::{Definition, Functions};
 use super::identify::Identity;
+use super::leave::Ways;
 use super::span::Span;
 use super::{FoundAllocator, MappedFile, PlannedFunction, Skipped};
 use crate::probe::elf::{Image, Kind};
 use crate::probe::function_table::Row;
 use crate::probe::site::flow::{self, Flow};
 use crate::probe::site::{Arguments, Code, DEFAULT_BYTES, Need, PlannedSite, plan_with};
-use memtrace_common::site::{Role, Site};
+use memtrace_common::function::FunctionId;
+use memtrace_common::site::Site;
 use std::collections::BTreeMap;
 use std::fs::File;
+
+/// Why a function of standard name is not the allocator's.
+const NOT_ITS_OWN: &str = "not defined here";
+/// How the reason begins for which a function that may throw is not probed.
+pub(crate) const MAY_THROW: &str = "may throw, which a return probe would make the program's end, and not all of its ways out are \
+     known: ";
 
 /// Most bytes of one function that are decoded; jemalloc's largest has 10 KB.
 const MAX_FUNCTION: u64 = 64 << 10;
@@ -23,10 +31,11 @@ pub(super) fn plan(
     identity: &Identity,
 ) -> FoundAllocator {
     let mut planner = Planner::new(image, functions, identity);
-    let mut done: BTreeMap<u64, Option<usize>> = BTreeMap::new();
+    let mut done = Done::new();
     for row in identity.kind.rows() {
         planner.row(row, &mut done);
     }
+    planner.skip_what_lacks_its_other_half();
     for &(name, reason) in identity.kind.left_alone() {
         if functions.defines(&identity.symbol(name)) {
             planner.skip(name, reason.into());
@@ -53,6 +62,9 @@ fn name_of(identity: &Identity) -> String {
     name
 }
 
+/// Address of each function dealt with → its index among the planned ones, or why it is not.
+type Done = BTreeMap<u64, Result<usize, String>>;
+
 struct Planner<'a> {
     image: &'a Image<'a, File>,
     functions: &'a Functions,
@@ -61,6 +73,7 @@ struct Planner<'a> {
     targets: BTreeMap<u64, String>,
     /// Pointers that the dynamic linker fills with the table's functions → name.
     slots: BTreeMap<u64, String>,
+    ways: Ways,
     span: Option<Span>,
     planned: Vec<PlannedFunction>,
     skipped: Vec<Skipped>,
@@ -69,21 +82,32 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn new(image: &'a Image<'a, File>, functions: &'a Functions, identity: &'a Identity) -> Self {
         let mut targets = BTreeMap::new();
-        for row in identity.kind.rows() {
+        for row in identity.kind.rows().filter(|row| identity.owns(row.name)) {
             let symbol = identity.symbol(row.name);
             for definition in functions.visible(&symbol).into_iter().flatten() {
                 targets.entry(definition.address).or_insert_with(|| symbol.clone());
             }
         }
-        let is_row = |name: &str| identity.kind.rows().iter().any(|row| row.name == name);
-        let mut slots = image.slots().unwrap_or_default();
-        slots.retain(|_, name| is_row(name.strip_prefix(identity.prefix).unwrap_or(name)));
+        let is_row = |name: &str| identity.kind.rows().any(|row| row.name == name);
+        let ways = Ways::new(image, image.slots().unwrap_or_default());
+        // Libraries also call their functions by other names of the same code (`tc_free`).
+        let slots = ways.slots().filter(|(_, name, own)| {
+            is_row(name.strip_prefix(identity.prefix).unwrap_or(name))
+                || own.is_some_and(|address| targets.contains_key(&address))
+        });
+        let slots = slots.map(|(slot, name, _)| (slot, name.to_owned())).collect();
         let anchor = ["free", "malloc"]
             .iter()
             .find_map(|name| functions.known.get(&identity.symbol(name))?.first());
-        let span = anchor.map(|anchor| Span::around(anchor.address, functions, identity));
+        let span = anchor.map(|anchor| {
+            if image.is_program() {
+                Span::around(anchor.address, functions, identity)
+            } else {
+                Span::whole(image.code_segments())
+            }
+        });
         let (planned, skipped) = (Vec::new(), Vec::new());
-        Self { image, functions, identity, targets, slots, span, planned, skipped }
+        Self { image, functions, identity, targets, slots, ways, span, planned, skipped }
     }
 
     fn skip(&mut self, name: &str, reason: String) {
@@ -91,7 +115,11 @@ impl<'a> Planner<'a> {
     }
 
     /// Plans the row wherever the file defines it.
-    fn row(&mut self, row: &'static Row, done: &mut BTreeMap<u64, Option<usize>>) {
+    fn row(&mut self, row: &'static Row, done: &mut Done) {
+        if !self.identity.owns(row.name) {
+            self.skip(row.name, NOT_ITS_OWN.into());
+            return;
+        }
         let symbol = self.identity.symbol(row.name);
         let definitions = match self.functions.visible(&symbol) {
             Ok(definitions) => definitions,
@@ -102,12 +130,12 @@ impl<'a> Planner<'a> {
         };
         for definition in &definitions {
             match done.get(&definition.address) {
-                Some(Some(index)) => {
+                Some(Ok(index)) => {
                     if let Some(planned) = self.planned.get_mut(*index) {
                         planned.aliases.push(symbol.clone());
                     }
                 }
-                Some(None) => self.skip(row.name, "the same code as one not probed".into()),
+                Some(Err(reason)) => self.skip(row.name, reason.clone()),
                 None => {
                     let index = self.definition(row, definition);
                     done.insert(definition.address, index);
@@ -116,16 +144,16 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Plans one function; its index among the planned ones.
-    fn definition(&mut self, row: &'static Row, definition: &Definition) -> Option<usize> {
+    /// Plans one function; its index among the planned ones, or why it is not.
+    fn definition(&mut self, row: &'static Row, definition: &Definition) -> Result<usize, String> {
         match self.try_definition(row, definition) {
             Ok(planned) => {
                 self.planned.push(planned);
-                Some(self.planned.len() - 1)
+                Ok(self.planned.len() - 1)
             }
             Err(reason) => {
-                self.skip(row.name, reason);
-                None
+                self.skip(row.name, reason.clone());
+                Err(reason)
             }
         }
     }
@@ -146,9 +174,57 @@ impl<'a> Planner<'a> {
         if let Some(target) = self.forwards_to(&flow) {
             return Err(format!("ends in {target}, which is probed"));
         }
+        let may_nest = self.may_nest(&code, &flow);
+        if may_nest && self.image.is_program() && row.name.starts_with("_Z") {
+            return Err("calls a function of the C allocator, which is probed".into());
+        }
+        let row = Row { nests: row.nests || may_nest, ..*row };
         let need = Need { returns: row.wants_return(), arguments: Arguments::of(&row.arguments()) };
         let site = plan_with(&code, need, &is_entry, &flow).map_err(|error| error.to_string())?;
-        self.function(row, definition, &site, self.may_nest(&code, &flow))
+        let exits = if row.throws { self.exits(&code)? } else { Vec::new() };
+        self.function(&row, definition, &site, exits)
+    }
+
+    /// File offsets of the `ret`s of a function that may throw.
+    fn exits(&self, code: &Code<'_>) -> Result<Vec<u64>, String> {
+        let planned = |address: u64| {
+            let offset = self.image.file_offset(address);
+            self.planned
+                .iter()
+                .any(|it| Some(it.file_offset - u64::from(it.offset_in_function)) == offset)
+        };
+        let found = self.ways.exits(code, &planned).map_err(|why| format!("{MAY_THROW}{why}"))?;
+        if found.is_empty() {
+            return Err("ends in another function, which is probed".into());
+        }
+        let offset = |address: u64| self.image.file_offset(address);
+        found
+            .into_iter()
+            .map(offset)
+            .collect::<Option<_>>()
+            .ok_or_else(|| "its code is not in the file".to_owned())
+    }
+
+    /// Leaves out `operator delete` where no `operator new` is probed: each call would be one of an
+    /// unknown block.
+    fn skip_what_lacks_its_other_half(&mut self) {
+        let news = [FunctionId::OPERATOR_NEW, FunctionId::OPERATOR_NEW_ARRAY];
+        let refused = self.skipped.iter().find(|it| it.reason.starts_with(MAY_THROW));
+        let any_new = self.planned.iter().any(|it| news.contains(&it.site.function));
+        if any_new || refused.is_none() {
+            return;
+        }
+        let deletes = [FunctionId::OPERATOR_DELETE, FunctionId::OPERATOR_DELETE_ARRAY];
+        let (left, kept) = std::mem::take(&mut self.planned)
+            .into_iter()
+            .partition(|it| deletes.contains(&it.site.function));
+        self.planned = kept;
+        let left: Vec<PlannedFunction> = left;
+        let skipped = left.into_iter().map(|it| Skipped {
+            name: it.symbol,
+            reason: "frees what `operator new` gave, which is not seen".into(),
+        });
+        self.skipped.extend(skipped);
     }
 
     /// Bytes of the function's body: as its symbol says, else up to the next function.
@@ -187,16 +263,15 @@ impl<'a> Planner<'a> {
 
     fn function(
         &self,
-        row: &'static Row,
+        row: &Row,
         definition: &Definition,
         site: &PlannedSite,
-        may_nest: bool,
+        exits: Vec<u64>,
     ) -> Result<PlannedFunction, String> {
         let address = definition.address.saturating_add(u64::from(site.offset_in_function));
         let file_offset = self.image.file_offset(address).ok_or("its code is not in the file")?;
         let (span_below, span_above) = self.span.map_or((0, 0), |span| span.units_from(address));
         Ok(PlannedFunction {
-            row,
             symbol: self.identity.symbol(row.name),
             aliases: Vec::new(),
             offset_in_function: site.offset_in_function,
@@ -208,12 +283,14 @@ impl<'a> Planner<'a> {
                 count: row.count,
                 pointer: row.pointer,
                 result_by_pointer: row.result_by_pointer,
-                nests: row.nests || (may_nest && row.role != Role::Free),
+                nests: row.nests,
+                exits: !exits.is_empty(),
                 pushed: site.pushed,
                 span_below,
                 span_above,
             },
             wants_return: row.wants_return(),
+            exits,
             emulated: site.emulated,
             instruction: site.instruction.clone(),
         })

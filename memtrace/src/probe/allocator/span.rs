@@ -50,6 +50,14 @@ impl Span {
         }
     }
 
+    /// All code that the file maps: a library that is nothing but an allocator.
+    pub(super) fn whole(code: impl Iterator<Item = (u64, u64)>) -> Self {
+        let (low, high) = code.fold((u64::MAX, 0), |(low, high), (address, size)| {
+            (low.min(address), high.max(address.saturating_add(size)))
+        });
+        Self { low: low.min(high), high }
+    }
+
     /// How far the span reaches below and above `address`, in [`SPAN_UNIT`]s, at most 4 MiB.
     pub(super) fn units_from(self, address: u64) -> (u16, u16) {
         let units = |bytes: u64| u16::try_from(bytes.div_ceil(SPAN_UNIT)).unwrap_or(u16::MAX);
@@ -58,7 +66,7 @@ impl Span {
 }
 
 fn own_addresses(functions: &Functions, identity: &Identity) -> BTreeSet<u64> {
-    let rows = identity.kind.rows().iter().map(|row| row.name);
+    let rows = identity.kind.rows().map(|row| row.name);
     let left_alone = identity.kind.left_alone().iter().map(|&(name, _)| name);
     rows.chain(left_alone)
         .chain(identity.kind.neighbours().iter().copied())
@@ -86,7 +94,8 @@ mod tests {
         functions
     }
 
-    const GLIBC: Identity = Identity { kind: AllocatorKind::Glibc, prefix: "", version: None };
+    const GLIBC: Identity =
+        Identity { kind: AllocatorKind::Glibc, prefix: "", version: None, standard: true };
 
     #[test]
     fn foreign_functions_bound_the_span() {

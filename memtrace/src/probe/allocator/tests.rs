@@ -30,7 +30,8 @@ fn assert_sound(found: &FoundAllocator) {
     }
     for function in &found.functions {
         assert!(!function.wants_return || function.site.pushed == 0, "{function:?}");
-        assert_eq!(function.wants_return, function.site.role != Role::Free);
+        let returns = function.site.role != Role::Free || function.site.nests;
+        assert_eq!(function.wants_return, returns, "{function:?}");
         assert!(function.emulated || function.offset_in_function == 0, "{function:?}");
         assert!(function.site.is_inside_allocator(function.file_offset, function.file_offset));
     }
@@ -65,7 +66,13 @@ fn one_address_is_probed_once() {
 
 #[test]
 fn libraries_of_other_kinds_are_planned_where_the_machine_has_them() {
-    let candidates = ["/lib/x86_64-linux-gnu/libjemalloc.so.2", "/lib/ld-musl-x86_64.so.1"];
+    let candidates = [
+        "/lib/x86_64-linux-gnu/libjemalloc.so.2",
+        "/lib/x86_64-linux-gnu/libtcmalloc.so.4",
+        "/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4",
+        "/lib/x86_64-linux-gnu/libmimalloc.so.2",
+        "/lib/ld-musl-x86_64.so.1",
+    ];
     for path in candidates.iter().map(Path::new).filter(|path| path.exists()) {
         let discovery = find(&[file(path, 1)]).unwrap();
         assert_eq!(discovery.allocators.len(), 1, "{discovery:#?}");
@@ -95,7 +102,12 @@ fn what_was_looked_for_is_said() {
     let Err(AllocatorError::NoneFound { looked_in }) = find(&files) else { panic!("found one") };
     assert_eq!(looked_in.len(), 3);
     let message = AllocatorError::NoneFound { looked_in }.to_string();
-    for part in ["glibc, musl and jemalloc", "not an ELF file", "cannot be opened", "no regular"] {
+    for part in [
+        "glibc, musl, jemalloc, tcmalloc and mimalloc",
+        "not an ELF file",
+        "cannot be opened",
+        "no regular",
+    ] {
         assert!(message.contains(part), "{message}");
     }
     let message = find(&[]).unwrap_err().to_string();

@@ -153,6 +153,13 @@ impl<'a, S: Source + ?Sized> Image<'a, S> {
         segment.offset.checked_add(inside)
     }
 
+    /// Address and size of the code that the file has.
+    pub fn code_segments(&self) -> impl Iterator<Item = (u64, u64)> {
+        let is_code =
+            |segment: &&Segment| segment.kind == elf::PT_LOAD && segment.flags & elf::PF_X != 0;
+        self.segments.iter().filter(is_code).map(|segment| (segment.address, segment.file_size))
+    }
+
     fn loaded(&self, address: u64) -> Option<(&Segment, u64)> {
         self.segments.iter().filter(|segment| segment.kind == elf::PT_LOAD).find_map(|segment| {
             let inside = address.checked_sub(segment.address)?;

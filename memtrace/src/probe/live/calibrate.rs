@@ -6,7 +6,7 @@
 use super::code_tables::FilePages;
 use super::error::LiveError;
 use super::kernel_side::{KernelSide, Prober};
-use super::link::{Point, Programs, Purpose};
+use super::link::{Part, Point, Programs, Purpose};
 use memtrace_common::function::FunctionId;
 use memtrace_common::site::{NO_ARGUMENT, Role, Site};
 use memtrace_common::unwind::CodeRange;
@@ -126,7 +126,11 @@ fn file_offset(line: &str, address: u64) -> Option<u64> {
 }
 
 fn point(function: unsafe extern "C" fn(), returns: bool) -> Result<Point, LiveError> {
-    Ok(Point { offset: offset_of(function)?, cookie: 0, returns })
+    Ok(Point {
+        offset: offset_of(function)?,
+        cookie: 0,
+        part: if returns { Part::Call } else { Part::Entry },
+    })
 }
 
 /// Our own executable.
@@ -244,6 +248,7 @@ const fn site(returns: bool) -> Site {
         pointer: NO_ARGUMENT,
         result_by_pointer: false,
         nests: false,
+        exits: false,
         pushed: 0,
         span_below: 0,
         span_above: 0,

@@ -3,12 +3,14 @@
 use super::error::LiveError;
 use super::object::Relocated;
 use super::syscall::{ATTACH_MULTI, ATTACH_SESSION, link_multi, link_perf};
+use crate::probe::allocator::PlannedFunction;
 use memtrace_common::config::LinkKind;
+use memtrace_common::site::Role;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A place to probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +19,42 @@ pub struct Point {
     pub offset: u64,
     /// What the program is told: a packed `memtrace_common::site::Site`.
     pub cookie: u64,
-    /// Its return matters, too.
-    pub returns: bool,
+    /// What of a call is seen there.
+    pub part: Part,
+}
+
+impl Point {
+    /// All points of a function, the one for its entry first.
+    #[must_use]
+    pub fn of(function: &PlannedFunction) -> Vec<Self> {
+        let part = match (function.wants_return, function.exits.is_empty()) {
+            (false, _) => Part::Entry,
+            (true, true) if function.site.role == Role::Free => Part::Pair,
+            (true, true) => Part::Call,
+            (true, false) => Part::Enter,
+        };
+        let cookie = function.site.pack();
+        let exit = |&offset: &u64| Self { offset, cookie, part: Part::Exit };
+        [Self { offset: function.file_offset, cookie, part }]
+            .into_iter()
+            .chain(function.exits.iter().map(exit))
+            .collect()
+    }
+}
+
+/// What of a call is seen at a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Its entry, which says all.
+    Entry,
+    /// Its entry, and its return by the replaced return address.
+    Call,
+    /// Both, by two programs also where one could see both.
+    Pair,
+    /// Its entry; its return is seen at [`Part::Exit`]s.
+    Enter,
+    /// A `ret` of a function that was seen to be entered.
+    Exit,
 }
 
 /// The programs for allocator functions, loaded for one kind of link.
@@ -31,6 +67,9 @@ pub(super) struct Programs {
     returns: Option<Loaded>,
     /// Entries that need no return.
     entries: Loaded,
+    /// For functions that may throw: few processes have any, and loading takes time.
+    purpose: Purpose,
+    around: OnceLock<[Loaded; 3]>,
 }
 
 /// A loaded program.
@@ -76,6 +115,14 @@ impl Purpose {
             Self::Count => ["count_entry", "count_entry", "nothing_return", "count_entry"],
         }
     }
+
+    /// Name of the program for a function's `ret`s.
+    const fn name_at_exit(self) -> &'static str {
+        match self {
+            Self::Trace => "heap_exit",
+            Self::Count | Self::Nothing | Self::Walk | Self::KernelWalk => "nothing_entry",
+        }
+    }
 }
 
 impl Programs {
@@ -99,7 +146,27 @@ impl Programs {
             }
         };
         let entries = load(free, attach, false)?;
-        Ok(Self { object: Arc::clone(object), kind, calls, returns, entries })
+        let (object, around) = (Arc::clone(object), OnceLock::new());
+        Ok(Self { object, kind, calls, returns, entries, purpose, around })
+    }
+
+    /// The programs for entries, for exits, and for returns, where they are to be apart.
+    fn around(&self) -> Result<&[Loaded; 3], LiveError> {
+        if let Some(loaded) = self.around.get() {
+            return Ok(loaded);
+        }
+        let attach_type = match self.kind {
+            LinkKind::Session | LinkKind::Multi => ATTACH_MULTI,
+            LinkKind::Perf => 0,
+        };
+        let load = |name, returns| -> Result<Loaded, LiveError> {
+            let program = self.object.load(name, attach_type)?;
+            Ok(Loaded { name, program, attach_type, returns })
+        };
+        let [_, entry, ret, _] = self.purpose.names();
+        let loaded =
+            [load(entry, false)?, load(self.purpose.name_at_exit(), false)?, load(ret, true)?];
+        Ok(self.around.get_or_init(|| loaded))
     }
 
     pub(super) const fn kind(&self) -> LinkKind {
@@ -116,7 +183,14 @@ impl Programs {
         points: &[Point],
         process: Option<u32>,
     ) -> Result<Vec<OwnedFd>, LiveError> {
-        let (paired, single): (Vec<Point>, Vec<Point>) = points.iter().partition(|p| p.returns);
+        let with = |part| -> Vec<Point> {
+            points.iter().filter(|point| point.part == part).copied().collect()
+        };
+        let (paired, single, pair) = (with(Part::Call), with(Part::Entry), with(Part::Pair));
+        let (enter, mut exit) = (with(Part::Enter), with(Part::Exit));
+        // Functions share code, and each `ret` is to be probed once.
+        exit.sort_unstable_by_key(|point| point.offset);
+        exit.dedup_by_key(|point| point.offset);
         let mut links = Vec::new();
         // Returns before entries: a return whose entry was not seen is merely unpaired, while an
         // entry whose return is not seen would be a call that never ends.
@@ -125,6 +199,16 @@ impl Programs {
         }
         self.link(&mut links, &self.calls, path, &paired, process)?;
         self.link(&mut links, &self.entries, path, &single, process)?;
+        if !pair.is_empty() {
+            let [entries, _, returns] = self.around()?;
+            self.link(&mut links, returns, path, &pair, process)?;
+            self.link(&mut links, entries, path, &pair, process)?;
+        }
+        if !enter.is_empty() {
+            let [entries, exits, _] = self.around()?;
+            self.link(&mut links, exits, path, &exit, process)?;
+            self.link(&mut links, entries, path, &enter, process)?;
+        }
         Ok(links)
     }
 
@@ -166,10 +250,11 @@ impl Programs {
         Ok(())
     }
 
-    /// A copy of the program for this site alone, where links carry no cookie. Returns need none:
-    /// what was entered is known from the entry.
+    /// A copy of the program for this site alone, where links carry no cookie. Returns and exits need
+    /// none: what was entered is known from the entry.
     fn own_copy(&self, loaded: &Loaded, point: &Point) -> Result<Option<OwnedFd>, LiveError> {
-        if loaded.returns || self.object.abilities().attach_cookies {
+        let from_entry = loaded.returns || point.part == Part::Exit;
+        if from_entry || self.object.abilities().attach_cookies {
             return Ok(None);
         }
         self.object.load_for_site(loaded.name, point.cookie).map(Some)

@@ -8,6 +8,7 @@
 //! - the return address's place is known; with a return probe it is still at `[rsp]`, for the kernel
 //!   replaces that word, and replacing a saved register instead would kill the target.
 
+pub mod exits;
 pub mod flow;
 pub mod kernel;
 mod walk;

@@ -7,7 +7,7 @@ use crate::model::ids::{Nanos, Pid};
 use crate::probe::allocator::{FoundAllocator, PlannedFunction};
 use crate::probe::live::LiveError;
 use crate::probe::live::kernel_side::KernelSide;
-use crate::probe::live::link::{Point, Purpose, close_all};
+use crate::probe::live::link::{Part, Point, Purpose, close_all};
 use crate::procfs::Process;
 use memtrace_common::limits::MAX_COUNTED_SITES;
 use std::os::fd::OwnedFd;
@@ -113,7 +113,7 @@ fn attach(
     for allocator in allocators {
         let numbered = allocator.functions.iter().zip(&mut numbers);
         let points: Vec<Point> = numbered
-            .map(|(it, cookie)| Point { offset: it.file_offset, cookie, returns: false })
+            .map(|(it, cookie)| Point { offset: it.file_offset, cookie, part: Part::Entry })
             .collect();
         links.extend(kernel.attach_for(
             Purpose::Count,

@@ -1,5 +1,6 @@
 //! The planner on hand-made entries of every shape, and on real ones kept as bytes.
 
+mod exits;
 mod glibc;
 mod shapes;
 
