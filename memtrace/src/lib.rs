@@ -15,6 +15,7 @@ pub mod model;
 pub mod probe;
 pub mod procfs;
 pub mod report;
+pub mod selection;
 pub mod source;
 pub mod symbolize;
 pub mod unwind;
