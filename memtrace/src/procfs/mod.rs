@@ -3,6 +3,7 @@
 mod build_id;
 mod cgroup;
 mod error;
+mod facts;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod hostile;
 mod maps;
@@ -10,7 +11,9 @@ mod modules;
 mod process;
 mod vdso;
 
+pub use cgroup::{CgroupError, FoundCgroup, find_cgroup};
 pub use error::ProcfsError;
+pub use facts::ProcTree;
 pub use maps::{Mapping, heap_segment};
 pub use modules::{MappedFile, ModuleTable};
 pub use process::{Process, Seccomp};
