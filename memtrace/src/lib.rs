@@ -5,6 +5,7 @@
 //! [`symbolize`]) → [`report`] → `daemon` → [`cli`]. `ARCHITECTURE.md` has the map.
 
 pub mod cli;
+pub mod containers;
 #[cfg(feature = "live")]
 pub mod daemon;
 pub mod engine;
