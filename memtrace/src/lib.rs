@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod engine;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod hostile;
+pub mod launch;
 pub mod lookup;
 pub mod model;
 pub mod probe;

@@ -65,6 +65,13 @@ impl ProcTree {
         Ok(())
     }
 
+    /// The process that a thread with this number belongs to; a process's number is its first thread's.
+    #[must_use]
+    pub fn process_of(&self, number: u32) -> Option<Pid> {
+        let status = lossy(&self.root.join(number.to_string()).join("status")).ok()?;
+        field(&status, "Tgid:")?.parse().ok()
+    }
+
     /// What is known of a process; `None` if there is none with this number, or if it was another one
     /// before we had finished.
     #[must_use]

@@ -4,6 +4,7 @@ mod build_id;
 mod cgroup;
 mod error;
 mod facts;
+mod foreseen;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod hostile;
 mod maps;
@@ -14,6 +15,7 @@ mod vdso;
 pub use cgroup::{CgroupError, FoundCgroup, find_cgroup};
 pub use error::ProcfsError;
 pub use facts::ProcTree;
+pub use foreseen::Foreseen;
 pub use maps::{Mapping, heap_segment};
 pub use modules::{MappedFile, ModuleTable};
 pub use process::{Process, Seccomp};
