@@ -113,7 +113,7 @@ impl<'a> Actor<'a> {
         self_usage::step_back();
         // Listens first: a signal during the set-up must not kill us half-way.
         let signals = Signals::listen().map_err(DaemonError::cannot("listen for signals"))?;
-        let mut targets = Targets::open(&settings.pids, settings.cmdline)?;
+        let mut targets = Targets::open(settings)?;
         let unwinding = unwinding(settings, &mut targets)?;
         let mut kernel = KernelSide::load(settings.load_options())?;
         let logger = super::kernel_log::start(&mut kernel, settings.log_level);
@@ -176,6 +176,7 @@ impl<'a> Actor<'a> {
             tokio::select! {
                 biased;
                 wish = self.signals.next() => match wish {
+                    Wish::End if self.settings.started_here => {}
                     Wish::End => {
                         self.asked = Instant::now();
                         return Ok(End::Planned);
@@ -208,7 +209,12 @@ impl<'a> Actor<'a> {
                         return Ok(end);
                     }
                 }
-                () = readable(&self.ring, pause) => pause = self.drain()?,
+                () = readable(&self.ring, pause) => {
+                    pause = self.drain()?;
+                    if self.settings.started_here && !self.intake.targets.any_running() {
+                        return Ok(End::Planned);
+                    }
+                }
             }
         }
     }
