@@ -5,16 +5,19 @@
 //! [`symbolize`]) → [`report`] → `daemon` → [`cli`]. `ARCHITECTURE.md` has the map.
 
 pub mod cli;
+pub mod containers;
 #[cfg(feature = "live")]
 pub mod daemon;
 pub mod engine;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod hostile;
+pub mod launch;
 pub mod lookup;
 pub mod model;
 pub mod probe;
 pub mod procfs;
 pub mod report;
+pub mod selection;
 pub mod source;
 pub mod symbolize;
 pub mod unwind;

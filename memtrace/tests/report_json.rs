@@ -184,6 +184,8 @@ const ORDERS: [&[&str]; 5] = [
         "cmdline",
         "uid",
         "cgroup",
+        "container",
+        "pod_uid",
         "state",
         "exit_status",
         "heap",

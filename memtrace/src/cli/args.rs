@@ -1,7 +1,9 @@
 //! The command line as typed. [`super::plan`] decides whether it makes sense.
 
 use super::help;
+use super::run::RunArgs;
 use super::values;
+use super::who::SelectArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -25,14 +27,40 @@ pub struct Cli {
     /// A command other than tracing.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Tracing, when there is no command.
+    /// Who is traced, when there is no command.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// How, when there is no command.
     #[command(flatten)]
     pub trace: TraceArgs,
+    /// When, as memleak takes it.
+    #[command(flatten)]
+    pub positional: PositionalArgs,
+}
+
+/// Times without options, as memleak takes them.
+#[derive(Debug, Default, Args)]
+pub struct PositionalArgs {
+    /// Time between reports, as memleak takes it: the same as --interval
+    #[arg(id = "positional_interval", display_order = 900, value_name = "INTERVAL", value_parser = values::interval_word,
+          allow_negative_numbers = true, help_heading = help::TIME)]
+    pub interval: Option<Duration>,
+    /// Reports, as memleak takes it: the same as --count
+    #[arg(id = "positional_count", display_order = 901, value_name = "COUNT", value_parser = values::positive_count,
+          allow_negative_numbers = true, help_heading = help::TIME)]
+    pub count: Option<u64>,
 }
 
 /// Commands other than tracing.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Start a command and trace it from its first instruction to its end
+    #[command(
+        long_about = help::RUN,
+        after_help = help::AFTER_RUN,
+        override_usage = "memtrace run [OPTIONS] [--] COMMAND..."
+    )]
+    Run(Box<RunArgs>),
     /// Show what this machine and a process allow, and what to do about the rest
     #[command(long_about = help::DOCTOR)]
     Doctor(DoctorArgs),
@@ -67,23 +95,9 @@ pub struct DoctorArgs {
     pub color: Color,
 }
 
-/// Arguments of tracing.
+/// Options of tracing, whoever is traced.
 #[derive(Debug, Args)]
 pub struct TraceArgs {
-    /// Processes to trace (repeatable, or a list: 12,34)
-    ///
-    /// A thread's number stands for its process.
-    #[arg(
-        short,
-        long = "pid",
-        value_name = "PID",
-        value_delimiter = ',',
-        value_parser = values::pid,
-        allow_negative_numbers = true,
-        help_heading = help::TARGET
-    )]
-    pub pids: Vec<u32>,
-
     /// Time between reports; 0 = only the final report [default: 10s]
     #[arg(short, long, value_name = "DUR", value_parser = values::duration,
           allow_negative_numbers = true, help_heading = help::TIME)]
@@ -96,15 +110,6 @@ pub struct TraceArgs {
     #[arg(short, long, value_name = "N", value_parser = values::positive_count,
           allow_negative_numbers = true, help_heading = help::TIME)]
     pub count: Option<u64>,
-    /// Time between reports, as memleak takes it: the same as --interval
-    #[arg(display_order = 900, value_name = "INTERVAL", value_parser = values::interval_word,
-          allow_negative_numbers = true, help_heading = help::TIME)]
-    pub positional_interval: Option<Duration>,
-    /// Reports, as memleak takes it: the same as --count
-    #[arg(display_order = 901, value_name = "COUNT", value_parser = values::positive_count,
-          allow_negative_numbers = true, help_heading = help::TIME)]
-    pub positional_count: Option<u64>,
-
     /// Sum blocks younger than this in a line of their own; 0 lists them [default: one interval,
     /// or 10s without intervals]
     #[arg(long, value_name = "DUR", value_parser = values::duration,
@@ -193,9 +198,6 @@ pub struct TraceArgs {
     /// word; one in 64 is made all the same, and differences are counted and reported.
     #[arg(long, hide_short_help = true, help_heading = help::ADVANCED)]
     pub no_walk_cache: bool,
-    /// Do not trace children of the processes that are traced
-    #[arg(long)]
-    pub no_follow: bool,
     /// Use this kind of probe link and no other [default: the best that this kernel has]
     ///
     /// `memtrace doctor` shows which kinds work here.

@@ -47,12 +47,17 @@ pub fn conclude(outcome: anyhow::Result<Exit>) -> Exit {
         Err(error) => {
             let exit = code(&error);
             if exit != Exit::Success {
-                // Nobody is left to tell when standard error is closed, too.
-                let _ = writeln!(io::stderr(), "memtrace: error: {}", one_line(error.as_ref()));
+                complain(&error);
             }
             exit
         }
     }
+}
+
+/// Says what went wrong, in one line.
+pub fn complain(error: &anyhow::Error) {
+    // Nobody is left to tell when standard error is closed, too.
+    let _ = writeln!(io::stderr(), "memtrace: error: {}", one_line(error.as_ref()));
 }
 
 /// The exit code for an error.

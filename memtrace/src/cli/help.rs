@@ -14,6 +14,7 @@ go to standard output, everything else to standard error.";
 /// How to call it.
 pub(super) const USAGE: &str = "\
 memtrace --pid PID... [OPTIONS] [INTERVAL] [COUNT]
+       memtrace run [OPTIONS] [--] COMMAND...
        memtrace doctor [--pid PID]
        memtrace completions SHELL
        memtrace man";
@@ -32,12 +33,14 @@ pub(super) const COST: &str = "What it may cost";
 pub(super) const ADVANCED: &str = "Advanced";
 
 /// Examples, a command and its purpose.
-pub(super) const EXAMPLES: [(&str, &str); 6] = [
+pub(super) const EXAMPLES: [(&str, &str); 8] = [
     ("sudo memtrace --pid 1234", "a report every 10 s; Ctrl-C for the final one"),
     ("sudo memtrace -p 1234 -d 5m -i 0", "one report after five minutes"),
     ("sudo memtrace -p $(pgrep -d, nginx)", "all workers of a server"),
     ("sudo memtrace -p 1234 -z 1MiB --min-age 1m", "large blocks that stay"),
     ("sudo memtrace -p 1234 -f json -o leaks.json", "one JSON object per line"),
+    ("sudo memtrace --comm 'php-fpm*' --uid www-data", "what matches when it starts"),
+    ("sudo memtrace run -o report.txt -- make", "a command, from beginning to end"),
     ("sudo memtrace doctor --pid 1234", "what will work, what will it cost"),
 ];
 
@@ -80,6 +83,8 @@ Examples:
   sudo memtrace -p $(pgrep -d, nginx)            all workers of a server
   sudo memtrace -p 1234 -z 1MiB --min-age 1m     large blocks that stay
   sudo memtrace -p 1234 -f json -o leaks.json    one JSON object per line
+  sudo memtrace --comm 'php-fpm*' --uid www-data  what matches when it starts
+  sudo memtrace run -o report.txt -- make        a command, from beginning to end
   sudo memtrace doctor --pid 1234                what will work, what will it cost
 
 Exit codes:
@@ -96,6 +101,26 @@ Examines the kernel and the privileges that memtrace has; with --pid also the al
 process, where each of their functions would be probed, and what tracing it would cost. For that its \
 calls are counted for one second, which costs it a trap for each; nothing is changed. The exit code \
 is 0 whenever the examination itself succeeded.";
+
+/// `memtrace run --help`.
+pub(super) const RUN: &str = "\
+Starts a command and traces it from its first instruction to its end.
+
+Under sudo the command runs as the user who called sudo, with that user's HOME, USER and LOGNAME and \
+without the variables of sudo; else everything is as if the shell had started it: environment, working \
+directory, terminal, standard streams. Standard output is the command's alone, so reports go to standard \
+error, or to --output; there is one, at the end, unless --interval asks for more. Signals of the terminal \
+reach the command, and others that are sent to memtrace are passed on; the command decides whether it \
+ends. Its children are not traced.";
+
+/// Below `memtrace run --help`.
+pub(super) const AFTER_RUN: &str = "\
+Examples:
+  sudo memtrace run ./server --port 80           the report on standard error
+  sudo memtrace run -o report.txt -- make -j4    into a file
+
+The exit code is the command's, or 128 and the signal that killed it, whatever the report says. 125: \
+memtrace failed; 126: the command cannot be executed; 127: it was not found.";
 
 /// Below `memtrace completions --help`.
 pub(super) const COMPLETIONS: &str = "\

@@ -10,12 +10,15 @@ pub mod output;
 mod pages;
 pub mod plan;
 pub mod privileges;
+pub mod run;
 pub mod terminal;
 #[cfg(feature = "live")]
 pub mod trace;
 pub mod values;
+pub mod who;
 
-use args::{Cli, Command, TraceArgs};
+use crate::launch::signals::Ignored;
+use args::{Cli, Command};
 use clap::Parser;
 use exit::Exit;
 use plan::TracePlan;
@@ -24,21 +27,25 @@ use std::process::ExitCode;
 /// Runs memtrace with the arguments of this process.
 #[must_use]
 pub fn run() -> ExitCode {
+    // Before anything is done about signals.
+    let ignored = Ignored::now();
     output::outlive_size_limits();
-    exit::conclude(dispatch()).into()
+    match Cli::try_parse() {
+        Ok(cli) => dispatch(&cli, ignored),
+        Err(error) => exit::conclude(exit::parse_failure(&error)).into(),
+    }
 }
 
-fn dispatch() -> anyhow::Result<Exit> {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return exit::parse_failure(&error),
+fn dispatch(cli: &Cli, ignored: Ignored) -> ExitCode {
+    let outcome = match &cli.command {
+        // Its status is the command's.
+        Some(Command::Run(args)) => return run::run(args, ignored).into(),
+        Some(Command::Doctor(args)) => doctor::run(args),
+        Some(Command::Completions { shell }) => print(&pages::completions(*shell)),
+        Some(Command::Man) => pages::manual().map_err(Into::into).and_then(|page| print(&page)),
+        None => trace(cli),
     };
-    match cli.command {
-        Some(Command::Doctor(args)) => doctor::run(&args),
-        Some(Command::Completions { shell }) => print(&pages::completions(shell)),
-        Some(Command::Man) => print(&pages::manual()?),
-        None => trace(&cli.trace),
-    }
+    exit::conclude(outcome).into()
 }
 
 fn print(text: &[u8]) -> anyhow::Result<Exit> {
@@ -46,21 +53,27 @@ fn print(text: &[u8]) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn trace(args: &TraceArgs) -> anyhow::Result<Exit> {
-    let plan = TracePlan::new(args)?;
+fn trace(cli: &Cli) -> anyhow::Result<Exit> {
+    let plan = TracePlan::new(&cli.select, &cli.trace, &cli.positional)?;
     log::init(plan.verbosity, terminal::stderr_color(plan.color));
-    carry_out(plan)
+    carry_out(&plan)
 }
 
 #[cfg(feature = "live")]
-fn carry_out(plan: TracePlan) -> anyhow::Result<Exit> {
+fn carry_out(plan: &TracePlan) -> anyhow::Result<Exit> {
     privileges::check()?;
-    trace::run(plan)
+    let found = who::find::find(&plan.who, &mut log::announce)?;
+    trace::run(plan, found)
 }
 
 #[cfg(not(feature = "live"))]
-fn carry_out(_plan: TracePlan) -> anyhow::Result<Exit> {
-    anyhow::bail!(
+fn carry_out(_plan: &TracePlan) -> anyhow::Result<Exit> {
+    Err(without_live())
+}
+
+#[cfg(not(feature = "live"))]
+fn without_live() -> anyhow::Error {
+    anyhow::anyhow!(
         "this memtrace was built without live tracing: build it with the default feature `live`"
     )
 }

@@ -1,13 +1,13 @@
 //! The validated plan of a tracing run: what was typed, with defaults filled in and contradictions
 //! refused. Plain data, named as the options; also the factory for the parts that follow from it.
 
-use super::args::{BpfLog, Color, Format, Sort, TraceArgs};
+use super::args::{BpfLog, Color, Format, PositionalArgs, Sort, TraceArgs};
 use super::exit::UsageError;
 use super::log::Verbosity;
 use super::output::{Destination, OutputError, OutputName};
+use super::who::{SelectArgs, Wishes};
 use crate::engine::snapshot::SnapshotOptions;
 use memtrace_common::config::{LinkKind, UnwindMode};
-use memtrace_common::limits::MAX_TARGETS;
 use std::time::Duration;
 
 mod check;
@@ -30,8 +30,8 @@ pub const LARGEST_RING: u64 = 1 << 30;
 /// What to trace, for how long, what to report, where to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TracePlan {
-    /// Processes or threads as named, without duplicates, in the order given. Never empty.
-    pub pids: Vec<u32>,
+    /// Whom to trace. Empty only where a command is started.
+    pub who: Wishes,
     /// Time between reports; `None`: only the final report.
     pub interval: Option<Duration>,
     /// Stop after this long.
@@ -80,8 +80,6 @@ pub struct TracePlan {
     pub unwind: UnwindMode,
     /// Walks of known stacks are not made again.
     pub cache_walks: bool,
-    /// Children are traced.
-    pub follow: bool,
     /// Bytes of the ring buffer; `None`: to be chosen.
     pub ring_size: Option<u32>,
     /// What the programs in the kernel log.
@@ -90,22 +88,62 @@ pub struct TracePlan {
     pub notes: Vec<String>,
 }
 
+/// What holds where nothing was typed.
+#[derive(Clone, Copy, Debug)]
+struct Defaults {
+    /// Time between reports; `None`: only the final one.
+    interval: Option<Duration>,
+    /// Age from which a block counts as old, where there are no intervals.
+    min_age: Duration,
+}
+
 impl TracePlan {
     /// The plan for what was typed.
     ///
     /// # Errors
     /// One line that names the contradiction and the remedy.
-    pub fn new(args: &TraceArgs) -> Result<Self, UsageError> {
+    pub fn new(
+        select: &SelectArgs,
+        args: &TraceArgs,
+        positional: &PositionalArgs,
+    ) -> Result<Self, UsageError> {
         check::contradictions(args)?;
-        let interval = interval(args)?;
-        let count = one_of("--count", args.count, args.positional_count)?;
+        let who = Wishes::new(select)?;
+        let interval = one_of("--interval", args.interval, positional.interval)?;
+        let count = one_of("--count", args.count, positional.count)?;
+        let defaults = Defaults { interval: Some(DEFAULT_INTERVAL), min_age: DEFAULT_MIN_AGE };
+        let plan = Self::with(who, args, interval, count, defaults)?;
+        check::names_somebody(&plan, positional.interval.is_some())?;
+        Ok(plan)
+    }
+
+    /// The plan for a command that memtrace starts: one report at its end, which hides no block for its
+    /// age, unless something else was typed.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn for_command(args: &TraceArgs) -> Result<Self, UsageError> {
+        check::contradictions(args)?;
+        let defaults = Defaults { interval: None, min_age: Duration::ZERO };
+        let who = Wishes { follow: true, ..Wishes::default() };
+        Self::with(who, args, args.interval, args.count, defaults)
+    }
+
+    fn with(
+        who: Wishes,
+        args: &TraceArgs,
+        typed_interval: Option<Duration>,
+        count: Option<u64>,
+        defaults: Defaults,
+    ) -> Result<Self, UsageError> {
+        let interval = interval(typed_interval, defaults.interval)?;
         check::end(args, interval, count)?;
         let mut plan = Self {
-            pids: pids(args)?,
+            who,
             interval,
             duration: args.duration,
             count,
-            min_age: args.min_age.unwrap_or(interval.unwrap_or(DEFAULT_MIN_AGE)),
+            min_age: args.min_age.or(interval).unwrap_or(defaults.min_age),
             top: match args.top {
                 0 => None,
                 top => Some(usize::try_from(top).unwrap_or(usize::MAX)),
@@ -129,14 +167,12 @@ impl TracePlan {
             link: args.link.map(Into::into),
             unwind: args.unwind.into(),
             cache_walks: !args.no_walk_cache,
-            follow: !args.no_follow,
             ring_size: ring_size(args)?,
             bpf_log: args.bpf_log,
             notes: Vec::new(),
         };
         check::names_one_process(&plan)?;
-        let interval_typed = args.interval.or(args.positional_interval).is_some();
-        plan.notes = check::notes(&plan, interval_typed);
+        plan.notes = check::notes(&plan, typed_interval.is_some());
         Ok(plan)
     }
 
@@ -177,39 +213,17 @@ fn one_of<T>(option: &str, named: Option<T>, placed: Option<T>) -> Result<Option
     Ok(named.or(placed))
 }
 
-fn interval(args: &TraceArgs) -> Result<Option<Duration>, UsageError> {
-    let typed = one_of("--interval", args.interval, args.positional_interval)?;
-    match typed.unwrap_or(DEFAULT_INTERVAL) {
+fn interval(
+    typed: Option<Duration>,
+    default: Option<Duration>,
+) -> Result<Option<Duration>, UsageError> {
+    match typed.or(default).unwrap_or(Duration::ZERO) {
         Duration::ZERO => Ok(None),
         interval if interval < SHORTEST_INTERVAL => usage(
             "--interval is shorter than 100ms, in which no report can be made: give at least \
              100ms, or 0 for only the final report",
         ),
         interval => Ok(Some(interval)),
-    }
-}
-
-fn pids(args: &TraceArgs) -> Result<Vec<u32>, UsageError> {
-    let mut pids: Vec<u32> = Vec::with_capacity(args.pids.len());
-    let mut seen = std::collections::HashSet::new();
-    pids.extend(args.pids.iter().filter(|pid| seen.insert(**pid)));
-    if pids.len() > MAX_TARGETS as usize {
-        return usage(format!(
-            "{} processes were named with --pid, but at most {MAX_TARGETS} can be traced at once: \
-             name fewer",
-            pids.len()
-        ));
-    }
-    match (pids.is_empty(), args.positional_interval) {
-        (false, _) => Ok(pids),
-        (true, Some(_)) => usage(
-            "no process given, only an interval: process numbers follow --pid, as in \
-             `memtrace --pid 1234 10`; see `memtrace --help`",
-        ),
-        (true, None) => usage(
-            "no process given: name one with --pid PID (`pgrep -l NAME` finds it), or run \
-             `memtrace doctor` to see what this machine allows; see `memtrace --help`",
-        ),
     }
 }
 

@@ -22,8 +22,16 @@ impl Style {
     #[must_use]
     pub fn stdout(color: Color) -> Self {
         let terminal = io::stdout().is_terminal();
-        let columns = if terminal { terminal_columns() } else { None };
+        let columns = if terminal { terminal_columns(libc::STDOUT_FILENO) } else { None };
         Self { columns: clamp(columns), color: wants_color(color, terminal, variable) }
+    }
+
+    /// For standard error.
+    #[must_use]
+    pub fn stderr(color: Color) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let columns = if terminal { terminal_columns(libc::STDERR_FILENO) } else { None };
+        Self { columns: clamp(columns), color: stderr_color(color) }
     }
 
     /// For a file.
@@ -63,11 +71,11 @@ fn clamp(columns: Option<usize>) -> usize {
     columns.unwrap_or(WIDEST).clamp(NARROWEST, WIDEST)
 }
 
-/// Columns of the terminal at standard output: what it says, else what `COLUMNS` says.
-fn terminal_columns() -> Option<usize> {
+/// Columns of the terminal at a descriptor: what it says, else what `COLUMNS` says.
+fn terminal_columns(descriptor: libc::c_int) -> Option<usize> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: TIOCGWINSZ writes one `winsize`, which `size` is (ioctl_tty(2)).
-    let done = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
+    let done = unsafe { libc::ioctl(descriptor, libc::TIOCGWINSZ, &raw mut size) };
     if done == 0 && size.ws_col > 0 {
         return Some(size.ws_col.into());
     }

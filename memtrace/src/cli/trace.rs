@@ -5,43 +5,88 @@ use super::exit::Exit;
 use super::log;
 use super::output::{Destination, Label, OutputError};
 use super::plan::TracePlan;
+use super::who::find::Found;
 use crate::daemon::{self, Outlet, Publication, Published, Settings};
 use crate::engine::ports::Symbolizer;
-use crate::report::{self, JsonWriter, ReportOptions, ReportWriter, TextStyle, TextWriter};
+use crate::launch::Watcher;
+use crate::model::ids::Pid;
+use crate::report::{
+    self, End, JsonWriter, ProcessReport, Report, ReportOptions, ReportWriter, TextStyle,
+    TextWriter,
+};
 use crate::symbolize::{self, DebugFiles};
+use std::path::PathBuf;
+
+/// What is traced, and where its reports go.
+pub(super) struct Job {
+    pub(super) found: Found,
+    pub(super) destination: Destination,
+    /// A command of ours, where that is what is traced.
+    pub(super) started: Option<Started>,
+    /// Files that the command will map.
+    pub(super) foreseen: Vec<PathBuf>,
+}
+
+/// A command that waits for being traced.
+pub(super) struct Started {
+    pub(super) pid: Pid,
+    /// As the kernel will call it.
+    pub(super) name: String,
+    pub(super) watcher: Watcher,
+}
 
 /// Traces as planned, until the end of the plan, the targets or the user's patience.
 ///
 /// # Errors
 /// One line that names the thing and the remedy; the target is unharmed.
-#[expect(clippy::needless_pass_by_value, reason = "the run owns its plan")]
-pub fn run(plan: TracePlan) -> anyhow::Result<Exit> {
-    let pid = plan.pids.first().copied().unwrap_or_default();
+pub fn run(plan: &TracePlan, found: Found) -> anyhow::Result<Exit> {
+    let pid = found.pids.first().copied().unwrap_or_default();
+    let destination = plan.open_destination(pid)?;
+    let job = Job { found, destination, started: None, foreseen: Vec::new() };
+    let degraded = carry_out(plan, job, &mut log::announce)?;
+    Ok(if degraded { Exit::Degraded } else { Exit::Success })
+}
+
+/// Does the job; gives whether the last report is degraded. `announce` hears the line that says that
+/// the probes are in place.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn carry_out(
+    plan: &TracePlan,
+    job: Job,
+    announce: &mut dyn FnMut(&str),
+) -> anyhow::Result<bool> {
+    let settings = settings(plan, &job);
     let outlet = ReportOutlet {
-        destination: plan.open_destination(pid)?,
-        options: ReportOptions {
-            top: plan.top.unwrap_or(0),
-            sort: sort(plan.sort),
-            show_blocks: plan.show_blocks,
-            full: plan.full,
-            full_names: plan.full_names,
-            show_internals: plan.show_internals,
-            is_final: false,
-            interval: plan.interval,
-        },
+        destination: job.destination,
+        options: options(plan),
         format: plan.format,
         color: plan.color,
+        started: job.started,
     };
     // Remarks on a run that does not come about would only hide the reason.
     let mut announce = |line: &str| {
         for note in &plan.notes {
             tracing::info!("note: {note}");
         }
-        log::announce(line);
+        announce(line);
     };
-    let names = symbolize::Options { room: Some(plan.max_memory), elsewhere: elsewhere(&plan)? };
-    let outcome = daemon::run(&settings(&plan), Box::new(outlet), names, &mut announce)?;
-    Ok(if outcome.degraded { Exit::Degraded } else { Exit::Success })
+    let names = symbolize::Options { room: Some(plan.max_memory), elsewhere: elsewhere(plan)? };
+    Ok(daemon::run(&settings, Box::new(outlet), names, &mut announce)?.degraded)
+}
+
+fn options(plan: &TracePlan) -> ReportOptions {
+    ReportOptions {
+        top: plan.top.unwrap_or(0),
+        sort: sort(plan.sort),
+        show_blocks: plan.show_blocks,
+        full: plan.full,
+        full_names: plan.full_names,
+        show_internals: plan.show_internals,
+        is_final: false,
+        interval: plan.interval,
+    }
 }
 
 /// Where debug information comes from that this machine has not, if the user wants that.
@@ -59,9 +104,12 @@ fn elsewhere(plan: &TracePlan) -> anyhow::Result<Option<Box<dyn DebugFiles>>> {
     anyhow::bail!("this memtrace was built without --debuginfod (cargo's feature `debuginfod`)")
 }
 
-fn settings(plan: &TracePlan) -> Settings {
+fn settings(plan: &TracePlan, job: &Job) -> Settings {
     Settings {
-        pids: plan.pids.clone(),
+        pids: job.found.pids.clone(),
+        by_search: job.found.by_search,
+        started_here: job.started.is_some(),
+        foreseen: job.foreseen.clone(),
         interval: plan.interval,
         duration: plan.duration,
         count: plan.count,
@@ -72,7 +120,7 @@ fn settings(plan: &TracePlan) -> Settings {
         link: plan.link,
         unwind: plan.unwind,
         cache_walks: plan.cache_walks,
-        follow: plan.follow,
+        follow: plan.who.follow,
         ring_bytes: plan.ring_size,
         log_level: log_level(plan.bpf_log),
     }
@@ -105,6 +153,7 @@ struct ReportOutlet {
     options: ReportOptions,
     format: Format,
     color: Color,
+    started: Option<Started>,
 }
 
 impl ReportOutlet {
@@ -120,6 +169,9 @@ impl ReportOutlet {
         // that came may name another.
         while publication.is_final && symbolizer.await_names() {
             report = report::resolve(&publication.snapshot, symbolizer, &options, facts);
+        }
+        if let Some(started) = &self.started {
+            started.tell(&mut report);
         }
         let mut bytes = Vec::new();
         let written = match self.format {
@@ -140,8 +192,32 @@ impl ReportOutlet {
     }
 }
 
+impl Started {
+    /// Takes out what the process was before it became the command: memtrace, which did nothing in it.
+    /// Where nobody could look any more at what it has become the command's name is known all the same.
+    fn tell(&self, report: &mut Report) {
+        let us = std::env::current_exe().ok();
+        let us = us.as_ref().map(|path| path.to_string_lossy());
+        let is_us = |process: &ProcessReport| {
+            process.pid == self.pid && us.is_some() && process.exe.as_deref() == us.as_deref()
+        };
+        report.processes.retain(|process| {
+            let did_something = process.heap.allocated_blocks > 0 || process.heap.failed > 0;
+            did_something || process.end != End::Execed || !is_us(process)
+        });
+        for process in report.processes.iter_mut().filter(|process| is_us(process)) {
+            process.comm.clone_from(&self.name);
+            process.exe = None;
+        }
+    }
+}
+
 impl Outlet for ReportOutlet {
     fn publish(&mut self, publication: &Publication, symbolizer: &mut dyn Symbolizer) -> Published {
+        // There is nothing to report of a command that could not be executed.
+        if self.started.as_ref().is_some_and(|started| started.watcher.has_failed()) {
+            return Published::Written { degraded: false };
+        }
         match self.write(publication, symbolizer) {
             Ok(degraded) => Published::Written { degraded },
             Err(OutputError::Closed) => Published::Closed,

@@ -125,7 +125,7 @@ pub fn duration(text: &str) -> Result<Duration, ValueError> {
 pub fn interval_word(text: &str) -> Result<Duration, ValueError> {
     if text.starts_with(|first: char| first.is_ascii_alphabetic()) {
         return Err(ValueError::Expected(
-            "an interval such as 10s; the commands doctor, completions, man and help come first, as in \
+            "an interval such as 10s; the commands run, doctor, completions, man and help come first, as in \
              `memtrace doctor --pid 1234`",
         ));
     }

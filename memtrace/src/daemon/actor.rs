@@ -116,7 +116,7 @@ impl<'a> Actor<'a> {
         self_usage::step_back();
         // Listens first: a signal during the set-up must not kill us half-way.
         let signals = Signals::listen().map_err(DaemonError::cannot("listen for signals"))?;
-        let mut targets = Targets::open(&settings.pids, settings.cmdline, settings.follow)?;
+        let mut targets = Targets::open(settings)?;
         let unwinding = unwinding(settings, &mut targets)?;
         let mut kernel = KernelSide::load(settings.load_options())?;
         let logger = super::kernel_log::start(&mut kernel, settings.log_level);
@@ -182,6 +182,7 @@ impl<'a> Actor<'a> {
             tokio::select! {
                 biased;
                 wish = self.signals.next() => match wish {
+                    Wish::End if self.settings.started_here => {}
                     Wish::End => {
                         self.asked = Instant::now();
                         return Ok(End::Planned);
@@ -214,9 +215,20 @@ impl<'a> Actor<'a> {
                         return Ok(end);
                     }
                 }
-                () = readable(&self.ring, pause) => pause = self.drain()?,
+                () = readable(&self.ring, pause) => {
+                    pause = self.drain()?;
+                    // Children that outlive the command are no reason to keep its user waiting.
+                    if self.settings.started_here && !self.is_command_running() {
+                        return Ok(End::Planned);
+                    }
+                }
             }
         }
+    }
+
+    /// Whether the command that we started still runs.
+    fn is_command_running(&self) -> bool {
+        self.settings.pids.first().is_some_and(|pid| self.intake.targets.is_running(*pid))
     }
 
     /// Takes in what waits in the ring. Gives how long to wait before the next look.

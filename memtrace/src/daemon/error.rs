@@ -23,6 +23,9 @@ pub enum DaemonError {
         /// What was looked for.
         source: AllocatorError,
     },
+    /// Of all the processes that match none can be traced.
+    #[error("none of the processes that match can be traced: {0}")]
+    AllLeftOut(String),
     /// The kernel side failed.
     #[error(transparent)]
     Kernel(#[from] LiveError),

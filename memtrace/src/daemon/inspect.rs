@@ -4,7 +4,7 @@ use super::clock::now;
 use crate::model::ids::{ModuleId, Nanos};
 use crate::model::process::{ProcessInfo, Usage};
 use crate::probe::allocator::MappedFile;
-use crate::procfs::{ModuleTable, Process, ProcfsError, Seccomp};
+use crate::procfs::{self, ModuleTable, Process, ProcfsError, Seccomp};
 
 /// A process as it was at one moment. Its files stay open until this is dropped.
 #[derive(Debug)]
@@ -46,15 +46,18 @@ impl Inspection {
 
 /// Modules as the search for allocators wants them; those that cannot be opened are left out.
 pub(super) fn mapped_files(modules: &ModuleTable, ids: &[ModuleId]) -> Vec<MappedFile> {
-    ids.iter()
-        .filter_map(|id| modules.mapped_file(*id))
-        .map(|file| MappedFile {
-            path: file.path,
+    ids.iter().filter_map(|id| modules.mapped_file(*id)).map(|file| (&file).into()).collect()
+}
+
+impl From<&procfs::MappedFile> for MappedFile {
+    fn from(file: &procfs::MappedFile) -> Self {
+        Self {
+            path: file.path.clone(),
             device: file.device,
             inode: file.inode,
-            open_path: file.open_path,
-        })
-        .collect()
+            open_path: file.open_path.clone(),
+        }
+    }
 }
 
 /// Whether a filter decides about the process's system calls, `uretprobe` among them.

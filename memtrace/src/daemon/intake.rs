@@ -120,18 +120,33 @@ impl Intake {
     pub(super) fn begin(&mut self) -> Result<(), DaemonError> {
         self.kernel.attach_tracepoints()?;
         for pid in self.targets.running() {
-            self.seen(pid)?;
-            self.targets.attach(&mut self.kernel, pid)?;
+            if let Err(reason) = self.admit(pid) {
+                self.targets.leave_out(pid, reason)?;
+            }
         }
         self.wait_for_tables();
         self.losses = self.kernel.losses()?;
         for pid in self.targets.running() {
             // Mappings may have changed while the probes were placed.
-            self.seen(pid)?;
+            if let Err(reason) = self.seen(pid) {
+                self.targets.leave_out(pid, reason)?;
+                self.tracker.forget(pid);
+                self.forget_code(pid);
+                continue;
+            }
             self.kernel.add_target(pid)?;
             // What was mapped between the last look and this moment made no event.
             self.rescan(pid);
         }
+        Ok(())
+    }
+
+    /// Describes a process once probes are placed for it, so that nothing is told of one for which they
+    /// cannot be.
+    fn admit(&mut self, pid: Pid) -> Result<(), DaemonError> {
+        let (events, version) = self.looking(pid, |targets, to| targets.describe(pid, to));
+        self.targets.attach(&mut self.kernel, pid)?;
+        self.feed_all(pid, events?, version);
         Ok(())
     }
 
@@ -264,11 +279,13 @@ impl Intake {
     fn exited(&mut self, pid: Pid) {
         if self.targets.ended(pid) {
             self.kernel.detach_from(pid);
-            if let (Some(unwinding), Some(tables)) =
-                (&mut self.unwinding, self.kernel.code_tables())
-            {
-                unwinding.forget(tables, pid);
-            }
+            self.forget_code(pid);
+        }
+    }
+
+    fn forget_code(&mut self, pid: Pid) {
+        if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
+            unwinding.forget(tables, pid);
         }
     }
 

@@ -7,6 +7,7 @@ mod error;
 pub mod inspect;
 mod intake;
 mod kernel_log;
+mod left_out;
 mod outlet;
 mod reporter;
 mod self_usage;

@@ -4,6 +4,7 @@ use crate::engine::snapshot::SnapshotOptions;
 use crate::probe::live::kernel_side::LoadOptions;
 use memtrace_common::config::{LinkKind, UnwindMode};
 use memtrace_common::limits::MAX_SENT_STACKS;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Wishes of the user, as far as they concern tracing (and not the look of reports).
@@ -11,6 +12,13 @@ use std::time::Duration;
 pub struct Settings {
     /// Processes or threads to trace.
     pub pids: Vec<u32>,
+    /// They were looked for, and not named: one that cannot be traced is left out.
+    pub by_search: bool,
+    /// The target is a command that we started, and that waits for being announced: it hears the user's
+    /// signals itself, and the run ends at once with it.
+    pub started_here: bool,
+    /// Files that the command will map: they are probed before.
+    pub foreseen: Vec<PathBuf>,
     /// Time between reports; `None`: only the final one.
     pub interval: Option<Duration>,
     /// Stop after this long.
@@ -100,6 +108,9 @@ mod tests {
     fn with_memory(max_memory: u64) -> Settings {
         Settings {
             pids: vec![1],
+            by_search: false,
+            started_here: false,
+            foreseen: Vec::new(),
             interval: None,
             duration: None,
             count: None,

@@ -18,6 +18,10 @@ pub struct ProcessInfo {
     pub uid: Option<u32>,
     /// cgroup path (v2, else the v1 memory controller's).
     pub cgroup: Option<String>,
+    /// The container that the cgroup belongs to: its id, or its name where the runtime has no ids.
+    pub container: Option<String>,
+    /// Uid of the Kubernetes pod that the cgroup belongs to.
+    pub pod_uid: Option<String>,
     /// Memory limit of the cgroup or of the nearest ancestor that has one, bytes.
     pub cgroup_limit: Option<u64>,
     /// When the process started, on the clock of [`Nanos`] (boot-time ticks, shifted).

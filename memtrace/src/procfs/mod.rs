@@ -3,6 +3,8 @@
 mod build_id;
 mod cgroup;
 mod error;
+mod facts;
+mod foreseen;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod hostile;
 mod mappers;
@@ -11,7 +13,10 @@ mod modules;
 mod process;
 mod vdso;
 
+pub use cgroup::{CgroupError, FoundCgroup, find_cgroup};
 pub use error::ProcfsError;
+pub use facts::ProcTree;
+pub use foreseen::Foreseen;
 pub use mappers::maps_file;
 pub use maps::{Mapping, heap_segment};
 pub use modules::{MappedFile, ModuleTable};

@@ -1,10 +1,11 @@
 //! A process, as `/proc` shows it.
 
-use super::cgroup::Cgroup;
+use super::cgroup::{self, Cgroup};
 use super::error::ProcfsError;
 use super::maps::{self, Mapping};
 use crate::model::ids::{Nanos, Pid, ProcessKey, SECOND};
 use crate::model::process::{ProcessInfo, Usage};
+use crate::selection::Container;
 use procfs_core::FromRead;
 use procfs_core::process::Stat;
 use std::fs::{self, File};
@@ -16,7 +17,7 @@ const MAX_FILE: u64 = 256 << 20;
 /// Most bytes of arguments that are kept.
 const MAX_ARGUMENTS: u64 = 64 << 10;
 /// `PF_KTHREAD` of `linux/sched.h`.
-const KERNEL_THREAD: u32 = 0x0020_0000;
+pub(super) const KERNEL_THREAD: u32 = 0x0020_0000;
 
 /// The `Seccomp:` line of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Process {
     /// The thread that was named, where it was not the process itself.
     named_thread: Option<u32>,
     cgroup: Option<Cgroup>,
+    container: Option<Container>,
+    pod_uid: Option<String>,
 }
 
 impl Process {
@@ -62,9 +65,11 @@ impl Process {
             key: ProcessKey { pid, start_time: stat.starttime },
             named_thread: (pid != number).then_some(number),
             cgroup: None,
+            container: None,
+            pod_uid: None,
         };
         process.check_code()?;
-        process.cgroup = process.find_cgroup();
+        process.find_cgroup();
         Ok(process)
     }
 
@@ -75,7 +80,7 @@ impl Process {
         // As the kernel shows it (`nsec_to_clock_t`).
         let start_time = started / ticks(1).max(1);
         let key = ProcessKey { pid, start_time };
-        Self { pid, key, named_thread: None, cgroup: parent.cgroup.clone() }
+        Self { pid, key, named_thread: None, ..parent.clone() }
     }
 
     /// When it started, on the clock of [`Nanos`].
@@ -102,9 +107,13 @@ impl Process {
         self.named_thread
     }
 
-    fn find_cgroup(&self) -> Option<Cgroup> {
-        let cgroups = fs::read_to_string(format!("/proc/{}/cgroup", self.pid)).ok()?;
-        Cgroup::find(&cgroups, &fs::read_to_string("/proc/self/mountinfo").ok()?)
+    fn find_cgroup(&mut self) {
+        let groups = lossy(Path::new(&format!("/proc/{}/cgroup", self.pid))).unwrap_or_default();
+        let places = cgroup::memberships(&groups);
+        self.container = cgroup::container(&places);
+        self.pod_uid = cgroup::pod_uid(&places);
+        let mountinfo = lossy(Path::new("/proc/self/mountinfo")).unwrap_or_default();
+        self.cgroup = Cgroup::find(&places, &mountinfo);
     }
 
     /// The main thread has ended while others live on; the kernel then shows an empty process.
@@ -181,6 +190,8 @@ impl Process {
             cmdline: with_arguments.then(|| arguments(&directory)),
             uid,
             cgroup: self.cgroup.as_ref().map(|cgroup| cgroup.path.clone()),
+            container: self.container.as_ref().map(|container| container.id.clone()),
+            pod_uid: self.pod_uid.clone(),
             cgroup_limit: self.cgroup.as_ref().and_then(Cgroup::limit),
             started: started(self.key.start_time),
             allocators: Vec::new(),
@@ -266,7 +277,7 @@ impl Process {
 }
 
 /// A whole file as text. Names in it are whatever the target made them.
-fn lossy(path: &Path) -> io::Result<String> {
+pub(super) fn lossy(path: &Path) -> io::Result<String> {
     fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -277,7 +288,7 @@ fn stat(pid: Pid) -> Result<Stat, ProcfsError> {
 }
 
 /// The value behind `name` in a `status` file.
-fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 

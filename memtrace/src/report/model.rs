@@ -106,6 +106,10 @@ pub struct ProcessReport {
     pub uid: Option<u32>,
     /// cgroup path.
     pub cgroup: Option<String>,
+    /// Id or name of the container that the cgroup belongs to.
+    pub container: Option<String>,
+    /// Uid of the Kubernetes pod that the cgroup belongs to.
+    pub pod_uid: Option<String>,
     /// Memory limit that binds the cgroup, bytes.
     pub cgroup_limit: Option<u64>,
     /// Its allocators.

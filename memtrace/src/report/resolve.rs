@@ -178,6 +178,8 @@ impl Maker<'_> {
             cmdline: info.cmdline.as_ref().map(|all| all.iter().map(|word| clean(word)).collect()),
             uid: info.uid,
             cgroup: info.cgroup.as_deref().map(clean),
+            container: info.container.as_deref().map(clean),
+            pod_uid: info.pod_uid.as_deref().map(clean),
             cgroup_limit: info.cgroup_limit,
             allocators: info.allocators.iter().map(|allocator| clean(allocator)).collect(),
             end: end(process.state),

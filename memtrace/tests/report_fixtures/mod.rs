@@ -169,6 +169,8 @@ pub fn info(pid: u32, comm: &str) -> ProcessInfo {
         cmdline: None,
         uid: Some(998),
         cgroup: Some("/system.slice/thumbd.service".to_owned()),
+        container: None,
+        pod_uid: None,
         cgroup_limit: Some(8 * GIB),
         started: Some(NOW - 352_860 * SECOND),
         allocators: vec!["glibc 2.36".to_owned()],

@@ -24,6 +24,9 @@ pub enum OutputError {
     /// Standard output failed.
     #[error("cannot write to standard output: {0}; free space there, or redirect it elsewhere")]
     Stdout(#[source] io::Error),
+    /// Standard error failed.
+    #[error("cannot write to standard error: {0}; redirect it elsewhere, or use --output")]
+    Stderr(#[source] io::Error),
     /// The file cannot be opened or created.
     #[error("cannot open --output {path:?}: {source}; {remedy}")]
     Open {
@@ -83,6 +86,14 @@ impl OutputError {
         }
     }
 
+    /// A failure of standard error.
+    fn stderr(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Stderr(error),
+        }
+    }
+
     /// A failure to open `path`.
     fn open(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
@@ -135,6 +146,7 @@ pub struct Destination(Kind);
 #[derive(Debug)]
 enum Kind {
     Stdout,
+    Stderr,
     Append(append::Appended),
     Each(each::Each),
 }
@@ -144,6 +156,12 @@ impl Destination {
     #[must_use]
     pub const fn stdout() -> Self {
         Self(Kind::Stdout)
+    }
+
+    /// Standard error.
+    #[must_use]
+    pub const fn stderr() -> Self {
+        Self(Kind::Stderr)
     }
 
     /// The file, or files, of this name. `pid` fills in `{pid}`.
@@ -166,6 +184,7 @@ impl Destination {
     pub fn write(&mut self, label: Label, report: &[u8]) -> Result<(), OutputError> {
         match &mut self.0 {
             Kind::Stdout => write_stdout(report),
+            Kind::Stderr => io::stderr().lock().write_all(report).map_err(OutputError::stderr),
             Kind::Append(file) => file.write(report),
             Kind::Each(files) => files.write(label, report),
         }
@@ -176,6 +195,7 @@ impl Destination {
     pub fn style(&self, color: Color) -> Style {
         match self.0 {
             Kind::Stdout => Style::stdout(color),
+            Kind::Stderr => Style::stderr(color),
             Kind::Append(_) | Kind::Each(_) => Style::file(color),
         }
     }

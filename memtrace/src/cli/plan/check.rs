@@ -45,11 +45,27 @@ pub(super) fn end(
 /// `{pid}` needs exactly one process.
 pub(super) fn names_one_process(plan: &TracePlan) -> Result<(), UsageError> {
     match &plan.output {
-        Some(name) if name.has_pid() && plan.pids.len() > 1 => usage(
-            "--output has {pid} in its name, but --pid names several processes, which share each \
-             report: use {seq} or {time}, or run one memtrace per process",
+        Some(name) if name.has_pid() && (plan.who.pids.len() > 1 || plan.who.is_search()) => usage(
+            "--output has {pid} in its name, but --pid or a search may name several processes, \
+             which share each report: use {seq} or {time}, or run one memtrace per process",
         ),
         _ => Ok(()),
+    }
+}
+
+/// Somebody must be traced. `interval` is typed without an option where a number was expected.
+pub(super) fn names_somebody(plan: &TracePlan, interval: bool) -> Result<(), UsageError> {
+    match (plan.who.is_empty(), interval) {
+        (false, _) => Ok(()),
+        (true, true) => usage(
+            "no process given, only an interval: process numbers follow --pid, as in \
+             `memtrace --pid 1234 10`; see `memtrace --help`",
+        ),
+        (true, false) => usage(
+            "no process given: name one with --pid PID (`pgrep -l NAME` finds it), look for some with \
+             --comm, --exe, --uid, --cgroup, --container or --all, start one with `memtrace run`, or run \
+             `memtrace doctor` to see what this machine allows; see `memtrace --help`",
+        ),
     }
 }
 

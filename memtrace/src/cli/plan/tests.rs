@@ -2,6 +2,7 @@
 
 use super::super::args::{BpfLog, Cli, Color, Format, Sort};
 use super::super::log::Verbosity;
+use super::super::who::Wishes;
 use super::TracePlan;
 use clap::Parser;
 use memtrace_common::config::{LinkKind, UnwindMode};
@@ -10,7 +11,7 @@ use std::time::Duration;
 fn plan(line: &str) -> Result<TracePlan, String> {
     let words = std::iter::once("memtrace").chain(line.split_whitespace());
     let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
-    TracePlan::new(&cli.trace).map_err(|error| error.to_string())
+    TracePlan::new(&cli.select, &cli.trace, &cli.positional).map_err(|error| error.to_string())
 }
 
 fn refused(line: &str, parts: &[&str]) {
@@ -24,7 +25,7 @@ fn refused(line: &str, parts: &[&str]) {
 fn defaults_are_those_of_the_manual() {
     let seconds = Duration::from_secs;
     let expected = TracePlan {
-        pids: vec![1234],
+        who: Wishes { pids: vec![1234], follow: true, ..Wishes::default() },
         interval: Some(seconds(10)),
         duration: None,
         count: None,
@@ -49,7 +50,6 @@ fn defaults_are_those_of_the_manual() {
         link: None,
         unwind: UnwindMode::Auto,
         cache_walks: true,
-        follow: true,
         ring_size: None,
         bpf_log: BpfLog::Off,
         notes: Vec::new(),
@@ -65,7 +65,7 @@ fn every_option_arrives() {
          --max-memory 64MiB --link perf --ring-size 1MiB --bpf-log debug",
     )
     .unwrap();
-    assert_eq!(plan.pids, [1, 2, 3]);
+    assert_eq!(plan.who.pids, [1, 2, 3]);
     assert_eq!(plan.interval, Some(Duration::from_secs(5)));
     assert_eq!(plan.duration, Some(Duration::from_secs(60)));
     assert_eq!((plan.count, plan.top, plan.show_blocks), (Some(4), None, 7));

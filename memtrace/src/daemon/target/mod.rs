@@ -5,7 +5,9 @@ mod scope;
 
 use super::cost::Sites;
 use super::error::DaemonError;
+use super::left_out::LeftOut;
 use super::reporter::Reporter;
+use super::settings::Settings;
 use super::unseen::device_numbers;
 use crate::model::event::{Exec, Fork, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
@@ -13,7 +15,7 @@ use crate::model::process::{ProcessInfo, Usage};
 use crate::probe::allocator::{MappedFile, find};
 use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::runtime::detect;
-use crate::procfs::{ModuleTable, Process, heap_segment};
+use crate::procfs::{Foreseen, ModuleTable, Process, heap_segment};
 use memtrace_common::config::LinkKind;
 use one::Target;
 use scope::{Scopes, key};
@@ -42,40 +44,56 @@ pub(super) struct Targets {
     ended: VecDeque<Pid>,
     /// Were not there at the last look, though no exit event has come.
     missing: BTreeSet<Pid>,
+    /// They were looked for: one that cannot be traced is left out.
+    by_search: bool,
+    left_out: LeftOut,
+    /// Files that a command will map which has not begun yet.
+    foreseen: Vec<Foreseen>,
 }
 
 impl Targets {
     /// Looks at the processes with these numbers (or of the threads with these numbers).
     ///
     /// # Errors
-    /// When one of them cannot be traced: nothing is traced then.
-    pub(super) fn open(
-        numbers: &[u32],
-        with_arguments: bool,
-        follow: bool,
-    ) -> Result<Self, DaemonError> {
-        let mut targets = BTreeMap::new();
-        for number in numbers {
-            let process = Process::open(*number)?;
-            if let Some(thread) = process.named_thread() {
-                tracing::info!(
-                    "{thread} is a thread of pid {}: tracing that process",
-                    process.pid()
-                );
-            }
-            targets.entry(process.pid()).or_insert_with(|| Target::new(process));
+    /// When one of them cannot be traced: nothing is traced then. Of those that were looked for, when
+    /// none can be.
+    pub(super) fn open(settings: &Settings) -> Result<Self, DaemonError> {
+        let mut left_out = LeftOut::default();
+        let targets = open_all(settings, &mut left_out)?;
+        if targets.is_empty() {
+            return Err(DaemonError::AllLeftOut(left_out.describe()));
         }
         let for_all = targets.values().any(|target: &Target| target.process.leader_exited());
-        let scopes = Scopes::new(targets.keys().copied().collect(), for_all, follow);
+        let scopes = Scopes::new(targets.keys().copied().collect(), for_all, settings.follow);
         Ok(Self {
             targets,
             modules: ModuleTable::default(),
-            with_arguments,
+            with_arguments: settings.cmdline,
             scopes,
             young: BTreeMap::new(),
             ended: VecDeque::new(),
             missing: BTreeSet::new(),
+            by_search: settings.by_search,
+            left_out,
+            foreseen: settings.foreseen.iter().filter_map(|path| Foreseen::at(path)).collect(),
         })
+    }
+
+    /// Leaves a process out that cannot be traced, if it was not named.
+    ///
+    /// # Errors
+    /// The reason, if it was named; or if nobody is left.
+    pub(super) fn leave_out(&mut self, pid: Pid, reason: DaemonError) -> Result<(), DaemonError> {
+        if !self.by_search {
+            return Err(reason);
+        }
+        self.targets.remove(&pid);
+        self.scopes.targets.remove(&pid);
+        self.left_out.add(reason.to_string());
+        if self.targets.is_empty() {
+            return Err(DaemonError::AllLeftOut(self.left_out.describe()));
+        }
+        Ok(())
     }
 
     pub(super) fn knows(&self, pid: Pid) -> bool {
@@ -84,6 +102,10 @@ impl Targets {
 
     pub(super) fn running(&self) -> Vec<Pid> {
         self.targets.iter().filter(|(_, target)| target.running).map(|(pid, _)| *pid).collect()
+    }
+
+    pub(super) fn is_running(&self, pid: Pid) -> bool {
+        self.targets.get(&pid).is_some_and(|target| target.running)
     }
 
     pub(super) fn any_running(&self) -> bool {
@@ -145,7 +167,14 @@ impl Targets {
     pub(super) fn attach(&mut self, kernel: &mut KernelSide, pid: Pid) -> Result<(), DaemonError> {
         let Some(target) = self.targets.get_mut(&pid) else { return Ok(()) };
         target.check_seccomp(kernel)?;
-        let files = target.files(&self.modules);
+        let mut files = target.files(&self.modules);
+        let foreseen: Vec<MappedFile> = self.foreseen.iter().map(|it| (&it.file).into()).collect();
+        match find(&foreseen) {
+            // What the process maps now is memtrace's, and goes.
+            Ok(_) => files = foreseen,
+            Err(error) if !foreseen.is_empty() => target.troubles.push(error.to_string()),
+            Err(_) => {}
+        }
         let discovery = find(&files).map_err(|source| DaemonError::NoAllocator {
             pid,
             comm: target.comm.clone(),
@@ -370,6 +399,7 @@ impl Targets {
     /// What the reader of a report must know of the targets.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = self.targets.values().flat_map(Target::notes).collect();
+        notes.extend(self.left_out.note());
         if self.scopes.for_all {
             notes.push(
                 "the main thread of a target has ended, so the kernel's filter by process does not \
@@ -379,4 +409,33 @@ impl Targets {
         }
         notes
     }
+}
+
+/// Looks at the processes that `settings` name. Of those that were looked for, one that cannot be traced
+/// is left out.
+fn open_all(
+    settings: &Settings,
+    left_out: &mut LeftOut,
+) -> Result<BTreeMap<Pid, Target>, DaemonError> {
+    let mut targets = BTreeMap::new();
+    for number in &settings.pids {
+        let process = match Process::open(*number) {
+            Ok(process) if !(settings.by_search && process.leader_exited()) => process,
+            // The kernel's filter would not work, and everybody on the machine would pay.
+            Ok(_) => {
+                left_out.add(format!("the main thread of pid {number} has ended"));
+                continue;
+            }
+            Err(error) if settings.by_search => {
+                left_out.add(error.to_string());
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(thread) = process.named_thread() {
+            tracing::info!("{thread} is a thread of pid {}: tracing that process", process.pid());
+        }
+        targets.entry(process.pid()).or_insert_with(|| Target::new(process));
+    }
+    Ok(targets)
 }

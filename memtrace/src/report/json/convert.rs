@@ -95,6 +95,8 @@ impl<'a> Process<'a> {
             cmdline: process.cmdline.as_deref(),
             uid: process.uid,
             cgroup: process.cgroup.as_deref(),
+            container: process.container.as_deref(),
+            pod_uid: process.pod_uid.as_deref(),
             state,
             exit_status: exit_status(process.end),
             heap: Heap::of(process),

@@ -58,11 +58,27 @@ fn how(report: &Report) -> Vec<String> {
     parts.extend(single.into_iter().flat_map(|process| process.allocators.iter().cloned()));
     parts.extend(facts.link.map(|link| format!("{} link", link.name())));
     parts.extend(single.and_then(end));
+    parts.extend(single.and_then(place));
     parts
 }
 
 fn of_process(process: &ProcessReport) -> Vec<String> {
-    up(process).into_iter().chain(process.allocators.iter().cloned()).chain(end(process)).collect()
+    let known = up(process).into_iter().chain(process.allocators.iter().cloned());
+    known.chain(end(process)).chain(place(process)).collect()
+}
+
+/// Where it belongs: container and pod, or else its cgroup.
+fn place(process: &ProcessReport) -> Option<String> {
+    // As runtimes print ids; names are no 64 characters long.
+    let short = |id: &String| id.get(..12).filter(|_| id.len() == 64).unwrap_or(id).to_owned();
+    let container = process.container.as_ref().map(|id| format!("container {}", short(id)));
+    let pod = process.pod_uid.as_ref().map(|uid| format!("pod {uid}"));
+    let named: Vec<String> = container.into_iter().chain(pod).collect();
+    if !named.is_empty() {
+        return Some(named.join(" of "));
+    }
+    let cgroup = process.cgroup.as_deref().filter(|path| *path != "/")?;
+    Some(format!("cgroup {cgroup}"))
 }
 
 fn up(process: &ProcessReport) -> Option<String> {

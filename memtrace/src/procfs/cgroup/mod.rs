@@ -1,5 +1,15 @@
-//! Memory of a process's control group: v1's memory controller where it is in use, else v2.
+//! Control groups: the memory of a process's group (v1's memory controller where it is in use, else
+//! v2), and groups, containers and pods by name.
 
+mod find;
+mod mounts;
+mod names;
+
+pub use find::{CgroupError, FoundCgroup, find_cgroup};
+pub(super) use mounts::memberships;
+pub(super) use names::{container, pod_uid};
+
+use crate::selection::{Hierarchy, Membership};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +23,8 @@ pub(super) struct Cgroup {
     pub(super) path: String,
     /// Where the hierarchy is mounted.
     mount: PathBuf,
+    /// Empty where the group is not mounted.
+    directory: PathBuf,
     version: Version,
 }
 
@@ -23,20 +35,29 @@ enum Version {
 }
 
 impl Cgroup {
-    /// The group that accounts for the memory, from `/proc/PID/cgroup` and our mounts.
-    pub(super) fn find(cgroups: &str, mountinfo: &str) -> Option<Self> {
-        let (path, version) = memory_path(cgroups)?;
-        let mount = mount_point(mountinfo, version).unwrap_or_default();
-        Some(Self { path, mount, version })
-    }
-
-    fn directory(&self) -> PathBuf {
-        self.mount.join(self.path.trim_start_matches('/'))
+    /// The group that accounts for the memory, from the groups of a process and our mounts.
+    pub(super) fn find(places: &[Membership], mountinfo: &str) -> Option<Self> {
+        let place = accounting(places)?;
+        let mounts = mounts::mounts(mountinfo, places);
+        let mount = mounts.into_iter().find(|mount| {
+            mount.hierarchy == place.hierarchy && mount.directory(Path::new(&place.path)).is_some()
+        });
+        let version = match place.hierarchy {
+            Hierarchy::Unified => Version::Two,
+            Hierarchy::Legacy(_) => Version::One,
+        };
+        let directory = mount.as_ref().and_then(|mount| mount.directory(Path::new(&place.path)));
+        Some(Self {
+            path: place.path.clone(),
+            mount: mount.map(|mount| mount.point).unwrap_or_default(),
+            directory: directory.unwrap_or_default(),
+            version,
+        })
     }
 
     /// Bytes charged now.
     pub(super) fn current(&self) -> Option<u64> {
-        number(&self.directory().join(match self.version {
+        number(&self.directory.join(match self.version {
             Version::One => "memory.usage_in_bytes",
             Version::Two => "memory.current",
         }))
@@ -48,8 +69,7 @@ impl Cgroup {
             Version::One => "memory.limit_in_bytes",
             Version::Two => "memory.max",
         };
-        let directory = self.directory();
-        directory
+        self.directory
             .ancestors()
             .take_while(|ancestor| ancestor.starts_with(&self.mount))
             .filter_map(|ancestor| number(&ancestor.join(name)))
@@ -59,7 +79,7 @@ impl Cgroup {
 
     /// Processes of the group that the kernel killed for want of memory.
     pub(super) fn oom_kills(&self) -> Option<u64> {
-        let file = self.directory().join(match self.version {
+        let file = self.directory.join(match self.version {
             Version::One => "memory.oom_control",
             Version::Two => "memory.events",
         });
@@ -72,39 +92,19 @@ fn number(file: &Path) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
-/// The path in the hierarchy that accounts for memory. Lines are `number:controllers:path`.
-fn memory_path(cgroups: &str) -> Option<(String, Version)> {
-    let parts = || {
-        cgroups.lines().filter_map(|line| line.splitn(3, ':').collect::<Vec<_>>().try_into().ok())
+/// The group in the hierarchy that accounts for memory.
+fn accounting(places: &[Membership]) -> Option<&Membership> {
+    let accounts = |place: &&Membership| match &place.hierarchy {
+        Hierarchy::Legacy(controllers) => controllers.iter().any(|name| name == "memory"),
+        Hierarchy::Unified => false,
     };
-    let one = parts().find(|[_, controllers, _]: &[&str; 3]| {
-        controllers.split(',').any(|controller| controller == "memory")
-    });
-    if let Some([_, _, path]) = one {
-        return Some((path.to_owned(), Version::One));
-    }
-    let [_, _, path] =
-        parts().find(|[number, controllers, _]| *number == "0" && controllers.is_empty())?;
-    Some((path.to_owned(), Version::Two))
-}
-
-/// Where a hierarchy is mounted: fields of `proc_pid_mountinfo(5)`.
-fn mount_point(mountinfo: &str, version: Version) -> Option<PathBuf> {
-    mountinfo.lines().find_map(|line| {
-        let (mount, filesystem) = line.split_once(" - ")?;
-        let mut kind = filesystem.split(' ');
-        let matches = match (kind.next()?, version) {
-            ("cgroup2", Version::Two) => true,
-            ("cgroup", Version::One) => kind.nth(1)?.split(',').any(|option| option == "memory"),
-            _ => false,
-        };
-        matches.then(|| mount.split(' ').nth(4).map(PathBuf::from))?
-    })
+    let unified = |place: &&Membership| place.hierarchy == Hierarchy::Unified;
+    places.iter().find(accounts).or_else(|| places.iter().find(unified))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Cgroup, Version, memory_path};
+    use super::{Cgroup, Version, memberships};
     use std::fs;
     use std::path::Path;
 
@@ -116,12 +116,13 @@ mod tests {
 
     #[test]
     fn the_accounting_hierarchy_is_chosen() {
-        let one = Cgroup::find("4:cpu,memory:/a/b\n0::/c\n", MOUNTS).unwrap();
+        let find = |text: &str| Cgroup::find(&memberships(text), MOUNTS);
+        let one = find("4:memory:/a/b\n0::/c\n").unwrap();
         assert_eq!((one.path.as_str(), one.version), ("/a/b", Version::One));
-        assert_eq!(one.directory(), Path::new("/sys/fs/cgroup/memory/a/b"));
-        let two = Cgroup::find("1:name=systemd:/x\n0::/c:d\n", MOUNTS).unwrap();
-        assert_eq!(two.directory(), Path::new("/sys/fs/cgroup/unified/c:d"));
-        assert_eq!(memory_path("nonsense\n:::\n"), None);
+        assert_eq!(one.directory, Path::new("/sys/fs/cgroup/memory/a/b"));
+        let two = find("1:name=systemd:/x\n0::/c:d\n").unwrap();
+        assert_eq!(two.directory, Path::new("/sys/fs/cgroup/unified/c:d"));
+        assert!(Cgroup::find(&memberships("nonsense\n:::\n"), MOUNTS).is_none());
     }
 
     #[test]
@@ -134,7 +135,7 @@ mod tests {
         fs::write(inner.join("memory.current"), "17\n").unwrap();
         fs::write(inner.join("memory.events"), "low 0\noom 3\noom_kill 2\n").unwrap();
         let mount = root.path().to_owned();
-        let cgroup = Cgroup { path: "/a/b".into(), mount, version: Version::Two };
+        let cgroup = Cgroup { path: "/a/b".into(), mount, directory: inner, version: Version::Two };
         assert_eq!(cgroup.limit(), Some(4096));
         assert_eq!((cgroup.current(), cgroup.oom_kills()), (Some(17), Some(2)));
     }

@@ -1,0 +1,131 @@
+//! Commands that memtrace starts itself: seen from the first instruction, and ended as they ended.
+#![cfg(feature = "live")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Output, Stdio};
+use support::may_trace;
+use support::program::compiled;
+use support::report::{Accounts, Report};
+
+fn run(options: &[&str], words: &[&str]) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["60", env!("CARGO_BIN_EXE_memtrace"), "run"]).args(options).arg("--").args(words);
+    command
+}
+
+fn output(options: &[&str], words: &[&str]) -> Output {
+    run(options, words).stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Everything that the program allocates is seen, what happens before its `main` included: no free is of
+/// an unknown block.
+fn whole(program: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report");
+    let program = compiled(program);
+    let options = ["-f", "json", "--top", "0", "-o", file.to_str().unwrap()];
+    let mut command = run(&options, &[program.to_str().unwrap()]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"go\ngo\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said: Vec<String> = text(&output.stdout).lines().map(str::to_owned).collect();
+    let accounts = Accounts::read(&said);
+    let report = Report::read(fs::read_to_string(&file).unwrap().trim_end());
+    report.assert_nothing_lost();
+    let processes = report.0["processes"].as_array().unwrap();
+    assert_eq!(processes.len(), 1, "what memtrace was before is no account of the command's");
+    let process = support::report::Process(&processes[0]);
+    assert_eq!(process.0["state"], "exited");
+    assert_eq!(process.0["exit_status"], 0);
+    assert_eq!(process.heap("unknown_frees"), 0);
+    assert!(process.heap("allocated_blocks") >= accounts.all.allocated_blocks);
+    for (caller, account) in &accounts.callers {
+        assert_eq!(process.callers().get(caller), Some(account), "{caller}");
+    }
+}
+
+#[test]
+fn a_command_is_seen_from_its_beginning() {
+    if may_trace() {
+        whole("two_sizes");
+    }
+}
+
+#[test]
+fn output_and_status_are_the_commands() {
+    if !may_trace() {
+        return;
+    }
+    let output = output(&["-q"], &["sh", "-c", "echo out; exit 7"]);
+    assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "out\n");
+    assert!(text(&output.stderr).contains("final report"), "{}", text(&output.stderr));
+    let killed = self::output(&["-q"], &["sh", "-c", "kill -9 $$"]);
+    assert_eq!(killed.status.code(), Some(137), "{}", text(&killed.stderr));
+}
+
+#[test]
+fn what_cannot_be_executed_is_not_traced() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let closed = folder.path().join("closed");
+    fs::write(&closed, "").unwrap();
+    let broken = folder.path().join("broken");
+    fs::write(&broken, "#!/no/such/interpreter\n").unwrap();
+    fs::set_permissions(&broken, fs::Permissions::from_mode(0o755)).unwrap();
+    for (word, status) in
+        [("no-such-command", 127), (closed.to_str().unwrap(), 126), (broken.to_str().unwrap(), 127)]
+    {
+        let output = output(&["-q"], &[word]);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{errors}");
+        assert!(!errors.contains("final report"), "{errors}");
+    }
+}
+
+/// As under sudo, whose variables are not passed on.
+#[test]
+fn the_command_belongs_to_who_called_sudo() {
+    if !may_trace() {
+        return;
+    }
+    let script = "id -u; id -g; echo ${SUDO_UID-none}";
+    let mut command = run(&["-q"], &["sh", "-c", script]);
+    command.env("SUDO_UID", "64123").env("SUDO_GID", "64124").stdin(Stdio::null());
+    let output = command.output().unwrap();
+    assert_eq!(text(&output.stdout), "64123\n64124\nnone\n", "{}", text(&output.stderr));
+}
+
+/// `timeout` sends a signal to memtrace alone, and the command decides.
+#[test]
+fn signals_are_passed_on() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let ready = folder.path().join("ready");
+    let script =
+        format!("trap 'exit 42' TERM; touch {}; while :; do sleep 0.05; done", ready.display());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
+    command.args(["run", "-q", "--", "sh", "-c", &script]).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    support::wait_until("the command to begin", || ready.exists().then_some(()));
+    let pid = libc::pid_t::try_from(child.id()).unwrap();
+    // SAFETY: no memory is involved; the child has not been waited for, so its number is its own.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGTERM) }, 0);
+    let status = support::wait_until("the command's end", || child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(42));
+}
