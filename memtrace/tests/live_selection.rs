@@ -206,7 +206,7 @@ fn what_matches_nothing_is_an_error() {
     }
     for (selectors, parts) in [
         (["--comm", "no-such-name"], ["matches comm no-such-name", "--wait"]),
-        (["--cgroup", "no/such/group"], ["no control group", "no/such/group"]),
+        (["--cgroup", "no/such/group"], ["no control group", "--wait"]),
         (["--container", "ffffffffffff"], ["no container's id begins with ffffffffffff", "--wait"]),
         (["--uid", "rooot"], ["no user \"rooot\"", "root"]),
     ] {

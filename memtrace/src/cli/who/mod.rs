@@ -1,5 +1,5 @@
-//! Who is to be traced: what was typed becomes wishes that make sense ([`wishes`]), those a selection of
-//! what there is on this machine ([`look_up`]), and that the processes which match now ([`find`]).
+//! Who is to be traced: what was typed becomes wishes that make sense (`wishes`), those a selection of
+//! what there is on this machine (`look_up`), and that the processes which match now (`find`).
 
 pub mod args;
 pub mod find;
