@@ -366,8 +366,10 @@ impl Targets {
         if link != LinkKind::Perf {
             return;
         }
-        for target in self.targets.values_mut().filter(|t| t.running && !t.blind) {
-            target.blind = !self.scopes.for_all && target.process.outlives_leader();
+        let Self { targets, scopes, .. } = self;
+        for target in targets.values_mut().filter(|t| t.running && !t.blind) {
+            let is_filtered = target.allocators.iter().any(|it| scopes.is_filtered(&it.file));
+            target.blind = is_filtered && target.process.outlives_leader();
             if target.blind {
                 let trouble = format!(
                     "the main thread of pid {} has ended, and perf links see nothing of the others: \
