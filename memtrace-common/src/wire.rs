@@ -224,6 +224,10 @@ pub struct Exit {
 /// Most bytes of a stack that are copied. (33 frames of python3 take some 6 KiB, 60 of node some 10.)
 pub const STACK_COPY_BYTES: usize = 16 << 10;
 
+/// Bytes of a stack that are copied at a time: a read that reaches over the end of the stack brings
+/// nothing, so that pieces must not reach over the end of a page.
+pub const STACK_PIECE_BYTES: usize = 1024;
+
 /// What precedes the copy in the body of [`Kind::StackCopy`], which has [`STACK_COPY_BYTES`] more, used
 /// or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -232,7 +236,7 @@ pub struct StackCopy {
     /// The id that the stack has in the allocation's record.
     pub stack: u64,
     /// The registers after the return from the allocator function: the instruction pointer is a return
-    /// address, the copy begins where the stack pointer points.
+    /// address.
     pub registers: Registers,
     /// The version of the process's code ([`crate::unwind::Space::epoch`]).
     pub epoch: u64,
@@ -241,6 +245,14 @@ pub struct StackCopy {
     pub removed: u64,
     /// Bytes that were copied; what follows them means nothing.
     pub bytes: u64,
+}
+
+impl StackCopy {
+    /// Where the copy begins: the piece that the stack pointer points into.
+    #[must_use]
+    pub const fn start(registers: &Registers) -> u64 {
+        registers.stack & !(STACK_PIECE_BYTES as u64 - 1)
+    }
 }
 
 /// How a call stack ended.

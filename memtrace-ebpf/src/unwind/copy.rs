@@ -9,10 +9,9 @@ use crate::memory::read_user_into;
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_RING_SIZE};
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use memtrace_common::unwind::{FRESH_CODE, Registers, Space};
-use memtrace_common::wire::{Counter, Header, Kind, STACK_COPY_BYTES, StackCopy};
+use memtrace_common::wire::{Counter, Header, Kind, STACK_COPY_BYTES, STACK_PIECE_BYTES, StackCopy};
 
-/// Bytes that are copied at a time: a read that reaches over the end of the stack brings nothing.
-const PIECE: usize = 1024;
+const PIECE: usize = STACK_PIECE_BYTES;
 const PIECES: usize = STACK_COPY_BYTES / PIECE;
 
 /// What waits in the ring may fill one part in so many before stacks are no longer copied: events matter
@@ -63,15 +62,13 @@ fn copy(registers: Registers, id: u64) -> u64 {
     }
     let Some(mut entry) = ring.reserve::<Record>(0) else { return 0 };
     let record = entry.as_mut_ptr();
+    let start = StackCopy::start(&registers);
     let mut copied = 0;
     for piece in 0..PIECES {
         // SAFETY: inside the reservation; any bits are a valid piece.
         let place = unsafe { &mut (*record).pieces[piece] };
-        if !read_user_into(
-            place,
-            PIECE as u32,
-            registers.stack.wrapping_add((piece * PIECE) as u64),
-        ) {
+        let address = start.wrapping_add((piece * PIECE) as u64);
+        if !read_user_into(place, PIECE as u32, address) {
             break;
         }
         copied += PIECE as u64;

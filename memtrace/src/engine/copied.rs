@@ -18,7 +18,7 @@ pub struct CopiedStack {
     pub process: Pid,
     /// What the kernel side says of it.
     pub head: wire::StackCopy,
-    /// What was on it, from [`Registers::stack`] upwards.
+    /// What was on it, from [`wire::StackCopy::start`] upwards.
     pub bytes: Box<[u8]>,
 }
 
@@ -39,7 +39,7 @@ impl CopiedStack {
     /// The word at an address of the process, if it was copied.
     #[must_use]
     pub fn word(&self, address: u64) -> Option<u64> {
-        let offset = usize::try_from(address.checked_sub(self.head.registers.stack)?).ok()?;
+        let offset = usize::try_from(address.checked_sub(wire::StackCopy::start(&self.head.registers))?).ok()?;
         let word = self.bytes.get(offset..offset.checked_add(8)?)?;
         Some(u64::from_ne_bytes(word.try_into().ok()?))
     }
@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_copy_is_read_up_to_where_it_ends() {
-        let bytes = copy(&[77, 1, 0x1000, 3, 4, 5, 12], &[1; 12]);
+        // It begins with the piece that the stack pointer points into.
+        let bytes = copy(&[77, 1, 0x13f8, 3, 4, 5, 12], &[1; 12]);
         let copied = CopiedStack::read(&bytes).unwrap();
         assert_eq!((copied.process, copied.head.stack, copied.head.removed), (5, 77, 5));
         assert_eq!(copied.word(0x1004), Some(u64::from_ne_bytes([1; 8])));
