@@ -121,11 +121,13 @@ fn signals_are_passed_on() {
         format!("trap 'exit 42' TERM; touch {}; while :; do sleep 0.05; done", ready.display());
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
     command.args(["run", "-q", "--", "sh", "-c", &script]).stdin(Stdio::null());
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let errors = folder.path().join("errors");
+    command.stdout(Stdio::null()).stderr(fs::File::create(&errors).unwrap());
+    let mut child = command.spawn().unwrap();
     support::wait_until("the command to begin", || ready.exists().then_some(()));
     let pid = libc::pid_t::try_from(child.id()).unwrap();
     // SAFETY: no memory is involved; the child has not been waited for, so its number is its own.
     assert_eq!(unsafe { libc::kill(pid, libc::SIGTERM) }, 0);
     let status = support::wait_until("the command's end", || child.try_wait().unwrap());
-    assert_eq!(status.code(), Some(42));
+    assert_eq!(status.code(), Some(42), "{}", fs::read_to_string(errors).unwrap());
 }

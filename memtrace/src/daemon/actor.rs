@@ -400,6 +400,11 @@ impl<'a> Actor<'a> {
         if self.last_mark.elapsed() * 2 >= self.settings.interval.unwrap_or(SECOND) {
             self.mark();
         }
+        if self.settings.started_here {
+            // What was sent to the command while it ran, however late it is heard here, is no wish to
+            // leave.
+            self.asked = Instant::now();
+        }
         let outstanding = self.intake.reporter.is_busy();
         self.publish(true)?;
         if outstanding {
