@@ -94,6 +94,7 @@ fn losses() {
     snapshot.losses[Loss::RingFree as usize].1 = 200_000;
     snapshot.losses[Loss::NoScratch as usize].1 = 12;
     snapshot.unknown_stacks = 3;
+    snapshot.bounds.crowded_out = 9;
     snapshot.processes[0].heap.missed_frees = 17;
     snapshot.processes[0].unseen_vforks = 1;
     snapshot.processes[0].untraced_children = 2;

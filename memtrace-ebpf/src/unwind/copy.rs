@@ -9,7 +9,9 @@ use crate::memory::read_user_into;
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_RING_SIZE};
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use memtrace_common::unwind::{FRESH_CODE, Registers, Space};
-use memtrace_common::wire::{Counter, Header, Kind, STACK_COPY_BYTES, STACK_PIECE_BYTES, StackCopy};
+use memtrace_common::wire::{
+    Counter, Header, Kind, STACK_COPY_BYTES, STACK_PIECE_BYTES, StackCopy,
+};
 
 const PIECE: usize = STACK_PIECE_BYTES;
 const PIECES: usize = STACK_COPY_BYTES / PIECE;

@@ -55,12 +55,12 @@ const SMALLEST_RING: u64 = 256 << 10;
 const RING_SHARE: u64 = 16;
 /// The reader is woken when this share of the ring waits.
 const WAKE_SHARE: u64 = 16;
-/// For the symbols of a report, stacks and mappings; the rest may go to the block tables.
-const FIXED_SHARE: u64 = 4;
-/// … of which the engine's stacks may take half, at about a kilobyte each (20 frames and a growth
-/// series of 16 points).
-const STACK_SHARE: u64 = 2;
+/// The engine's stacks may take this share, at about a kilobyte each (30 frames and a growth series of
+/// 16 points).
+const STACK_SHARE: u64 = 4;
 const STACK_BYTES: u64 = 1024;
+/// For the symbols of a report and mappings; the rest may go to the block tables.
+const FIXED_SHARE: u64 = 8;
 /// Bytes per live block, at most (`engine::heap::blocks`).
 const BLOCK_BYTES: u64 = 40;
 
@@ -86,7 +86,7 @@ impl Settings {
     #[must_use]
     pub fn max_stacks(&self, used: u64) -> usize {
         let left = self.max_memory.saturating_sub(used);
-        let stacks = left / FIXED_SHARE / STACK_SHARE / STACK_BYTES;
+        let stacks = left / STACK_SHARE / STACK_BYTES;
         usize::try_from(stacks).unwrap_or(usize::MAX).clamp(1000, MAX_SENT_STACKS as usize)
     }
 
@@ -94,7 +94,7 @@ impl Settings {
     #[must_use]
     pub fn max_blocks(&self, used: u64) -> usize {
         let left = self.max_memory.saturating_sub(used);
-        let blocks = (left - left / FIXED_SHARE) / BLOCK_BYTES;
+        let blocks = (left - left / STACK_SHARE - left / FIXED_SHARE) / BLOCK_BYTES;
         usize::try_from(blocks.max(1000)).unwrap_or(usize::MAX)
     }
 }
@@ -133,7 +133,8 @@ mod tests {
         assert_eq!(usual.load_options().ring_bytes, 16 << 20);
         assert_eq!(usual.load_options().wake_bytes, 1 << 20);
         let blocks = usual.max_blocks(28 << 20) as u64;
-        assert!(blocks * 40 < (256 - 28) << 20 && blocks > 4_000_000);
+        assert!(blocks * 40 < (256 - 28) << 20 && blocks > 3_500_000);
+        assert_eq!(usual.max_stacks(28 << 20), 57 << 10);
         let small = with_memory(32 << 20);
         assert_eq!(small.load_options().ring_bytes, 2 << 20);
         assert_eq!(small.max_blocks(64 << 20), 1000);

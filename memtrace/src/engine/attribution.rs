@@ -47,13 +47,13 @@ impl Tracker {
 
     /// A stack that cannot be known: there is none (0), or its frames never came.
     fn number_of_unknown(&mut self, process: usize, function: FunctionId, id: u64) -> Option<u32> {
-        if id != 0 {
+        if id != 0 && !self.stacks.has_room() {
+            // There is no use in having it sent again.
+            self.bounds.crowded_out += 1;
+        } else if id != 0 {
             self.unknown_stacks += 1;
-            // Without room for it there is no use in having it sent again.
-            if self.stacks.has_room() {
-                let pid = self.processes.get(process)?.pid;
-                note_forgotten(&mut self.forgotten, pid, id);
-            }
+            let pid = self.processes.get(process)?.pid;
+            note_forgotten(&mut self.forgotten, pid, id);
         }
         self.number_of(process, Stack::unknown(function))
     }
@@ -70,7 +70,7 @@ impl Tracker {
         let same = self.stacks.get(*space.stacks().get(number as usize)?)?;
         let stack = Stack { function, ..same.clone() };
         let Some(number) = self.number_of(process, stack) else {
-            self.unknown_stacks += 1;
+            self.bounds.crowded_out += 1;
             return self.number_of(process, Stack::unknown(function));
         };
         self.processes.get_mut(process)?.wires.learn_function(id, function, number);
@@ -89,7 +89,7 @@ impl Tracker {
         let end = self.tables.end(&placed);
         let found = Stack { function, end, frames: placed.frames.into() };
         let Some(number) = self.number_of(process, found) else {
-            self.unknown_stacks += 1;
+            self.bounds.crowded_out += 1;
             return self.number_of(process, Stack::unknown(function));
         };
         if stack.id != 0 {

@@ -39,7 +39,8 @@ impl CopiedStack {
     /// The word at an address of the process, if it was copied.
     #[must_use]
     pub fn word(&self, address: u64) -> Option<u64> {
-        let offset = usize::try_from(address.checked_sub(wire::StackCopy::start(&self.head.registers))?).ok()?;
+        let start = wire::StackCopy::start(&self.head.registers);
+        let offset = usize::try_from(address.checked_sub(start)?).ok()?;
         let word = self.bytes.get(offset..offset.checked_add(8)?)?;
         Some(u64::from_ne_bytes(word.try_into().ok()?))
     }

@@ -57,9 +57,10 @@ pub struct Bounds {
     pub refused_processes: u64,
     /// Entries of programs that had ended (exec, pid used again), dropped to make room.
     pub dropped_processes: u64,
-    /// New call stacks that were not kept because there were too many; their allocations are
-    /// among [`Snapshot::unknown_stacks`].
+    /// New call stacks that were not kept because there were too many.
     pub refused_stacks: u64,
+    /// Allocations without their stack because there were too many.
+    pub crowded_out: u64,
     /// Stack ids of the kernel side that were forgotten because there were too many.
     pub evicted_stack_ids: u64,
     /// Modules whose number is out of range.

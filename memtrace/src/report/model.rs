@@ -51,7 +51,17 @@ pub struct LossReport {
     pub by_cause: Vec<(&'static str, u64)>,
 }
 
+/// The cause of allocations without their stack where there were more stacks than fit in memory.
+pub const STACKS_FULL: &str = "stack_table_full";
+
 impl LossReport {
+    /// What was lost for a cause.
+    #[must_use]
+    pub fn count(&self, cause: &str) -> u64 {
+        let found = self.by_cause.iter().find(|(name, _)| *name == cause);
+        found.map_or(0, |(_, count)| *count)
+    }
+
     /// Lost events as a share of all, 0 to 1, where `seen` arrived.
     #[must_use]
     pub fn share(&self, seen: u64) -> f64 {

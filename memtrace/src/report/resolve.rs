@@ -6,7 +6,9 @@ use super::explain::{self, Case, Grower};
 use super::facts::{ReportOptions, Sort, TracerFacts};
 use super::identity::StackDigest;
 use super::internals;
-use super::model::{BlockReport, End, LossReport, ProcessReport, Report, StackReport, Sum};
+use super::model::{
+    BlockReport, End, LossReport, ProcessReport, Report, STACKS_FULL, StackReport, Sum,
+};
 use super::names::{Names, clean};
 use super::outermost;
 use super::units::percent;
@@ -74,12 +76,16 @@ fn loss(snapshot: &Snapshot) -> LossReport {
         let causes = snapshot.losses.iter().filter(|(cause, _)| cause.loses_event() == of_events);
         causes.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     };
-    let own =
-        [("undecodable_record", snapshot.undecodable), ("stack_missing", snapshot.unknown_stacks)];
+    let own = [
+        ("undecodable_record", snapshot.undecodable),
+        ("stack_missing", snapshot.unknown_stacks),
+        (STACKS_FULL, snapshot.bounds.crowded_out),
+    ];
+    let without = snapshot.unknown_stacks.saturating_add(snapshot.bounds.crowded_out);
     let evicted = snapshot.processes.iter().map(|process| process.heap.evicted_blocks);
     LossReport {
         events: sum(true).saturating_add(snapshot.undecodable),
-        stacks: sum(false).saturating_add(snapshot.unknown_stacks),
+        stacks: sum(false).saturating_add(without),
         evicted_blocks: evicted.fold(0, u64::saturating_add),
         by_cause: snapshot
             .losses

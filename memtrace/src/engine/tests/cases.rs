@@ -239,7 +239,8 @@ fn ids_and_stacks_are_bounded() {
         send(&mut tracker, 1, malloc(id * 16, 1, stack(id, &frames(&[id]))));
     }
     let shown = snapshot(&mut tracker);
-    assert_eq!((shown.bounds.refused_stacks, shown.unknown_stacks), (10, 10));
+    assert_eq!((shown.bounds.refused_stacks, shown.bounds.crowded_out), (10, 10));
+    assert_eq!(shown.unknown_stacks, 0);
     assert_eq!((shown.bounds.evicted_stack_ids, tracker.take_forgotten().len()), (10, 10));
     assert_eq!(shown.processes[0].stacks.len(), 31);
 }

@@ -3,7 +3,7 @@
 use super::TextStyle;
 use crate::model::ids::SECOND;
 use crate::report::layout::wrap;
-use crate::report::model::{End, FrameReport, ModuleReport, ProcessReport, Report};
+use crate::report::model::{End, FrameReport, ModuleReport, ProcessReport, Report, STACKS_FULL};
 use crate::report::units::{bytes, count, counted, percent, share, span};
 use crate::report::verdict::{StackVerdict, Verdict};
 use std::collections::BTreeSet;
@@ -180,6 +180,9 @@ fn next(report: &Report) -> Vec<String> {
         advice.extend(more.into_iter().filter(|line| !advice.contains(line)).collect::<Vec<_>>());
     }
     advice.extend(frame_pointers(report).filter(|line| !advice.contains(line)));
+    if report.loss.count(STACKS_FULL) > 0 {
+        advice.push("there was no room for all call stacks: raise --max-memory".to_owned());
+    }
     if let [first, ..] = without_lines(report).as_slice() {
         advice.push(format!("install the debug symbols of {} to see files and lines", first.name));
     }
