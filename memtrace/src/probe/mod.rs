@@ -7,5 +7,6 @@ pub mod function_table;
 pub(crate) mod hostile;
 #[cfg(feature = "live")]
 pub mod live;
+mod names;
 pub mod runtime;
 pub mod site;

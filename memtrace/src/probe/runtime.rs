@@ -2,8 +2,10 @@
 
 use super::allocator::MappedFile;
 use super::elf::{Image, Symbol, Table};
+use super::names::Names;
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::sync::LazyLock;
 
 /// A runtime that was found in a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +132,10 @@ impl Marks {
     }
 }
 
+/// Each symbol of each file is looked for here.
+static SYMBOLS: LazyLock<Names> =
+    LazyLock::new(|| RUNTIMES.iter().flat_map(|runtime| runtime.symbols).copied().collect());
+
 /// What a file shows of itself.
 struct Seen {
     file_name: String,
@@ -150,15 +156,10 @@ impl Seen {
 
     fn look_into(&mut self, handle: &File) {
         let Ok(image) = Image::open(handle) else { return };
-        let all = || RUNTIMES.iter();
         let has = |name: &&&str| image.section(name).is_some();
-        self.sections = all().flat_map(|runtime| runtime.sections).filter(has).copied().collect();
-        let wanted: BTreeSet<&'static str> =
-            all().flat_map(|runtime| runtime.symbols).copied().collect();
-        let mut take = |symbol: Symbol<'_>| {
-            let name = std::str::from_utf8(symbol.name).ok();
-            self.symbols.extend(name.and_then(|name| wanted.get(name)));
-        };
+        let sections = RUNTIMES.iter().flat_map(|runtime| runtime.sections);
+        self.sections = sections.filter(has).copied().collect();
+        let mut take = |symbol: Symbol<'_>| self.symbols.extend(SYMBOLS.get(symbol.name));
         // An unreadable table shows nothing: the file is then recognised by other marks or not.
         let _ = image.each_symbol(Table::Dynamic, &mut take);
         if image.is_static() {

@@ -52,7 +52,7 @@ pub struct LossReport {
 }
 
 /// The cause of allocations without their stack where there were more stacks than fit in memory.
-pub const STACKS_FULL: &str = "stack_table_full";
+pub(crate) const STACKS_FULL: &str = "stack_table_full";
 
 impl LossReport {
     /// What was lost for a cause.

@@ -5,8 +5,10 @@ use super::plan::plan;
 use super::{FoundAllocator, MappedFile, open};
 use crate::probe::elf::{Binding, Image, Kind, Symbol, Table};
 use crate::probe::function_table::AllocatorKind;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::probe::names::Names;
+use std::collections::BTreeMap;
 use std::fs::File;
+use std::sync::LazyLock;
 
 /// Part of the reason given for a static program without symbols.
 pub(super) const STATIC_WITHOUT_SYMBOLS: &str = "statically linked and stripped";
@@ -115,14 +117,13 @@ fn why_none(image: &Image<'_, File>, functions: &Functions) -> Miss {
 
 /// The functions of a file: what it exports and, for a program, whatever else it has.
 fn functions(image: &Image<'_, File>) -> Result<Functions, String> {
-    let names = known_names();
     let mut functions = Functions::default();
-    let mut take = |symbol: Symbol<'_>| functions.take(&names, symbol);
+    let mut take = |symbol: Symbol<'_>| functions.take(symbol);
     image.each_symbol(Table::Dynamic, &mut take).map_err(|error| error.to_string())?;
     // A shared library's own symbols are all exported; a program's are not, as nobody else needs
     // them.
     if image.is_program() {
-        let mut take = |symbol: Symbol<'_>| functions.take(&names, symbol);
+        let mut take = |symbol: Symbol<'_>| functions.take(symbol);
         image.each_symbol(Table::Static, &mut take).map_err(|error| error.to_string())?;
     }
     functions.entries.sort_unstable();
@@ -133,7 +134,7 @@ fn functions(image: &Image<'_, File>) -> Result<Functions, String> {
 }
 
 impl Functions {
-    fn take(&mut self, names: &BTreeSet<String>, symbol: Symbol<'_>) {
+    fn take(&mut self, symbol: Symbol<'_>) {
         if symbol.kind == Kind::Other {
             return;
         }
@@ -141,25 +142,25 @@ impl Functions {
         if symbol.binding == Binding::Global {
             self.global.push((symbol.address, symbol.address.saturating_add(symbol.size)));
         }
-        let Some(name) = std::str::from_utf8(symbol.name).ok().and_then(|name| names.get(name))
-        else {
-            return;
-        };
+        let Some(name) = KNOWN.get(symbol.name) else { return };
         let definition = Definition {
             address: symbol.address,
             size: symbol.size,
             kind: symbol.kind,
             binding: symbol.binding,
         };
-        let definitions = self.known.entry(name.clone()).or_default();
+        let definitions = self.known.entry(name.to_owned()).or_default();
         if !definitions.iter().any(|other| other.address == definition.address) {
             definitions.push(definition);
         }
     }
 }
 
-fn known_names() -> BTreeSet<String> {
-    let mut names: BTreeSet<String> = identify::MARKS.iter().map(|&name| name.to_owned()).collect();
+/// Each symbol of each file is looked for here.
+static KNOWN: LazyLock<Names> = LazyLock::new(known_names);
+
+fn known_names() -> Names {
+    let mut names: Vec<String> = identify::MARKS.iter().map(|&name| name.to_owned()).collect();
     for kind in AllocatorKind::ALL {
         for prefix in kind.prefixes() {
             let rows = kind.rows().map(|row| row.name);
@@ -168,7 +169,7 @@ fn known_names() -> BTreeSet<String> {
             names.extend(all.flat_map(|name| [format!("{prefix}{name}"), name.to_owned()]));
         }
     }
-    names
+    names.into_iter().collect()
 }
 
 #[cfg(test)]
