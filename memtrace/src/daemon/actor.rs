@@ -1,5 +1,6 @@
 //! The one task that owns the tables: drains the ring, keeps time, listens to the user.
 
+use super::arrivals::Arrivals;
 use super::cost::{Cost, Meter, Reading};
 use super::error::DaemonError;
 use super::intake::Intake;
@@ -135,7 +136,9 @@ impl<'a> Actor<'a> {
             closing: settings.snapshot,
             ..Limits::default()
         };
-        let intake = Intake::new(Tracker::new(limits), kernel, targets, reporter, unwinding);
+        let arrivals = settings.selection.clone().map(Arrivals::new);
+        let tracker = Tracker::new(limits);
+        let intake = Intake::new(tracker, kernel, targets, reporter, unwinding, arrivals);
         Ok(Self {
             settings,
             intake,
@@ -243,6 +246,7 @@ impl<'a> Actor<'a> {
             .map_err(DaemonError::Ring)?;
         self.looked = Instant::now();
         intake.targets.attach_children(&mut intake.kernel);
+        intake.take_in_arrivals();
         Ok(match drained {
             Drained::More => Duration::ZERO,
             _ if intake.records > before => LOOK_AGAIN,
@@ -269,7 +273,13 @@ impl<'a> Actor<'a> {
             self.over_budget();
             return Some(End::OverBudget);
         }
-        (!self.intake.targets.any_running()).then_some(End::Planned)
+        match &mut self.intake.arrivals {
+            Some(arrivals) => {
+                arrivals.look_around();
+                None
+            }
+            None => (!self.intake.targets.any_running()).then_some(End::Planned),
+        }
     }
 
     fn learn(&mut self, prices: Result<Prices, LiveError>) -> Result<(), DaemonError> {
