@@ -32,6 +32,9 @@ const AT_A_TIME: usize = 4;
 /// Targets that have ended and are remembered; the ones that ended first are forgotten.
 const MOST_ENDED: usize = 256;
 
+/// Processes, or names of processes, in the line that says that they are traced.
+const MOST_ANNOUNCED: usize = 4;
+
 /// All of them.
 pub(super) struct Targets {
     targets: BTreeMap<Pid, Target>,
@@ -461,8 +464,21 @@ impl Targets {
 
     /// The line that scripts wait for.
     pub(super) fn announcement(&self, link: LinkKind) -> String {
-        let targets: Vec<String> = self.targets.values().map(Target::describe).collect();
-        format!("tracing {}; {} link", targets.join(", "), link.name())
+        let count = self.targets.len();
+        if count <= MOST_ANNOUNCED {
+            let targets: Vec<String> = self.targets.values().map(Target::describe).collect();
+            return format!("tracing {}; {} link", targets.join(", "), link.name());
+        }
+        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+        for target in self.targets.values() {
+            *names.entry(&target.comm).or_default() += 1;
+        }
+        let mut names: Vec<(&str, usize)> = names.into_iter().collect();
+        names.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let more = if names.len() > MOST_ANNOUNCED { ", …" } else { "" };
+        let names = names.iter().take(MOST_ANNOUNCED);
+        let names: Vec<String> = names.map(|(name, count)| format!("{name} {count}")).collect();
+        format!("tracing {count} processes ({}{more}); {} link", names.join(", "), link.name())
     }
 
     /// What the reader of a report must know of the targets.
