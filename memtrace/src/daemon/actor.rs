@@ -39,6 +39,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// How often memory, CPU, losses and the budget are looked at.
 const SECOND: Duration = Duration::from_secs(1);
 
+/// … when nothing has come for a second. What must be acted on wakes us, and so does a ring that fills.
+const LOOK_IDLE: Duration = Duration::from_millis(100);
+
+/// Between two looks at the processes' memory and CPU passes so many times as long as the last look took:
+/// with hundreds of processes it would cost some percent of a core each second.
+const USAGE_REST: u32 = 400;
+
 /// Signals to end that come closer together than this are one wish.
 const ONE_WISH: Duration = Duration::from_millis(500);
 
@@ -102,6 +109,10 @@ struct Actor<'a> {
     last_mark: Instant,
     /// When the user asked for the end.
     asked: Instant,
+    /// When to look at the processes' memory and CPU again.
+    next_usage: Instant,
+    /// The last look at the ring that brought something.
+    last_record: Instant,
     /// The last look at the ring, and the longest time between two.
     looked: Instant,
     longest_gap: Duration,
@@ -153,7 +164,9 @@ impl<'a> Actor<'a> {
             last_report: (Instant::now(), 0),
             last_mark: Instant::now(),
             asked: Instant::now(),
+            next_usage: Instant::now(),
             looked: Instant::now(),
+            last_record: Instant::now(),
             longest_gap: Duration::ZERO,
             degraded: Vec::new(),
             failure: None,
@@ -247,9 +260,16 @@ impl<'a> Actor<'a> {
         self.looked = Instant::now();
         intake.targets.attach_children(&mut intake.kernel);
         intake.take_in_arrivals();
+        let something = intake.records > before;
+        if something {
+            self.last_record = self.looked;
+        }
+        // Whoever started a command does not want to wait for its end to be noticed.
+        let idle = !self.settings.started_here && self.last_record.elapsed() > SECOND;
         Ok(match drained {
             Drained::More => Duration::ZERO,
-            _ if intake.records > before => LOOK_AGAIN,
+            _ if something => LOOK_AGAIN,
+            _ if idle => LOOK_IDLE,
             _ => LOOK,
         })
     }
@@ -261,17 +281,21 @@ impl<'a> Actor<'a> {
 
     /// Once a second: memory, losses, budget, and whether anybody is left to trace.
     fn look_around(&mut self) -> Option<End> {
-        self.intake.read_usage();
-        self.intake.end_vanished();
         self.intake.tend_tables();
         self.intake.settle();
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
-        let (reading, sites) = (self.reading(), self.intake.targets.sites());
-        if self.meter.step(reading, sites, self.settings.overhead_budget) {
-            self.over_budget();
-            return Some(End::OverBudget);
+        let began = Instant::now();
+        if began >= self.next_usage {
+            self.intake.read_usage();
+            self.intake.end_vanished();
+            self.next_usage = began + began.elapsed() * USAGE_REST;
+            let (reading, sites) = (self.reading(), self.intake.targets.sites());
+            if self.meter.step(reading, sites, self.settings.overhead_budget) {
+                self.over_budget();
+                return Some(End::OverBudget);
+            }
         }
         match &mut self.intake.arrivals {
             Some(arrivals) => {

@@ -408,7 +408,10 @@ impl Targets {
     pub(super) fn read_usage(&mut self) -> Vec<(Pid, Usage)> {
         let mut usages = Vec::new();
         for (pid, target) in self.targets.iter_mut().filter(|(_, target)| target.running) {
-            if let Ok(usage) = target.process.usage() {
+            let usage = target.process.usage();
+            // Nothing is mapped any more by one that has ended, and that nobody has waited for.
+            target.may_have_ended = usage.as_ref().map_or(true, |usage| usage.resident == 0);
+            if let Ok(usage) = usage {
                 target.usage = usage;
                 usages.push((*pid, usage));
             }
@@ -416,13 +419,14 @@ impl Targets {
         usages
     }
 
-    /// Processes that have vanished without an exit event: not there now, nor at the last look (the
+    /// Processes that have vanished without an exit event, as of the last look at their memory: not there now, nor at the last look (the
     /// event may still have been on its way through the ring then).
     pub(super) fn vanished(&mut self) -> Vec<Pid> {
         let gone: BTreeSet<Pid> = self
             .targets
             .iter()
-            .filter(|(_, target)| target.running && target.process.has_ended())
+            .filter(|(_, target)| target.running && target.may_have_ended)
+            .filter(|(_, target)| target.process.has_ended())
             .map(|(pid, _)| *pid)
             .collect();
         let vanished = gone.intersection(&self.missing).copied().collect();
