@@ -8,7 +8,7 @@
 use crate::unwind::Registers;
 
 /// Version of these layouts, checked between object and daemon and stored in recordings.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// What a record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +38,8 @@ pub enum Kind {
     /// The stack of the allocation whose record comes next in the same thread: [`StackCopy`]. It leads
     /// through code of which the kernel side knows nothing yet, so user space walks it.
     StackCopy = 11,
+    /// A process that is not traced may have become one that is looked for: [`Candidate`].
+    Candidate = 12,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
             9 => Self::Exec,
             10 => Self::Exit,
             11 => Self::StackCopy,
+            12 => Self::Candidate,
             _ => return None,
         })
     }
@@ -217,6 +220,16 @@ pub struct Exec {
 pub struct Exit {
     /// As `wait(2)` gives it: exit code << 8 | signal.
     pub status: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
+/// Body of [`Kind::Candidate`]. The header's process is the one that did it to the candidate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Candidate {
+    /// Who.
+    pub process: u32,
     /// 0.
     pub reserved: u32,
 }
@@ -446,6 +459,7 @@ const _: () = {
     assert!(size_of::<Fork>() == 32);
     assert!(size_of::<Exec>() == 16);
     assert!(size_of::<Exit>() == 8);
+    assert!(size_of::<Candidate>() == 8);
     assert!(size_of::<StackCopy>() == 56);
     assert!(size_of::<Header>() + size_of::<StackCopy>() + STACK_COPY_BYTES <= u16::MAX as usize);
 };
@@ -465,11 +479,11 @@ mod tests {
 
     #[test]
     fn numbers_read_back() {
-        for number in 1..=11 {
+        for number in 1..=12 {
             assert_eq!(Kind::from_number(number).map(|kind| kind as u8), Some(number));
         }
         assert_eq!(Kind::from_number(0), None);
-        assert_eq!(Kind::from_number(12), None);
+        assert_eq!(Kind::from_number(13), None);
         assert_eq!(StackEnd::from_number(5), StackEnd::NoFramePointer);
         assert_eq!(StackEnd::from_number(99), StackEnd::Unknown);
     }

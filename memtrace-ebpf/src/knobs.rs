@@ -42,6 +42,10 @@ pub(crate) static UNWIND_STRICTLY: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static FOLLOW: Global<u64> = Global::new(0);
 
+/// 1: user space looks for processes, and is told of those that may have become what it looks for.
+#[unsafe(no_mangle)]
+pub(crate) static WATCH: Global<u64> = Global::new(0);
+
 /// Always 0. The compiler does not know.
 #[unsafe(no_mangle)]
 pub(crate) static NEVER: Global<u64> = Global::new(0);

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use support::program::{Program, compiled};
-use support::report::Report;
+use support::report::{Accounts, Report};
 use support::tracer::Tracer;
 use support::{may_trace, patience};
 
@@ -197,6 +197,94 @@ fn a_process_that_comes_later_is_waited_for() {
         run.messages
     );
     run.only_report().process(program.pid()).assert_exactly(&accounts);
+}
+
+/// It is traced from a moment after its start on; nobody needs to be there in between.
+#[test]
+fn one_that_is_started_later_is_traced_too() {
+    if !may_trace() {
+        return;
+    }
+    let names = Names::new();
+    let mut first = names.start("a");
+    let tracer = Tracer::typed(&[], &[&WHOLE[..], &["--comm", &Names::name("?")]].concat());
+    let (of_first, pid_of_first) = (first.work(), first.pid());
+    assert!(first.end().success());
+    // Longer than it would take to see that nobody is left.
+    support::let_it_look();
+    support::let_it_look();
+    support::let_it_look();
+    let (mut later, mut other) = (names.start("b"), names.start("cc"));
+    support::let_it_look();
+    let of_later = later.work();
+    other.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    report.process(pid_of_first).assert_exactly(&of_first);
+    assert_eq!(report.0["processes"].as_array().unwrap().len(), 2);
+    assert_callers(&report, &later, &of_later);
+    let notes = report.0["tracer"]["notes"].to_string();
+    assert!(notes.contains("1 process came to match while tracing"), "{notes}");
+}
+
+/// What the program did itself; what came before its `main` may have been seen or not.
+fn assert_callers(report: &Report, program: &Program, accounts: &Accounts) {
+    let process = report.process(program.pid());
+    for (caller, account) in &accounts.callers {
+        assert_eq!(process.callers().get(caller), Some(account), "{caller}");
+    }
+}
+
+#[test]
+fn one_that_is_renamed_is_traced_then() {
+    if !may_trace() {
+        return;
+    }
+    let names = Names::new();
+    let mut first = names.start("a");
+    let name = Names::name("b");
+    let mut renamed = Program::start("renames", &[&name]);
+    let tracer = Tracer::typed(&[], &[&WHOLE[..], &["--comm", &Names::name("?")]].concat());
+    renamed.tell();
+    renamed.wait_for("ready");
+    support::let_it_look();
+    let of_renamed = renamed.work();
+    let of_first = first.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    report.process(first.pid()).assert_exactly(&of_first);
+    report.process(renamed.pid()).assert_exactly(&of_renamed);
+}
+
+fn one_that_is_moved_is_traced_then(filesystem: &str) {
+    let Some(group) = Group::make(filesystem, &Names::name("moved")) else { return };
+    let names = Names::new();
+    let (mut first, mut moved) = (names.start("in"), names.start("later"));
+    group.take(&first);
+    let selectors = ["--cgroup", group.0.to_str().unwrap()];
+    let tracer = Tracer::typed(&[], &[&WHOLE[..], &selectors].concat());
+    group.take(&moved);
+    support::let_it_look();
+    let (of_first, of_moved) = (first.work(), moved.work());
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    report.process(first.pid()).assert_exactly(&of_first);
+    report.process(moved.pid()).assert_exactly(&of_moved);
+    assert!(first.end().success() && moved.end().success());
+}
+
+#[test]
+fn one_that_is_moved_into_a_group_is_traced_then() {
+    if may_trace() {
+        one_that_is_moved_is_traced_then("cgroup2");
+    }
+}
+
+#[test]
+fn one_that_is_moved_into_a_group_of_version_1_is_traced_then() {
+    if may_trace() {
+        one_that_is_moved_is_traced_then("cgroup");
+    }
 }
 
 #[test]

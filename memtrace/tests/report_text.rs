@@ -2,7 +2,7 @@
 
 mod report_fixtures;
 
-use memtrace::engine::snapshot::{ProcessSnapshot, State};
+use memtrace::engine::snapshot::{HeapTotals, ProcessSnapshot, State};
 use memtrace::model::ids::SECOND;
 use memtrace::model::module::Module;
 use memtrace::model::process::Usage;
@@ -163,6 +163,36 @@ fn several_processes() {
         text(&report(&snapshot(vec![short, quiet, leaking(), program]), &options, &facts()), WIDE);
     assert!(brief.trim_end().lines().count() <= 12, "{brief}");
     insta::assert_snapshot!(brief);
+}
+
+/// What grows is shown first, and what did nothing takes one line together.
+#[test]
+fn many_processes() {
+    let worker = |pid: u32| {
+        let blocks = u64::from(pid);
+        let mut worker = process(pid, "worker", vec![stack(0, leak_frames(), blocks, 100)]);
+        (worker.heap.live_blocks, worker.heap.live_bytes) = (blocks, blocks * 100);
+        worker.growth = growth(0, 0, 6);
+        worker
+    };
+    let mut processes: Vec<_> = (101..=114).map(worker).collect();
+    for pid in 200..220 {
+        let mut quiet = process(pid, if pid < 215 { "sleep" } else { "agetty" }, vec![]);
+        quiet.heap = HeapTotals::default();
+        processes.push(quiet);
+    }
+    processes.push(leaking());
+    let whole = final_text(processes.clone());
+    let sections: Vec<&str> = whole.lines().filter(|line| line.contains(" (pid ")).collect();
+    assert_eq!(sections.len(), 10, "{whole}");
+    assert!(sections[0].starts_with("thumbd (pid 1234"), "{sections:?}");
+    assert!(sections[1].starts_with("worker (pid 114"), "{sections:?}");
+    assert!(whole.contains("5 more processes with 50.3 KiB in 515 blocks: worker 5"), "{whole}");
+    let quiet = "20 processes in which no allocation was seen: sleep 15, agetty 5";
+    assert!(whole.contains(quiet), "{whole}");
+    let options = ReportOptions { full: true, ..last() };
+    let full = text(&report(&snapshot(processes), &options, &facts()), WIDE);
+    assert_eq!(full.lines().filter(|line| line.contains(" (pid ")).count(), 35);
 }
 
 #[test]

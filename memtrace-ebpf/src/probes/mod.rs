@@ -1,6 +1,7 @@
 //! The programs, by what they watch.
 
 mod baseline;
+mod candidates;
 mod heap;
 mod pages;
 mod process;

@@ -1,12 +1,13 @@
 //! Programs on the life of processes: tasks created, programs executed, processes gone.
 
+use super::candidates::tell;
 use crate::atomic;
 use crate::emit::{Task, send, send_now};
 use crate::knobs::{
     FOLLOW, OFFSET_BINPRM_FILE, OFFSET_FILE_INODE, OFFSET_INODE_NUMBER, OFFSET_INODE_SUPER_BLOCK,
     OFFSET_SIGNAL_FLAGS, OFFSET_SIGNAL_GROUP_EXIT_CODE, OFFSET_SIGNAL_LIVE,
     OFFSET_SUPER_BLOCK_DEVICE, OFFSET_TASK_EXIT_CODE, OFFSET_TASK_GROUP_LEADER, OFFSET_TASK_PID,
-    OFFSET_TASK_SIGNAL, OFFSET_TASK_STARTED, OFFSET_TASK_TGID,
+    OFFSET_TASK_SIGNAL, OFFSET_TASK_STARTED, OFFSET_TASK_TGID, WATCH,
 };
 use crate::maps::{TARGETS, THREADS, Target, target};
 use crate::memory::read_kernel;
@@ -83,6 +84,8 @@ fn program_executed(context: RawTracePointContext) -> i32 {
         code_came(task.process);
         // Soon there will be stacks through the new program.
         send_now(header, program, Loss::RingProcess);
+    } else if WATCH.load() != 0 {
+        tell(task, task.process);
     }
     0
 }

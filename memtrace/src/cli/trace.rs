@@ -107,7 +107,7 @@ fn elsewhere(plan: &TracePlan) -> anyhow::Result<Option<Box<dyn DebugFiles>>> {
 fn settings(plan: &TracePlan, job: &Job) -> Settings {
     Settings {
         pids: job.found.pids.clone(),
-        by_search: job.found.by_search,
+        selection: job.found.selection.clone(),
         started_here: job.started.is_some(),
         foreseen: job.foreseen.clone(),
         interval: plan.interval,

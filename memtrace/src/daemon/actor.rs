@@ -1,5 +1,6 @@
 //! The one task that owns the tables: drains the ring, keeps time, listens to the user.
 
+use super::arrivals::Arrivals;
 use super::cost::{Cost, Meter, Reading};
 use super::error::DaemonError;
 use super::intake::Intake;
@@ -37,6 +38,13 @@ const LOOK: Duration = Duration::from_millis(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// How often memory, CPU, losses and the budget are looked at.
 const SECOND: Duration = Duration::from_secs(1);
+
+/// … when nothing has come for a second. What must be acted on wakes us, and so does a ring that fills.
+const LOOK_IDLE: Duration = Duration::from_millis(100);
+
+/// Between two looks at the processes' memory and CPU passes so many times as long as the last look took:
+/// with hundreds of processes it would cost some percent of a core each second.
+const USAGE_REST: u32 = 400;
 
 /// Signals to end that come closer together than this are one wish.
 const ONE_WISH: Duration = Duration::from_millis(500);
@@ -101,6 +109,10 @@ struct Actor<'a> {
     last_mark: Instant,
     /// When the user asked for the end.
     asked: Instant,
+    /// When to look at the processes' memory and CPU again.
+    next_usage: Instant,
+    /// The last look at the ring that brought something.
+    last_record: Instant,
     /// The last look at the ring, and the longest time between two.
     looked: Instant,
     longest_gap: Duration,
@@ -135,7 +147,9 @@ impl<'a> Actor<'a> {
             closing: settings.snapshot,
             ..Limits::default()
         };
-        let intake = Intake::new(Tracker::new(limits), kernel, targets, reporter, unwinding);
+        let arrivals = settings.selection.clone().map(Arrivals::new);
+        let tracker = Tracker::new(limits);
+        let intake = Intake::new(tracker, kernel, targets, reporter, unwinding, arrivals);
         Ok(Self {
             settings,
             intake,
@@ -150,7 +164,9 @@ impl<'a> Actor<'a> {
             last_report: (Instant::now(), 0),
             last_mark: Instant::now(),
             asked: Instant::now(),
+            next_usage: Instant::now(),
             looked: Instant::now(),
+            last_record: Instant::now(),
             longest_gap: Duration::ZERO,
             degraded: Vec::new(),
             failure: None,
@@ -243,9 +259,17 @@ impl<'a> Actor<'a> {
             .map_err(DaemonError::Ring)?;
         self.looked = Instant::now();
         intake.targets.attach_children(&mut intake.kernel);
+        intake.take_in_arrivals();
+        let something = intake.records > before;
+        if something {
+            self.last_record = self.looked;
+        }
+        // Whoever started a command does not want to wait for its end to be noticed.
+        let idle = !self.settings.started_here && self.last_record.elapsed() > SECOND;
         Ok(match drained {
             Drained::More => Duration::ZERO,
-            _ if intake.records > before => LOOK_AGAIN,
+            _ if something => LOOK_AGAIN,
+            _ if idle => LOOK_IDLE,
             _ => LOOK,
         })
     }
@@ -257,19 +281,29 @@ impl<'a> Actor<'a> {
 
     /// Once a second: memory, losses, budget, and whether anybody is left to trace.
     fn look_around(&mut self) -> Option<End> {
-        self.intake.read_usage();
-        self.intake.end_vanished();
         self.intake.tend_tables();
         self.intake.settle();
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
-        let (reading, sites) = (self.reading(), self.intake.targets.sites());
-        if self.meter.step(reading, sites, self.settings.overhead_budget) {
-            self.over_budget();
-            return Some(End::OverBudget);
+        let began = Instant::now();
+        if began >= self.next_usage {
+            self.intake.read_usage();
+            self.intake.end_vanished();
+            self.next_usage = began + began.elapsed() * USAGE_REST;
+            let (reading, sites) = (self.reading(), self.intake.targets.sites());
+            if self.meter.step(reading, sites, self.settings.overhead_budget) {
+                self.over_budget();
+                return Some(End::OverBudget);
+            }
         }
-        (!self.intake.targets.any_running()).then_some(End::Planned)
+        match &mut self.intake.arrivals {
+            Some(arrivals) => {
+                arrivals.look_around();
+                None
+            }
+            None => (!self.intake.targets.any_running()).then_some(End::Planned),
+        }
     }
 
     fn learn(&mut self, prices: Result<Prices, LiveError>) -> Result<(), DaemonError> {

@@ -26,6 +26,9 @@ pub enum DaemonError {
     /// Of all the processes that match none can be traced.
     #[error("none of the processes that match can be traced: {0}")]
     AllLeftOut(String),
+    /// A process that came to match cannot be traced.
+    #[error("{0}")]
+    Refused(String),
     /// The kernel side failed.
     #[error(transparent)]
     Kernel(#[from] LiveError),

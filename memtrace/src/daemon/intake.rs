@@ -1,13 +1,14 @@
 //! What comes from the ring goes through here: decoded, applied, and answered with what `/proc`
 //! says about it, as further events, before the next record is looked at.
 
+use super::arrivals::{Arrival, Arrivals};
 use super::clock::now;
 use super::error::DaemonError;
 use super::reporter::Reporter;
 use super::target::Targets;
 use super::unwinding::{Built, Copies, Unwinding};
 use crate::engine::copied::{CopiedStack, without_addresses};
-use crate::engine::decode::decode;
+use crate::engine::decode::{candidate, decode};
 use crate::engine::tracker::Tracker;
 use crate::model::event::{CodeMapping, Event, Exec, Fork, Map, What};
 use crate::model::ids::{Nanos, Pid};
@@ -29,6 +30,8 @@ pub(super) struct Intake {
     pub(super) reporter: Reporter,
     pub(super) unwinding: Option<Unwinding>,
     pub(super) copies: Copies,
+    /// Where processes are looked for.
+    pub(super) arrivals: Option<Arrivals>,
     /// Nothing is traced any more: changes of code are not counted, so what was known of it stays.
     has_ended: bool,
     losses: [u64; Loss::ALL.len()],
@@ -43,8 +46,10 @@ impl Intake {
         targets: Targets,
         reporter: Reporter,
         unwinding: Option<Unwinding>,
+        arrivals: Option<Arrivals>,
     ) -> Self {
         Self {
+            arrivals,
             tracker,
             kernel,
             targets,
@@ -64,6 +69,9 @@ impl Intake {
         self.look_at_new_code();
         if let Some(copy) = CopiedStack::read(record) {
             return self.copies.keep(copy);
+        }
+        if let (Some(pid), Some(arrivals)) = (candidate(record), &mut self.arrivals) {
+            return arrivals.note(pid);
         }
         let finished = self.copies.take(record).and_then(|copy| self.finish(&copy, record));
         let Ok(event) = decode(finished.as_deref().unwrap_or(record)) else {
@@ -119,9 +127,12 @@ impl Intake {
     /// that allocations and frees begin to count at the same instant.
     pub(super) fn begin(&mut self) -> Result<(), DaemonError> {
         self.kernel.attach_tracepoints()?;
+        if self.arrivals.is_some() {
+            self.kernel.attach_candidates()?;
+        }
         for pid in self.targets.running() {
             if let Err(reason) = self.admit(pid) {
-                self.targets.leave_out(pid, reason)?;
+                self.leave_out(pid, reason)?;
             }
         }
         self.wait_for_tables();
@@ -129,7 +140,7 @@ impl Intake {
         for pid in self.targets.running() {
             // Mappings may have changed while the probes were placed.
             if let Err(reason) = self.seen(pid) {
-                self.targets.leave_out(pid, reason)?;
+                self.leave_out(pid, reason)?;
                 self.tracker.forget(pid);
                 self.forget_code(pid);
                 continue;
@@ -141,6 +152,11 @@ impl Intake {
         Ok(())
     }
 
+    fn leave_out(&mut self, pid: Pid, reason: DaemonError) -> Result<(), DaemonError> {
+        self.arrivals.iter_mut().for_each(|arrivals| arrivals.refuse(pid));
+        self.targets.leave_out(pid, reason)
+    }
+
     /// Describes a process once probes are placed for it, so that nothing is told of one for which they
     /// cannot be.
     fn admit(&mut self, pid: Pid) -> Result<(), DaemonError> {
@@ -148,6 +164,53 @@ impl Intake {
         self.targets.attach(&mut self.kernel, pid)?;
         self.feed_all(pid, events?, version);
         Ok(())
+    }
+
+    /// Takes in processes that have come to match.
+    pub(super) fn take_in_arrivals(&mut self) {
+        let Some(arrivals) = self.arrivals.as_mut().filter(|_| !self.has_ended) else { return };
+        for arrival in arrivals.next(|pid| self.targets.is_running(pid)) {
+            match self.take_in(arrival) {
+                Ok(()) => self.arrivals.iter_mut().for_each(Arrivals::count),
+                Err(reason) => self.turn_away(arrival.pid, &reason),
+            }
+        }
+        self.forget_ended();
+    }
+
+    /// Traces a process from now on.
+    fn take_in(&mut self, Arrival { pid, is_new }: Arrival) -> Result<(), DaemonError> {
+        self.targets.take_in(pid)?;
+        let (events, version) = self.looking(pid, |targets, to| targets.describe(pid, to));
+        let events = events?;
+        if is_new {
+            self.targets.attach_arrival(&mut self.kernel, pid)?;
+        } else {
+            self.targets.attach(&mut self.kernel, pid)?;
+        }
+        self.feed_all(pid, events, version);
+        self.wait_briefly_for_tables();
+        self.kernel.add_target(pid)?;
+        // What was mapped between the look and this moment made no event.
+        self.rescan(pid);
+        tracing::debug!("pid {pid} has come to match: traced");
+        Ok(())
+    }
+
+    fn turn_away(&mut self, pid: Pid, reason: &DaemonError) {
+        self.arrivals.iter_mut().for_each(|arrivals| arrivals.refuse(pid));
+        self.targets.turn_away(pid, reason);
+        self.kernel.remove_target(pid);
+        self.kernel.detach_from(pid);
+        self.tracker.forget(pid);
+        self.forget_code(pid);
+    }
+
+    /// Forgets processes that have ended, if there are many.
+    fn forget_ended(&mut self) {
+        for pid in self.targets.forget_ended() {
+            self.tracker.forget(pid);
+        }
     }
 
     fn seen(&mut self, pid: Pid) -> Result<(), DaemonError> {
@@ -247,6 +310,7 @@ impl Intake {
     /// What the reader of a report must know of the targets and of their stacks.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = self.targets.notes();
+        notes.extend(self.arrivals.as_ref().and_then(Arrivals::note_of_all));
         notes.extend(self.unwinding.iter().flat_map(Unwinding::notes));
         notes
     }
@@ -321,9 +385,7 @@ impl Intake {
         if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
             unwinding.inherit(tables, parent, child);
         }
-        for pid in self.targets.forget_ended() {
-            self.tracker.forget(pid);
-        }
+        self.forget_ended();
     }
 
     /// Reads memory and CPU of all targets, and whether they are still there.

@@ -2,6 +2,7 @@
 
 use crate::engine::snapshot::SnapshotOptions;
 use crate::probe::live::kernel_side::LoadOptions;
+use crate::selection::Selection;
 use memtrace_common::config::{LinkKind, UnwindMode};
 use memtrace_common::limits::MAX_SENT_STACKS;
 use std::path::PathBuf;
@@ -12,8 +13,9 @@ use std::time::Duration;
 pub struct Settings {
     /// Processes or threads to trace.
     pub pids: Vec<u32>,
-    /// They were looked for, and not named: one that cannot be traced is left out.
-    pub by_search: bool,
+    /// They were looked for, and not named: one that cannot be traced is left out, and those that come to
+    /// match later are traced, too.
+    pub selection: Option<Selection>,
     /// The target is a command that we started, and that waits for being announced: it hears the user's
     /// signals itself, and the run ends at once with it.
     pub started_here: bool,
@@ -79,6 +81,7 @@ impl Settings {
             unwind: self.unwind,
             cache_walks: self.cache_walks,
             follow: self.follow,
+            watch: self.selection.is_some(),
         }
     }
 
@@ -108,7 +111,7 @@ mod tests {
     fn with_memory(max_memory: u64) -> Settings {
         Settings {
             pids: vec![1],
-            by_search: false,
+            selection: None,
             started_here: false,
             foreseen: Vec::new(),
             interval: None,

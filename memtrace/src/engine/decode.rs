@@ -4,6 +4,7 @@ use crate::model::event::{
     Allocation, Event, Exec, Fork, Free, Map, Reallocation, Remap, StackRef,
 };
 use crate::model::event::{Unmap, What};
+use crate::model::ids::Pid;
 use memtrace_common::function::FunctionId;
 use memtrace_common::limits::MAX_FRAMES;
 use memtrace_common::wire::{self, Kind, StackEnd, WireFrame, flags};
@@ -53,8 +54,9 @@ pub enum Undecodable {
 #[inline]
 pub fn decode(record: &[u8]) -> Result<Event<'_>, Undecodable> {
     let Parts { header, kind, body, frames } = Parts::of(record)?;
-    if matches!(kind, Kind::StackCopy) {
-        // No event of its own: it belongs to the one after it (`super::copied`).
+    if matches!(kind, Kind::StackCopy | Kind::Candidate) {
+        // No events: what belongs to the one after it (`super::copied`), and news for who looks for
+        // processes.
         return Err(Undecodable::Kind(header.kind));
     }
     let mut words = Words(body);
@@ -77,6 +79,15 @@ pub fn decode(record: &[u8]) -> Result<Event<'_>, Undecodable> {
         _ => other(kind, words),
     };
     Ok(Event { time: header.time, process: header.process, thread: header.thread, what })
+}
+
+/// The process in a record of [`Kind::Candidate`]; `None` if it is of another kind, or none.
+#[must_use]
+pub fn candidate(record: &[u8]) -> Option<Pid> {
+    if record.get(2) != Some(&(Kind::Candidate as u8)) {
+        return None;
+    }
+    Some(Words(Parts::of(record).ok()?.body).short())
 }
 
 fn reallocation<'a>(
@@ -127,9 +138,12 @@ fn other(kind: Kind, mut words: Words<'_>) -> What<'static> {
             followed: words.long() != 0,
         }),
         Kind::Exit => What::Exit { status: Some(words.short()) },
-        Kind::Exec | Kind::Allocation | Kind::Free | Kind::Reallocation | Kind::StackCopy => {
-            What::Exec(Exec { device: words.long(), inode: words.long() })
-        }
+        Kind::Exec
+        | Kind::Allocation
+        | Kind::Free
+        | Kind::Reallocation
+        | Kind::StackCopy
+        | Kind::Candidate => What::Exec(Exec { device: words.long(), inode: words.long() }),
     }
 }
 
@@ -198,6 +212,7 @@ pub(super) const fn body_length(kind: Kind) -> usize {
         Kind::Exec => size_of::<wire::Exec>(),
         Kind::Exit => size_of::<wire::Exit>(),
         Kind::StackCopy => size_of::<wire::StackCopy>() + wire::STACK_COPY_BYTES,
+        Kind::Candidate => size_of::<wire::Candidate>(),
     }
 }
 

@@ -3,8 +3,9 @@
 use super::allocator::MappedFile;
 use super::elf::{Image, Symbol, Table};
 use super::names::Names;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 /// A runtime that was found in a process.
@@ -100,24 +101,53 @@ const RUNTIMES: &[Marks] = &[
     },
 ];
 
-/// Finds runtimes among the files that a process maps. Files that cannot be read are recognised by
-/// name alone.
+/// What files show of runtimes, as most processes of a machine map the same ones.
+#[derive(Debug, Default)]
+pub struct Detector {
+    known: BTreeMap<FileKey, Seen>,
+}
+
+/// Device, inode and path, which alone tells a file that has gone.
+type FileKey = ((u32, u32), u64, PathBuf);
+
+/// Files that are remembered.
+const MOST_KNOWN: usize = 4096;
+
+/// As [`Detector::detect`].
 #[must_use]
 pub fn detect(files: &[MappedFile]) -> Vec<Runtime> {
-    let mut found: Vec<(&'static str, Runtime)> = Vec::new();
-    for file in files {
-        let marks = Seen::of(file);
-        for runtime in RUNTIMES.iter().filter(|runtime| marks.show(runtime)) {
-            let known = found.iter_mut().find(|(name, _)| *name == runtime.name);
-            let fresh = runtime.found(version(&marks.file_name));
-            match known {
-                Some((_, known)) if known.name == runtime.name => *known = fresh,
-                Some(_) => {}
-                None => found.push((runtime.name, fresh)),
+    Detector::default().detect(files)
+}
+
+impl Detector {
+    /// Finds runtimes among the files that a process maps. Files that cannot be read are recognised by
+    /// name alone. A file that was looked at before is not looked at again.
+    #[must_use]
+    pub fn detect(&mut self, files: &[MappedFile]) -> Vec<Runtime> {
+        let mut found: Vec<(&'static str, Runtime)> = Vec::new();
+        for file in files {
+            let seen = self.seen(file);
+            for runtime in RUNTIMES.iter().filter(|runtime| seen.show(runtime)) {
+                let known = found.iter_mut().find(|(name, _)| *name == runtime.name);
+                let fresh = runtime.found(version(&seen.file_name));
+                match known {
+                    Some((_, known)) if known.name == runtime.name => *known = fresh,
+                    Some(_) => {}
+                    None => found.push((runtime.name, fresh)),
+                }
             }
         }
+        found.into_iter().map(|(_, runtime)| runtime).collect()
     }
-    found.into_iter().map(|(_, runtime)| runtime).collect()
+
+    fn seen(&mut self, file: &MappedFile) -> &Seen {
+        if self.known.len() >= MOST_KNOWN {
+            self.known.clear();
+        }
+        self.known
+            .entry((file.device, file.inode, file.path.clone()))
+            .or_insert_with(|| Seen::of(file))
+    }
 }
 
 impl Marks {
@@ -137,6 +167,7 @@ static SYMBOLS: LazyLock<Names> =
     LazyLock::new(|| RUNTIMES.iter().flat_map(|runtime| runtime.symbols).copied().collect());
 
 /// What a file shows of itself.
+#[derive(Debug)]
 struct Seen {
     file_name: String,
     symbols: BTreeSet<&'static str>,

@@ -36,7 +36,7 @@ pub(super) fn trace(plan: &TracePlan, args: &RunArgs, ignored: Ignored) -> anyho
             watcher: launched.watcher(),
         }),
         foreseen: files,
-        found: Found { pids: vec![launched.pid()], by_search: false },
+        found: Found { pids: vec![launched.pid()], selection: None },
     };
     let line = format!("tracing pid {} ({name})", launched.pid());
     let outcome = trace::carry_out(plan, job, &mut |_| {

@@ -21,6 +21,9 @@ pub struct SelectArgs {
     )]
     pub pids: Vec<u32>,
     /// Every process, but for memtrace itself and what cannot be traced
+    ///
+    /// With this and the other searches, processes that come to match while memtrace runs are traced as well,
+    /// from a moment after that on; the run ends by Ctrl-C, --duration or --count.
     #[arg(long, help_heading = help::TARGET)]
     pub all: bool,
     /// Processes with this name, or one like it: 'nginx*', 'work?r', '{redis,valkey}-*'

@@ -18,12 +18,12 @@ const LOOK: Duration = Duration::from_secs(1);
 const MOST_NAMES: usize = 10_000;
 
 /// Processes that match.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
     /// Their numbers.
     pub pids: Vec<Pid>,
-    /// They were looked for, and not named by number: one that cannot be traced is left out.
-    pub by_search: bool,
+    /// What was looked for, if they were not just named by number.
+    pub selection: Option<Selection>,
 }
 
 /// Finds the processes that are wished; with `--wait`, once there are any. `say` is told what is waited
@@ -33,12 +33,12 @@ pub struct Found {
 /// One line that says what was looked for, and what to do.
 pub fn find(wishes: &Wishes, say: &mut dyn FnMut(&str)) -> anyhow::Result<Found> {
     if !wishes.is_search() {
-        return Ok(Found { pids: named(wishes)?, by_search: false });
+        return Ok(Found { pids: named(wishes)?, selection: None });
     }
     let mut said = false;
     loop {
         match look(wishes)? {
-            Ok(pids) => return Ok(Found { pids, by_search: true }),
+            Ok(found) => return Ok(found),
             Err(missing) if !wishes.wait => {
                 bail!("{missing}; --wait waits for a process that matches");
             }
@@ -119,7 +119,7 @@ impl Look {
     }
 }
 
-fn look(wishes: &Wishes) -> anyhow::Result<Result<Vec<Pid>, String>> {
+fn look(wishes: &Wishes) -> anyhow::Result<Result<Found, String>> {
     let selection = match look_up(wishes)? {
         LookedUp::Selection(selection) => selection,
         LookedUp::Missing(missing) => return Ok(Err(missing)),
@@ -135,5 +135,9 @@ fn look(wishes: &Wishes) -> anyhow::Result<Result<Vec<Pid>, String>> {
             look.meant.len() + look.beyond
         );
     }
-    Ok(if look.meant.is_empty() { Err(look.nobody(&selection)) } else { Ok(look.meant) })
+    Ok(if look.meant.is_empty() {
+        Err(look.nobody(&selection))
+    } else {
+        Ok(Found { pids: look.meant, selection: Some(selection) })
+    })
 }

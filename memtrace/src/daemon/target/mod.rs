@@ -12,13 +12,14 @@ use super::unseen::device_numbers;
 use crate::model::event::{Exec, Fork, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::process::{ProcessInfo, Usage};
-use crate::probe::allocator::{MappedFile, find};
+use crate::probe::allocator::{FoundAllocator, MappedFile, Search};
 use crate::probe::live::kernel_side::KernelSide;
-use crate::probe::runtime::detect;
+use crate::probe::runtime::Detector;
 use crate::procfs::{Foreseen, ModuleTable, Process, heap_segment};
 use memtrace_common::config::LinkKind;
+use memtrace_common::limits::MAX_TARGETS;
 use one::Target;
-use scope::{Scopes, key};
+use scope::{Reason, Scopes, key};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +31,9 @@ const YOUTH: Duration = Duration::from_millis(20);
 const AT_A_TIME: usize = 4;
 /// Targets that have ended and are remembered; the ones that ended first are forgotten.
 const MOST_ENDED: usize = 256;
+
+/// Processes, or names of processes, in the line that says that they are traced.
+const MOST_ANNOUNCED: usize = 4;
 
 /// All of them.
 pub(super) struct Targets {
@@ -49,6 +53,9 @@ pub(super) struct Targets {
     left_out: LeftOut,
     /// Files that a command will map which has not begun yet.
     foreseen: Vec<Foreseen>,
+    /// What files hold, which many processes map.
+    search: Search,
+    detector: Detector,
 }
 
 impl Targets {
@@ -63,7 +70,11 @@ impl Targets {
         if targets.is_empty() {
             return Err(DaemonError::AllLeftOut(left_out.describe()));
         }
-        let for_all = targets.values().any(|target: &Target| target.process.leader_exited());
+        let leader_gone = || targets.values().any(|target: &Target| target.process.leader_exited());
+        let for_all = match &settings.selection {
+            Some(selection) if selection.all => Some(Reason::Everybody),
+            _ => leader_gone().then_some(Reason::LeaderGone),
+        };
         let scopes = Scopes::new(targets.keys().copied().collect(), for_all, settings.follow);
         Ok(Self {
             targets,
@@ -73,9 +84,11 @@ impl Targets {
             young: BTreeMap::new(),
             ended: VecDeque::new(),
             missing: BTreeSet::new(),
-            by_search: settings.by_search,
+            by_search: settings.selection.is_some(),
             left_out,
             foreseen: settings.foreseen.iter().filter_map(|path| Foreseen::at(path)).collect(),
+            search: Search::default(),
+            detector: Detector::default(),
         })
     }
 
@@ -94,6 +107,36 @@ impl Targets {
             return Err(DaemonError::AllLeftOut(self.left_out.describe()));
         }
         Ok(())
+    }
+
+    /// Takes in a process that has come to match.
+    ///
+    /// # Errors
+    /// When it cannot be traced; nothing is kept of it then.
+    pub(super) fn take_in(&mut self, pid: Pid) -> Result<(), DaemonError> {
+        if self.scopes.targets.len() >= MAX_TARGETS as usize {
+            let reason = format!("pid {pid}: {MAX_TARGETS} processes are traced already");
+            return Err(DaemonError::Refused(reason));
+        }
+        let process = Process::open(pid)?;
+        if process.leader_exited() && !self.scopes.are_for_all() {
+            let reason = format!("the main thread of pid {pid} has ended");
+            return Err(DaemonError::Refused(reason));
+        }
+        self.ended.retain(|ended| *ended != pid);
+        self.targets.insert(pid, Target::new(process));
+        self.scopes.targets.insert(pid);
+        Ok(())
+    }
+
+    /// Forgets a process that came, and for which no probes could be placed. One that has just ended is no
+    /// news.
+    pub(super) fn turn_away(&mut self, pid: Pid, reason: &DaemonError) {
+        let ended = self.targets.remove(&pid).is_some_and(|target| target.process.has_ended());
+        self.scopes.targets.remove(&pid);
+        if !ended {
+            self.left_out.add(reason.to_string());
+        }
     }
 
     pub(super) fn knows(&self, pid: Pid) -> bool {
@@ -169,13 +212,13 @@ impl Targets {
         target.check_seccomp(kernel)?;
         let mut files = target.files(&self.modules);
         let foreseen: Vec<MappedFile> = self.foreseen.iter().map(|it| (&it.file).into()).collect();
-        match find(&foreseen) {
+        match self.search.find(&foreseen) {
             // What the process maps now is memtrace's, and goes.
             Ok(_) => files = foreseen,
             Err(error) if !foreseen.is_empty() => target.troubles.push(error.to_string()),
             Err(_) => {}
         }
-        let discovery = find(&files).map_err(|source| DaemonError::NoAllocator {
+        let discovery = self.search.find(&files).map_err(|source| DaemonError::NoAllocator {
             pid,
             comm: target.comm.clone(),
             source,
@@ -183,7 +226,7 @@ impl Targets {
         for left in &discovery.not_probed {
             target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
         }
-        target.runtimes = detect(&files);
+        target.runtimes = self.detector.detect(&files);
         target.examined.extend(files.iter().map(key));
         for allocator in discovery.allocators {
             target.probe(kernel, allocator, &mut self.scopes)?;
@@ -191,22 +234,27 @@ impl Targets {
         Ok(())
     }
 
-    /// Places probes for allocators that came later (by exec or dlopen). Each file is looked at once.
+    /// Places the probes that a process needs that has come to match. One that was just executed may not
+    /// have mapped its allocator yet, and one whose allocator is not known may map another.
+    ///
+    /// # Errors
+    /// When a probe cannot be placed.
+    pub(super) fn attach_arrival(
+        &mut self,
+        kernel: &mut KernelSide,
+        pid: Pid,
+    ) -> Result<(), DaemonError> {
+        let Some(target) = self.targets.get(&pid) else { return Ok(()) };
+        target.check_seccomp(kernel)?;
+        self.probe_new(kernel, pid).into_iter().try_for_each(|(_, placed)| placed)
+    }
+
+    /// Places probes for allocators that came later (by exec or dlopen).
     pub(super) fn attach_new(&mut self, kernel: &mut KernelSide, pid: Pid) {
+        let placed = self.probe_new(kernel, pid);
         let Some(target) = self.targets.get_mut(&pid) else { return };
-        let fresh: Vec<MappedFile> = target
-            .files(&self.modules)
-            .into_iter()
-            .filter(|file| target.examined.insert(key(file)))
-            .collect();
-        // Most new code brings no allocator: not an error here.
-        let Ok(discovery) = find(&fresh) else { return };
-        for left in &discovery.not_probed {
-            target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
-        }
-        for allocator in discovery.allocators {
-            let name = allocator.name.clone();
-            match target.probe(kernel, allocator, &mut self.scopes) {
+        for (name, placed) in placed {
+            match placed {
                 Ok(()) => {
                     let trouble = format!(
                         "{name} was mapped while tracing: its first calls, before it was probed, \
@@ -218,6 +266,28 @@ impl Targets {
                 Err(error) => target.troubles.push(format!("{name} is not probed: {error}")),
             }
         }
+    }
+
+    /// Places probes for allocators in files at which nobody has looked for this process. Each is looked at
+    /// once. Gives their names, and what came of it.
+    fn probe_new(
+        &mut self,
+        kernel: &mut KernelSide,
+        pid: Pid,
+    ) -> Vec<(String, Result<(), DaemonError>)> {
+        let Some(target) = self.targets.get_mut(&pid) else { return Vec::new() };
+        let mut fresh = target.files(&self.modules);
+        fresh.retain(|file| target.examined.insert(key(file)));
+        // Most new code brings no allocator: not an error here.
+        let Ok(discovery) = self.search.find(&fresh) else { return Vec::new() };
+        for left in &discovery.not_probed {
+            target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
+        }
+        let probe = |allocator: FoundAllocator| {
+            let name = allocator.name.clone();
+            (name, target.probe(kernel, allocator, &mut self.scopes))
+        };
+        discovery.allocators.into_iter().map(probe).collect()
     }
 
     /// A process has gone. `true` if it was running until now.
@@ -338,7 +408,10 @@ impl Targets {
     pub(super) fn read_usage(&mut self) -> Vec<(Pid, Usage)> {
         let mut usages = Vec::new();
         for (pid, target) in self.targets.iter_mut().filter(|(_, target)| target.running) {
-            if let Ok(usage) = target.process.usage() {
+            let usage = target.process.usage();
+            // Nothing is mapped any more by one that has ended, and that nobody has waited for.
+            target.may_have_ended = usage.as_ref().map_or(true, |usage| usage.resident == 0);
+            if let Ok(usage) = usage {
                 target.usage = usage;
                 usages.push((*pid, usage));
             }
@@ -346,13 +419,14 @@ impl Targets {
         usages
     }
 
-    /// Processes that have vanished without an exit event: not there now, nor at the last look (the
+    /// Processes that have vanished without an exit event, as of the last look at their memory: not there now, nor at the last look (the
     /// event may still have been on its way through the ring then).
     pub(super) fn vanished(&mut self) -> Vec<Pid> {
         let gone: BTreeSet<Pid> = self
             .targets
             .iter()
-            .filter(|(_, target)| target.running && target.process.has_ended())
+            .filter(|(_, target)| target.running && target.may_have_ended)
+            .filter(|(_, target)| target.process.has_ended())
             .map(|(pid, _)| *pid)
             .collect();
         let vanished = gone.intersection(&self.missing).copied().collect();
@@ -394,21 +468,28 @@ impl Targets {
 
     /// The line that scripts wait for.
     pub(super) fn announcement(&self, link: LinkKind) -> String {
-        let targets: Vec<String> = self.targets.values().map(Target::describe).collect();
-        format!("tracing {}; {} link", targets.join(", "), link.name())
+        let count = self.targets.len();
+        if count <= MOST_ANNOUNCED {
+            let targets: Vec<String> = self.targets.values().map(Target::describe).collect();
+            return format!("tracing {}; {} link", targets.join(", "), link.name());
+        }
+        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+        for target in self.targets.values() {
+            *names.entry(&target.comm).or_default() += 1;
+        }
+        let mut names: Vec<(&str, usize)> = names.into_iter().collect();
+        names.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let more = if names.len() > MOST_ANNOUNCED { ", …" } else { "" };
+        let names = names.iter().take(MOST_ANNOUNCED);
+        let names: Vec<String> = names.map(|(name, count)| format!("{name} {count}")).collect();
+        format!("tracing {count} processes ({}{more}); {} link", names.join(", "), link.name())
     }
 
     /// What the reader of a report must know of the targets.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = self.targets.values().flat_map(Target::notes).collect();
         notes.extend(self.left_out.note());
-        if self.scopes.for_all {
-            notes.push(
-                "the main thread of a target has ended, so the kernel's filter by process does not \
-                 work: every process that uses the same library pays for the probes"
-                    .to_owned(),
-            );
-        }
+        notes.extend(self.scopes.note());
         notes
     }
 }
@@ -420,15 +501,16 @@ fn open_all(
     left_out: &mut LeftOut,
 ) -> Result<BTreeMap<Pid, Target>, DaemonError> {
     let mut targets = BTreeMap::new();
+    let filtered = settings.selection.as_ref().is_some_and(|selection| !selection.all);
     for number in &settings.pids {
         let process = match Process::open(*number) {
-            Ok(process) if !(settings.by_search && process.leader_exited()) => process,
+            Ok(process) if !(filtered && process.leader_exited()) => process,
             // The kernel's filter would not work, and everybody on the machine would pay.
             Ok(_) => {
                 left_out.add(format!("the main thread of pid {number} has ended"));
                 continue;
             }
-            Err(error) if settings.by_search => {
+            Err(error) if settings.selection.is_some() => {
                 left_out.add(error.to_string());
                 continue;
             }

@@ -28,6 +28,8 @@ pub(super) struct Target {
     pub(super) runtimes: Vec<Runtime>,
     pub(super) usage: Usage,
     pub(super) running: bool,
+    /// Its memory could not be read at the last look, or it had none.
+    pub(super) may_have_ended: bool,
     pub(super) comm: String,
     /// As it was described last.
     pub(super) info: ProcessInfo,
@@ -52,6 +54,7 @@ impl Target {
             runtimes: Vec::new(),
             usage: Usage::default(),
             running: true,
+            may_have_ended: false,
             comm: String::new(),
             info: ProcessInfo::default(),
             late_children: 0,

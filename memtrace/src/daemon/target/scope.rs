@@ -28,11 +28,20 @@ pub(super) enum Wanted {
     Nothing,
 }
 
+/// Why all links are for all processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// The kernel's filter does not work for one of the targets, as its first thread has ended.
+    LeaderGone,
+    /// Every process is meant.
+    Everybody,
+}
+
 /// The decisions so far.
 #[derive(Debug, Default)]
 pub(super) struct Scopes {
-    /// The kernel's filter does not work for one of the targets, as its first thread has ended.
-    pub(super) for_all: bool,
+    /// Why links are for all processes whoever maps the file, if they are.
+    for_all: Option<Reason>,
     /// Children are traced, too.
     follow: bool,
     /// All that are traced.
@@ -43,7 +52,7 @@ pub(super) struct Scopes {
 
 impl Scopes {
     /// Nothing is decided yet.
-    pub(super) fn new(targets: BTreeSet<Pid>, for_all: bool, follow: bool) -> Self {
+    pub(super) fn new(targets: BTreeSet<Pid>, for_all: Option<Reason>, follow: bool) -> Self {
         Self { for_all, follow, targets, files: BTreeMap::new() }
     }
 
@@ -53,9 +62,29 @@ impl Scopes {
         if let Some(for_all) = decided {
             return if for_all { Wanted::Nothing } else { Wanted::Filtered };
         }
-        let for_all = self.for_all || self.follow && self.is_theirs_alone(file);
+        let for_all = self.for_all.is_some() || self.follow && self.is_theirs_alone(file);
         self.files.insert(key(file), for_all);
         if for_all { Wanted::ForAll } else { Wanted::Filtered }
+    }
+
+    /// Whether the kernel's filter by process is never used.
+    pub(super) const fn are_for_all(&self) -> bool {
+        self.for_all.is_some()
+    }
+
+    /// What the reader of a report must know.
+    pub(super) fn note(&self) -> Option<String> {
+        let what = match self.for_all? {
+            Reason::LeaderGone => {
+                "the main thread of a target has ended, so the kernel's filter by process does not work: \
+                 every process that uses the same library pays for the probes"
+            }
+            Reason::Everybody => {
+                "every process is meant, so the probes are for all: those that are left out pay for them, \
+                 too"
+            }
+        };
+        Some(what.to_owned())
     }
 
     /// Whether the file has links for each target.

@@ -165,7 +165,9 @@ impl Unwinding {
         let Some(code) = self.code.get(&parent).cloned() else { return };
         let old = self.code.insert(child, code);
         self.leave(old);
-        self.tell(tables, child);
+        if !tables.share_ranges(parent, child) {
+            self.tell(tables, child);
+        }
     }
 
     /// A process has gone.

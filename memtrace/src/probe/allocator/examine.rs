@@ -14,6 +14,7 @@ use std::sync::LazyLock;
 pub(super) const STATIC_WITHOUT_SYMBOLS: &str = "statically linked and stripped";
 
 /// Why a file brought no allocator.
+#[derive(Clone, Debug)]
 pub(super) enum Miss {
     /// It holds none.
     NothingHere(String),

@@ -14,10 +14,15 @@ mod span;
 mod tests;
 
 use super::function_table::AllocatorKind;
+use examine::Miss;
 use memtrace_common::site::Site;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+
+/// Files whose allocators are remembered.
+const MOST_KNOWN: usize = 4096;
 
 /// A file that a process maps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,24 +152,53 @@ fn remedy(looked_in: &[Skipped]) -> &'static str {
 /// # Errors
 /// When there is none, with what was looked for where.
 pub fn find(files: &[MappedFile]) -> Result<Discovery, AllocatorError> {
-    let mut discovery = Discovery::default();
-    let mut looked_in = Vec::new();
-    let mut seen = std::collections::BTreeSet::new();
-    for file in files.iter().filter(|file| seen.insert((file.device, file.inode))) {
-        let name = file.path.display().to_string();
-        match examine::examine(file) {
-            Ok(found) => discovery.allocators.extend(found),
-            Err(examine::Miss::NothingHere(reason)) => looked_in.push(Skipped { name, reason }),
-            Err(examine::Miss::NotProbed(reason)) => {
-                discovery.not_probed.push(Skipped { name, reason });
+    Search::default().find(files)
+}
+
+/// What was found in files, as most processes of a machine map the same ones.
+#[derive(Debug, Default)]
+pub struct Search {
+    known: BTreeMap<FileKey, Result<Vec<FoundAllocator>, Miss>>,
+}
+
+/// Device and inode.
+type FileKey = ((u32, u32), u64);
+
+impl Search {
+    /// As [`find`]; a file that was looked at before is not looked at again.
+    ///
+    /// # Errors
+    /// As [`find`].
+    pub fn find(&mut self, files: &[MappedFile]) -> Result<Discovery, AllocatorError> {
+        let mut discovery = Discovery::default();
+        let mut looked_in = Vec::new();
+        let mut seen = BTreeSet::new();
+        for file in files.iter().filter(|file| seen.insert((file.device, file.inode))) {
+            let name = file.path.display().to_string();
+            match self.examine(file) {
+                Ok(found) => discovery.allocators.extend(found),
+                Err(Miss::NothingHere(reason)) => looked_in.push(Skipped { name, reason }),
+                Err(Miss::NotProbed(reason)) => {
+                    discovery.not_probed.push(Skipped { name, reason });
+                }
             }
         }
+        if discovery.allocators.is_empty() {
+            looked_in.splice(0..0, discovery.not_probed);
+            return Err(AllocatorError::NoneFound { looked_in });
+        }
+        Ok(discovery)
     }
-    if discovery.allocators.is_empty() {
-        looked_in.splice(0..0, discovery.not_probed);
-        return Err(AllocatorError::NoneFound { looked_in });
+
+    fn examine(&mut self, file: &MappedFile) -> Result<Vec<FoundAllocator>, Miss> {
+        if self.known.len() >= MOST_KNOWN {
+            self.known.clear();
+        }
+        let known = self.known.entry((file.device, file.inode));
+        let found = known.or_insert_with(|| examine::examine(file)).clone()?;
+        // Each process has its own path to it.
+        Ok(found.into_iter().map(|it| FoundAllocator { file: file.clone(), ..it }).collect())
     }
-    Ok(discovery)
 }
 
 /// Opens the file, if it is a regular one.

@@ -77,8 +77,10 @@ pub struct CodeTables {
     range_places: Places,
     /// Where the rows of each file are, by the number of its first page.
     files: BTreeMap<u32, Vec<Place>>,
-    /// Places of processes' mappings, by pid.
-    told: BTreeMap<u32, Place>,
+    /// Where processes' mappings are, by pid.
+    told: BTreeMap<u32, Space>,
+    /// How many more than one process have theirs in a place, by its first index.
+    sharers: BTreeMap<u32, u32>,
     /// Counts what was told.
     generation: u64,
     news: Mapped<u64>,
@@ -116,6 +118,7 @@ impl CodeTables {
             used_rules: 0,
             files: BTreeMap::new(),
             told: BTreeMap::new(),
+            sharers: BTreeMap::new(),
             generation: 0,
             news: Mapped::new(loaded, "NEWS_OF_CODE", (1 + CODE_NEWS as usize) * 8)?,
             heard: 0,
@@ -234,10 +237,37 @@ impl CodeTables {
             let reason = told.err().map_or_else(|| "they do not fit".into(), |e| e.to_string());
             return Err(failed(reason));
         }
-        if let Some(old) = self.told.insert(process, place) {
-            self.range_places.give_back(old, now);
-        }
+        let old = self.told.insert(process, space);
+        self.leave(old, now);
         Ok(())
+    }
+
+    /// Tells the kernel side that a child's mappings are its parent's, where they are, so that many
+    /// children take no more room than their parent. `false`: nothing was told of the parent.
+    pub fn share_ranges(&mut self, parent: u32, child: u32) -> bool {
+        // An empty place is nobody's.
+        let Some(&space) = self.told.get(&parent).filter(|space| space.count > 0) else {
+            return false;
+        };
+        if parent == child || self.spaces.insert(child, Value(space), 0).is_err() {
+            return false;
+        }
+        *self.sharers.entry(space.first).or_default() += 1;
+        let old = self.told.insert(child, space);
+        self.leave(old, Instant::now());
+        true
+    }
+
+    /// A process has its mappings elsewhere now, or none.
+    fn leave(&mut self, old: Option<Space>, now: Instant) {
+        let Some(Space { first, count, .. }) = old.filter(|old| old.count > 0) else { return };
+        match self.sharers.get_mut(&first) {
+            Some(others) if *others > 1 => *others -= 1,
+            Some(_) => {
+                self.sharers.remove(&first);
+            }
+            None => self.range_places.give_back(Place { first, count }, now),
+        }
     }
 
     /// Processes that have got new code since the last time, each once.
@@ -261,9 +291,8 @@ impl CodeTables {
     pub fn forget(&mut self, process: u32) {
         // It may never have been told.
         let _ = self.spaces.remove(&process);
-        if let Some(old) = self.told.remove(&process) {
-            self.range_places.give_back(old, Instant::now());
-        }
+        let old = self.told.remove(&process);
+        self.leave(old, Instant::now());
     }
 }
 

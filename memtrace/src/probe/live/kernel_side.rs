@@ -40,6 +40,8 @@ pub struct LoadOptions {
     pub cache_walks: bool,
     /// Children of targets become targets.
     pub follow: bool,
+    /// Processes that may have become what is looked for are told of.
+    pub watch: bool,
 }
 
 impl Default for LoadOptions {
@@ -52,6 +54,7 @@ impl Default for LoadOptions {
             unwind: UnwindMode::FramePointers,
             cache_walks: true,
             follow: false,
+            watch: false,
         }
     }
 }
@@ -177,6 +180,15 @@ impl KernelSide {
     /// When a tracepoint cannot be attached.
     pub fn attach_tracepoints(&mut self) -> Result<(), LiveError> {
         self.tracepoints = tracepoints::attach(&mut self.loaded)?;
+        Ok(())
+    }
+
+    /// Begins to be told of processes that are looked for ([`LoadOptions::watch`]).
+    ///
+    /// # Errors
+    /// When a tracepoint cannot be attached; those of [`Self::attach_tracepoints`] stay.
+    pub fn attach_candidates(&mut self) -> Result<(), LiveError> {
+        self.tracepoints.extend(tracepoints::attach_candidates(&mut self.loaded)?);
         Ok(())
     }
 
@@ -428,6 +440,7 @@ fn load_maps(
         ("CACHE_WALKS", u64::from(cache_walks)),
         ("UNWIND_STRICTLY", u64::from(options.unwind == UnwindMode::Tables)),
         ("FOLLOW", u64::from(options.follow)),
+        ("WATCH", u64::from(options.watch)),
         ("HAS_RETURN_INSTANCES", u64::from(has_return_instances)),
         ("HAS_ATTACH_COOKIES", u64::from(abilities.attach_cookies)),
         ("HAS_FETCH_ATOMICS", u64::from(abilities.fetch_atomics)),

@@ -16,6 +16,9 @@ const PROCESS: [(&str, &str); 3] = [
     ("program_executed", "sched_process_exec"),
     ("task_exited", "sched_process_exit"),
 ];
+/// What makes a process one that is looked for.
+const CANDIDATES: [(&str, &str); 2] =
+    [("task_renamed", "task_rename"), ("task_moved", "cgroup_attach_task")];
 const SYSTEM_CALLS: [(&str, &str); 6] = [
     ("mmap_exit", "sys_exit_mmap"),
     ("munmap_enter", "sys_enter_munmap"),
@@ -63,10 +66,7 @@ where
 pub(super) fn attach(loaded: &mut Ebpf) -> Result<Vec<TracepointLink>, LiveError> {
     let mut links = Vec::new();
     for (name, point) in PROCESS {
-        let program: &mut RawTracePoint = program(loaded, name)?;
-        program.load().map_err(failed(point))?;
-        let id = program.attach(point).map_err(failed(point))?;
-        links.push(TracepointLink::Raw(Some(program.take_link(id).map_err(failed(point))?)));
+        links.push(attach_raw(loaded, name, point)?);
     }
     let tracefs = Tracefs::open().map_err(failed("tracefs"))?;
     for (name, point) in SYSTEM_CALLS {
@@ -78,4 +78,16 @@ pub(super) fn attach(loaded: &mut Ebpf) -> Result<Vec<TracepointLink>, LiveError
         links.push(TracepointLink::SystemCall { _link: link });
     }
     Ok(links)
+}
+
+/// Attaches those that tell of processes that are looked for.
+pub(super) fn attach_candidates(loaded: &mut Ebpf) -> Result<Vec<TracepointLink>, LiveError> {
+    CANDIDATES.iter().map(|(name, point)| attach_raw(loaded, name, point)).collect()
+}
+
+fn attach_raw(loaded: &mut Ebpf, name: &str, point: &str) -> Result<TracepointLink, LiveError> {
+    let program: &mut RawTracePoint = program(loaded, name)?;
+    program.load().map_err(failed(point))?;
+    let id = program.attach(point).map_err(failed(point))?;
+    Ok(TracepointLink::Raw(Some(program.take_link(id).map_err(failed(point))?)))
 }

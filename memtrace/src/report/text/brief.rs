@@ -1,6 +1,6 @@
 //! Periodic reports: at most a dozen lines, none folded.
 
-use super::{TextStyle, footer, header};
+use super::{TextStyle, footer, header, many};
 use crate::report::layout::{clip, shorten_function};
 use crate::report::model::{FrameReport, ProcessReport, Report, StackReport};
 use crate::report::units::{bytes, counted, difference, rate, signed_bytes};
@@ -20,7 +20,7 @@ pub(super) fn brief(report: &Report, style: TextStyle) -> Vec<String> {
         .take(2)
         .map(|line| clip(&line, columns))
         .collect();
-    match report.processes.as_slice() {
+    match many::in_order(report).as_slice() {
         [process] => lines.extend(single(report, process, style)),
         several => {
             lines.extend(

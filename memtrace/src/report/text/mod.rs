@@ -3,6 +3,7 @@
 mod brief;
 mod footer;
 mod header;
+mod many;
 mod memory;
 mod stacks;
 
@@ -77,12 +78,17 @@ impl ReportWriter for TextWriter {
 fn whole(report: &Report, style: TextStyle) -> Vec<String> {
     let mut lines = header::header(report, style);
     let several = report.processes.len() > 1;
-    for process in &report.processes {
+    let (processes, others) = many::sections(report, style);
+    for process in processes {
         lines.push(String::new());
         if several {
             lines.extend(header::section(process, style));
         }
         lines.extend(section(report, process, style));
+    }
+    if !others.is_empty() {
+        lines.push(String::new());
+        lines.extend(others);
     }
     lines.push(String::new());
     lines.extend(footer::footer(report, style));
