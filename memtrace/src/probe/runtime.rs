@@ -144,9 +144,13 @@ impl Detector {
         if self.known.len() >= MOST_KNOWN {
             self.known.clear();
         }
-        self.known
-            .entry((file.device, file.inode, file.path.clone()))
-            .or_insert_with(|| Seen::of(file))
+        let key = (file.device, file.inode, file.path.clone());
+        let seen = self.known.entry(key).or_insert_with(|| Seen::of(file));
+        if !seen.was_opened {
+            // This process's way to it may lead there.
+            *seen = Seen::of(file);
+        }
+        seen
     }
 }
 
@@ -172,14 +176,17 @@ struct Seen {
     file_name: String,
     symbols: BTreeSet<&'static str>,
     sections: BTreeSet<&'static str>,
+    was_opened: bool,
 }
 
 impl Seen {
     fn of(file: &MappedFile) -> Self {
         let name = file.path.file_name().unwrap_or_default();
         let file_name = name.to_string_lossy().into_owned();
-        let mut seen = Self { file_name, symbols: BTreeSet::new(), sections: BTreeSet::new() };
+        let (symbols, sections) = (BTreeSet::new(), BTreeSet::new());
+        let mut seen = Self { file_name, symbols, sections, was_opened: false };
         if let Ok(handle) = super::allocator::open(file) {
+            seen.was_opened = true;
             seen.look_into(&handle);
         }
         seen
@@ -215,7 +222,7 @@ fn version(file_name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MappedFile, detect, version};
+    use super::{Detector, MappedFile, detect, version};
     use std::path::Path;
 
     fn file(path: &Path) -> MappedFile {
@@ -245,6 +252,16 @@ mod tests {
         let found = detect(&files);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].name, "CPython 3.9");
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_opened_is_looked_at_again() {
+        let mut detector = Detector::default();
+        let own = file(Path::new("/proc/self/exe"));
+        let gone = MappedFile { open_path: "/gone".into(), ..own.clone() };
+        for (file, opened) in [(&gone, false), (&own, true), (&gone, true)] {
+            assert_eq!(detector.seen(file).was_opened, opened);
+        }
     }
 
     #[test]

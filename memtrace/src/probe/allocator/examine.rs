@@ -20,6 +20,8 @@ pub(super) enum Miss {
     NothingHere(String),
     /// It holds one that cannot be probed.
     NotProbed(String),
+    /// Nobody knows: it could not be opened, which the next process's way to it may allow.
+    Unopened(String),
 }
 
 /// A function that a file defines.
@@ -82,7 +84,8 @@ impl Functions {
 /// Finds and plans the allocators in `file`.
 pub(super) fn examine(file: &MappedFile) -> Result<Vec<FoundAllocator>, Miss> {
     let nothing = |reason: String| Miss::NothingHere(reason);
-    let handle = open(file).map_err(|error| nothing(format!("cannot be opened: {error}")))?;
+    let unopened = |error| Miss::Unopened(format!("cannot be opened: {error}"));
+    let handle = open(file).map_err(unopened)?;
     let image = Image::open(&handle).map_err(|error| nothing(error.to_string()))?;
     let functions = functions(&image).map_err(nothing)?;
     let identities = identify::identify(file, &image, &functions);

@@ -177,7 +177,9 @@ impl Search {
             let name = file.path.display().to_string();
             match self.examine(file) {
                 Ok(found) => discovery.allocators.extend(found),
-                Err(Miss::NothingHere(reason)) => looked_in.push(Skipped { name, reason }),
+                Err(Miss::NothingHere(reason) | Miss::Unopened(reason)) => {
+                    looked_in.push(Skipped { name, reason });
+                }
                 Err(Miss::NotProbed(reason)) => {
                     discovery.not_probed.push(Skipped { name, reason });
                 }
@@ -194,8 +196,15 @@ impl Search {
         if self.known.len() >= MOST_KNOWN {
             self.known.clear();
         }
-        let known = self.known.entry((file.device, file.inode));
-        let found = known.or_insert_with(|| examine::examine(file)).clone()?;
+        let key = (file.device, file.inode);
+        let known = self.known.get(&key).cloned();
+        let found = known.unwrap_or_else(|| {
+            let found = examine::examine(file);
+            if !matches!(found, Err(Miss::Unopened(_))) {
+                self.known.insert(key, found.clone());
+            }
+            found
+        })?;
         // Each process has its own path to it.
         Ok(found.into_iter().map(|it| FoundAllocator { file: file.clone(), ..it }).collect())
     }

@@ -1,6 +1,6 @@
 //! The search on the C library of this machine (invariants only), and on files without allocators.
 
-use super::{AllocatorError, FoundAllocator, MappedFile, find};
+use super::{AllocatorError, FoundAllocator, MappedFile, Search, find};
 use crate::probe::function_table::AllocatorKind;
 use memtrace_common::site::{Role, SPAN_UNIT};
 use std::path::Path;
@@ -119,4 +119,22 @@ fn a_file_mapped_twice_is_planned_once() {
     let files = own_files();
     let twice: Vec<_> = files.iter().chain(&files).cloned().collect();
     assert_eq!(find(&twice).unwrap(), find(&files).unwrap());
+}
+
+/// Each process has its own way to a file, and one that leads nowhere says nothing of the next one's.
+#[test]
+fn a_file_is_searched_once_but_opened_by_each_way() {
+    let own = own_files();
+    let gone: Vec<MappedFile> =
+        own.iter().map(|file| MappedFile { open_path: "/gone".into(), ..file.clone() }).collect();
+    let mut search = Search::default();
+    let AllocatorError::NoneFound { looked_in } = search.find(&gone).unwrap_err();
+    assert!(looked_in.iter().all(|file| file.reason.starts_with("cannot be opened")));
+    let first = search.find(&own).unwrap();
+    let again = search.find(&gone).unwrap();
+    assert_eq!(again.allocators.len(), first.allocators.len());
+    for (again, first) in again.allocators.iter().zip(&first.allocators) {
+        assert_eq!(again.functions, first.functions);
+        assert_eq!(again.file.open_path, Path::new("/gone"));
+    }
 }
