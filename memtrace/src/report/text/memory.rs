@@ -40,7 +40,7 @@ fn sizes(label: &str, first: u64, last: u64, note: &str, style: TextStyle) -> Ve
 }
 
 /// A row with a note beside it, or below where there is no room.
-fn noted(row: &str, note: &str, style: TextStyle) -> Vec<String> {
+pub(super) fn noted(row: &str, note: &str, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
     if note.is_empty() {
         return vec![row.to_owned()];

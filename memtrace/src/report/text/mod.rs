@@ -4,6 +4,7 @@ mod brief;
 mod footer;
 mod header;
 mod memory;
+mod picture;
 mod stacks;
 
 use super::ReportWriter;
@@ -94,6 +95,10 @@ fn section(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<St
     lines.push(String::new());
     lines.extend(memory::memory(process, style));
     lines.push(String::new());
+    if let Some(picture) = &process.picture {
+        lines.extend(picture::picture(picture, style));
+        lines.push(String::new());
+    }
     lines.extend(stacks::stacks(report, process, style));
     lines
 }
