@@ -7,7 +7,7 @@ use serde_json::Value;
 use support::may_trace;
 use support::program::Program;
 use support::report::number;
-use support::tracer::Tracer;
+use support::tracer::{Tracer, exact};
 
 const PAGE: u64 = 4096;
 
@@ -84,5 +84,17 @@ fn the_picture_is_what_the_program_touched() {
     assert_eq!(number(&picture["elsewhere_bytes"]), 0);
     assert!(number(&picture["touched_least_bytes"]) <= blocks("touched"));
     assert!(number(&picture["touched_most_bytes"]) >= blocks("touched"));
+    assert!(program.end().success());
+}
+
+/// The heap's own account needs no look at the process's pages.
+#[test]
+fn without_mappings_no_picture_is_taken() {
+    if !may_trace() {
+        return;
+    }
+    let mut program = Program::start("pages", &[]);
+    let report = exact(&mut program, &["--ledger", "heap"]);
+    assert_eq!(report.process(program.pid()).0["picture"], Value::Null);
     assert!(program.end().success());
 }

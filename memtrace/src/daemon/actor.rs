@@ -326,8 +326,14 @@ impl<'a> Actor<'a> {
         if self.is_busy() {
             tracing::warn!("the last report is still being made; this one is left out");
         } else {
-            self.pictures.begin(self.intake.targets.processes());
+            self.look_at_memory();
         }
+    }
+
+    fn look_at_memory(&mut self) {
+        let wanted = self.settings.pictures;
+        let processes = if wanted { self.intake.targets.processes() } else { Vec::new() };
+        self.pictures.begin(processes);
     }
 
     /// Takes in what was seen of a target's memory; gives whether that was all.
@@ -439,7 +445,7 @@ impl<'a> Actor<'a> {
             self.all_seen().await?;
             self.publish_or_warn();
         }
-        self.pictures.begin(self.intake.targets.processes());
+        self.look_at_memory();
         self.all_seen().await?;
         let outstanding = self.intake.reporter.is_busy();
         self.publish(true)?;

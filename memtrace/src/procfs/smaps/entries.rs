@@ -48,11 +48,14 @@ impl Entries {
 
     /// Takes in a line. One that makes no sense is left out.
     pub(super) fn line(&mut self, line: &[u8]) {
-        if let Some(entry) = header(line) {
+        // Addresses are written in small letters; there are two dozen figures to each.
+        if line.first().is_some_and(u8::is_ascii_uppercase) {
+            if let Some(entry) = &mut self.open {
+                self.has_figures |= figure(entry, line);
+            }
+        } else if let Some(entry) = header(line) {
             self.close();
             self.open = Some(entry);
-        } else if let Some(entry) = &mut self.open {
-            self.has_figures |= figure(entry, line);
         }
     }
 
@@ -104,25 +107,24 @@ fn header(line: &[u8]) -> Option<Entry> {
 
 /// Takes in a line such as `Rss:    12 kB`; gives whether it was this one.
 fn figure(entry: &mut Entry, line: &[u8]) -> bool {
-    let Some((name, value)) = str::from_utf8(line).ok().and_then(|line| line.split_once(':'))
-    else {
-        return false;
-    };
+    let Some(end) = line.iter().position(|byte| *byte == b':') else { return false };
+    let (name, value) = (&line[..end], &line[end + 1..]);
     let sum = &mut entry.sum;
     match name {
-        "Rss" => sum.resident = bytes(value),
-        "Swap" => sum.swap = bytes(value),
-        "Shared_Hugetlb" | "Private_Hugetlb" => {
+        b"Rss" => sum.resident = bytes(value),
+        b"Swap" => sum.swap = bytes(value),
+        b"Shared_Hugetlb" | b"Private_Hugetlb" => {
             sum.hugetlb = sum.hugetlb.saturating_add(bytes(value));
         }
-        "VmFlags" => entry.no_huge_pages = value.split_ascii_whitespace().any(|flag| flag == "nh"),
+        b"VmFlags" => entry.no_huge_pages = value.split(|byte| *byte == b' ').any(|it| it == b"nh"),
         _ => {}
     }
-    name == "Rss"
+    name == b"Rss"
 }
 
 /// At most an address space: sums of as many mappings as there can be do not overflow.
-fn bytes(value: &str) -> u64 {
-    let kibibytes = value.trim().strip_suffix("kB").and_then(|number| number.trim().parse().ok());
+fn bytes(value: &[u8]) -> u64 {
+    let number = value.trim_ascii().strip_suffix(b"kB").map(<[u8]>::trim_ascii_end);
+    let kibibytes = number.and_then(|number| str::from_utf8(number).ok()?.parse().ok());
     kibibytes.unwrap_or(0_u64).saturating_mul(1024).min(1 << 47)
 }

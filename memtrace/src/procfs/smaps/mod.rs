@@ -1,9 +1,9 @@
 //! `/proc/PID/smaps`: what the resident memory of a process is.
 //!
 //! The text is read piece by piece and never kept: of a process with 100,000 mappings it has 70 MB. The
-//! kernel holds the process's `mmap_lock` for reading while it looks through one mapping's pages, and gives
-//! it up between two calls of `read` (`fs/proc/task_mmu.c`), so that the process's own `mmap` waits for one
-//! mapping at most. That is why `smaps_rollup`, which looks through all of them at once, is not read.
+//! kernel holds the process's `mmap_lock` for reading while it looks through the pages of the mappings of one
+//! piece, and gives it up between two calls of `read` (`fs/proc/task_mmu.c`), so that the process's own `mmap`
+//! waits for no more than these. `smaps_rollup` would make it look through all pages a second time.
 
 mod classify;
 mod entries;

@@ -79,7 +79,7 @@ fn kind_row(
     if sum.mappings == 0 {
         return Vec::new();
     }
-    let parts = kinds.iter().filter(|(_, name)| !name.is_empty());
+    let parts = kinds.iter().filter(|(kind, name)| !name.is_empty() && of(kind).mappings > 0);
     let mut notes: Vec<String> =
         parts.map(|(kind, name)| format!("{name} {}", bytes(of(kind).resident))).collect();
     let live: u64 = kinds.iter().map(|(kind, _)| report.blocks.by_kind[*kind as usize]).sum();
