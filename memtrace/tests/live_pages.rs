@@ -4,6 +4,7 @@
 mod support;
 
 use serde_json::Value;
+use support::kernel::kernel;
 use support::may_trace;
 use support::program::Program;
 use support::report::number;
@@ -69,7 +70,11 @@ fn the_picture_is_what_the_program_touched() {
 
     // Each thread has a page or two for the library beside what it was told to touch.
     assert_eq!(of(picture, "thread_stack", "mappings"), 2);
-    assert_eq!(of(picture, "thread_stack", "mapped_bytes"), pages("stacks_mapped"));
+    // Before Linux 6.7 nothing tells a stack from its neighbours, and the kernel joins them.
+    let mapped = of(picture, "thread_stack", "mapped_bytes");
+    assert!(
+        mapped == pages("stacks_mapped") || kernel() < (6, 7) && mapped > pages("stacks_mapped")
+    );
     assert!(of(picture, "thread_stack", "resident_bytes") >= pages("stack"));
     assert_eq!(number(&picture["threads"]), 3);
     assert_eq!(of(picture, "malloc_arena", "mapped_bytes"), 64 << 20);
