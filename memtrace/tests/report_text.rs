@@ -5,6 +5,7 @@ mod report_fixtures;
 use memtrace::engine::snapshot::{HeapTotals, ProcessSnapshot, State};
 use memtrace::model::ids::SECOND;
 use memtrace::model::module::Module;
+use memtrace::model::picture::{PageKind, PageSum};
 use memtrace::model::process::Usage;
 use memtrace::report::{ReportOptions, ReportWriter, TextStyle, TextWriter, resolve};
 use memtrace_common::wire::{Loss, StackEnd};
@@ -52,6 +53,41 @@ fn a_leak_between_two_reports() {
     let full = text(&brief, TextStyle { full: true, ..WIDE });
     let last = text(&report(&snapshot(vec![leaking()]), &last(), &facts()), WIDE);
     assert_eq!(full.replace("   report 6", "   final report 6"), last, "--full shows everything");
+}
+
+/// The blocks' own account, and nothing of mappings.
+#[test]
+fn the_heap_alone() {
+    let mut process = leaking();
+    process.picture = None;
+    let shown = |heap_only| {
+        let options = ReportOptions { heap_only, ..last() };
+        text(&report(&snapshot(vec![process.clone()]), &options, &facts()), WIDE)
+    };
+    let (all, heap) = (shown(false), shown(true));
+    let left_out: Vec<&str> =
+        all.lines().filter(|line| !heap.lines().any(|other| other == *line)).collect();
+    assert_eq!(left_out.len(), 1, "{left_out:?}");
+    assert!(left_out[0].starts_with("  mapped, seen"));
+}
+
+/// What was broken off, what a process held before its end, pages of hugetlbfs.
+#[test]
+fn pictures_that_are_not_whole_say_so() {
+    let mut process = leaking();
+    let mut picture = picture(process.heap.live_bytes);
+    picture.time -= 30 * SECOND;
+    picture.picture.whole = false;
+    picture.picture.kinds[PageKind::Anonymous as usize].hugetlb = 64 * MIB;
+    picture.picture.kinds[PageKind::ThreadStack as usize] = PageSum::default();
+    picture.blocks.elsewhere = 0;
+    picture.blocks.touched_least = picture.blocks.live;
+    picture.blocks.touched_most = picture.blocks.live;
+    process.picture = Some(picture);
+    let shown = final_text(vec![process]);
+    let lines = shown.lines().skip_while(|line| !line.starts_with("PICTURE"));
+    let section: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    insta::assert_snapshot!(section.join("\n"));
 }
 
 #[test]

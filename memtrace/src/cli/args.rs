@@ -143,6 +143,9 @@ pub struct TraceArgs {
     /// List frames of allocators and start code, too (JSON reports always do, and mark them)
     #[arg(long, help_heading = help::CONTENT)]
     pub show_internals: bool,
+    /// Account for allocators' blocks alone, or for all of a process's memory, too
+    #[arg(long, value_name = "WHICH", default_value = "both", help_heading = help::CONTENT)]
+    pub ledger: Ledger,
     /// Fetch debug information that is not installed from the servers in `DEBUGINFOD_URLS`
     ///
     /// It is asked for by build-id, which tells the servers what is traced. Reports do not wait for it;
@@ -229,6 +232,18 @@ pub enum Sort {
     Blocks,
     /// Oldest live block first
     Age,
+}
+
+/// What is accounted for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Ledger {
+    /// Blocks alone. Useful for a process of hundreds of GiB with frequent reports: for the rest the kernel
+    /// looks through all its pages each time, while calls of its own such as mmap may wait
+    Heap,
+    /// Blocks, what was mapped, and what resident memory is, by kind of mapping. Useful when a process grows
+    /// and its heap does not explain it
+    #[default]
+    Both,
 }
 
 /// Form of the reports.

@@ -1,7 +1,7 @@
 //! The validated plan of a tracing run: what was typed, with defaults filled in and contradictions
 //! refused. Plain data, named as the options; also the factory for the parts that follow from it.
 
-use super::args::{BpfLog, Color, Format, PositionalArgs, Sort, TraceArgs};
+use super::args::{BpfLog, Color, Format, Ledger, PositionalArgs, Sort, TraceArgs};
 use super::exit::UsageError;
 use super::log::Verbosity;
 use super::output::{Destination, OutputError, OutputName};
@@ -56,6 +56,8 @@ pub struct TracePlan {
     pub full_names: bool,
     /// Frames of allocators and start code are listed.
     pub show_internals: bool,
+    /// What is accounted for.
+    pub ledger: Ledger,
     /// Debug information that this machine has not may be fetched.
     pub debuginfod: bool,
     /// The targets' arguments may be read and shown.
@@ -155,6 +157,7 @@ impl TracePlan {
             show_blocks: show_blocks(args)?,
             full_names: args.full_names,
             show_internals: args.show_internals,
+            ledger: args.ledger,
             debuginfod: args.debuginfod,
             cmdline: args.cmdline,
             format: args.format,

@@ -1,6 +1,6 @@
 //! Carries out a tracing run: the plan becomes the daemon's settings, and reports become bytes.
 
-use super::args::{BpfLog, Color, Format, Sort};
+use super::args::{BpfLog, Color, Format, Ledger, Sort};
 use super::exit::Exit;
 use super::log;
 use super::output::{Destination, Label, OutputError};
@@ -84,6 +84,7 @@ fn options(plan: &TracePlan) -> ReportOptions {
         full: plan.full,
         full_names: plan.full_names,
         show_internals: plan.show_internals,
+        heap_only: plan.ledger == Ledger::Heap,
         is_final: false,
         interval: plan.interval,
     }
@@ -115,6 +116,7 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         count: plan.count,
         snapshot: plan.snapshot_options(),
         cmdline: plan.cmdline,
+        pictures: plan.ledger == Ledger::Both,
         overhead_budget: plan.overhead_budget,
         max_memory: plan.max_memory,
         link: plan.link,

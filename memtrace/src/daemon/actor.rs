@@ -5,6 +5,7 @@ use super::cost::{Cost, Meter, Reading};
 use super::error::DaemonError;
 use super::intake::Intake;
 use super::outlet::{Outlet, Publication, Published};
+use super::pictures::{Pictures, Seen};
 use super::reporter::Reporter;
 use super::self_usage;
 use super::settings::Settings;
@@ -97,6 +98,7 @@ struct Actor<'a> {
     ring: AsyncFd<RingSource>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     signals: Signals,
+    pictures: Pictures,
     /// Measures what a probe costs.
     pricing: Option<JoinHandle<Result<Prices, LiveError>>>,
     meter: Meter,
@@ -156,6 +158,7 @@ impl<'a> Actor<'a> {
             ring,
             logger,
             signals,
+            pictures: Pictures::new(),
             pricing: Some(pricing),
             meter: Meter::new(Reading::default()),
             began: Timestamp::now(),
@@ -204,8 +207,8 @@ impl<'a> Actor<'a> {
                         return Ok(End::Planned);
                     }
                     // The one that is being made began before the wish.
-                    Wish::Report if self.intake.reporter.is_busy() => self.wanted = true,
-                    Wish::Report => self.publish_if_idle(),
+                    Wish::Report if self.is_busy() => self.wanted = true,
+                    Wish::Report => self.report_if_idle(),
                 },
                 () = at(deadline) => return Ok(End::Planned),
                 published = self.intake.reporter.next() => {
@@ -214,7 +217,12 @@ impl<'a> Actor<'a> {
                     }
                     self.complain();
                     if std::mem::take(&mut self.wanted) {
-                        self.publish_if_idle();
+                        self.report_if_idle();
+                    }
+                }
+                seen = self.pictures.next() => {
+                    if self.take_in(seen) {
+                        self.publish_or_warn();
                     }
                 }
                 prices = measured(&mut self.pricing) => self.learn(prices)?,
@@ -224,7 +232,7 @@ impl<'a> Actor<'a> {
                     if self.is_last() {
                         return Ok(End::Planned);
                     }
-                    self.publish_if_idle();
+                    self.report_if_idle();
                 }
                 _ = second.tick() => {
                     if let Some(end) = self.look_around() {
@@ -341,11 +349,40 @@ impl<'a> Actor<'a> {
         self.settings.count.is_some_and(|count| self.sequence + 1 >= count)
     }
 
-    /// Makes a report of this moment, unless one is still being made.
-    fn publish_if_idle(&mut self) {
-        if self.intake.reporter.is_busy() {
+    /// A report is being made.
+    const fn is_busy(&self) -> bool {
+        self.intake.reporter.is_busy() || self.pictures.is_busy()
+    }
+
+    /// Begins a report of this moment, unless one is still being made: looks at the targets' memory, which
+    /// takes as long as it takes.
+    fn report_if_idle(&mut self) {
+        if self.is_busy() {
             tracing::warn!("the last report is still being made; this one is left out");
-        } else if let Err(error) = self.publish(false) {
+        } else {
+            self.look_at_memory(self.pictures.are_rested());
+        }
+    }
+
+    /// Begins to look at the targets' memory, if that is wished and it is `time` for it; else the report has
+    /// what was seen last.
+    fn look_at_memory(&mut self, time: bool) {
+        let wanted = self.settings.pictures && time;
+        let processes = if wanted { self.intake.targets.processes() } else { Vec::new() };
+        self.pictures.begin(processes);
+    }
+
+    /// Takes in what was seen of a target's memory; gives whether that was all.
+    fn take_in(&mut self, seen: Seen) -> bool {
+        match seen {
+            Seen::Picture(pid, what) => self.intake.feed(pid, what),
+            Seen::End => return true,
+        }
+        false
+    }
+
+    fn publish_or_warn(&mut self) {
+        if let Err(error) = self.publish(false) {
             tracing::warn!("{error}");
         }
     }
@@ -439,6 +476,13 @@ impl<'a> Actor<'a> {
             // leave.
             self.asked = Instant::now();
         }
+        if self.pictures.is_busy() {
+            // A report that was begun before the end was wished.
+            self.all_seen().await?;
+            self.publish_or_warn();
+        }
+        self.look_at_memory(true);
+        self.all_seen().await?;
         let outstanding = self.intake.reporter.is_busy();
         self.publish(true)?;
         if outstanding {
@@ -449,6 +493,22 @@ impl<'a> Actor<'a> {
             Heeded::Written { degraded } => Ok(Outcome { degraded }),
             Heeded::Unread => Ok(Outcome { degraded: false }),
             Heeded::Failed => Err(DaemonError::Unwritten(self.failure.take().unwrap_or_default())),
+        }
+    }
+
+    /// Takes in what is still to be seen of the targets' memory; a second wish to end leaves at once.
+    async fn all_seen(&mut self) -> Result<(), DaemonError> {
+        loop {
+            tokio::select! {
+                seen = self.pictures.next() => if self.take_in(seen) {
+                    return Ok(());
+                },
+                wish = self.signals.next() => {
+                    if wish == Wish::End && self.asked.elapsed() > ONE_WISH {
+                        return Err(DaemonError::Left);
+                    }
+                },
+            }
         }
     }
 

@@ -10,6 +10,7 @@ mod intake;
 mod kernel_log;
 mod left_out;
 mod outlet;
+mod pictures;
 mod reporter;
 mod self_usage;
 mod settings;

@@ -31,6 +31,8 @@ pub struct Settings {
     pub snapshot: SnapshotOptions,
     /// Read the targets' arguments.
     pub cmdline: bool,
+    /// Look at what the targets' resident memory is.
+    pub pictures: bool,
     /// Percent of the targets' CPU time that tracing may cost; `None`: any.
     pub overhead_budget: Option<f64>,
     /// Bytes that memtrace may use, kernel maps included.
@@ -119,6 +121,7 @@ mod tests {
             count: None,
             snapshot: SnapshotOptions::default(),
             cmdline: false,
+            pictures: true,
             overhead_budget: None,
             max_memory,
             link: None,

@@ -25,6 +25,7 @@ pub(super) fn process_snapshot(
         until,
         usage_first: process.usage_first,
         usage_last: process.usage_last,
+        picture: process.picture,
         unseen_vforks: process.unseen_vforks,
         untraced_children: process.untraced_children,
         ..ProcessSnapshot::default()

@@ -45,6 +45,7 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
         | What::Mappings(_)
         | What::TableAwaited { .. }
         | What::Usage(_)
+        | What::Picture(..)
         | What::Lost { .. }
         | What::Mark => return None,
     })

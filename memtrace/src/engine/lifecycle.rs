@@ -85,6 +85,8 @@ impl Tracker {
         let Some(place) = self.find(pid) else { return };
         let Some(process) = self.processes.get_mut(place) else { return };
         process.state = State::Execed;
+        // It may have been read of the new program, as records come later.
+        process.picture = None;
         let info = Arc::clone(&process.info);
         self.close(place, time);
         self.remove(place);
@@ -121,6 +123,7 @@ impl Tracker {
             ended: time,
             usage_first: None,
             usage_last: None,
+            picture: None,
             wires: Wires::new(self.seed),
             code,
             space,

@@ -14,6 +14,7 @@ pub mod heap;
 pub mod history;
 mod lifecycle;
 pub mod limits;
+mod picture;
 pub mod ports;
 mod process;
 mod slab;

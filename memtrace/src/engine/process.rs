@@ -5,7 +5,7 @@ use super::hash::Seeded;
 use super::heap::live::LiveHeap;
 use super::heap::ranges::Ranges;
 use super::history::{History, Point};
-use super::snapshot::State;
+use super::snapshot::{PictureSnapshot, State};
 use super::stacks::Stacks;
 use super::wires::Wires;
 use crate::model::ids::{Nanos, Pid, StackId};
@@ -24,6 +24,7 @@ pub(crate) struct Process {
     pub(crate) ended: Nanos,
     pub(crate) usage_first: Option<Usage>,
     pub(crate) usage_last: Option<Usage>,
+    pub(crate) picture: Option<PictureSnapshot>,
     pub(crate) wires: Wires,
     pub(crate) code: CodeMap,
     /// Where its address space is, and whether it is its own (a vfork child borrows its parent's).

@@ -3,6 +3,7 @@
 use crate::model::frame::Frame;
 use crate::model::ids::{Nanos, StackId};
 use crate::model::module::Module;
+use crate::model::picture::{PageKind, Picture};
 use crate::model::process::{ProcessInfo, Usage};
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::{Loss, StackEnd};
@@ -100,6 +101,8 @@ pub struct ProcessSnapshot {
     pub usage_first: Option<Usage>,
     /// Memory now (or last known).
     pub usage_last: Option<Usage>,
+    /// What its resident memory was when that was last read.
+    pub picture: Option<PictureSnapshot>,
     /// Marks since it was first seen, i.e. intervals watched. Its series may have fewer points.
     pub intervals: u32,
     /// Growth of the whole live heap.
@@ -175,6 +178,36 @@ pub struct MappingTotals {
     pub inherited_bytes: u64,
     /// Bytes that were not kept for want of memory.
     pub evicted_bytes: u64,
+}
+
+/// What resident memory was, and which of it the live blocks were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PictureSnapshot {
+    /// When the blocks were looked up in it.
+    pub time: Nanos,
+    /// The reading.
+    pub picture: Picture,
+    /// The blocks.
+    pub blocks: PlacedBlocks,
+}
+
+/// Where the live blocks lay in a [`Picture`], bytes.
+///
+/// Which of a block's pages are resident `/proc/PID/smaps` does not tell. But of a mapping of `S` bytes,
+/// `R` of them resident, with `B` bytes of blocks in it, the resident part of the blocks is at least
+/// `B − (S − R)` and at most the lesser of `B` and `R`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlacedBlocks {
+    /// All live blocks.
+    pub live: u64,
+    /// … of them in mappings of the kinds that may hold blocks, with [`PageKind`]'s numbers.
+    pub by_kind: [u64; PageKind::COUNT],
+    /// … of them in no such mapping: made or unmapped while the picture was read, or elsewhere.
+    pub elsewhere: u64,
+    /// Resident pages of the former, at least.
+    pub touched_least: u64,
+    /// … at most.
+    pub touched_most: u64,
 }
 
 /// Growth over the watch.

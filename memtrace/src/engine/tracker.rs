@@ -125,6 +125,7 @@ impl Tracker {
             What::Mappings(mappings) => self.mappings_seen(pid, &CodeMap::new(mappings)),
             What::TableAwaited { module, awaited } => self.tables.news(*module, *awaited),
             What::Usage(usage) => self.usage_seen(pid, usage),
+            What::Picture(picture, areas) => self.picture_seen(pid, time, picture, areas),
             what => {
                 self.events += 1;
                 self.apply_record(pid, time, what);

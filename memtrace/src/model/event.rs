@@ -3,6 +3,7 @@
 use super::frame::Frame;
 use super::ids::{ModuleId, Nanos, Pid};
 use super::module::Module;
+use super::picture::{Area, Picture};
 use super::process::{ProcessInfo, Usage};
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::{Loss, StackEnd};
@@ -73,6 +74,9 @@ pub enum What<'a> {
     },
     /// Memory and CPU of the process.
     Usage(Usage),
+    /// What its resident memory is, with the mappings that may hold blocks: in order of address, without
+    /// overlap.
+    Picture(Box<Picture>, Arc<[Area]>),
     /// Something was lost since the last such event.
     Lost {
         /// Why.

@@ -4,4 +4,5 @@ pub mod event;
 pub mod frame;
 pub mod ids;
 pub mod module;
+pub mod picture;
 pub mod process;

@@ -1,12 +1,14 @@
 //! The readers of what a traced process controls, for fuzzing: any bytes must do no harm.
 
-use super::{build_id, maps};
+use super::{build_id, maps, smaps};
 use crate::model::module::BuildId;
 use std::fs::File;
 use std::io::Write as _;
 
-/// `/proc/PID/maps`, whose paths are the process's own.
+/// `/proc/PID/maps` and `smaps`, whose paths are the process's own.
 pub(crate) fn mappings(bytes: &[u8]) {
+    let (_, areas) = smaps::parse(bytes);
+    assert!(areas.iter().all(|area| area.start < area.end));
     let mappings = maps::parse(bytes);
     assert!(mappings.iter().all(|mapping| mapping.start < mapping.end));
     let _ = maps::heap_segment(&mappings);

@@ -51,16 +51,16 @@ fn line(text: &[u8]) -> Option<Mapping> {
     })
 }
 
-fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = text.iter().position(|byte| *byte == b' ')?;
     Some((&text[..end], &text[end + 1..]))
 }
 
-fn hexadecimal(text: &[u8]) -> Option<u64> {
+pub(super) fn hexadecimal(text: &[u8]) -> Option<u64> {
     u64::from_str_radix(str::from_utf8(text).ok()?, 16).ok()
 }
 
-fn pair(text: &[u8], separator: char) -> Option<(u64, u64)> {
+pub(super) fn pair(text: &[u8], separator: char) -> Option<(u64, u64)> {
     let (low, high) = str::from_utf8(text).ok()?.split_once(separator)?;
     Some((hexadecimal(low.as_bytes())?, hexadecimal(high.as_bytes())?))
 }

@@ -11,6 +11,7 @@ mod mappers;
 mod maps;
 mod modules;
 mod process;
+mod smaps;
 mod vdso;
 
 pub use cgroup::{CgroupError, FoundCgroup, find_cgroup};

@@ -32,6 +32,8 @@ pub struct ReportOptions {
     pub full: bool,
     /// Text reports list frames of allocators and start code, too.
     pub show_internals: bool,
+    /// Text reports say nothing of mappings.
+    pub heap_only: bool,
     /// Text reports name functions in full.
     pub full_names: bool,
     /// This is the last report.

@@ -4,8 +4,9 @@ use super::facts::{ReportOptions, TracerFacts};
 use super::identity::StackDigest;
 use super::verdict::{StackVerdict, Verdict};
 use crate::engine::ports::Missing;
-use crate::engine::snapshot::{Growth, HeapTotals, MappingTotals, SnapshotOptions};
+use crate::engine::snapshot::{Growth, HeapTotals, MappingTotals, PlacedBlocks, SnapshotOptions};
 use crate::model::ids::Nanos;
+use crate::model::picture::{PageKind, Picture};
 use crate::model::process::Usage;
 use jiff::Timestamp;
 use memtrace_common::wire::StackEnd;
@@ -138,6 +139,8 @@ pub struct ProcessReport {
     pub usage_first: Option<Usage>,
     /// Memory now, or last known.
     pub usage_last: Option<Usage>,
+    /// What its resident memory was when that was last read.
+    pub picture: Option<PictureReport>,
     /// Intervals watched.
     pub intervals: u32,
     /// Growth of the live heap.
@@ -173,6 +176,30 @@ pub struct ProcessReport {
     pub early: Sum,
     /// Files that the listed stacks run through.
     pub modules: Vec<ModuleReport>,
+}
+
+/// What resident memory was, and which of it the live blocks were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PictureReport {
+    /// How long before the snapshot, ns.
+    pub age: Nanos,
+    /// The reading.
+    pub picture: Picture,
+    /// Where the live blocks lay.
+    pub blocks: PlacedBlocks,
+}
+
+impl PictureReport {
+    /// Resident in mappings that may hold blocks, beyond the live blocks that were seen: at least and at
+    /// most, bytes.
+    #[must_use]
+    pub fn not_attributable(&self) -> (u64, u64) {
+        let kinds = PageKind::ALL.into_iter().filter(|kind| kind.may_hold_blocks());
+        let resident =
+            kinds.fold(0, |sum: u64, kind| sum.saturating_add(self.picture.of(kind).resident));
+        let without = |touched| resident.saturating_sub(touched);
+        (without(self.blocks.touched_most), without(self.blocks.touched_least))
+    }
 }
 
 /// A file that listed stacks run through.

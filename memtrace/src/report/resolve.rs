@@ -7,7 +7,8 @@ use super::facts::{ReportOptions, Sort, TracerFacts};
 use super::identity::StackDigest;
 use super::internals;
 use super::model::{
-    BlockReport, End, LossReport, ProcessReport, Report, STACKS_FULL, StackReport, Sum,
+    BlockReport, End, LossReport, PictureReport, ProcessReport, Report, STACKS_FULL, StackReport,
+    Sum,
 };
 use super::names::{Names, clean};
 use super::outermost;
@@ -195,6 +196,11 @@ impl Maker<'_> {
             mappings: process.mappings,
             usage_first: process.usage_first,
             usage_last: process.usage_last,
+            picture: process.picture.map(|it| PictureReport {
+                age: self.snapshot.time.saturating_sub(it.time),
+                picture: it.picture,
+                blocks: it.blocks,
+            }),
             intervals: process.intervals,
             growth: process.growth,
             resident_growth: process.resident_growth,

@@ -9,12 +9,13 @@
 use jiff::Timestamp;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::snapshot::{
-    BlockSnapshot, Bounds, Growth, HeapTotals, MappingTotals, ProcessSnapshot, Snapshot,
-    SnapshotOptions, StackSnapshot, State,
+    BlockSnapshot, Bounds, Growth, HeapTotals, MappingTotals, PictureSnapshot, PlacedBlocks,
+    ProcessSnapshot, Snapshot, SnapshotOptions, StackSnapshot, State,
 };
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
 use memtrace::model::module::{BuildId, Module};
+use memtrace::model::picture::{PageKind, PageSum, Picture};
 use memtrace::model::process::{ProcessInfo, Usage};
 use memtrace::report::{
     Report, ReportOptions, ReportWriter, TextStyle, TextWriter, TracerFacts, Walks, resolve,
@@ -197,6 +198,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         mappings: MappingTotals::default(),
         usage_first: Some(first),
         usage_last: Some(Usage { cpu: 5_186 * SECOND, ..first }),
+        picture: None,
         intervals: 6,
         growth: growth(0, 3, 6),
         resident_growth: growth(0, 1, 6),
@@ -257,6 +259,7 @@ pub fn leaking() -> ProcessSnapshot {
         live_by_kind: [0, 0, 0, 84 * MIB],
         ..MappingTotals::default()
     };
+    process.picture = Some(picture(process.heap.live_bytes));
     process.usage_last = process.usage_first.map(|first| Usage {
         resident: first.resident + 82 * MIB,
         resident_anonymous: first.resident_anonymous + 81 * MIB,
@@ -266,6 +269,38 @@ pub fn leaking() -> ProcessSnapshot {
         ..first
     });
     process
+}
+
+/// What the memory of [`leaking`] is. Some blocks are in pages that were never touched.
+pub fn picture(live: u64) -> PictureSnapshot {
+    let sum =
+        |mappings, mapped, resident| PageSum { mappings, mapped, resident, ..PageSum::default() };
+    let mut picture =
+        Picture { began: NOW, whole: true, threads: 9, threads_placed: 7, ..Picture::default() };
+    let kinds = [
+        (PageKind::HeapSegment, sum(1, 6_330 * MIB, 6_330 * MIB)),
+        (PageKind::Arena, sum(4, 128 * MIB, 3 * MIB)),
+        (PageKind::Anonymous, sum(31, 72 * MIB, 40 * MIB)),
+        (PageKind::ThreadStack, sum(7, 56 * MIB, 300 * KIB)),
+        (PageKind::MainStack, sum(1, 132 * KIB, 80 * KIB)),
+        (PageKind::Code, sum(40, 30 * MIB, 24 * MIB)),
+        (PageKind::ProgramData, sum(120, 20 * MIB, 8 * MIB)),
+        (PageKind::Kernel, sum(3, 28 * KIB, 4 * KIB)),
+    ];
+    for (kind, sum) in kinds {
+        picture.kinds[kind as usize] = sum;
+    }
+    picture.counted = picture.sum().resident + 52 * KIB;
+    let mut blocks = PlacedBlocks {
+        live,
+        touched_least: live - 3 * MIB,
+        touched_most: live - MIB,
+        elsewhere: 16 * KIB,
+        ..PlacedBlocks::default()
+    };
+    blocks.by_kind[PageKind::HeapSegment as usize] = live - 4 * MIB - 16 * KIB;
+    blocks.by_kind[PageKind::Anonymous as usize] = 4 * MIB;
+    PictureSnapshot { time: NOW, picture, blocks }
 }
 
 pub fn facts() -> TracerFacts {

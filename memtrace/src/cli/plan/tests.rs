@@ -1,6 +1,6 @@
 //! Plans from typed command lines.
 
-use super::super::args::{BpfLog, Cli, Color, Format, Sort};
+use super::super::args::{BpfLog, Cli, Color, Format, Ledger, Sort};
 use super::super::log::Verbosity;
 use super::super::who::Wishes;
 use super::TracePlan;
@@ -38,6 +38,7 @@ fn defaults_are_those_of_the_manual() {
         show_blocks: 0,
         full_names: false,
         show_internals: false,
+        ledger: Ledger::Both,
         debuginfod: false,
         cmdline: false,
         format: Format::Text,
@@ -61,7 +62,7 @@ fn defaults_are_those_of_the_manual() {
 fn every_option_arrives() {
     let plan = plan(
         "-p 1,2 -p 3 -p 2 -i 5s -d 1m -c 4 --min-age 2s -T 0 -z 64 -Z 1MiB -s age --full \
-         --show-blocks 7 --full-names --show-internals --cmdline -f json -o leaks.json --color never -vv --overhead-budget 5% \
+         --show-blocks 7 --full-names --show-internals --ledger heap --cmdline -f json -o leaks.json --color never -vv --overhead-budget 5% \
          --max-memory 64MiB --link perf --ring-size 1MiB --bpf-log debug",
     )
     .unwrap();
@@ -71,7 +72,7 @@ fn every_option_arrives() {
     assert_eq!((plan.count, plan.top, plan.show_blocks), (Some(4), None, 7));
     assert_eq!((plan.min_size, plan.max_size), (64, Some(1 << 20)));
     assert_eq!((plan.sort, plan.format, plan.color), (Sort::Age, Format::Json, Color::Never));
-    assert!(plan.full_names && plan.show_internals);
+    assert!(plan.full_names && plan.show_internals && plan.ledger == Ledger::Heap);
     assert!(plan.full && plan.cmdline && plan.output.is_some());
     assert_eq!((plan.overhead_budget, plan.max_memory), (Some(5.0), 64 << 20));
     assert_eq!((plan.link, plan.ring_size), (Some(LinkKind::Perf), Some(1 << 20)));

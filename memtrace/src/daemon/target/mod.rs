@@ -147,6 +147,12 @@ impl Targets {
         self.targets.iter().filter(|(_, target)| target.running).map(|(pid, _)| *pid).collect()
     }
 
+    /// Those that run, to be looked at elsewhere.
+    pub(super) fn processes(&self) -> Vec<Process> {
+        let running = self.targets.values().filter(|target| target.running);
+        running.map(|target| target.process.clone()).collect()
+    }
+
     pub(super) fn is_running(&self, pid: Pid) -> bool {
         self.targets.get(&pid).is_some_and(|target| target.running)
     }

@@ -6,6 +6,7 @@ use crate::engine::snapshot::{HeapTotals, ProcessSnapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
 use crate::model::event::{CodeMapping, Event, What};
 use crate::model::ids::{ModuleId, ProcessKey};
+use crate::model::picture::{Area, PageKind, Picture};
 use crate::model::process::ProcessInfo;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -39,7 +40,16 @@ fn proc_event() -> impl Strategy<Value = What<'static>> {
             What::Mappings(mappings.into_iter().map(mapping).collect())
         });
     let break_seen = any::<(u64, u64)>().prop_map(|(start, end)| What::BreakSeen { start, end });
-    prop_oneof![3 => seen, 1 => mappings, 1 => break_seen, 1 => Just(What::Mark)]
+    let area = any::<(u64, u64, u64)>().prop_map(|(start, end, resident)| Area {
+        start,
+        end,
+        resident,
+        kind: PageKind::Anonymous,
+    });
+    let picture = (any::<u64>(), prop::collection::vec(area, 0..4)).prop_map(|(began, areas)| {
+        What::Picture(Box::new(Picture { began, ..Picture::default() }), areas.into())
+    });
+    prop_oneof![3 => seen, 1 => mappings, 1 => break_seen, 1 => picture, 1 => Just(What::Mark)]
 }
 
 #[derive(Clone, Debug)]

@@ -3,9 +3,12 @@
 use crate::engine::limits::Limits;
 use crate::engine::snapshot::{HeapTotals, ProcessSnapshot, Snapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
-use crate::model::event::{Allocation, CodeMapping, Event, Free, Reallocation, StackRef, What};
+use crate::model::event::{
+    Allocation, CodeMapping, Event, Exec, Free, Reallocation, StackRef, What,
+};
 use crate::model::frame::Frame;
 use crate::model::ids::{ModuleId, ProcessKey, SECOND};
+use crate::model::picture::{Area, PageKind, Picture};
 use crate::model::process::{ProcessInfo, Usage};
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::StackEnd;
@@ -153,6 +156,35 @@ fn marks_make_growth() {
         (shown.usage_first.unwrap().resident, shown.usage_last.unwrap().resident),
         (1000, 900)
     );
+}
+
+#[test]
+fn a_picture_is_of_the_program_that_it_was_read_of() {
+    let area = |start: u64, end: u64, resident: u64| Area {
+        start,
+        end,
+        resident,
+        kind: PageKind::HeapSegment,
+    };
+    let picture = |began: u64, areas: &[Area]| {
+        What::Picture(Box::new(Picture { began, ..Picture::default() }), areas.into())
+    };
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 1, malloc(0x2000, 100, StackRef::default()));
+    send(&mut tracker, 2, malloc(0x9000, 10, StackRef::default()));
+    send(&mut tracker, 4, picture(3, &[area(0x1000, 0x4000, 0x3000)]));
+    // What comes later is in the next one.
+    send(&mut tracker, 5, malloc(0x3000, 100, StackRef::default()));
+    let seen = process(&mut tracker).picture.unwrap();
+    assert_eq!((seen.time, seen.blocks.live, seen.blocks.elsewhere), (4, 110, 10));
+    assert_eq!((seen.blocks.touched_least, seen.blocks.touched_most), (100, 100));
+    // Read before the exec, heard of afterwards.
+    send(&mut tracker, 7, What::Exec(Exec { device: 0, inode: 0 }));
+    send(&mut tracker, 8, picture(6, &[]));
+    let shown = snapshot(&mut tracker);
+    assert!(shown.processes.iter().all(|process| process.picture.is_none()));
+    send(&mut tracker, 10, picture(9, &[]));
+    assert_eq!(snapshot(&mut tracker).processes[1].picture.unwrap().time, 10);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::SCHEMA;
 use super::schema::{
-    Block, Causes, Document, Frame, Heap, Loss, Mappings, Memory, Module, Process, Stack, Sums,
-    Tables, Tracer,
+    Block, Causes, Document, Frame, Heap, Loss, Mappings, Memory, Module, Picture, Process, Stack,
+    Sums, Tables, Tracer,
 };
 use crate::model::ids::Nanos;
 use crate::model::process::Usage;
@@ -118,6 +118,7 @@ impl<'a> Process<'a> {
             growth_bytes_per_s: process.growth.bytes_per_second,
             memory_at_attach: process.usage_first.map(Memory::of),
             memory: process.usage_last.map(Memory::of),
+            picture: process.picture.as_ref().map(Picture::of),
             cgroup_limit_bytes: process.cgroup_limit,
             unseen_vforks: process.unseen_vforks,
             untraced_children: process.untraced_children,

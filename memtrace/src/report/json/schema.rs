@@ -85,6 +85,7 @@ pub(super) struct Process<'a> {
     pub(super) growth_bytes_per_s: Option<f64>,
     pub(super) memory_at_attach: Option<Memory>,
     pub(super) memory: Option<Memory>,
+    pub(super) picture: Option<Picture>,
     pub(super) cgroup_limit_bytes: Option<u64>,
     pub(super) unseen_vforks: u64,
     pub(super) untraced_children: u64,
@@ -137,6 +138,38 @@ pub(super) struct Memory {
     pub(super) cgroup_bytes: Option<u64>,
     pub(super) oom_kills: Option<u64>,
     pub(super) cpu_s: f64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Picture {
+    pub(super) age_s: f64,
+    pub(super) whole: bool,
+    pub(super) resident_bytes: u64,
+    pub(super) counted_resident_bytes: u64,
+    pub(super) difference_bytes: i64,
+    pub(super) mapped_bytes: u64,
+    pub(super) swap_bytes: u64,
+    pub(super) hugetlb_bytes: u64,
+    pub(super) live_bytes: u64,
+    pub(super) elsewhere_bytes: u64,
+    pub(super) touched_least_bytes: u64,
+    pub(super) touched_most_bytes: u64,
+    pub(super) not_attributable_least_bytes: u64,
+    pub(super) not_attributable_most_bytes: u64,
+    pub(super) threads: u64,
+    pub(super) threads_placed: u64,
+    pub(super) kinds: Vec<PageKind>,
+}
+
+#[derive(Serialize)]
+pub(super) struct PageKind {
+    pub(super) kind: &'static str,
+    pub(super) mappings: u64,
+    pub(super) mapped_bytes: u64,
+    pub(super) resident_bytes: u64,
+    pub(super) swap_bytes: u64,
+    pub(super) hugetlb_bytes: u64,
+    pub(super) live_bytes: u64,
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,6 @@
 //! Periodic reports: at most a dozen lines, none folded.
 
-use super::{TextStyle, footer, header, many};
+use super::{TextStyle, footer, header, many, picture};
 use crate::report::layout::{clip, shorten_function};
 use crate::report::model::{FrameReport, ProcessReport, Report, StackReport};
 use crate::report::units::{bytes, counted, difference, rate, signed_bytes};
@@ -50,6 +50,7 @@ fn single(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<Str
         style.paint(clip(&verdict(process), columns), process.verdict),
         clip(&memory(process), columns),
     ];
+    lines.extend(process.picture.iter().map(|it| clip(&picture::line(it), columns)));
     let shown = process.stacks.iter().filter(|stack| stack.live_blocks > 0);
     for (number, stack) in (1..=LISTED).zip(shown) {
         lines.push(one_line(number, stack, report, style));

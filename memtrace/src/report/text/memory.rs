@@ -12,7 +12,7 @@ const TABLE_WIDTH: usize = 52;
 const LEAST_NOTE: usize = 36;
 
 /// The lines of the table and the turnover.
-pub(super) fn memory(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+pub(super) fn memory(process: &ProcessReport, heap_only: bool, style: TextStyle) -> Vec<String> {
     let mut lines = vec![row("MEMORY", "at attach", "now", "change")];
     let usage = process.usage_first.zip(process.usage_last);
     if let Some((first, last)) = usage {
@@ -23,7 +23,9 @@ pub(super) fn memory(process: &ProcessReport, style: TextStyle) -> Vec<String> {
     let note =
         format!("{} live, peak {}", counted(heap.live_blocks, "block"), bytes(heap.peak_bytes));
     lines.extend(sizes("heap, seen", 0, heap.live_bytes, &note, style));
-    lines.extend(mapped(process, style));
+    if !heap_only {
+        lines.extend(mapped(process, style));
+    }
     lines.extend(before(process, style));
     lines.extend(turnover(process, style));
     lines
@@ -40,7 +42,7 @@ fn sizes(label: &str, first: u64, last: u64, note: &str, style: TextStyle) -> Ve
 }
 
 /// A row with a note beside it, or below where there is no room.
-fn noted(row: &str, note: &str, style: TextStyle) -> Vec<String> {
+pub(super) fn noted(row: &str, note: &str, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
     if note.is_empty() {
         return vec![row.to_owned()];

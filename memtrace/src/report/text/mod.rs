@@ -5,6 +5,7 @@ mod footer;
 mod header;
 mod many;
 mod memory;
+mod picture;
 mod stacks;
 
 use super::ReportWriter;
@@ -98,8 +99,12 @@ fn whole(report: &Report, style: TextStyle) -> Vec<String> {
 fn section(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<String> {
     let mut lines = verdict(process, style);
     lines.push(String::new());
-    lines.extend(memory::memory(process, style));
+    lines.extend(memory::memory(process, report.options.heap_only, style));
     lines.push(String::new());
+    if let Some(picture) = &process.picture {
+        lines.extend(picture::picture(picture, style));
+        lines.push(String::new());
+    }
     lines.extend(stacks::stacks(report, process, style));
     lines
 }
