@@ -110,6 +110,7 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         by_search: job.found.by_search,
         started_here: job.started.is_some(),
         foreseen: job.foreseen.clone(),
+        user_functions: plan.user_functions.clone(),
         interval: plan.interval,
         duration: plan.duration,
         count: plan.count,

@@ -124,6 +124,7 @@ impl Intake {
                 self.targets.leave_out(pid, reason)?;
             }
         }
+        self.targets.check_user_functions()?;
         self.wait_for_tables();
         self.losses = self.kernel.losses()?;
         for pid in self.targets.running() {

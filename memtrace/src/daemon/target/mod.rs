@@ -2,6 +2,7 @@
 
 mod one;
 mod scope;
+mod user;
 
 use super::cost::Sites;
 use super::error::DaemonError;
@@ -12,7 +13,7 @@ use super::unseen::device_numbers;
 use crate::model::event::{Exec, Fork, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::process::{ProcessInfo, Usage};
-use crate::probe::allocator::{MappedFile, find};
+use crate::probe::allocator::{Discovery, MappedFile, find};
 use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::runtime::detect;
 use crate::procfs::{Foreseen, ModuleTable, Process, heap_segment};
@@ -22,6 +23,7 @@ use scope::{Scopes, key};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use user::UserFunctions;
 
 /// Children that end sooner are not linked for: making a link takes some milliseconds, taking it down
 /// tens.
@@ -49,6 +51,7 @@ pub(super) struct Targets {
     left_out: LeftOut,
     /// Files that a command will map which has not begun yet.
     foreseen: Vec<Foreseen>,
+    user: UserFunctions,
 }
 
 impl Targets {
@@ -76,6 +79,7 @@ impl Targets {
             by_search: settings.by_search,
             left_out,
             foreseen: settings.foreseen.iter().filter_map(|path| Foreseen::at(path)).collect(),
+            user: UserFunctions::new(&settings.user_functions, settings.started_here),
         })
     }
 
@@ -175,20 +179,41 @@ impl Targets {
             Err(error) if !foreseen.is_empty() => target.troubles.push(error.to_string()),
             Err(_) => {}
         }
-        let discovery = find(&files).map_err(|source| DaemonError::NoAllocator {
-            pid,
-            comm: target.comm.clone(),
-            source,
-        })?;
+        let found = find(&files);
+        let known = found.as_ref().map_or(&[][..], |discovery| &discovery.allocators);
+        let pools = self.user.find(&files, known);
+        let discovery = match found {
+            Ok(discovery) => discovery,
+            Err(source) if pools.is_empty() => {
+                return Err(DaemonError::NoAllocator { pid, comm: target.comm.clone(), source });
+            }
+            Err(source) => {
+                target.troubles.push(source.to_string());
+                Discovery::default()
+            }
+        };
         for left in &discovery.not_probed {
             target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
         }
         target.runtimes = detect(&files);
         target.examined.extend(files.iter().map(key));
-        for allocator in discovery.allocators {
+        for allocator in discovery.allocators.into_iter().chain(pools) {
             target.probe(kernel, allocator, &mut self.scopes)?;
         }
         Ok(())
+    }
+
+    /// Whether each function that the user describes was found in some process.
+    ///
+    /// # Errors
+    /// The first that was not, and why.
+    pub(super) fn check_user_functions(&self) -> Result<(), DaemonError> {
+        Ok(self.user.check()?)
+    }
+
+    /// Names of the functions that the user describes, by number.
+    pub(super) fn user_functions(&self) -> &[String] {
+        self.user.names.all()
     }
 
     /// Places probes for allocators that came later (by exec or dlopen). Each file is looked at once.
@@ -200,11 +225,12 @@ impl Targets {
             .filter(|file| target.examined.insert(key(file)))
             .collect();
         // Most new code brings no allocator: not an error here.
-        let Ok(discovery) = find(&fresh) else { return };
+        let discovery = find(&fresh).unwrap_or_default();
+        let pools = self.user.find(&fresh, &discovery.allocators);
         for left in &discovery.not_probed {
             target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
         }
-        for allocator in discovery.allocators {
+        for allocator in discovery.allocators.into_iter().chain(pools) {
             let name = allocator.name.clone();
             match target.probe(kernel, allocator, &mut self.scopes) {
                 Ok(()) => {
@@ -279,7 +305,7 @@ impl Targets {
     fn sees_children_late(&self, pid: Pid) -> bool {
         let target = self.targets.get(&pid);
         target.is_some_and(|target| {
-            target.allocators.iter().any(|found| self.scopes.is_filtered(&found.file))
+            target.allocators.iter().any(|found| self.scopes.is_filtered(found))
         })
     }
 
@@ -368,7 +394,7 @@ impl Targets {
         }
         let Self { targets, scopes, .. } = self;
         for target in targets.values_mut().filter(|t| t.running && !t.blind) {
-            let is_filtered = target.allocators.iter().any(|it| scopes.is_filtered(&it.file));
+            let is_filtered = target.allocators.iter().any(|it| scopes.is_filtered(it));
             target.blind = is_filtered && target.process.outlives_leader();
             if target.blind {
                 let trouble = format!(
@@ -402,6 +428,7 @@ impl Targets {
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = self.targets.values().flat_map(Target::notes).collect();
         notes.extend(self.left_out.note());
+        notes.extend(self.user.notes());
         if self.scopes.for_all {
             notes.push(
                 "the main thread of a target has ended, so the kernel's filter by process does not \

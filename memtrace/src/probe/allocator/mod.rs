@@ -9,6 +9,7 @@ mod identify;
 mod leave;
 mod plan;
 mod span;
+mod user;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use memtrace_common::site::Site;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+pub use user::{Missing, UserDiscovery, UserFunctionError, UserNames, find_user_functions};
 
 /// A file that a process maps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +137,8 @@ fn join(looked_in: &[Skipped]) -> String {
 
 fn remedy(looked_in: &[Skipped]) -> &'static str {
     if looked_in.iter().any(|file| file.reason.contains(examine::STATIC_WITHOUT_SYMBOLS)) {
-        "; trace a build of the program that is not stripped"
+        "; trace a build of the program that is not stripped, or describe its functions by their offsets in the \
+         file: --alloc-fn 'FILE:+0x1a2b(size=0)'"
     } else {
         ""
     }

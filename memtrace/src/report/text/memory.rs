@@ -1,6 +1,7 @@
 //! The table of memory, and what the totals are.
 
 use super::TextStyle;
+use crate::engine::snapshot::HeapTotals;
 use crate::model::process::Usage;
 use crate::report::layout::{width_of, wrap};
 use crate::report::model::ProcessReport;
@@ -24,9 +25,25 @@ pub(super) fn memory(process: &ProcessReport, style: TextStyle) -> Vec<String> {
         format!("{} live, peak {}", counted(heap.live_blocks, "block"), bytes(heap.peak_bytes));
     lines.extend(sizes("heap, seen", 0, heap.live_bytes, &note, style));
     lines.extend(mapped(process, style));
+    lines.extend(pools(process, style));
     lines.extend(before(process, style));
-    lines.extend(turnover(process, style));
+    lines.extend(turnover("turnover", &process.heap, style));
+    if let Some(pools) = &process.pools {
+        lines.extend(turnover("of pools", &pools.totals, style));
+    }
     lines
+}
+
+/// What the functions that the user describes gave out: not to be added to the rows above.
+fn pools(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    let Some(pools) = &process.pools else { return Vec::new() };
+    let totals = &pools.totals;
+    let note = format!(
+        "{} live, peak {}; inside of the above",
+        counted(totals.live_blocks, "block"),
+        bytes(totals.peak_bytes)
+    );
+    sizes("pools, seen", 0, totals.live_bytes, &note, style)
 }
 
 fn row(label: &str, first: &str, last: &str, change: &str) -> String {
@@ -107,10 +124,9 @@ fn before(process: &ProcessReport, style: TextStyle) -> Vec<String> {
     noted(&row, &note, style)
 }
 
-fn turnover(process: &ProcessReport, style: TextStyle) -> Vec<String> {
-    let heap = &process.heap;
+fn turnover(label: &str, heap: &HeapTotals, style: TextStyle) -> Vec<String> {
     let line = format!(
-        "  turnover: {} allocated ({}), {} freed, {} failed",
+        "  {label}: {} allocated ({}), {} freed, {} failed",
         count(heap.allocated_blocks),
         bytes(heap.allocated_bytes),
         count(heap.freed_blocks),
