@@ -185,6 +185,8 @@ impl Targets {
         let discovery = match found {
             Ok(discovery) => discovery,
             Err(source) if pools.is_empty() => {
+                // It was for these that the process is to be traced.
+                self.user.check()?;
                 return Err(DaemonError::NoAllocator { pid, comm: target.comm.clone(), source });
             }
             Err(source) => {
