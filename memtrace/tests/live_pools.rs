@@ -9,7 +9,7 @@ use memtrace::probe::elf::{Image, Table};
 use std::collections::BTreeSet;
 use support::may_trace;
 use support::program::{Program, compiled};
-use support::report::{Account, Process, Report, number, path_of};
+use support::report::{Account, Accounts, Process, Report, number, path_of};
 use support::tracer::Tracer;
 
 /// All functions of `library/pool.c`.
@@ -125,6 +125,46 @@ fn offset_of(file: &std::path::Path, name: &str) -> u64 {
     image.file_offset(found.unwrap()).unwrap()
 }
 
+/// A static program without symbols can be traced by offsets, and is refused with a hint at them.
+#[test]
+fn a_static_program_without_symbols_takes_offsets() {
+    if !may_trace() {
+        return;
+    }
+    let file = compiled("arena_stripped");
+    let opened = std::fs::File::open(&file).unwrap();
+    let image = Image::open(&opened).unwrap();
+    let mut command = std::process::Command::new(&file);
+    let (mut program, said) = Program::launch_and_hear("arena_stripped", &mut command);
+    let said = Accounts::read(&said);
+    let at = |name| image.file_offset(said.figure(name, "address")).unwrap();
+    let pid = program.pid();
+    let refused = refusal(pid, "arena_stripped:arena_alloc(size=0)");
+    assert!(refused.contains("statically linked and stripped"), "{refused}");
+    assert!(refused.contains("arena_stripped:+0x"), "{refused}");
+    let alloc = format!("arena_stripped:+{:#x}(size=0)", at("alloc"));
+    let free = format!("arena_stripped:+{:#x}(ptr=0)", at("free"));
+    let tracer = Tracer::with(&[&program], &["--alloc-fn", &alloc, "--free-fn", &free]);
+    let accounts = program.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    assert_eq!(pools(report.process(pid)), accounts.callers["arena"]);
+    assert_eq!(report.process(pid).heap("allocated_blocks"), 0);
+    assert!(program.end().success());
+}
+
+/// What memtrace says when it refuses a signature.
+#[track_caller]
+fn refusal(pid: u32, signature: &str) -> String {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_memtrace"))
+        .args(["--pid", &pid.to_string(), "--duration", "1", "--alloc-fn", signature])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{signature}: {said}");
+    said
+}
+
 /// What is not there is told before anything is traced.
 #[test]
 fn what_is_not_there_is_told() {
@@ -138,13 +178,7 @@ fn what_is_not_there_is_told() {
         ("pool:+0x1(size=1)", "pool+0x1 cannot be probed"),
         ("libc.so.6:malloc(size=0)", "it belongs to glibc"),
     ] {
-        let pid = program.pid().to_string();
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_memtrace"))
-            .args(["--pid", &pid, "--duration", "1", "--alloc-fn", signature])
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = refusal(program.pid(), signature);
         assert!(said.contains(words), "{signature}: {said}");
-        assert_eq!(output.status.code(), Some(1), "{signature}: {said}");
     }
 }
