@@ -1,9 +1,37 @@
 //! Numbers for the allocator functions, as they travel in records.
+//!
+//! Numbers below 64 are functions of the heap, those from 128 on are functions that the user describes. What
+//! lies between is kept for memory of devices.
 
 /// An allocator function's number. Numbers are part of the recording format: never reuse one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct FunctionId(pub u8);
+
+/// What the blocks of a function are counted with.
+///
+/// A pool takes its memory from the heap or from the kernel: its blocks lie in blocks that are counted
+/// already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum BlockKind {
+    /// The process's heap.
+    Heap = 0,
+    /// Functions that the user describes.
+    UserDefined = 1,
+}
+
+impl FunctionId {
+    /// The first number of a function that the user describes.
+    pub const FIRST_USER_DEFINED: u8 = 128;
+
+    /// What its blocks are counted with.
+    #[must_use]
+    #[inline(always)]
+    pub const fn kind(self) -> BlockKind {
+        if self.0 >= Self::FIRST_USER_DEFINED { BlockKind::UserDefined } else { BlockKind::Heap }
+    }
+}
 
 macro_rules! functions {
     ($($(#[$doc:meta])* $constant:ident = $number:literal, $name:literal;)*) => {
@@ -88,7 +116,15 @@ functions! {
 
 #[cfg(test)]
 mod tests {
-    use super::FunctionId;
+    use super::{BlockKind, FunctionId};
+
+    #[test]
+    fn kinds_are_ranges_of_numbers() {
+        assert_eq!(FunctionId::NONE.kind(), BlockKind::Heap);
+        assert_eq!(FunctionId(127).kind(), BlockKind::Heap);
+        assert_eq!(FunctionId(128).kind(), BlockKind::UserDefined);
+        assert_eq!(FunctionId(255).kind(), BlockKind::UserDefined);
+    }
 
     #[test]
     fn names_and_numbers_agree() {

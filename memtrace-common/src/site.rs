@@ -95,6 +95,23 @@ impl Site {
         }
     }
 
+    /// By what a call is known whose return address lies at `place`: this place, marked with the function's
+    /// kind, for which the low bits are free. So where a pool jumps to `malloc` its call is above that one, as
+    /// if it had called it, and each finds its own at its return. (A comparison of kinds would do as well, but
+    /// a session's program has no room for one on its stack.)
+    #[must_use]
+    #[inline(always)]
+    pub const fn mark(self, place: u64) -> u64 {
+        place.wrapping_add((self.function.0 / FunctionId::FIRST_USER_DEFINED) as u64)
+    }
+
+    /// The place without its mark.
+    #[must_use]
+    #[inline(always)]
+    pub const fn unmarked(place: u64) -> u64 {
+        place & !7
+    }
+
     /// Whether `code` lies in the allocator's own code, given the address of the probed instruction.
     #[must_use]
     #[inline(always)]
@@ -131,6 +148,14 @@ mod tests {
         assert_eq!(Site::unpack(free.pack()), free);
         let throws = Site { exits: true, nests: false, ..REALLOC };
         assert_eq!(Site::unpack(throws.pack()), throws);
+    }
+
+    #[test]
+    fn places_are_marked_with_the_kind() {
+        let pool = Site { function: FunctionId(FunctionId::FIRST_USER_DEFINED + 3), ..REALLOC };
+        assert_eq!((REALLOC.mark(0x7ff8), pool.mark(0x7ff8)), (0x7ff8, 0x7ff9));
+        assert_eq!(Site::unmarked(pool.mark(0x7ff8)), 0x7ff8);
+        assert_eq!(Site::unmarked(REALLOC.mark(0x7ff8)), 0x7ff8);
     }
 
     #[test]

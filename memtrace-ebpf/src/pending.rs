@@ -2,7 +2,8 @@
 //!
 //! A call is known by the stack pointer at its entry, so calls left behind by `longjmp` or a killed
 //! frame are recognised when the thread is seen higher up its stack again, and nothing has to be
-//! cleaned up.
+//! cleaned up. The pointer is marked with the kind of the function: a pool that jumps to `malloc` is one
+//! call, and `malloc` another one.
 
 use crate::maps::{Call, THREADS, Thread, lost};
 use crate::memory::read_user;
@@ -25,7 +26,7 @@ pub(crate) struct Entry {
     pub(crate) site: Site,
     /// Address of the probed instruction.
     pub(crate) probed: u64,
-    /// Where the return address lies.
+    /// Where the return address lies, marked as [`Site::mark`] does.
     pub(crate) stack_pointer: u64,
     /// Bytes asked for.
     pub(crate) size: u64,
@@ -65,8 +66,9 @@ impl Thread {
         Some(&mut self.calls[((depth - 1) & MASK) as usize])
     }
 
-    /// Whether `entry` happens inside a pending call of another allocator function, so that it is
-    /// not an event of its own. Drops calls that the thread has left behind.
+    /// Whether `entry` happens inside a pending call of another allocator function whose blocks are
+    /// counted together with its own, so that it is not an event of its own. Drops calls that the thread
+    /// has left behind.
     #[inline(always)]
     pub(crate) fn is_nested(&mut self, entry: &Entry) -> bool {
         for _ in 0..MAX_NESTING {
@@ -112,7 +114,7 @@ impl Thread {
         true
     }
 
-    /// Whether the call whose return address lay at `stack_pointer` has been taken out just before.
+    /// Whether the call whose (marked) return address lay at `stack_pointer` has been taken out just before.
     ///
     /// Several perf links on one function, each for a process of its own, all see a return in any of
     /// these processes: the kernel applies their filters to entries only (`uretprobe_perf_func`,
@@ -122,7 +124,7 @@ impl Thread {
         self.returned == stack_pointer
     }
 
-    /// Takes out the call whose return address lay at `stack_pointer`, dropping abandoned ones.
+    /// Takes out the call whose (marked) return address lay at `stack_pointer`, dropping abandoned ones.
     #[inline(always)]
     pub(crate) fn pop(&mut self, stack_pointer: u64) -> Option<Call> {
         for _ in 0..MAX_NESTING {
@@ -164,6 +166,6 @@ fn is_called_from(outer: &Call, above: u64, entry: &Entry) -> bool {
     if !Site::unpack(outer.site).nests || above > NESTING_SPAN_BYTES {
         return false;
     }
-    read_user::<u64>(entry.stack_pointer)
+    read_user::<u64>(Site::unmarked(entry.stack_pointer))
         .is_some_and(|caller| entry.site.is_inside_allocator(entry.probed, caller))
 }

@@ -80,6 +80,31 @@ fn usage_errors_are_one_line_each() {
     insta::assert_snapshot!("usage_errors", lines.join("\n"));
 }
 
+/// What is wrong with a description of a function is shown under it, from the command line and from a file.
+#[test]
+fn a_signature_is_shown_with_a_caret() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "# pools\nfree libpool.so:pool_free(prt=0)\n").unwrap();
+    for (option, value, place, words) in [
+        ("--alloc-fn", "libpool.so:pool_alloc(siz=1)", 22, "expected the position of the size"),
+        ("--free-fn", "libpool.so", 10, "expected `:` and the function"),
+        (
+            "--allocators",
+            file.path().to_str().unwrap(),
+            21,
+            "line 2: expected the position of the block",
+        ),
+    ] {
+        let output = memtrace(&["-p", "1", option, value]);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        let lines: Vec<&str> = errors.lines().collect();
+        assert_eq!(lines.len(), 3, "{errors}");
+        assert!(lines[0].contains(words), "{errors}");
+        assert_eq!(lines[2], format!("  {:place$}^", ""), "{errors}");
+    }
+}
+
 #[test]
 fn arguments_need_not_be_text() {
     use std::os::unix::ffi::OsStrExt;

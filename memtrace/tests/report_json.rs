@@ -26,10 +26,10 @@ fn json(snapshot: &Snapshot, options: &ReportOptions, facts: &TracerFacts) -> Va
 
 /// A report in which every array has an element and every object is there.
 fn everything() -> Value {
-    let mut process = leaking();
+    let (mut process, facts) = pooling();
     process.stacks[1].blocks = vec![block(0x5555_0000, 16, BEGAN)];
     let tables = TableFacts { files: 12, no_information: 1, ..TableFacts::default() };
-    let facts = TracerFacts { unwind: "auto".to_owned(), tables: Some(tables), ..facts() };
+    let facts = TracerFacts { unwind: "auto".to_owned(), tables: Some(tables), ..facts };
     json(&snapshot(vec![process]), &ReportOptions { show_blocks: 1, ..last() }, &facts)
 }
 
@@ -57,7 +57,11 @@ fn keys_of(value: &Value, path: &str, keys: &mut BTreeMap<String, BTreeSet<Strin
 fn alias(path: &str) -> String {
     match path {
         "processes[].memory_at_attach" => "processes[].memory".to_owned(),
-        "processes[].young" | "processes[].filtered" => "processes[].others".to_owned(),
+        "processes[].pools.totals" => "processes[].heap".to_owned(),
+        "processes[].pools.stacks[]" => "processes[].stacks[]".to_owned(),
+        "processes[].young" | "processes[].filtered" | "processes[].pools.others" => {
+            "processes[].others".to_owned()
+        }
         other => other.to_owned(),
     }
 }
@@ -120,7 +124,8 @@ fn check_types(value: &Value, path: &str, tables: &BTreeMap<String, Vec<Row>>) {
             items.iter().for_each(|item| check_types(item, &format!("{path}[]"), tables));
         }
         Value::Object(members) => {
-            for row in &tables[&alias(path)] {
+            let path = alias(path);
+            for row in &tables[&path] {
                 let member = &members[&row.key];
                 assert!(
                     has_type(member, &row.kind),

@@ -91,6 +91,18 @@ fn pictures_that_are_not_whole_say_so() {
 }
 
 #[test]
+fn a_pool_is_no_part_of_the_heap() {
+    let (process, facts) = pooling();
+    let whole = text(&report(&snapshot(vec![process]), &last(), &facts), WIDE);
+    assert_width(&whole, 100);
+    let alone = final_text(vec![leaking()]);
+    let heap =
+        |text: &str| text.lines().find(|line| line.contains("heap, seen")).map(str::to_owned);
+    assert_eq!(heap(&whole), heap(&alone));
+    insta::assert_snapshot!(whole);
+}
+
+#[test]
 fn steady() {
     let mut process = process(77, "postgres", vec![stack(0, leak_frames(), 12, 100)]);
     process.stacks[0].freed_blocks = 100;

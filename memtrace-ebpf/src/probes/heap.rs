@@ -128,7 +128,7 @@ impl Probe {
         Entry {
             site,
             probed: registers.rip,
-            stack_pointer: registers.rsp.wrapping_add(site.pushed as u64 * 8),
+            stack_pointer: site.mark(registers.rsp.wrapping_add(site.pushed as u64 * 8)),
             size,
             pointer: choose(&arguments, site.pointer),
         }
@@ -219,7 +219,7 @@ fn session_return(probe: Probe, size: u64) -> u32 {
     counted(Counter::Returns, || {
         let site = probe.site();
         if site.nests {
-            leave_pending(probe);
+            leave_pending(probe, site);
         } else {
             finish(probe, Call { site: site.pack(), size, ..no_call() });
         }
@@ -246,7 +246,7 @@ fn heap_entry(context: ProbeContext) -> u32 {
 fn heap_return(context: RetProbeContext) -> u32 {
     let Some(probe) = Probe::new(context.regs.cast()) else { return 0 };
     counted(Counter::Returns, || {
-        leave_pending(probe);
+        leave_pending(probe, probe.site());
         0
     })
 }
@@ -259,7 +259,7 @@ fn heap_exit(context: ProbeContext) -> u32 {
     let probe = Probe { at_exit: true, ..probe };
     counted(Counter::Returns, || {
         if let Some(thread) = thread(probe.task.thread)
-            && let Some(call) = thread.pop(probe.registers().rsp)
+            && let Some(call) = thread.pop(probe.site().mark(probe.registers().rsp))
             && call.nested == 0
         {
             finish(probe, call);
@@ -295,8 +295,8 @@ fn enter_any(probe: Probe, entry: Entry) {
 }
 
 #[inline(always)]
-fn leave_pending(probe: Probe) {
-    let stack_pointer = probe.registers().rsp.wrapping_sub(RETURN_ADDRESS);
+fn leave_pending(probe: Probe, site: Site) {
+    let stack_pointer = site.mark(probe.registers().rsp.wrapping_sub(RETURN_ADDRESS));
     // A thread that never entered a call since tracing began returns from an older one.
     let Some(thread) = thread(probe.task.thread) else { return };
     match thread.pop(stack_pointer) {
@@ -466,7 +466,7 @@ fn send_free(entry: &Entry) {
 #[inline(never)]
 extern "C" fn tell_of_free(site: u64, probed: u64, stack_pointer: u64, pointer: u64) -> u64 {
     let site = Site::unpack(site);
-    let inside = read_user::<u64>(stack_pointer)
+    let inside = read_user::<u64>(Site::unmarked(stack_pointer))
         .is_some_and(|caller| site.is_inside_allocator(probed, caller));
     let header = Header {
         flags: if inside { flags::INSIDE_ALLOCATOR } else { 0 },

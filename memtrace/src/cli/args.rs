@@ -4,9 +4,11 @@ use super::help;
 use super::run::RunArgs;
 use super::values;
 use super::who::SelectArgs;
+use crate::probe::signature::Signature;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// `memtrace`, everything that can follow it.
@@ -158,6 +160,28 @@ pub struct TraceArgs {
     /// Show the targets' command lines, which may hold secrets
     #[arg(long, help_heading = help::CONTENT)]
     pub cmdline: bool,
+
+    /// Also follow this function, which allocates: `FILE:FUNCTION(size=N)`
+    ///
+    /// For pools and arenas that hand out parts of larger blocks. FILE is the name (or, with a `/`, the path)
+    /// of a file that the process maps, FUNCTION a symbol; both may be patterns. A file without symbols takes
+    /// the function's offset in it: `libpool.so:+0x1a2b(size=0)`. N is the argument's position, 0 to 5; `count=N`
+    /// may name a second factor of the size. The block is what the function returns, or with `->*N` is stored
+    /// through the pointer in argument N by a function that returns 0. What pools give out lies in the heap or
+    /// in mappings and is reported apart from those.
+    #[arg(long, value_name = "SIGNATURE", value_parser = values::allocates, help_heading = help::FUNCTIONS)]
+    pub alloc_fn: Vec<Signature>,
+    /// Also follow this function, which frees: `FILE:FUNCTION(ptr=N)`
+    #[arg(long, value_name = "SIGNATURE", value_parser = values::frees, help_heading = help::FUNCTIONS)]
+    pub free_fn: Vec<Signature>,
+    /// Also follow this function, which resizes: `FILE:FUNCTION(ptr=N,size=N)`
+    #[arg(long, value_name = "SIGNATURE", value_parser = values::reallocates, help_heading = help::FUNCTIONS)]
+    pub realloc_fn: Vec<Signature>,
+    /// Read such functions from this file, one a line: `alloc`, `free` or `realloc` and the signature
+    ///
+    /// Lines that begin with `#` are comments.
+    #[arg(long, value_name = "FILE", help_heading = help::FUNCTIONS)]
+    pub allocators: Vec<PathBuf>,
 
     /// How to write reports
     #[arg(short, long, value_name = "FORMAT", default_value = "text", help_heading = help::OUTPUT)]

@@ -54,10 +54,30 @@ pub fn conclude(outcome: anyhow::Result<Exit>) -> Exit {
     }
 }
 
-/// Says what went wrong, in one line.
+/// Says what went wrong, in one line; below it a typed text with a caret under the place, if the error ends
+/// with such.
 pub fn complain(error: &anyhow::Error) {
+    let text = with_causes(error.as_ref());
+    let (message, picture) = pictured(&text);
+    let mut told = format!("memtrace: error: {}\n", printable(&message.join(" ")));
+    for line in picture {
+        told.push_str(&printable(line));
+        told.push('\n');
+    }
     // Nobody is left to tell when standard error is closed, too.
-    let _ = writeln!(io::stderr(), "memtrace: error: {}", one_line(error.as_ref()));
+    let _ = io::stderr().write_all(told.as_bytes());
+}
+
+/// The lines of a message, and the last two of them by themselves if they are a text with a caret below.
+fn pictured(text: &str) -> (Vec<&str>, Vec<&str>) {
+    let mut message: Vec<&str> = text.lines().collect();
+    let is_picture = message.len() > 2 && message.last().is_some_and(|line| is_caret(line));
+    let picture = if is_picture { message.split_off(message.len() - 2) } else { Vec::new() };
+    (message, picture)
+}
+
+fn is_caret(line: &str) -> bool {
+    line.trim() == "^"
 }
 
 /// The exit code for an error.
@@ -74,6 +94,10 @@ fn code(error: &anyhow::Error) -> Exit {
 /// An error and its causes in one line that is safe for a terminal.
 #[must_use]
 pub fn one_line(error: &(dyn Error + 'static)) -> String {
+    printable(&with_causes(error))
+}
+
+fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -85,7 +109,7 @@ pub fn one_line(error: &(dyn Error + 'static)) -> String {
         }
         cause = error.source();
     }
-    printable(&line)
+    line
 }
 
 /// `text` in one line: names from outside may hold line breaks and terminal escapes.
@@ -116,10 +140,16 @@ pub fn parse_failure(error: &clap::Error) -> anyhow::Result<Exit> {
     Err(UsageError(summary(&error.render().to_string())).into())
 }
 
-/// The message and the tips of clap's text, without the usage that follows.
+/// The message and the tips of clap's text, without the usage that follows. A text with a caret below comes
+/// last, on lines of its own.
 fn summary(text: &str) -> String {
-    let mut parts = text
-        .lines()
+    let lines: Vec<&str> = text.lines().collect();
+    let caret = lines.iter().rposition(|line| is_caret(line)).unwrap_or(0);
+    let is_picture = |at: &usize| caret > 1 && (caret - 1..=caret).contains(at);
+    let mut parts = (0..)
+        .zip(lines.iter().copied())
+        .filter(|(at, _)| !is_picture(at))
+        .map(|(_, line)| line)
         .map(str::trim)
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
         // Nobody means an option's name as a value.
@@ -133,12 +163,16 @@ fn summary(text: &str) -> String {
         };
     }
     line.push_str("; see `memtrace --help`");
+    for (_, shown) in (0..).zip(&lines).filter(|(at, _)| is_picture(at)) {
+        line.push('\n');
+        line.push_str(shown);
+    }
     line
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Exit, OutputError, UsageError, code, one_line, printable, summary};
+    use super::{Exit, OutputError, UsageError, code, one_line, pictured, printable, summary};
     use anyhow::Context;
     use std::io;
 
@@ -155,6 +189,17 @@ mod tests {
         let quoting = anyhow::Error::new(io::Error::other("disk on fire"))
             .context("cannot attach: disk on fire");
         assert_eq!(one_line(quoting.as_ref()), "cannot attach: disk on fire");
+    }
+
+    #[test]
+    fn a_caret_stays_under_its_place() {
+        let text = "error: invalid value 'a:f' for '--x': expected `(`\n  a:f\n     ^\n\nFor more information";
+        let line = summary(text);
+        let (message, picture) = pictured(&line);
+        assert_eq!(message, ["invalid value 'a:f' for '--x': expected `(`; see `memtrace --help`"]);
+        assert_eq!(picture, ["  a:f", "     ^"]);
+        assert_eq!(pictured("no\npicture"), (vec!["no", "picture"], vec![]));
+        assert_eq!(pictured("x\n^"), (vec!["x", "^"], vec![]));
     }
 
     #[test]

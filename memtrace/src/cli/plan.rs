@@ -7,10 +7,12 @@ use super::log::Verbosity;
 use super::output::{Destination, OutputError, OutputName};
 use super::who::{SelectArgs, Wishes};
 use crate::engine::snapshot::SnapshotOptions;
+use crate::probe::signature::Signature;
 use memtrace_common::config::{LinkKind, UnwindMode};
 use std::time::Duration;
 
 mod check;
+mod functions;
 
 /// Time between reports when the user names none.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
@@ -86,6 +88,8 @@ pub struct TracePlan {
     pub ring_size: Option<u32>,
     /// What the programs in the kernel log.
     pub bpf_log: BpfLog,
+    /// Functions of the targets' own that allocate and free.
+    pub user_functions: Vec<Signature>,
     /// Remarks on what was typed: legal, but perhaps not what was meant. One line each.
     pub notes: Vec<String>,
 }
@@ -172,6 +176,7 @@ impl TracePlan {
             cache_walks: !args.no_walk_cache,
             ring_size: ring_size(args)?,
             bpf_log: args.bpf_log,
+            user_functions: functions::all(args)?,
             notes: Vec::new(),
         };
         check::names_one_process(&plan)?;

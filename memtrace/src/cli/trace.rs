@@ -111,6 +111,7 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         selection: job.found.selection.clone(),
         started_here: job.started.is_some(),
         foreseen: job.foreseen.clone(),
+        user_functions: plan.user_functions.clone(),
         interval: plan.interval,
         duration: plan.duration,
         count: plan.count,

@@ -2,6 +2,8 @@
 //!
 //! Fractions are read in integers, so `1.1GiB` is the nearest byte and never a rounding of a float.
 
+use crate::probe::signature::{Signature, SignatureError};
+use memtrace_common::site::Role;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -178,6 +180,30 @@ fn whole(
         Ok(value) if value <= most => Ok(value),
         _ => Err(ValueError::TooLarge(most_text)),
     }
+}
+
+/// A function that allocates.
+///
+/// # Errors
+/// A message for people that shows the place and says what would have been right.
+pub fn allocates(text: &str) -> Result<Signature, SignatureError> {
+    Signature::parse(text, Role::Allocate)
+}
+
+/// A function that resizes.
+///
+/// # Errors
+/// As [`allocates`].
+pub fn reallocates(text: &str) -> Result<Signature, SignatureError> {
+    Signature::parse(text, Role::Reallocate)
+}
+
+/// A function that frees.
+///
+/// # Errors
+/// As [`allocates`].
+pub fn frees(text: &str) -> Result<Signature, SignatureError> {
+    Signature::parse(text, Role::Free)
 }
 
 /// A percentage above zero, with or without the sign: `5`, `2.5%`.

@@ -420,6 +420,7 @@ impl<'a> Actor<'a> {
             sequence: self.sequence,
             time: Timestamp::now(),
             began: self.began,
+            user_functions: self.intake.targets.user_functions().to_vec(),
             notes: self.intake.notes(),
             degraded: self.degraded.iter().cloned().chain(wrong(self.walks())).collect(),
         }

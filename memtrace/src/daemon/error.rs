@@ -1,7 +1,7 @@
 //! Why a run could not begin, or ended without its last report.
 
 use crate::model::ids::Pid;
-use crate::probe::allocator::AllocatorError;
+use crate::probe::allocator::{AllocatorError, UserFunctionError};
 use crate::probe::live::LiveError;
 use crate::procfs::ProcfsError;
 use crate::symbolize::ThreadError;
@@ -23,6 +23,9 @@ pub enum DaemonError {
         /// What was looked for.
         source: AllocatorError,
     },
+    /// A function that the user describes is nowhere.
+    #[error(transparent)]
+    UserFunction(#[from] UserFunctionError),
     /// Of all the processes that match none can be traced.
     #[error("none of the processes that match can be traced: {0}")]
     AllLeftOut(String),

@@ -135,6 +135,7 @@ impl Intake {
                 self.leave_out(pid, reason)?;
             }
         }
+        self.targets.check_user_functions()?;
         self.wait_for_tables();
         self.losses = self.kernel.losses()?;
         for pid in self.targets.running() {

@@ -2,6 +2,7 @@
 
 use crate::engine::snapshot::SnapshotOptions;
 use crate::probe::live::kernel_side::LoadOptions;
+use crate::probe::signature::Signature;
 use crate::selection::Selection;
 use memtrace_common::config::{LinkKind, UnwindMode};
 use memtrace_common::limits::MAX_SENT_STACKS;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub started_here: bool,
     /// Files that the command will map: they are probed before.
     pub foreseen: Vec<PathBuf>,
+    /// Functions of the targets' own that allocate and free.
+    pub user_functions: Vec<Signature>,
     /// Time between reports; `None`: only the final one.
     pub interval: Option<Duration>,
     /// Stop after this long.
@@ -116,6 +119,7 @@ mod tests {
             selection: None,
             started_here: false,
             foreseen: Vec::new(),
+            user_functions: Vec::new(),
             interval: None,
             duration: None,
             count: None,

@@ -1,8 +1,11 @@
 //! One walk over an address space's blocks: what each call stack holds, by age and size.
 
 use super::heap::blocks::{Block, BlockTable};
+use super::heap::live::LiveHeap;
 use super::process::{Process, Space};
-use super::snapshot::{BlockSnapshot, ProcessSnapshot, SnapshotOptions, StackSnapshot, State};
+use super::snapshot::{
+    BlockSnapshot, PoolsSnapshot, ProcessSnapshot, SnapshotOptions, StackSnapshot, State,
+};
 use super::stacks::{Stack, Stacks};
 use crate::model::ids::Nanos;
 use memtrace_common::function::FunctionId;
@@ -36,20 +39,30 @@ pub(super) fn process_snapshot(
         snapshot.intervals = space.history.marks();
         snapshot.growth = space.history.heap_growth();
         snapshot.resident_growth = space.history.resident_growth();
-        snapshot.stacks = stack_snapshots(space, stacks, until, options);
+        snapshot.stacks = stack_snapshots(&space.heap, space, stacks, until, options);
+        snapshot.pools = PoolsSnapshot {
+            totals: *space.pools.totals(),
+            growth: space.history.pools_growth(),
+            stacks: stack_snapshots(&space.pools, space, stacks, until, options),
+        };
     }
     snapshot
 }
 
 fn stack_snapshots(
+    live: &LiveHeap,
     space: &Space,
     stacks: &Stacks,
     time: Nanos,
     options: &SnapshotOptions,
 ) -> Vec<StackSnapshot> {
-    let counts = count(space.heap.blocks(), space.stacks().len(), time, options);
+    // Without pools there are no sums of them.
+    if live.tallies().iter().next().is_none() {
+        return Vec::new();
+    }
+    let counts = count(live.blocks(), space.stacks().len(), time, options);
     let mut snapshots = Vec::with_capacity(counts.len());
-    let rows = space.stacks().iter().zip(space.heap.tallies().iter()).zip(counts);
+    let rows = space.stacks().iter().zip(live.tallies().iter()).zip(counts);
     for (number, ((&id, (tally, peak_bytes)), count)) in rows.enumerate() {
         if tally.live_blocks == 0 && tally.allocated_blocks == 0 {
             continue;

@@ -11,6 +11,8 @@ pub const MOST_POINTS: usize = 16;
 pub(crate) struct Point {
     pub(crate) time: Nanos,
     pub(crate) heap: u64,
+    /// Live bytes of functions that the user describes.
+    pub(crate) pools: u64,
     /// `None` before it was read.
     pub(crate) resident: Option<u64>,
     /// Live bytes by stack; stacks that came later held none.
@@ -61,6 +63,10 @@ impl History {
 
     pub(crate) fn heap_growth(&self) -> Growth {
         growth(self.points.iter().map(|point| (point.time, point.heap)))
+    }
+
+    pub(crate) fn pools_growth(&self) -> Growth {
+        growth(self.points.iter().map(|point| (point.time, point.pools)))
     }
 
     /// Over the points at which it is known.
@@ -118,7 +124,7 @@ mod tests {
 
     fn point(number: u64) -> Point {
         let stacks = (0..number / 4).map(|stack| stack + number).collect();
-        Point { time: number * SECOND, heap: number * 10, resident: None, stacks }
+        Point { time: number * SECOND, heap: number * 10, pools: number, resident: None, stacks }
     }
 
     #[test]
@@ -165,6 +171,8 @@ mod tests {
             }
             let expected = growth(times.iter().map(|t| (t * SECOND, t * 10)));
             prop_assert_eq!(history.heap_growth(), expected);
+            let expected = growth(times.iter().map(|t| (t * SECOND, *t)));
+            prop_assert_eq!(history.pools_growth(), expected);
             let stack = growth(times.iter().map(|t| (t * SECOND, if t / 4 > 3 { t + 3 } else { 0 })));
             prop_assert_eq!(history.stack_growth(3), stack);
         }

@@ -175,13 +175,13 @@ impl Tracker {
             None => None,
         };
         let new = new.unwrap_or_else(|| Space::new(time, self.limits.max_ranges, self.seed));
-        self.blocks += new.heap.blocks().len();
+        self.blocks += new.blocks();
         (self.spaces.insert(new), true)
     }
 
     fn copy_of(&mut self, parents: usize, time: Nanos) -> Option<Space> {
         let parents = self.spaces.get(parents)?;
-        let has_room = self.blocks + parents.heap.blocks().len() <= self.limits.max_blocks;
+        let has_room = self.blocks + parents.blocks() <= self.limits.max_blocks;
         Some(parents.forked(time, has_room, &mut self.stacks))
     }
 
@@ -206,7 +206,7 @@ impl Tracker {
     }
 
     fn has_too_much_closed(&self) -> bool {
-        let stacks: usize = self.closed.iter().map(|closed| closed.snapshot.stacks.len()).sum();
+        let stacks: usize = self.closed.iter().map(Closed::stacks).sum();
         self.closed.len() > self.limits.max_closed || stacks > self.limits.max_stacks
     }
 
@@ -220,7 +220,7 @@ impl Tracker {
         if space.users == 0
             && let Some(space) = self.spaces.remove(process.space)
         {
-            self.blocks -= space.heap.blocks().len();
+            self.blocks -= space.blocks();
             space.stacks().iter().for_each(|&id| self.stacks.release(id));
         }
     }

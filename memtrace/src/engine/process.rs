@@ -2,6 +2,7 @@
 
 use super::code::CodeMap;
 use super::hash::Seeded;
+use super::heap::blocks::Block;
 use super::heap::live::LiveHeap;
 use super::heap::ranges::Ranges;
 use super::history::{History, Point};
@@ -10,6 +11,7 @@ use super::stacks::Stacks;
 use super::wires::Wires;
 use crate::model::ids::{Nanos, Pid, StackId};
 use crate::model::process::{ProcessInfo, Usage};
+use memtrace_common::function::BlockKind;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -40,6 +42,9 @@ pub(crate) struct Process {
 #[derive(Debug)]
 pub(crate) struct Space {
     pub(crate) heap: LiveHeap,
+    /// Blocks of functions that the user describes: they lie in the heap's blocks or in mappings, which
+    /// are counted already.
+    pub(crate) pools: LiveHeap,
     pub(crate) ranges: Ranges,
     pub(crate) history: History,
     /// By the heap's own number of the stack.
@@ -52,10 +57,11 @@ pub(crate) struct Space {
 impl Space {
     /// An address space that is first seen at `now`.
     pub(crate) fn new(now: Nanos, max_ranges: usize, seed: u64) -> Self {
-        let heap = LiveHeap::new(now);
+        let (heap, pools) = (LiveHeap::new(now), LiveHeap::new(now));
         Self {
-            history: History::new(first_point(now, &heap)),
+            history: History::new(first_point(now, &heap, &pools)),
             heap,
+            pools,
             ranges: Ranges::new(max_ranges),
             stacks: Vec::new(),
             numbers: HashMap::with_hasher(Seeded(seed)),
@@ -68,15 +74,17 @@ impl Space {
         let ranges = self.ranges.forked();
         if !has_room {
             let heap = self.heap.forked_without_room(now);
-            let history = History::new(first_point(now, &heap));
+            let pools = self.pools.forked_without_room(now);
+            let history = History::new(first_point(now, &heap, &pools));
             let numbers = HashMap::with_hasher(*self.numbers.hasher());
-            return Self { heap, ranges, history, stacks: Vec::new(), numbers, users: 1 };
+            return Self { heap, pools, ranges, history, stacks: Vec::new(), numbers, users: 1 };
         }
-        let heap = self.heap.forked();
+        let (heap, pools) = (self.heap.forked(), self.pools.forked());
         self.stacks.iter().for_each(|&id| stacks.hold(id));
         Self {
-            history: History::new(first_point(now, &heap)),
+            history: History::new(first_point(now, &heap, &pools)),
             heap,
+            pools,
             ranges,
             stacks: self.stacks.clone(),
             numbers: self.numbers.clone(),
@@ -96,6 +104,33 @@ impl Space {
         number
     }
 
+    /// What blocks of this kind are counted with.
+    pub(crate) const fn live(&mut self, kind: BlockKind) -> &mut LiveHeap {
+        match kind {
+            BlockKind::Heap => &mut self.heap,
+            BlockKind::UserDefined => &mut self.pools,
+        }
+    }
+
+    /// As [`Self::live`], for a block that is to be added.
+    pub(crate) fn live_for(&mut self, kind: BlockKind, block: &Block) -> &mut LiveHeap {
+        // Only the heap has sums for every stack: most programs have no pools.
+        if kind == BlockKind::UserDefined && (block.stack as usize) < self.stacks.len() {
+            self.pools.reach_stack(block.stack);
+        }
+        self.live(kind)
+    }
+
+    /// Live blocks, of all kinds.
+    pub(crate) const fn blocks(&self) -> usize {
+        self.heap.blocks().len() + self.pools.blocks().len()
+    }
+
+    /// Blocks refused since the last call because address or size is too large.
+    pub(crate) const fn take_unsupported(&mut self) -> u64 {
+        self.heap.take_unsupported() + self.pools.take_unsupported()
+    }
+
     /// The stacks by number.
     pub(crate) fn stacks(&self) -> &[StackId] {
         &self.stacks
@@ -103,20 +138,26 @@ impl Space {
 
     /// An interval has ended.
     pub(crate) fn mark(&mut self, now: Nanos, resident: Option<u64>) {
-        self.history.push(Point { resident, ..first_point(now, &self.heap) });
+        self.history.push(Point { resident, ..first_point(now, &self.heap, &self.pools) });
     }
 
     /// Bytes taken, about.
     pub(crate) fn memory_bytes(&self) -> usize {
         let each = size_of::<StackId>() * 2 + size_of::<u32>() * 2;
         self.heap.memory_bytes()
+            + self.pools.memory_bytes()
             + self.ranges.memory_bytes()
             + self.history.memory_bytes()
             + self.stacks.capacity() * each
     }
 }
 
-fn first_point(time: Nanos, heap: &LiveHeap) -> Point {
-    let stacks = heap.tallies().iter().map(|(tally, _)| tally.live_bytes).collect();
-    Point { time, heap: heap.totals().live_bytes, resident: None, stacks }
+fn first_point(time: Nanos, heap: &LiveHeap, pools: &LiveHeap) -> Point {
+    // A stack is of one kind: in the other one's sums it has nothing.
+    let mut stacks: Box<[u64]> = heap.tallies().iter().map(|(tally, _)| tally.live_bytes).collect();
+    for (bytes, (tally, _)) in stacks.iter_mut().zip(pools.tallies().iter()) {
+        *bytes = bytes.wrapping_add(tally.live_bytes);
+    }
+    let (heap, pools) = (heap.totals().live_bytes, pools.totals().live_bytes);
+    Point { time, heap, pools, resident: None, stacks }
 }

@@ -115,6 +115,20 @@ pub struct ProcessSnapshot {
     pub untraced_children: u64,
     /// Per call stack, those with any live block or any allocation; in no particular order.
     pub stacks: Vec<StackSnapshot>,
+    /// What the functions that the user describes hold.
+    pub pools: PoolsSnapshot,
+}
+
+/// What functions that the user describes gave out: parts of the heap or of mappings, never to be added to
+/// those.
+#[derive(Clone, Debug, Default)]
+pub struct PoolsSnapshot {
+    /// Totals of their blocks.
+    pub totals: HeapTotals,
+    /// Growth of what is live.
+    pub growth: Growth,
+    /// Per call stack, as [`ProcessSnapshot::stacks`].
+    pub stacks: Vec<StackSnapshot>,
 }
 
 /// Heap totals of a process since it was first seen.

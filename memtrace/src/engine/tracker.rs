@@ -67,6 +67,13 @@ pub(super) struct Closed {
     pub(super) snapshot: ProcessSnapshot,
 }
 
+impl Closed {
+    /// Call stacks that are kept.
+    pub(super) const fn stacks(&self) -> usize {
+        self.snapshot.stacks.len() + self.snapshot.pools.stacks.len()
+    }
+}
+
 /// A child of a watched process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Announced {
@@ -139,7 +146,8 @@ impl Tracker {
         match what {
             What::Allocation(allocation) => self.allocation(pid, time, allocation),
             What::Free(free) => self.heap_with(pid, |space, _| {
-                space.heap.free(free.address, free.inside_allocator);
+                let live = space.live(free.function.kind());
+                live.free(free.address, free.inside_allocator);
             }),
             What::Reallocation(call) => {
                 self.reallocation(pid, time, call.old_address, call.entered, &call.new);
@@ -196,7 +204,7 @@ impl Tracker {
             + self
                 .closed
                 .iter()
-                .map(|c| size_of::<Closed>() + c.snapshot.stacks.len() * stack)
+                .map(|closed| size_of::<Closed>() + closed.stacks() * stack)
                 .sum::<usize>()
             + self.forgotten.capacity() * size_of::<(Pid, u64)>()
     }
@@ -233,7 +241,10 @@ impl Tracker {
     fn allocation(&mut self, pid: Pid, time: Nanos, allocation: &Allocation<'_>) {
         let Some(process) = self.find_for_stack(pid, &allocation.stack) else { return };
         let block = self.new_block(process, time, allocation);
-        self.in_space(process, |space, has_room| space.heap.allocate(block, has_room));
+        let kind = allocation.function.kind();
+        self.in_space(process, |space, has_room| {
+            space.live_for(kind, &block).allocate(block, has_room);
+        });
     }
 
     fn reallocation(
@@ -246,7 +257,10 @@ impl Tracker {
     ) {
         let Some(process) = self.find_for_stack(pid, &new.stack) else { return };
         let resize = Resize { old_address, entered, new: self.new_block(process, time, new) };
-        self.in_space(process, |space, has_room| space.heap.reallocate(&resize, has_room));
+        let kind = new.function.kind();
+        self.in_space(process, |space, has_room| {
+            space.live_for(kind, &resize.new).reallocate(&resize, has_room);
+        });
     }
 
     /// The block of an allocation, with the number of its stack. A call that failed needs none, but
@@ -330,9 +344,9 @@ impl Tracker {
     fn in_space(&mut self, process: usize, change: impl FnOnce(&mut Space, bool)) {
         let Some(process) = self.processes.get(process) else { return };
         let Some(space) = self.spaces.get_mut(process.space) else { return };
-        let before = space.heap.blocks().len();
+        let before = space.blocks();
         change(space, self.blocks < self.limits.max_blocks);
-        self.blocks = self.blocks + space.heap.blocks().len() - before;
-        self.bounds.unsupported_blocks += space.heap.take_unsupported();
+        self.blocks = self.blocks + space.blocks() - before;
+        self.bounds.unsupported_blocks += space.take_unsupported();
     }
 }

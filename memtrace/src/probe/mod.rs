@@ -9,4 +9,5 @@ pub(crate) mod hostile;
 pub mod live;
 mod names;
 pub mod runtime;
+pub mod signature;
 pub mod site;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use memtrace_common::config::LinkKind;
+use memtrace_common::function::{BlockKind, FunctionId};
 use std::time::Duration;
 
 /// The order of stacks.
@@ -134,9 +135,24 @@ pub struct TracerFacts {
     pub time: Timestamp,
     /// Wall clock when tracing began.
     pub began: Timestamp,
+    /// Names of the functions that the user describes, by number from
+    /// [`FunctionId::FIRST_USER_DEFINED`] on. Empty where the user describes none.
+    pub user_functions: Vec<String>,
     /// What the reader must know besides: blind windows, runtimes with allocators of their own.
     pub notes: Vec<String>,
     /// Why the figures are not what was asked for, such as a budget that ended tracing early.
     /// Lost events are not repeated here: they are counted in the snapshot.
     pub degraded: Vec<String>,
+}
+
+impl TracerFacts {
+    /// The function's name, as it was written or is known to everybody.
+    #[must_use]
+    pub fn function_name(&self, function: FunctionId) -> &str {
+        if function.kind() == BlockKind::Heap {
+            return function.name();
+        }
+        let index = usize::from(function.0 - FunctionId::FIRST_USER_DEFINED);
+        self.user_functions.get(index).map_or("unknown", String::as_str)
+    }
 }

@@ -3,7 +3,6 @@
 use crate::model::frame::Frame;
 use crate::model::ids::ModuleId;
 use crate::model::module::Module;
-use memtrace_common::function::FunctionId;
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,9 +19,9 @@ pub struct StackDigest(pub u64);
 
 impl StackDigest {
     /// The identity of `function` called through `frames`, whose modules `modules` has by number.
-    pub(super) fn of(function: FunctionId, frames: &[Frame], modules: &[Arc<Module>]) -> Self {
+    pub(super) fn of(function: &str, frames: &[Frame], modules: &[Arc<Module>]) -> Self {
         let mut hash = Fnv::default();
-        hash.add(function.name().as_bytes());
+        hash.add(function.as_bytes());
         hash.add(&[0]);
         for frame in frames {
             match *frame {
@@ -94,7 +93,6 @@ mod tests {
     use crate::model::frame::Frame;
     use crate::model::ids::ModuleId;
     use crate::model::module::{BuildId, Module};
-    use memtrace_common::function::FunctionId;
     use std::path::PathBuf;
     use std::sync::Arc;
 
@@ -121,18 +119,18 @@ mod tests {
         let of = |function, frames: &[Frame], modules: &[Arc<Module>]| {
             StackDigest::of(function, frames, modules)
         };
-        let one = of(FunctionId::MALLOC, &[in_file(0, 16)], &here);
-        assert_eq!(one, of(FunctionId::MALLOC, &[in_file(1, 16)], &there));
-        assert_ne!(one, of(FunctionId::MALLOC, &[in_file(0, 16)], &there));
-        assert_ne!(one, of(FunctionId::CALLOC, &[in_file(0, 16)], &here));
-        assert_ne!(one, of(FunctionId::MALLOC, &[in_file(0, 17)], &here));
-        assert_ne!(one, of(FunctionId::MALLOC, &[in_file(0, 16), in_file(0, 16)], &here));
+        let one = of("malloc", &[in_file(0, 16)], &here);
+        assert_eq!(one, of("malloc", &[in_file(1, 16)], &there));
+        assert_ne!(one, of("malloc", &[in_file(0, 16)], &there));
+        assert_ne!(one, of("calloc", &[in_file(0, 16)], &here));
+        assert_ne!(one, of("malloc", &[in_file(0, 17)], &here));
+        assert_ne!(one, of("malloc", &[in_file(0, 16), in_file(0, 16)], &here));
         assert_eq!(one.to_string(), "6aff30f011fd4a5d", "stable across versions of memtrace");
     }
 
     #[test]
     fn unknown_modules_and_addresses_are_hashed_too() {
-        let digest = |frame| StackDigest::of(FunctionId::MALLOC, &[frame], &[]);
+        let digest = |frame| StackDigest::of("malloc", &[frame], &[]);
         assert_ne!(digest(in_file(5, 1)), digest(in_file(5, 2)));
         assert_ne!(digest(Frame::Unmapped(1)), digest(Frame::Unmapped(2)));
         assert_ne!(digest(Frame::Unmapped(1)), digest(in_file(5, 1)));

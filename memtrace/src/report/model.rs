@@ -176,6 +176,25 @@ pub struct ProcessReport {
     pub early: Sum,
     /// Files that the listed stacks run through.
     pub modules: Vec<ModuleReport>,
+    /// What functions that the user describes gave out; `None` where none is described.
+    pub pools: Option<PoolsReport>,
+}
+
+/// What functions that the user describes gave out: parts of the heap or of mappings, never to be added to
+/// those.
+#[derive(Clone, Debug, Default)]
+pub struct PoolsReport {
+    /// Names of the functions.
+    pub functions: Vec<String>,
+    /// Totals of their blocks.
+    pub totals: HeapTotals,
+    /// Growth of what is live.
+    pub growth: Growth,
+    /// The stacks that are listed.
+    pub stacks: Vec<StackReport>,
+    /// Live blocks that are not in the listed stacks, young and filtered ones among them; `stacks`: those
+    /// that are not listed.
+    pub others: Sum,
 }
 
 /// What resident memory was, and which of it the live blocks were.
@@ -223,7 +242,7 @@ pub struct StackReport {
     /// Identity.
     pub id: StackDigest,
     /// The allocator function.
-    pub function: &'static str,
+    pub function: String,
     /// Live bytes.
     pub live_bytes: u64,
     /// Live blocks.

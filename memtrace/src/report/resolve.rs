@@ -7,8 +7,8 @@ use super::facts::{ReportOptions, Sort, TracerFacts};
 use super::identity::StackDigest;
 use super::internals;
 use super::model::{
-    BlockReport, End, LossReport, PictureReport, ProcessReport, Report, STACKS_FULL, StackReport,
-    Sum,
+    BlockReport, End, LossReport, PictureReport, PoolsReport, ProcessReport, Report, STACKS_FULL,
+    StackReport, Sum,
 };
 use super::names::{Names, clean};
 use super::outermost;
@@ -31,17 +31,18 @@ pub fn resolve(
     options: &ReportOptions,
     tracer: &TracerFacts,
 ) -> Report {
-    let chosen: Vec<Vec<&StackSnapshot>> =
-        snapshot.processes.iter().map(|process| choose(process, options)).collect();
+    let chosen: Vec<Chosen<'_>> =
+        snapshot.processes.iter().map(|process| Chosen::of(process, options)).collect();
     // Of the others the outermost frame, which tells whether they are whole: a few distinct ones.
-    let outermost = snapshot.processes.iter().flat_map(|process| &process.stacks);
+    let outermost = snapshot.processes.iter();
+    let outermost =
+        outermost.flat_map(|process| process.stacks.iter().chain(&process.pools.stacks));
     let outermost = outermost.filter(|stack| stack.frames.len() > 1);
     let outermost = outermost.filter_map(|stack| stack.frames.last());
-    let frames = chosen.iter().flatten().flat_map(|stack| stack.frames.iter()).chain(outermost);
+    let frames = chosen.iter().flat_map(Chosen::frames).chain(outermost);
     let mut names = Names::resolve(frames, &snapshot.modules, symbolizer);
     for (process, stacks) in snapshot.processes.iter().zip(&chosen) {
-        let frames = stacks.iter().flat_map(|stack| stack.frames.iter());
-        names.add_generated(process.info.key, frames, symbolizer);
+        names.add_generated(process.info.key, stacks.frames(), symbolizer);
     }
     let loss = loss(snapshot);
     let maker =
@@ -68,6 +69,7 @@ fn clean_facts(tracer: &TracerFacts) -> TracerFacts {
     TracerFacts {
         notes: tracer.notes.iter().map(|note| clean(note)).collect(),
         degraded: tracer.degraded.iter().map(|reason| clean(reason)).collect(),
+        user_functions: tracer.user_functions.iter().map(|name| clean(name)).collect(),
         ..tracer.clone()
     }
 }
@@ -83,7 +85,10 @@ fn loss(snapshot: &Snapshot) -> LossReport {
         (STACKS_FULL, snapshot.bounds.crowded_out),
     ];
     let without = snapshot.unknown_stacks.saturating_add(snapshot.bounds.crowded_out);
-    let evicted = snapshot.processes.iter().map(|process| process.heap.evicted_blocks);
+    let evicted = snapshot
+        .processes
+        .iter()
+        .flat_map(|process| [process.heap.evicted_blocks, process.pools.totals.evicted_blocks]);
     LossReport {
         events: sum(true).saturating_add(snapshot.undecodable),
         stacks: sum(false).saturating_add(without),
@@ -117,13 +122,33 @@ fn visible(stack: &StackSnapshot) -> (u64, u64) {
     (bytes.saturating_sub(stack.filtered_bytes), blocks.saturating_sub(stack.filtered_blocks))
 }
 
+/// The stacks of a process that are to be listed.
+struct Chosen<'a> {
+    heap: Vec<&'a StackSnapshot>,
+    pools: Vec<&'a StackSnapshot>,
+}
+
+impl<'a> Chosen<'a> {
+    fn of(process: &'a ProcessSnapshot, options: &ReportOptions) -> Self {
+        Self {
+            heap: choose(&process.stacks, options),
+            pools: choose(&process.pools.stacks, options),
+        }
+    }
+
+    /// All their frames.
+    fn frames(&self) -> impl Iterator<Item = &'a Frame> {
+        self.heap.iter().chain(&self.pools).flat_map(|stack| stack.frames.iter())
+    }
+}
+
 /// The stacks to list, in order: those with something to show, and with `top` 0 also those with
 /// nothing alive, so that sums over stacks are the heap's totals.
-fn choose<'a>(process: &'a ProcessSnapshot, options: &ReportOptions) -> Vec<&'a StackSnapshot> {
+fn choose<'a>(all: &'a [StackSnapshot], options: &ReportOptions) -> Vec<&'a StackSnapshot> {
     let wanted = |stack: &&StackSnapshot| {
         visible(stack).1 > 0 || (options.top == 0 && stack.live_blocks == 0)
     };
-    let mut stacks: Vec<&StackSnapshot> = process.stacks.iter().filter(wanted).collect();
+    let mut stacks: Vec<&StackSnapshot> = all.iter().filter(wanted).collect();
     stacks.sort_by(|a, b| order(a, b, options.sort));
     if options.top != 0 {
         stacks.truncate(options.top);
@@ -153,11 +178,12 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn process(&self, process: &ProcessSnapshot, stacks: &[&StackSnapshot]) -> ProcessReport {
+    fn process(&self, process: &ProcessSnapshot, chosen: &Chosen<'_>) -> ProcessReport {
         let mut report = self.facts(process);
+        let stacks = &chosen.heap;
         count_stacks(&mut report, process, stacks);
-        let frames = stacks.iter().flat_map(|stack| stack.frames.iter());
-        report.modules = self.names.modules(frames);
+        report.modules = self.names.modules(chosen.frames());
+        report.pools = self.pools(process, &chosen.pools);
         report.stacks = stacks.iter().map(|stack| self.stack(stack, process)).collect();
         for stack in &process.stacks {
             let (end, blocks) = (self.end(stack, process), stack.allocated_blocks);
@@ -172,6 +198,33 @@ impl Maker<'_> {
         }
         self.judge(&mut report, process);
         report
+    }
+
+    /// What the functions that the user describes gave out, if any is described.
+    fn pools(&self, process: &ProcessSnapshot, listed: &[&StackSnapshot]) -> Option<PoolsReport> {
+        let functions = &self.tracer.user_functions;
+        if functions.is_empty() {
+            return None;
+        }
+        let pools = &process.pools;
+        let mut others = Sum {
+            stacks: pools.stacks.iter().filter(|stack| stack.live_blocks > 0).count() as u64,
+            blocks: pools.totals.live_blocks,
+            bytes: pools.totals.live_bytes,
+        };
+        for stack in listed {
+            let (bytes, blocks) = visible(stack);
+            others.stacks -= u64::from(stack.live_blocks > 0).min(others.stacks);
+            others.blocks = others.blocks.saturating_sub(blocks);
+            others.bytes = others.bytes.saturating_sub(bytes);
+        }
+        Some(PoolsReport {
+            functions: functions.iter().map(|name| clean(name)).collect(),
+            totals: pools.totals,
+            growth: pools.growth,
+            stacks: listed.iter().map(|stack| self.stack(stack, process)).collect(),
+            others,
+        })
     }
 
     fn facts(&self, process: &ProcessSnapshot) -> ProcessReport {
@@ -226,7 +279,7 @@ impl Maker<'_> {
         };
         let verdict = verdict::process(&figures);
         let mut degraded = self.degraded.clone();
-        if verdict::degraded(0.0, &report.heap) {
+        if verdict::degraded(0.0, &report.heap) || verdict::degraded(0.0, &process.pools.totals) {
             degraded.push("blocks were evicted for want of memory (raise --max-memory)".to_owned());
         }
         let case = Case {
@@ -249,9 +302,10 @@ impl Maker<'_> {
         let age = |born: Nanos| process.until.saturating_sub(born);
         let watched = process.until.saturating_sub(process.seen);
         let blocks = stack.blocks.iter().take(self.options.show_blocks);
+        let function = clean(self.tracer.function_name(stack.function));
         StackReport {
-            id: StackDigest::of(stack.function, &stack.frames, &self.snapshot.modules),
-            function: stack.function.name(),
+            id: StackDigest::of(&function, &stack.frames, &self.snapshot.modules),
+            function,
             live_bytes,
             live_blocks,
             young: (stack.young_bytes, stack.young_blocks),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::snapshot::{
     BlockSnapshot, Bounds, Growth, HeapTotals, MappingTotals, PictureSnapshot, PlacedBlocks,
-    ProcessSnapshot, Snapshot, SnapshotOptions, StackSnapshot, State,
+    PoolsSnapshot, ProcessSnapshot, Snapshot, SnapshotOptions, StackSnapshot, State,
 };
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
@@ -205,6 +205,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         unseen_vforks: 0,
         untraced_children: 0,
         stacks,
+        pools: PoolsSnapshot::default(),
     }
 }
 
@@ -321,6 +322,7 @@ pub fn facts() -> TracerFacts {
         sequence: 6,
         time: "2026-03-01T03:13:08Z".parse::<Timestamp>().unwrap(),
         began: "2026-03-01T03:12:08Z".parse::<Timestamp>().unwrap(),
+        user_functions: Vec::new(),
         notes: Vec::new(),
         degraded: Vec::new(),
     }
@@ -348,4 +350,14 @@ pub fn text(report: &Report, style: TextStyle) -> String {
 
 pub fn block(address: u64, size: u64, born: Nanos) -> BlockSnapshot {
     BlockSnapshot { address, size, born }
+}
+
+/// A process with a pool, and what the tracer says of its functions.
+pub fn pooling() -> (ProcessSnapshot, TracerFacts) {
+    let function = FunctionId(FunctionId::FIRST_USER_DEFINED);
+    let stacks = vec![StackSnapshot { function, ..stack(60, leak_frames(), 50, 100) }];
+    let pools = PoolsSnapshot { totals: totals(&stacks), growth: growth(5_000, 6, 6), stacks };
+    let functions = ["pool_alloc", "pool_free"].map(str::to_owned).to_vec();
+    let facts = TracerFacts { user_functions: functions, ..facts() };
+    (ProcessSnapshot { pools, ..leaking() }, facts)
 }

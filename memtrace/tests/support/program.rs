@@ -77,6 +77,11 @@ impl Program {
 
     /// Starts `command`, which becomes the program and says that it is ready.
     pub fn launch(name: &str, command: &mut Command) -> Self {
+        Self::launch_and_hear(name, command).0
+    }
+
+    /// As [`Self::launch`], with what it said until it was ready.
+    pub fn launch_and_hear(name: &str, command: &mut Command) -> (Self, Vec<String>) {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("cannot run {name}: {error}"));
@@ -88,8 +93,8 @@ impl Program {
             child,
             pid: None,
         };
-        program.wait_for("ready");
-        program
+        let said = program.wait_for("ready");
+        (program, said)
     }
 
     /// Its process id.

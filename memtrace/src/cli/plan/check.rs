@@ -3,6 +3,7 @@
 use super::super::args::{Format, TraceArgs};
 use super::super::exit::UsageError;
 use super::{TracePlan, usage};
+use memtrace_common::site::Role;
 use std::time::Duration;
 
 /// Pairs of options that cannot both be meant.
@@ -88,6 +89,14 @@ pub(super) fn notes(plan: &TracePlan, interval_typed: bool) -> Vec<String> {
              stacks will be summed as YOUNG; --min-age 0 lists them",
             plan.min_age
         ));
+    }
+    let mut roles = plan.user_functions.iter().map(|function| function.role);
+    if !plan.user_functions.is_empty() && !roles.any(|role| role == Role::Free) {
+        notes.push(
+            "functions that allocate are described, but none that frees (--free-fn): all that they give \
+             out will seem alive"
+                .to_owned(),
+        );
     }
     let text_only = [
         ("--full", plan.full),

@@ -53,6 +53,7 @@ fn defaults_are_those_of_the_manual() {
         cache_walks: true,
         ring_size: None,
         bpf_log: BpfLog::Off,
+        user_functions: Vec::new(),
         notes: Vec::new(),
     };
     assert_eq!(plan("--pid 1234"), Ok(expected));

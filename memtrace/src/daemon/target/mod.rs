@@ -2,6 +2,7 @@
 
 mod one;
 mod scope;
+mod user;
 
 use super::cost::Sites;
 use super::error::DaemonError;
@@ -12,7 +13,7 @@ use super::unseen::device_numbers;
 use crate::model::event::{Exec, Fork, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::process::{ProcessInfo, Usage};
-use crate::probe::allocator::{FoundAllocator, MappedFile, Search};
+use crate::probe::allocator::{Discovery, FoundAllocator, MappedFile, Search};
 use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::runtime::Detector;
 use crate::procfs::{Foreseen, ModuleTable, Process, heap_segment};
@@ -23,6 +24,7 @@ use scope::{Reason, Scopes, key};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use user::UserFunctions;
 
 /// Children that end sooner are not linked for: making a link takes some milliseconds, taking it down
 /// tens.
@@ -56,6 +58,7 @@ pub(super) struct Targets {
     /// What files hold, which many processes map.
     search: Search,
     detector: Detector,
+    user: UserFunctions,
 }
 
 impl Targets {
@@ -89,6 +92,7 @@ impl Targets {
             foreseen: settings.foreseen.iter().filter_map(|path| Foreseen::at(path)).collect(),
             search: Search::default(),
             detector: Detector::default(),
+            user: UserFunctions::new(&settings.user_functions, settings.started_here),
         })
     }
 
@@ -224,17 +228,27 @@ impl Targets {
             Err(error) if !foreseen.is_empty() => target.troubles.push(error.to_string()),
             Err(_) => {}
         }
-        let discovery = self.search.find(&files).map_err(|source| DaemonError::NoAllocator {
-            pid,
-            comm: target.comm.clone(),
-            source,
-        })?;
+        let found = self.search.find(&files);
+        let known = found.as_ref().map_or(&[][..], |discovery| &discovery.allocators);
+        let pools = self.user.find(&files, known);
+        let discovery = match found {
+            Ok(discovery) => discovery,
+            Err(source) if pools.is_empty() => {
+                // It was for these that the process is to be traced.
+                self.user.check()?;
+                return Err(DaemonError::NoAllocator { pid, comm: target.comm.clone(), source });
+            }
+            Err(source) => {
+                target.troubles.push(source.to_string());
+                Discovery::default()
+            }
+        };
         for left in &discovery.not_probed {
             target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
         }
         target.runtimes = self.detector.detect(&files);
         target.examined.extend(files.iter().map(key));
-        for allocator in discovery.allocators {
+        for allocator in discovery.allocators.into_iter().chain(pools) {
             target.probe(kernel, allocator, &mut self.scopes)?;
         }
         Ok(())
@@ -253,6 +267,19 @@ impl Targets {
         let Some(target) = self.targets.get(&pid) else { return Ok(()) };
         target.check_seccomp(kernel)?;
         self.probe_new(kernel, pid).into_iter().try_for_each(|(_, placed)| placed)
+    }
+
+    /// Whether each function that the user describes was found in some process.
+    ///
+    /// # Errors
+    /// The first that was not, and why.
+    pub(super) fn check_user_functions(&self) -> Result<(), DaemonError> {
+        Ok(self.user.check()?)
+    }
+
+    /// Names of the functions that the user describes, by number.
+    pub(super) fn user_functions(&self) -> &[String] {
+        self.user.names.all()
     }
 
     /// Places probes for allocators that came later (by exec or dlopen).
@@ -285,7 +312,8 @@ impl Targets {
         let mut fresh = target.files(&self.modules);
         fresh.retain(|file| target.examined.insert(key(file)));
         // Most new code brings no allocator: not an error here.
-        let Ok(discovery) = self.search.find(&fresh) else { return Vec::new() };
+        let discovery = self.search.find(&fresh).unwrap_or_default();
+        let pools = self.user.find(&fresh, &discovery.allocators);
         for left in &discovery.not_probed {
             target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
         }
@@ -293,7 +321,7 @@ impl Targets {
             let name = allocator.name.clone();
             (name, target.probe(kernel, allocator, &mut self.scopes))
         };
-        discovery.allocators.into_iter().map(probe).collect()
+        discovery.allocators.into_iter().chain(pools).map(probe).collect()
     }
 
     /// A process has gone. `true` if it was running until now.
@@ -355,7 +383,7 @@ impl Targets {
     fn sees_children_late(&self, pid: Pid) -> bool {
         let target = self.targets.get(&pid);
         target.is_some_and(|target| {
-            target.allocators.iter().any(|found| self.scopes.is_filtered(&found.file))
+            target.allocators.iter().any(|found| self.scopes.is_filtered(found))
         })
     }
 
@@ -448,7 +476,7 @@ impl Targets {
         }
         let Self { targets, scopes, .. } = self;
         for target in targets.values_mut().filter(|t| t.running && !t.blind) {
-            let is_filtered = target.allocators.iter().any(|it| scopes.is_filtered(&it.file));
+            let is_filtered = target.allocators.iter().any(|it| scopes.is_filtered(it));
             target.blind = is_filtered && target.process.outlives_leader();
             if target.blind {
                 let trouble = format!(
@@ -496,6 +524,7 @@ impl Targets {
         let mut notes: Vec<String> = self.targets.values().flat_map(Target::notes).collect();
         notes.extend(self.left_out.note());
         notes.extend(self.scopes.note());
+        notes.extend(self.user.notes());
         notes
     }
 }

@@ -9,6 +9,7 @@ use crate::model::event::What;
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::process::{ProcessInfo, Usage};
 use crate::probe::allocator::{FoundAllocator, MappedFile};
+use crate::probe::function_table::AllocatorKind;
 use crate::probe::live::LiveError;
 use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::live::link::Point;
@@ -106,7 +107,7 @@ impl Target {
         allocator: FoundAllocator,
         scopes: &mut Scopes,
     ) -> Result<(), DaemonError> {
-        let filter = match scopes.wanted(&allocator.file) {
+        let filter = match scopes.wanted(&allocator) {
             Wanted::Nothing => None,
             Wanted::ForAll => Some(None),
             Wanted::Filtered => Some(Some(self.process.pid())),
@@ -121,6 +122,9 @@ impl Target {
                 skipped.name,
                 skipped.reason
             );
+            if allocator.kind == AllocatorKind::UserDefined {
+                self.troubles.push(format!("{} is not probed: {}", skipped.name, skipped.reason));
+            }
         }
         self.troubles.extend(allocator.operators_not_seen());
         self.allocators.push(allocator);
@@ -148,7 +152,7 @@ impl Target {
         kernel: &mut KernelSide,
         scopes: &Scopes,
     ) -> Result<bool, DaemonError> {
-        let filtered = || self.allocators.iter().filter(|found| scopes.is_filtered(&found.file));
+        let filtered = || self.allocators.iter().filter(|found| scopes.is_filtered(found));
         if filtered().next().is_some() {
             self.check_seccomp(kernel)?;
         }

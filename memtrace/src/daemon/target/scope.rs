@@ -6,7 +6,7 @@
 //! where nobody would pay but the targets.
 
 use crate::model::ids::Pid;
-use crate::probe::allocator::MappedFile;
+use crate::probe::allocator::{FoundAllocator, MappedFile};
 use crate::procfs::maps_file;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +15,11 @@ pub(super) type FileKey = (u32, u32, u64);
 
 pub(super) fn key(file: &MappedFile) -> FileKey {
     (file.device.0, file.device.1, file.inode)
+}
+
+/// Where an allocator is, and which of those there.
+fn place(found: &FoundAllocator) -> (FileKey, String) {
+    (key(&found.file), found.name.clone())
 }
 
 /// What is to be linked for a target and a file.
@@ -46,8 +51,9 @@ pub(super) struct Scopes {
     follow: bool,
     /// All that are traced.
     pub(super) targets: BTreeSet<Pid>,
-    /// Whether the file's links are for all.
-    files: BTreeMap<FileKey, bool>,
+    /// Whether the links of a file's allocator are for all. A file may hold several, and functions that the
+    /// user describes besides, each with links of their own.
+    files: BTreeMap<(FileKey, String), bool>,
 }
 
 impl Scopes {
@@ -56,14 +62,15 @@ impl Scopes {
         Self { for_all, follow, targets, files: BTreeMap::new() }
     }
 
-    /// Decides for a file that a target has brought, the first time.
-    pub(super) fn wanted(&mut self, file: &MappedFile) -> Wanted {
-        let decided = self.files.get(&key(file)).copied();
+    /// Decides for an allocator that a target has brought, the first time.
+    pub(super) fn wanted(&mut self, found: &FoundAllocator) -> Wanted {
+        let (file, place) = (&found.file, place(found));
+        let decided = self.files.get(&place).copied();
         if let Some(for_all) = decided {
             return if for_all { Wanted::Nothing } else { Wanted::Filtered };
         }
         let for_all = self.for_all.is_some() || self.follow && self.is_theirs_alone(file);
-        self.files.insert(key(file), for_all);
+        self.files.insert(place, for_all);
         if for_all { Wanted::ForAll } else { Wanted::Filtered }
     }
 
@@ -87,9 +94,9 @@ impl Scopes {
         Some(what.to_owned())
     }
 
-    /// Whether the file has links for each target.
-    pub(super) fn is_filtered(&self, file: &MappedFile) -> bool {
-        self.files.get(&key(file)) == Some(&false)
+    /// Whether the allocator has links for each target.
+    pub(super) fn is_filtered(&self, found: &FoundAllocator) -> bool {
+        self.files.get(&place(found)) == Some(&false)
     }
 
     /// Whether nobody but targets maps the file.

@@ -91,6 +91,11 @@ impl LiveHeap {
         self.tallies.add()
     }
 
+    /// Has sums for each call stack up to this number, where numbers are given by another heap.
+    pub(crate) fn reach_stack(&mut self, number: u32) {
+        self.tallies.reach(number);
+    }
+
     pub(crate) fn memory_bytes(&self) -> usize {
         self.blocks.memory_bytes() + self.tallies.memory_bytes()
     }

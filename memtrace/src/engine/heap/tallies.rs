@@ -35,6 +35,13 @@ impl Tallies {
         number
     }
 
+    /// Has a tally for each stack up to this number.
+    pub(crate) fn reach(&mut self, number: u32) {
+        while self.tallies.len() <= number as usize {
+            self.add();
+        }
+    }
+
     pub(crate) fn memory_bytes(&self) -> usize {
         self.tallies.capacity() * size_of::<Tally>()
     }

@@ -286,3 +286,37 @@ fn blocks_out_of_reach_are_counted() {
     assert_eq!(shown.bounds.unsupported_blocks, 2);
     assert_eq!(shown.processes[0].heap.evicted_bytes, 5 + (1 << 60));
 }
+
+#[test]
+fn a_pool_has_an_account_of_its_own() {
+    const ALLOC: FunctionId = FunctionId(FunctionId::FIRST_USER_DEFINED);
+    const RESIZE: FunctionId = FunctionId(FunctionId::FIRST_USER_DEFINED + 1);
+    let mut tracker = watching(Limits::default());
+    let bytes = frames(&[1, 2]);
+    send(&mut tracker, 1, malloc(0x1000, 4096, stack(1, &bytes)));
+    // The pool's first block is where the heap's is, and the stack has the same number.
+    send(&mut tracker, 2, What::Allocation(call(ALLOC, 0x1000, 100, stack(1, &[]))));
+    send(&mut tracker, 3, What::Allocation(call(ALLOC, 0x1100, 50, stack(1, &[]))));
+    let new = call(RESIZE, 0x1200, 80, stack(1, &[]));
+    let resize = Reallocation { old_address: 0x1100, entered: 3, new };
+    send(&mut tracker, 4, What::Reallocation(resize));
+    let shown = process(&mut tracker);
+    assert_eq!((shown.heap.live_bytes, shown.heap.missed_frees), (4096, 0));
+    let pools = shown.pools.totals;
+    assert_eq!((pools.live_bytes, pools.live_blocks, pools.peak_bytes), (180, 2, 180));
+    assert_eq!((pools.allocated_bytes, pools.freed_bytes), (230, 50));
+    let of = |stacks: &[crate::engine::snapshot::StackSnapshot]| -> Vec<(FunctionId, u64)> {
+        stacks.iter().map(|stack| (stack.function, stack.live_bytes)).collect()
+    };
+    assert_eq!(of(&shown.stacks), [(FunctionId::MALLOC, 4096)]);
+    assert_eq!(of(&shown.pools.stacks), [(ALLOC, 100), (RESIZE, 80)]);
+    assert_eq!(tracker.live_blocks(), 3);
+    // A free of one kind does not reach the other.
+    send(&mut tracker, 5, free(0x1200));
+    let give_back = Free { function: ALLOC, address: 0x1000, inside_allocator: false };
+    send(&mut tracker, 6, What::Free(give_back));
+    let shown = process(&mut tracker);
+    assert_eq!((shown.heap.live_bytes, shown.heap.unknown_frees), (4096, 1));
+    assert_eq!((shown.pools.totals.live_bytes, shown.pools.totals.unknown_frees), (80, 0));
+    assert_eq!(tracker.live_blocks(), 2);
+}

@@ -9,6 +9,7 @@ mod identify;
 mod leave;
 mod plan;
 mod span;
+mod user;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+pub use user::{Missing, UserDiscovery, UserFunctionError, UserNames, find_user_functions};
 
 /// Files whose allocators are remembered.
 const MOST_KNOWN: usize = 4096;
@@ -140,7 +142,8 @@ fn join(looked_in: &[Skipped]) -> String {
 
 fn remedy(looked_in: &[Skipped]) -> &'static str {
     if looked_in.iter().any(|file| file.reason.contains(examine::STATIC_WITHOUT_SYMBOLS)) {
-        "; trace a build of the program that is not stripped"
+        "; trace a build of the program that is not stripped, or describe its functions by their offsets in the \
+         file: --alloc-fn 'FILE:+0x1a2b(size=0)'"
     } else {
         ""
     }

@@ -21,7 +21,7 @@ pub(crate) const MAY_THROW: &str = "may throw, which a return probe would make t
      known: ";
 
 /// Most bytes of one function that are decoded; jemalloc's largest has 10 KB.
-const MAX_FUNCTION: u64 = 64 << 10;
+pub(super) const MAX_FUNCTION: u64 = 64 << 10;
 
 /// Plans all functions of the allocator `identity` in `file`.
 pub(super) fn plan(

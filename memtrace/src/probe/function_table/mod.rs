@@ -28,6 +28,8 @@ pub enum AllocatorKind {
     Tcmalloc,
     /// mimalloc, likewise.
     Mimalloc,
+    /// Functions that the user describes: they are in no table.
+    UserDefined,
 }
 
 /// A function to probe.
@@ -73,7 +75,7 @@ impl Row {
 }
 
 impl AllocatorKind {
-    /// All kinds that are known.
+    /// All kinds that have tables.
     pub const ALL: [Self; 5] =
         [Self::Glibc, Self::Musl, Self::Jemalloc, Self::Tcmalloc, Self::Mimalloc];
 
@@ -86,6 +88,7 @@ impl AllocatorKind {
             Self::Jemalloc => "jemalloc",
             Self::Tcmalloc => "tcmalloc",
             Self::Mimalloc => "mimalloc",
+            Self::UserDefined => "user-defined",
         }
     }
 
@@ -97,6 +100,7 @@ impl AllocatorKind {
             Self::Jemalloc => (JEMALLOC, OPERATORS),
             Self::Tcmalloc => (TCMALLOC, OPERATORS),
             Self::Mimalloc => (MIMALLOC, OPERATORS),
+            Self::UserDefined => (&[], &[]),
         };
         own.iter().chain(operators)
     }
@@ -105,7 +109,7 @@ impl AllocatorKind {
     #[must_use]
     pub const fn left_alone(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Glibc | Self::Musl | Self::Tcmalloc => &[],
+            Self::Glibc | Self::Musl | Self::Tcmalloc | Self::UserDefined => &[],
             Self::Jemalloc => JEMALLOC_LEFT_ALONE,
             Self::Mimalloc => MIMALLOC_LEFT_ALONE,
         }
@@ -115,7 +119,7 @@ impl AllocatorKind {
     #[must_use]
     pub const fn prefixes(self) -> &'static [&'static str] {
         match self {
-            Self::Glibc | Self::Musl | Self::Mimalloc => &[""],
+            Self::Glibc | Self::Musl | Self::Mimalloc | Self::UserDefined => &[""],
             Self::Jemalloc => &["", "je_", "_rjem_", "_rjem_je_"],
             Self::Tcmalloc => &["", "tc_"],
         }
@@ -129,6 +133,7 @@ impl AllocatorKind {
             Self::Jemalloc => JEMALLOC_NEIGHBOURS,
             Self::Tcmalloc => TCMALLOC_NEIGHBOURS,
             Self::Mimalloc => MIMALLOC_NEIGHBOURS,
+            Self::UserDefined => &[],
         }
     }
 }

@@ -2,14 +2,16 @@
 
 use super::SCHEMA;
 use super::schema::{
-    Block, Causes, Document, Frame, Heap, Loss, Mappings, Memory, Module, Picture, Process, Stack,
-    Sums, Tables, Tracer,
+    Block, Causes, Document, Frame, Heap, Loss, Mappings, Memory, Module, Picture, Pools, Process,
+    Stack, Sums, Tables, Tracer,
 };
+use crate::engine::snapshot::HeapTotals;
 use crate::model::ids::Nanos;
 use crate::model::process::Usage;
 use crate::report::facts::TableFacts;
 use crate::report::model::{
-    BlockReport, End, FrameReport, ModuleReport, Place, ProcessReport, Report, StackReport, Sum,
+    BlockReport, End, FrameReport, ModuleReport, Place, PoolsReport, ProcessReport, Report,
+    StackReport, Sum,
 };
 use crate::report::units::seconds;
 use memtrace_common::wire::StackEnd;
@@ -99,7 +101,7 @@ impl<'a> Process<'a> {
             pod_uid: process.pod_uid.as_deref(),
             state,
             exit_status: exit_status(process.end),
-            heap: Heap::of(process),
+            heap: Heap::of(&process.heap),
             mappings: Mappings::of(process),
             rss_bytes: process.usage_last.map(|usage| usage.resident),
             rss_at_attach_bytes: process.usage_first.map(|usage| usage.resident),
@@ -130,6 +132,20 @@ impl<'a> Process<'a> {
             filtered: Sums::of(process.filtered),
             modules: process.modules.iter().map(Module::of).collect(),
             stacks: process.stacks.iter().map(Stack::of).collect(),
+            pools: process.pools.as_ref().map(Pools::of),
+        }
+    }
+}
+
+impl<'a> Pools<'a> {
+    fn of(pools: &'a PoolsReport) -> Self {
+        Self {
+            functions: &pools.functions,
+            totals: Heap::of(&pools.totals),
+            growth_bytes: pools.growth.bytes,
+            growth_bytes_per_s: pools.growth.bytes_per_second,
+            others: Sums::of(pools.others),
+            stacks: pools.stacks.iter().map(Stack::of).collect(),
         }
     }
 }
@@ -154,8 +170,7 @@ fn end(end: End) -> Option<&'static str> {
 }
 
 impl Heap {
-    const fn of(process: &ProcessReport) -> Self {
-        let heap = &process.heap;
+    const fn of(heap: &HeapTotals) -> Self {
         Self {
             live_bytes: heap.live_bytes,
             live_blocks: heap.live_blocks,
@@ -229,7 +244,7 @@ impl<'a> Stack<'a> {
         let age = |age: Option<Nanos>| age.map(seconds);
         Self {
             id: stack.id.to_string(),
-            function: stack.function,
+            function: &stack.function,
             live_bytes: stack.live_bytes,
             live_blocks: stack.live_blocks,
             peak_bytes: stack.peak_bytes,

@@ -97,6 +97,17 @@ pub(super) struct Process<'a> {
     pub(super) filtered: Sums,
     pub(super) modules: Vec<Module<'a>>,
     pub(super) stacks: Vec<Stack<'a>>,
+    pub(super) pools: Option<Pools<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Pools<'a> {
+    pub(super) functions: &'a [String],
+    pub(super) totals: Heap,
+    pub(super) growth_bytes: i64,
+    pub(super) growth_bytes_per_s: Option<f64>,
+    pub(super) others: Sums,
+    pub(super) stacks: Vec<Stack<'a>>,
 }
 
 #[derive(Serialize)]
@@ -191,7 +202,7 @@ pub(super) struct Module<'a> {
 #[derive(Serialize)]
 pub(super) struct Stack<'a> {
     pub(super) id: String,
-    pub(super) function: &'static str,
+    pub(super) function: &'a str,
     pub(super) live_bytes: u64,
     pub(super) live_blocks: u64,
     pub(super) peak_bytes: u64,

@@ -1,6 +1,7 @@
 //! The table of memory, and what the totals are.
 
 use super::TextStyle;
+use crate::engine::snapshot::HeapTotals;
 use crate::model::process::Usage;
 use crate::report::layout::{width_of, wrap};
 use crate::report::model::ProcessReport;
@@ -26,9 +27,25 @@ pub(super) fn memory(process: &ProcessReport, heap_only: bool, style: TextStyle)
     if !heap_only {
         lines.extend(mapped(process, style));
     }
+    lines.extend(pools(process, style));
     lines.extend(before(process, style));
-    lines.extend(turnover(process, style));
+    lines.extend(turnover("turnover", &process.heap, style));
+    if let Some(pools) = &process.pools {
+        lines.extend(turnover("of pools", &pools.totals, style));
+    }
     lines
+}
+
+/// What the functions that the user describes gave out: not to be added to the rows above.
+fn pools(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    let Some(pools) = &process.pools else { return Vec::new() };
+    let totals = &pools.totals;
+    let note = format!(
+        "{} live, peak {}; inside of the above",
+        counted(totals.live_blocks, "block"),
+        bytes(totals.peak_bytes)
+    );
+    sizes("pools, seen", 0, totals.live_bytes, &note, style)
 }
 
 fn row(label: &str, first: &str, last: &str, change: &str) -> String {
@@ -109,10 +126,9 @@ fn before(process: &ProcessReport, style: TextStyle) -> Vec<String> {
     noted(&row, &note, style)
 }
 
-fn turnover(process: &ProcessReport, style: TextStyle) -> Vec<String> {
-    let heap = &process.heap;
+fn turnover(label: &str, heap: &HeapTotals, style: TextStyle) -> Vec<String> {
     let line = format!(
-        "  turnover: {} allocated ({}), {} freed, {} failed",
+        "  {label}: {} allocated ({}), {} freed, {} failed",
         count(heap.allocated_blocks),
         bytes(heap.allocated_bytes),
         count(heap.freed_blocks),

@@ -106,6 +106,10 @@ fn section(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<St
         lines.push(String::new());
     }
     lines.extend(stacks::stacks(report, process, style));
+    if let Some(pools) = &process.pools {
+        lines.push(String::new());
+        lines.extend(stacks::pools(report, pools, style));
+    }
     lines
 }
 

@@ -4,7 +4,9 @@ use super::{TextStyle, edges};
 use crate::report::layout::{
     clip, pack, shorten_function, shorten_path, width_of, wrap, wrap_hanging,
 };
-use crate::report::model::{FrameReport, Place, ProcessReport, Report, StackReport, Sum};
+use crate::report::model::{
+    FrameReport, Place, PoolsReport, ProcessReport, Report, StackReport, Sum,
+};
 use crate::report::units::{bytes, counted, duration, exact_bytes, percent, rate, share, span};
 use memtrace_common::wire::StackEnd;
 
@@ -13,19 +15,15 @@ const INDENT: usize = 6;
 /// Least columns for which the three columns of a frame stand beside each other.
 const BESIDE: usize = 80;
 
+/// Functions of pools that are named in a title.
+const MOST_NAMES: usize = 4;
+
 /// All listed stacks, then what is not listed.
 pub(super) fn stacks(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<String> {
     let mut lines = Vec::new();
     let shown = process.stacks.iter().filter(|stack| stack.live_blocks > 0);
     for (number, stack) in (1..).zip(shown) {
-        lines.extend(head(number, stack, process, style));
-        let shown = stack.shown(report.options.show_internals);
-        lines.extend(shown.flat_map(|each| frame(each, report.options.full_names, style)));
-        lines.extend(ending(stack));
-        lines.extend(stack.blocks.iter().map(|block| {
-            let age = duration(block.age);
-            format!("    block {:#x}  {}  {age} old", block.address, exact_bytes(block.size))
-        }));
+        lines.extend(one(number, stack, process.heap.live_bytes, report, style));
     }
     if process.heap.allocated_blocks == 0 {
         lines.push("No allocation was seen.".to_owned());
@@ -36,14 +34,55 @@ pub(super) fn stacks(report: &Report, process: &ProcessReport, style: TextStyle)
     lines
 }
 
-fn head(
+/// The stacks in which functions were called that the user describes.
+pub(super) fn pools(report: &Report, pools: &PoolsReport, style: TextStyle) -> Vec<String> {
+    let names = pools.functions.iter().take(MOST_NAMES).map(String::as_str);
+    let mut names = names.collect::<Vec<_>>().join(", ");
+    if pools.functions.len() > MOST_NAMES {
+        names.push_str(" and others");
+    }
+    let title = format!("what {names} gave out, which lies in the memory above");
+    let mut lines = wrap("POOLS   ", &title, style.columns());
+    let shown = pools.stacks.iter().filter(|stack| stack.live_blocks > 0);
+    for (number, stack) in (1..).zip(shown) {
+        lines.extend(one(number, stack, pools.totals.live_bytes, report, style));
+    }
+    if pools.totals.allocated_blocks == 0 {
+        lines.push("No call of them was seen.".to_owned());
+    }
+    if pools.others.blocks > 0 {
+        let text = format!(
+            "{} of pools; {}, young or of sizes left out or beyond --top",
+            held(pools.others),
+            counted(pools.others.stacks, "stack")
+        );
+        lines.extend(wrap("OTHER   ", &text, style.columns()));
+    }
+    lines
+}
+
+/// A stack, `total` being what all like it hold.
+fn one(
     number: usize,
     stack: &StackReport,
-    process: &ProcessReport,
+    total: u64,
+    report: &Report,
     style: TextStyle,
 ) -> Vec<String> {
+    let mut lines = head(number, stack, total, style);
+    let shown = stack.shown(report.options.show_internals);
+    lines.extend(shown.flat_map(|each| frame(each, report.options.full_names, style)));
+    lines.extend(ending(stack));
+    lines.extend(stack.blocks.iter().map(|block| {
+        let age = duration(block.age);
+        format!("    block {:#x}  {}  {age} old", block.address, exact_bytes(block.size))
+    }));
+    lines
+}
+
+fn head(number: usize, stack: &StackReport, total: u64, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
-    let of_live = percent(share(stack.live_bytes, process.heap.live_bytes));
+    let of_live = percent(share(stack.live_bytes, total));
     let mut parts = vec![
         format!("{} in {}", bytes(stack.live_bytes), counted(stack.live_blocks, "block")),
         format!("{of_live} of live"),
@@ -75,7 +114,7 @@ fn growth(stack: &StackReport) -> Option<String> {
 
 fn details(stack: &StackReport) -> Vec<String> {
     let mut details = vec![
-        stack.function.to_owned(),
+        stack.function.clone(),
         format!("{} freed", percent(share(stack.freed_blocks, stack.allocated_blocks))),
     ];
     details.extend(stack.oldest_age.map(|age| format!("oldest {}", duration(age))));
