@@ -58,6 +58,10 @@ impl FoundAllocator {
     /// What people must know if C++ operators of its own are not probed.
     #[must_use]
     pub fn operators_not_seen(&self) -> Option<String> {
+        if self.kind == AllocatorKind::UserDefined {
+            // Each of those is told by its name.
+            return None;
+        }
         let first = self.skipped.iter().find(|it| it.reason.starts_with(plan::MAY_THROW))?;
         let operators = self.skipped.iter().filter(|it| it.reason == first.reason).count();
         Some(format!(

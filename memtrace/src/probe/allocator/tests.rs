@@ -138,3 +138,17 @@ fn a_file_is_searched_once_but_opened_by_each_way() {
         assert_eq!(again.file.open_path, Path::new("/gone"));
     }
 }
+
+/// Functions that the user describes are no C++ operators.
+#[test]
+fn only_allocators_have_operators() {
+    let file = file(Path::new("/gone"), 1);
+    let reason = format!("{}: it jumps through a register", super::plan::MAY_THROW);
+    let skipped = vec![super::Skipped { name: "f".into(), reason }];
+    let (name, functions) = ("x".to_owned(), Vec::new());
+    let kind = AllocatorKind::Jemalloc;
+    let mut found = FoundAllocator { name, kind, file, functions, skipped };
+    assert!(found.operators_not_seen().is_some_and(|said| said.contains("1 forms of C++")));
+    found.kind = AllocatorKind::UserDefined;
+    assert_eq!(found.operators_not_seen(), None);
+}
