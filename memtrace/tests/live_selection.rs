@@ -155,24 +155,28 @@ impl Drop for Bare {
     }
 }
 
-/// A program without an allocator matches, too. It is left out, and the report says so.
+/// A program without an allocator matches, too. It is left out, whether it began before or after another
+/// one, and the report says so.
 #[test]
 fn what_cannot_be_traced_is_left_out() {
     if !may_trace() {
         return;
     }
     let names = Names::new();
-    let mut meant = names.start("a");
     let bare = names.0.path().join(Names::name("b"));
     fs::copy(compiled("plain/bare"), &bare).unwrap();
-    let other = Bare::start(&bare);
+    let before = Bare::start(&bare);
+    let mut meant = names.start("a");
+    let after = Bare::start(&bare);
     let tracer = Tracer::typed(&[], &[&WHOLE[..], &["--comm", &Names::name("?")]].concat());
     let accounts = meant.work();
     let report = tracer.stop().only_report();
     report.process(meant.pid()).assert_exactly(&accounts);
     let notes = report.0["tracer"]["notes"].to_string();
-    assert!(notes.contains("1 matching process cannot be traced"), "{notes}");
-    assert!(notes.contains(&format!("pid {}", other.0.id())), "{notes}");
+    assert!(notes.contains("2 matching processes cannot be traced"), "{notes}");
+    for other in [before, after] {
+        assert!(notes.contains(&format!("pid {}", other.0.id())), "{notes}");
+    }
 }
 
 #[test]
@@ -233,6 +237,31 @@ fn assert_callers(report: &Report, program: &Program, accounts: &Accounts) {
     for (caller, account) in &accounts.callers {
         assert_eq!(process.callers().get(caller), Some(account), "{caller}");
     }
+}
+
+/// This test itself is left out, or the programs that it starts would be traced as its children.
+#[test]
+fn every_process_is_traced() {
+    if !may_trace() || !support::may_trace_everything() {
+        return;
+    }
+    let names = Names::new();
+    let mut first = names.start("a");
+    let ourselves = std::process::id().to_string();
+    let selectors = ["--all", "--exclude-pid", &ourselves];
+    let tracer = Tracer::typed(&[], &[&WHOLE[..], &selectors].concat());
+    let of_first = first.work();
+    let mut later = names.start("b");
+    support::let_it_look();
+    let of_later = later.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    report.process(first.pid()).assert_exactly(&of_first);
+    assert_callers(&report, &later, &of_later);
+    let pids = report.0["processes"].as_array().unwrap().iter().map(|it| &it["pid"]);
+    assert!(pids.clone().all(|pid| *pid != std::process::id()));
+    let notes = report.0["tracer"]["notes"].to_string();
+    assert!(notes.contains("every process is meant"), "{notes}");
 }
 
 #[test]

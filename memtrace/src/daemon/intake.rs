@@ -162,15 +162,33 @@ impl Intake {
     /// cannot be.
     fn admit(&mut self, pid: Pid) -> Result<(), DaemonError> {
         let (events, version) = self.looking(pid, |targets, to| targets.describe(pid, to));
+        let events = self.feed_modules(pid, events);
         self.targets.attach(&mut self.kernel, pid)?;
         self.feed_all(pid, events?, version);
         Ok(())
+    }
+
+    /// Feeds the modules among the events, which are told of once and belong to no process: others may map
+    /// them, whatever becomes of this one. Gives the rest.
+    fn feed_modules(
+        &mut self,
+        pid: Pid,
+        events: Result<Vec<What<'static>>, DaemonError>,
+    ) -> Result<Vec<What<'static>>, DaemonError> {
+        let of_module = |what: &What<'_>| matches!(what, What::ModuleSeen(_));
+        let (modules, rest): (Vec<_>, Vec<_>) = events?.into_iter().partition(of_module);
+        modules.into_iter().for_each(|module| self.feed(pid, module));
+        Ok(rest)
     }
 
     /// Takes in processes that have come to match.
     pub(super) fn take_in_arrivals(&mut self) {
         let Some(arrivals) = self.arrivals.as_mut().filter(|_| !self.has_ended) else { return };
         for arrival in arrivals.next(|pid| self.targets.is_running(pid)) {
+            // A target's child, whose record is on its way through the ring, is one already.
+            if self.kernel.is_target(arrival.pid) {
+                continue;
+            }
             match self.take_in(arrival) {
                 Ok(()) => self.arrivals.iter_mut().for_each(Arrivals::count),
                 Err(reason) => self.turn_away(arrival.pid, &reason),
@@ -183,7 +201,7 @@ impl Intake {
     fn take_in(&mut self, Arrival { pid, is_new }: Arrival) -> Result<(), DaemonError> {
         self.targets.take_in(pid)?;
         let (events, version) = self.looking(pid, |targets, to| targets.describe(pid, to));
-        let events = events?;
+        let events = self.feed_modules(pid, events)?;
         if is_new {
             self.targets.attach_arrival(&mut self.kernel, pid)?;
         } else {

@@ -23,6 +23,8 @@ const SLOWNESS: &str = "MEMTRACE_TEST_PATIENCE";
 /// Between two looks at something that cannot be waited for.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Set in guests (`xtask/src/kernels/initramfs`).
+const GUEST: &str = "MEMTRACE_TEST_GUEST";
 /// Set by `cargo xtask test` where it is root.
 const VARIABLE: &str = "MEMTRACE_PRIVILEGED";
 
@@ -36,6 +38,17 @@ pub fn may_trace() -> bool {
             std::io::stderr(),
             "NOT RUN: {test} traces real processes and needs root and {VARIABLE}=1"
         );
+    }
+    may
+}
+
+/// Whether this is a guest that was booted for the tests, where all that runs may be traced. If not, it
+/// says so.
+pub fn may_trace_everything() -> bool {
+    let may = std::env::var_os(GUEST).is_some();
+    if !may {
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        let _ = writeln!(std::io::stderr(), "NOT RUN: {test} traces all processes: in guests only");
     }
     may
 }

@@ -255,6 +255,11 @@ impl KernelSide {
         self.targets()?.insert(process, Target { epoch: 0 }, 0).map_err(map_error("TARGETS"))
     }
 
+    /// Whether the kernel side lets events of this process through.
+    pub fn is_target(&mut self, process: u32) -> bool {
+        self.targets().is_ok_and(|targets| targets.get(&process, 0).is_ok())
+    }
+
     /// Which version of its code a process has now; the first one if it is no target yet.
     pub fn code_version(&mut self, process: u32) -> CodeVersion {
         let changes = self.changes().ok().and_then(|changes| changes.get(&process, 0).ok());

@@ -25,6 +25,9 @@ const TOOLS: [&str; 10] =
 /// How much slower a guest is than this machine, for the tests' patience.
 const PATIENCE: (&str, &str) = (PATIENCE_VARIABLE, "5");
 
+/// Nothing runs in a guest but the tests: they may trace all of it.
+const GUEST: (&str, &str) = ("MEMTRACE_TEST_GUEST", "1");
+
 /// What the guests are to do.
 #[derive(Debug)]
 pub(super) struct Job<'a> {
@@ -176,8 +179,8 @@ fn guest_fixtures() -> Result<PathBuf> {
 fn settings(job: &Job<'_>, own_tmp: bool) -> Result<String> {
     let limit = job.limit.as_secs().to_string();
     let (package, fixtures) = (package(), guest_fixtures()?);
-    let variables =
-        [PRIVILEGED_VARIABLE, PATIENCE].map(|(name, value)| format!("export {name}={value}\n"));
+    let variables = [PRIVILEGED_VARIABLE, PATIENCE, GUEST]
+        .map(|(name, value)| format!("export {name}={value}\n"));
     let settings = [
         ("package", package.to_str().context("the work tree's path is not UTF-8")?),
         ("fixtures", fixtures.to_str().context("the target's path is not UTF-8")?),
