@@ -5,7 +5,8 @@ use super::object::Relocated;
 use super::syscall::{ATTACH_MULTI, ATTACH_SESSION, link_multi, link_perf};
 use crate::probe::allocator::PlannedFunction;
 use memtrace_common::config::LinkKind;
-use memtrace_common::site::Role;
+use memtrace_common::function::BlockKind;
+use memtrace_common::site::{Role, Site};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -250,10 +251,12 @@ impl Programs {
         Ok(())
     }
 
-    /// A copy of the program for this site alone, where links carry no cookie. Returns and exits need
-    /// none: what was entered is known from the entry.
+    /// A copy of the program for this site alone, where links carry no cookie. Returns and exits of the
+    /// heap's functions need none: what was entered is known from the entry, and found by a place whose mark
+    /// for the heap is 0 ([`Site::mark`]).
     fn own_copy(&self, loaded: &Loaded, point: &Point) -> Result<Option<OwnedFd>, LiveError> {
-        let from_entry = loaded.returns || point.part == Part::Exit;
+        let unmarked = Site::unpack(point.cookie).function.kind() == BlockKind::Heap;
+        let from_entry = (loaded.returns || point.part == Part::Exit) && unmarked;
         if from_entry || self.object.abilities().attach_cookies {
             return Ok(None);
         }
