@@ -104,6 +104,13 @@ enum Bench {
         #[command(flatten)]
         options: bench::unwind::Options,
     },
+    /// Many processes: how long tracing takes to begin, whether short-lived ones are lost, what idle ones cost
+    Crowds {
+        #[command(flatten)]
+        install: Install,
+        #[command(flatten)]
+        options: bench::crowds::Options,
+    },
 }
 
 /// How far a chore may go.
@@ -148,6 +155,9 @@ fn perform(chore: Chore) -> anyhow::Result<ExitCode> {
         }
         Chore::Bench { what: Bench::Unwind { install, options } } => {
             bench::unwind::unwind(install.no_install, &options)?;
+        }
+        Chore::Bench { what: Bench::Crowds { install, options } } => {
+            bench::crowds::crowds(install.no_install, &options)?;
         }
         Chore::Stacks { install, options } => return stacks::stacks(install.no_install, &options),
         Chore::Fuzz { install, options } => return fuzz::fuzz(install.no_install, &options),

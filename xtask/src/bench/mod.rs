@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: what tracing costs, measured side by side in one run.
 
+pub(crate) mod crowds;
 pub(crate) mod machine;
 mod overhead;
 mod sample;
+mod sections;
 mod table;
 mod tracer;
 pub(crate) mod unwind;

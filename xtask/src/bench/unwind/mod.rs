@@ -6,6 +6,7 @@ mod symbols;
 mod tables;
 mod walks;
 
+use super::sections::chosen;
 use super::{keep, machine};
 use crate::command::{run, target};
 use crate::{elevate, setup};
@@ -42,7 +43,7 @@ pub(crate) fn unwind(no_install: bool, options: &Options) -> Result<()> {
     if !elevate::is_root() {
         bail!("the benchmark loads programs into the kernel: run it as root, or through sudo");
     }
-    let sections = chosen(&options.only)?;
+    let sections = chosen(&SECTIONS, &options.only)?;
     setup::ensure(setup::Purpose::Build, no_install)?;
     // Before anything of ours loads the machine.
     let mut document = head(&machine::describe()?, options);
@@ -56,16 +57,6 @@ pub(crate) fn unwind(no_install: bool, options: &Options) -> Result<()> {
         keep("unwind.md", &document)?;
     }
     Ok(())
-}
-
-fn chosen(only: &[String]) -> Result<Vec<(&'static str, Section)>> {
-    let is_known = |name: &&String| SECTIONS.iter().all(|(known, _)| known != name);
-    if let Some(unknown) = only.iter().find(is_known) {
-        let known = SECTIONS.map(|(name, _)| name).join(", ");
-        bail!("there is no section {unknown}; there are {known}");
-    }
-    let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
-    Ok(SECTIONS.into_iter().filter(|(name, _)| is_wanted(name)).collect())
 }
 
 fn head(machine: &[String], options: &Options) -> String {
@@ -85,18 +76,4 @@ fn release(kind: &str, name: &str) -> Result<PathBuf> {
     run(elevate::cargo()?.args(["build", "--release", "--package", "memtrace", kind, name]))?;
     let folder = target().join("release");
     Ok(if kind == "--example" { folder.join("examples").join(name) } else { folder.join(name) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{SECTIONS, chosen};
-
-    #[test]
-    fn sections_are_chosen_by_name() {
-        assert_eq!(chosen(&[]).unwrap().len(), SECTIONS.len());
-        let tables = chosen(&["tables".to_owned()]).unwrap();
-        assert_eq!(tables.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["tables"]);
-        let error = chosen(&["chairs".to_owned()]).unwrap_err().to_string();
-        assert!(error.contains("chairs") && error.contains("tables"), "{error}");
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::{Options, release};
 use crate::bench::sample::Sample;
+use crate::bench::sections::verdict;
 use crate::command::{find, run, shown};
 use anyhow::{Context as _, Result, bail};
 use std::fmt::Write as _;
@@ -82,8 +83,7 @@ impl Figures {
         ] {
             let verdict = longest.map_or_else(String::new, |longest| {
                 let is_met = sample.median().is_some_and(|took| took < longest);
-                let verdict = if is_met { "met" } else { "**missed**" };
-                format!("; target under {longest}: {verdict}")
+                format!("; target under {longest}: {}", verdict(is_met))
             });
             let _ = writeln!(text, "| {name} | {}{verdict} |", sample.shown(3));
         }
