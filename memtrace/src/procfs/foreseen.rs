@@ -12,7 +12,7 @@ use std::path::Path;
 pub struct Foreseen {
     /// As it will be known.
     pub file: MappedFile,
-    _open: File,
+    pub(super) open: File,
 }
 
 impl Foreseen {
@@ -29,7 +29,7 @@ impl Foreseen {
         let open = File::open(own_path(&handle)).ok()?;
         let (device, inode) = as_mapped(&open)?;
         let file = MappedFile { path: path.to_owned(), device, inode, open_path: own_path(&open) };
-        Some(Self { file, _open: open })
+        Some(Self { file, open })
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::build_id;
 use super::error::ProcfsError;
+use super::foreseen::Foreseen;
 use super::maps::Mapping;
 use super::process::Process;
 use super::vdso;
@@ -112,7 +113,18 @@ impl ModuleTable {
         if let Some(id) = self.numbers.get(&key) {
             return Some(*id);
         }
-        let id = self.add(Some(key), mapping, || open(directory, mapping))?;
+        let id = self.add(Some(key), &mapping.path, || open(directory, mapping))?;
+        self.numbers.insert(key, id);
+        Some(id)
+    }
+
+    /// The number of a file that nobody maps yet.
+    pub fn foresee(&mut self, foreseen: &Foreseen) -> Option<ModuleId> {
+        let key = (foreseen.file.device, foreseen.file.inode);
+        if let Some(id) = self.numbers.get(&key) {
+            return Some(*id);
+        }
+        let id = self.add(Some(key), &foreseen.file.path, || foreseen.open.try_clone().ok())?;
         self.numbers.insert(key, id);
         Some(id)
     }
@@ -125,7 +137,7 @@ impl ModuleTable {
         if self.vdsos.len() >= MAX_VDSOS {
             return None;
         }
-        let id = self.add(None, mapping, || vdso::file(&bytes))?;
+        let id = self.add(None, &mapping.path, || vdso::file(&bytes))?;
         self.vdsos.insert(bytes, id);
         Some(id)
     }
@@ -133,7 +145,7 @@ impl ModuleTable {
     fn add(
         &mut self,
         key: Option<FileKey>,
-        mapping: &Mapping,
+        path: &Path,
         open: impl FnOnce() -> Option<File>,
     ) -> Option<ModuleId> {
         if self.entries.len() >= MAX_MODULES {
@@ -142,7 +154,7 @@ impl ModuleTable {
         let id = ModuleId(u32::try_from(self.entries.len()).ok()?);
         let file = open();
         let build_id = file.as_ref().and_then(build_id::read);
-        let module = Arc::new(Module { id, path: mapping.path.clone(), build_id });
+        let module = Arc::new(Module { id, path: path.to_owned(), build_id });
         self.entries.push(Entry { key, module, file });
         Some(id)
     }
@@ -206,33 +218,69 @@ fn regular(handle: &File) -> Option<File> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ModuleTable, Process};
+    use super::{Foreseen, ModuleTable, Process};
     use std::io::{Read, Write};
-    use std::process::{Command, Stdio};
+    use std::path::PathBuf;
+    use std::process::{Child, Command, Stdio};
+
+    /// A program that maps its own copy of `cat`, and all the code that it needs.
+    struct Cat(tempfile::TempDir, Child);
+
+    impl Cat {
+        fn start() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let copy = directory.path().join("cat");
+            std::fs::copy("/bin/cat", &copy).unwrap();
+            let mut child =
+                Command::new(&copy).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            // It answers only when all its code is mapped.
+            child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+            child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+            Self(directory, child)
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.path().join("cat")
+        }
+
+        fn process(&self) -> Process {
+            Process::open(self.1.id()).unwrap()
+        }
+    }
+
+    impl Drop for Cat {
+        fn drop(&mut self) {
+            self.1.kill().unwrap();
+            self.1.wait().unwrap();
+        }
+    }
 
     #[test]
     fn a_files_name_may_go_away() {
-        let directory = tempfile::tempdir().unwrap();
-        let copy = directory.path().join("cat");
-        std::fs::copy("/bin/cat", &copy).unwrap();
-        let mut child =
-            Command::new(&copy).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        // It answers only when all its code is mapped.
-        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
-        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-        let mut table = ModuleTable::default();
-        let process = Process::open(child.id()).unwrap();
+        let (cat, mut table) = (Cat::start(), ModuleTable::default());
+        let process = cat.process();
         let mappings = process.mappings().unwrap();
         let code = table.look(&process, &mappings).unwrap();
         let (new, again) = table.scan(&process, &mappings).unwrap();
         assert_eq!(code, again);
         assert_eq!(table.scan(&process, &mappings).unwrap().0, []);
-        let ours = new.iter().find(|module| module.path == copy).unwrap();
+        let ours = new.iter().find(|module| module.path == cat.file()).unwrap();
         assert!(code.iter().any(|mapping| mapping.module == ours.id));
-        std::fs::remove_file(&copy).unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
+        std::fs::remove_file(cat.file()).unwrap();
+        drop(cat);
         let path = table.open_path(ours.id).unwrap();
         assert_eq!(std::fs::read(path).unwrap(), std::fs::read("/bin/cat").unwrap());
+    }
+
+    #[test]
+    fn a_file_that_was_foreseen_is_known_when_it_is_mapped() {
+        let (cat, mut table) = (Cat::start(), ModuleTable::default());
+        let foreseen = table.foresee(&Foreseen::at(&cat.file()).unwrap()).unwrap();
+        assert!(table.open_path(foreseen).is_some());
+        let process = cat.process();
+        let (new, code) = table.scan(&process, &process.mappings().unwrap()).unwrap();
+        assert!(code.iter().any(|mapping| mapping.module == foreseen));
+        assert_eq!(new[0].id, foreseen, "it is news once it is mapped");
+        assert_eq!(new.iter().filter(|module| module.path == cat.file()).count(), 1);
     }
 }

@@ -191,15 +191,18 @@ impl Targets {
         Ok(events)
     }
 
-    /// The modules that all processes map, for work that takes long and can begin before the processes
-    /// are described. What cannot be read is left out: describing them will say so.
+    /// The modules that all processes map, or will, for work that takes long and can begin before the
+    /// processes are described. What cannot be read is left out: describing them will say so.
     pub(super) fn preview(&mut self) -> Vec<ModuleId> {
-        let Self { targets, modules, .. } = self;
+        let Self { targets, modules, foreseen, .. } = self;
+        let will_map: Vec<ModuleId> =
+            foreseen.iter().filter_map(|it| modules.foresee(it)).collect();
         let look = |target: &Target| {
             let mappings = target.process.mappings().ok()?;
             modules.look(&target.process, &mappings).ok()
         };
-        targets.values().filter_map(look).flatten().map(|mapping| mapping.module).collect()
+        let map = targets.values().filter_map(look).flatten().map(|mapping| mapping.module);
+        map.chain(will_map).collect()
     }
 
     /// Where a module's file can be opened.
