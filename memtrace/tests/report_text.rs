@@ -137,6 +137,20 @@ fn too_short() {
 }
 
 #[test]
+fn nothing_was_before_a_programs_first_instruction() {
+    let older = |usage, unknown_frees| {
+        let mut process = leaking();
+        process.usage_first = usage;
+        process.heap.unknown_frees = unknown_frees;
+        final_text(vec![process]).contains("before attach")
+    };
+    let usage = leaking().usage_first;
+    assert!(usage.is_some() && older(usage, 0));
+    assert!(!older(None, 0));
+    assert!(older(None, 1), "its probes came later");
+}
+
+#[test]
 fn losses() {
     let mut snapshot = snapshot(vec![leaking()]);
     snapshot.losses[Loss::RingFree as usize].1 = 200_000;

@@ -107,7 +107,11 @@ fn mapped(process: &ProcessReport, style: TextStyle) -> Vec<String> {
     sizes("mapped, seen", 0, mappings.live_bytes, &note.join(": "), style)
 }
 
+/// What was there before the process was watched; nothing, where that was from its first instruction.
 fn before(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    if process.usage_first.is_none() && process.heap.unknown_frees == 0 {
+        return Vec::new();
+    }
     let older = format!(
         "{} freed meanwhile",
         match process.heap.unknown_frees {
