@@ -195,7 +195,11 @@ impl Tracker {
         if !matches!(process.state, State::Exited(Some(_))) {
             process.ended = time;
         }
-        let (process, space) = (&*process, self.spaces.get(process.space));
+        let process = &*process;
+        if was_only_on_its_way(process) {
+            return;
+        }
+        let space = self.spaces.get(process.space);
         let ended = process.ended;
         let snapshot = process_snapshot(process, space, &self.stacks, ended, &self.limits.closing);
         self.closed.push_back(Closed { order: process.order, snapshot });
@@ -232,4 +236,13 @@ impl Tracker {
         let pid = process.pid;
         process.wires.forget(false, |id| note_forgotten(&mut self.forgotten, pid, id));
     }
+}
+
+/// A vfork child that has executed its program: until then it worked in its parent's memory, and nothing is
+/// told of it that is not told of the parent.
+const fn was_only_on_its_way(process: &Process) -> bool {
+    matches!(process.state, State::Execed)
+        && !process.owns_space
+        && process.unseen_vforks == 0
+        && process.untraced_children == 0
 }

@@ -124,8 +124,13 @@ impl Model {
             }
             process.state = state;
         }
-        let shown = self.shown(&process, time);
-        self.closed.push((pid, shown));
+        let was_only_on_its_way = process.state == State::Execed
+            && !process.owns
+            && (process.vforks, process.children) == (0, 0);
+        if !was_only_on_its_way {
+            let shown = self.shown(&process, time);
+            self.closed.push((pid, shown));
+        }
     }
 
     fn begin(&mut self, pid: u32, start_time: u64, space: Option<usize>, own: Space) {
