@@ -63,6 +63,33 @@ fn a_command_is_seen_from_its_beginning() {
 }
 
 #[test]
+fn folded_stacks_have_what_is_alive() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("folded");
+    let program = compiled("two_sizes");
+    let options = ["-f", "folded", "-o", file.to_str().unwrap()];
+    let mut command = run(&options, &[program.to_str().unwrap()]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"go\ngo\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let folded = fs::read_to_string(&file).unwrap();
+    let sum = |caller: &str| -> u64 {
+        let lines = folded.lines().filter_map(|line| line.rsplit_once(' '));
+        let of_caller = lines.filter(|(stack, _)| stack.rsplit(';').next() == Some(caller));
+        of_caller.map(|(_, bytes)| bytes.parse::<u64>().unwrap()).sum()
+    };
+    assert_eq!((sum("many_small"), sum("few_large"), sum("keeps_nothing")), (6400, 40960, 0));
+    for line in folded.lines().filter(|line| line.contains("few_large")) {
+        assert!(line.starts_with("two_sizes (") && line.contains(");main;few_large "), "{line}");
+    }
+}
+
+#[test]
 fn output_and_status_are_the_commands() {
     if !may_trace() {
         return;

@@ -91,7 +91,7 @@ pub struct DoctorArgs {
     pub programs: bool,
     /// How to print the findings
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub format: Format,
+    pub format: DoctorFormat,
     /// When to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
@@ -117,10 +117,10 @@ pub struct TraceArgs {
     #[arg(long, value_name = "DUR", value_parser = values::duration,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub min_age: Option<Duration>,
-    /// Show this many call stacks; 0 = all
-    #[arg(short = 'T', long, value_name = "N", default_value = "10", value_parser = values::count,
+    /// Show this many call stacks; 0 = all [default: 10; with --format folded all]
+    #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
-    pub top: u64,
+    pub top: Option<u64>,
     /// Leave out blocks smaller than this (they are summed in a line of their own)
     #[arg(short = 'z', long, value_name = "BYTES", value_parser = values::size,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
@@ -277,6 +277,19 @@ pub enum Format {
     #[default]
     Text,
     /// For programs: a JSON object per report, on a line of its own
+    Json,
+    /// For programs that draw flame graphs: a line per call stack, outermost function first, with its live
+    /// bytes at the end. Only the final report, unless --interval is given
+    Folded,
+}
+
+/// Form of what doctor finds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DoctorFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs: a JSON object
     Json,
 }
 

@@ -16,6 +16,8 @@ mod functions;
 
 /// Time between reports when the user names none.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
+/// Call stacks that reports show.
+const DEFAULT_TOP: u64 = 10;
 /// Age from which a block counts as old, where there are no intervals.
 pub const DEFAULT_MIN_AGE: Duration = Duration::from_secs(10);
 /// Shortest time between reports; resolving and writing one takes a good part of it.
@@ -142,18 +144,20 @@ impl TracePlan {
         count: Option<u64>,
         defaults: Defaults,
     ) -> Result<Self, UsageError> {
-        let interval = interval(typed_interval, defaults.interval)?;
+        // Folded stacks of several moments in a row would count what is alive several times.
+        let usual = defaults.interval.filter(|_| args.format != Format::Folded);
+        let interval = interval(typed_interval, usual)?;
         check::end(args, interval, count)?;
         let mut plan = Self {
             who,
             interval,
             duration: args.duration,
             count,
-            min_age: args.min_age.or(interval).unwrap_or(defaults.min_age),
-            top: match args.top {
-                0 => None,
-                top => Some(usize::try_from(top).unwrap_or(usize::MAX)),
-            },
+            min_age: args.min_age.unwrap_or_else(|| match args.format {
+                Format::Folded => Duration::ZERO,
+                Format::Text | Format::Json => interval.unwrap_or(defaults.min_age),
+            }),
+            top: top(args),
             min_size: args.min_size.unwrap_or(0),
             max_size: args.max_size,
             sort: args.sort,
@@ -219,6 +223,15 @@ fn one_of<T>(option: &str, named: Option<T>, placed: Option<T>) -> Result<Option
         return usage(format!("{option} and the positional {word} say the same: give only one"));
     }
     Ok(named.or(placed))
+}
+
+/// Call stacks that are shown; `None`: all.
+fn top(args: &TraceArgs) -> Option<usize> {
+    let usual = if args.format == Format::Folded { 0 } else { DEFAULT_TOP };
+    match args.top.unwrap_or(usual) {
+        0 => None,
+        top => Some(usize::try_from(top).unwrap_or(usize::MAX)),
+    }
 }
 
 fn interval(

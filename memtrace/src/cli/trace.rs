@@ -11,8 +11,8 @@ use crate::engine::ports::Symbolizer;
 use crate::launch::Watcher;
 use crate::model::ids::Pid;
 use crate::report::{
-    self, End, JsonWriter, ProcessReport, Report, ReportOptions, ReportWriter, TextStyle,
-    TextWriter,
+    self, End, FoldedWriter, JsonWriter, ProcessReport, Report, ReportOptions, ReportWriter,
+    TextStyle, TextWriter,
 };
 use crate::symbolize::{self, DebugFiles};
 use std::path::PathBuf;
@@ -180,6 +180,10 @@ impl ReportOutlet {
         let written = match self.format {
             Format::Json => JsonWriter.write(&report, &mut bytes),
             Format::Text => self.text_writer().write(&report, &mut bytes),
+            Format::Folded => {
+                let ReportOptions { show_internals, full_names, .. } = self.options;
+                FoldedWriter { internals: show_internals, full_names }.write(&report, &mut bytes)
+            }
         };
         // A vector takes everything.
         written.map_err(OutputError::stdout)?;

@@ -5,6 +5,7 @@
 
 pub mod explain;
 mod facts;
+mod folded;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod hostile;
 mod identity;
@@ -21,6 +22,7 @@ pub mod units;
 pub mod verdict;
 
 pub use facts::{ReportOptions, Sort, TableFacts, TracerFacts, Walks};
+pub use folded::FoldedWriter;
 pub use identity::StackDigest;
 pub use json::JsonWriter;
 pub use model::{

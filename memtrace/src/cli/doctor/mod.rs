@@ -11,7 +11,7 @@ pub use live::{gather_live, gather_programs};
 pub use machine::gather_machine;
 pub use render::render;
 
-use super::args::{DoctorArgs, Format};
+use super::args::{DoctorArgs, DoctorFormat};
 use super::exit::Exit;
 use super::output::write_stdout;
 use super::terminal::Style;
@@ -39,8 +39,8 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     sections.push(aftermath());
     let doctor = Doctor::new(sections);
     let text = match args.format {
-        Format::Text => render(&doctor, Style::stdout(args.color)),
-        Format::Json => serde_json::to_string(&doctor)? + "\n",
+        DoctorFormat::Text => render(&doctor, Style::stdout(args.color)),
+        DoctorFormat::Json => serde_json::to_string(&doctor)? + "\n",
     };
     write_stdout(text.as_bytes())?;
     Ok(Exit::Success)

@@ -98,15 +98,16 @@ pub(super) fn notes(plan: &TracePlan, interval_typed: bool) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let text_only = [
-        ("--full", plan.full),
-        ("--full-names", plan.full_names),
-        ("--show-internals", plan.show_internals),
+    let ignored = [
+        ("--full", plan.full && plan.format != Format::Text),
+        ("--full-names", plan.full_names && plan.format == Format::Json),
+        ("--show-internals", plan.show_internals && plan.format == Format::Json),
     ];
-    for (option, given) in text_only {
-        if given && plan.format == Format::Json {
-            let note = "changes text reports only; JSON reports are always complete";
-            notes.push(format!("{option} {note}"));
+    for (option, is_ignored) in ignored {
+        if is_ignored {
+            notes.push(format!(
+                "{option} changes text reports only; the others are always complete"
+            ));
         }
     }
     notes

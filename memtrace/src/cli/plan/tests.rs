@@ -93,6 +93,16 @@ fn positions_mean_what_memleak_means() {
 }
 
 #[test]
+fn folded_stacks_are_of_one_moment_and_whole() {
+    let plan = plan("-p 7 -f folded").unwrap();
+    assert_eq!((plan.interval, plan.min_age, plan.top), (None, Duration::ZERO, None));
+    let plan = self::plan("-p 7 -f folded -i 5s -T 3 --min-age 1s -o out-{seq}").unwrap();
+    assert_eq!(plan.interval, Some(Duration::from_secs(5)));
+    assert_eq!((plan.min_age, plan.top), (Duration::from_secs(1), Some(3)));
+    assert_eq!(self::plan("-p 7").unwrap().top, Some(10));
+}
+
+#[test]
 fn without_intervals_old_means_ten_seconds() {
     let plan = plan("-p 7 -i 0").unwrap();
     assert_eq!((plan.interval, plan.min_age), (None, Duration::from_secs(10)));

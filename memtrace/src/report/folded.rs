@@ -1,0 +1,137 @@
+//! Reports as folded stacks: a line per call stack, outermost function first, for programs that draw
+//! flame graphs.
+//!
+//! `PROCESS;FUNCTION;…;FUNCTION BYTES`, the form that `stackcollapse-*.pl` brought about: separated by
+//! semicolons, with the live bytes behind the last blank.
+
+use super::ReportWriter;
+use super::model::{FrameReport, Place, ProcessReport, Report, StackReport};
+use std::io;
+
+/// Writes what is alive as folded stacks. Sums over equal stacks are left to the reader.
+#[derive(Clone, Copy, Debug)]
+pub struct FoldedWriter {
+    /// Frames of allocators and start code, too.
+    pub internals: bool,
+    /// Functions by their full names.
+    pub full_names: bool,
+}
+
+impl ReportWriter for FoldedWriter {
+    fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
+        for process in &report.processes {
+            let root = word(&format!("{} ({})", process.comm, process.pid));
+            for stack in process.stacks.iter().filter(|stack| stack.live_bytes > 0) {
+                writeln!(out, "{root}{} {}", self.frames(stack), stack.live_bytes)?;
+            }
+            for (what, bytes) in rest(process) {
+                writeln!(out, "{root};{what} {bytes}")?;
+            }
+        }
+        out.flush()
+    }
+}
+
+impl FoldedWriter {
+    /// The frames, each behind a semicolon.
+    fn frames(&self, stack: &StackReport) -> String {
+        let mut line = String::new();
+        let frames: Vec<&FrameReport> = stack.shown(self.internals).collect();
+        for frame in frames.iter().rev() {
+            line.push(';');
+            line.push_str(&word(&self.name(frame)));
+        }
+        if frames.is_empty() {
+            line.push_str(";(no call stack)");
+        }
+        if self.internals {
+            line.push(';');
+            line.push_str(&word(&stack.function));
+        }
+        line
+    }
+
+    fn name(&self, frame: &FrameReport) -> String {
+        if let Some(name) = frame.name(self.full_names) {
+            return name.to_owned();
+        }
+        match (&frame.module, frame.place) {
+            (Some(module), Place::Offset(offset)) => format!("{module}+{offset:#x}"),
+            (None, Place::Offset(offset)) => format!("+{offset:#x}"),
+            (_, Place::Address(address)) => format!("{address:#x}"),
+        }
+    }
+}
+
+/// What is alive and in no listed stack, so that the sum over all lines is what is alive.
+fn rest(process: &ProcessReport) -> impl Iterator<Item = (&'static str, u64)> {
+    let rest = [
+        ("(stacks that are not listed)", process.others.bytes),
+        ("(younger than --min-age)", process.young.bytes),
+        ("(of other sizes)", process.filtered.bytes),
+    ];
+    rest.into_iter().filter(|(_, bytes)| *bytes > 0)
+}
+
+/// A name without what separates frames and lines. (Names are clean of control characters already.)
+fn word(name: &str) -> String {
+    name.replace(';', ":").replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FoldedWriter, FrameReport, ProcessReport, Report, ReportWriter, StackReport};
+    use crate::report::model::Sum;
+
+    const WRITER: FoldedWriter = FoldedWriter { internals: false, full_names: false };
+
+    fn written(writer: FoldedWriter, process: ProcessReport) -> String {
+        let report = Report { processes: vec![process], ..Report::default() };
+        let mut bytes = Vec::new();
+        writer.write(&report, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn process(stacks: Vec<StackReport>) -> ProcessReport {
+        ProcessReport { pid: 7, comm: "a;b".to_owned(), stacks, ..ProcessReport::default() }
+    }
+
+    fn stack(live_bytes: u64, frames: Vec<FrameReport>) -> StackReport {
+        StackReport { live_bytes, function: "malloc".to_owned(), frames, ..StackReport::default() }
+    }
+
+    #[test]
+    fn outermost_functions_come_first() {
+        let wrapper = FrameReport { internal: true, ..FrameReport::called("xmalloc") };
+        let frames =
+            vec![wrapper, FrameReport::called("f(int, char)"), FrameReport::called("main")];
+        let process = process(vec![stack(5, frames), stack(0, vec![FrameReport::called("gone")])]);
+        assert_eq!(written(WRITER, process.clone()), "a:b (7);main;f(int, char) 5\n");
+        let all = FoldedWriter { internals: true, ..WRITER };
+        assert_eq!(written(all, process), "a:b (7);main;f(int, char);xmalloc;malloc 5\n");
+    }
+
+    #[test]
+    fn what_has_no_name_has_a_place() {
+        let placed = FrameReport { module: Some("lib.so".to_owned()), ..FrameReport::nameless() };
+        let process =
+            process(vec![stack(9, vec![FrameReport::nameless(), placed]), stack(1, vec![])]);
+        assert_eq!(
+            written(WRITER, process),
+            "a:b (7);lib.so+0x1;+0x1 9\na:b (7);(no call stack) 1\n"
+        );
+    }
+
+    #[test]
+    fn the_lines_add_up_to_what_is_alive() {
+        let mut process = process(vec![stack(5, vec![FrameReport::called("main")])]);
+        process.others = Sum { stacks: 1, blocks: 1, bytes: 30 };
+        process.young.bytes = 200;
+        process.filtered.bytes = 1000;
+        let sum = written(WRITER, process)
+            .lines()
+            .map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap())
+            .sum::<u64>();
+        assert_eq!(sum, 1235);
+    }
+}
