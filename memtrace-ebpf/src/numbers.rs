@@ -58,11 +58,17 @@ pub(crate) fn kernel_thread(thread: u32) -> u32 {
     if NAMESPACE.load() == 0 { thread } else { bpf_get_current_pid_tgid() as u32 }
 }
 
-/// The number of a thread that is `kernel` to the kernel; `now`, its present one, where memtrace sees
-/// others: the one of before an exec is in nobody's hands any more.
+/// The number that memtrace had for the thread that was `kernel` to the kernel before it executed a program;
+/// 0 where nothing knows it any more. `now` is its present number, the main thread's.
 #[inline(always)]
-pub(crate) fn own_thread(kernel: u32, now: u32) -> u32 {
-    if NAMESPACE.load() == 0 { kernel } else { now }
+pub(crate) fn before_exec(kernel: u32, now: u32) -> u32 {
+    if NAMESPACE.load() == 0 {
+        kernel
+    } else if kernel == kernel_thread(now) {
+        now
+    } else {
+        0
+    }
 }
 
 /// A task's numbers in memtrace's namespace, packed; 0 if it has none there. Verified on its own, and

@@ -11,7 +11,7 @@ use crate::knobs::{
 };
 use crate::maps::{TARGETS, THREADS, Target, target};
 use crate::memory::read_kernel;
-use crate::numbers::{Numbers, own_thread};
+use crate::numbers::{Numbers, before_exec};
 use crate::unwind::changes::{forget_changes, inherit_changes, removed_all};
 use crate::unwind::tables::{code_came, forget, inherit_space};
 use aya_ebpf::macros::raw_tracepoint;
@@ -81,7 +81,7 @@ fn program_executed(context: RawTracePointContext) -> i32 {
         let caller = context.arg::<u64>(1) as u32;
         let _ = THREADS.remove(&caller);
         let header = Header {
-            thread: own_thread(caller, task.thread),
+            thread: before_exec(caller, task.thread),
             ..task.header(Kind::Exec, size_of::<Exec>())
         };
         let program = executed(context.arg(2)).unwrap_or_default();
