@@ -2,8 +2,8 @@
 //!
 //! Every record is a [`Header`], then the body of its kind, then `header.frames` frames of 8 bytes.
 //! All fields are in the machine's byte order, all sizes are multiples of 8, there is no padding.
-//! Process and thread numbers are those of the initial PID namespace; times are `CLOCK_MONOTONIC`
-//! nanoseconds (`bpf_ktime_get_ns`).
+//! Process and thread numbers are those of the PID namespace that memtrace runs in; times are
+//! `CLOCK_MONOTONIC` nanoseconds (`bpf_ktime_get_ns`).
 
 use crate::unwind::Registers;
 

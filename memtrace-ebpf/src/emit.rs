@@ -2,15 +2,16 @@
 
 use crate::knobs::WAKE_BYTES;
 use crate::maps::{lost, ring};
+use crate::numbers::{Numbers, kernel_thread};
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
-use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
+use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::maps::RingBuf;
 use memtrace_common::wire::{Header, Kind, Loss};
 
 /// Who runs now.
 #[derive(Clone, Copy)]
 pub(crate) struct Task {
-    /// Thread-group id.
+    /// Thread-group id; 0, which is no target, if memtrace cannot see the process.
     pub(crate) process: u32,
     /// Thread id.
     pub(crate) thread: u32,
@@ -20,8 +21,14 @@ impl Task {
     /// The current task.
     #[inline(always)]
     pub(crate) fn current() -> Self {
-        let id = bpf_get_current_pid_tgid();
-        Self { process: (id >> 32) as u32, thread: id as u32 }
+        let Numbers { process, thread } = Numbers::current();
+        Self { process, thread }
+    }
+
+    /// By what its thread's pending calls are found: a number that an exec is told of, too.
+    #[inline(always)]
+    pub(crate) fn pending(self) -> u32 {
+        kernel_thread(self.thread)
     }
 
     /// A header for a record of `body` bytes made by this task now.

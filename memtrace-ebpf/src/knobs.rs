@@ -46,6 +46,15 @@ pub(crate) static FOLLOW: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static WATCH: Global<u64> = Global::new(0);
 
+/// Where the kernel keeps memtrace's PID namespace; 0: it is the initial one, whose numbers are the kernel's
+/// own.
+#[unsafe(no_mangle)]
+pub(crate) static NAMESPACE: Global<u64> = Global::new(0);
+
+/// How many namespaces that one is below the initial one.
+#[unsafe(no_mangle)]
+pub(crate) static NAMESPACE_LEVEL: Global<u64> = Global::new(0);
+
 /// Always 0. The compiler does not know.
 #[unsafe(no_mangle)]
 pub(crate) static NEVER: Global<u64> = Global::new(0);
@@ -70,6 +79,14 @@ offsets! {
     OFFSET_TASK_EXIT_CODE;
     /// `task_struct.group_leader`.
     OFFSET_TASK_GROUP_LEADER;
+    /// `task_struct.thread_pid`.
+    OFFSET_TASK_THREAD_PID;
+    /// `pid.level`: how many namespaces its own is below the initial one.
+    OFFSET_PID_LEVEL;
+    /// `pid.numbers[NAMESPACE_LEVEL].nr`.
+    OFFSET_PID_NUMBER;
+    /// `pid.numbers[NAMESPACE_LEVEL].ns`.
+    OFFSET_PID_NAMESPACE;
     /// `task_struct.signal`.
     OFFSET_TASK_SIGNAL;
     /// `signal_struct.live`: threads that have not exited.

@@ -15,6 +15,7 @@ mod emit;
 mod knobs;
 mod maps;
 mod memory;
+mod numbers;
 mod own_stack;
 mod pending;
 mod probes;

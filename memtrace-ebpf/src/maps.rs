@@ -63,11 +63,11 @@ pub(crate) fn ring(_process: u32) -> &'static RingBuf {
     &EVENTS
 }
 
-/// Processes that are traced, by thread-group id.
+/// Processes that are traced, by thread-group id as memtrace sees it.
 #[map]
 pub(crate) static TARGETS: HashMap<u32, Target> = HashMap::with_max_entries(MAX_TARGETS, 0);
 
-/// Threads with something pending, by thread id.
+/// Threads with something pending, by [`crate::emit::Task::pending`].
 #[map]
 pub(crate) static THREADS: HashMap<u32, Thread> = HashMap::with_max_entries(MAX_PENDING_THREADS, 0);
 

@@ -4,11 +4,18 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 use support::kernel::has_link;
-use support::may_trace;
-use support::program::Program;
+use support::program::{Program, compiled, copy_libc};
 use support::report::number;
 use support::tracer::{Tracer, exact};
+use support::{let_it_look, may_trace};
+
+/// Users that own nothing.
+const NOBODY: u32 = 65_534;
+const OTHER: u32 = 64_125;
 
 /// What a child does to its copy of the memory is not the parent's.
 #[test]
@@ -88,6 +95,50 @@ fn exec_begins_a_new_account() {
     assert_eq!(before.heap("live_blocks"), 30);
     after.assert_exactly(&second);
     assert!(program.end().success());
+}
+
+/// Nobody executes a program that makes it another user: from then on only privileged tracers may look, and
+/// the program takes no library from the environment.
+#[test]
+fn exec_of_a_setuid_program_is_followed() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    open_to(folder.path(), 0o755);
+    let [plain, setuid] = ["plain", "setuid"].map(|name| folder.path().join(name));
+    for file in [&plain, &setuid] {
+        std::fs::copy(compiled("exec"), file).unwrap();
+    }
+    copy_libc(&folder.path().join("libc.so.6"));
+    std::os::unix::fs::chown(&setuid, Some(OTHER), Some(OTHER)).unwrap();
+    open_to(&setuid, 0o6755);
+    let mut command = Command::new(&plain);
+    command.arg(&setuid).env("LD_LIBRARY_PATH", folder.path()).uid(NOBODY).gid(NOBODY);
+    let mut program = Program::launch("exec", &mut command);
+    let tracer = Tracer::of(&[&program]);
+    program.tell();
+    let first = program.accounts_until("ready");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", program.pid())).unwrap();
+    // Its libc is another one, which is found when it is mapped.
+    let_it_look();
+    let users = format!("\nUid:\t{NOBODY}\t{OTHER}\t");
+    assert!(status.contains(&users), "it should have become another user: {status}");
+    let second = program.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    let processes = report.processes(program.pid());
+    assert_eq!(processes.len(), 2, "accounts of one pid");
+    let in_state = |state: &str| processes.iter().find(|process| process.0["state"] == state);
+    assert_eq!(in_state("exited").unwrap().callers(), first.callers);
+    let after = in_state("running").unwrap();
+    after.assert_exactly(&second);
+    assert_eq!(after.0["uid"], NOBODY);
+    assert!(program.end().success());
+}
+
+fn open_to(path: &std::path::Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("its owner may");
 }
 
 #[test]

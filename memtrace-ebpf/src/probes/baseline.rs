@@ -1,10 +1,10 @@
 //! Programs that do nothing, or only count: the floor for benchmarks, the calibration of a probe
 //! site's price, and `doctor`'s one-second count of hits before anything is traced.
 
+use crate::emit::Task;
 use crate::maps::{count, hit, target};
 use crate::sites::cookie;
 use aya_ebpf::EbpfContext as _;
-use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::macros::{uprobe, uretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use core::ffi::c_void;
@@ -32,8 +32,7 @@ fn nothing_return(_context: RetProbeContext) -> u32 {
 /// Counts entries of traced processes, also by site: here the cookie is the site's number.
 #[uprobe]
 fn count_entry(context: ProbeContext) -> u32 {
-    let process = (bpf_get_current_pid_tgid() >> 32) as u32;
-    if target(process).is_some() {
+    if target(Task::current().process).is_some() {
         count(Counter::Entries, 1);
         hit(cookie(context.as_ptr()));
     }

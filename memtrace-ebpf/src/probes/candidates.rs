@@ -2,9 +2,9 @@
 //! containers and pods. (What a process executes is told by [`super::process`].)
 
 use crate::emit::{Task, send_now};
-use crate::knobs::{OFFSET_TASK_PID, OFFSET_TASK_TGID, WATCH};
+use crate::knobs::WATCH;
 use crate::maps::target;
-use crate::memory::read_kernel;
+use crate::numbers::Numbers;
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use memtrace_common::wire::{Candidate, Kind, Loss};
@@ -13,8 +13,7 @@ use memtrace_common::wire::{Candidate, Kind, Loss};
 #[raw_tracepoint(tracepoint = "task_rename")]
 fn task_renamed(context: RawTracePointContext) -> i32 {
     let renamed: u64 = context.arg(0);
-    let thread: u32 = read_kernel(renamed + OFFSET_TASK_PID.load()).unwrap_or(0);
-    let process = process_of(renamed);
+    let Numbers { process, thread } = Numbers::of(renamed);
     // The first thread's name is the process's.
     if thread == process {
         candidate(process);
@@ -25,13 +24,8 @@ fn task_renamed(context: RawTracePointContext) -> i32 {
 /// A task is moved to another control group.
 #[raw_tracepoint(tracepoint = "cgroup_attach_task")]
 fn task_moved(context: RawTracePointContext) -> i32 {
-    candidate(process_of(context.arg(2)));
+    candidate(Numbers::of(context.arg(2)).process);
     0
-}
-
-#[inline(always)]
-fn process_of(task: u64) -> u32 {
-    read_kernel(task + OFFSET_TASK_TGID.load()).unwrap_or(0)
 }
 
 #[inline(always)]

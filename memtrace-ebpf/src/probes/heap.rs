@@ -204,7 +204,7 @@ fn session_entry(probe: Probe) -> u32 {
     if entry.site.nests {
         return enter_pending(probe, entry);
     }
-    if let Some(thread) = thread(probe.task.thread)
+    if let Some(thread) = thread(probe.task.pending())
         && thread.is_nested(&entry)
     {
         return SKIP_RETURN;
@@ -258,7 +258,7 @@ fn heap_exit(context: ProbeContext) -> u32 {
     let Some(probe) = Probe::new(context.regs.cast()) else { return 0 };
     let probe = Probe { at_exit: true, ..probe };
     counted(Counter::Returns, || {
-        if let Some(thread) = thread(probe.task.thread)
+        if let Some(thread) = thread(probe.task.pending())
             && let Some(call) = thread.pop(probe.site().mark(probe.registers().rsp))
             && call.nested == 0
         {
@@ -271,7 +271,7 @@ fn heap_exit(context: ProbeContext) -> u32 {
 /// Remembers a call until its return, unless it is nested in another one.
 #[inline(always)]
 fn enter_pending(probe: Probe, entry: Entry) -> u32 {
-    let Some(thread) = thread_or_new(probe.task.thread) else { return SKIP_RETURN };
+    let Some(thread) = thread_or_new(probe.task.pending()) else { return SKIP_RETURN };
     if thread.is_nested(&entry) {
         return SKIP_RETURN;
     }
@@ -285,7 +285,7 @@ fn enter_pending(probe: Probe, entry: Entry) -> u32 {
 /// room on their stack for it.)
 #[inline(always)]
 fn enter_any(probe: Probe, entry: Entry) {
-    let Some(thread) = thread_or_new(probe.task.thread) else { return };
+    let Some(thread) = thread_or_new(probe.task.pending()) else { return };
     let nested = thread.is_nested(&entry);
     if entry.site.role as u8 == Role::Free as u8 && !nested {
         send_free(&entry);
@@ -298,7 +298,7 @@ fn enter_any(probe: Probe, entry: Entry) {
 fn leave_pending(probe: Probe, site: Site) {
     let stack_pointer = site.mark(probe.registers().rsp.wrapping_sub(RETURN_ADDRESS));
     // A thread that never entered a call since tracing began returns from an older one.
-    let Some(thread) = thread(probe.task.thread) else { return };
+    let Some(thread) = thread(probe.task.pending()) else { return };
     match thread.pop(stack_pointer) {
         Some(call) if call.nested == 0 => finish(probe, call),
         Some(_) => {}
@@ -444,7 +444,7 @@ fn free(probe: Probe) {
     if entry.pointer == 0 {
         return;
     }
-    if let Some(thread) = thread(probe.task.thread)
+    if let Some(thread) = thread(probe.task.pending())
         && thread.is_nested(&entry)
     {
         return;

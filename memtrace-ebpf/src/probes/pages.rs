@@ -78,7 +78,7 @@ impl SystemCall {
     /// When the call began, as its entry noted.
     #[inline(always)]
     fn entered(&self) -> u64 {
-        thread(self.task.thread).map_or(0, |thread| thread.mapping_entered)
+        thread(self.task.pending()).map_or(0, |thread| thread.mapping_entered)
     }
 
     #[inline(always)]
@@ -99,7 +99,7 @@ fn note_entry(context: &TracePointContext) {
     if let (Ok(address), Ok(length)) = arguments {
         removed(task.process, address, address.wrapping_add(length));
     }
-    if let Some(thread) = thread_or_new(task.thread) {
+    if let Some(thread) = thread_or_new(task.pending()) {
         // SAFETY: no preconditions.
         thread.mapping_entered = unsafe { bpf_ktime_get_ns() };
     }

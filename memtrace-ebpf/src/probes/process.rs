@@ -6,11 +6,12 @@ use crate::emit::{Task, send, send_now};
 use crate::knobs::{
     FOLLOW, OFFSET_BINPRM_FILE, OFFSET_FILE_INODE, OFFSET_INODE_NUMBER, OFFSET_INODE_SUPER_BLOCK,
     OFFSET_SIGNAL_FLAGS, OFFSET_SIGNAL_GROUP_EXIT_CODE, OFFSET_SIGNAL_LIVE,
-    OFFSET_SUPER_BLOCK_DEVICE, OFFSET_TASK_EXIT_CODE, OFFSET_TASK_GROUP_LEADER, OFFSET_TASK_PID,
-    OFFSET_TASK_SIGNAL, OFFSET_TASK_STARTED, OFFSET_TASK_TGID, WATCH,
+    OFFSET_SUPER_BLOCK_DEVICE, OFFSET_TASK_EXIT_CODE, OFFSET_TASK_GROUP_LEADER, OFFSET_TASK_SIGNAL,
+    OFFSET_TASK_STARTED, WATCH,
 };
 use crate::maps::{TARGETS, THREADS, Target, target};
 use crate::memory::read_kernel;
+use crate::numbers::{Numbers, before_exec};
 use crate::unwind::changes::{forget_changes, inherit_changes, removed_all};
 use crate::unwind::tables::{code_came, forget, inherit_space};
 use aya_ebpf::macros::raw_tracepoint;
@@ -27,13 +28,13 @@ fn task_created(context: RawTracePointContext) -> i32 {
     let parent = Task::current();
     let Some(target) = target(parent.process) else { return 0 };
     let child: u64 = context.arg(0);
-    let child_process = read_kernel(child + OFFSET_TASK_TGID.load()).unwrap_or(0);
+    let Numbers { process: child_process, thread: child_thread } = Numbers::of(child);
     let is_process = child_process != 0 && child_process != parent.process;
     let followed =
         FOLLOW.load() != 0 && is_process && follow(parent.process, child_process, target);
     let body = Fork {
         child_process,
-        child_thread: read_kernel(child + OFFSET_TASK_PID.load()).unwrap_or(0),
+        child_thread,
         clone_flags: context.arg(1),
         started: read_kernel(child + OFFSET_TASK_STARTED.load()).unwrap_or(0),
         followed: followed as u64,
@@ -79,12 +80,15 @@ fn program_executed(context: RawTracePointContext) -> i32 {
         // number by now.
         let caller = context.arg::<u64>(1) as u32;
         let _ = THREADS.remove(&caller);
-        let header = Header { thread: caller, ..task.header(Kind::Exec, size_of::<Exec>()) };
+        let header = Header {
+            thread: before_exec(caller, task.thread),
+            ..task.header(Kind::Exec, size_of::<Exec>())
+        };
         let program = executed(context.arg(2)).unwrap_or_default();
         code_came(task.process);
         // Soon there will be stacks through the new program.
         send_now(header, program, Loss::RingProcess);
-    } else if WATCH.load() != 0 {
+    } else if WATCH.load() != 0 && task.process != 0 {
         tell(task, task.process);
     }
     0
@@ -119,7 +123,7 @@ fn executed(binprm: u64) -> Option<Exec> {
 fn task_exited(context: RawTracePointContext) -> i32 {
     let task = Task::current();
     if target(task.process).is_some() {
-        let _ = THREADS.remove(&task.thread);
+        let _ = THREADS.remove(&task.pending());
         let ended: u64 = context.arg(0);
         if let Some(status) = group_status(ended) {
             let body = Exit { status, reserved: 0 };

@@ -125,6 +125,19 @@ pub(super) fn status_field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
 }
 
+/// What is wrong where [`shows_our_numbers`] is not so, and what to do.
+pub(super) const FOREIGN_PROC: &str = "/proc is that of another pid namespace than memtrace runs in, and \
+                                       numbers of processes there mean something else here";
+pub(super) const MOUNT_PROC: &str = "mount a new one (mount -t proc proc /proc), or start memtrace with \
+                                     unshare --mount-proc, or on the host";
+
+/// Whether numbers of processes are the same in `/proc` as in our system calls. `NSpid` has our number in
+/// the pid namespace of that `/proc` and in each one below it down to our own (`proc_pid_status(5)`).
+pub(super) fn shows_our_numbers(status: &str) -> bool {
+    // A kernel without such namespaces has no such line.
+    status_field(status, "NSpid").is_none_or(|numbers| numbers.split_whitespace().count() == 1)
+}
+
 /// How to get what is missing.
 pub(super) fn remedy(missing: &[&str]) -> String {
     format!("run it with sudo, or give it {}", missing.join(", "))
@@ -140,6 +153,9 @@ pub fn check() -> anyhow::Result<()> {
         .with_context(|| format!("cannot read our own privileges from {path}; mount /proc"))?;
     let effective = Effective::from_status(&status)
         .with_context(|| format!("{path} has no capabilities (CapEff); mount the real /proc"))?;
+    if !shows_our_numbers(&status) {
+        anyhow::bail!("{FOREIGN_PROC}: {MOUNT_PROC}");
+    }
     let missing = effective.missing();
     if !effective.suffices() {
         anyhow::bail!("not enough privileges to trace: {}", remedy(&missing));
@@ -152,7 +168,7 @@ pub fn check() -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CAPABILITIES, Effective, SYS_ADMIN, remedy, status_field};
+    use super::{CAPABILITIES, Effective, SYS_ADMIN, remedy, shows_our_numbers, status_field};
 
     const STATUS: &str =
         "Name:\tCapEff: 0\nUid:\t0\t0\t0\t0\nCapEffX:\t1\nCapEff:\t000001fffeffffff\n";
@@ -163,6 +179,13 @@ mod tests {
         assert_eq!(Effective::from_status("CapEff:\tzz\n"), None);
         assert_eq!(Effective::from_status(""), None);
         assert_eq!(status_field(STATUS, "Uid"), Some("0\t0\t0\t0"));
+    }
+
+    #[test]
+    fn a_proc_of_another_namespace_is_told_by_our_numbers_in_it() {
+        assert!(shows_our_numbers("NSpid:\t12\nNSpgid:\t1\t2\n"));
+        assert!(!shows_our_numbers("NSpid:\t4711\t12\n"));
+        assert!(shows_our_numbers("Name:\tx\n"));
     }
 
     #[test]

@@ -124,9 +124,6 @@ struct Actor<'a> {
 
 impl<'a> Actor<'a> {
     fn new(settings: &'a Settings, reporter: Reporter) -> Result<Self, DaemonError> {
-        if !self_usage::in_initial_pid_namespace() {
-            return Err(DaemonError::PidNamespace);
-        }
         self_usage::step_back();
         // Listens first: a signal during the set-up must not kill us half-way.
         let signals = Signals::listen().map_err(DaemonError::cannot("listen for signals"))?;

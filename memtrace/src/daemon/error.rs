@@ -44,12 +44,6 @@ pub enum DaemonError {
          process that has return probes: not traced; Linux 6.14 and newer stable updates let them by"
     )]
     Seccomp(Pid),
-    /// Process numbers mean something else to the kernel side than to us.
-    #[error(
-        "memtrace runs in a pid namespace of its own (a container), where process numbers are not the \
-         kernel's: run it on the host, or in a container that shares the host's (--pid=host)"
-    )]
-    PidNamespace,
     /// Something that the event loop needs.
     #[error("cannot {what}: {source}")]
     Loop {

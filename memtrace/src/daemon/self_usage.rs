@@ -29,12 +29,6 @@ pub(super) fn resident_bytes() -> u64 {
         .map_or(0, |kibibytes| kibibytes * 1024)
 }
 
-/// Whether process numbers are the kernel's own: the first pid namespace has a fixed inode
-/// (`PROC_PID_INIT_INO` of `linux/proc_ns.h`, 0xEFFFFFFC).
-pub(super) fn in_initial_pid_namespace() -> bool {
-    fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == "pid:[4026531836]")
-}
-
 /// Makes this process the kernel's first choice when memory runs out, and gives it room for a
 /// descriptor per mapped file. Both are courtesies: a refusal changes nothing.
 pub(super) fn step_back() {

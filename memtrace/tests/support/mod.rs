@@ -7,6 +7,7 @@
     reason = "a test fails by panicking; each test program uses some"
 )]
 
+pub mod container;
 pub mod kernel;
 mod lines;
 pub mod program;
@@ -88,7 +89,7 @@ pub fn let_it_look() {
 }
 
 /// Waits for the end of a child.
-fn wait_for_end(what: &str, child: &mut Child) -> ExitStatus {
+pub fn wait_for_end(what: &str, child: &mut Child) -> ExitStatus {
     wait_until(&format!("the end of {what}"), || child.try_wait().unwrap())
 }
 

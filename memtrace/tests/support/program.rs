@@ -4,6 +4,7 @@
 #[path = "../fixtures/recipe.rs"]
 mod recipe;
 
+use super::container::Container;
 use super::lines::Lines;
 use super::report::Accounts;
 use super::{wait_for_end, wait_until};
@@ -82,9 +83,23 @@ impl Program {
 
     /// As [`Self::launch`], with what it said until it was ready.
     pub fn launch_and_hear(name: &str, command: &mut Command) -> (Self, Vec<String>) {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child =
-            command.spawn().unwrap_or_else(|error| panic!("cannot run {name}: {error}"));
+        let spawned = piped(command).spawn();
+        Self::hear(name, spawned.unwrap_or_else(|error| panic!("cannot run {name}: {error}")))
+    }
+
+    /// Starts the program in `container`, with the copy of libc in `folder`, which is made if need be.
+    pub fn start_in(container: &Container, name: &str, arguments: &[&str], folder: &Path) -> Self {
+        let libc = folder.join("libc.so.6");
+        if !libc.exists() {
+            copy_libc(&libc);
+        }
+        let mut command = Command::new(compiled(name));
+        command.args(arguments).env("LD_LIBRARY_PATH", folder);
+        Self::hear(name, container.spawn(piped(&mut command))).0
+    }
+
+    /// Waits until the program, a child with pipes, says that it is ready.
+    fn hear(name: &str, mut child: Child) -> (Self, Vec<String>) {
         let mut program = Self {
             name: name.to_owned(),
             input: child.stdin.take(),
@@ -187,6 +202,10 @@ impl Drop for Program {
     }
 }
 
+fn piped(command: &mut Command) -> &mut Command {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped())
+}
+
 /// The program's file, compiled anew if its source is younger. Where it is not, no compiler is needed.
 pub fn compiled(name: &str) -> PathBuf {
     let _one_at_a_time = COMPILING.lock();
@@ -209,7 +228,7 @@ pub fn compiled(name: &str) -> PathBuf {
 }
 
 /// The one process whose parent this is.
-fn only_child(parent: u32) -> u32 {
+pub fn only_child(parent: u32) -> u32 {
     let is_child = |pid: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         // Behind the name, which may hold anything: the state, then the parent (proc_pid_stat(5)).

@@ -1,5 +1,6 @@
 //! The tracer under test: the program `memtrace` itself, with bounded waits for all it does.
 
+use super::container::Container;
 use super::lines::Lines;
 use super::program::Program;
 use super::report::Report;
@@ -45,8 +46,17 @@ impl Tracer {
         for program in programs {
             command.args(["--pid", &program.pid().to_string()]);
         }
-        command.args(options).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        Self::hear(piped(command.args(options)).spawn().unwrap())
+    }
+
+    /// As [`Self::with`], of a tracer in `container`; `options` say of whom.
+    pub fn start_in(container: &Container, options: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
+        Self::hear(container.spawn(piped(command.args(WHOLE).args(options))))
+    }
+
+    /// Waits until the probes of the tracer, a child with pipes, are in place.
+    fn hear(mut child: Child) -> Self {
         let mut tracer = Self {
             reports: Lines::of("memtrace's output", child.stdout.take().unwrap()),
             messages: Lines::of("memtrace's messages", child.stderr.take().unwrap()),
@@ -102,6 +112,10 @@ impl Drop for Tracer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn piped(command: &mut Command) -> &mut Command {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped())
 }
 
 /// Traces `program` through its work and holds the report against what the program says of itself.

@@ -20,22 +20,22 @@ pub struct Abilities {
 
 /// `BPF_CALL`, `BPF_EXIT`, `BPF_MOV64` of a constant and of a register, an 8-byte store of a constant,
 /// and an 8-byte atomic operation (`linux/bpf.h`, `Documentation/bpf/instruction-set.rst`).
-const CALL: u8 = 0x85;
-const EXIT: u8 = 0x95;
-const MOVE_CONSTANT: u8 = 0xb7;
-const MOVE: u8 = 0xbf;
-const ADD_CONSTANT: u8 = 0x07;
-const STORE_CONSTANT: u8 = 0x7a;
+pub(super) const CALL: u8 = 0x85;
+pub(super) const EXIT: u8 = 0x95;
+pub(super) const MOVE_CONSTANT: u8 = 0xb7;
+pub(super) const MOVE: u8 = 0xbf;
+pub(super) const ADD_CONSTANT: u8 = 0x07;
+pub(super) const STORE_CONSTANT: u8 = 0x7a;
 const ATOMIC: u8 = 0xdb;
 /// `BPF_XCHG`: exchanges, which gives the old value.
 const EXCHANGE: i32 = 0xe1;
 /// Numbers of the helpers (`linux/bpf.h`).
-const PROBE_READ_KERNEL: i32 = 113;
+pub(super) const PROBE_READ_KERNEL: i32 = 113;
 const GET_ATTACH_COOKIE: i32 = 174;
 const GET_CURRENT_TASK_BTF: i32 = 158;
 const TASK_PT_REGS: i32 = 175;
 /// The frame pointer.
-const FRAME: u8 = 10;
+pub(super) const FRAME: u8 = 10;
 
 impl Abilities {
     /// Those of the running kernel; takes about a millisecond. What the kernel refuses for want of
@@ -93,7 +93,7 @@ fn loads(body: &[bpf_insn]) -> bool {
 }
 
 /// One instruction (`struct bpf_insn`).
-fn instruction(code: u8, to: u8, from: u8, offset: i16, constant: i32) -> bpf_insn {
+pub(super) fn instruction(code: u8, to: u8, from: u8, offset: i16, constant: i32) -> bpf_insn {
     bpf_insn {
         code,
         _bitfield_align_1: [],

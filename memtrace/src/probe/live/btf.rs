@@ -49,7 +49,13 @@ impl KernelTypes {
     /// When the kernel was built without them, or they do not parse.
     pub fn running() -> Result<Self, LiveError> {
         let path = Path::new("/sys/kernel/btf/vmlinux");
-        let bytes = std::fs::read(path).map_err(|error| LiveError::Btf(error.to_string()))?;
+        let unreadable = |error: std::io::Error| {
+            bad(&format!(
+                "{error}; in a container mount sysfs there (mount -t sysfs sysfs /sys), on a host boot a \
+                 kernel with CONFIG_DEBUG_INFO_BTF"
+            ))
+        };
+        let bytes = std::fs::read(path).map_err(unreadable)?;
         Self::parse(bytes)
     }
 
@@ -127,6 +133,19 @@ impl KernelTypes {
             .ok_or_else(|| bad(&format!("no {structure}.{member}")))
     }
 
+    /// The size in bytes of structure `structure`.
+    ///
+    /// # Errors
+    /// When this kernel has no such structure.
+    pub fn size(&self, structure: &str) -> Result<u64, LiveError> {
+        let mut structures = self.structures.iter();
+        structures
+            .find(|at| self.is_named(**at, structure))
+            .and_then(|at| word(&self.bytes, at + 8))
+            .map(u64::from)
+            .ok_or_else(|| bad(&format!("no {structure}")))
+    }
+
     fn member(&self, structure: usize, wanted: &str, depth: u32) -> Option<u64> {
         let bitfields = word(&self.bytes, structure + 4)? >> 31 == 1;
         let (_, members) = self.kind(structure)?;
@@ -162,6 +181,8 @@ mod tests {
         let pid = types.offset("task_struct", "pid").unwrap();
         let group = types.offset("task_struct", "tgid").unwrap();
         assert_eq!(group, pid + 4);
+        assert!(types.size("task_struct").unwrap() > group);
+        assert!(types.size("no_such_structure").is_err());
         assert!(types.offset("task_struct", "no_such_member").is_err());
         assert!(types.offset("no_such_structure", "pid").is_err());
     }

@@ -43,6 +43,12 @@ pub enum LiveError {
     /// The kernel's type information lacks something.
     #[error("kernel type information (/sys/kernel/btf/vmlinux): {0}")]
     Btf(String),
+    /// It is not known which numbers processes have where we run.
+    #[error(
+        "cannot find out which pid namespace memtrace runs in: {0}; run it on the host, or in a container \
+         that shares the host's (--pid=host)"
+    )]
+    Namespace(String),
     /// A map operation failed.
     #[error("eBPF map {name}: {reason}")]
     Map {

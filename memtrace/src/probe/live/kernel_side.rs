@@ -7,6 +7,7 @@ use super::code_tables::CodeTables;
 use super::error::LiveError;
 use super::link::{Point, Programs, Purpose, close_all};
 use super::memory_lock;
+use super::namespace;
 use super::object::{Relocated, map_data};
 use super::release;
 use super::tracepoints::{self, TracepointLink};
@@ -434,6 +435,7 @@ fn load_maps(
     let of_returns = offsets_of_returns(types);
     let has_return_instances = of_returns.is_some();
     offsets.extend(of_returns.into_iter().flatten());
+    offsets.extend(namespace::globals(types)?);
     let mut loader = EbpfLoader::new();
     for (global, offset) in &offsets {
         loader.override_global(global, offset, true);

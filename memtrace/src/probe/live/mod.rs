@@ -9,6 +9,7 @@ pub mod kernel_side;
 pub mod link;
 mod mapped;
 mod memory_lock;
+mod namespace;
 mod object;
 mod places;
 pub mod release;

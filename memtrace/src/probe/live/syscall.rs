@@ -119,6 +119,15 @@ pub(super) fn verify_program(image: &ProgramImage<'_>) -> (io::Result<OwnedFd>, 
     (loaded, log_text(&log))
 }
 
+/// Runs a program of a raw tracepoint once, for the calling thread (Linux 5.10), and gives what it returns.
+pub(super) fn run_program(program: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut attr = empty_attr();
+    attr.test.prog_fd = program.as_raw_fd().unsigned_abs();
+    bpf(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr)?;
+    // SAFETY: for BPF_PROG_TEST_RUN this member of the union is the one in use.
+    Ok(unsafe { attr.test.retval })
+}
+
 fn try_load(image: &ProgramImage<'_>, log_level: u32, log: &mut [u8]) -> io::Result<OwnedFd> {
     let mut attr = empty_attr();
     // SAFETY: for BPF_PROG_LOAD this member of the union is the one in use.

@@ -1,6 +1,8 @@
 //! What this process may do: capabilities, namespaces, limits, seccomp.
 
-use super::super::super::privileges::{CAPABILITIES, Capability, Effective, status_field};
+use super::super::super::privileges::{
+    CAPABILITIES, Capability, Effective, FOREIGN_PROC, MOUNT_PROC, shows_our_numbers, status_field,
+};
 use super::super::model::{Line, Section, State, Topic};
 use super::Machine;
 use super::kernel::unreadable;
@@ -26,7 +28,7 @@ pub(super) fn section(machine: &Machine) -> Section {
     let status = status.unwrap_or_default();
     let effective = Effective::from_status(&status).unwrap_or_default();
     lines.push(user_namespace(machine));
-    lines.push(pid_namespace(machine));
+    lines.push(pid_namespace(machine, &status));
     lines.push(perf_event_paranoid(machine, effective));
     lines.push(unprivileged_bpf(machine));
     lines.push(locked_memory(machine, effective));
@@ -80,7 +82,7 @@ fn user_namespace(machine: &Machine) -> Line {
     }
 }
 
-fn pid_namespace(machine: &Machine) -> Line {
+fn pid_namespace(machine: &Machine, status: &str) -> Line {
     const NAME: &str = "pid namespace";
     match machine.link("/proc/self/ns/pid").as_deref() {
         Some(INITIAL_PID_NAMESPACE) => Line::new(
@@ -88,12 +90,15 @@ fn pid_namespace(machine: &Machine) -> Line {
             State::Ok,
             "the initial one: process numbers mean the same to the kernel",
         ),
+        Some(_) if !shows_our_numbers(status) => {
+            Line::new(NAME, State::Missing, FOREIGN_PROC).remedy(MOUNT_PROC)
+        }
         Some(_) => Line::new(
             NAME,
-            State::Hazard,
-            "not the initial one: the kernel's process numbers differ from those seen here",
-        )
-        .remedy("run memtrace on the host, or the container with --pid=host"),
+            State::Ok,
+            "not the initial one: memtrace sees the processes in it and in those below, by their \
+             numbers here",
+        ),
         None => Line::new(NAME, State::Unknown, "/proc/self/ns/pid cannot be read")
             .remedy("mount /proc"),
     }

@@ -144,7 +144,12 @@ fn missing_capabilities_say_what_fails() {
 #[test]
 fn containers_are_recognised() {
     let pid = Fake::good().link("proc/self/ns/pid", "pid:[4026532000]");
-    assert_eq!(pid.state("pid namespace"), State::Hazard);
+    assert_eq!(pid.state("pid namespace"), State::Ok);
+    assert!(pid.line("pid namespace").detail.contains("numbers here"));
+    let hosts = "CapEff:\t1ffffffffff\nSeccomp:\t0\nNSpid:\t4711\t12\n";
+    let pid = pid.file("proc/self/status", hosts).line("pid namespace");
+    assert_eq!(pid.state, State::Missing);
+    assert!(pid.remedy.unwrap().contains("mount -t proc"));
     let user = Fake::good().link("proc/self/ns/user", "user:[4026532001]");
     assert_eq!(user.state("user namespace"), State::Missing);
     let filtered = Fake::good().file("proc/self/status", "CapEff:\t1ffffffffff\nSeccomp:\t2\n");
