@@ -46,6 +46,10 @@ pub(crate) static FOLLOW: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static WATCH: Global<u64> = Global::new(0);
 
+/// 1: control groups of version 2 can be found in the kernel's structures.
+#[unsafe(no_mangle)]
+pub(crate) static HAS_CONTROL_GROUPS: Global<u64> = Global::new(0);
+
 /// Always 0. The compiler does not know.
 #[unsafe(no_mangle)]
 pub(crate) static NEVER: Global<u64> = Global::new(0);
@@ -88,6 +92,20 @@ offsets! {
     OFFSET_INODE_SUPER_BLOCK;
     /// `super_block.s_dev`.
     OFFSET_SUPER_BLOCK_DEVICE;
+    /// `task_struct.cgroups`: its place in all trees of control groups.
+    OFFSET_TASK_CGROUPS;
+    /// `css_set.dfl_cgrp`: the group in the tree of version 2.
+    OFFSET_CSS_SET_GROUP;
+    /// `cgroup.kn`: the group's directory.
+    OFFSET_CGROUP_NODE;
+    /// `cgroup.self`.
+    OFFSET_CGROUP_SELF;
+    /// `kernfs_node.id`: the directory's inode.
+    OFFSET_NODE_ID;
+    /// `cgroup_subsys_state.parent`.
+    OFFSET_CSS_PARENT;
+    /// `cgroup_subsys_state.cgroup`.
+    OFFSET_CSS_CGROUP;
     /// `task_struct.utask`.
     OFFSET_TASK_UTASK;
     /// `uprobe_task.return_instances`.
