@@ -66,6 +66,10 @@ offsets! {
     OFFSET_TASK_PID;
     /// `task_struct.tgid`.
     OFFSET_TASK_TGID;
+    /// `task_struct.mm`.
+    OFFSET_TASK_MEMORY;
+    /// `mm_struct.start_code`.
+    OFFSET_MEMORY_START_CODE;
     /// `task_struct.start_boottime`: when the task was created, ns after boot.
     OFFSET_TASK_STARTED;
     /// `task_struct.stack`: the lowest address of the kernel's stack for this task.

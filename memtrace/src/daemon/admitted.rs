@@ -7,6 +7,7 @@
 //! and the report says so.
 
 use super::arrivals::Verdict;
+use super::error::DaemonError;
 use super::intake::Intake;
 use crate::engine::decode::Arrived;
 use crate::model::event::{Event, What};
@@ -39,32 +40,30 @@ impl Intake {
             Err(reason) => Err(reason),
         };
         match admitted {
-            Ok(()) => self.count_admitted(arrived, verdict),
+            Ok(()) => self.count_admitted(arrived),
             Err(reason) => self.turn_away(pid, &reason),
         }
         self.forget_ended();
     }
 
     /// Reads its mappings if it is still there, and places the probes that are for it alone.
-    fn look_at_admitted(
-        &mut self,
-        arrived: &Arrived,
-        verdict: Verdict,
-    ) -> Result<(), super::error::DaemonError> {
+    fn look_at_admitted(&mut self, arrived: &Arrived, verdict: Verdict) -> Result<(), DaemonError> {
         let pid = arrived.pid;
         let seen = verdict == Verdict::Meant && self.seen(pid).is_ok();
         if !seen || self.targets.is_bare(pid) {
-            // Like a target's program that was gone before anybody could look.
-            self.targets.note_unseen(pid, arrived.program);
             return Ok(());
         }
         self.wait_briefly_for_tables();
         self.targets.attach_arrival(&mut self.kernel, pid)
     }
 
-    fn count_admitted(&mut self, arrived: &Arrived, verdict: Verdict) {
-        let is_gone = verdict == Verdict::Gone || self.targets.is_bare(arrived.pid);
-        let is_late = self.targets.sees_children_late(arrived.pid);
-        self.arrivals.iter_mut().for_each(|arrivals| arrivals.count_admitted(is_gone, is_late));
+    fn count_admitted(&mut self, arrived: &Arrived) {
+        let Some(arrivals) = &mut self.arrivals else { return };
+        if self.targets.is_bare(arrived.pid) {
+            let path = self.targets.path_of(arrived.program);
+            arrivals.count_gone(arrived.program, path.map(|path| path.display().to_string()));
+        } else {
+            arrivals.count_admitted(self.targets.sees_children_late(arrived.pid));
+        }
     }
 }

@@ -9,10 +9,12 @@
 //! Those that the kernel side has let in itself come by another way (`super::admitted`), and are judged here
 //! once more.
 
+use super::unseen::Unseen;
 use crate::engine::decode::Arrived;
+use crate::model::event::Exec;
 use crate::model::ids::Pid;
 use crate::procfs::{ProcTree, Process, unified_groups};
-use crate::selection::{AdmissionRules, Decision, Exclusion, Selection};
+use crate::selection::{AdmissionRules, Decision, Exclusion, Facts, Selection};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -46,11 +48,13 @@ pub(super) enum Verdict {
 }
 
 /// Those that the kernel side let in.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Admitted {
     count: u64,
     /// Had gone before anybody could look at them.
     gone: u64,
+    /// What those executed.
+    unseen: Unseen,
     /// Have probes of their own, which came late.
     late: u64,
     /// Were let go, as they are not meant.
@@ -158,8 +162,10 @@ impl Arrivals {
         self.candidates.remove(&arrived.pid);
         self.refused.remove(&arrived.pid);
         let key = Process::gone(arrived.pid, arrived.started).key();
+        // Its program is read last: while there is one, the rest was whole.
+        let runs = |facts: &Facts| facts.exe.as_ref().is_some_and(|exe| exe.file.is_some());
         let facts = self.tree.facts(arrived.pid);
-        let Some(facts) = facts.filter(|facts| facts.key == key && facts.exe.is_some()) else {
+        let Some(facts) = facts.filter(|facts| facts.key == key && runs(facts)) else {
             return Verdict::Gone;
         };
         match self.selection.decide(&facts, std::process::id()) {
@@ -172,11 +178,18 @@ impl Arrivals {
         }
     }
 
-    /// One that was let in was taken in.
-    pub(super) fn count_admitted(&mut self, is_gone: bool, is_late: bool) {
+    /// One that was let in was taken in. `is_late`: it has probes of its own.
+    pub(super) fn count_admitted(&mut self, is_late: bool) {
         self.admitted.count += 1;
-        self.admitted.gone += u64::from(is_gone);
         self.admitted.late += u64::from(is_late);
+    }
+
+    /// One that was let in had gone before anybody could look at it. Its program has this path, if that is
+    /// known from elsewhere.
+    pub(super) fn count_gone(&mut self, program: Exec, path: Option<String>) {
+        self.admitted.count += 1;
+        self.admitted.gone += 1;
+        self.admitted.unseen.add(program, path);
     }
 
     /// What the reader of a report must know.
@@ -192,7 +205,7 @@ impl Arrivals {
 }
 
 impl Admitted {
-    fn notes(self) -> impl Iterator<Item = String> {
+    fn notes(&self) -> impl Iterator<Item = String> {
         let (count, were) = counted(self.count);
         let admitted = (self.count > 0).then(|| {
             format!(
@@ -211,7 +224,8 @@ impl Admitted {
             let (count, _) = counted(self.gone);
             format!(
                 "{count} of those had ended before they could be looked at: what they did in files that are \
-                 probed for all processes was seen, and has no names; what they did in others was not"
+                 probed for all processes was seen, and has no names; what they did in others was not: {}",
+                self.unseen.list()
             )
         });
         let not_meant = (self.not_meant > 0).then(|| {
@@ -275,10 +289,11 @@ mod tests {
         assert_eq!(arrivals.judge(&let_in(parent, start)), Verdict::NotMeant);
         let notes: Vec<String> = arrivals.notes().collect();
         assert!(notes.len() == 1 && notes[0].starts_with("1 process that matched"), "{notes:?}");
-        arrivals.count_admitted(true, false);
-        arrivals.count_admitted(false, true);
+        arrivals.count_admitted(true);
+        arrivals.count_gone(Exec { device: 0, inode: 0 }, Some("/bin/x".to_owned()));
         let notes: Vec<String> = arrivals.notes().collect();
         assert!(notes[0].starts_with("2 processes came to match") && notes.len() == 4, "{notes:?}");
+        assert!(notes[2].ends_with(": /bin/x"), "{notes:?}");
     }
 
     #[test]

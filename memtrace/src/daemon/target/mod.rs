@@ -170,7 +170,7 @@ impl Targets {
     }
 
     /// The path of a program that other processes have mapped.
-    fn path_of(&self, program: Exec) -> Option<PathBuf> {
+    pub(super) fn path_of(&self, program: Exec) -> Option<PathBuf> {
         let file = self.modules.find(device_numbers(program.device), program.inode);
         file.map(|file| file.path.clone())
     }

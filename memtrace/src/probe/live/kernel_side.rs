@@ -99,9 +99,11 @@ impl CodeVersion {
 }
 
 /// Kernel structures and members whose offsets the programs want, with the globals they go to.
-const OFFSETS: [(&str, &str, &str); 15] = [
+const OFFSETS: [(&str, &str, &str); 17] = [
     ("OFFSET_TASK_PID", "task_struct", "pid"),
     ("OFFSET_TASK_TGID", "task_struct", "tgid"),
+    ("OFFSET_TASK_MEMORY", "task_struct", "mm"),
+    ("OFFSET_MEMORY_START_CODE", "mm_struct", "start_code"),
     ("OFFSET_TASK_STARTED", "task_struct", "start_boottime"),
     ("OFFSET_TASK_STACK", "task_struct", "stack"),
     ("OFFSET_TASK_EXIT_CODE", "task_struct", "exit_code"),
