@@ -38,14 +38,12 @@ impl Selection {
             return None;
         }
         let mut admission = Box::<Admission>::default();
-        let mut number = 0;
-        for pattern in &self.exclude_comms {
+        for (number, pattern) in self.exclude_comms.iter().enumerate() {
             // What cannot be told is not meant may not be let in.
             let parts = parts(pattern)?;
             if !admission.excluded.add(number, &parts) {
                 return None;
             }
-            number += 1;
         }
         add_wanted(&mut admission.wanted, &self.comms);
         admission.required = self.required();
