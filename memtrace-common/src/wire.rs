@@ -8,7 +8,7 @@
 use crate::unwind::Registers;
 
 /// Version of these layouts, checked between object and daemon and stored in recordings.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// What a record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +40,9 @@ pub enum Kind {
     StackCopy = 11,
     /// A process that is not traced may have become one that is looked for: [`Candidate`].
     Candidate = 12,
+    /// A process has executed a program and is one that is looked for: it is traced from its first
+    /// instruction on. [`crate::admission::Admitted`].
+    Admitted = 13,
 }
 
 impl Kind {
@@ -59,6 +62,7 @@ impl Kind {
             10 => Self::Exit,
             11 => Self::StackCopy,
             12 => Self::Candidate,
+            13 => Self::Admitted,
             _ => return None,
         })
     }
@@ -376,11 +380,13 @@ pub enum Loss {
     NoScratch = 8,
     /// `posix_memalign`'s result could not be read from the target.
     ResultUnreadable = 9,
+    /// A process that is looked for executed a program while as many as can be were traced.
+    TargetsFull = 10,
 }
 
 impl Loss {
     /// All causes, in order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RingAllocation,
         Self::RingFree,
         Self::RingReallocation,
@@ -391,6 +397,7 @@ impl Loss {
         Self::NestingDepth,
         Self::NoScratch,
         Self::ResultUnreadable,
+        Self::TargetsFull,
     ];
 
     /// The cause's name in reports and JSON.
@@ -407,6 +414,7 @@ impl Loss {
             Self::NestingDepth => "nesting_too_deep",
             Self::NoScratch => "no_scratch_buffer",
             Self::ResultUnreadable => "result_unreadable",
+            Self::TargetsFull => "target_table_full",
         }
     }
 
@@ -479,11 +487,11 @@ mod tests {
 
     #[test]
     fn numbers_read_back() {
-        for number in 1..=12 {
+        for number in 1..=13 {
             assert_eq!(Kind::from_number(number).map(|kind| kind as u8), Some(number));
         }
         assert_eq!(Kind::from_number(0), None);
-        assert_eq!(Kind::from_number(13), None);
+        assert_eq!(Kind::from_number(14), None);
         assert_eq!(StackEnd::from_number(5), StackEnd::NoFramePointer);
         assert_eq!(StackEnd::from_number(99), StackEnd::Unknown);
     }

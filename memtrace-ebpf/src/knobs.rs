@@ -55,6 +55,10 @@ pub(crate) static NAMESPACE: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static NAMESPACE_LEVEL: Global<u64> = Global::new(0);
 
+/// 1: control groups of version 2 can be found in the kernel's structures.
+#[unsafe(no_mangle)]
+pub(crate) static HAS_CONTROL_GROUPS: Global<u64> = Global::new(0);
+
 /// Always 0. The compiler does not know.
 #[unsafe(no_mangle)]
 pub(crate) static NEVER: Global<u64> = Global::new(0);
@@ -71,6 +75,10 @@ offsets! {
     OFFSET_TASK_PID;
     /// `task_struct.tgid`.
     OFFSET_TASK_TGID;
+    /// `task_struct.mm`.
+    OFFSET_TASK_MEMORY;
+    /// `mm_struct.start_code`.
+    OFFSET_MEMORY_START_CODE;
     /// `task_struct.start_boottime`: when the task was created, ns after boot.
     OFFSET_TASK_STARTED;
     /// `task_struct.stack`: the lowest address of the kernel's stack for this task.
@@ -105,6 +113,20 @@ offsets! {
     OFFSET_INODE_SUPER_BLOCK;
     /// `super_block.s_dev`.
     OFFSET_SUPER_BLOCK_DEVICE;
+    /// `task_struct.cgroups`: its place in all trees of control groups.
+    OFFSET_TASK_CGROUPS;
+    /// `css_set.dfl_cgrp`: the group in the tree of version 2.
+    OFFSET_CSS_SET_GROUP;
+    /// `cgroup.kn`: the group's directory.
+    OFFSET_CGROUP_NODE;
+    /// `cgroup.self`.
+    OFFSET_CGROUP_SELF;
+    /// `kernfs_node.id`: the directory's inode.
+    OFFSET_NODE_ID;
+    /// `cgroup_subsys_state.parent`.
+    OFFSET_CSS_PARENT;
+    /// `cgroup_subsys_state.cgroup`.
+    OFFSET_CSS_CGROUP;
     /// `task_struct.utask`.
     OFFSET_TASK_UTASK;
     /// `uprobe_task.return_instances`.

@@ -50,6 +50,14 @@ impl Space {
         (epoch ^ other) >> 32 == 0
     }
 
+    /// The first version of a process that begins at this time, ns: another one than an earlier process's
+    /// with the same number, of which something may be left (the time comes round after an hour).
+    #[must_use]
+    #[inline(always)]
+    pub const fn first_program(time: u64) -> u64 {
+        (time >> 10) << 32
+    }
+
     /// The version after an exec.
     #[must_use]
     #[inline(always)]

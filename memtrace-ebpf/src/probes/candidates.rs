@@ -2,8 +2,9 @@
 //! containers and pods. (What a process executes is told by [`super::process`].)
 
 use crate::emit::{Task, send_now};
-use crate::knobs::WATCH;
+use crate::knobs::{OFFSET_MEMORY_START_CODE, OFFSET_TASK_MEMORY, WATCH};
 use crate::maps::target;
+use crate::memory::read_kernel;
 use crate::numbers::Numbers;
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
@@ -15,10 +16,20 @@ fn task_renamed(context: RawTracePointContext) -> i32 {
     let renamed: u64 = context.arg(0);
     let Numbers { process, thread } = Numbers::of(renamed);
     // The first thread's name is the process's.
-    if thread == process {
+    if thread == process && !executes(renamed) {
         candidate(process);
     }
     0
+}
+
+/// Whether a task is about to execute a program, which [`super::process`] tells of in a moment. It has its
+/// new memory and name then, but no code (`begin_new_exec` in `fs/exec.c`, `load_elf_binary`). Told of
+/// before, user space would let it in while the kernel side does.
+#[inline(always)]
+fn executes(task: u64) -> bool {
+    let Some(memory) = read_kernel::<u64>(task + OFFSET_TASK_MEMORY.load()) else { return false };
+    let start = memory.wrapping_add(OFFSET_MEMORY_START_CODE.load());
+    memory != 0 && read_kernel::<u64>(start) == Some(0)
 }
 
 /// A task is moved to another control group.

@@ -1,5 +1,6 @@
 //! The programs, by what they watch.
 
+mod admission;
 mod baseline;
 mod candidates;
 mod heap;

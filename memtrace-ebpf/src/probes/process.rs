@@ -1,5 +1,6 @@
 //! Programs on the life of processes: tasks created, programs executed, processes gone.
 
+use super::admission::admit;
 use super::candidates::tell;
 use crate::atomic;
 use crate::emit::{Task, send, send_now};
@@ -72,7 +73,12 @@ fn unfollow(process: u32) {
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 fn program_executed(context: RawTracePointContext) -> i32 {
     let task = Task::current();
-    if target(task.process).is_some() {
+    let is_target = target(task.process).is_some();
+    if !is_target && WATCH.load() == 0 {
+        return 0;
+    }
+    let program = executed(context.arg(2)).unwrap_or_default();
+    if is_target {
         begin_program(task.process);
         forget(task.process);
         removed_all(task.process);
@@ -84,11 +90,10 @@ fn program_executed(context: RawTracePointContext) -> i32 {
             thread: before_exec(caller, task.thread),
             ..task.header(Kind::Exec, size_of::<Exec>())
         };
-        let program = executed(context.arg(2)).unwrap_or_default();
         code_came(task.process);
         // Soon there will be stacks through the new program.
         send_now(header, program, Loss::RingProcess);
-    } else if WATCH.load() != 0 && task.process != 0 {
+    } else if task.process != 0 && !admit(task, context.arg(0), program) {
         tell(task, task.process);
     }
     0

@@ -11,7 +11,7 @@ use aya_ebpf::maps::HashMap;
 use memtrace_common::limits::MAX_TARGETS;
 use memtrace_common::unwind::{CodeChanges, Extent, FRESH_CODE};
 
-/// By process; user space makes the entries.
+/// By process. User space makes the entries, but for those of processes that the kernel side lets in.
 #[map]
 static CODE_CHANGES: HashMap<u32, CodeChanges> = HashMap::with_max_entries(MAX_TARGETS, 0);
 
@@ -63,6 +63,13 @@ pub(super) fn count_removed(process: u32) -> Option<u64> {
     let changes = CODE_CHANGES.get_ptr(&process)?;
     // SAFETY: an aligned word in the map's value.
     Some(unsafe { (&raw const (*changes).removed).read_volatile() })
+}
+
+/// A process begins of which nothing is known.
+#[inline(always)]
+pub(crate) fn begin_changes(process: u32) {
+    // Where there is no room its stacks through new code end there.
+    let _ = CODE_CHANGES.insert(&process, &CodeChanges::default(), 0);
 }
 
 /// A child begins with a copy of its parent's address space.

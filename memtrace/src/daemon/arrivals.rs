@@ -5,10 +5,16 @@
 //! the ring was full, or does not know (a process that changes its user), a slow look at all processes
 //! repairs. It takes a few at a time, so that events do not wait for it, and rests a hundred times as long
 //! as it worked.
+//!
+//! Those that the kernel side has let in itself come by another way (`super::admitted`), and are judged here
+//! once more.
 
+use super::unseen::Unseen;
+use crate::engine::decode::Arrived;
+use crate::model::event::Exec;
 use crate::model::ids::Pid;
-use crate::procfs::ProcTree;
-use crate::selection::{Decision, Selection};
+use crate::procfs::{ProcTree, Process, unified_groups};
+use crate::selection::{AdmissionRules, Decision, Exclusion, Facts, Selection};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -30,6 +36,31 @@ pub(super) struct Arrival {
     pub(super) is_new: bool,
 }
 
+/// What is to be thought of a process that the kernel side has let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is there, and meant.
+    Meant,
+    /// It is there, and not meant.
+    NotMeant,
+    /// It has gone, or is about to: the kernel side's word stands.
+    Gone,
+}
+
+/// Those that the kernel side let in.
+#[derive(Clone, Debug, Default)]
+struct Admitted {
+    count: u64,
+    /// Had gone before anybody could look at them.
+    gone: u64,
+    /// What those executed.
+    unseen: Unseen,
+    /// Have probes of their own, which came late.
+    late: u64,
+    /// Were let go, as they are not meant.
+    not_meant: u64,
+}
+
 /// Whom to look at.
 pub(super) struct Arrivals {
     selection: Selection,
@@ -43,6 +74,7 @@ pub(super) struct Arrivals {
     spent: Duration,
     /// Those that were taken in.
     came: u64,
+    admitted: Admitted,
 }
 
 impl Arrivals {
@@ -56,6 +88,7 @@ impl Arrivals {
             due: Instant::now() + REST,
             spent: Duration::ZERO,
             came: 0,
+            admitted: Admitted::default(),
         }
     }
 
@@ -118,22 +151,104 @@ impl Arrivals {
         self.came += 1;
     }
 
-    /// What the reader of a report must know.
-    pub(super) fn note_of_all(&self) -> Option<String> {
-        let (count, verb) = match self.came {
-            0 => return None,
-            1 => ("1 process".to_owned(), "was"),
-            many => (format!("{many} processes"), "were"),
+    /// Whom the kernel side may let in by itself.
+    pub(super) fn rules(&self) -> Option<AdmissionRules> {
+        self.selection.admission(&unified_groups(), std::process::id())
+    }
+
+    /// Decides once more about one that was let in, by what `/proc` says. One that is about to end has no
+    /// program any more there.
+    pub(super) fn judge(&mut self, arrived: &Arrived) -> Verdict {
+        self.candidates.remove(&arrived.pid);
+        self.refused.remove(&arrived.pid);
+        let key = Process::gone(arrived.pid, arrived.started).key();
+        // Its program is read last: while there is one, the rest was whole.
+        let runs = |facts: &Facts| facts.exe.as_ref().is_some_and(|exe| exe.file.is_some());
+        let facts = self.tree.facts(arrived.pid);
+        let Some(facts) = facts.filter(|facts| facts.key == key && runs(facts)) else {
+            return Verdict::Gone;
         };
-        Some(format!(
-            "{count} came to match while tracing, and {verb} traced from a moment after that on"
-        ))
+        match self.selection.decide(&facts, std::process::id()) {
+            Decision::Meant => Verdict::Meant,
+            Decision::Excluded(Exclusion::Zombie) => Verdict::Gone,
+            Decision::NotMeant(_) | Decision::Excluded(_) => {
+                self.admitted.not_meant += 1;
+                Verdict::NotMeant
+            }
+        }
+    }
+
+    /// One that was let in was taken in. `is_late`: it has probes of its own.
+    pub(super) fn count_admitted(&mut self, is_late: bool) {
+        self.admitted.count += 1;
+        self.admitted.late += u64::from(is_late);
+    }
+
+    /// One that was let in had gone before anybody could look at it. Its program has this path, if that is
+    /// known from elsewhere.
+    pub(super) fn count_gone(&mut self, program: Exec, path: Option<String>) {
+        self.admitted.count += 1;
+        self.admitted.gone += 1;
+        self.admitted.unseen.add(program, path);
+    }
+
+    /// What the reader of a report must know.
+    pub(super) fn notes(&self) -> impl Iterator<Item = String> {
+        let came = (self.came > 0).then(|| {
+            let (count, were) = counted(self.came);
+            format!(
+                "{count} came to match while tracing, and {were} traced from a moment after that on"
+            )
+        });
+        came.into_iter().chain(self.admitted.notes())
+    }
+}
+
+impl Admitted {
+    fn notes(&self) -> impl Iterator<Item = String> {
+        let (count, were) = counted(self.count);
+        let admitted = (self.count > 0).then(|| {
+            format!(
+                "{count} came to match while tracing, as they executed a program, and {were} traced from \
+                 its first instruction on"
+            )
+        });
+        let late = (self.late > 0).then(|| {
+            let (count, _) = counted(self.late);
+            format!(
+                "{count} of those use files that are probed for each process by itself: what they allocated \
+                 before they were probed was not seen"
+            )
+        });
+        let gone = (self.gone > 0).then(|| {
+            let (count, _) = counted(self.gone);
+            format!(
+                "{count} of those had ended before they could be looked at: what they did in files that are \
+                 probed for all processes was seen, and has no names; what they did in others was not: {}",
+                self.unseen.list()
+            )
+        });
+        let not_meant = (self.not_meant > 0).then(|| {
+            let (count, were) = counted(self.not_meant);
+            format!("{count} that matched at exec {were} left alone, as they did not match a moment later")
+        });
+        [admitted, late, gone, not_meant].into_iter().flatten()
+    }
+}
+
+/// A number of processes, and the verb for it.
+fn counted(count: u64) -> (String, &'static str) {
+    match count {
+        1 => ("1 process".to_owned(), "was"),
+        many => (format!("{many} processes"), "were"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Arrival, Arrivals, MOST_WAITING};
+    use super::{Arrival, Arrivals, MOST_WAITING, Verdict};
+    use crate::engine::decode::Arrived;
+    use crate::model::event::Exec;
     use crate::selection::Selection;
 
     fn ourselves_excluded() -> Arrivals {
@@ -151,6 +266,34 @@ mod tests {
         assert_eq!(arrivals.next(|_| false), []);
         arrivals.note(parent);
         assert_eq!(arrivals.next(|pid| pid == parent), []);
+    }
+
+    /// A process as the kernel side would have let it in.
+    fn let_in(pid: u32, start_ticks: u64) -> Arrived {
+        // SAFETY: no memory is involved.
+        let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap();
+        let started = start_ticks * (1_000_000_000 / per_second);
+        let program = Exec { device: 0, inode: 0 };
+        Arrived { pid, time: 0, started, program, comm: b"x".to_vec(), uid: 0 }
+    }
+
+    #[test]
+    fn those_that_were_let_in_are_judged_by_what_they_are() {
+        let mut arrivals = ourselves_excluded();
+        let parent = std::os::unix::process::parent_id();
+        let start = arrivals.tree.facts(parent).unwrap().key.start_time;
+        assert_eq!(arrivals.judge(&let_in(parent, start)), Verdict::Meant);
+        assert_eq!(arrivals.judge(&let_in(parent, start + 1)), Verdict::Gone);
+        assert_eq!(arrivals.judge(&let_in(u32::MAX, 1)), Verdict::Gone);
+        arrivals.selection.exclude_pids.push(parent);
+        assert_eq!(arrivals.judge(&let_in(parent, start)), Verdict::NotMeant);
+        let notes: Vec<String> = arrivals.notes().collect();
+        assert!(notes.len() == 1 && notes[0].starts_with("1 process that matched"), "{notes:?}");
+        arrivals.count_admitted(true);
+        arrivals.count_gone(Exec { device: 0, inode: 0 }, Some("/bin/x".to_owned()));
+        let notes: Vec<String> = arrivals.notes().collect();
+        assert!(notes[0].starts_with("2 processes came to match") && notes.len() == 4, "{notes:?}");
+        assert!(notes[2].ends_with(": /bin/x"), "{notes:?}");
     }
 
     #[test]

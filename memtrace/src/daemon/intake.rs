@@ -8,7 +8,7 @@ use super::reporter::Reporter;
 use super::target::Targets;
 use super::unwinding::{Built, Copies, Unwinding};
 use crate::engine::copied::{CopiedStack, without_addresses};
-use crate::engine::decode::{candidate, decode};
+use crate::engine::decode::{arrived, candidate, decode};
 use crate::engine::tracker::Tracker;
 use crate::model::event::{CodeMapping, Event, Exec, Fork, Map, What};
 use crate::model::ids::{Nanos, Pid};
@@ -73,6 +73,10 @@ impl Intake {
         if let (Some(pid), Some(arrivals)) = (candidate(record), &mut self.arrivals) {
             return arrivals.note(pid);
         }
+        if let Some(arrived) = arrived(record) {
+            self.latest = self.latest.max(arrived.time);
+            return self.let_in(&arrived);
+        }
         let finished = self.copies.take(record).and_then(|copy| self.finish(&copy, record));
         let Ok(event) = decode(finished.as_deref().unwrap_or(record)) else {
             self.tracker.count_undecodable();
@@ -127,7 +131,10 @@ impl Intake {
     /// that allocations and frees begin to count at the same instant.
     pub(super) fn begin(&mut self) -> Result<(), DaemonError> {
         self.kernel.attach_tracepoints()?;
-        if self.arrivals.is_some() {
+        if let Some(arrivals) = &mut self.arrivals {
+            if let Some(rules) = arrivals.rules() {
+                self.kernel.admit_by(&rules)?;
+            }
             self.kernel.attach_candidates()?;
         }
         for pid in self.targets.running() {
@@ -216,7 +223,7 @@ impl Intake {
         Ok(())
     }
 
-    fn turn_away(&mut self, pid: Pid, reason: &DaemonError) {
+    pub(super) fn turn_away(&mut self, pid: Pid, reason: &DaemonError) {
         self.arrivals.iter_mut().for_each(|arrivals| arrivals.refuse(pid));
         self.targets.turn_away(pid, reason);
         self.kernel.remove_target(pid);
@@ -226,13 +233,13 @@ impl Intake {
     }
 
     /// Forgets processes that have ended, if there are many.
-    fn forget_ended(&mut self) {
+    pub(super) fn forget_ended(&mut self) {
         for pid in self.targets.forget_ended() {
             self.tracker.forget(pid);
         }
     }
 
-    fn seen(&mut self, pid: Pid) -> Result<(), DaemonError> {
+    pub(super) fn seen(&mut self, pid: Pid) -> Result<(), DaemonError> {
         let (events, version) = self.looking(pid, |targets, to| targets.describe(pid, to));
         self.feed_all(pid, events?, version);
         Ok(())
@@ -314,7 +321,7 @@ impl Intake {
         self.feed_news();
     }
 
-    fn wait_briefly_for_tables(&mut self) {
+    pub(super) fn wait_briefly_for_tables(&mut self) {
         if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
             unwinding.wait_briefly(tables);
         }
@@ -329,7 +336,7 @@ impl Intake {
     /// What the reader of a report must know of the targets and of their stacks.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = self.targets.notes();
-        notes.extend(self.arrivals.as_ref().and_then(Arrivals::note_of_all));
+        notes.extend(self.arrivals.iter().flat_map(Arrivals::notes));
         notes.extend(self.unwinding.iter().flat_map(Unwinding::notes));
         notes
     }
@@ -344,7 +351,7 @@ impl Intake {
         self.resend_stacks();
     }
 
-    fn execed(&mut self, pid: Pid, by_main_thread: bool, program: Exec) {
+    pub(super) fn execed(&mut self, pid: Pid, by_main_thread: bool, program: Exec) {
         if self.targets.knows(pid) {
             self.targets.note_exec(pid, by_main_thread);
             if let Err(error) = self.seen(pid) {
@@ -359,7 +366,7 @@ impl Intake {
         }
     }
 
-    fn exited(&mut self, pid: Pid) {
+    pub(super) fn exited(&mut self, pid: Pid) {
         if self.targets.ended(pid) {
             self.kernel.detach_from(pid);
             self.forget_code(pid);

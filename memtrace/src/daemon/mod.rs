@@ -1,6 +1,7 @@
 //! Floor 5: the actor that owns the tables. Drains, folds, publishes.
 
 mod actor;
+mod admitted;
 mod arrivals;
 mod clock;
 mod cost;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 const MOST_FILES: usize = 8;
 
 /// Those of one process.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Unseen {
     count: u64,
     files: BTreeMap<String, u64>,
@@ -25,8 +25,8 @@ impl Unseen {
         }
     }
 
-    /// What the reader of a report must know.
-    pub(super) fn note(&self, pid: u32) -> Option<String> {
+    /// Their names, as far as they are known.
+    pub(super) fn list(&self) -> String {
         let names: Vec<String> = self
             .files
             .iter()
@@ -36,13 +36,17 @@ impl Unseen {
             .collect();
         let named = self.files.values().sum::<u64>();
         let others = (named < self.count).then(|| format!("{} others", self.count - named));
-        let list: Vec<String> = names.into_iter().chain(others).collect();
+        names.into_iter().chain(others).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What the reader of a report must know.
+    pub(super) fn note(&self, pid: u32) -> Option<String> {
         (self.count > 0).then(|| {
             format!(
                 "{} programs that pid {pid} executed were gone before their mappings could be read, so \
                  their stacks have no names: {}",
                 self.count,
-                list.join(", ")
+                self.list()
             )
         })
     }

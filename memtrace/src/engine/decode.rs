@@ -4,7 +4,8 @@ use crate::model::event::{
     Allocation, Event, Exec, Fork, Free, Map, Reallocation, Remap, StackRef,
 };
 use crate::model::event::{Unmap, What};
-use crate::model::ids::Pid;
+use crate::model::ids::{Nanos, Pid};
+use memtrace_common::admission::Admitted;
 use memtrace_common::function::FunctionId;
 use memtrace_common::limits::MAX_FRAMES;
 use memtrace_common::wire::{self, Kind, StackEnd, WireFrame, flags};
@@ -54,7 +55,7 @@ pub enum Undecodable {
 #[inline]
 pub fn decode(record: &[u8]) -> Result<Event<'_>, Undecodable> {
     let Parts { header, kind, body, frames } = Parts::of(record)?;
-    if matches!(kind, Kind::StackCopy | Kind::Candidate) {
+    if matches!(kind, Kind::StackCopy | Kind::Candidate | Kind::Admitted) {
         // No events: what belongs to the one after it (`super::copied`), and news for who looks for
         // processes.
         return Err(Undecodable::Kind(header.kind));
@@ -88,6 +89,44 @@ pub fn candidate(record: &[u8]) -> Option<Pid> {
         return None;
     }
     Some(Words(Parts::of(record).ok()?.body).short())
+}
+
+/// A process that the kernel side has let in, as it was when it began its program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// Its number.
+    pub pid: Pid,
+    /// When it was let in.
+    pub time: Nanos,
+    /// When it started, ns after boot.
+    pub started: Nanos,
+    /// What it executes.
+    pub program: Exec,
+    /// Its name, at most 15 bytes of anything.
+    pub comm: Vec<u8>,
+    /// Its real user.
+    pub uid: u32,
+}
+
+/// What a record of [`Kind::Admitted`] tells; `None` if it is of another kind, or none.
+#[must_use]
+pub fn arrived(record: &[u8]) -> Option<Arrived> {
+    if record.get(2) != Some(&(Kind::Admitted as u8)) {
+        return None;
+    }
+    let Parts { header, body, .. } = Parts::of(record).ok()?;
+    let mut words = Words(body);
+    let (started, device, inode) = (words.long(), words.long(), words.long());
+    let comm = [words.long(), words.long()].map(u64::to_ne_bytes).concat();
+    let comm = comm.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
+    Some(Arrived {
+        pid: header.process,
+        time: header.time,
+        started,
+        program: Exec { device, inode },
+        comm,
+        uid: words.short(),
+    })
 }
 
 fn reallocation<'a>(
@@ -143,7 +182,8 @@ fn other(kind: Kind, mut words: Words<'_>) -> What<'static> {
         | Kind::Free
         | Kind::Reallocation
         | Kind::StackCopy
-        | Kind::Candidate => What::Exec(Exec { device: words.long(), inode: words.long() }),
+        | Kind::Candidate
+        | Kind::Admitted => What::Exec(Exec { device: words.long(), inode: words.long() }),
     }
 }
 
@@ -213,6 +253,7 @@ pub(super) const fn body_length(kind: Kind) -> usize {
         Kind::Exit => size_of::<wire::Exit>(),
         Kind::StackCopy => size_of::<wire::StackCopy>() + wire::STACK_COPY_BYTES,
         Kind::Candidate => size_of::<wire::Candidate>(),
+        Kind::Admitted => size_of::<Admitted>(),
     }
 }
 
@@ -243,11 +284,31 @@ impl Words<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Undecodable, decode};
+    use super::{Arrived, Exec, Undecodable, arrived, decode};
     use crate::engine::encode::encode;
     use crate::engine::tests::wire_events::{WireEvent, wire_event};
     use memtrace_common::wire::Kind;
     use proptest::prelude::*;
+
+    #[test]
+    fn one_that_was_let_in_is_read() {
+        let mut record = vec![0; 72];
+        record[..3].copy_from_slice(&[72, 0, Kind::Admitted as u8]);
+        record[8] = 7;
+        record[16] = 9;
+        for (at, byte) in [(24, 1), (32, 2), (40, 3), (64, 4)] {
+            record[at] = byte;
+        }
+        record[48..63].copy_from_slice(b"123456789012345");
+        let comm = b"123456789012345".to_vec();
+        let program = Exec { device: 2, inode: 3 };
+        let expected = Arrived { pid: 7, time: 9, started: 1, program, comm, uid: 4 };
+        assert_eq!(arrived(&record), Some(expected));
+        assert!(decode(&record).is_err(), "it is no event");
+        assert_eq!(arrived(&record[..71]), None);
+        record[2] = Kind::Candidate as u8;
+        assert_eq!(arrived(&record), None);
+    }
 
     #[test]
     fn each_fault_has_its_name() {

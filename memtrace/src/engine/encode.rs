@@ -40,6 +40,7 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
         What::Exec(_) => Kind::Exec,
         What::Exit { .. } => Kind::Exit,
         What::ProcessSeen(_)
+        | What::ProcessBegan(_)
         | What::BreakSeen { .. }
         | What::ModuleSeen(_)
         | What::Mappings(_)

@@ -55,6 +55,13 @@ impl Tracker {
         self.pids.insert(pid, place);
     }
 
+    /// The process is watched from the first instruction of its program on. If it is the child of a
+    /// watched one, that stays one that was not traced: what it inherited has gone with its exec.
+    pub(super) fn process_began(&mut self, info: &Arc<ProcessInfo>, time: Nanos) {
+        self.announced.retain(|fork| fork.child != info.key.pid);
+        self.process_seen(info, time);
+    }
+
     /// A task was created by a watched process.
     pub(super) fn fork(&mut self, pid: Pid, fork: Fork) {
         let Some(place) = self.find(pid) else { return };

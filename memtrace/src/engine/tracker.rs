@@ -23,7 +23,8 @@ use std::sync::Arc;
 /// The engine: folds events into tables. Total in every respect; see [`Limits`] for its bounds.
 ///
 /// What the daemon has to do:
-/// - [`What::ProcessSeen`] is what makes a process watched; without it its events are only counted.
+/// - [`What::ProcessSeen`] or [`What::ProcessBegan`] is what makes a process watched; without it its events
+///   are only counted.
 /// - A child that is to be watched must be seen right after its [`What::Fork`], before the next
 ///   event is applied: it starts with a copy of what its parent holds at that moment.
 /// - [`What::Mappings`] should come before the first allocation, and again when code was mapped.
@@ -120,6 +121,7 @@ impl Tracker {
         let (time, pid) = (event.time, event.process);
         match &event.what {
             What::ProcessSeen(info) => self.process_seen(info, time),
+            What::ProcessBegan(info) => self.process_began(info, time),
             What::ModuleSeen(module) => self.module_seen(module),
             What::Lost { cause, count } => {
                 let lost = &mut self.losses[*cause as usize];

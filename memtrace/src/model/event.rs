@@ -53,6 +53,9 @@ pub enum What<'a> {
     },
     /// From here on the process is traced (read from `/proc`; also again after exec).
     ProcessSeen(Arc<ProcessInfo>),
+    /// A process is watched from the first instruction of its program on: nothing was there before, and
+    /// nothing came from a parent.
+    ProcessBegan(Arc<ProcessInfo>),
     /// The heap segment as it was when the process was seen.
     BreakSeen {
         /// First byte.

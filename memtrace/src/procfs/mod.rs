@@ -14,7 +14,7 @@ mod process;
 mod smaps;
 mod vdso;
 
-pub use cgroup::{CgroupError, FoundCgroup, find_cgroup};
+pub use cgroup::{CgroupError, FoundCgroup, find_cgroup, unified_groups};
 pub use error::ProcfsError;
 pub use facts::ProcTree;
 pub use foreseen::Foreseen;

@@ -83,6 +83,14 @@ impl Process {
         Self { pid, key, named_thread: None, ..parent.clone() }
     }
 
+    /// A process of which nothing but this is known, as it has gone already. `started` is when, ns after
+    /// boot.
+    #[must_use]
+    pub fn gone(pid: Pid, started: Nanos) -> Self {
+        let key = ProcessKey { pid, start_time: started / ticks(1).max(1) };
+        Self { pid, key, named_thread: None, cgroup: None, container: None, pod_uid: None }
+    }
+
     /// When it started, on the clock of [`Nanos`].
     #[must_use]
     pub fn started(&self) -> Option<Nanos> {

@@ -4,7 +4,7 @@
 //! traced process could have made it.
 
 use super::{JsonWriter, ReportOptions, ReportWriter as _, TextStyle, TextWriter, TracerFacts};
-use crate::engine::decode::decode;
+use crate::engine::decode::{Arrived, arrived, decode};
 use crate::engine::limits::Limits;
 use crate::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
@@ -62,6 +62,12 @@ fn record(steps: &mut Steps<'_>, tracker: &mut Tracker) {
     let record = steps.take(length.max(1));
     if let Ok(event) = decode(record) {
         tracker.apply(&event);
+    } else if let Some(Arrived { pid, time, started, comm, .. }) = arrived(record) {
+        let key = ProcessKey { pid: pid % 4, start_time: started % 4 };
+        let comm = String::from_utf8_lossy(&comm).into_owned();
+        let what =
+            What::ProcessBegan(Arc::new(ProcessInfo { key, comm, ..ProcessInfo::default() }));
+        tracker.apply(&Event { time, process: key.pid, thread: key.pid, what });
     }
 }
 

@@ -88,9 +88,9 @@ impl Selection {
             (Miss::Comm, self.comms.is_empty() || names(&self.comms, &facts.comm)),
             (Miss::Uid, self.uids.is_empty() || self.has_uid(facts)),
             (Miss::Exe, self.exes.is_empty() || self.runs(facts)),
-            (Miss::Cgroup, self.cgroups.is_empty() || self.in_cgroup(facts)),
-            (Miss::Container, self.containers.is_empty() || self.in_container(facts)),
-            (Miss::Pod, self.pods.is_empty() || self.in_pod(facts)),
+            (Miss::Cgroup, self.cgroups.is_empty() || in_cgroup(self, facts)),
+            (Miss::Container, self.containers.is_empty() || in_container(self, facts)),
+            (Miss::Pod, self.pods.is_empty() || in_pod(self, facts)),
         ];
         let miss = kinds.iter().find(|(_, satisfied)| !satisfied);
         miss.map_or(Decision::Meant, |(kind, _)| Decision::NotMeant(*kind))
@@ -121,22 +121,26 @@ impl Selection {
             ExeSelector::File { path, file: None } => exe.path == *path,
         })
     }
+}
 
-    fn in_cgroup(&self, facts: &Facts) -> bool {
-        self.cgroups.iter().any(|group| {
-            let mut places = facts.cgroups.iter();
-            places.any(|place| place.hierarchy == group.hierarchy && place.is_within(&group.path))
-        })
-    }
+/// Whether a process is in a control group that is wanted.
+pub(super) fn in_cgroup(selection: &Selection, facts: &Facts) -> bool {
+    selection.cgroups.iter().any(|group| {
+        let mut places = facts.cgroups.iter();
+        places.any(|place| place.hierarchy == group.hierarchy && place.is_within(&group.path))
+    })
+}
 
-    fn in_container(&self, facts: &Facts) -> bool {
-        let means = |container| self.containers.iter().any(|named| named.means(container));
-        facts.container.as_ref().is_some_and(means)
-    }
+/// … in a container.
+pub(super) fn in_container(selection: &Selection, facts: &Facts) -> bool {
+    let means = |container| selection.containers.iter().any(|named| named.means(container));
+    facts.container.as_ref().is_some_and(means)
+}
 
-    fn in_pod(&self, facts: &Facts) -> bool {
-        self.pods.iter().any(|pod| pod.means(facts.pod_uid.as_deref(), facts.container.as_ref()))
-    }
+/// … in a pod.
+pub(super) fn in_pod(selection: &Selection, facts: &Facts) -> bool {
+    let (uid, container) = (facts.pod_uid.as_deref(), facts.container.as_ref());
+    selection.pods.iter().any(|pod| pod.means(uid, container))
 }
 
 fn same(known: Option<FileId>, wanted: FileId) -> bool {

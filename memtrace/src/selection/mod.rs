@@ -1,11 +1,13 @@
 //! Floor 2: which processes are meant. Pure: what is known of a process goes in, a decision with its
 //! reason comes out. Where the facts come from is `procfs`' business.
 
+mod admission;
 mod container;
 mod decide;
 mod facts;
 mod pattern;
 
+pub use admission::{AdmissionRules, UnifiedGroup};
 pub use container::{Container, ContainerRef, PodRef, Runtime, is_id_prefix};
 pub use decide::{Decision, Exclusion, Miss};
 pub use facts::{ExeFacts, Facts, FileId, Hierarchy, Membership};

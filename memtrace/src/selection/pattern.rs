@@ -114,6 +114,11 @@ impl Pattern {
         Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
     }
 
+    /// What was typed.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Whether these bytes are like that.
     #[must_use]
     pub fn matches(&self, name: &[u8]) -> bool {

@@ -10,18 +10,20 @@ use super::left_out::LeftOut;
 use super::reporter::Reporter;
 use super::settings::Settings;
 use super::unseen::device_numbers;
+use crate::engine::decode::Arrived;
 use crate::model::event::{Exec, Fork, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::process::{ProcessInfo, Usage};
 use crate::probe::allocator::{Discovery, FoundAllocator, MappedFile, Search};
 use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::runtime::Detector;
-use crate::procfs::{Foreseen, ModuleTable, Process, heap_segment};
+use crate::procfs::{Foreseen, ModuleTable, Process, ProcfsError, heap_segment};
 use memtrace_common::config::LinkKind;
 use memtrace_common::limits::MAX_TARGETS;
 use one::Target;
 use scope::{Reason, Scopes, key};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use user::UserFunctions;
@@ -131,6 +133,46 @@ impl Targets {
         self.targets.insert(pid, Target::new(process));
         self.scopes.targets.insert(pid);
         Ok(())
+    }
+
+    /// Takes in a process that the kernel side has let in. Gives what is known of it, which is little if it
+    /// has gone already.
+    ///
+    /// # Errors
+    /// When it is of a kind that cannot be traced; nothing is kept of it then.
+    pub(super) fn let_in(&mut self, arrived: &Arrived) -> Result<ProcessInfo, DaemonError> {
+        let pid = arrived.pid;
+        let gone = Process::gone(pid, arrived.started);
+        let process = match Process::open(pid) {
+            Ok(process) if process.key() == gone.key() => process,
+            Err(error @ ProcfsError::Foreign { .. }) => return Err(error.into()),
+            _ => gone,
+        };
+        let info = ProcessInfo {
+            key: process.key(),
+            comm: String::from_utf8_lossy(&arrived.comm).into_owned(),
+            uid: Some(arrived.uid),
+            started: process.started(),
+            exe: self.path_of(arrived.program),
+            ..ProcessInfo::default()
+        };
+        self.ended.retain(|ended| *ended != pid);
+        let comm = info.comm.clone();
+        self.targets.insert(pid, Target { info: info.clone(), comm, ..Target::new(process) });
+        self.scopes.targets.insert(pid);
+        Ok(info)
+    }
+
+    /// Whether this is the process that we know by its number.
+    pub(super) fn is_same(&self, arrived: &Arrived) -> bool {
+        let key = Process::gone(arrived.pid, arrived.started).key();
+        self.targets.get(&arrived.pid).is_some_and(|target| target.process.key() == key)
+    }
+
+    /// The path of a program that other processes have mapped.
+    pub(super) fn path_of(&self, program: Exec) -> Option<PathBuf> {
+        let file = self.modules.find(device_numbers(program.device), program.inode);
+        file.map(|file| file.path.clone())
     }
 
     /// Forgets a process that came, and for which no probes could be placed. One that has just ended is no
@@ -269,7 +311,7 @@ impl Targets {
     ) -> Result<(), DaemonError> {
         let Some(target) = self.targets.get(&pid) else { return Ok(()) };
         target.check_seccomp(kernel)?;
-        self.probe_new(kernel, pid).into_iter().try_for_each(|(_, placed)| placed)
+        self.probe_new(kernel, pid).into_iter().try_for_each(|(_, placed)| placed.map(drop))
     }
 
     /// Whether each function that the user describes was found in some process.
@@ -291,7 +333,9 @@ impl Targets {
         let Some(target) = self.targets.get_mut(&pid) else { return };
         for (name, placed) in placed {
             match placed {
-                Ok(()) => {
+                // Its first calls were seen by the links for all.
+                Ok(false) => {}
+                Ok(true) => {
                     let trouble = format!(
                         "{name} was mapped while tracing: its first calls, before it was probed, \
                          were not seen"
@@ -305,12 +349,12 @@ impl Targets {
     }
 
     /// Places probes for allocators in files at which nobody has looked for this process. Each is looked at
-    /// once. Gives their names, and what came of it.
+    /// once. Gives their names, and whether links were made.
     fn probe_new(
         &mut self,
         kernel: &mut KernelSide,
         pid: Pid,
-    ) -> Vec<(String, Result<(), DaemonError>)> {
+    ) -> Vec<(String, Result<bool, DaemonError>)> {
         let Some(target) = self.targets.get_mut(&pid) else { return Vec::new() };
         let mut fresh = target.files(&self.modules);
         fresh.retain(|file| target.examined.insert(key(file)));
@@ -382,8 +426,8 @@ impl Targets {
         }
     }
 
-    /// Whether children of this process are seen late.
-    fn sees_children_late(&self, pid: Pid) -> bool {
+    /// Whether children of this process are seen late, as it is itself where it was not named.
+    pub(in crate::daemon) fn sees_children_late(&self, pid: Pid) -> bool {
         let target = self.targets.get(&pid);
         target.is_some_and(|target| {
             target.allocators.iter().any(|found| self.scopes.is_filtered(found))

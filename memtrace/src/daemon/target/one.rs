@@ -101,12 +101,13 @@ impl Target {
         Ok(())
     }
 
+    /// Gives whether links were made for it: if not, there were links for all.
     pub(super) fn probe(
         &mut self,
         kernel: &mut KernelSide,
         allocator: FoundAllocator,
         scopes: &mut Scopes,
-    ) -> Result<(), DaemonError> {
+    ) -> Result<bool, DaemonError> {
         let filter = match scopes.wanted(&allocator) {
             Wanted::Nothing => None,
             Wanted::ForAll => Some(None),
@@ -128,7 +129,7 @@ impl Target {
         }
         self.troubles.extend(allocator.operators_not_seen());
         self.allocators.push(allocator);
-        Ok(())
+        Ok(filter.is_some())
     }
 
     fn link(

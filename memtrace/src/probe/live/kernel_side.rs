@@ -11,7 +11,7 @@ use super::namespace;
 use super::object::{Relocated, map_data};
 use super::release;
 use super::tracepoints::{self, TracepointLink};
-use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
+use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use aya::{Ebpf, EbpfLoader, Pod};
 use memtrace_common::config::{LinkKind, UnwindMode};
 use memtrace_common::unwind::CodeChanges;
@@ -20,6 +20,9 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
+
+/// `BPF_NOEXIST` of `linux/bpf.h`: what is there is not replaced.
+const BPF_NOEXIST: u64 = 1;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/memtrace-ebpf"));
 
@@ -97,9 +100,11 @@ impl CodeVersion {
 }
 
 /// Kernel structures and members whose offsets the programs want, with the globals they go to.
-const OFFSETS: [(&str, &str, &str); 15] = [
+const OFFSETS: [(&str, &str, &str); 17] = [
     ("OFFSET_TASK_PID", "task_struct", "pid"),
     ("OFFSET_TASK_TGID", "task_struct", "tgid"),
+    ("OFFSET_TASK_MEMORY", "task_struct", "mm"),
+    ("OFFSET_MEMORY_START_CODE", "mm_struct", "start_code"),
     ("OFFSET_TASK_STARTED", "task_struct", "start_boottime"),
     ("OFFSET_TASK_STACK", "task_struct", "stack"),
     ("OFFSET_TASK_EXIT_CODE", "task_struct", "exit_code"),
@@ -122,6 +127,17 @@ const OFFSETS_OF_RETURNS: [(&str, &str, &str); 5] = [
     ("OFFSET_INSTANCE_STACK", "return_instance", "stack"),
     ("OFFSET_INSTANCE_ORIGINAL", "return_instance", "orig_ret_vaddr"),
     ("OFFSET_INSTANCE_NEXT", "return_instance", "next"),
+];
+
+/// As above: with all of them `HAS_CONTROL_GROUPS` is switched on.
+const OFFSETS_OF_GROUPS: [(&str, &str, &str); 7] = [
+    ("OFFSET_TASK_CGROUPS", "task_struct", "cgroups"),
+    ("OFFSET_CSS_SET_GROUP", "css_set", "dfl_cgrp"),
+    ("OFFSET_CGROUP_NODE", "cgroup", "kn"),
+    ("OFFSET_CGROUP_SELF", "cgroup", "self"),
+    ("OFFSET_NODE_ID", "kernfs_node", "id"),
+    ("OFFSET_CSS_PARENT", "cgroup_subsys_state", "parent"),
+    ("OFFSET_CSS_CGROUP", "cgroup_subsys_state", "cgroup"),
 ];
 
 /// The kernel side, loaded.
@@ -246,14 +262,16 @@ impl KernelSide {
         let _ = std::thread::Builder::new().name("detach".into()).spawn(move || close_all(links));
     }
 
-    /// Lets events of a process through.
+    /// Lets events of a process through. The kernel side may have done so meanwhile; then it knows better
+    /// which version of its code it runs.
     ///
     /// # Errors
     /// When the table of targets is full.
     pub fn add_target(&mut self, process: u32) -> Result<(), LiveError> {
-        let changes = self.changes()?.insert(process, Changes::default(), 0);
-        changes.map_err(map_error("CODE_CHANGES"))?;
-        self.targets()?.insert(process, Target { epoch: 0 }, 0).map_err(map_error("TARGETS"))
+        let changes = self.changes()?.insert(process, Changes::default(), BPF_NOEXIST);
+        new(changes).map_err(map_error("CODE_CHANGES"))?;
+        let target = self.targets()?.insert(process, Target { epoch: 0 }, BPF_NOEXIST);
+        new(target).map_err(map_error("TARGETS"))
     }
 
     /// Whether the kernel side lets events of this process through.
@@ -389,11 +407,23 @@ impl Drop for KernelSide {
     }
 }
 
-fn missing(name: &'static str) -> LiveError {
+/// What is there already may stay.
+fn new(inserted: Result<(), MapError>) -> Result<(), MapError> {
+    match inserted {
+        Err(MapError::SyscallError(error))
+            if error.io_error.raw_os_error() == Some(libc::EEXIST) =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+pub(super) fn missing(name: &'static str) -> LiveError {
     LiveError::Map { name, reason: "not in the object, or taken already".into() }
 }
 
-fn map_error<E: std::fmt::Display>(name: &'static str) -> impl Fn(E) -> LiveError {
+pub(super) fn map_error<E: std::fmt::Display>(name: &'static str) -> impl Fn(E) -> LiveError {
     move |error| LiveError::Map { name, reason: error.to_string() }
 }
 
@@ -432,9 +462,11 @@ fn load_maps(
     types: &KernelTypes,
 ) -> Result<Ebpf, LiveError> {
     let mut offsets = offsets(types, &OFFSETS)?;
-    let of_returns = offsets_of_returns(types);
+    let of_returns = optional(types, &OFFSETS_OF_RETURNS, "replaced return addresses");
+    let of_groups = optional(types, &OFFSETS_OF_GROUPS, "control groups");
     let has_return_instances = of_returns.is_some();
-    offsets.extend(of_returns.into_iter().flatten());
+    let has_control_groups = of_groups.is_some();
+    offsets.extend(of_returns.into_iter().chain(of_groups).flatten());
     offsets.extend(namespace::globals(types)?);
     let mut loader = EbpfLoader::new();
     for (global, offset) in &offsets {
@@ -449,6 +481,7 @@ fn load_maps(
         ("FOLLOW", u64::from(options.follow)),
         ("WATCH", u64::from(options.watch)),
         ("HAS_RETURN_INSTANCES", u64::from(has_return_instances)),
+        ("HAS_CONTROL_GROUPS", u64::from(has_control_groups)),
         ("HAS_ATTACH_COOKIES", u64::from(abilities.attach_cookies)),
         ("HAS_FETCH_ATOMICS", u64::from(abilities.fetch_atomics)),
         ("HAS_TASK_REGISTERS", u64::from(abilities.task_registers)),
@@ -483,10 +516,15 @@ fn offsets(
     wanted.iter().map(offset).collect()
 }
 
-/// Without them a stack ends where a return address was replaced.
-fn offsets_of_returns(types: &KernelTypes) -> Option<Offsets> {
-    offsets(types, &OFFSETS_OF_RETURNS)
-        .inspect_err(|error| tracing::debug!("replaced return addresses stay unknown: {error}"))
+/// Without those of returns a stack ends where a return address was replaced; without those of groups user
+/// space alone knows of them.
+fn optional(
+    types: &KernelTypes,
+    wanted: &[(&'static str, &str, &str)],
+    what: &str,
+) -> Option<Offsets> {
+    offsets(types, wanted)
+        .inspect_err(|error| tracing::debug!("{what} stay unknown to the kernel side: {error}"))
         .ok()
 }
 

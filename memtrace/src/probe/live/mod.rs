@@ -1,6 +1,7 @@
 //! The kernel side as user space sees it: the object loaded, the programs linked, the counters read.
 
 pub mod abilities;
+mod admission;
 pub mod btf;
 pub mod calibrate;
 pub mod code_tables;

@@ -5,7 +5,7 @@ mod find;
 mod mounts;
 mod names;
 
-pub use find::{CgroupError, FoundCgroup, find_cgroup};
+pub use find::{CgroupError, FoundCgroup, find_cgroup, unified_groups};
 pub(super) use mounts::memberships;
 pub(super) use names::{container, pod_uid};
 
