@@ -114,7 +114,7 @@ fn where_others_map_the_library_children_are_seen_late() {
     let report = tracer.stop().only_report();
     report.assert_nothing_lost();
     let notes = report.0["tracer"]["notes"].to_string();
-    assert!(notes.contains("1 children of pid"), "{notes}");
+    assert!(notes.contains("1 child of targets had no probes from the beginning"), "{notes}");
     assert_eq!(number(&report.process(program.pid()).0["untraced_children"]), 0);
     assert!(program.end().success());
 }

@@ -230,6 +230,10 @@ pub struct TraceArgs {
     /// `memtrace doctor` shows which kinds work here.
     #[arg(long, value_name = "KIND", hide_short_help = true, help_heading = help::ADVANCED)]
     pub link: Option<Link>,
+    /// For whom the probes of a library are: whether processes that are not traced pay for them
+    #[arg(long, value_name = "WHOM", default_value = "auto", hide_short_help = true,
+          help_heading = help::ADVANCED)]
+    pub link_for: LinkFor,
     /// Bytes of the kernel-to-memtrace ring buffer, a power of two [default: chosen for you]
     ///
     /// A larger one loses fewer events when memtrace gets no CPU time for a while.
@@ -326,6 +330,22 @@ pub enum Link {
     Multi,
     /// One link per probe site (any Linux)
     Perf,
+}
+
+/// For whom probes are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LinkFor {
+    /// For all where no other process uses the library, or where many busy processes are traced and the
+    /// others are idle; else for each
+    #[default]
+    Auto,
+    /// For all processes that use the library: children are seen from their first instruction, and processes
+    /// that are not traced pay about a microsecond per call. Useful with `run` for commands that start
+    /// short-lived ones
+    All,
+    /// For each traced process by itself: others pay nothing, children are seen from a moment after their
+    /// start on, and each call costs more the more processes are traced
+    Each,
 }
 
 /// What the programs in the kernel log.

@@ -1,7 +1,7 @@
 //! The validated plan of a tracing run: what was typed, with defaults filled in and contradictions
 //! refused. Plain data, named as the options; also the factory for the parts that follow from it.
 
-use super::args::{BpfLog, Color, Format, Ledger, PositionalArgs, Sort, TraceArgs};
+use super::args::{BpfLog, Color, Format, Ledger, LinkFor, PositionalArgs, Sort, TraceArgs};
 use super::exit::UsageError;
 use super::log::Verbosity;
 use super::output::{Destination, OutputError, OutputName};
@@ -82,6 +82,8 @@ pub struct TracePlan {
     pub max_memory: u64,
     /// Kind of link to use and no other; `None`: the best there is.
     pub link: Option<LinkKind>,
+    /// For whom links are.
+    pub link_for: LinkFor,
     /// How call stacks are walked.
     pub unwind: UnwindMode,
     /// Walks of known stacks are not made again.
@@ -176,6 +178,7 @@ impl TracePlan {
             overhead_budget: args.overhead_budget,
             max_memory: max_memory(args)?,
             link: args.link.map(Into::into),
+            link_for: args.link_for,
             unwind: args.unwind.into(),
             cache_walks: !args.no_walk_cache,
             ring_size: ring_size(args)?,

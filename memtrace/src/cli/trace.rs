@@ -1,6 +1,6 @@
 //! Carries out a tracing run: the plan becomes the daemon's settings, and reports become bytes.
 
-use super::args::{BpfLog, Color, Format, Ledger, Sort};
+use super::args::{BpfLog, Color, Format, Ledger, LinkFor, Sort};
 use super::exit::Exit;
 use super::log;
 use super::output::{Destination, Label, OutputError};
@@ -121,6 +121,11 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         overhead_budget: plan.overhead_budget,
         max_memory: plan.max_memory,
         link: plan.link,
+        link_for: match plan.link_for {
+            LinkFor::Auto => daemon::LinkFor::Auto,
+            LinkFor::All => daemon::LinkFor::All,
+            LinkFor::Each => daemon::LinkFor::Each,
+        },
         unwind: plan.unwind,
         cache_walks: plan.cache_walks,
         follow: plan.who.follow,

@@ -287,6 +287,7 @@ impl<'a> Actor<'a> {
     /// Once a second: memory, losses, budget, and whether anybody is left to trace.
     fn look_around(&mut self) -> Option<End> {
         self.intake.tend_tables();
+        self.intake.tend_links();
         self.intake.settle();
         if let Some(logger) = &mut self.logger {
             logger.flush();
@@ -404,6 +405,7 @@ impl<'a> Actor<'a> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: release::running(),
             link: Some(self.intake.kernel.link_kind()),
+            links: self.intake.targets.links(),
             unwind: self.settings.unwind.name().to_owned(),
             tables: self.intake.unwinding.as_ref().map(Unwinding::facts),
             sample_interval_bytes: 0,

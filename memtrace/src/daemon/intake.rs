@@ -405,7 +405,6 @@ impl Intake {
             // Its number is another's now, so its end was lost.
             self.feed(child, What::Exit { status: None });
         }
-        self.targets.note_followed(parent);
         let Some(info) = self.targets.adopt(parent, &fork) else { return };
         self.feed(child, What::ProcessSeen(Arc::new(info)));
         if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
@@ -420,6 +419,11 @@ impl Intake {
             self.feed(pid, What::Usage(usage));
         }
         self.targets.note_lost_leaders(self.kernel.link_kind());
+    }
+
+    /// Takes links away that nobody needs any more, and looks at who pays for the others.
+    pub(super) fn tend_links(&mut self) {
+        self.targets.tend_links(&mut self.kernel);
     }
 
     /// Turns what the kernel side could not send into events, and makes it send stacks again that

@@ -23,4 +23,4 @@ mod unwinding;
 pub use actor::{Outcome, run};
 pub use error::DaemonError;
 pub use outlet::{Outlet, Publication, Published};
-pub use settings::Settings;
+pub use settings::{LinkFor, Settings};

@@ -42,6 +42,8 @@ pub struct Settings {
     pub max_memory: u64,
     /// Kind of link to use and no other.
     pub link: Option<LinkKind>,
+    /// For whom links are.
+    pub link_for: LinkFor,
     /// How call stacks are walked.
     pub unwind: UnwindMode,
     /// Walks of known stacks are not made again.
@@ -52,6 +54,18 @@ pub struct Settings {
     pub ring_bytes: Option<u32>,
     /// Level of the kernel programs' log, 0 to 5.
     pub log_level: u8,
+}
+
+/// For whom the probes of a file are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkFor {
+    /// For all or for each, by who would pay.
+    #[default]
+    Auto,
+    /// For all processes that map the file: those that are not traced pay a trap per call.
+    All,
+    /// For each target by itself: nobody else pays, and children are seen late.
+    Each,
 }
 
 /// Largest ring chosen by ourselves: at 64 bytes a record and a million records per second a
@@ -109,7 +123,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::Settings;
+    use super::{LinkFor, Settings};
     use crate::engine::snapshot::SnapshotOptions;
     use memtrace_common::config::UnwindMode;
 
@@ -129,6 +143,7 @@ mod tests {
             overhead_budget: None,
             max_memory,
             link: None,
+            link_for: LinkFor::Auto,
             unwind: UnwindMode::Auto,
             cache_walks: true,
             follow: true,

@@ -2,6 +2,7 @@
 
 mod build_id;
 mod cgroup;
+mod cpu;
 mod error;
 mod facts;
 mod foreseen;
@@ -15,10 +16,11 @@ mod smaps;
 mod vdso;
 
 pub use cgroup::{CgroupError, FoundCgroup, find_cgroup, unified_groups};
+pub use cpu::CpuTimes;
 pub use error::ProcfsError;
 pub use facts::ProcTree;
 pub use foreseen::Foreseen;
-pub use mappers::maps_file;
+pub use mappers::{FileNumber, mappers, maps_file};
 pub use maps::{Mapping, heap_segment};
 pub use modules::{MappedFile, ModuleTable};
 pub use process::{Process, Seccomp};

@@ -289,7 +289,7 @@ pub(super) fn lossy(path: &Path) -> io::Result<String> {
     fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn stat(pid: Pid) -> Result<Stat, ProcfsError> {
+pub(super) fn stat(pid: Pid) -> Result<Stat, ProcfsError> {
     let file = File::open(format!("/proc/{pid}/stat"))
         .map_err(|error| ProcfsError::reading(pid, "stat", error))?;
     Stat::from_read(file).map_err(|_| ProcfsError::Ended(pid))
@@ -316,7 +316,7 @@ fn arguments(directory: &Path) -> Vec<String> {
 }
 
 /// Clock ticks (`sysconf(_SC_CLK_TCK)`) as nanoseconds.
-fn ticks(count: u64) -> Nanos {
+pub(super) fn ticks(count: u64) -> Nanos {
     // SAFETY: no preconditions.
     let per_second =
         u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100).max(1);
@@ -330,7 +330,7 @@ fn started(boot_ticks: u64) -> Option<Nanos> {
     Some(ticks(boot_ticks).saturating_sub(asleep))
 }
 
-fn clock(which: libc::clockid_t) -> Option<Nanos> {
+pub(super) fn clock(which: libc::clockid_t) -> Option<Nanos> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the call writes one `timespec`.
     if unsafe { libc::clock_gettime(which, &raw mut time) } != 0 {

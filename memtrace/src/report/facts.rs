@@ -100,6 +100,19 @@ impl TableFacts {
     }
 }
 
+/// The links of an allocator.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkFacts {
+    /// Which.
+    pub allocator: String,
+    /// One for all processes that map its file, or one for each target.
+    pub for_all: bool,
+    /// Traced processes that use it and have not ended.
+    pub processes: usize,
+    /// Processes that are not traced and pay for the probes, as of the last look, some seconds ago.
+    pub others: usize,
+}
+
 /// The tracer's own figures at the moment of the snapshot.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TracerFacts {
@@ -109,6 +122,8 @@ pub struct TracerFacts {
     pub kernel: String,
     /// How the probes are attached; `None` without probes.
     pub link: Option<LinkKind>,
+    /// For whom links are, by allocator.
+    pub links: Vec<LinkFacts>,
     /// How stacks are walked: `auto`, `dwarf` or `fp`.
     pub unwind: String,
     /// Files' unwinding tables; `None` where stacks are walked without.

@@ -3,7 +3,7 @@
 //! Stacks are chosen first; only their frames and the outermost ones of the others are resolved.
 
 use super::explain::{self, Case, Grower};
-use super::facts::{ReportOptions, Sort, TracerFacts};
+use super::facts::{LinkFacts, ReportOptions, Sort, TracerFacts};
 use super::identity::StackDigest;
 use super::internals;
 use super::model::{
@@ -69,9 +69,14 @@ fn clean_facts(tracer: &TracerFacts) -> TracerFacts {
     TracerFacts {
         notes: tracer.notes.iter().map(|note| clean(note)).collect(),
         degraded: tracer.degraded.iter().map(|reason| clean(reason)).collect(),
+        links: tracer.links.iter().map(clean_link).collect(),
         user_functions: tracer.user_functions.iter().map(|name| clean(name)).collect(),
         ..tracer.clone()
     }
+}
+
+fn clean_link(link: &LinkFacts) -> LinkFacts {
+    LinkFacts { allocator: clean(&link.allocator), ..link.clone() }
 }
 
 fn loss(snapshot: &Snapshot) -> LossReport {

@@ -18,7 +18,8 @@ use memtrace::model::module::{BuildId, Module};
 use memtrace::model::picture::{PageKind, PageSum, Picture};
 use memtrace::model::process::{ProcessInfo, Usage};
 use memtrace::report::{
-    Report, ReportOptions, ReportWriter, TextStyle, TextWriter, TracerFacts, Walks, resolve,
+    LinkFacts, Report, ReportOptions, ReportWriter, TextStyle, TextWriter, TracerFacts, Walks,
+    resolve,
 };
 use memtrace_common::config::LinkKind;
 use memtrace_common::function::FunctionId;
@@ -309,6 +310,12 @@ pub fn facts() -> TracerFacts {
         version: "0.1.0".to_owned(),
         kernel: "6.18.0".to_owned(),
         link: Some(LinkKind::Session),
+        links: vec![LinkFacts {
+            allocator: "libc.so.6".to_owned(),
+            for_all: true,
+            processes: 1,
+            others: 0,
+        }],
         unwind: "fp".to_owned(),
         tables: None,
         sample_interval_bytes: 0,

@@ -1,6 +1,6 @@
 //! Plans from typed command lines.
 
-use super::super::args::{BpfLog, Cli, Color, Format, Ledger, Sort};
+use super::super::args::{BpfLog, Cli, Color, Format, Ledger, LinkFor, Sort};
 use super::super::log::Verbosity;
 use super::super::who::Wishes;
 use super::TracePlan;
@@ -49,6 +49,7 @@ fn defaults_are_those_of_the_manual() {
         overhead_budget: None,
         max_memory: 256 << 20,
         link: None,
+        link_for: LinkFor::Auto,
         unwind: UnwindMode::Auto,
         cache_walks: true,
         ring_size: None,
@@ -64,7 +65,7 @@ fn every_option_arrives() {
     let plan = plan(
         "-p 1,2 -p 3 -p 2 -i 5s -d 1m -c 4 --min-age 2s -T 0 -z 64 -Z 1MiB -s age --full \
          --show-blocks 7 --full-names --show-internals --ledger heap --cmdline -f json -o leaks.json --color never -vv --overhead-budget 5% \
-         --max-memory 64MiB --link perf --ring-size 1MiB --bpf-log debug",
+         --max-memory 64MiB --link perf --link-for each --ring-size 1MiB --bpf-log debug",
     )
     .unwrap();
     assert_eq!(plan.who.pids, [1, 2, 3]);
@@ -77,6 +78,7 @@ fn every_option_arrives() {
     assert!(plan.full && plan.cmdline && plan.output.is_some());
     assert_eq!((plan.overhead_budget, plan.max_memory), (Some(5.0), 64 << 20));
     assert_eq!((plan.link, plan.ring_size), (Some(LinkKind::Perf), Some(1 << 20)));
+    assert_eq!(plan.link_for, LinkFor::Each);
     assert_eq!((plan.bpf_log, plan.verbosity), (BpfLog::Debug, Verbosity::Everything));
     let options = plan.snapshot_options();
     assert_eq!((options.min_age, options.blocks_per_stack), (2_000_000_000, 7));

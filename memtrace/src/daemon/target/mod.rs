@@ -1,6 +1,10 @@
 //! The processes being traced: what `/proc` and their files say, and the probes placed for them.
 
+mod children;
+mod choice;
+mod links;
 mod one;
+mod payers;
 mod scope;
 mod user;
 
@@ -8,7 +12,7 @@ use super::cost::Sites;
 use super::error::DaemonError;
 use super::left_out::LeftOut;
 use super::reporter::Reporter;
-use super::settings::Settings;
+use super::settings::{LinkFor, Settings};
 use super::unseen::device_numbers;
 use crate::engine::decode::Arrived;
 use crate::model::event::{Exec, Fork, What};
@@ -18,26 +22,20 @@ use crate::probe::allocator::{Discovery, FoundAllocator, MappedFile, Search};
 use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::runtime::Detector;
 use crate::procfs::{Foreseen, ModuleTable, Process, ProcfsError, heap_segment};
+use children::Children;
 use memtrace_common::config::LinkKind;
 use memtrace_common::limits::MAX_TARGETS;
 use one::Target;
+use payers::Payers;
 use scope::{Reason, Scopes, key};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use user::UserFunctions;
 
-/// Children that end sooner are not linked for: making a link takes some milliseconds, taking it down
-/// tens.
-const YOUTH: Duration = Duration::from_millis(20);
-/// Children that are linked for in a row, before events get their turn.
-const AT_A_TIME: usize = 4;
 /// Targets that have ended and are remembered; the ones that ended first are forgotten.
 const MOST_ENDED: usize = 256;
-
-/// Processes, or names of processes, in the line that says that they are traced.
-const MOST_ANNOUNCED: usize = 4;
 
 /// All of them.
 pub(super) struct Targets {
@@ -46,8 +44,9 @@ pub(super) struct Targets {
     with_arguments: bool,
     /// For whom probes are.
     scopes: Scopes,
-    /// Children that are to be probed, with the moment when.
-    young: BTreeMap<Pid, Instant>,
+    /// Who pays for those that are for all.
+    payers: Payers,
+    children: Children,
     /// Those that have ended, in the order in which they did.
     ended: VecDeque<Pid>,
     /// Were not there at the last look, though no exit event has come.
@@ -77,16 +76,24 @@ impl Targets {
         }
         let leader_gone = || targets.values().any(|target: &Target| target.process.leader_exited());
         let for_all = match &settings.selection {
-            Some(selection) if selection.all => Some(Reason::Everybody),
+            Some(selection) if selection.all && settings.link_for != LinkFor::Each => {
+                Some(Reason::Everybody)
+            }
             _ => leader_gone().then_some(Reason::LeaderGone),
         };
-        let scopes = Scopes::new(targets.keys().copied().collect(), for_all, settings.follow);
+        let scopes = Scopes::new(
+            targets.keys().copied().collect(),
+            for_all,
+            settings.link_for,
+            settings.follow,
+        );
         Ok(Self {
             targets,
             modules: ModuleTable::default(),
             with_arguments: settings.cmdline,
             scopes,
-            young: BTreeMap::new(),
+            payers: Payers::new(),
+            children: Children::new(Instant::now()),
             ended: VecDeque::new(),
             missing: BTreeSet::new(),
             by_search: settings.selection.is_some(),
@@ -373,7 +380,7 @@ impl Targets {
 
     /// A process has gone. `true` if it was running until now.
     pub(super) fn ended(&mut self, pid: Pid) -> bool {
-        self.young.remove(&pid);
+        self.children.ended(pid);
         self.scopes.targets.remove(&pid);
         let was_running =
             self.targets.get_mut(&pid).is_some_and(|target| std::mem::take(&mut target.running));
@@ -386,6 +393,7 @@ impl Targets {
     /// Takes in the child of a target, which is traced already. Gives what is known of it, and which
     /// earlier process with its number was not heard to end.
     pub(super) fn adopt(&mut self, parent: Pid, fork: &Fork) -> Option<ProcessInfo> {
+        let late = self.sees_children_late(parent);
         let parent = self.targets.get(&parent)?;
         let child = parent.child(fork.child_process, fork.started);
         let info = parent.info_of_child(&child);
@@ -394,7 +402,9 @@ impl Targets {
         self.ended.retain(|ended| *ended != pid);
         self.targets.insert(pid, child);
         self.scopes.targets.insert(pid);
-        self.young.insert(pid, Instant::now() + YOUTH);
+        if late {
+            self.children.add(pid, fork.shares_memory(), Instant::now());
+        }
         Some(info)
     }
 
@@ -404,42 +414,6 @@ impl Targets {
         let forgotten: Vec<Pid> = self.ended.drain(..surplus).collect();
         forgotten.iter().for_each(|pid| drop(self.targets.remove(pid)));
         forgotten
-    }
-
-    /// Probes children that have lived long enough, where links are filtered by process.
-    pub(super) fn attach_children(&mut self, kernel: &mut KernelSide) {
-        if self.young.is_empty() {
-            return;
-        }
-        let now = Instant::now();
-        let due = self.young.iter().filter(|(_, when)| **when <= now).map(|(pid, _)| *pid);
-        for pid in due.take(AT_A_TIME).collect::<Vec<_>>() {
-            self.young.remove(&pid);
-            let Some(target) = self.targets.get_mut(&pid) else { continue };
-            if let Err(error) = target.probe_as_child(kernel, &self.scopes) {
-                tracing::debug!("pid {pid}: {error}");
-                if target.process.has_ended() {
-                    continue;
-                }
-                target.troubles.push(format!("pid {pid} is not probed: {error}"));
-            }
-        }
-    }
-
-    /// Whether children of this process are seen late, as it is itself where it was not named.
-    pub(in crate::daemon) fn sees_children_late(&self, pid: Pid) -> bool {
-        let target = self.targets.get(&pid);
-        target.is_some_and(|target| {
-            target.allocators.iter().any(|found| self.scopes.is_filtered(found))
-        })
-    }
-
-    /// Counts a child that is seen late only.
-    pub(super) fn note_followed(&mut self, parent: Pid) {
-        let late = self.sees_children_late(parent);
-        if let Some(target) = self.targets.get_mut(&parent) {
-            target.late_children += u64::from(late);
-        }
     }
 
     pub(super) fn note_lost_end(&mut self, pid: Pid) {
@@ -452,6 +426,7 @@ impl Targets {
     /// thread than the main one made the call: they follow the main thread that is gone then
     /// (`kernel/trace/bpf_trace.c`), so everything is probed anew.
     pub(super) fn note_exec(&mut self, pid: Pid, by_main_thread: bool) {
+        self.children.executed(pid, Instant::now());
         let Some(target) = self.targets.get_mut(&pid) else { return };
         target.runtimes.clear();
         if !by_main_thread {
@@ -547,30 +522,12 @@ impl Targets {
         }
     }
 
-    /// The line that scripts wait for.
-    pub(super) fn announcement(&self, link: LinkKind) -> String {
-        let count = self.targets.len();
-        if count <= MOST_ANNOUNCED {
-            let targets: Vec<String> = self.targets.values().map(Target::describe).collect();
-            return format!("tracing {}; {} link", targets.join(", "), link.name());
-        }
-        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
-        for target in self.targets.values() {
-            *names.entry(&target.comm).or_default() += 1;
-        }
-        let mut names: Vec<(&str, usize)> = names.into_iter().collect();
-        names.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let more = if names.len() > MOST_ANNOUNCED { ", …" } else { "" };
-        let names = names.iter().take(MOST_ANNOUNCED);
-        let names: Vec<String> = names.map(|(name, count)| format!("{name} {count}")).collect();
-        format!("tracing {count} processes ({}{more}); {} link", names.join(", "), link.name())
-    }
-
     /// What the reader of a report must know of the targets.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = self.targets.values().flat_map(Target::notes).collect();
         notes.extend(self.left_out.note());
         notes.extend(self.scopes.note());
+        notes.extend(self.children.note());
         notes.extend(self.user.notes());
         notes
     }

@@ -1,6 +1,6 @@
 //! One traced process: what `/proc` says of it, and the probes placed for it.
 
-use super::scope::{FileKey, Scopes, Wanted};
+use super::scope::{Scopes, Wanted};
 use crate::daemon::error::DaemonError;
 use crate::daemon::inspect::{filters_system_calls, mapped_files};
 use crate::daemon::reporter::Reporter;
@@ -15,7 +15,7 @@ use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::live::link::Point;
 use crate::probe::live::seccomp::return_probes_are_safe;
 use crate::probe::runtime::Runtime;
-use crate::procfs::{ModuleTable, Process, ProcfsError};
+use crate::procfs::{FileNumber, ModuleTable, Process, ProcfsError};
 use std::collections::BTreeSet;
 
 /// A traced process.
@@ -24,7 +24,7 @@ pub(super) struct Target {
     /// Modules with code in it, as of the last look.
     pub(super) modules: Vec<ModuleId>,
     /// Files in which allocators have been looked for.
-    pub(super) examined: BTreeSet<FileKey>,
+    pub(super) examined: BTreeSet<FileNumber>,
     pub(super) allocators: Vec<FoundAllocator>,
     pub(super) runtimes: Vec<Runtime>,
     pub(super) usage: Usage,
@@ -37,8 +37,6 @@ pub(super) struct Target {
     /// Children that share its memory, and children with a copy of it.
     pub(super) vforks: u64,
     pub(super) forks: u64,
-    /// Children that are traced, but were seen from a moment after their fork only.
-    pub(super) late_children: u64,
     /// Its links see nothing of it any more.
     pub(super) blind: bool,
     pub(super) troubles: Vec<String>,
@@ -58,7 +56,6 @@ impl Target {
             may_have_ended: false,
             comm: String::new(),
             info: ProcessInfo::default(),
-            late_children: 0,
             vforks: 0,
             forks: 0,
             blind: false,
@@ -114,7 +111,7 @@ impl Target {
             Wanted::Filtered => Some(Some(self.process.pid())),
         };
         if let Some(filter) = filter {
-            self.link(kernel, &allocator, filter)?;
+            self.link(kernel, &allocator, filter, scopes.number(&allocator))?;
         }
         for skipped in &allocator.skipped {
             tracing::debug!(
@@ -137,9 +134,10 @@ impl Target {
         kernel: &mut KernelSide,
         allocator: &FoundAllocator,
         filter: Option<Pid>,
+        number: u32,
     ) -> Result<(), DaemonError> {
         let points: Vec<Point> = allocator.functions.iter().flat_map(Point::of).collect();
-        let attached = kernel.attach(&allocator.file.open_path, &points, filter);
+        let attached = kernel.attach(&allocator.file.open_path, &points, filter, number);
         attached.map_err(|error| self.ended_meanwhile(error))
     }
 
@@ -158,7 +156,7 @@ impl Target {
             self.check_seccomp(kernel)?;
         }
         for allocator in filtered() {
-            self.link(kernel, allocator, Some(self.process.pid()))?;
+            self.link(kernel, allocator, Some(self.process.pid()), scopes.number(allocator))?;
         }
         Ok(filtered().next().is_some())
     }
@@ -216,14 +214,6 @@ impl Target {
                 "{} vfork children of pid {pid} used its memory until they executed or ended; what \
                  they allocated there was not seen",
                 self.vforks
-            ));
-        }
-        if self.late_children > 0 {
-            notes.push(format!(
-                "{} children of pid {pid} were traced from a moment after their fork on, or not at all if \
-                 they ended before: other processes use the same library, so each process is probed by \
-                 itself",
-                self.late_children
             ));
         }
         if self.forks > 0 {

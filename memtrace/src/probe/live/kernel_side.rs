@@ -149,7 +149,8 @@ pub struct KernelSide {
     /// long, so it is left to those who measure.
     trial: Vec<OwnedFd>,
     /// By the process that they are for; `None`: for all.
-    links: BTreeMap<Option<u32>, Vec<OwnedFd>>,
+    /// By process (`None`: all) and the caller's number for the file.
+    links: BTreeMap<(Option<u32>, u32), Vec<OwnedFd>>,
     tracepoints: Vec<TracepointLink>,
     code_tables: Option<CodeTables>,
 }
@@ -209,7 +210,8 @@ impl KernelSide {
         Ok(())
     }
 
-    /// Probes `points` of the file at `path`, in one process or (`None`) in all that map it.
+    /// Probes `points` of the file at `path`, in one process or (`None`) in all that map it. `number` is the
+    /// file's, for [`Self::detach_file`].
     ///
     /// # Errors
     /// When a link cannot be made; what was attached before stays.
@@ -218,9 +220,10 @@ impl KernelSide {
         path: &Path,
         points: &[Point],
         process: Option<u32>,
+        number: u32,
     ) -> Result<(), LiveError> {
         let links = self.programs.attach(path, points, process)?;
-        self.links.entry(process).or_default().extend(links);
+        self.links.entry((process, number)).or_default().extend(links);
         Ok(())
     }
 
@@ -257,9 +260,22 @@ impl KernelSide {
 
     /// Takes the probes away that were for this process alone, on a thread of its own.
     pub fn detach_from(&mut self, process: u32) {
-        let Some(links) = self.links.remove(&Some(process)) else { return };
-        // Where no thread is to be had the closure is dropped, and the links with it.
-        let _ = std::thread::Builder::new().name("detach".into()).spawn(move || close_all(links));
+        self.detach_those(|owner, _| owner == Some(process));
+    }
+
+    /// Takes the probes away that were placed under this number, whoever they were for.
+    pub fn detach_file(&mut self, number: u32) {
+        self.detach_those(|_, of| of == number);
+    }
+
+    fn detach_those(&mut self, are_meant: impl Fn(Option<u32>, u32) -> bool) {
+        let meant = self.links.extract_if(.., |(process, number), _| are_meant(*process, *number));
+        let links: Vec<OwnedFd> = meant.flat_map(|(_, links)| links).collect();
+        if !links.is_empty() {
+            // Where no thread is to be had the closure is dropped, and the links with it.
+            let _ =
+                std::thread::Builder::new().name("detach".into()).spawn(move || close_all(links));
+        }
     }
 
     /// Lets events of a process through. The kernel side may have done so meanwhile; then it knows better

@@ -2,13 +2,13 @@
 
 use super::SCHEMA;
 use super::schema::{
-    Block, Causes, Document, Frame, Heap, Loss, Mappings, Memory, Module, Picture, Pools, Process,
-    Stack, Sums, Tables, Tracer,
+    Block, Causes, Document, Frame, Heap, Link, Loss, Mappings, Memory, Module, Picture, Pools,
+    Process, Stack, Sums, Tables, Tracer,
 };
 use crate::engine::snapshot::HeapTotals;
 use crate::model::ids::Nanos;
 use crate::model::process::Usage;
-use crate::report::facts::TableFacts;
+use crate::report::facts::{LinkFacts, TableFacts};
 use crate::report::model::{
     BlockReport, End, FrameReport, ModuleReport, Place, PoolsReport, ProcessReport, Report,
     StackReport, Sum,
@@ -50,6 +50,7 @@ impl<'a> Tracer<'a> {
             version: &facts.version,
             kernel: &facts.kernel,
             link: facts.link.map(memtrace_common::config::LinkKind::name),
+            links: facts.links.iter().map(Link::of).collect(),
             sample_interval_bytes: facts.sample_interval_bytes,
             unwind: &facts.unwind,
             unwind_tables: facts.tables.as_ref().map(Tables::of),
@@ -67,6 +68,17 @@ impl<'a> Tracer<'a> {
             stacks_finished: facts.walks.finished,
             notes: &facts.notes,
             degraded: &facts.degraded,
+        }
+    }
+}
+
+impl<'a> Link<'a> {
+    fn of(link: &'a LinkFacts) -> Self {
+        Self {
+            allocator: &link.allocator,
+            whom: if link.for_all { "all" } else { "each" },
+            processes: link.processes,
+            other_processes: link.others,
         }
     }
 }

@@ -26,6 +26,7 @@ pub(super) struct Tracer<'a> {
     pub(super) version: &'a str,
     pub(super) kernel: &'a str,
     pub(super) link: Option<&'static str>,
+    pub(super) links: Vec<Link<'a>>,
     pub(super) sample_interval_bytes: u64,
     pub(super) unwind: &'a str,
     pub(super) unwind_tables: Option<Tables>,
@@ -43,6 +44,15 @@ pub(super) struct Tracer<'a> {
     pub(super) stacks_finished: u64,
     pub(super) notes: &'a [String],
     pub(super) degraded: &'a [String],
+}
+
+#[derive(Serialize)]
+pub(super) struct Link<'a> {
+    pub(super) allocator: &'a str,
+    #[serde(rename = "for")]
+    pub(super) whom: &'static str,
+    pub(super) processes: usize,
+    pub(super) other_processes: usize,
 }
 
 #[derive(Serialize)]

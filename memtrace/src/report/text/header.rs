@@ -1,6 +1,7 @@
 //! Who, when, and how it was watched.
 
 use super::TextStyle;
+use crate::report::facts::LinkFacts;
 use crate::report::layout::{clip, pack, wrap_hanging};
 use crate::report::model::{End, ProcessReport, Report};
 use crate::report::units::{clock, counted, duration, exact_bytes};
@@ -57,9 +58,23 @@ fn how(report: &Report) -> Vec<String> {
     });
     parts.extend(single.into_iter().flat_map(|process| process.allocators.iter().cloned()));
     parts.extend(facts.link.map(|link| format!("{} link", link.name())));
+    parts.extend(facts.links.iter().filter_map(shared));
     parts.extend(single.and_then(end));
     parts.extend(single.and_then(place));
     parts
+}
+
+/// Says that others pay, or for how many processes there is a single link; what is usual is not told.
+fn shared(link: &LinkFacts) -> Option<String> {
+    let LinkFacts { allocator, processes, others, .. } = link;
+    let whom = match (link.for_all, *processes, *others) {
+        (true, _, 1) => "all, 1 other process pays".to_owned(),
+        (true, _, 2..) => format!("all, {others} other processes pay"),
+        (true, 2.., 0) => "all, nobody else pays".to_owned(),
+        (false, 2.., _) => "each process".to_owned(),
+        _ => return None,
+    };
+    Some(format!("probes of {allocator} for {whom}"))
 }
 
 fn of_process(process: &ProcessReport) -> Vec<String> {
