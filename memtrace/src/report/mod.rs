@@ -24,8 +24,8 @@ pub use facts::{ReportOptions, Sort, TableFacts, TracerFacts, Walks};
 pub use identity::StackDigest;
 pub use json::JsonWriter;
 pub use model::{
-    BlockReport, End, FrameReport, LossReport, ModuleReport, PictureReport, Place, PoolsReport,
-    ProcessReport, Report, StackReport, Sum,
+    AccountReport, BlockReport, DeviceReport, End, FrameReport, LossReport, ModuleReport,
+    PictureReport, Place, ProcessReport, Report, StackReport, Sum,
 };
 pub use names::clean;
 pub use resolve::resolve;
