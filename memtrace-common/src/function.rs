@@ -1,7 +1,7 @@
 //! Numbers for the allocator functions, as they travel in records.
 //!
-//! Numbers below 64 are functions of the heap, those from 128 on are functions that the user describes. What
-//! lies between is kept for memory of devices.
+//! Numbers below 64 are functions of the heap, those from 64 on are for memory of devices, and those from 128 on
+//! are functions that the user describes.
 
 /// An allocator function's number. Numbers are part of the recording format: never reuse one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,17 +11,23 @@ pub struct FunctionId(pub u8);
 /// What the blocks of a function are counted with.
 ///
 /// A pool takes its memory from the heap or from the kernel: its blocks lie in blocks that are counted
-/// already.
+/// already. A device's memory is no memory of the process at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum BlockKind {
     /// The process's heap.
     Heap = 0,
+    /// What a device's driver gives out: memory of the device, managed memory, and memory of the host that is
+    /// pinned for the device. All of them have addresses in one space (CUDA C++ Programming Guide, "Unified
+    /// Virtual Address Space").
+    Device = 1,
     /// Functions that the user describes.
-    UserDefined = 1,
+    UserDefined = 2,
 }
 
 impl FunctionId {
+    /// The first number of a function for memory of devices.
+    pub const FIRST_DEVICE: u8 = 64;
     /// The first number of a function that the user describes.
     pub const FIRST_USER_DEFINED: u8 = 128;
 
@@ -29,7 +35,23 @@ impl FunctionId {
     #[must_use]
     #[inline(always)]
     pub const fn kind(self) -> BlockKind {
-        if self.0 >= Self::FIRST_USER_DEFINED { BlockKind::UserDefined } else { BlockKind::Heap }
+        match self.0 / Self::FIRST_DEVICE {
+            0 => BlockKind::Heap,
+            1 => BlockKind::Device,
+            _ => BlockKind::UserDefined,
+        }
+    }
+
+    /// Whether its blocks are memory of the host that is pinned for a device.
+    #[must_use]
+    pub const fn is_pinned_host(self) -> bool {
+        matches!(
+            self,
+            Self::CUDA_MALLOC_HOST
+                | Self::CUDA_HOST_ALLOC
+                | Self::CU_MEM_ALLOC_HOST
+                | Self::CU_MEM_HOST_ALLOC
+        )
     }
 }
 
@@ -112,6 +134,46 @@ functions! {
     MI_REZALLOC = 27, "mi_rezalloc";
     /// mimalloc `mi_recalloc` (count and size, zeroes what is new).
     MI_RECALLOC = 28, "mi_recalloc";
+    /// CUDA runtime `cudaMalloc`.
+    CUDA_MALLOC = 64, "cudaMalloc";
+    /// CUDA runtime `cudaMallocManaged`.
+    CUDA_MALLOC_MANAGED = 65, "cudaMallocManaged";
+    /// CUDA runtime `cudaMallocPitch`.
+    CUDA_MALLOC_PITCH = 66, "cudaMallocPitch";
+    /// CUDA runtime `cudaMallocAsync`.
+    CUDA_MALLOC_ASYNC = 67, "cudaMallocAsync";
+    /// CUDA runtime `cudaMallocFromPoolAsync`.
+    CUDA_MALLOC_FROM_POOL_ASYNC = 68, "cudaMallocFromPoolAsync";
+    /// CUDA runtime `cudaMallocHost` (pinned memory of the host).
+    CUDA_MALLOC_HOST = 69, "cudaMallocHost";
+    /// CUDA runtime `cudaHostAlloc` (pinned memory of the host).
+    CUDA_HOST_ALLOC = 70, "cudaHostAlloc";
+    /// CUDA runtime `cudaFree`.
+    CUDA_FREE = 71, "cudaFree";
+    /// CUDA runtime `cudaFreeAsync`.
+    CUDA_FREE_ASYNC = 72, "cudaFreeAsync";
+    /// CUDA runtime `cudaFreeHost`.
+    CUDA_FREE_HOST = 73, "cudaFreeHost";
+    /// CUDA driver `cuMemAlloc`.
+    CU_MEM_ALLOC = 74, "cuMemAlloc";
+    /// CUDA driver `cuMemAllocManaged`.
+    CU_MEM_ALLOC_MANAGED = 75, "cuMemAllocManaged";
+    /// CUDA driver `cuMemAllocPitch`.
+    CU_MEM_ALLOC_PITCH = 76, "cuMemAllocPitch";
+    /// CUDA driver `cuMemAllocAsync`.
+    CU_MEM_ALLOC_ASYNC = 77, "cuMemAllocAsync";
+    /// CUDA driver `cuMemAllocFromPoolAsync`.
+    CU_MEM_ALLOC_FROM_POOL_ASYNC = 78, "cuMemAllocFromPoolAsync";
+    /// CUDA driver `cuMemAllocHost` (pinned memory of the host).
+    CU_MEM_ALLOC_HOST = 79, "cuMemAllocHost";
+    /// CUDA driver `cuMemHostAlloc` (pinned memory of the host).
+    CU_MEM_HOST_ALLOC = 80, "cuMemHostAlloc";
+    /// CUDA driver `cuMemFree`.
+    CU_MEM_FREE = 81, "cuMemFree";
+    /// CUDA driver `cuMemFreeAsync`.
+    CU_MEM_FREE_ASYNC = 82, "cuMemFreeAsync";
+    /// CUDA driver `cuMemFreeHost`.
+    CU_MEM_FREE_HOST = 83, "cuMemFreeHost";
 }
 
 #[cfg(test)]
@@ -121,14 +183,16 @@ mod tests {
     #[test]
     fn kinds_are_ranges_of_numbers() {
         assert_eq!(FunctionId::NONE.kind(), BlockKind::Heap);
-        assert_eq!(FunctionId(127).kind(), BlockKind::Heap);
+        assert_eq!(FunctionId(63).kind(), BlockKind::Heap);
+        assert_eq!(FunctionId::CUDA_MALLOC.kind(), BlockKind::Device);
+        assert_eq!(FunctionId(127).kind(), BlockKind::Device);
         assert_eq!(FunctionId(128).kind(), BlockKind::UserDefined);
         assert_eq!(FunctionId(255).kind(), BlockKind::UserDefined);
     }
 
     #[test]
     fn names_and_numbers_agree() {
-        for number in 0..=28 {
+        for number in (0..=28).chain(64..=83) {
             let function = FunctionId(number);
             assert_eq!(FunctionId::from_name(function.name()), Some(function));
         }

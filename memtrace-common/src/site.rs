@@ -102,7 +102,23 @@ impl Site {
     #[must_use]
     #[inline(always)]
     pub const fn mark(self, place: u64) -> u64 {
-        place.wrapping_add((self.function.0 / FunctionId::FIRST_USER_DEFINED) as u64)
+        // The number of the `BlockKind`, without a branch: 0 to 3 by the upper bits, and 3 is 2 as well.
+        let upper = self.function.0 / FunctionId::FIRST_DEVICE;
+        place.wrapping_add((upper & !(upper >> 1)) as u64)
+    }
+
+    /// Whether the function is one for memory of devices.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_of_device(self) -> bool {
+        self.function.0 / FunctionId::FIRST_DEVICE == 1
+    }
+
+    /// Whether two marked places that lie so far apart are marked for the same kind.
+    #[must_use]
+    #[inline(always)]
+    pub const fn same_kind(apart: u64) -> bool {
+        apart & 7 == 0
     }
 
     /// The place without its mark.
@@ -125,7 +141,7 @@ impl Site {
 #[cfg(test)]
 mod tests {
     use super::{NO_ARGUMENT, Role, Site};
-    use crate::function::FunctionId;
+    use crate::function::{BlockKind, FunctionId};
 
     const REALLOC: Site = Site {
         function: FunctionId::REALLOC,
@@ -152,10 +168,14 @@ mod tests {
 
     #[test]
     fn places_are_marked_with_the_kind() {
-        let pool = Site { function: FunctionId(FunctionId::FIRST_USER_DEFINED + 3), ..REALLOC };
-        assert_eq!((REALLOC.mark(0x7ff8), pool.mark(0x7ff8)), (0x7ff8, 0x7ff9));
-        assert_eq!(Site::unmarked(pool.mark(0x7ff8)), 0x7ff8);
-        assert_eq!(Site::unmarked(REALLOC.mark(0x7ff8)), 0x7ff8);
+        for number in 0..=u8::MAX {
+            let site = Site { function: FunctionId(number), ..REALLOC };
+            let place = site.mark(0x7ff8);
+            assert_eq!(place - 0x7ff8, site.function.kind() as u64, "{number}");
+            assert_eq!(Site::unmarked(place), 0x7ff8);
+            assert_eq!(site.is_of_device(), site.function.kind() == BlockKind::Device);
+            assert_eq!(Site::same_kind(place - 0x7000), site.function.kind() == BlockKind::Heap);
+        }
     }
 
     #[test]

@@ -161,8 +161,14 @@ fn is_tail_jump(outer: &Call, entry: &Entry) -> bool {
 }
 
 /// Called by a pending function: a little further down the stack, from the allocator's own code.
+///
+/// What a device's runtime calls of its driver is another library's code, and lies as far down the stack as the
+/// runtime likes; so a call for memory of a device is nested in any such call.
 #[inline(always)]
 fn is_called_from(outer: &Call, above: u64, entry: &Entry) -> bool {
+    if entry.site.is_of_device() {
+        return Site::same_kind(above);
+    }
     if !Site::unpack(outer.site).nests || above > NESTING_SPAN_BYTES {
         return false;
     }

@@ -1,6 +1,6 @@
 //! Every allocator that memtrace knows, traced in real processes: counts to the byte, callers by name.
 //!
-//! The libraries are Debian's, preloaded into the test's own programs.
+//! The libraries are Debian's, preloaded into the test's own programs or linked with them.
 #![cfg(feature = "live")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,11 +8,11 @@ mod programs;
 mod support;
 
 use programs::require;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::may_trace;
 use support::program::{Program, compiled};
-use support::report::Report;
+use support::report::{Account, Report, number};
 use support::tracer::{Tracer, exact};
 
 const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
@@ -95,6 +95,110 @@ fn c_plus_plus_operators_of_preloaded_allocators() {
             assert!(program.end().success(), "{library}, {link} link");
         }
     }
+}
+
+/// Compiles a program of the fixtures with a library of an allocator among those that it needs.
+fn linked(compiler: &str, source: &str, library: &str, folder: &Path) -> PathBuf {
+    let program = folder.join(format!("{library}.program"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(source);
+    let mut command = Command::new(compiler);
+    command.args(["-O1", "-g", "-fno-omit-frame-pointer", "-pthread", "-fno-builtin"]);
+    command.arg("-o").arg(&program).arg(source).arg("-Wl,--no-as-needed");
+    assert!(command.arg(format!("-l:{library}")).status().unwrap().success(), "{library}");
+    program
+}
+
+/// As programs have them that chose their allocator when they were built.
+#[test]
+fn allocators_that_programs_are_linked_with() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (name, library, package) in PRELOADED {
+        require(&format!("{LIBRARIES}/{library}"), package);
+        let never_fails: &[&str] = if name == "mimalloc" { &["never-fails"] } else { &[] };
+        for (compiler, source, arguments) in
+            [("gcc", "allocators/c.c", &[][..]), ("g++", "allocators/operators.cpp", never_fails)]
+        {
+            let file = linked(compiler, source, library, folder.path());
+            let mut program = Program::start_file(&file, arguments);
+            let report = exact(&mut program, &[]);
+            assert_allocator(&report, program.pid(), name);
+            assert!(program.end().success(), "{library}, {source}");
+        }
+    }
+}
+
+/// A library with two versions of one function, which share no code, and an IFUNC.
+const VERSIONS: &str = "#include <stddef.h>
+static char memory[4096];
+static size_t used;
+__attribute__((noipa)) void *take_1(size_t size) { used += size; return memory + used - size; }
+__attribute__((noipa)) void *take_2(size_t size) { used += size + 16; return memory + used - size; }
+__asm__(\".symver take_1, take@VERSION_1\");
+__asm__(\".symver take_2, take@@VERSION_2\");
+static void *(*choose(void))(size_t) { return take_2; }
+void *chosen(size_t size) __attribute__((ifunc(\"choose\")));
+";
+
+/// What the library exports.
+const VERSION_SCRIPT: &str =
+    "VERSION_1 { global: take; chosen; local: *; };\nVERSION_2 { global: take; } VERSION_1;\n";
+
+/// 3 blocks of 16 bytes of the old version, and 2 of 32 of the new one.
+const CALLS_VERSIONS: &str = "#include \"fixture.h\"
+#include <dlfcn.h>
+int main(int count, char **arguments) {
+    void *library = dlopen(arguments[count - 1], RTLD_NOW);
+    if (library == NULL) give_up(dlerror());
+    void *(*old)(size_t) = (void *(*)(size_t))dlvsym(library, \"take\", \"VERSION_1\");
+    void *(*new)(size_t) = (void *(*)(size_t))dlvsym(library, \"take\", \"VERSION_2\");
+    if (old == NULL || new == NULL || old == new) give_up(\"no two versions\");
+    ready();
+    for (int i = 0; i < 3; i++) old(16);
+    for (int i = 0; i < 2; i++) new(32);
+    expect(\"pools\", (struct account){.allocated_blocks = 5, .allocated_bytes = 112});
+    expect(\"all\", (struct account){0});
+    done();
+    return 0;
+}
+";
+
+/// Whichever version a program is bound to, its calls are seen. What an IFUNC's symbol stands for is no
+/// allocator but what chooses one: a probe there would see nothing.
+#[test]
+fn all_versions_of_a_function_are_probed_and_an_ifunc_is_refused() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("library.c"), VERSIONS).unwrap();
+    std::fs::write(path("library.map"), VERSION_SCRIPT).unwrap();
+    std::fs::write(path("program.c"), CALLS_VERSIONS).unwrap();
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+    for line in [
+        "-O2 -shared -fPIC -s -Wl,--version-script=library.map -o libtake.so library.c".to_owned(),
+        format!("-O1 -pthread -I{fixtures} -o program program.c -ldl"),
+    ] {
+        let mut gcc = Command::new("gcc");
+        gcc.args(line.split(' ')).current_dir(folder.path());
+        assert!(gcc.status().unwrap().success(), "gcc {line}");
+    }
+    let library = path("libtake.so");
+    let mut program = Program::start_file(&path("program"), &[library.to_str().unwrap()]);
+    let pid = program.pid();
+    let refused = ["--pid", &pid.to_string(), "--alloc-fn", "libtake.so:chosen(size=0)"];
+    programs::run(refused).assert_refused(1, &["chosen", "an IFUNC: its code is chosen"]);
+    let tracer = Tracer::with(&[&program], &["--alloc-fn", "libtake.so:take(size=0)"]);
+    let accounts = program.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    let pools = &report.process(pid).0["pools"]["totals"];
+    let account = Account::of(|key| number(&pools[key]));
+    assert_eq!(account, accounts.callers["pools"]);
+    assert!(program.end().success());
 }
 
 /// libstdc++'s end in malloc, where they count. Its form that may not throw catches what the other one

@@ -8,10 +8,10 @@ mod support;
 use memtrace::probe::elf::{Image, Table};
 use std::collections::BTreeSet;
 use support::kernel::has_link;
-use support::may_trace;
 use support::program::{Program, compiled};
 use support::report::{Account, Accounts, Process, Report, number, path_of};
 use support::tracer::Tracer;
+use support::{let_it_look, may_trace};
 
 /// All functions of `library/pool.c`.
 const ALL: [&str; 12] = [
@@ -182,4 +182,51 @@ fn what_is_not_there_is_told() {
         let said = refusal(program.pid(), signature);
         assert!(said.contains(words), "{signature}: {said}");
     }
+}
+
+/// What a child does with the pool that it has from its parent is the child's.
+#[test]
+fn a_forked_child_has_the_pool_as_well() {
+    if !may_trace() {
+        return;
+    }
+    for link in ["session", "multi", "perf"].into_iter().filter(|link| has_link(link)) {
+        let library = compiled("library/pool");
+        let mut program = Program::start("pools", &[library.to_str().unwrap(), "fork"]);
+        let pid = program.pid();
+        let tracer = Tracer::with(&[&program], &[ALL.as_slice(), &["--link", link]].concat());
+        let accounts = program.work();
+        let report = tracer.stop().only_report();
+        report.assert_nothing_lost();
+        let child = u32::try_from(accounts.figure("child", "pid")).unwrap();
+        let process = report.process(child);
+        assert_eq!(pools(process), accounts.callers["pools"], "{link}: {}", process.0["pools"]);
+        assert_eq!(process.0["pools"]["totals"]["unknown_frees"], 0);
+        assert_eq!(process.heap("allocated_blocks"), accounts.all.allocated_blocks);
+        assert_eq!(pools(report.process(pid)).allocated_blocks, 0);
+        assert!(program.end().success());
+    }
+}
+
+/// A process that loads the library while it is traced, beside one that has it already.
+#[test]
+fn a_pool_may_come_with_a_library_that_is_loaded_later() {
+    if !may_trace() {
+        return;
+    }
+    let library = compiled("library/pool");
+    let first = start();
+    let arguments = [library.to_str().unwrap(), "late", "pool_direct", "24"];
+    let mut program = Program::start("loads", &arguments);
+    let pid = program.pid();
+    let tracer = Tracer::with(&[&first, &program], &ALL);
+    program.tell();
+    program.wait_for("loaded");
+    let_it_look();
+    program.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    let account = pools(report.process(pid));
+    assert_eq!((account.allocated_blocks, account.live_bytes), (1, 24));
+    assert!(program.end().success());
 }

@@ -27,6 +27,7 @@ fn json(snapshot: &Snapshot, options: &ReportOptions, facts: &TracerFacts) -> Va
 /// A report in which every array has an element and every object is there.
 fn everything() -> Value {
     let (mut process, facts) = pooling();
+    process.device = device();
     process.stacks[1].blocks = vec![block(0x5555_0000, 16, BEGAN)];
     let tables = TableFacts { files: 12, no_information: 1, ..TableFacts::default() };
     let facts = TracerFacts { unwind: "auto".to_owned(), tables: Some(tables), ..facts };
@@ -57,11 +58,15 @@ fn keys_of(value: &Value, path: &str, keys: &mut BTreeMap<String, BTreeSet<Strin
 fn alias(path: &str) -> String {
     match path {
         "processes[].memory_at_attach" => "processes[].memory".to_owned(),
-        "processes[].pools.totals" => "processes[].heap".to_owned(),
-        "processes[].pools.stacks[]" => "processes[].stacks[]".to_owned(),
-        "processes[].young" | "processes[].filtered" | "processes[].pools.others" => {
-            "processes[].others".to_owned()
+        "processes[].pools.totals" | "processes[].device.totals" => "processes[].heap".to_owned(),
+        "processes[].pools.stacks[]" | "processes[].device.stacks[]" => {
+            "processes[].stacks[]".to_owned()
         }
+        "processes[].young"
+        | "processes[].filtered"
+        | "processes[].pools.others"
+        | "processes[].device.others"
+        | "processes[].device.pinned_host" => "processes[].others".to_owned(),
         other => other.to_owned(),
     }
 }

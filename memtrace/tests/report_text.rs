@@ -103,6 +103,28 @@ fn a_pool_is_no_part_of_the_heap() {
 }
 
 #[test]
+fn memory_of_devices_is_no_part_of_the_heap() {
+    let process = ProcessSnapshot { device: device(), ..leaking() };
+    let whole = text(&report(&snapshot(vec![process]), &last(), &facts()), WIDE);
+    assert_width(&whole, 100);
+    let alone = final_text(vec![leaking()]);
+    let heap =
+        |text: &str| text.lines().find(|line| line.contains("heap, seen")).map(str::to_owned);
+    assert_eq!(heap(&whole), heap(&alone));
+    insta::assert_snapshot!(whole);
+}
+
+#[test]
+fn brief_reports_name_what_is_counted_beside_the_heap() {
+    let (process, facts) = pooling();
+    let process = ProcessSnapshot { device: device(), ..process };
+    let options = ReportOptions { is_final: false, ..last() };
+    let shown = text(&report(&snapshot(vec![process]), &options, &facts), WIDE);
+    assert!(shown.contains("; pools 4.9 KiB in 50 blocks; device 32.0 MiB in 32 blocks"), "{shown}");
+    assert!(shown.trim_end().lines().count() <= 12, "{shown}");
+}
+
+#[test]
 fn steady() {
     let mut process = process(77, "postgres", vec![stack(0, leak_frames(), 12, 100)]);
     process.stacks[0].freed_blocks = 100;

@@ -4,7 +4,7 @@ use super::heap::blocks::{Block, BlockTable};
 use super::heap::live::LiveHeap;
 use super::process::{Process, Space};
 use super::snapshot::{
-    BlockSnapshot, PoolsSnapshot, ProcessSnapshot, SnapshotOptions, StackSnapshot, State,
+    AccountSnapshot, BlockSnapshot, ProcessSnapshot, SnapshotOptions, StackSnapshot, State,
 };
 use super::stacks::{Stack, Stacks};
 use crate::model::ids::Nanos;
@@ -40,10 +40,15 @@ pub(super) fn process_snapshot(
         snapshot.growth = space.history.heap_growth();
         snapshot.resident_growth = space.history.resident_growth();
         snapshot.stacks = stack_snapshots(&space.heap, space, stacks, until, options);
-        snapshot.pools = PoolsSnapshot {
+        snapshot.pools = AccountSnapshot {
             totals: *space.pools.totals(),
             growth: space.history.pools_growth(),
             stacks: stack_snapshots(&space.pools, space, stacks, until, options),
+        };
+        snapshot.device = AccountSnapshot {
+            totals: *space.device.totals(),
+            growth: space.history.device_growth(),
+            stacks: stack_snapshots(&space.device, space, stacks, until, options),
         };
     }
     snapshot
@@ -56,7 +61,7 @@ fn stack_snapshots(
     time: Nanos,
     options: &SnapshotOptions,
 ) -> Vec<StackSnapshot> {
-    // Without pools there are no sums of them.
+    // Where a kind of blocks does not occur there are no sums of it.
     if live.tallies().iter().next().is_none() {
         return Vec::new();
     }

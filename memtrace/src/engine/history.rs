@@ -13,6 +13,8 @@ pub(crate) struct Point {
     pub(crate) heap: u64,
     /// Live bytes of functions that the user describes.
     pub(crate) pools: u64,
+    /// Live bytes of memory of devices.
+    pub(crate) device: u64,
     /// `None` before it was read.
     pub(crate) resident: Option<u64>,
     /// Live bytes by stack; stacks that came later held none.
@@ -67,6 +69,10 @@ impl History {
 
     pub(crate) fn pools_growth(&self) -> Growth {
         growth(self.points.iter().map(|point| (point.time, point.pools)))
+    }
+
+    pub(crate) fn device_growth(&self) -> Growth {
+        growth(self.points.iter().map(|point| (point.time, point.device)))
     }
 
     /// Over the points at which it is known.
@@ -124,7 +130,8 @@ mod tests {
 
     fn point(number: u64) -> Point {
         let stacks = (0..number / 4).map(|stack| stack + number).collect();
-        Point { time: number * SECOND, heap: number * 10, pools: number, resident: None, stacks }
+        let (time, heap, pools, device) = (number * SECOND, number * 10, number, number * 3);
+        Point { time, heap, pools, device, resident: None, stacks }
     }
 
     #[test]
@@ -173,6 +180,8 @@ mod tests {
             prop_assert_eq!(history.heap_growth(), expected);
             let expected = growth(times.iter().map(|t| (t * SECOND, *t)));
             prop_assert_eq!(history.pools_growth(), expected);
+            let expected = growth(times.iter().map(|t| (t * SECOND, t * 3)));
+            prop_assert_eq!(history.device_growth(), expected);
             let stack = growth(times.iter().map(|t| (t * SECOND, if t / 4 > 3 { t + 3 } else { 0 })));
             prop_assert_eq!(history.stack_growth(3), stack);
         }

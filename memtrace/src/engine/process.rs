@@ -45,6 +45,8 @@ pub(crate) struct Space {
     /// Blocks of functions that the user describes: they lie in the heap's blocks or in mappings, which
     /// are counted already.
     pub(crate) pools: LiveHeap,
+    /// Memory of devices.
+    pub(crate) device: LiveHeap,
     pub(crate) ranges: Ranges,
     pub(crate) history: History,
     /// By the heap's own number of the stack.
@@ -57,11 +59,12 @@ pub(crate) struct Space {
 impl Space {
     /// An address space that is first seen at `now`.
     pub(crate) fn new(now: Nanos, max_ranges: usize, seed: u64) -> Self {
-        let (heap, pools) = (LiveHeap::new(now), LiveHeap::new(now));
+        let (heap, pools, device) = (LiveHeap::new(now), LiveHeap::new(now), LiveHeap::new(now));
         Self {
-            history: History::new(first_point(now, &heap, &pools)),
+            history: History::new(first_point(now, &heap, &pools, &device)),
             heap,
             pools,
+            device,
             ranges: Ranges::new(max_ranges),
             stacks: Vec::new(),
             numbers: HashMap::with_hasher(Seeded(seed)),
@@ -72,19 +75,23 @@ impl Space {
     /// The copy that a child gets which was forked at `now`.
     pub(crate) fn forked(&self, now: Nanos, has_room: bool, stacks: &mut Stacks) -> Self {
         let ranges = self.ranges.forked();
+        // A context of CUDA is of no use in a child, and neither is what was allocated in it.
+        let device = LiveHeap::new(now);
         if !has_room {
             let heap = self.heap.forked_without_room(now);
             let pools = self.pools.forked_without_room(now);
-            let history = History::new(first_point(now, &heap, &pools));
+            let history = History::new(first_point(now, &heap, &pools, &device));
             let numbers = HashMap::with_hasher(*self.numbers.hasher());
-            return Self { heap, pools, ranges, history, stacks: Vec::new(), numbers, users: 1 };
+            let stacks = Vec::new();
+            return Self { heap, pools, device, ranges, history, stacks, numbers, users: 1 };
         }
         let (heap, pools) = (self.heap.forked(), self.pools.forked());
         self.stacks.iter().for_each(|&id| stacks.hold(id));
         Self {
-            history: History::new(first_point(now, &heap, &pools)),
+            history: History::new(first_point(now, &heap, &pools, &device)),
             heap,
             pools,
+            device,
             ranges,
             stacks: self.stacks.clone(),
             numbers: self.numbers.clone(),
@@ -108,27 +115,32 @@ impl Space {
     pub(crate) const fn live(&mut self, kind: BlockKind) -> &mut LiveHeap {
         match kind {
             BlockKind::Heap => &mut self.heap,
+            BlockKind::Device => &mut self.device,
             BlockKind::UserDefined => &mut self.pools,
         }
     }
 
     /// As [`Self::live`], for a block that is to be added.
     pub(crate) fn live_for(&mut self, kind: BlockKind, block: &Block) -> &mut LiveHeap {
-        // Only the heap has sums for every stack: most programs have no pools.
-        if kind == BlockKind::UserDefined && (block.stack as usize) < self.stacks.len() {
-            self.pools.reach_stack(block.stack);
+        let is_numbered = (block.stack as usize) < self.stacks.len();
+        let live = self.live(kind);
+        // Only the heap has sums for every stack: most programs have nothing else.
+        if kind != BlockKind::Heap && is_numbered {
+            live.reach_stack(block.stack);
         }
-        self.live(kind)
+        live
     }
 
     /// Live blocks, of all kinds.
     pub(crate) const fn blocks(&self) -> usize {
-        self.heap.blocks().len() + self.pools.blocks().len()
+        self.heap.blocks().len() + self.pools.blocks().len() + self.device.blocks().len()
     }
 
     /// Blocks refused since the last call because address or size is too large.
     pub(crate) const fn take_unsupported(&mut self) -> u64 {
-        self.heap.take_unsupported() + self.pools.take_unsupported()
+        self.heap.take_unsupported()
+            + self.pools.take_unsupported()
+            + self.device.take_unsupported()
     }
 
     /// The stacks by number.
@@ -138,7 +150,8 @@ impl Space {
 
     /// An interval has ended.
     pub(crate) fn mark(&mut self, now: Nanos, resident: Option<u64>) {
-        self.history.push(Point { resident, ..first_point(now, &self.heap, &self.pools) });
+        let point = first_point(now, &self.heap, &self.pools, &self.device);
+        self.history.push(Point { resident, ..point });
     }
 
     /// Bytes taken, about.
@@ -146,18 +159,21 @@ impl Space {
         let each = size_of::<StackId>() * 2 + size_of::<u32>() * 2;
         self.heap.memory_bytes()
             + self.pools.memory_bytes()
+            + self.device.memory_bytes()
             + self.ranges.memory_bytes()
             + self.history.memory_bytes()
             + self.stacks.capacity() * each
     }
 }
 
-fn first_point(time: Nanos, heap: &LiveHeap, pools: &LiveHeap) -> Point {
-    // A stack is of one kind: in the other one's sums it has nothing.
+fn first_point(time: Nanos, heap: &LiveHeap, pools: &LiveHeap, device: &LiveHeap) -> Point {
+    // A stack is of one kind: in the others' sums it has nothing.
     let mut stacks: Box<[u64]> = heap.tallies().iter().map(|(tally, _)| tally.live_bytes).collect();
-    for (bytes, (tally, _)) in stacks.iter_mut().zip(pools.tallies().iter()) {
-        *bytes = bytes.wrapping_add(tally.live_bytes);
+    for other in [pools, device] {
+        for (bytes, (tally, _)) in stacks.iter_mut().zip(other.tallies().iter()) {
+            *bytes = bytes.wrapping_add(tally.live_bytes);
+        }
     }
-    let (heap, pools) = (heap.totals().live_bytes, pools.totals().live_bytes);
-    Point { time, heap, pools, resident: None, stacks }
+    let [heap, pools, device] = [heap, pools, device].map(|live| live.totals().live_bytes);
+    Point { time, heap, pools, device, resident: None, stacks }
 }

@@ -116,13 +116,15 @@ pub struct ProcessSnapshot {
     /// Per call stack, those with any live block or any allocation; in no particular order.
     pub stacks: Vec<StackSnapshot>,
     /// What the functions that the user describes hold.
-    pub pools: PoolsSnapshot,
+    pub pools: AccountSnapshot,
+    /// Memory of devices, and memory of the host that is pinned for them.
+    pub device: AccountSnapshot,
 }
 
-/// What functions that the user describes gave out: parts of the heap or of mappings, never to be added to
-/// those.
+/// An account of blocks beside the heap's, never to be added to that: what functions that the user describes
+/// gave out lies in the heap or in mappings, and what a device's driver gave out in neither.
 #[derive(Clone, Debug, Default)]
-pub struct PoolsSnapshot {
+pub struct AccountSnapshot {
     /// Totals of their blocks.
     pub totals: HeapTotals,
     /// Growth of what is live.

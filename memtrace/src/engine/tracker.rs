@@ -71,7 +71,8 @@ pub(super) struct Closed {
 impl Closed {
     /// Call stacks that are kept.
     pub(super) const fn stacks(&self) -> usize {
-        self.snapshot.stacks.len() + self.snapshot.pools.stacks.len()
+        let snapshot = &self.snapshot;
+        snapshot.stacks.len() + snapshot.pools.stacks.len() + snapshot.device.stacks.len()
     }
 }
 

@@ -164,7 +164,7 @@ impl TracerFacts {
     /// The function's name, as it was written or is known to everybody.
     #[must_use]
     pub fn function_name(&self, function: FunctionId) -> &str {
-        if function.kind() == BlockKind::Heap {
+        if function.kind() != BlockKind::UserDefined {
             return function.name();
         }
         let index = usize::from(function.0 - FunctionId::FIRST_USER_DEFINED);

@@ -26,8 +26,8 @@ pub use folded::FoldedWriter;
 pub use identity::StackDigest;
 pub use json::JsonWriter;
 pub use model::{
-    BlockReport, End, FrameReport, LossReport, ModuleReport, PictureReport, Place, PoolsReport,
-    ProcessReport, Report, StackReport, Sum,
+    AccountReport, BlockReport, DeviceReport, End, FrameReport, LossReport, ModuleReport,
+    PictureReport, Place, ProcessReport, Report, StackReport, Sum,
 };
 pub use names::clean;
 pub use resolve::resolve;

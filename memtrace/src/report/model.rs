@@ -177,14 +177,25 @@ pub struct ProcessReport {
     /// Files that the listed stacks run through.
     pub modules: Vec<ModuleReport>,
     /// What functions that the user describes gave out; `None` where none is described.
-    pub pools: Option<PoolsReport>,
+    pub pools: Option<AccountReport>,
+    /// Memory of devices; `None` where no call for any was seen.
+    pub device: Option<DeviceReport>,
 }
 
-/// What functions that the user describes gave out: parts of the heap or of mappings, never to be added to
-/// those.
+/// Memory that a device's driver gave out. It is no part of the heap and of no mapping that was seen.
 #[derive(Clone, Debug, Default)]
-pub struct PoolsReport {
-    /// Names of the functions.
+pub struct DeviceReport {
+    /// All of it.
+    pub account: AccountReport,
+    /// What of it is memory of the host that is pinned for the device: live, by the stacks that are known.
+    pub pinned: Sum,
+}
+
+/// An account of blocks beside the heap's, never to be added to that: what functions that the user describes
+/// gave out lies in the heap or in mappings, and what a device's driver gave out in neither.
+#[derive(Clone, Debug, Default)]
+pub struct AccountReport {
+    /// Names of the functions: all that the user describes, of a device's those that allocated.
     pub functions: Vec<String>,
     /// Totals of their blocks.
     pub totals: HeapTotals,

@@ -7,20 +7,23 @@ use super::facts::{LinkFacts, ReportOptions, Sort, TracerFacts};
 use super::identity::StackDigest;
 use super::internals;
 use super::model::{
-    BlockReport, End, LossReport, PictureReport, PoolsReport, ProcessReport, Report, STACKS_FULL,
-    StackReport, Sum,
+    AccountReport, BlockReport, DeviceReport, End, LossReport, PictureReport, ProcessReport,
+    Report, STACKS_FULL, StackReport, Sum,
 };
 use super::names::{Names, clean};
 use super::outermost;
 use super::units::percent;
 use super::verdict::{self, Figures, StackVerdict, Verdict};
 use crate::engine::ports::Symbolizer;
-use crate::engine::snapshot::{ProcessSnapshot, Snapshot, StackSnapshot, State};
+use crate::engine::snapshot::{
+    AccountSnapshot, HeapTotals, ProcessSnapshot, Snapshot, StackSnapshot, State,
+};
 use crate::model::frame::Frame;
 use crate::model::ids::Nanos;
 use jiff::{SignedDuration, Timestamp};
 use memtrace_common::wire::StackEnd;
 use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeSet;
 
 /// Makes a report of `snapshot`: chooses the stacks that `options` ask for, has `symbolizer` name
 /// their frames, and judges. `tracer` is passed on.
@@ -35,8 +38,7 @@ pub fn resolve(
         snapshot.processes.iter().map(|process| Chosen::of(process, options)).collect();
     // Of the others the outermost frame, which tells whether they are whole: a few distinct ones.
     let outermost = snapshot.processes.iter();
-    let outermost =
-        outermost.flat_map(|process| process.stacks.iter().chain(&process.pools.stacks));
+    let outermost = outermost.flat_map(|process| all_stacks(process));
     let outermost = outermost.filter(|stack| stack.frames.len() > 1);
     let outermost = outermost.filter_map(|stack| stack.frames.last());
     let frames = chosen.iter().flat_map(Chosen::frames).chain(outermost);
@@ -93,7 +95,8 @@ fn loss(snapshot: &Snapshot) -> LossReport {
     let evicted = snapshot
         .processes
         .iter()
-        .flat_map(|process| [process.heap.evicted_blocks, process.pools.totals.evicted_blocks]);
+        .flat_map(|process| [&process.heap, &process.pools.totals, &process.device.totals])
+        .map(|totals| totals.evicted_blocks);
     LossReport {
         events: sum(true).saturating_add(snapshot.undecodable),
         stacks: sum(false).saturating_add(without),
@@ -131,6 +134,7 @@ fn visible(stack: &StackSnapshot) -> (u64, u64) {
 struct Chosen<'a> {
     heap: Vec<&'a StackSnapshot>,
     pools: Vec<&'a StackSnapshot>,
+    device: Vec<&'a StackSnapshot>,
 }
 
 impl<'a> Chosen<'a> {
@@ -138,13 +142,20 @@ impl<'a> Chosen<'a> {
         Self {
             heap: choose(&process.stacks, options),
             pools: choose(&process.pools.stacks, options),
+            device: choose(&process.device.stacks, options),
         }
     }
 
     /// All their frames.
     fn frames(&self) -> impl Iterator<Item = &'a Frame> {
-        self.heap.iter().chain(&self.pools).flat_map(|stack| stack.frames.iter())
+        let all = self.heap.iter().chain(&self.pools).chain(&self.device);
+        all.flat_map(|stack| stack.frames.iter())
     }
+}
+
+/// The stacks of all accounts.
+fn all_stacks(process: &ProcessSnapshot) -> impl Iterator<Item = &StackSnapshot> {
+    process.stacks.iter().chain(&process.pools.stacks).chain(&process.device.stacks)
 }
 
 /// The stacks to list, in order: those with something to show, and with `top` 0 also those with
@@ -189,6 +200,7 @@ impl Maker<'_> {
         count_stacks(&mut report, process, stacks);
         report.modules = self.names.modules(chosen.frames());
         report.pools = self.pools(process, &chosen.pools);
+        report.device = self.device(process, &chosen.device);
         report.stacks = stacks.iter().map(|stack| self.stack(stack, process)).collect();
         for stack in &process.stacks {
             let (end, blocks) = (self.end(stack, process), stack.allocated_blocks);
@@ -206,16 +218,49 @@ impl Maker<'_> {
     }
 
     /// What the functions that the user describes gave out, if any is described.
-    fn pools(&self, process: &ProcessSnapshot, listed: &[&StackSnapshot]) -> Option<PoolsReport> {
+    fn pools(&self, process: &ProcessSnapshot, listed: &[&StackSnapshot]) -> Option<AccountReport> {
         let functions = &self.tracer.user_functions;
         if functions.is_empty() {
             return None;
         }
-        let pools = &process.pools;
+        Some(AccountReport {
+            functions: functions.iter().map(|name| clean(name)).collect(),
+            ..self.account(&process.pools, process, listed)
+        })
+    }
+
+    /// Memory of devices, if there were calls for any.
+    fn device(&self, process: &ProcessSnapshot, listed: &[&StackSnapshot]) -> Option<DeviceReport> {
+        let device = &process.device;
+        if device.totals == HeapTotals::default() {
+            return None;
+        }
+        let functions: BTreeSet<&str> =
+            device.stacks.iter().map(|stack| self.tracer.function_name(stack.function)).collect();
+        let mut pinned = Sum::default();
+        for stack in device.stacks.iter().filter(|stack| stack.function.is_pinned_host()) {
+            add(&mut pinned, stack.live_blocks, stack.live_bytes);
+        }
+        Some(DeviceReport {
+            account: AccountReport {
+                functions: functions.into_iter().map(str::to_owned).collect(),
+                ..self.account(device, process, listed)
+            },
+            pinned,
+        })
+    }
+
+    /// An account, without the names of its functions.
+    fn account(
+        &self,
+        account: &AccountSnapshot,
+        process: &ProcessSnapshot,
+        listed: &[&StackSnapshot],
+    ) -> AccountReport {
         let mut others = Sum {
-            stacks: pools.stacks.iter().filter(|stack| stack.live_blocks > 0).count() as u64,
-            blocks: pools.totals.live_blocks,
-            bytes: pools.totals.live_bytes,
+            stacks: account.stacks.iter().filter(|stack| stack.live_blocks > 0).count() as u64,
+            blocks: account.totals.live_blocks,
+            bytes: account.totals.live_bytes,
         };
         for stack in listed {
             let (bytes, blocks) = visible(stack);
@@ -223,13 +268,13 @@ impl Maker<'_> {
             others.blocks = others.blocks.saturating_sub(blocks);
             others.bytes = others.bytes.saturating_sub(bytes);
         }
-        Some(PoolsReport {
-            functions: functions.iter().map(|name| clean(name)).collect(),
-            totals: pools.totals,
-            growth: pools.growth,
+        AccountReport {
+            functions: Vec::new(),
+            totals: account.totals,
+            growth: account.growth,
             stacks: listed.iter().map(|stack| self.stack(stack, process)).collect(),
             others,
-        })
+        }
     }
 
     fn facts(&self, process: &ProcessSnapshot) -> ProcessReport {
@@ -284,7 +329,8 @@ impl Maker<'_> {
         };
         let verdict = verdict::process(&figures);
         let mut degraded = self.degraded.clone();
-        if verdict::degraded(0.0, &report.heap) || verdict::degraded(0.0, &process.pools.totals) {
+        let accounts = [&report.heap, &process.pools.totals, &process.device.totals];
+        if accounts.iter().any(|totals| verdict::degraded(0.0, totals)) {
             degraded.push("blocks were evicted for want of memory (raise --max-memory)".to_owned());
         }
         let case = Case {

@@ -9,8 +9,8 @@
 use jiff::Timestamp;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::snapshot::{
-    BlockSnapshot, Bounds, Growth, HeapTotals, MappingTotals, PictureSnapshot, PlacedBlocks,
-    PoolsSnapshot, ProcessSnapshot, Snapshot, SnapshotOptions, StackSnapshot, State,
+    AccountSnapshot, BlockSnapshot, Bounds, Growth, HeapTotals, MappingTotals, PictureSnapshot,
+    PlacedBlocks, ProcessSnapshot, Snapshot, SnapshotOptions, StackSnapshot, State,
 };
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
@@ -206,7 +206,8 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         unseen_vforks: 0,
         untraced_children: 0,
         stacks,
-        pools: PoolsSnapshot::default(),
+        pools: AccountSnapshot::default(),
+        device: AccountSnapshot::default(),
     }
 }
 
@@ -363,8 +364,18 @@ pub fn block(address: u64, size: u64, born: Nanos) -> BlockSnapshot {
 pub fn pooling() -> (ProcessSnapshot, TracerFacts) {
     let function = FunctionId(FunctionId::FIRST_USER_DEFINED);
     let stacks = vec![StackSnapshot { function, ..stack(60, leak_frames(), 50, 100) }];
-    let pools = PoolsSnapshot { totals: totals(&stacks), growth: growth(5_000, 6, 6), stacks };
+    let pools = AccountSnapshot { totals: totals(&stacks), growth: growth(5_000, 6, 6), stacks };
     let functions = ["pool_alloc", "pool_free"].map(str::to_owned).to_vec();
     let facts = TracerFacts { user_functions: functions, ..facts() };
     (ProcessSnapshot { pools, ..leaking() }, facts)
+}
+
+/// Memory of a device, some of it pinned memory of the host.
+pub fn device() -> AccountSnapshot {
+    let of = |function, number, blocks| StackSnapshot {
+        function,
+        ..stack(number, leak_frames(), blocks, 1 << 20)
+    };
+    let stacks = vec![of(FunctionId::CUDA_MALLOC, 70, 24), of(FunctionId::CUDA_HOST_ALLOC, 71, 8)];
+    AccountSnapshot { totals: totals(&stacks), growth: growth(8 * (1 << 20), 6, 6), stacks }
 }

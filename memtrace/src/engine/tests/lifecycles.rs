@@ -1,10 +1,11 @@
 //! How processes come, multiply and go.
 
-use super::cases::{PID, free, malloc, process, seen, send, send_to, stack, watching};
+use super::cases::{PID, call, free, malloc, process, seen, send, send_to, stack, watching};
 use crate::engine::limits::Limits;
-use crate::engine::snapshot::{ProcessSnapshot, SnapshotOptions, State};
+use crate::engine::snapshot::{HeapTotals, ProcessSnapshot, SnapshotOptions, State};
 use crate::engine::tracker::Tracker;
-use crate::model::event::{Exec, Fork, Map, StackRef, What};
+use crate::model::event::{Exec, Fork, Free, Map, StackRef, What};
+use memtrace_common::function::FunctionId;
 
 const CHILD: u32 = 8;
 
@@ -58,6 +59,28 @@ fn a_copy_without_room_is_evicted() {
     let child = all(&mut tracker).remove(1).heap;
     assert_eq!((child.live_blocks, child.inherited_blocks, child.evicted_blocks), (0, 2, 2));
     assert_eq!(tracker.live_blocks(), 2);
+}
+
+/// The heap's addresses say nothing of a device's, and a child cannot use what its parent has there.
+#[test]
+fn memory_of_devices_is_apart_from_the_heap_and_is_not_inherited() {
+    let mut tracker = watching(Limits::default());
+    let given = |function, size| What::Allocation(call(function, 0x10, size, StackRef::default()));
+    send(&mut tracker, 64, malloc(0x10, 5, StackRef::default()));
+    send(&mut tracker, 64, given(FunctionId::CUDA_MALLOC, 700));
+    send(&mut tracker, 128, fork(0));
+    send_to(&mut tracker, CHILD, 128, seen(CHILD, 2));
+    let device = |tracker: &mut Tracker, place: usize| all(tracker).remove(place).device.totals;
+    assert_eq!((live(&mut tracker), tracker.live_blocks()), (vec![5, 5], 3));
+    assert_eq!(device(&mut tracker, 0).live_bytes, 700);
+    assert_eq!(device(&mut tracker, 1), HeapTotals::default());
+    // Whichever of the interfaces frees it.
+    let function = FunctionId::CU_MEM_FREE;
+    let give_back = Free { function, address: 0x10, inside_allocator: false };
+    send(&mut tracker, 192, What::Free(give_back));
+    let parents = device(&mut tracker, 0);
+    assert_eq!((parents.live_bytes, parents.freed_bytes, parents.unknown_frees), (0, 700, 0));
+    assert_eq!((live(&mut tracker), tracker.live_blocks()), (vec![5, 5], 2));
 }
 
 #[test]

@@ -54,6 +54,7 @@ pub(super) fn identify(
     if standard && !taken && !is_linker(image) {
         found.extend(libc(file, image, functions, &mut constants));
     }
+    found.extend(cuda(functions));
     found
 }
 
@@ -99,6 +100,19 @@ fn mimalloc(functions: &Functions) -> Option<Identity> {
     }
     let standard = functions.same_code("mi_malloc", "malloc");
     Some(Identity { kind: AllocatorKind::Mimalloc, prefix: "", version: None, standard })
+}
+
+/// CUDA's runtime and driver, which tell their versions by functions alone. A program may have the runtime
+/// inside.
+fn cuda(functions: &Functions) -> impl Iterator<Item = Identity> {
+    let marks = [
+        (AllocatorKind::CudaRuntime, "cudaMalloc", "cudaFree"),
+        (AllocatorKind::CudaDriver, "cuMemAlloc_v2", "cuMemFree_v2"),
+    ];
+    let here = |alloc, free| functions.defines(alloc) && functions.defines(free);
+    let found = marks.map(|(kind, alloc, free)| here(alloc, free).then_some(kind));
+    let identity = |kind| Identity { kind, prefix: "", version: None, standard: true };
+    found.into_iter().flatten().map(identity)
 }
 
 fn libc(

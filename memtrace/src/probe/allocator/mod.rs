@@ -118,7 +118,7 @@ pub struct Discovery {
 pub enum AllocatorError {
     /// No file holds an allocator that is known.
     #[error(
-        "no allocator found: looked for the functions of glibc, musl, jemalloc, tcmalloc and mimalloc in {}{}",
+        "no allocator found: looked for the functions of glibc, musl, jemalloc, tcmalloc, mimalloc and CUDA in {}{}",
         join(.looked_in),
         remedy(.looked_in)
     )]

@@ -103,7 +103,7 @@ fn what_was_looked_for_is_said() {
     assert_eq!(looked_in.len(), 3);
     let message = AllocatorError::NoneFound { looked_in }.to_string();
     for part in [
-        "glibc, musl, jemalloc, tcmalloc and mimalloc",
+        "glibc, musl, jemalloc, tcmalloc, mimalloc and CUDA",
         "not an ELF file",
         "cannot be opened",
         "no regular",

@@ -1,5 +1,6 @@
 //! Allocators as data: which functions they have, what those do, and where their arguments are.
 
+mod cuda;
 mod jemalloc;
 mod libc;
 mod mimalloc;
@@ -7,6 +8,7 @@ mod operators;
 mod rows;
 mod tcmalloc;
 
+use cuda::{DRIVER, DRIVER_LEFT_ALONE, RUNTIME, RUNTIME_LEFT_ALONE};
 use jemalloc::{JEMALLOC, JEMALLOC_LEFT_ALONE, JEMALLOC_NEIGHBOURS};
 use libc::{GLIBC, LIBC_NEIGHBOURS, MUSL};
 use memtrace_common::function::FunctionId;
@@ -28,6 +30,10 @@ pub enum AllocatorKind {
     Tcmalloc,
     /// mimalloc, likewise.
     Mimalloc,
+    /// The runtime interface of CUDA (`libcudart`, or inside a program): memory of devices.
+    CudaRuntime,
+    /// The driver interface of CUDA (`libcuda`), which the runtime calls.
+    CudaDriver,
     /// Functions that the user describes: they are in no table.
     UserDefined,
 }
@@ -76,8 +82,15 @@ impl Row {
 
 impl AllocatorKind {
     /// All kinds that have tables.
-    pub const ALL: [Self; 5] =
-        [Self::Glibc, Self::Musl, Self::Jemalloc, Self::Tcmalloc, Self::Mimalloc];
+    pub const ALL: [Self; 7] = [
+        Self::Glibc,
+        Self::Musl,
+        Self::Jemalloc,
+        Self::Tcmalloc,
+        Self::Mimalloc,
+        Self::CudaRuntime,
+        Self::CudaDriver,
+    ];
 
     /// The name for people.
     #[must_use]
@@ -88,6 +101,8 @@ impl AllocatorKind {
             Self::Jemalloc => "jemalloc",
             Self::Tcmalloc => "tcmalloc",
             Self::Mimalloc => "mimalloc",
+            Self::CudaRuntime => "CUDA runtime",
+            Self::CudaDriver => "CUDA driver",
             Self::UserDefined => "user-defined",
         }
     }
@@ -100,6 +115,8 @@ impl AllocatorKind {
             Self::Jemalloc => (JEMALLOC, OPERATORS),
             Self::Tcmalloc => (TCMALLOC, OPERATORS),
             Self::Mimalloc => (MIMALLOC, OPERATORS),
+            Self::CudaRuntime => (RUNTIME, &[]),
+            Self::CudaDriver => (DRIVER, &[]),
             Self::UserDefined => (&[], &[]),
         };
         own.iter().chain(operators)
@@ -112,6 +129,8 @@ impl AllocatorKind {
             Self::Glibc | Self::Musl | Self::Tcmalloc | Self::UserDefined => &[],
             Self::Jemalloc => JEMALLOC_LEFT_ALONE,
             Self::Mimalloc => MIMALLOC_LEFT_ALONE,
+            Self::CudaRuntime => RUNTIME_LEFT_ALONE,
+            Self::CudaDriver => DRIVER_LEFT_ALONE,
         }
     }
 
@@ -119,7 +138,12 @@ impl AllocatorKind {
     #[must_use]
     pub const fn prefixes(self) -> &'static [&'static str] {
         match self {
-            Self::Glibc | Self::Musl | Self::Mimalloc | Self::UserDefined => &[""],
+            Self::Glibc
+            | Self::Musl
+            | Self::Mimalloc
+            | Self::CudaRuntime
+            | Self::CudaDriver
+            | Self::UserDefined => &[""],
             Self::Jemalloc => &["", "je_", "_rjem_", "_rjem_je_"],
             Self::Tcmalloc => &["", "tc_"],
         }
@@ -133,7 +157,7 @@ impl AllocatorKind {
             Self::Jemalloc => JEMALLOC_NEIGHBOURS,
             Self::Tcmalloc => TCMALLOC_NEIGHBOURS,
             Self::Mimalloc => MIMALLOC_NEIGHBOURS,
-            Self::UserDefined => &[],
+            Self::CudaRuntime | Self::CudaDriver | Self::UserDefined => &[],
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::SCHEMA;
 use super::schema::{
-    Block, Causes, Document, Frame, Heap, Link, Loss, Mappings, Memory, Module, Picture, Pools,
+    Account, Block, Causes, Device, Document, Frame, Heap, Link, Loss, Mappings, Memory, Module, Picture,
     Process, Stack, Sums, Tables, Tracer,
 };
 use crate::engine::snapshot::HeapTotals;
@@ -10,7 +10,7 @@ use crate::model::ids::Nanos;
 use crate::model::process::Usage;
 use crate::report::facts::{LinkFacts, TableFacts};
 use crate::report::model::{
-    BlockReport, End, FrameReport, ModuleReport, Place, PoolsReport, ProcessReport, Report,
+    AccountReport, BlockReport, End, FrameReport, ModuleReport, Place, ProcessReport, Report,
     StackReport, Sum,
 };
 use crate::report::units::seconds;
@@ -144,20 +144,24 @@ impl<'a> Process<'a> {
             filtered: Sums::of(process.filtered),
             modules: process.modules.iter().map(Module::of).collect(),
             stacks: process.stacks.iter().map(Stack::of).collect(),
-            pools: process.pools.as_ref().map(Pools::of),
+            pools: process.pools.as_ref().map(Account::of),
+            device: process.device.as_ref().map(|device| Device {
+                account: Account::of(&device.account),
+                pinned_host: Sums::of(device.pinned),
+            }),
         }
     }
 }
 
-impl<'a> Pools<'a> {
-    fn of(pools: &'a PoolsReport) -> Self {
+impl<'a> Account<'a> {
+    fn of(account: &'a AccountReport) -> Self {
         Self {
-            functions: &pools.functions,
-            totals: Heap::of(&pools.totals),
-            growth_bytes: pools.growth.bytes,
-            growth_bytes_per_s: pools.growth.bytes_per_second,
-            others: Sums::of(pools.others),
-            stacks: pools.stacks.iter().map(Stack::of).collect(),
+            functions: &account.functions,
+            totals: Heap::of(&account.totals),
+            growth_bytes: account.growth.bytes,
+            growth_bytes_per_s: account.growth.bytes_per_second,
+            others: Sums::of(account.others),
+            stacks: account.stacks.iter().map(Stack::of).collect(),
         }
     }
 }

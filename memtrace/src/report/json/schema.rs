@@ -107,11 +107,19 @@ pub(super) struct Process<'a> {
     pub(super) filtered: Sums,
     pub(super) modules: Vec<Module<'a>>,
     pub(super) stacks: Vec<Stack<'a>>,
-    pub(super) pools: Option<Pools<'a>>,
+    pub(super) pools: Option<Account<'a>>,
+    pub(super) device: Option<Device<'a>>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Pools<'a> {
+pub(super) struct Device<'a> {
+    #[serde(flatten)]
+    pub(super) account: Account<'a>,
+    pub(super) pinned_host: Sums,
+}
+
+#[derive(Serialize)]
+pub(super) struct Account<'a> {
     pub(super) functions: &'a [String],
     pub(super) totals: Heap,
     pub(super) growth_bytes: i64,

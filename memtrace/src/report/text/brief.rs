@@ -2,7 +2,7 @@
 
 use super::{TextStyle, footer, header, many, picture};
 use crate::report::layout::{clip, shorten_function};
-use crate::report::model::{FrameReport, ProcessReport, Report, StackReport};
+use crate::report::model::{AccountReport, FrameReport, ProcessReport, Report, StackReport};
 use crate::report::units::{bytes, counted, difference, rate, signed_bytes};
 
 /// Stacks that are listed of a single process; processes that are listed of several.
@@ -78,8 +78,14 @@ fn verdict(process: &ProcessReport) -> String {
 
 fn memory(process: &ProcessReport) -> String {
     let heap = &process.heap;
-    let seen =
+    let mut seen =
         format!("heap seen {} in {}", bytes(heap.live_bytes), counted(heap.live_blocks, "block"));
+    let device = process.device.as_ref().map(|device| &device.account);
+    for (name, account) in [("pools", process.pools.as_ref()), ("device", device)] {
+        let Some(AccountReport { totals, .. }) = account else { continue };
+        let blocks = counted(totals.live_blocks, "block");
+        seen.push_str(&format!("; {name} {} in {blocks}", bytes(totals.live_bytes)));
+    }
     match process.usage_first.zip(process.usage_last) {
         None => seen,
         Some((first, last)) => {

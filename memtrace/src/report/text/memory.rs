@@ -28,10 +28,14 @@ pub(super) fn memory(process: &ProcessReport, heap_only: bool, style: TextStyle)
         lines.extend(mapped(process, style));
     }
     lines.extend(pools(process, style));
+    lines.extend(device(process, style));
     lines.extend(before(process, style));
     lines.extend(turnover("turnover", &process.heap, style));
     if let Some(pools) = &process.pools {
         lines.extend(turnover("of pools", &pools.totals, style));
+    }
+    if let Some(device) = &process.device {
+        lines.extend(turnover("of devices", &device.account.totals, style));
     }
     lines
 }
@@ -46,6 +50,21 @@ fn pools(process: &ProcessReport, style: TextStyle) -> Vec<String> {
         bytes(totals.peak_bytes)
     );
     sizes("pools, seen", 0, totals.live_bytes, &note, style)
+}
+
+/// Memory of devices: not in any row above.
+fn device(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    let Some(device) = &process.device else { return Vec::new() };
+    let totals = &device.account.totals;
+    let mut note = format!(
+        "{} live, peak {}; beside the above",
+        counted(totals.live_blocks, "block"),
+        bytes(totals.peak_bytes)
+    );
+    if device.pinned.blocks > 0 {
+        note.push_str(&format!("; {} is pinned memory of the host", bytes(device.pinned.bytes)));
+    }
+    sizes("device, seen", 0, totals.live_bytes, &note, style)
 }
 
 fn row(label: &str, first: &str, last: &str, change: &str) -> String {

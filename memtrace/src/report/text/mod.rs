@@ -1,5 +1,6 @@
 //! Reports as text, for the person at 3 a.m.
 
+mod accounts;
 mod brief;
 mod footer;
 mod header;
@@ -108,7 +109,11 @@ fn section(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<St
     lines.extend(stacks::stacks(report, process, style));
     if let Some(pools) = &process.pools {
         lines.push(String::new());
-        lines.extend(stacks::pools(report, pools, style));
+        lines.extend(accounts::pools(report, pools, style));
+    }
+    if let Some(device) = &process.device {
+        lines.push(String::new());
+        lines.extend(accounts::device(report, device, style));
     }
     lines
 }

@@ -4,9 +4,7 @@ use super::{TextStyle, edges};
 use crate::report::layout::{
     clip, pack, shorten_function, shorten_path, width_of, wrap, wrap_hanging,
 };
-use crate::report::model::{
-    FrameReport, Place, PoolsReport, ProcessReport, Report, StackReport, Sum,
-};
+use crate::report::model::{FrameReport, Place, ProcessReport, Report, StackReport, Sum};
 use crate::report::units::{bytes, counted, duration, exact_bytes, percent, rate, share, span};
 use memtrace_common::wire::StackEnd;
 
@@ -14,9 +12,6 @@ use memtrace_common::wire::StackEnd;
 const INDENT: usize = 6;
 /// Least columns for which the three columns of a frame stand beside each other.
 const BESIDE: usize = 80;
-
-/// Functions of pools that are named in a title.
-const MOST_NAMES: usize = 4;
 
 /// All listed stacks, then what is not listed.
 pub(super) fn stacks(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<String> {
@@ -34,35 +29,8 @@ pub(super) fn stacks(report: &Report, process: &ProcessReport, style: TextStyle)
     lines
 }
 
-/// The stacks in which functions were called that the user describes.
-pub(super) fn pools(report: &Report, pools: &PoolsReport, style: TextStyle) -> Vec<String> {
-    let names = pools.functions.iter().take(MOST_NAMES).map(String::as_str);
-    let mut names = names.collect::<Vec<_>>().join(", ");
-    if pools.functions.len() > MOST_NAMES {
-        names.push_str(" and others");
-    }
-    let title = format!("what {names} gave out, which lies in the memory above");
-    let mut lines = wrap("POOLS   ", &title, style.columns());
-    let shown = pools.stacks.iter().filter(|stack| stack.live_blocks > 0);
-    for (number, stack) in (1..).zip(shown) {
-        lines.extend(one(number, stack, pools.totals.live_bytes, report, style));
-    }
-    if pools.totals.allocated_blocks == 0 {
-        lines.push("No call of them was seen.".to_owned());
-    }
-    if pools.others.blocks > 0 {
-        let text = format!(
-            "{} of pools; {}, young or of sizes left out or beyond --top",
-            held(pools.others),
-            counted(pools.others.stacks, "stack")
-        );
-        lines.extend(wrap("OTHER   ", &text, style.columns()));
-    }
-    lines
-}
-
 /// A stack, `total` being what all like it hold.
-fn one(
+pub(super) fn one(
     number: usize,
     stack: &StackReport,
     total: u64,
@@ -256,6 +224,6 @@ fn other(process: &ProcessReport) -> String {
     format!("{}; {stacks}, {growing} (--top 0 lists them)", held(process.others))
 }
 
-fn held(sum: Sum) -> String {
+pub(super) fn held(sum: Sum) -> String {
     format!("{} in {}", bytes(sum.bytes), counted(sum.blocks, "block"))
 }
