@@ -1,6 +1,7 @@
 //! Floor 0: what the eBPF programs and the daemon agree on. `core` only, no allocation, no I/O.
 #![cfg_attr(not(test), no_std)]
 
+pub mod classes;
 pub mod config;
 pub mod function;
 pub mod limits;
