@@ -2,6 +2,7 @@
 #![cfg_attr(not(test), no_std)]
 
 pub mod admission;
+pub mod classes;
 pub mod config;
 pub mod function;
 pub mod limits;

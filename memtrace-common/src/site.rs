@@ -3,6 +3,7 @@
 //! One program serves every allocator function, so the cookie says which function it is, where its
 //! arguments are, what it does, and where the allocator's own code lies around the probed address.
 
+use crate::classes::SizeClasses;
 use crate::function::FunctionId;
 
 /// What an allocator function does.
@@ -23,6 +24,9 @@ pub type Argument = u8;
 /// Marks an argument that the function does not have.
 pub const NO_ARGUMENT: Argument = 7;
 
+/// Most words that a site can tell of: 7 bits.
+pub const MOST_PUSHED: u8 = 127;
+
 /// Unit of the two spans, in bytes.
 pub const SPAN_UNIT: u64 = 64;
 
@@ -33,6 +37,8 @@ pub struct Site {
     pub function: FunctionId,
     /// What it does.
     pub role: Role,
+    /// What size its blocks have.
+    pub classes: SizeClasses,
     /// Where the size is.
     pub size: Argument,
     /// A second factor of the size (`calloc`, `reallocarray`), or [`NO_ARGUMENT`].
@@ -47,7 +53,7 @@ pub struct Site {
     /// throw, and an exception does not get past a replaced return address.
     pub exits: bool,
     /// 8-byte words pushed between the function's entry and the probed instruction: the return
-    /// address is at `[rsp + 8 × pushed]`. Always 0 where a return probe is wanted.
+    /// address is at `[rsp + 8 × pushed]`. At most [`MOST_PUSHED`]; always 0 where a return probe is wanted.
     pub pushed: u8,
     /// The allocator's own code begins this many [`SPAN_UNIT`]s before the probed instruction.
     pub span_below: u16,
@@ -61,13 +67,14 @@ impl Site {
     pub const fn pack(self) -> u64 {
         self.function.0 as u64
             | (self.role as u64) << 8
-            | ((self.size & 7) as u64) << 12
-            | ((self.count & 7) as u64) << 15
-            | ((self.pointer & 7) as u64) << 18
-            | (self.result_by_pointer as u64) << 21
-            | (self.nests as u64) << 22
-            | (self.exits as u64) << 23
-            | (self.pushed as u64) << 24
+            | (self.classes.number() as u64) << 10
+            | ((self.size & 7) as u64) << 13
+            | ((self.count & 7) as u64) << 16
+            | ((self.pointer & 7) as u64) << 19
+            | (self.result_by_pointer as u64) << 22
+            | (self.nests as u64) << 23
+            | (self.exits as u64) << 24
+            | ((self.pushed & MOST_PUSHED) as u64) << 25
             | (self.span_below as u64) << 32
             | (self.span_above as u64) << 48
     }
@@ -78,18 +85,19 @@ impl Site {
     pub const fn unpack(cookie: u64) -> Self {
         Self {
             function: FunctionId(cookie as u8),
-            role: match (cookie >> 8) & 0xf {
+            role: match (cookie >> 8) & 3 {
                 0 => Role::Allocate,
                 1 => Role::Reallocate,
                 _ => Role::Free,
             },
-            size: (cookie >> 12) as u8 & 7,
-            count: (cookie >> 15) as u8 & 7,
-            pointer: (cookie >> 18) as u8 & 7,
-            result_by_pointer: cookie & (1 << 21) != 0,
-            nests: cookie & (1 << 22) != 0,
-            exits: cookie & (1 << 23) != 0,
-            pushed: (cookie >> 24) as u8,
+            classes: SizeClasses::from_bits((cookie >> 10) as u8),
+            size: (cookie >> 13) as u8 & 7,
+            count: (cookie >> 16) as u8 & 7,
+            pointer: (cookie >> 19) as u8 & 7,
+            result_by_pointer: cookie & (1 << 22) != 0,
+            nests: cookie & (1 << 23) != 0,
+            exits: cookie & (1 << 24) != 0,
+            pushed: (cookie >> 25) as u8 & MOST_PUSHED,
             span_below: (cookie >> 32) as u16,
             span_above: (cookie >> 48) as u16,
         }
@@ -140,12 +148,14 @@ impl Site {
 
 #[cfg(test)]
 mod tests {
-    use super::{NO_ARGUMENT, Role, Site};
+    use super::{MOST_PUSHED, NO_ARGUMENT, Role, Site};
+    use crate::classes::SizeClasses;
     use crate::function::{BlockKind, FunctionId};
 
     const REALLOC: Site = Site {
         function: FunctionId::REALLOC,
         role: Role::Reallocate,
+        classes: SizeClasses::JEMALLOC,
         size: 1,
         count: NO_ARGUMENT,
         pointer: 0,
@@ -162,6 +172,8 @@ mod tests {
         assert_eq!(Site::unpack(REALLOC.pack()), REALLOC);
         let free = Site { role: Role::Free, nests: false, result_by_pointer: true, ..REALLOC };
         assert_eq!(Site::unpack(free.pack()), free);
+        let many = Site { pushed: MOST_PUSHED, classes: SizeClasses::from_bits(7), ..REALLOC };
+        assert_eq!(Site::unpack(many.pack()), many);
         let throws = Site { exits: true, nests: false, ..REALLOC };
         assert_eq!(Site::unpack(throws.pack()), throws);
     }

@@ -97,6 +97,23 @@ pub mod flags {
     /// The call came from inside the allocator itself, such as glibc emptying a dead thread's cache
     /// through `free`.
     pub const INSIDE_ALLOCATOR: u8 = 1;
+
+    /// Of an allocation or a reallocation: the number of the block's size classes begins at this bit.
+    pub const CLASSES_SHIFT: u32 = 1;
+
+    /// The bits for these size classes.
+    #[must_use]
+    #[inline(always)]
+    pub const fn of_classes(classes: crate::classes::SizeClasses) -> u8 {
+        classes.number() << CLASSES_SHIFT
+    }
+
+    /// The size classes in these bits.
+    #[must_use]
+    #[inline(always)]
+    pub const fn classes(flags: u8) -> crate::classes::SizeClasses {
+        crate::classes::SizeClasses::from_bits(flags >> CLASSES_SHIFT)
+    }
 }
 
 /// Body of [`Kind::Allocation`].

@@ -7,6 +7,8 @@
 mod programs;
 mod support;
 
+use memtrace::engine::heap::usable::usable;
+use memtrace_common::classes::SizeClasses;
 use programs::require;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -75,6 +77,68 @@ fn c_functions_of_preloaded_allocators() {
         assert_eq!(process.functions("by_realloc"), ["realloc".to_owned()].into(), "{library}");
         assert!(program.end().success());
     }
+}
+
+/// What an allocator says that its blocks take, as `usable.c` has it: size asked for, address, bytes.
+fn told_by_allocator(library: Option<&str>) -> Vec<[u64; 3]> {
+    let mut command = Command::new(compiled("allocators/usable"));
+    if let Some(library) = library {
+        command.env("LD_PRELOAD", format!("{LIBRARIES}/{library}"));
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success());
+    let number = |word: &str| match word.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).unwrap(),
+        None => word.parse().unwrap(),
+    };
+    let line = |line: &str| -> [u64; 3] {
+        line.split(' ').map(number).collect::<Vec<_>>().try_into().unwrap()
+    };
+    let told: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(line).collect();
+    assert!(told.len() > 10_000);
+    told
+}
+
+/// Size classes by our arithmetic are those of Debian's libraries, for new blocks and resized ones.
+#[test]
+fn size_classes_are_those_of_the_allocators() {
+    if !may_trace() {
+        return;
+    }
+    for (name, library, package) in PRELOADED {
+        require(&format!("{LIBRARIES}/{library}"), package);
+        let is_its = |classes: &&SizeClasses| name.starts_with(classes.name().unwrap());
+        let classes = *SizeClasses::KNOWN.iter().find(is_its).unwrap();
+        for [size, address, takes] in told_by_allocator(Some(library)) {
+            match usable(classes, address, size) {
+                Some(ours) => assert_eq!(ours, takes, "{size} bytes of {library}"),
+                None => {
+                    assert!(name == "mimalloc" && size > 128 << 10, "{size} bytes of {library}")
+                }
+            }
+        }
+    }
+}
+
+/// glibc's chunks take what we say, a rest of at most 16 bytes more, or, where a block in a mapping of its own
+/// was made smaller than those usually are, up to a page.
+#[test]
+fn chunks_of_the_c_library_are_estimated() {
+    if !may_trace() {
+        return;
+    }
+    let mut sums = [0, 0];
+    for [size, address, takes] in told_by_allocator(None) {
+        let ours = usable(SizeClasses::GLIBC, address, size).unwrap();
+        let is_mapped = address % 4096 == 16 && size >= 4096;
+        let rest = if is_mapped { 4096 } else { 16 };
+        assert!(
+            (ours..=ours + rest).contains(&takes),
+            "{size} at {address:#x}: {takes}, not {ours}"
+        );
+        sums = [sums[0] + ours, sums[1] + takes];
+    }
+    assert!(sums[0] > sums[1] / 100 * 99, "{sums:?}");
 }
 
 #[test]

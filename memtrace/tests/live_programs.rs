@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use support::may_trace;
-use support::program::Program;
+use support::program::{Program, compiled};
 use support::stacks::{assert_path, assert_whole, stack_of};
 use support::tracer::exact;
 use tempfile::TempDir;
@@ -269,6 +269,46 @@ fn sqlite_allocates_what_valgrind_counts() {
     assert_eq!(counted, (after.0 - before.0, after.1 - before.1));
 }
 
+/// sqlite counts its own allocations, and the bytes that it asked for.
+#[test]
+fn sqlite_counts_as_we_do() {
+    if !may_trace() {
+        return;
+    }
+    require("/usr/lib/x86_64-linux-gnu/libsqlite3.so.0", "libsqlite3-0");
+    let mut talker = Talker::start(&mut Command::new(compiled("allocators/sqlite")));
+    assert_eq!(talker.ask("sqlite has not begun"), "0 0\n");
+    let memtrace = Memtrace::attach(talker.pid(), &ALL);
+    let mut answer = String::new();
+    for _ in 0..PART {
+        answer = talker.ask("one more row");
+    }
+    let report = memtrace.stop().report(0);
+    talker.assert_unharmed();
+    plausible(&report);
+    let numbers: Vec<u64> = answer.split_whitespace().map(|word| word.parse().unwrap()).collect();
+    let heap = &report["processes"][0]["heap"];
+    assert_eq!(heap["live_blocks"].as_u64(), Some(numbers[0]), "{heap}");
+    assert_eq!(heap["unknown_frees"], 0);
+    // Where it does not use `malloc_usable_size` it keeps each size in a word before the block (mem1.c).
+    assert_eq!(heap["live_bytes"].as_u64(), Some(numbers[1] + 8 * numbers[0]), "{heap}");
+}
+
+/// The heap takes what the program says, within 1 %, by the size classes of this allocator.
+#[track_caller]
+fn assert_takes(heap: &Value, told: u64, allocator: &str) {
+    let takes = heap["usable_bytes"].as_u64().unwrap();
+    assert!(
+        takes.abs_diff(told) * 100 <= told,
+        "takes {takes}, and the program says {told}: {heap}"
+    );
+    assert_eq!(heap["usable_classes"], serde_json::json!([allocator]), "{heap}");
+    assert_eq!(
+        (&heap["usable_unknown_blocks"], &heap["usable_missing"]),
+        (&0.into(), &Value::Null)
+    );
+}
+
 /// A server with a socket of its own, and a client.
 struct Redis {
     server: programs::Target,
@@ -321,6 +361,39 @@ impl Redis {
     }
 }
 
+/// Redis counts what jemalloc gives it, and so do we: values of all sizes, made longer and deleted.
+#[test]
+fn redis_counts_as_we_do() {
+    if !may_trace() {
+        return;
+    }
+    require("redis-server", "redis-server");
+    let mut redis = Redis::start();
+    assert_eq!(redis.fill(0..100), "+OK\r\n".repeat(100));
+    redis.used_memory();
+    let memtrace = Memtrace::attach(redis.server.pid(), &ALL);
+    let before = redis.used_memory();
+    let value = "x".repeat(4000);
+    for key in 0..5000 {
+        let length = key * 7919 % 4000 + 1;
+        assert_eq!(redis.ask(&format!("SET other:{key} {}", &value[..length])), "+OK\r\n");
+        if key % 4 == 0 {
+            let longer = redis.ask(&format!("APPEND other:{key} {}", &value[..length / 3 + 1]));
+            assert_eq!(longer, format!(":{}\r\n", length + length / 3 + 1));
+        }
+        if key % 3 == 2 {
+            assert_eq!(redis.ask(&format!("DEL other:{}", key - 1)), ":1\r\n");
+        }
+    }
+    let after = redis.used_memory();
+    let report = memtrace.stop().report(0);
+    redis.server.assert_unharmed();
+    plausible(&report);
+    let heap = &report["processes"][0]["heap"];
+    assert_takes(heap, after - before, "jemalloc");
+    assert_eq!(heap["usable_exact"], true, "{heap}");
+}
+
 #[test]
 fn redis_with_jemalloc() {
     if !may_trace() {
@@ -343,6 +416,7 @@ fn redis_with_jemalloc() {
     let held = heap["live_bytes"].as_u64().unwrap() as f64;
     let told = (after - before) as f64;
     assert!((0.75 * told..1.02 * told).contains(&held), "seen {held}, redis says {told}");
+    assert_takes(heap, after - before, "jemalloc");
     let leak = largest(&report);
     assert!(leak["live_blocks"].as_u64().unwrap() >= 5000, "{leak}");
     assert!(modules(leak)[0].contains("redis"), "{leak}");

@@ -341,7 +341,8 @@ fn finish(probe: Probe, call: Call) {
 
 #[inline(always)]
 fn header_of(probe: &Probe, site: Site, kind: Kind, body: usize) -> Header {
-    Header { function: site.function.0, ..probe.task.header(kind, body) }
+    let flags = flags::of_classes(site.classes);
+    Header { flags, function: site.function.0, ..probe.task.header(kind, body) }
 }
 
 /// The block that a call gave; 0 if it failed, `None` if that cannot be read.

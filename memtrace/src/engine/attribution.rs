@@ -1,12 +1,11 @@
 //! Which call stack an allocation belongs to.
 
 use super::code::CodeMap;
-use super::stacks::Stack;
+use super::stacks::{Callee, Stack};
 use super::tracker::Tracker;
 use super::wires::Known;
 use crate::model::event::StackRef;
 use crate::model::ids::{ModuleId, Pid};
-use memtrace_common::function::FunctionId;
 
 /// Stack ids waiting for [`Tracker::take_forgotten`] beyond which more are dropped; the allocations
 /// that cite those count as unknown stacks.
@@ -27,26 +26,26 @@ impl Tracker {
     pub(super) fn stack_number(
         &mut self,
         process: usize,
-        function: FunctionId,
+        callee: Callee,
         stack: &StackRef<'_>,
     ) -> Option<u32> {
         let known = match stack.id {
             0 => Known::No,
-            id => self.processes.get_mut(process)?.wires.look_up(id, function),
+            id => self.processes.get_mut(process)?.wires.look_up(id, callee),
         };
         match known {
             Known::Stack(number) => Some(number),
             Known::Missed(number) if stack.frames.is_empty() => Some(number),
             Known::OtherFunction(number) if stack.frames.is_empty() => {
-                self.number_for_function(process, function, stack.id, number)
+                self.number_for_function(process, callee, stack.id, number)
             }
-            _ if stack.frames.is_empty() => self.number_of_unknown(process, function, stack.id),
-            _ => self.number_from_frames(process, function, stack),
+            _ if stack.frames.is_empty() => self.number_of_unknown(process, callee, stack.id),
+            _ => self.number_from_frames(process, callee, stack),
         }
     }
 
     /// A stack that cannot be known: there is none (0), or its frames never came.
-    fn number_of_unknown(&mut self, process: usize, function: FunctionId, id: u64) -> Option<u32> {
+    fn number_of_unknown(&mut self, process: usize, callee: Callee, id: u64) -> Option<u32> {
         if id != 0 && !self.stacks.has_room() {
             // There is no use in having it sent again.
             self.bounds.crowded_out += 1;
@@ -55,45 +54,45 @@ impl Tracker {
             let pid = self.processes.get(process)?.pid;
             note_forgotten(&mut self.forgotten, pid, id);
         }
-        self.number_of(process, Stack::unknown(function))
+        self.number_of(process, Stack::unknown(callee))
     }
 
     /// The frames are known under this id, but came with another function.
     fn number_for_function(
         &mut self,
         process: usize,
-        function: FunctionId,
+        callee: Callee,
         id: u64,
         number: u32,
     ) -> Option<u32> {
         let space = self.spaces.get(self.processes.get(process)?.space)?;
         let same = self.stacks.get(*space.stacks().get(number as usize)?)?;
-        let stack = Stack { function, ..same.clone() };
+        let stack = Stack { callee, ..same.clone() };
         let Some(number) = self.number_of(process, stack) else {
             self.bounds.crowded_out += 1;
-            return self.number_of(process, Stack::unknown(function));
+            return self.number_of(process, Stack::unknown(callee));
         };
-        self.processes.get_mut(process)?.wires.learn_function(id, function, number);
+        self.processes.get_mut(process)?.wires.learn_function(id, callee, number);
         Some(number)
     }
 
     fn number_from_frames(
         &mut self,
         process: usize,
-        function: FunctionId,
+        callee: Callee,
         stack: &StackRef<'_>,
     ) -> Option<u32> {
         let modules = self.modules.len();
         let code = &self.processes.get(process)?.code;
         let placed = code.place(stack, |module: ModuleId| (module.0 as usize) < modules);
         let end = self.tables.end(&placed);
-        let found = Stack { function, end, frames: placed.frames.into() };
+        let found = Stack { callee, end, frames: placed.frames.into() };
         let Some(number) = self.number_of(process, found) else {
             self.bounds.crowded_out += 1;
-            return self.number_of(process, Stack::unknown(function));
+            return self.number_of(process, Stack::unknown(callee));
         };
         if stack.id != 0 {
-            self.learn(process, stack.id, function, number, placed.missed);
+            self.learn(process, stack.id, callee, number, placed.missed);
         }
         Some(number)
     }
@@ -104,7 +103,7 @@ impl Tracker {
         Some(space.number(id, &mut self.stacks))
     }
 
-    fn learn(&mut self, process: usize, id: u64, function: FunctionId, number: u32, missed: bool) {
+    fn learn(&mut self, process: usize, id: u64, callee: Callee, number: u32, missed: bool) {
         let Some(process) = self.processes.get_mut(process) else { return };
         let before = process.wires.len();
         if self.stack_ids >= self.limits.max_stack_ids
@@ -113,7 +112,7 @@ impl Tracker {
             self.bounds.evicted_stack_ids += 1;
             note_forgotten(&mut self.forgotten, process.pid, evicted);
         }
-        process.wires.learn(id, function, number, missed);
+        process.wires.learn(id, callee, number, missed);
         self.stack_ids = self.stack_ids + process.wires.len() - before;
     }
 

@@ -6,9 +6,8 @@ use super::process::{Process, Space};
 use super::snapshot::{
     AccountSnapshot, BlockSnapshot, ProcessSnapshot, SnapshotOptions, StackSnapshot, State,
 };
-use super::stacks::{Stack, Stacks};
+use super::stacks::{Callee, Stack, Stacks};
 use crate::model::ids::Nanos;
-use memtrace_common::function::FunctionId;
 use std::collections::BinaryHeap;
 
 /// A process as it is at `time`. A process that only borrows its address space shows none of it.
@@ -72,10 +71,10 @@ fn stack_snapshots(
         if tally.live_blocks == 0 && tally.allocated_blocks == 0 {
             continue;
         }
-        let stack = stacks.get(id).cloned().unwrap_or_else(|| Stack::unknown(FunctionId::NONE));
+        let stack = stacks.get(id).cloned().unwrap_or_else(|| Stack::unknown(Callee::default()));
         snapshots.push(StackSnapshot {
             stack: id,
-            function: stack.function,
+            function: stack.callee.function,
             frames: stack.frames,
             end: stack.end,
             live_bytes: tally.live_bytes,

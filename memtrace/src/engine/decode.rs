@@ -1,5 +1,6 @@
 //! Records of the ring buffer → events, without copying.
 
+use super::stacks::Callee;
 use crate::model::event::{
     Allocation, Event, Exec, Fork, Free, Map, Reallocation, Remap, StackRef,
 };
@@ -61,22 +62,23 @@ pub fn decode(record: &[u8]) -> Result<Event<'_>, Undecodable> {
         return Err(Undecodable::Kind(header.kind));
     }
     let mut words = Words(body);
-    let function = FunctionId(header.function);
+    let callee = Callee::of(&header);
     let end = StackEnd::from_number(header.stack_end);
     let what = match kind {
         Kind::Allocation => What::Allocation(Allocation {
-            function,
+            function: callee.function,
+            classes: callee.classes,
             address: words.long(),
             size: words.long(),
             sample_interval: words.long(),
             stack: StackRef { id: words.long(), end, frames },
         }),
         Kind::Free => What::Free(Free {
-            function,
+            function: callee.function,
             address: words.long(),
             inside_allocator: header.flags & flags::INSIDE_ALLOCATOR != 0,
         }),
-        Kind::Reallocation => What::Reallocation(reallocation(words, function, end, frames)),
+        Kind::Reallocation => What::Reallocation(reallocation(words, callee, end, frames)),
         _ => other(kind, words),
     };
     Ok(Event { time: header.time, process: header.process, thread: header.thread, what })
@@ -131,19 +133,26 @@ pub fn arrived(record: &[u8]) -> Option<Arrived> {
 
 fn reallocation<'a>(
     mut words: Words<'_>,
-    function: FunctionId,
+    callee: Callee,
     end: StackEnd,
     frames: &'a [u8],
 ) -> Reallocation<'a> {
     let old_address = words.long();
     let new = Allocation {
-        function,
+        function: callee.function,
+        classes: callee.classes,
         address: words.long(),
         size: words.long(),
         sample_interval: words.long(),
         stack: StackRef { id: words.long(), end, frames },
     };
     Reallocation { old_address, entered: words.long(), new }
+}
+
+impl Callee {
+    const fn of(header: &wire::Header) -> Self {
+        Self { function: FunctionId(header.function), classes: flags::classes(header.flags) }
+    }
 }
 
 /// The kinds without function and stack.

@@ -1,7 +1,7 @@
 //! Events → records: for the synthetic source, for tests, and for recordings.
 
 use super::decode::body_length;
-use crate::model::event::{Allocation, Event, StackRef, What};
+use crate::model::event::{Allocation, Event, Reallocation, StackRef, What};
 use memtrace_common::limits::MAX_FRAMES;
 use memtrace_common::wire::{Header, Kind, StackEnd, WireFrame, flags};
 
@@ -54,8 +54,12 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
 
 const fn function_and_flags(what: &What<'_>) -> (u8, u8) {
     match what {
-        What::Allocation(allocation) => (allocation.function.0, 0),
-        What::Reallocation(reallocation) => (reallocation.new.function.0, 0),
+        What::Allocation(allocation) => {
+            (allocation.function.0, flags::of_classes(allocation.classes))
+        }
+        What::Reallocation(Reallocation { new, .. }) => {
+            (new.function.0, flags::of_classes(new.classes))
+        }
         What::Free(free) if free.inside_allocator => (free.function.0, flags::INSIDE_ALLOCATOR),
         What::Free(free) => (free.function.0, 0),
         _ => (0, 0),
@@ -135,6 +139,7 @@ mod tests {
         let stack = StackRef { id: 1, frames: &frames, ..StackRef::default() };
         let what = What::Allocation(Allocation {
             function: memtrace_common::function::FunctionId::MALLOC,
+            classes: memtrace_common::classes::SizeClasses::GLIBC,
             address: 16,
             size: 1,
             sample_interval: 0,

@@ -11,6 +11,7 @@ use super::stacks::Stacks;
 use super::wires::Wires;
 use crate::model::ids::{Nanos, Pid, StackId};
 use crate::model::process::{ProcessInfo, Usage};
+use memtrace_common::classes::SizeClasses;
 use memtrace_common::function::BlockKind;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -105,7 +106,9 @@ impl Space {
             return number;
         }
         stacks.hold(id);
-        let number = self.heap.add_stack();
+        let classes =
+            stacks.get(id).map_or_else(SizeClasses::default, |stack| stack.callee.classes);
+        let number = self.heap.add_stack(classes);
         self.stacks.push(id);
         self.numbers.insert(id, number);
         number

@@ -1,5 +1,6 @@
 //! What the tables held at one moment: immutable, cheap to share, without single blocks.
 
+pub use super::heap::usable::Usable;
 use crate::model::frame::Frame;
 use crate::model::ids::{Nanos, StackId};
 use crate::model::module::Module;
@@ -142,6 +143,8 @@ pub struct HeapTotals {
     pub live_bytes: u64,
     /// Blocks alive.
     pub live_blocks: u64,
+    /// What the blocks alive take.
+    pub usable: Usable,
     /// Most bytes ever alive at once.
     pub peak_bytes: u64,
     /// Bytes of all successful allocations; a realloc counts its full new size.

@@ -2,23 +2,32 @@
 
 use crate::model::frame::Frame;
 use crate::model::ids::StackId;
+use memtrace_common::classes::SizeClasses;
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::StackEnd;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// The allocator function that was called, and what size its blocks have: the same function of two allocators
+/// is two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Callee {
+    pub(crate) function: FunctionId,
+    pub(crate) classes: SizeClasses,
+}
+
 /// A call stack with the allocator function that it called.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Stack {
-    pub(crate) function: FunctionId,
+    pub(crate) callee: Callee,
     pub(crate) end: StackEnd,
     pub(crate) frames: Arc<[Frame]>,
 }
 
 impl Stack {
-    /// The stack of calls of `function` whose frames are not known.
-    pub(crate) fn unknown(function: FunctionId) -> Self {
-        Self { function, end: StackEnd::Unknown, frames: Arc::new([]) }
+    /// The stack of calls of `callee` whose frames are not known.
+    pub(crate) fn unknown(callee: Callee) -> Self {
+        Self { callee, end: StackEnd::Unknown, frames: Arc::new([]) }
     }
 }
 
@@ -106,14 +115,18 @@ impl Stacks {
 
 #[cfg(test)]
 mod tests {
-    use super::{Stack, Stacks};
+    use super::{Callee, SizeClasses, Stack, Stacks};
     use crate::model::frame::Frame;
     use memtrace_common::function::FunctionId;
     use memtrace_common::wire::StackEnd;
 
+    fn callee(function: FunctionId) -> Callee {
+        Callee { function, classes: SizeClasses::GLIBC }
+    }
+
     fn stack(function: FunctionId, address: u64) -> Stack {
         let frames = [Frame::Unmapped(address)].into();
-        Stack { function, end: StackEnd::Complete, frames }
+        Stack { callee: callee(function), end: StackEnd::Complete, frames }
     }
 
     #[test]
@@ -139,7 +152,7 @@ mod tests {
         stacks.hold(first);
         assert_eq!(stacks.intern(stack(FunctionId::MALLOC, 2)), None);
         assert_eq!(stacks.refused, 1);
-        assert!(stacks.intern(Stack::unknown(FunctionId::MALLOC)).is_some());
+        assert!(stacks.intern(Stack::unknown(callee(FunctionId::MALLOC))).is_some());
         stacks.release(first);
     }
 }

@@ -9,7 +9,7 @@ use super::limits::Limits;
 use super::process::{Process, Space};
 use super::slab::Slab;
 use super::snapshot::{Bounds, ProcessSnapshot, Snapshot, SnapshotOptions, State};
-use super::stacks::Stacks;
+use super::stacks::{Callee, Stacks};
 use super::tables::Tables;
 use crate::model::event::{Allocation, Event, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
@@ -269,9 +269,10 @@ impl Tracker {
     /// The block of an allocation, with the number of its stack. A call that failed needs none, but
     /// frames that came with it must be learned.
     fn new_block(&mut self, process: usize, time: Nanos, allocation: &Allocation<'_>) -> Block {
-        let Allocation { address, size, function, stack, .. } = *allocation;
+        let Allocation { address, size, function, classes, stack, .. } = *allocation;
+        let callee = Callee { function, classes };
         let is_wanted = address != 0 || !stack.frames.is_empty();
-        let number = is_wanted.then(|| self.stack_number(process, function, &stack)).flatten();
+        let number = is_wanted.then(|| self.stack_number(process, callee, &stack)).flatten();
         Block { address, size, stack: number.unwrap_or(u32::MAX), born: time }
     }
 

@@ -1,7 +1,7 @@
 //! Which stack the kernel side means by an id: it sends a stack's frames once, then only the id.
 
 use super::hash::Seeded;
-use memtrace_common::function::FunctionId;
+use super::stacks::Callee;
 use std::collections::{HashMap, VecDeque};
 
 /// Ids that every process may have even where the table is full.
@@ -11,10 +11,10 @@ const LEAST: usize = 16;
 #[derive(Clone, Debug)]
 struct Wire {
     /// The function it came with first, and the number of its stack in the address space.
-    function: FunctionId,
+    callee: Callee,
     stack: u32,
     /// The same frames with other functions (a call through a pointer).
-    others: Vec<(FunctionId, u32)>,
+    others: Vec<(Callee, u32)>,
     /// Looked up since the clock hand last passed.
     used: bool,
     /// An address in it was in no mapping that was known then.
@@ -52,13 +52,13 @@ impl Wires {
     }
 
     #[inline]
-    pub(crate) fn look_up(&mut self, id: u64, function: FunctionId) -> Known {
+    pub(crate) fn look_up(&mut self, id: u64, callee: Callee) -> Known {
         let Some(wire) = self.ids.get_mut(&id) else { return Known::No };
         wire.used = true;
-        let stack = if wire.function == function {
+        let stack = if wire.callee == callee {
             wire.stack
         } else {
-            match wire.others.iter().find(|(other, _)| *other == function) {
+            match wire.others.iter().find(|(other, _)| *other == callee) {
                 Some(&(_, stack)) => stack,
                 None => return Known::OtherFunction(wire.stack),
             }
@@ -67,17 +67,17 @@ impl Wires {
     }
 
     /// Learns what `id` stands for, in place of what it was.
-    pub(crate) fn learn(&mut self, id: u64, function: FunctionId, stack: u32, missed: bool) {
-        let wire = Wire { function, stack, others: Vec::new(), used: true, missed };
+    pub(crate) fn learn(&mut self, id: u64, callee: Callee, stack: u32, missed: bool) {
+        let wire = Wire { callee, stack, others: Vec::new(), used: true, missed };
         if self.ids.insert(id, wire).is_none() {
             self.hand.push_back(id);
         }
     }
 
-    /// Learns that a known id also came with `function`.
-    pub(crate) fn learn_function(&mut self, id: u64, function: FunctionId, stack: u32) {
+    /// Learns that a known id also came with `callee`.
+    pub(crate) fn learn_function(&mut self, id: u64, callee: Callee, stack: u32) {
         if let Some(wire) = self.ids.get_mut(&id) {
-            wire.others.push((function, stack));
+            wire.others.push((callee, stack));
         }
     }
 
@@ -125,10 +125,13 @@ impl Wires {
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, LEAST, Wires};
+    use super::{Callee, Known, LEAST, Wires};
+    use memtrace_common::classes::SizeClasses;
     use memtrace_common::function::FunctionId;
 
-    const MALLOC: FunctionId = FunctionId::MALLOC;
+    const MALLOC: Callee = Callee { function: FunctionId::MALLOC, classes: SizeClasses::GLIBC };
+    const CALLOC: Callee = Callee { function: FunctionId::CALLOC, ..MALLOC };
+    const OTHERS: Callee = Callee { classes: SizeClasses::JEMALLOC, ..MALLOC };
 
     #[test]
     fn an_id_may_come_with_several_functions() {
@@ -136,9 +139,10 @@ mod tests {
         assert_eq!(wires.look_up(7, MALLOC), Known::No);
         wires.learn(7, MALLOC, 3, false);
         assert_eq!(wires.look_up(7, MALLOC), Known::Stack(3));
-        assert_eq!(wires.look_up(7, FunctionId::CALLOC), Known::OtherFunction(3));
-        wires.learn_function(7, FunctionId::CALLOC, 4);
-        assert_eq!(wires.look_up(7, FunctionId::CALLOC), Known::Stack(4));
+        assert_eq!(wires.look_up(7, CALLOC), Known::OtherFunction(3));
+        wires.learn_function(7, CALLOC, 4);
+        assert_eq!(wires.look_up(7, CALLOC), Known::Stack(4));
+        assert_eq!(wires.look_up(7, OTHERS), Known::OtherFunction(3));
     }
 
     #[test]

@@ -68,6 +68,20 @@ const ALLOCATION: &[Rule] = &[
     Is("g_try_malloc0"),
     Is("g_realloc"),
     Is("g_realloc_n"),
+    // C: what programs count their memory with (perl's util.c, redis' zmalloc.c).
+    Is("Perl_safesysmalloc"),
+    Is("Perl_safesyscalloc"),
+    Is("Perl_safesysrealloc"),
+    Is("zmalloc"),
+    Is("zmalloc_usable"),
+    Is("zcalloc"),
+    Is("zcalloc_num"),
+    Is("zcalloc_usable"),
+    Is("zrealloc"),
+    Is("zrealloc_usable"),
+    Begins("ztrymalloc"),
+    Begins("ztrycalloc"),
+    Begins("ztryrealloc"),
     // C++: operators, and the standard allocators (libstdc++, libc++).
     Is("operator new"),
     Is("operator new[]"),
@@ -180,6 +194,11 @@ mod tests {
             ["xmalloc", "load", "main", "__libc_start_call_main", "__libc_start_main", "_start"];
         assert_eq!(left(&c), ["load", "main"]);
         let stripped = ["load", "?", "__libc_start_call_main", "__libc_start_main_impl", "?"];
+        assert_eq!(
+            left(&["ztrymalloc_usable_internal", "zmalloc_usable", "sdsnew", "main"]),
+            ["sdsnew", "main"]
+        );
+        assert_eq!(left(&["Perl_safesysmalloc", "Perl_sv_grow", "main"]), ["Perl_sv_grow", "main"]);
         assert_eq!(left(&stripped), ["load", "?"]);
         assert_eq!(left(&["load", "?"]), ["load", "?"]);
         let cpp =

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::snapshot::{
     AccountSnapshot, BlockSnapshot, Bounds, Growth, HeapTotals, MappingTotals, PictureSnapshot,
-    PlacedBlocks, ProcessSnapshot, Snapshot, SnapshotOptions, StackSnapshot, State,
+    PlacedBlocks, ProcessSnapshot, Snapshot, SnapshotOptions, StackSnapshot, State, Usable,
 };
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
@@ -21,6 +21,7 @@ use memtrace::report::{
     LinkFacts, Report, ReportOptions, ReportWriter, TextStyle, TextWriter, TracerFacts, Walks,
     resolve,
 };
+use memtrace_common::classes::SizeClasses;
 use memtrace_common::config::LinkKind;
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::{Loss, StackEnd};
@@ -151,9 +152,12 @@ pub fn stack(number: u32, frames: Arc<[Frame]>, blocks: u64, size: u64) -> Stack
 /// Totals that agree with `stacks`.
 pub fn totals(stacks: &[StackSnapshot]) -> HeapTotals {
     let sum = |of: fn(&StackSnapshot) -> u64| stacks.iter().map(of).fold(0, u64::saturating_add);
+    // A word beside each block.
+    let takes = sum(|stack| stack.live_bytes.saturating_add(8 * stack.live_blocks));
     HeapTotals {
         live_bytes: sum(|stack| stack.live_bytes),
         live_blocks: sum(|stack| stack.live_blocks),
+        usable: Usable::known(SizeClasses::GLIBC, takes),
         peak_bytes: sum(|stack| stack.peak_bytes),
         allocated_bytes: sum(|stack| stack.allocated_bytes),
         allocated_blocks: sum(|stack| stack.allocated_blocks),

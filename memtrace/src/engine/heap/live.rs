@@ -5,6 +5,7 @@ use super::overwrites::Overwrites;
 use super::tallies::Tallies;
 use crate::engine::snapshot::HeapTotals;
 use crate::model::ids::Nanos;
+use memtrace_common::classes::SizeClasses;
 
 /// What the kernel side saw of a reallocation.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +38,7 @@ impl LiveHeap {
 
     /// The heap of a child that was forked now: the same blocks, none of them its own doing.
     pub(crate) fn forked(&self) -> Self {
-        let HeapTotals { live_bytes, live_blocks, .. } = self.totals;
+        let HeapTotals { live_bytes, live_blocks, usable, .. } = self.totals;
         let mut tallies = self.tallies.clone();
         tallies.reset_to_live();
         Self {
@@ -46,6 +47,7 @@ impl LiveHeap {
                 live_bytes,
                 live_blocks,
                 peak_bytes: live_bytes,
+                usable,
                 inherited_bytes: live_bytes,
                 inherited_blocks: live_blocks,
                 ..HeapTotals::default()
@@ -86,9 +88,9 @@ impl LiveHeap {
         std::mem::replace(&mut self.unsupported, 0)
     }
 
-    /// A number for one more call stack.
-    pub(crate) fn add_stack(&mut self) -> u32 {
-        self.tallies.add()
+    /// A number for one more call stack, whose blocks have these size classes.
+    pub(crate) fn add_stack(&mut self, classes: SizeClasses) -> u32 {
+        self.tallies.add(classes)
     }
 
     /// Has sums for each call stack up to this number, where numbers are given by another heap.
@@ -195,6 +197,7 @@ impl LiveHeap {
         self.tallies.came(block.stack, block.size);
         self.totals.live_blocks += 1;
         self.totals.live_bytes = self.totals.live_bytes.wrapping_add(block.size);
+        self.totals.usable.came(self.tallies.classes(block.stack), block);
         if self.totals.live_bytes > self.totals.peak_bytes {
             self.totals.peak_bytes = self.totals.live_bytes;
             self.tallies.mark_peak();
@@ -205,5 +208,6 @@ impl LiveHeap {
         self.tallies.went(block.stack, block.size);
         self.totals.live_blocks -= 1;
         self.totals.live_bytes = self.totals.live_bytes.wrapping_sub(block.size);
+        self.totals.usable.went(self.tallies.classes(block.stack), block);
     }
 }

@@ -7,3 +7,4 @@ mod overwrites;
 pub mod ranges;
 mod shard;
 pub(crate) mod tallies;
+pub mod usable;

@@ -1,5 +1,7 @@
 //! What each call stack of an address space allocated, holds, and held at the peak.
 
+use memtrace_common::classes::SizeClasses;
+
 /// Sums of one call stack.
 ///
 /// Byte sums wrap: sizes are what the target asked for, and a hostile one can add up to anything.
@@ -24,26 +26,34 @@ pub(crate) struct Tally {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tallies {
     tallies: Vec<Tally>,
+    /// What size the blocks of each have.
+    classes: Vec<SizeClasses>,
     peak: u64,
 }
 
 impl Tallies {
     /// The next stack's number.
-    pub(crate) fn add(&mut self) -> u32 {
+    pub(crate) fn add(&mut self, classes: SizeClasses) -> u32 {
         let number = self.tallies.len() as u32;
         self.tallies.push(Tally::default());
+        self.classes.push(classes);
         number
     }
 
     /// Has a tally for each stack up to this number.
     pub(crate) fn reach(&mut self, number: u32) {
         while self.tallies.len() <= number as usize {
-            self.add();
+            self.add(SizeClasses::UNKNOWN);
         }
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.tallies.capacity() * size_of::<Tally>()
+        self.tallies.capacity() * size_of::<Tally>() + self.classes.capacity()
+    }
+
+    /// What size blocks have that come from this stack.
+    pub(crate) fn classes(&self, stack: u32) -> SizeClasses {
+        self.classes.get(stack as usize).copied().unwrap_or_default()
     }
 
     /// The process is at its peak now.

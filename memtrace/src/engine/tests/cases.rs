@@ -10,6 +10,7 @@ use crate::model::frame::Frame;
 use crate::model::ids::{ModuleId, ProcessKey, SECOND};
 use crate::model::picture::{Area, PageKind, Picture};
 use crate::model::process::{ProcessInfo, Usage};
+use memtrace_common::classes::SizeClasses;
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::StackEnd;
 use std::sync::Arc;
@@ -44,8 +45,14 @@ pub(super) fn malloc(address: u64, size: u64, stack: StackRef<'_>) -> What<'_> {
     What::Allocation(call(FunctionId::MALLOC, address, size, stack))
 }
 
-pub(super) fn call(function: FunctionId, address: u64, size: u64, stack: StackRef<'_>) -> Allocation<'_> {
-    Allocation { function, address, size, sample_interval: 0, stack }
+pub(super) fn call(
+    function: FunctionId,
+    address: u64,
+    size: u64,
+    stack: StackRef<'_>,
+) -> Allocation<'_> {
+    let classes = SizeClasses::GLIBC;
+    Allocation { function, classes, address, size, sample_interval: 0, stack }
 }
 
 pub(super) fn free(address: u64) -> What<'static> {

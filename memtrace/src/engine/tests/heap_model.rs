@@ -2,12 +2,15 @@
 
 use super::naive_space::{Block, Key, Space};
 use crate::engine::limits::Limits;
-use crate::engine::snapshot::{ProcessSnapshot, SnapshotOptions, StackSnapshot, State};
+use crate::engine::snapshot::{
+    HeapTotals, ProcessSnapshot, SnapshotOptions, StackSnapshot, State, Usable,
+};
 use crate::engine::tracker::Tracker;
 use crate::model::event::{Allocation, Event, Exec, Fork, Free, Reallocation, StackRef, What};
 use crate::model::frame::Frame;
 use crate::model::ids::ProcessKey;
 use crate::model::process::ProcessInfo;
+use memtrace_common::classes::SizeClasses;
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::StackEnd;
 use proptest::prelude::*;
@@ -268,6 +271,7 @@ fn apply(tracker: &mut Tracker, step: &Step) {
     let frames = |wire: u64| (0x1000 + wire).to_ne_bytes();
     let allocation = |(function, address, size, id, _): Call| Allocation {
         function: FunctionId(function),
+        classes: classes(function),
         address,
         size,
         sample_interval: 0,
@@ -305,6 +309,11 @@ fn apply(tracker: &mut Tracker, step: &Step) {
     }
 }
 
+/// Of a function of the model: all that are known, and none.
+const fn classes(function: u8) -> SizeClasses {
+    SizeClasses::from_bits(function % 5)
+}
+
 fn seen(pid: u32, start_time: u64) -> What<'static> {
     let key = ProcessKey { pid, start_time };
     What::ProcessSeen(Arc::new(ProcessInfo { key, ..ProcessInfo::default() }))
@@ -312,7 +321,11 @@ fn seen(pid: u32, start_time: u64) -> What<'static> {
 
 fn compare(snapshot: &ProcessSnapshot, (_, process, until, space): &Shown) {
     assert_eq!((snapshot.state, snapshot.until), (process.state, *until));
-    assert_eq!(snapshot.heap, space.totals());
+    let Usable { bytes, unknown_blocks, unknown_bytes, .. } = snapshot.heap.usable;
+    let takes = space.usable(|(function, _)| classes(function));
+    assert_eq!([bytes, unknown_blocks, unknown_bytes], takes);
+    let heap = HeapTotals { usable: Usable::default(), ..snapshot.heap };
+    assert_eq!(heap, space.totals());
     assert_eq!(snapshot.intervals, space.marks);
     let counts = (snapshot.unseen_vforks, snapshot.untraced_children);
     assert_eq!(counts, (process.vforks, process.children));

@@ -1,6 +1,8 @@
 //! What an address space should hold, by maps and sums that are made afresh each time.
 
+use crate::engine::heap::usable::usable;
 use crate::engine::snapshot::HeapTotals;
+use memtrace_common::classes::SizeClasses;
 use std::collections::{BTreeMap, HashMap};
 
 /// Function and wire id of a stack; no id where its frames never came.
@@ -110,6 +112,20 @@ impl Space {
             ..HeapTotals::default()
         };
         Self { live: self.live.clone(), totals, at_peak: self.by_stack(), ..Self::default() }
+    }
+
+    /// What the live blocks take, and how many it is not known of, with their bytes.
+    pub(super) fn usable(&self, classes: impl Fn(Key) -> SizeClasses) -> [u64; 3] {
+        let mut sums = [0; 3];
+        for (&address, block) in &self.live {
+            if let Some(bytes) = usable(classes(block.key), address, block.size) {
+                sums[0] += bytes;
+            } else {
+                sums[1] += 1;
+                sums[2] += block.size;
+            }
+        }
+        sums
     }
 
     pub(super) fn totals(&self) -> HeapTotals {

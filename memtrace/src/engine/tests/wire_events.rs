@@ -4,6 +4,7 @@ use crate::model::event::{
     Allocation, Event, Exec, Fork, Free, Map, Reallocation, Remap, StackRef,
 };
 use crate::model::event::{Unmap, What};
+use memtrace_common::classes::SizeClasses;
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::StackEnd;
 use proptest::prelude::*;
@@ -69,9 +70,10 @@ impl WireEvent {
 }
 
 fn allocation() -> impl Strategy<Value = Allocation<'static>> {
-    (any::<[u64; 4]>(), any::<u8>(), 0_u8..6).prop_map(
-        |([address, size, interval, id], function, end)| Allocation {
+    (any::<[u64; 4]>(), any::<[u8; 2]>(), 0_u8..6).prop_map(
+        |([address, size, interval, id], [function, classes], end)| Allocation {
             function: FunctionId(function),
+            classes: SizeClasses::from_bits(classes),
             address,
             size,
             sample_interval: interval,

@@ -4,6 +4,7 @@
 //! may still reach the C library's own (`__libc_malloc`, a library bound before a preload), and one
 //! process can map two C libraries. Neither calls the other's public functions for its own work.
 
+mod classes;
 mod examine;
 mod identify;
 mod leave;

@@ -279,6 +279,7 @@ impl<'a> Planner<'a> {
             site: Site {
                 function: row.function,
                 role: row.role,
+                classes: self.identity.classes(row),
                 size: row.size,
                 count: row.count,
                 pointer: row.pointer,

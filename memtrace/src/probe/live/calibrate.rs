@@ -7,6 +7,7 @@ use super::code_tables::FilePages;
 use super::error::LiveError;
 use super::kernel_side::{KernelSide, Prober};
 use super::link::{Part, Point, Programs, Purpose};
+use memtrace_common::classes::SizeClasses;
 use memtrace_common::function::FunctionId;
 use memtrace_common::site::{NO_ARGUMENT, Role, Site};
 use memtrace_common::unwind::CodeRange;
@@ -243,6 +244,7 @@ const fn site(returns: bool) -> Site {
     let malloc = Site {
         function: FunctionId::MALLOC,
         role: Role::Allocate,
+        classes: SizeClasses::UNKNOWN,
         size: 0,
         count: NO_ARGUMENT,
         pointer: NO_ARGUMENT,

@@ -5,6 +5,7 @@ use super::{Code, Need};
 use iced_x86::{
     FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
 };
+use memtrace_common::site::MOST_PUSHED;
 
 /// Whether the line goes on.
 pub(super) enum Way {
@@ -37,7 +38,7 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn pushed(&self) -> u8 {
-        u8::try_from(self.depth / 8).unwrap_or(u8::MAX)
+        u8::try_from(self.depth / 8).unwrap_or(MOST_PUSHED).min(MOST_PUSHED)
     }
 
     /// The instruction here, if it lies wholly in the body.

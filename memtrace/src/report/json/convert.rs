@@ -185,8 +185,14 @@ fn end(end: End) -> Option<&'static str> {
     }
 }
 
+/// Why it is not known what a block takes.
+const NO_CLASSES: &str =
+    "no size classes are known for this allocator, or for functions that are given an alignment";
+
 impl Heap {
-    const fn of(heap: &HeapTotals) -> Self {
+    fn of(heap: &HeapTotals) -> Self {
+        let usable = &heap.usable;
+        let any_known = usable.unknown_blocks < heap.live_blocks || heap.live_blocks == 0;
         Self {
             live_bytes: heap.live_bytes,
             live_blocks: heap.live_blocks,
@@ -201,6 +207,12 @@ impl Heap {
             internal_frees: heap.internal_frees,
             evicted_blocks: heap.evicted_blocks,
             evicted_bytes: heap.evicted_bytes,
+            usable_bytes: any_known.then_some(usable.bytes),
+            usable_exact: any_known && usable.is_exact() && usable.unknown_blocks == 0,
+            usable_unknown_blocks: usable.unknown_blocks,
+            usable_unknown_bytes: usable.unknown_bytes,
+            usable_classes: usable.allocators().collect(),
+            usable_missing: (usable.unknown_blocks > 0).then_some(NO_CLASSES),
         }
     }
 }

@@ -143,6 +143,12 @@ pub(super) struct Heap {
     pub(super) internal_frees: u64,
     pub(super) evicted_blocks: u64,
     pub(super) evicted_bytes: u64,
+    pub(super) usable_bytes: Option<u64>,
+    pub(super) usable_exact: bool,
+    pub(super) usable_unknown_blocks: u64,
+    pub(super) usable_unknown_bytes: u64,
+    pub(super) usable_classes: Vec<&'static str>,
+    pub(super) usable_missing: Option<&'static str>,
 }
 
 #[derive(Serialize)]

@@ -24,6 +24,7 @@ pub(super) fn memory(process: &ProcessReport, heap_only: bool, style: TextStyle)
     let note =
         format!("{} live, peak {}", counted(heap.live_blocks, "block"), bytes(heap.peak_bytes));
     lines.extend(sizes("heap, seen", 0, heap.live_bytes, &note, style));
+    lines.extend(takes(heap, style));
     if !heap_only {
         lines.extend(mapped(process, style));
     }
@@ -38,6 +39,24 @@ pub(super) fn memory(process: &ProcessReport, heap_only: bool, style: TextStyle)
         lines.extend(turnover("of devices", &device.account.totals, style));
     }
     lines
+}
+
+/// What the heap's blocks take beside what was asked for with them, as far as that is known.
+fn takes(heap: &HeapTotals, style: TextStyle) -> Vec<String> {
+    let usable = &heap.usable;
+    let unknown = (usable.unknown_blocks > 0).then(|| {
+        let blocks = counted(usable.unknown_blocks, "block");
+        format!("not known of {blocks} that asked for {}", bytes(usable.unknown_bytes))
+    });
+    let by: Vec<&str> = usable.allocators().collect();
+    if by.is_empty() {
+        let Some(unknown) = unknown else { return Vec::new() };
+        return noted(&row("heap, takes", "", "?", ""), &unknown, style);
+    }
+    let about = if usable.is_exact() { "" } else { "about, " };
+    let known = format!("{about}by the size classes of {}", by.join(", "));
+    let note = [Some(known), unknown].into_iter().flatten().collect::<Vec<_>>().join("; ");
+    sizes("heap, takes", 0, usable.bytes, &note, style)
 }
 
 /// What the functions that the user describes gave out: not to be added to the rows above.

@@ -270,6 +270,7 @@ fn cookie(signature: &Signature, site: &PlannedSite, exits: bool) -> Site {
     Site {
         function: memtrace_common::function::FunctionId::NONE,
         role: signature.role,
+        classes: memtrace_common::classes::SizeClasses::UNKNOWN,
         size: places.size,
         count: places.count,
         pointer: places.pointer,

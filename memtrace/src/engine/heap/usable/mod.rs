@@ -1,0 +1,97 @@
+//! What a block takes: the bytes that `malloc_usable_size` would say of it.
+//!
+//! Pure arithmetic after each allocator's own sources. Where those leave it open the result is an estimate,
+//! and [`is_exact`] says so.
+
+mod glibc;
+mod jemalloc;
+mod mimalloc;
+mod tcmalloc;
+mod total;
+
+pub use total::Usable;
+
+use memtrace_common::classes::SizeClasses;
+
+/// Largest size asked for whose class is looked for; no address space has room for more.
+const MOST: u64 = 1 << 47;
+
+/// Bytes that the block at `address` takes, of which `size` were asked for; `None` where that is not known.
+#[must_use]
+pub fn usable(classes: SizeClasses, address: u64, size: u64) -> Option<u64> {
+    if size > MOST {
+        return None;
+    }
+    match classes {
+        SizeClasses::GLIBC => Some(glibc::usable(address, size)),
+        SizeClasses::JEMALLOC => Some(jemalloc::usable(size)),
+        SizeClasses::TCMALLOC => Some(tcmalloc::usable(size)),
+        SizeClasses::MIMALLOC => mimalloc::usable(size),
+        _ => None,
+    }
+}
+
+/// Whether the size asked for settles what a block takes, as long as the allocator was built in the usual way.
+#[must_use]
+pub const fn is_exact(classes: SizeClasses) -> bool {
+    matches!(classes, SizeClasses::JEMALLOC)
+}
+
+/// `size` rounded up to a multiple of `step`, which is a power of two.
+const fn round_up(size: u64, step: u64) -> u64 {
+    size.saturating_add(step - 1) & !(step - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST, SizeClasses, usable};
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_has_no_classes_or_no_room_is_not_known() {
+        assert_eq!(usable(SizeClasses::UNKNOWN, 16, 100), None);
+        assert_eq!(usable(SizeClasses::from_bits(7), 16, 100), None);
+        for classes in SizeClasses::KNOWN {
+            assert_eq!(usable(classes, 16, MOST + 1), None);
+            assert_eq!(usable(classes, 16, u64::MAX), None);
+        }
+    }
+
+    fn size() -> impl Strategy<Value = u64> {
+        prop_oneof![0..5000_u64, 0..(1_u64 << 22), 0..=MOST]
+    }
+
+    proptest! {
+        #[test]
+        fn a_block_has_room_for_what_was_asked_for_and_not_much_more(
+            size in size(), page in any::<u32>(), in_page in 0..256_u64
+        ) {
+            let address = u64::from(page) << 12 | in_page << 4;
+            for classes in SizeClasses::KNOWN {
+                if let Some(takes) = usable(classes, address, size) {
+                    prop_assert!(takes >= size, "{classes:?}: {size} in {takes}");
+                    // A fifth of the class, a page, or the smallest block.
+                    let most = size + (size / 4).max(32).max(if size > 100_000 { 8192 } else { 0 });
+                    prop_assert!(takes <= most, "{classes:?}: {size} in {takes}");
+                }
+            }
+        }
+
+        #[test]
+        fn a_larger_block_takes_no_less(size in size(), more in 0..5000_u64) {
+            for classes in SizeClasses::KNOWN {
+                let takes = |size| usable(classes, 0x20, size);
+                if let (Some(one), Some(other)) = (takes(size), takes(size + more)) {
+                    prop_assert!(one <= other, "{classes:?}: {size} in {one}, {} in {other}", size + more);
+                }
+            }
+        }
+
+        #[test]
+        fn a_class_is_its_own(size in size()) {
+            // What jemalloc rounds to it does not round again.
+            let takes = usable(SizeClasses::JEMALLOC, 0, size).unwrap();
+            prop_assert_eq!(usable(SizeClasses::JEMALLOC, 0, takes), Some(takes).filter(|it| *it <= MOST));
+        }
+    }
+}
