@@ -112,6 +112,12 @@ functions! {
     MI_REZALLOC = 27, "mi_rezalloc";
     /// mimalloc `mi_recalloc` (count and size, zeroes what is new).
     MI_RECALLOC = 28, "mi_recalloc";
+    /// The system call `mmap`: no block of a heap, but the ledger of mappings names it as a function.
+    MMAP = 60, "mmap";
+    /// The system call `mremap`, likewise.
+    MREMAP = 61, "mremap";
+    /// The system call `brk`, likewise.
+    BRK = 62, "brk";
 }
 
 #[cfg(test)]
@@ -128,7 +134,7 @@ mod tests {
 
     #[test]
     fn names_and_numbers_agree() {
-        for number in 0..=28 {
+        for number in (0..=28).chain(60..=62) {
             let function = FunctionId(number);
             assert_eq!(FunctionId::from_name(function.name()), Some(function));
         }

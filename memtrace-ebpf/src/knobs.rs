@@ -46,6 +46,10 @@ pub(crate) static FOLLOW: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static WATCH: Global<u64> = Global::new(0);
 
+/// 1: what is mapped is told with the call stack.
+#[unsafe(no_mangle)]
+pub(crate) static MAPPING_STACKS: Global<u64> = Global::new(0);
+
 /// Always 0. The compiler does not know.
 #[unsafe(no_mangle)]
 pub(crate) static NEVER: Global<u64> = Global::new(0);

@@ -11,6 +11,7 @@ mod identity;
 mod internals;
 pub mod json;
 mod layout;
+mod mapped;
 mod model;
 mod names;
 mod outermost;
@@ -20,12 +21,12 @@ pub mod text;
 pub mod units;
 pub mod verdict;
 
-pub use facts::{ReportOptions, Sort, TableFacts, TracerFacts, Walks};
+pub use facts::{Ledgers, ReportOptions, Sort, TableFacts, TracerFacts, Walks};
 pub use identity::StackDigest;
 pub use json::JsonWriter;
 pub use model::{
-    BlockReport, End, FrameReport, LossReport, ModuleReport, PictureReport, Place, PoolsReport,
-    ProcessReport, Report, StackReport, Sum,
+    BlockReport, End, FrameReport, LossReport, MappedReport, ModuleReport, PictureReport, Place,
+    PoolsReport, ProcessReport, Report, StackReport, Sum,
 };
 pub use names::clean;
 pub use resolve::resolve;

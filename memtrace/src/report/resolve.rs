@@ -3,19 +3,20 @@
 //! Stacks are chosen first; only their frames and the outermost ones of the others are resolved.
 
 use super::explain::{self, Case, Grower};
-use super::facts::{ReportOptions, Sort, TracerFacts};
+use super::facts::{Ledgers, ReportOptions, Sort, TracerFacts};
 use super::identity::StackDigest;
 use super::internals;
+use super::mapped;
 use super::model::{
-    BlockReport, End, LossReport, PictureReport, PoolsReport, ProcessReport, Report, STACKS_FULL,
-    StackReport, Sum,
+    BlockReport, End, LossReport, MappedReport, PictureReport, PoolsReport, ProcessReport, Report,
+    STACKS_FULL, StackReport, Sum,
 };
 use super::names::{Names, clean};
 use super::outermost;
 use super::units::percent;
 use super::verdict::{self, Figures, StackVerdict, Verdict};
 use crate::engine::ports::Symbolizer;
-use crate::engine::snapshot::{ProcessSnapshot, Snapshot, StackSnapshot, State};
+use crate::engine::snapshot::{MappedStack, ProcessSnapshot, Snapshot, StackSnapshot, State};
 use crate::model::frame::Frame;
 use crate::model::ids::Nanos;
 use jiff::{SignedDuration, Timestamp};
@@ -126,6 +127,7 @@ fn visible(stack: &StackSnapshot) -> (u64, u64) {
 struct Chosen<'a> {
     heap: Vec<&'a StackSnapshot>,
     pools: Vec<&'a StackSnapshot>,
+    mapped: Vec<&'a MappedStack>,
 }
 
 impl<'a> Chosen<'a> {
@@ -133,12 +135,15 @@ impl<'a> Chosen<'a> {
         Self {
             heap: choose(&process.stacks, options),
             pools: choose(&process.pools.stacks, options),
+            mapped: mapped::choose(process, options.top),
         }
     }
 
     /// All their frames.
     fn frames(&self) -> impl Iterator<Item = &'a Frame> {
-        self.heap.iter().chain(&self.pools).flat_map(|stack| stack.frames.iter())
+        let blocks = self.heap.iter().chain(&self.pools).map(|stack| &stack.frames);
+        let mapped = self.mapped.iter().map(|stack| &stack.frames);
+        blocks.chain(mapped).flat_map(|frames| frames.iter())
     }
 }
 
@@ -184,6 +189,8 @@ impl Maker<'_> {
         count_stacks(&mut report, process, stacks);
         report.modules = self.names.modules(chosen.frames());
         report.pools = self.pools(process, &chosen.pools);
+        report.mapped = chosen.mapped.iter().map(|stack| self.mapped(stack, process)).collect();
+        report.mapped_others = mapped::others(process, &chosen.mapped);
         report.stacks = stacks.iter().map(|stack| self.stack(stack, process)).collect();
         for stack in &process.stacks {
             let (end, blocks) = (self.end(stack, process), stack.allocated_blocks);
@@ -198,6 +205,28 @@ impl Maker<'_> {
         }
         self.judge(&mut report, process);
         report
+    }
+
+    fn mapped(&self, stack: &MappedStack, process: &ProcessSnapshot) -> MappedReport {
+        let names = |frame: &Frame| self.names.of(*frame, process.info.key);
+        let function = clean(self.tracer.function_name(stack.function));
+        let frames = internals::marked(stack.frames.iter().flat_map(names).collect());
+        let last = stack.frames.last().filter(|_| stack.frames.len() > 1);
+        MappedReport {
+            id: StackDigest::of(&function, &stack.frames, &self.snapshot.modules),
+            function,
+            by_allocator: mapped::is_by_allocator(&frames),
+            live_bytes: stack.live_bytes,
+            live_ranges: stack.live_ranges,
+            live_by_kind: stack.live_by_kind,
+            calls: stack.calls,
+            mapped_bytes: stack.mapped_bytes,
+            unmapped_bytes: stack.unmapped_bytes,
+            resident: stack.resident,
+            oldest_age: stack.oldest.map(|born| process.until.saturating_sub(born)),
+            end: outermost::end(stack.end, &last.map_or_else(Vec::new, names)),
+            frames,
+        }
     }
 
     /// What the functions that the user describes gave out, if any is described.
@@ -293,7 +322,13 @@ impl Maker<'_> {
             usage: report.usage_first.zip(report.usage_last),
             cgroup_limit: report.cgroup_limit,
         };
-        report.explanation = explain::explain(&case);
+        let verdict = if self.options.ledger == Ledgers::Mappings {
+            report.explanation = mapped::explain(&case);
+            mapped::verdict(verdict)
+        } else {
+            report.explanation = explain::explain(&case);
+            verdict
+        };
         report.verdict = if degraded.is_empty() { verdict } else { Verdict::Degraded };
     }
 

@@ -42,6 +42,8 @@ pub struct LoadOptions {
     pub follow: bool,
     /// Processes that may have become what is looked for are told of.
     pub watch: bool,
+    /// What is mapped is told with the call stack.
+    pub mapping_stacks: bool,
 }
 
 impl Default for LoadOptions {
@@ -55,6 +57,7 @@ impl Default for LoadOptions {
             cache_walks: true,
             follow: false,
             watch: false,
+            mapping_stacks: true,
         }
     }
 }
@@ -445,6 +448,7 @@ fn load_maps(
         ("CACHE_WALKS", u64::from(cache_walks)),
         ("UNWIND_STRICTLY", u64::from(options.unwind == UnwindMode::Tables)),
         ("FOLLOW", u64::from(options.follow)),
+        ("MAPPING_STACKS", u64::from(options.mapping_stacks)),
         ("WATCH", u64::from(options.watch)),
         ("HAS_RETURN_INSTANCES", u64::from(has_return_instances)),
         ("HAS_ATTACH_COOKIES", u64::from(abilities.attach_cookies)),
