@@ -174,6 +174,12 @@ functions! {
     CU_MEM_FREE_ASYNC = 82, "cuMemFreeAsync";
     /// CUDA driver `cuMemFreeHost`.
     CU_MEM_FREE_HOST = 83, "cuMemFreeHost";
+    /// The system call `mmap`: no block of a heap, but the ledger of mappings names it as a function.
+    MMAP = 60, "mmap";
+    /// The system call `mremap`, likewise.
+    MREMAP = 61, "mremap";
+    /// The system call `brk`, likewise.
+    BRK = 62, "brk";
 }
 
 #[cfg(test)]
@@ -192,7 +198,7 @@ mod tests {
 
     #[test]
     fn names_and_numbers_agree() {
-        for number in (0..=28).chain(64..=83) {
+        for number in (0..=28).chain(60..=62).chain(64..=83) {
             let function = FunctionId(number);
             assert_eq!(FunctionId::from_name(function.name()), Some(function));
         }

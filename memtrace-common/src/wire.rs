@@ -20,13 +20,13 @@ pub enum Kind {
     Free = 2,
     /// A call of realloc that has returned: [`Reallocation`], perhaps with frames.
     Reallocation = 3,
-    /// `mmap` has returned: [`Map`].
+    /// `mmap` has returned: [`Map`], perhaps with frames.
     Map = 4,
     /// `munmap` has returned: [`Unmap`].
     Unmap = 5,
-    /// `mremap` has returned: [`Remap`].
+    /// `mremap` has returned: [`Remap`], perhaps with frames.
     Remap = 6,
-    /// `brk` has returned: [`Break`].
+    /// `brk` has returned: [`Break`], perhaps with frames.
     Break = 7,
     /// A task was created by a traced process: [`Fork`].
     Fork = 8,
@@ -35,7 +35,7 @@ pub enum Kind {
     Exec = 9,
     /// The last thread of a traced process has gone: [`Exit`].
     Exit = 10,
-    /// The stack of the allocation whose record comes next in the same thread: [`StackCopy`]. It leads
+    /// The stack of the allocation or mapping whose record comes next in the same thread: [`StackCopy`]. It leads
     /// through code of which the kernel side knows nothing yet, so user space walks it.
     StackCopy = 11,
     /// A process that is not traced may have become one that is looked for: [`Candidate`].
@@ -171,6 +171,8 @@ pub struct Map {
     pub flags: u32,
     /// Offset in the file, where it is a file's mapping.
     pub file_offset: u64,
+    /// The call stack's id, 0 if there is none.
+    pub stack: u64,
 }
 
 /// Body of [`Kind::Unmap`]. Failed calls are not sent.
@@ -199,6 +201,8 @@ pub struct Remap {
     pub length: u64,
     /// As in [`Unmap`].
     pub entered: u64,
+    /// As in [`Map`]; 0 where nothing was added.
+    pub stack: u64,
 }
 
 /// Body of [`Kind::Break`].
@@ -207,6 +211,8 @@ pub struct Remap {
 pub struct Break {
     /// The end of the heap segment after the call.
     pub end: u64,
+    /// As in [`Map`]; 0 where the call did not ask for more.
+    pub stack: u64,
 }
 
 /// Body of [`Kind::Fork`].
@@ -477,10 +483,10 @@ const _: () = {
     assert!(size_of::<Allocation>() == 32);
     assert!(size_of::<Free>() == 8);
     assert!(size_of::<Reallocation>() == 48);
-    assert!(size_of::<Map>() == 32);
+    assert!(size_of::<Map>() == 40);
     assert!(size_of::<Unmap>() == 24);
-    assert!(size_of::<Remap>() == 40);
-    assert!(size_of::<Break>() == 8);
+    assert!(size_of::<Remap>() == 48);
+    assert!(size_of::<Break>() == 16);
     assert!(size_of::<Fork>() == 32);
     assert!(size_of::<Exec>() == 16);
     assert!(size_of::<Exit>() == 8);

@@ -10,6 +10,7 @@ use crate::unwind::copy::copied_stack;
 use crate::unwind::native::{begin as begin_chain, mix};
 use crate::unwind::walk::{Walk, begin, walk as walk_by_tables, walk_by_pointers};
 use crate::unwind::window::Window;
+use aya_ebpf::bindings::BPF_RB_FORCE_WAKEUP;
 use aya_ebpf::helpers::generated::bpf_ringbuf_output;
 use core::ffi::c_void;
 use memtrace_common::limits::{MAX_FRAMES, SCRATCH_SLOTS};
@@ -18,6 +19,14 @@ use memtrace_common::wire::{Header, Loss, Reallocation, StackEnd};
 
 /// Words that the largest head of a record with frames takes.
 const HEAD_WORDS: usize = (size_of::<Header>() + size_of::<Reallocation>()) / 8;
+
+/// A head with frames behind it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Head<B> {
+    pub(crate) header: Header,
+    pub(crate) body: B,
+}
 
 /// A record being put together: the head ends where the frames begin.
 #[repr(C)]
@@ -145,9 +154,16 @@ impl Taken {
         self.buffer().map(|buffer| &mut buffer.frames)
     }
 
-    /// Sends head and frames as one record of `process`; `true` if there was room.
+    /// Sends head and frames as one record of `process`, and wakes the reader at once if that is `urgent`;
+    /// `true` if there was room.
     #[inline(always)]
-    pub(crate) fn send<H: Copy>(&mut self, process: u32, head: H, frames: usize) -> bool {
+    pub(crate) fn send<H: Copy>(
+        &mut self,
+        process: u32,
+        head: H,
+        frames: usize,
+        urgent: bool,
+    ) -> bool {
         const { assert!(size_of::<H>().is_multiple_of(8) && size_of::<H>() / 8 <= HEAD_WORDS) };
         let Some(buffer) = self.buffer() else { return false };
         let skipped = HEAD_WORDS * 8 - size_of::<H>();
@@ -161,10 +177,21 @@ impl Taken {
             let start = (&raw mut buffer.head).cast::<u8>().add(skipped);
             start.cast::<H>().write_unaligned(head);
             let ring = ring(process);
-            let flags = wake_flags(ring, length);
+            let flags = if urgent { BPF_RB_FORCE_WAKEUP.into() } else { wake_flags(ring, length) };
             let ring = (&raw const *ring).cast_mut().cast::<c_void>();
             bpf_ringbuf_output(ring, start.cast::<c_void>(), length, flags) == 0
         }
+    }
+}
+
+/// The header of a record that these frames follow.
+#[inline(always)]
+pub(crate) fn with_frames(header: Header, walked: Walked) -> Header {
+    Header {
+        length: header.length + (walked.frames() * 8) as u16,
+        frames: walked.frames() as u16,
+        stack_end: walked.end() as u8,
+        ..header
     }
 }
 

@@ -7,7 +7,7 @@ use memtrace::model::ids::SECOND;
 use memtrace::model::module::Module;
 use memtrace::model::picture::{PageKind, PageSum};
 use memtrace::model::process::Usage;
-use memtrace::report::{ReportOptions, ReportWriter, TextStyle, TextWriter, resolve};
+use memtrace::report::{Ledgers, ReportOptions, ReportWriter, TextStyle, TextWriter, resolve};
 use memtrace_common::wire::{Loss, StackEnd};
 use report_fixtures::*;
 use std::io;
@@ -60,11 +60,11 @@ fn a_leak_between_two_reports() {
 fn the_heap_alone() {
     let mut process = leaking();
     process.picture = None;
-    let shown = |heap_only| {
-        let options = ReportOptions { heap_only, ..last() };
+    let shown = |ledger| {
+        let options = ReportOptions { ledger, ..last() };
         text(&report(&snapshot(vec![process.clone()]), &options, &facts()), WIDE)
     };
-    let (all, heap) = (shown(false), shown(true));
+    let (all, heap) = (shown(Ledgers::Both), shown(Ledgers::Heap));
     let left_out: Vec<&str> =
         all.lines().filter(|line| !heap.lines().any(|other| other == *line)).collect();
     assert_eq!(left_out.len(), 1, "{left_out:?}");
@@ -141,7 +141,7 @@ fn not_the_heap() {
         ..last
     });
     process.resident_growth = growth(419_430_400, 6, 6);
-    process.mappings.live_by_kind = [512 * MIB, 0, 0, 0];
+    process.mappings.live_by_kind = [512 * MIB, 0, 0, 0, 0, 0, 0];
     (process.mappings.live_bytes, process.mappings.mapped_bytes) = (512 * MIB, 600 * MIB);
     process.mappings.live_ranges = 1;
     insta::assert_snapshot!(final_text(vec![process]));

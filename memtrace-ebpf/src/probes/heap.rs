@@ -11,7 +11,7 @@ use crate::memory::read_user;
 use crate::own_stack;
 use crate::pending::{Entry, thread, thread_or_new};
 use crate::sites::cookie;
-use crate::stack::{is_sent, remember, seed_of, take, without_stack};
+use crate::stack::{Head, is_sent, remember, seed_of, take, with_frames, without_stack};
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::{uprobe, uretprobe};
@@ -21,7 +21,7 @@ use core::ffi::c_void;
 use memtrace_common::site::{NO_ARGUMENT, Role, Site};
 use memtrace_common::unwind::Registers;
 use memtrace_common::wire::{
-    Allocation, Counter, Free, Header, Kind, Loss, Reallocation, StackEnd, TIMED_ONE_IN, flags,
+    Allocation, Counter, Free, Header, Kind, Loss, Reallocation, TIMED_ONE_IN, flags,
 };
 
 /// Bytes that `ret` takes off the stack.
@@ -29,14 +29,6 @@ const RETURN_ADDRESS: u64 = 8;
 /// What a session's entry returns to run, or to skip, its return.
 const RUN_RETURN: u32 = 0;
 const SKIP_RETURN: u32 = 1;
-
-/// A head with frames behind it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Head<B> {
-    header: Header,
-    body: B,
-}
 
 /// Kernel functions are called by BTF id. These numbers stand for the ids of the running kernel,
 /// which user space puts in their place before it loads the program.
@@ -385,7 +377,7 @@ fn send_with_stack<B: Copy + 'static>(
     if is_sent(id) {
         send(header, body, loss);
     } else {
-        let header = with_frames(header, walked.frames(), walked.end());
+        let header = with_frames(header, walked);
         send_frames(&mut scratch, header, body, loss, id);
     }
     scratch.give_back();
@@ -405,16 +397,6 @@ fn caller(probe: &Probe) -> Registers {
 }
 
 #[inline(always)]
-fn with_frames(header: Header, frames: usize, end: StackEnd) -> Header {
-    Header {
-        length: header.length + (frames * 8) as u16,
-        frames: frames as u16,
-        stack_end: end as u8,
-        ..header
-    }
-}
-
-#[inline(always)]
 fn send_frames<B: Copy>(
     scratch: &mut crate::stack::Taken,
     header: Header,
@@ -422,7 +404,7 @@ fn send_frames<B: Copy>(
     loss: Loss,
     id: u64,
 ) {
-    if scratch.send(header.process, Head { header, body }, header.frames as usize) {
+    if scratch.send(header.process, Head { header, body }, header.frames as usize, false) {
         remember(id);
     } else {
         lost(loss);

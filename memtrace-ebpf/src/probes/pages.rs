@@ -3,13 +3,19 @@
 //! The arguments are read at the exit from the registers that the thread entered the kernel with.
 //! `munmap` and `mremap` are also noted at their entry: another thread may get the address before
 //! the exit is seen, so the record says when the call began.
+//!
+//! What adds pages is told with the call stack where that is wanted (`MAPPING_STACKS`). The walk begins
+//! with the registers of user space: the instruction behind the system call stands for the return address.
 
 use crate::atomic;
 use crate::emit::{Task, send, send_now};
-use crate::knobs::{HAS_TASK_REGISTERS, OFFSET_TASK_STACK};
-use crate::maps::{TARGETS, lost, target};
+use crate::knobs::{HAS_TASK_REGISTERS, MAPPING_STACKS, OFFSET_TASK_STACK};
+use crate::maps::{TARGETS, Target, lost, target};
 use crate::memory::read_kernel;
 use crate::pending::{thread, thread_or_new};
+use crate::stack::{
+    Head, Taken, Walked, is_sent, remember, seed_of, take, with_frames, without_stack,
+};
 use crate::unwind::changes::{code_added, removed};
 use crate::unwind::tables::{code_came, code_mapped};
 use aya_ebpf::bindings::pt_regs;
@@ -20,8 +26,8 @@ use aya_ebpf::helpers::generated::{
 use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
 use core::mem::offset_of;
-use memtrace_common::unwind::Extent;
-use memtrace_common::wire::{Break, Kind, Loss, Map, Remap, Unmap};
+use memtrace_common::unwind::{Extent, Registers};
+use memtrace_common::wire::{Break, Header, Kind, Loss, Map, Remap, Unmap};
 
 /// `PROT_EXEC` of `mman.h`.
 const PROT_EXEC: u64 = 4;
@@ -43,6 +49,7 @@ const RESULT: usize = 16;
 /// A system call of a traced process that has returned.
 struct SystemCall {
     task: Task,
+    target: Target,
     registers: u64,
     result: u64,
 }
@@ -51,10 +58,10 @@ impl SystemCall {
     #[inline(always)]
     fn returned(context: &TracePointContext) -> Option<Self> {
         let task = Task::current();
-        target(task.process)?;
+        let target = target(task.process)?;
         // SAFETY: the record of a `sys_exit_*` tracepoint has 8 bytes there.
         let result: i64 = unsafe { context.read_at(RESULT) }.ok()?;
-        let call = Self { task, registers: user_registers(), result: result as u64 };
+        let call = Self { task, target, registers: user_registers(), result: result as u64 };
         // SAFETY: the call's number stands before the result.
         let number: u64 = unsafe { context.read_at(NUMBER) }.ok()?;
         if HAS_TASK_REGISTERS.load() == 0 && call.register(offset_of!(pt_regs, orig_rax)) != number
@@ -84,6 +91,77 @@ impl SystemCall {
     #[inline(always)]
     fn send<B: Copy + 'static>(&self, kind: Kind, body: B) {
         send(self.task.header(kind, size_of::<B>()), body, Loss::RingMapping);
+    }
+
+    /// Who made the call, if that is wanted. What it has added may be code: walk before that is told.
+    #[inline(always)]
+    fn stack(&self) -> Option<CallStack> {
+        if MAPPING_STACKS.load() == 0 {
+            return None;
+        }
+        let Some(mut scratch) = take() else {
+            without_stack();
+            return None;
+        };
+        let start = Registers {
+            instruction: self.register(offset_of!(pt_regs, rip)),
+            stack: self.register(offset_of!(pt_regs, rsp)),
+            frame: self.register(offset_of!(pt_regs, rbp)),
+        };
+        let (id, walked) = scratch.walk(start, self.target, seed_of(self.task, self.target));
+        Some(CallStack { id: scratch.copied(id), walked, scratch })
+    }
+
+    /// Sends a record with its stack: frames the first time, the id alone afterwards. `urgent`: the reader
+    /// is woken at once.
+    #[inline(always)]
+    fn send_with<B: Copy + 'static>(
+        &self,
+        kind: Kind,
+        body: B,
+        stack: Option<CallStack>,
+        urgent: bool,
+    ) {
+        let header = self.task.header(kind, size_of::<B>());
+        let Some(CallStack { id, walked, mut scratch }) = stack else {
+            return self.send_plain(header, body, urgent);
+        };
+        if is_sent(id) {
+            self.send_plain(header, body, urgent);
+        } else {
+            let header = with_frames(header, walked);
+            if scratch.send(header.process, Head { header, body }, walked.frames(), urgent) {
+                remember(id);
+            } else {
+                lost(Loss::RingMapping);
+            }
+        }
+        scratch.give_back();
+    }
+
+    #[inline(always)]
+    fn send_plain<B: Copy + 'static>(&self, header: Header, body: B, urgent: bool) {
+        if urgent {
+            send_now(header, body, Loss::RingMapping);
+        } else {
+            send(header, body, Loss::RingMapping);
+        }
+    }
+}
+
+/// A call's stack, in a buffer that is to be given back.
+struct CallStack {
+    id: u64,
+    walked: Walked,
+    scratch: Taken,
+}
+
+/// The id of a stack; 0 if there is none.
+#[inline(always)]
+const fn id_of(stack: Option<&CallStack>) -> u64 {
+    match stack {
+        Some(stack) => stack.id,
+        None => 0,
     }
 }
 
@@ -144,12 +222,14 @@ fn mmap_exit(context: TracePointContext) -> u32 {
         && !call.failed()
     {
         let protection = call.register(offset_of!(pt_regs, rdx));
+        let stack = call.stack();
         let map = Map {
             address: call.result,
             length: call.register(offset_of!(pt_regs, rsi)),
             protection: protection as u32,
             flags: call.register(offset_of!(pt_regs, r10)) as u32,
             file_offset: call.register(offset_of!(pt_regs, r9)),
+            stack: id_of(stack.as_ref()),
         };
         let extent = extent(map.address, map.length);
         if u64::from(map.flags) & MAP_FIXED != 0 {
@@ -161,10 +241,9 @@ fn mmap_exit(context: TracePointContext) -> u32 {
             code_added(call.task.process, epoch, extent);
             code_came(call.task.process);
             // Soon there will be stacks through this code: it wants a table.
-            let header = call.task.header(Kind::Map, size_of::<Map>());
-            send_now(header, map, Loss::RingMapping);
+            call.send_with(Kind::Map, map, stack, true);
         } else {
-            call.send(Kind::Map, map);
+            call.send_with(Kind::Map, map, stack, false);
         }
     }
     0
@@ -208,16 +287,18 @@ fn mremap_exit(context: TracePointContext) -> u32 {
     if let Some(call) = SystemCall::returned(&context)
         && !call.failed()
     {
-        call.send(
-            Kind::Remap,
-            Remap {
-                old_address: call.register(offset_of!(pt_regs, rdi)),
-                old_length: call.register(offset_of!(pt_regs, rsi)),
-                address: call.result,
-                length: call.register(offset_of!(pt_regs, rdx)),
-                entered: call.entered(),
-            },
-        );
+        let (old_length, length) =
+            (call.register(offset_of!(pt_regs, rsi)), call.register(offset_of!(pt_regs, rdx)));
+        let stack = if length > old_length { call.stack() } else { None };
+        let remap = Remap {
+            old_address: call.register(offset_of!(pt_regs, rdi)),
+            old_length,
+            address: call.result,
+            length,
+            entered: call.entered(),
+            stack: id_of(stack.as_ref()),
+        };
+        call.send_with(Kind::Remap, remap, stack, false);
     }
     0
 }
@@ -226,7 +307,11 @@ fn mremap_exit(context: TracePointContext) -> u32 {
 #[tracepoint(category = "syscalls", name = "sys_exit_brk")]
 fn brk_exit(context: TracePointContext) -> u32 {
     if let Some(call) = SystemCall::returned(&context) {
-        call.send(Kind::Break, Break { end: call.result });
+        // Asked for 0 it only tells where the end is; refused, it gives an end below what was asked for.
+        let wanted = call.register(offset_of!(pt_regs, rdi));
+        let stack = if wanted != 0 && call.result >= wanted { call.stack() } else { None };
+        let end = Break { end: call.result, stack: id_of(stack.as_ref()) };
+        call.send_with(Kind::Break, end, stack, false);
     }
     0
 }

@@ -145,7 +145,7 @@ pub struct TraceArgs {
     /// List frames of allocators and start code, too (JSON reports always do, and mark them)
     #[arg(long, help_heading = help::CONTENT)]
     pub show_internals: bool,
-    /// Account for allocators' blocks alone, or for all of a process's memory, too
+    /// Account for allocators' blocks, for mappings, or for both
     #[arg(long, value_name = "WHICH", default_value = "both", help_heading = help::CONTENT)]
     pub ledger: Ledger,
     /// Fetch debug information that is not installed from the servers in `DEBUGINFOD_URLS`
@@ -268,6 +268,9 @@ pub enum Ledger {
     /// Blocks alone. Useful for a process of hundreds of GiB with frequent reports: for the rest the kernel
     /// looks through all its pages each time, while calls of its own such as mmap may wait
     Heap,
+    /// What was mapped, by whom, and what resident memory is. No function is probed: this works for every
+    /// program, also a static or stripped one, and one whose allocator is not known
+    Pages,
     /// Blocks, what was mapped, and what resident memory is, by kind of mapping. Useful when a process grows
     /// and its heap does not explain it
     #[default]

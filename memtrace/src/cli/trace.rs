@@ -60,7 +60,7 @@ pub(super) fn carry_out(
     let settings = settings(plan, &job);
     let outlet = ReportOutlet {
         destination: job.destination,
-        options: options(plan),
+        options: ReportOptions { from_start: job.started.is_some(), ..options(plan) },
         format: plan.format,
         color: plan.color,
         started: job.started,
@@ -84,7 +84,8 @@ fn options(plan: &TracePlan) -> ReportOptions {
         full: plan.full,
         full_names: plan.full_names,
         show_internals: plan.show_internals,
-        heap_only: plan.ledger == Ledger::Heap,
+        ledger: ledger(plan.ledger),
+        from_start: false,
         is_final: false,
         interval: plan.interval,
     }
@@ -117,7 +118,9 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         count: plan.count,
         snapshot: plan.snapshot_options(),
         cmdline: plan.cmdline,
-        pictures: plan.ledger == Ledger::Both,
+        heap: plan.ledger != Ledger::Pages,
+        mappings: plan.ledger != Ledger::Heap,
+        pictures: plan.ledger != Ledger::Heap,
         overhead_budget: plan.overhead_budget,
         max_memory: plan.max_memory,
         link: plan.link,
@@ -131,6 +134,14 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         follow: plan.who.follow,
         ring_bytes: plan.ring_size,
         log_level: log_level(plan.bpf_log),
+    }
+}
+
+const fn ledger(typed: Ledger) -> report::Ledgers {
+    match typed {
+        Ledger::Heap => report::Ledgers::Heap,
+        Ledger::Pages => report::Ledgers::Mappings,
+        Ledger::Both => report::Ledgers::Both,
     }
 }
 

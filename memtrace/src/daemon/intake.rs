@@ -85,7 +85,7 @@ impl Intake {
         self.latest = self.latest.max(event.time);
         self.tracker.apply(&event);
         match event.what {
-            What::Map(map) if is_code(&map) || self.replaces_code(event.process, &map) => {
+            What::Map(map, _) if is_code(&map) || self.replaces_code(event.process, &map) => {
                 self.rescan(event.process);
             }
             What::Exec(program) => {

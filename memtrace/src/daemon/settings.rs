@@ -34,6 +34,10 @@ pub struct Settings {
     pub snapshot: SnapshotOptions,
     /// Read the targets' arguments.
     pub cmdline: bool,
+    /// Trace the functions of allocators.
+    pub heap: bool,
+    /// Tell who maps memory.
+    pub mappings: bool,
     /// Look at what the targets' resident memory is.
     pub pictures: bool,
     /// Percent of the targets' CPU time that tracing may cost; `None`: any.
@@ -101,6 +105,7 @@ impl Settings {
             cache_walks: self.cache_walks,
             follow: self.follow,
             watch: self.selection.is_some(),
+            mapping_stacks: self.mappings,
         }
     }
 
@@ -139,6 +144,8 @@ mod tests {
             count: None,
             snapshot: SnapshotOptions::default(),
             cmdline: false,
+            heap: true,
+            mappings: true,
             pictures: true,
             overhead_budget: None,
             max_memory,

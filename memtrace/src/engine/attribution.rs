@@ -1,6 +1,7 @@
 //! Which call stack an allocation belongs to.
 
 use super::code::CodeMap;
+use super::heap::ranges::NO_STACK;
 use super::stacks::{Callee, Stack};
 use super::tracker::Tracker;
 use super::wires::Known;
@@ -20,6 +21,25 @@ impl Tracker {
             note_forgotten(&mut self.forgotten, pid, stack.id);
         }
         found
+    }
+
+    /// The number of the stack that mapped something, [`NO_STACK`] if there is none.
+    pub(super) fn mapping_stack(
+        &mut self,
+        pid: Pid,
+        function: FunctionId,
+        stack: &StackRef<'_>,
+    ) -> u32 {
+        // Who is nobody's is counted where the mapping is.
+        if stack.id == 0 || !self.is_watched(pid) {
+            if stack.id != 0 && !stack.frames.is_empty() {
+                note_forgotten(&mut self.forgotten, pid, stack.id);
+            }
+            return NO_STACK;
+        }
+        let process = self.find(pid);
+        let number = process.and_then(|process| self.stack_number(process, function, stack));
+        number.unwrap_or(NO_STACK)
     }
 
     /// The number that a stack has in the process's address space.

@@ -2,13 +2,15 @@
 
 use super::heap::blocks::{Block, BlockTable};
 use super::heap::live::LiveHeap;
+use super::heap::ranges::RangeKind;
 use super::process::{Process, Space};
 use super::snapshot::{
-    AccountSnapshot, BlockSnapshot, ProcessSnapshot, SnapshotOptions, StackSnapshot, State,
+    AccountSnapshot, BlockSnapshot, MappedStack, ProcessSnapshot, SnapshotOptions, StackSnapshot,
+    State,
 };
 use super::stacks::{Callee, Stack, Stacks};
 use crate::model::ids::Nanos;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 /// A process as it is at `time`. A process that only borrows its address space shows none of it.
 pub(super) fn process_snapshot(
@@ -39,6 +41,7 @@ pub(super) fn process_snapshot(
         snapshot.growth = space.history.heap_growth();
         snapshot.resident_growth = space.history.resident_growth();
         snapshot.stacks = stack_snapshots(&space.heap, space, stacks, until, options);
+        snapshot.mapped = mapped_stacks(process, space, stacks);
         snapshot.pools = AccountSnapshot {
             totals: *space.pools.totals(),
             growth: space.history.pools_growth(),
@@ -96,6 +99,49 @@ fn stack_snapshots(
         });
     }
     snapshots
+}
+
+/// What each stack mapped and what of it is left.
+fn mapped_stacks(process: &Process, space: &Space, stacks: &Stacks) -> Vec<MappedStack> {
+    let mut found: BTreeMap<u32, MappedStack> = BTreeMap::new();
+    let named = |number: u32| {
+        let id = *space.stacks().get(number as usize)?;
+        let stack = stacks.get(id).cloned().unwrap_or_else(|| Stack::unknown(FunctionId::NONE));
+        Some(MappedStack {
+            stack: id,
+            function: stack.function,
+            frames: stack.frames,
+            end: stack.end,
+            live_bytes: 0,
+            live_ranges: 0,
+            live_by_kind: [0; RangeKind::COUNT],
+            calls: 0,
+            mapped_bytes: 0,
+            unmapped_bytes: 0,
+            resident: process.resident.get(&id).copied(),
+            oldest: None,
+        })
+    };
+    for (number, mapped) in (0..).zip(space.ranges.mapped()).filter(|(_, it)| it.calls > 0) {
+        if let Some(stack) = named(number) {
+            let (calls, mapped_bytes, unmapped_bytes) =
+                (mapped.calls, mapped.mapped, mapped.unmapped);
+            found.insert(number, MappedStack { calls, mapped_bytes, unmapped_bytes, ..stack });
+        }
+    }
+    for (start, range) in space.ranges.iter() {
+        let Some(stack) = named(range.stack) else { continue };
+        let stack = found.entry(range.stack).or_insert(stack);
+        let bytes = range.end - start;
+        stack.live_bytes = stack.live_bytes.wrapping_add(bytes);
+        stack.live_ranges += 1;
+        let kind = &mut stack.live_by_kind[range.kind as usize];
+        *kind = kind.wrapping_add(bytes);
+        if range.kind != RangeKind::HeapSegment {
+            stack.oldest = Some(stack.oldest.map_or(range.born, |oldest| oldest.min(range.born)));
+        }
+    }
+    found.into_values().collect()
 }
 
 #[derive(Clone, Copy, Default)]

@@ -11,7 +11,7 @@ const LENGTH: usize = 0;
 const STACK_END: usize = 5;
 const FRAMES: usize = 6;
 
-/// The stack of an allocation, as it was.
+/// The stack of an allocation or mapping, as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopiedStack {
     /// Whose.
@@ -73,7 +73,9 @@ pub fn stack_of(record: &[u8]) -> Option<u64> {
     let word = |number: usize| Some(Words(body.get(number * 8..)?).long());
     match kind {
         Kind::Allocation => word(3),
-        Kind::Reallocation => word(4),
+        Kind::Reallocation | Kind::Map => word(4),
+        Kind::Remap => word(5),
+        Kind::Break => word(1),
         _ => None,
     }
 }
@@ -169,13 +171,15 @@ mod tests {
         let frames: Vec<u8> = [9_u64, 10].iter().flat_map(|frame| frame.to_ne_bytes()).collect();
         let plain = allocation(&frames);
         let new = Reallocation { old_address: 1, entered: 2, new: plain };
-        for what in [What::Allocation(plain), What::Reallocation(new)] {
+        let end = What::Break { end: 3, stack: plain.stack };
+        for what in [What::Allocation(plain), What::Reallocation(new), end] {
             let old = record(what);
             assert_eq!(stack_of(&old), Some(77));
             let new = with_frames(&old, &[WireFrame(5)], StackEnd::Complete).unwrap();
             let stack = match decode(&new).unwrap().what {
                 What::Allocation(allocation) => allocation.stack,
                 What::Reallocation(call) => call.new.stack,
+                What::Break { end: 3, stack } => stack,
                 other => panic!("{other:?}"),
             };
             let expected =
@@ -185,7 +189,8 @@ mod tests {
         let many = [WireFrame(5); MAX_FRAMES + 1];
         let deep = with_frames(&record(What::Allocation(plain)), &many, StackEnd::Depth).unwrap();
         assert!(decode(&deep).is_ok());
-        assert_eq!(with_frames(&record(What::Break { end: 1 }), &[], StackEnd::Complete), None);
+        let exit = record(What::Exit { status: None });
+        assert_eq!(with_frames(&exit, &[], StackEnd::Complete), None);
     }
 
     #[test]

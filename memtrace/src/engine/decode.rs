@@ -79,6 +79,17 @@ pub fn decode(record: &[u8]) -> Result<Event<'_>, Undecodable> {
             inside_allocator: header.flags & flags::INSIDE_ALLOCATOR != 0,
         }),
         Kind::Reallocation => What::Reallocation(reallocation(words, callee, end, frames)),
+        Kind::Map => {
+            let map = map(&mut words);
+            What::Map(map, StackRef { id: words.long(), end, frames })
+        }
+        Kind::Remap => {
+            let remap = remap(&mut words);
+            What::Remap(remap, StackRef { id: words.long(), end, frames })
+        }
+        Kind::Break => {
+            What::Break { end: words.long(), stack: StackRef { id: words.long(), end, frames } }
+        }
         _ => other(kind, words),
     };
     Ok(Event { time: header.time, process: header.process, thread: header.thread, what })
@@ -155,29 +166,34 @@ impl Callee {
     }
 }
 
+fn map(words: &mut Words<'_>) -> Map {
+    Map {
+        address: words.long(),
+        length: words.long(),
+        protection: words.short(),
+        flags: words.short(),
+        file_offset: words.long(),
+    }
+}
+
+fn remap(words: &mut Words<'_>) -> Remap {
+    Remap {
+        old_address: words.long(),
+        old_length: words.long(),
+        address: words.long(),
+        length: words.long(),
+        entered: words.long(),
+    }
+}
+
 /// The kinds without function and stack.
 fn other(kind: Kind, mut words: Words<'_>) -> What<'static> {
     match kind {
-        Kind::Map => What::Map(Map {
-            address: words.long(),
-            length: words.long(),
-            protection: words.short(),
-            flags: words.short(),
-            file_offset: words.long(),
-        }),
         Kind::Unmap => What::Unmap(Unmap {
             address: words.long(),
             length: words.long(),
             entered: words.long(),
         }),
-        Kind::Remap => What::Remap(Remap {
-            old_address: words.long(),
-            old_length: words.long(),
-            address: words.long(),
-            length: words.long(),
-            entered: words.long(),
-        }),
-        Kind::Break => What::Break { end: words.long() },
         Kind::Fork => What::Fork(Fork {
             child_process: words.short(),
             child_thread: words.short(),
@@ -190,6 +206,9 @@ fn other(kind: Kind, mut words: Words<'_>) -> What<'static> {
         | Kind::Allocation
         | Kind::Free
         | Kind::Reallocation
+        | Kind::Map
+        | Kind::Remap
+        | Kind::Break
         | Kind::StackCopy
         | Kind::Candidate
         | Kind::Admitted => What::Exec(Exec { device: words.long(), inode: words.long() }),
@@ -268,7 +287,7 @@ pub(super) const fn body_length(kind: Kind) -> usize {
 
 /// Whether a stack may follow the body.
 const fn takes_frames(kind: Kind) -> bool {
-    matches!(kind, Kind::Allocation | Kind::Reallocation)
+    matches!(kind, Kind::Allocation | Kind::Reallocation | Kind::Map | Kind::Remap | Kind::Break)
 }
 
 /// Reads integers in the machine's byte order off the front of unaligned bytes. Lengths have been

@@ -32,9 +32,9 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
         What::Allocation(_) => Kind::Allocation,
         What::Free(_) => Kind::Free,
         What::Reallocation(_) => Kind::Reallocation,
-        What::Map(_) => Kind::Map,
+        What::Map(..) => Kind::Map,
         What::Unmap(_) => Kind::Unmap,
-        What::Remap(_) => Kind::Remap,
+        What::Remap(..) => Kind::Remap,
         What::Break { .. } => Kind::Break,
         What::Fork(_) => Kind::Fork,
         What::Exec(_) => Kind::Exec,
@@ -70,6 +70,7 @@ const fn stack_of<'a>(what: &What<'a>) -> StackRef<'a> {
     match what {
         What::Allocation(allocation) => allocation.stack,
         What::Reallocation(reallocation) => reallocation.new.stack,
+        What::Map(_, stack) | What::Remap(_, stack) | What::Break { stack, .. } => *stack,
         _ => StackRef { id: 0, end: StackEnd::Unknown, frames: &[] },
     }
 }
@@ -83,17 +84,17 @@ fn body(what: &What<'_>, out: &mut Vec<u8>) {
             longs(out, allocation_words(&reallocation.new));
             longs(out, [reallocation.entered]);
         }
-        What::Map(map) => {
+        What::Map(map, stack) => {
             longs(out, [map.address, map.length]);
             shorts(out, [map.protection, map.flags]);
-            longs(out, [map.file_offset]);
+            longs(out, [map.file_offset, stack.id]);
         }
         What::Unmap(unmap) => longs(out, [unmap.address, unmap.length, unmap.entered]),
-        What::Remap(remap) => {
+        What::Remap(remap, stack) => {
             longs(out, [remap.old_address, remap.old_length, remap.address, remap.length]);
-            longs(out, [remap.entered]);
+            longs(out, [remap.entered, stack.id]);
         }
-        What::Break { end } => longs(out, [*end]),
+        What::Break { end, stack } => longs(out, [*end, stack.id]),
         What::Fork(fork) => {
             shorts(out, [fork.child_process, fork.child_thread]);
             longs(out, [fork.clone_flags, fork.started, u64::from(fork.followed)]);

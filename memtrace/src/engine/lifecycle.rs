@@ -10,6 +10,7 @@ use super::wires::Wires;
 use crate::model::event::Fork;
 use crate::model::ids::{Nanos, Pid};
 use crate::model::process::ProcessInfo;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Children that are remembered until they are seen; most never are.
@@ -131,6 +132,7 @@ impl Tracker {
             usage_first: None,
             usage_last: None,
             picture: None,
+            resident: BTreeMap::new(),
             wires: Wires::new(self.seed),
             code,
             space,

@@ -1,10 +1,12 @@
 //! Where the live blocks lie among the mappings of a process.
 
 use super::heap::blocks::BlockTable;
-use super::snapshot::{PictureSnapshot, PlacedBlocks};
+use super::heap::ranges::{NO_STACK, Ranges};
+use super::snapshot::{PictureSnapshot, PlacedBlocks, ResidentPart};
 use super::tracker::Tracker;
 use crate::model::ids::{Nanos, Pid};
 use crate::model::picture::{Area, Picture};
+use std::collections::BTreeMap;
 
 impl Tracker {
     /// The memory of a process was looked at. A process that only borrows its address space has none.
@@ -23,6 +25,10 @@ impl Tracker {
         }
         if let Some(space) = self.spaces.get(process.space).filter(|_| process.owns_space) {
             let blocks = place_blocks(space.heap.blocks(), areas);
+            process.resident = place_ranges(&space.ranges, areas)
+                .into_iter()
+                .filter_map(|(number, it)| Some((*space.stacks().get(number as usize)?, it)))
+                .collect();
             process.picture = Some(PictureSnapshot { time, picture: *picture, blocks });
         }
     }
@@ -46,6 +52,34 @@ fn place_blocks(blocks: &BlockTable, areas: &[Area]) -> PlacedBlocks {
         add(&mut placed, area, held);
     }
     placed
+}
+
+/// What is resident of each stack's mappings, by the number of the stack. Which pages of a mapping are
+/// resident is not known where a stack has only a part of it: hence bounds, as for blocks.
+fn place_ranges(ranges: &Ranges, areas: &[Area]) -> BTreeMap<u32, ResidentPart> {
+    let mut found: BTreeMap<u32, ResidentPart> = BTreeMap::new();
+    // By number of the area, and of the stack.
+    let mut parts: BTreeMap<(usize, u32), u64> = BTreeMap::new();
+    for (start, range) in ranges.iter().filter(|(_, range)| range.stack != NO_STACK) {
+        let first = areas.partition_point(|area| area.end <= start);
+        for (number, area) in areas.iter().enumerate().skip(first) {
+            if area.start >= range.end {
+                break;
+            }
+            let part = range.end.min(area.end).saturating_sub(start.max(area.start));
+            let sum = parts.entry((number, range.stack)).or_default();
+            *sum = sum.saturating_add(part);
+        }
+    }
+    for ((number, stack), part) in parts {
+        let Some(area) = areas.get(number) else { continue };
+        let untouched = area.end.saturating_sub(area.start).saturating_sub(area.resident);
+        let sum = found.entry(stack).or_default();
+        sum.of = sum.of.saturating_add(part);
+        sum.least = sum.least.saturating_add(part.saturating_sub(untouched).min(area.resident));
+        sum.most = sum.most.saturating_add(part.min(area.resident));
+    }
+    found
 }
 
 /// Gives the areas from `at` on their parts of a block, which may lie across several: the kernel splits a
@@ -75,8 +109,11 @@ fn add(placed: &mut PlacedBlocks, area: &Area, held: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Area, BlockTable, place_blocks};
+    use super::{
+        Area, BTreeMap, BlockTable, NO_STACK, Ranges, ResidentPart, place_blocks, place_ranges,
+    };
     use crate::engine::heap::blocks::Block;
+    use crate::model::event::Map;
     use crate::model::picture::PageKind;
     use proptest::prelude::*;
 
@@ -117,6 +154,37 @@ mod tests {
         // The heap segment is all there, so the block is; of the sparse mapping nobody knows.
         assert_eq!(placed.touched_least, 100 + PAGE);
         assert_eq!(placed.touched_most, 100 + PAGE + PAGE);
+    }
+
+    #[test]
+    fn what_is_resident_of_mappings_is_bounded() {
+        let areas =
+            [area(0x10000, 4, 4, PageKind::Anonymous), area(0x20000, 8, 3, PageKind::Anonymous)];
+        let mut ranges = Ranges::new(9);
+        let mut map = |page: u64, pages: u64, stack| {
+            let map = Map {
+                address: page * PAGE,
+                length: pages * PAGE,
+                protection: 3,
+                flags: 0x22,
+                file_offset: 0,
+            };
+            ranges.map(&map, stack, 1);
+        };
+        // The kernel joins neighbours into one mapping.
+        map(0x10, 1, 1);
+        map(0x12, 2, 1);
+        map(0x20, 2, 1);
+        map(0x22, 6, 2);
+        map(0x40, 1, 2);
+        map(0x11, 1, NO_STACK);
+        let part = |of, least, most| ResidentPart {
+            of: of * PAGE,
+            least: least * PAGE,
+            most: most * PAGE,
+        };
+        let placed = place_ranges(&ranges, &areas);
+        assert_eq!(placed, BTreeMap::from([(1, part(5, 3, 5)), (2, part(6, 1, 3))]));
     }
 
     proptest! {

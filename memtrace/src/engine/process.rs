@@ -6,14 +6,14 @@ use super::heap::blocks::Block;
 use super::heap::live::LiveHeap;
 use super::heap::ranges::Ranges;
 use super::history::{History, Point};
-use super::snapshot::{PictureSnapshot, State};
+use super::snapshot::{PictureSnapshot, ResidentPart, State};
 use super::stacks::Stacks;
 use super::wires::Wires;
 use crate::model::ids::{Nanos, Pid, StackId};
 use crate::model::process::{ProcessInfo, Usage};
 use memtrace_common::classes::SizeClasses;
 use memtrace_common::function::BlockKind;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// One program in one process: exec begins another.
@@ -28,6 +28,8 @@ pub(crate) struct Process {
     pub(crate) usage_first: Option<Usage>,
     pub(crate) usage_last: Option<Usage>,
     pub(crate) picture: Option<PictureSnapshot>,
+    /// What was resident of stacks' mappings then.
+    pub(crate) resident: BTreeMap<StackId, ResidentPart>,
     pub(crate) wires: Wires,
     pub(crate) code: CodeMap,
     /// Where its address space is, and whether it is its own (a vfork child borrows its parent's).
@@ -79,6 +81,7 @@ impl Space {
         // A context of CUDA is of no use in a child, and neither is what was allocated in it.
         let device = LiveHeap::new(now);
         if !has_room {
+            let ranges = ranges.without_stacks();
             let heap = self.heap.forked_without_room(now);
             let pools = self.pools.forked_without_room(now);
             let history = History::new(first_point(now, &heap, &pools, &device));

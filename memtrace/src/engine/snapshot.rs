@@ -1,5 +1,6 @@
 //! What the tables held at one moment: immutable, cheap to share, without single blocks.
 
+use super::heap::ranges::RangeKind;
 pub use super::heap::usable::Usable;
 use crate::model::frame::Frame;
 use crate::model::ids::{Nanos, StackId};
@@ -116,6 +117,8 @@ pub struct ProcessSnapshot {
     pub untraced_children: u64,
     /// Per call stack, those with any live block or any allocation; in no particular order.
     pub stacks: Vec<StackSnapshot>,
+    /// Per call stack that mapped memory; in no particular order.
+    pub mapped: Vec<MappedStack>,
     /// What the functions that the user describes hold.
     pub pools: AccountSnapshot,
     /// Memory of devices, and memory of the host that is pinned for them.
@@ -191,12 +194,53 @@ pub struct MappingTotals {
     pub unmapped_bytes: u64,
     /// Bytes unmapped that were mapped before we attached.
     pub unknown_unmapped_bytes: u64,
-    /// Live bytes by kind: anonymous, file, stack, heap segment.
-    pub live_by_kind: [u64; 4],
+    /// Live bytes by kind, with [`RangeKind`]'s numbers.
+    pub live_by_kind: [u64; RangeKind::COUNT],
     /// Live bytes of the parent when this process was forked.
     pub inherited_bytes: u64,
     /// Bytes that were not kept for want of memory.
     pub evicted_bytes: u64,
+}
+
+/// What one call stack mapped: address space, not memory.
+#[derive(Clone, Debug)]
+pub struct MappedStack {
+    /// Its number in the engine.
+    pub stack: StackId,
+    /// [`FunctionId::MMAP`], [`FunctionId::MREMAP`] or [`FunctionId::BRK`].
+    pub function: FunctionId,
+    /// From the system call's wrapper outwards; empty if the stack never arrived.
+    pub frames: Arc<[Frame]>,
+    /// How it ended.
+    pub end: StackEnd,
+    /// Bytes still mapped, those of the parent at a fork among them.
+    pub live_bytes: u64,
+    /// Separate ranges of them.
+    pub live_ranges: u64,
+    /// Live bytes by kind, with [`RangeKind`]'s numbers.
+    pub live_by_kind: [u64; RangeKind::COUNT],
+    /// Calls that added pages, since this process was first seen.
+    pub calls: u64,
+    /// Bytes that they added.
+    pub mapped_bytes: u64,
+    /// Of those unmapped, by whomever.
+    pub unmapped_bytes: u64,
+    /// What was resident of it when that was last read.
+    pub resident: Option<ResidentPart>,
+    /// When the oldest live range was mapped; `None` without live ranges, and of the heap segment.
+    pub oldest: Option<Nanos>,
+}
+
+/// What was resident of some mappings, bytes. As for blocks ([`PlacedBlocks`]), exact where a mapping is
+/// theirs alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResidentPart {
+    /// Bytes of address space that were looked at: of anonymous mappings and the heap segment.
+    pub of: u64,
+    /// Resident at least.
+    pub least: u64,
+    /// Resident at most.
+    pub most: u64,
 }
 
 /// What resident memory was, and which of it the live blocks were.

@@ -5,6 +5,7 @@ use super::code::CodeMap;
 use super::hash::random_seed;
 use super::heap::blocks::Block;
 use super::heap::live::Resize;
+use super::heap::ranges::NO_STACK;
 use super::limits::Limits;
 use super::process::{Process, Space};
 use super::slab::Slab;
@@ -15,6 +16,7 @@ use crate::model::event::{Allocation, Event, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::module::Module;
 use crate::model::process::Usage;
+use memtrace_common::function::FunctionId;
 use memtrace_common::wire::Loss;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -130,7 +132,7 @@ impl Tracker {
             }
             What::Mark => self.mark(time),
             What::BreakSeen { end, .. } => {
-                self.map_with(pid, |space| space.ranges.set_break(*end));
+                self.map_with(pid, |space| space.ranges.set_break(*end, NO_STACK));
             }
             What::Mappings(mappings) => self.mappings_seen(pid, &CodeMap::new(mappings)),
             What::TableAwaited { module, awaited } => self.tables.news(*module, *awaited),
@@ -155,10 +157,19 @@ impl Tracker {
             What::Reallocation(call) => {
                 self.reallocation(pid, time, call.old_address, call.entered, &call.new);
             }
-            What::Map(map) => self.map_with(pid, |space| space.ranges.map(map, time)),
+            What::Map(map, stack) => {
+                let stack = self.mapping_stack(pid, FunctionId::MMAP, stack);
+                self.map_with(pid, |space| space.ranges.map(map, stack, time));
+            }
             What::Unmap(unmap) => self.map_with(pid, |space| space.ranges.unmap(unmap)),
-            What::Remap(remap) => self.map_with(pid, |space| space.ranges.remap(remap, time)),
-            What::Break { end } => self.map_with(pid, |space| space.ranges.set_break(*end)),
+            What::Remap(remap, stack) => {
+                let stack = self.mapping_stack(pid, FunctionId::MREMAP, stack);
+                self.map_with(pid, |space| space.ranges.remap(remap, stack, time));
+            }
+            What::Break { end, stack } => {
+                let stack = self.mapping_stack(pid, FunctionId::BRK, stack);
+                self.map_with(pid, |space| space.ranges.set_break(*end, stack));
+            }
             What::Fork(fork) => self.fork(pid, *fork),
             What::Exec(_) => self.exec(pid, time),
             What::Exit { status } => self.exit(pid, time, *status),

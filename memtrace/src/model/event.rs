@@ -32,16 +32,18 @@ pub enum What<'a> {
     Free(Free),
     /// A reallocation returned.
     Reallocation(Reallocation<'a>),
-    /// `mmap` succeeded.
-    Map(Map),
+    /// `mmap` succeeded; who called, where that is wanted.
+    Map(Map, StackRef<'a>),
     /// `munmap` succeeded.
     Unmap(Unmap),
-    /// `mremap` succeeded.
-    Remap(Remap),
+    /// `mremap` succeeded; who called, where that is wanted and the mapping grew.
+    Remap(Remap, StackRef<'a>),
     /// `brk` returned: the heap segment now ends here.
     Break {
         /// First byte after the segment.
         end: u64,
+        /// Who called, where that is wanted and more was asked for.
+        stack: StackRef<'a>,
     },
     /// A task was created.
     Fork(Fork),

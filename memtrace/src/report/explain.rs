@@ -341,7 +341,7 @@ mod tests {
         case.figures.resident = Growth { bytes: 10 << 20, up: 5, of: 6, bytes_per_second: None };
         assert!(explain(&case)[1].starts_with("No mapping"));
         case.mappings =
-            MappingTotals { live_by_kind: [8 * MIB, 0, 0, 0], ..MappingTotals::default() };
+            MappingTotals { live_by_kind: [8 * MIB, 0, 0, 0, 0, 0, 0], ..MappingTotals::default() };
         assert_eq!(explain(&case)[1], "Anonymous mappings made since attach hold 8.00 MiB");
         let file = Usage { resident_file: 9 * MIB, ..Usage::default() };
         case.usage = Some((Usage::default(), file));

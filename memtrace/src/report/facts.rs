@@ -19,6 +19,18 @@ pub enum Sort {
     Age,
 }
 
+/// What was accounted for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ledgers {
+    /// Blocks of allocators.
+    Heap,
+    /// Mappings.
+    Mappings,
+    /// Both.
+    #[default]
+    Both,
+}
+
 /// What the user wants to see. Ages, sizes and blocks per stack were wishes to the snapshot
 /// ([`crate::engine::snapshot::SnapshotOptions`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,8 +45,10 @@ pub struct ReportOptions {
     pub full: bool,
     /// Text reports list frames of allocators and start code, too.
     pub show_internals: bool,
-    /// Text reports say nothing of mappings.
-    pub heap_only: bool,
+    /// What was accounted for: text reports say nothing of the other.
+    pub ledger: Ledgers,
+    /// The processes were traced from their first instruction: there are no older blocks.
+    pub from_start: bool,
     /// Text reports name functions in full.
     pub full_names: bool,
     /// This is the last report.

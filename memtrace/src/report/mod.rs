@@ -12,6 +12,7 @@ mod identity;
 mod internals;
 pub mod json;
 mod layout;
+mod mapped;
 mod model;
 mod names;
 mod outermost;
@@ -21,13 +22,15 @@ pub mod text;
 pub mod units;
 pub mod verdict;
 
-pub use facts::{LinkFacts, ReportOptions, Sort, TableFacts, TracerFacts, Walks};
+pub use facts::{
+    Ledgers, LinkFacts, ReportOptions, Sort, TableFacts, TracerFacts, Walks,
+};
 pub use folded::FoldedWriter;
 pub use identity::StackDigest;
 pub use json::JsonWriter;
 pub use model::{
-    AccountReport, BlockReport, DeviceReport, End, FrameReport, LossReport, ModuleReport,
-    PictureReport, Place, ProcessReport, Report, StackReport, Sum,
+    AccountReport, BlockReport, DeviceReport, End, FrameReport, LossReport, MappedReport,
+    ModuleReport, PictureReport, Place, ProcessReport, Report, StackReport, Sum,
 };
 pub use names::clean;
 pub use resolve::resolve;

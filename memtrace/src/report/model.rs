@@ -3,8 +3,11 @@
 use super::facts::{ReportOptions, TracerFacts};
 use super::identity::StackDigest;
 use super::verdict::{StackVerdict, Verdict};
+use crate::engine::heap::ranges::RangeKind;
 use crate::engine::ports::Missing;
-use crate::engine::snapshot::{Growth, HeapTotals, MappingTotals, PlacedBlocks, SnapshotOptions};
+use crate::engine::snapshot::{
+    Growth, HeapTotals, MappingTotals, PlacedBlocks, ResidentPart, SnapshotOptions,
+};
 use crate::model::ids::Nanos;
 use crate::model::picture::{PageKind, Picture};
 use crate::model::process::Usage;
@@ -176,6 +179,10 @@ pub struct ProcessReport {
     pub early: Sum,
     /// Files that the listed stacks run through.
     pub modules: Vec<ModuleReport>,
+    /// The stacks that mapped most, as far as they are listed; empty where nobody asked who maps.
+    pub mapped: Vec<MappedReport>,
+    /// What is mapped by other stacks, and by those that nobody knows; `blocks`: ranges.
+    pub mapped_others: Sum,
     /// What functions that the user describes gave out; `None` where none is described.
     pub pools: Option<AccountReport>,
     /// Memory of devices; `None` where no call for any was seen.
@@ -230,6 +237,37 @@ impl PictureReport {
         let without = |touched| resident.saturating_sub(touched);
         (without(self.blocks.touched_most), without(self.blocks.touched_least))
     }
+}
+
+/// One call stack and what it mapped: address space, not memory.
+#[derive(Clone, Debug, Default)]
+pub struct MappedReport {
+    /// Identity.
+    pub id: StackDigest,
+    /// `mmap`, `mremap` or `brk`.
+    pub function: String,
+    /// The memory is for an allocator, whose blocks lie in it: not to be added to the heap.
+    pub by_allocator: bool,
+    /// Bytes still mapped.
+    pub live_bytes: u64,
+    /// Separate ranges of them.
+    pub live_ranges: u64,
+    /// Live bytes by kind.
+    pub live_by_kind: [u64; RangeKind::COUNT],
+    /// Calls that added pages.
+    pub calls: u64,
+    /// Bytes that they added.
+    pub mapped_bytes: u64,
+    /// Of those unmapped.
+    pub unmapped_bytes: u64,
+    /// What was resident of it when that was last read.
+    pub resident: Option<ResidentPart>,
+    /// Age of the oldest live range, ns.
+    pub oldest_age: Option<Nanos>,
+    /// How the stack ended.
+    pub end: StackEnd,
+    /// From the system call's wrapper outwards.
+    pub frames: Vec<FrameReport>,
 }
 
 /// A file that listed stacks run through.

@@ -3,12 +3,13 @@
 //! Stacks are chosen first; only their frames and the outermost ones of the others are resolved.
 
 use super::explain::{self, Case, Grower};
-use super::facts::{LinkFacts, ReportOptions, Sort, TracerFacts};
+use super::facts::{Ledgers, LinkFacts, ReportOptions, Sort, TracerFacts};
 use super::identity::StackDigest;
 use super::internals;
+use super::mapped;
 use super::model::{
-    AccountReport, BlockReport, DeviceReport, End, LossReport, PictureReport, ProcessReport,
-    Report, STACKS_FULL, StackReport, Sum,
+    AccountReport, BlockReport, DeviceReport, End, LossReport, MappedReport, PictureReport,
+    ProcessReport, Report, STACKS_FULL, StackReport, Sum,
 };
 use super::names::{Names, clean};
 use super::outermost;
@@ -16,7 +17,7 @@ use super::units::percent;
 use super::verdict::{self, Figures, StackVerdict, Verdict};
 use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::{
-    AccountSnapshot, HeapTotals, ProcessSnapshot, Snapshot, StackSnapshot, State,
+    AccountSnapshot, HeapTotals, MappedStack, ProcessSnapshot, Snapshot, StackSnapshot, State,
 };
 use crate::model::frame::Frame;
 use crate::model::ids::Nanos;
@@ -135,6 +136,7 @@ struct Chosen<'a> {
     heap: Vec<&'a StackSnapshot>,
     pools: Vec<&'a StackSnapshot>,
     device: Vec<&'a StackSnapshot>,
+    mapped: Vec<&'a MappedStack>,
 }
 
 impl<'a> Chosen<'a> {
@@ -143,13 +145,16 @@ impl<'a> Chosen<'a> {
             heap: choose(&process.stacks, options),
             pools: choose(&process.pools.stacks, options),
             device: choose(&process.device.stacks, options),
+            mapped: mapped::choose(process, options.top),
         }
     }
 
     /// All their frames.
     fn frames(&self) -> impl Iterator<Item = &'a Frame> {
-        let all = self.heap.iter().chain(&self.pools).chain(&self.device);
-        all.flat_map(|stack| stack.frames.iter())
+        let blocks = self.heap.iter().chain(&self.pools).chain(&self.device);
+        let blocks = blocks.map(|stack| &stack.frames);
+        let mapped = self.mapped.iter().map(|stack| &stack.frames);
+        blocks.chain(mapped).flat_map(|frames| frames.iter())
     }
 }
 
@@ -201,6 +206,8 @@ impl Maker<'_> {
         report.modules = self.names.modules(chosen.frames());
         report.pools = self.pools(process, &chosen.pools);
         report.device = self.device(process, &chosen.device);
+        report.mapped = chosen.mapped.iter().map(|stack| self.mapped(stack, process)).collect();
+        report.mapped_others = mapped::others(process, &chosen.mapped);
         report.stacks = stacks.iter().map(|stack| self.stack(stack, process)).collect();
         for stack in &process.stacks {
             let (end, blocks) = (self.end(stack, process), stack.allocated_blocks);
@@ -215,6 +222,28 @@ impl Maker<'_> {
         }
         self.judge(&mut report, process);
         report
+    }
+
+    fn mapped(&self, stack: &MappedStack, process: &ProcessSnapshot) -> MappedReport {
+        let names = |frame: &Frame| self.names.of(*frame, process.info.key);
+        let function = clean(self.tracer.function_name(stack.function));
+        let frames = internals::marked(stack.frames.iter().flat_map(names).collect());
+        let last = stack.frames.last().filter(|_| stack.frames.len() > 1);
+        MappedReport {
+            id: StackDigest::of(&function, &stack.frames, &self.snapshot.modules),
+            function,
+            by_allocator: mapped::is_by_allocator(&frames),
+            live_bytes: stack.live_bytes,
+            live_ranges: stack.live_ranges,
+            live_by_kind: stack.live_by_kind,
+            calls: stack.calls,
+            mapped_bytes: stack.mapped_bytes,
+            unmapped_bytes: stack.unmapped_bytes,
+            resident: stack.resident,
+            oldest_age: stack.oldest.map(|born| process.until.saturating_sub(born)),
+            end: outermost::end(stack.end, &last.map_or_else(Vec::new, names)),
+            frames,
+        }
     }
 
     /// What the functions that the user describes gave out, if any is described.
@@ -344,7 +373,13 @@ impl Maker<'_> {
             usage: report.usage_first.zip(report.usage_last),
             cgroup_limit: report.cgroup_limit,
         };
-        report.explanation = explain::explain(&case);
+        let verdict = if self.options.ledger == Ledgers::Mappings {
+            report.explanation = mapped::explain(&case);
+            mapped::verdict(verdict)
+        } else {
+            report.explanation = explain::explain(&case);
+            verdict
+        };
         report.verdict = if degraded.is_empty() { verdict } else { Verdict::Degraded };
     }
 

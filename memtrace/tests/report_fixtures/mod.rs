@@ -263,7 +263,7 @@ pub fn leaking() -> ProcessSnapshot {
         mapped_bytes: 96 * MIB,
         unmapped_bytes: 12 * MIB,
         unknown_unmapped_bytes: 0,
-        live_by_kind: [0, 0, 0, 84 * MIB],
+        live_by_kind: [0, 0, 0, 84 * MIB, 0, 0, 0],
         ..MappingTotals::default()
     };
     process.picture = Some(picture(process.heap.live_bytes));

@@ -1,8 +1,8 @@
 //! Options that contradict each other, and remarks on those that only surprise.
 
-use super::super::args::{Format, TraceArgs};
+use super::super::args::{Format, Ledger, TraceArgs};
 use super::super::exit::UsageError;
-use super::{TracePlan, usage};
+use super::{TracePlan, functions, usage};
 use memtrace_common::site::Role;
 use std::time::Duration;
 
@@ -14,6 +14,12 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
     if args.exact && args.overhead_budget.is_some() {
         return usage(
             "--exact accepts any cost and --overhead-budget limits it: give only one of them",
+        );
+    }
+    if args.ledger == Ledger::Pages && functions::are_described(args) {
+        return usage(
+            "--ledger pages probes no function, so none can be described: leave --ledger out, or \
+             --alloc-fn and its like",
         );
     }
     match (args.min_size, args.max_size) {

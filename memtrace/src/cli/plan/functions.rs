@@ -29,6 +29,12 @@ pub(super) fn all(args: &TraceArgs) -> Result<Vec<Signature>, UsageError> {
     Ok(all)
 }
 
+/// Whether any is.
+pub(super) fn are_described(args: &TraceArgs) -> bool {
+    let typed = [&args.alloc_fn, &args.realloc_fn, &args.free_fn];
+    typed.iter().any(|typed| !typed.is_empty()) || !args.allocators.is_empty()
+}
+
 fn from_file(path: &Path) -> Result<Vec<Signature>, UsageError> {
     let name = path.display();
     let mut text = String::new();

@@ -60,6 +60,8 @@ pub(super) struct Targets {
     search: Search,
     detector: Detector,
     user: UserFunctions,
+    /// Functions of allocators are traced.
+    heap: bool,
 }
 
 impl Targets {
@@ -102,6 +104,7 @@ impl Targets {
             search: Search::default(),
             detector: Detector::default(),
             user: UserFunctions::new(&settings.user_functions, settings.started_here),
+            heap: settings.heap,
         })
     }
 
@@ -271,6 +274,10 @@ impl Targets {
     /// When it has no allocator that we know, or a probe cannot be placed.
     pub(super) fn attach(&mut self, kernel: &mut KernelSide, pid: Pid) -> Result<(), DaemonError> {
         let Some(target) = self.targets.get_mut(&pid) else { return Ok(()) };
+        if !self.heap {
+            target.runtimes = self.detector.detect(&target.files(&self.modules));
+            return Ok(());
+        }
         target.check_seccomp(kernel)?;
         let mut files = target.files(&self.modules);
         let foreseen: Vec<MappedFile> = self.foreseen.iter().map(|it| (&it.file).into()).collect();
@@ -316,7 +323,7 @@ impl Targets {
         kernel: &mut KernelSide,
         pid: Pid,
     ) -> Result<(), DaemonError> {
-        let Some(target) = self.targets.get(&pid) else { return Ok(()) };
+        let Some(target) = self.targets.get(&pid).filter(|_| self.heap) else { return Ok(()) };
         target.check_seccomp(kernel)?;
         self.probe_new(kernel, pid).into_iter().try_for_each(|(_, placed)| placed.map(drop))
     }
@@ -362,7 +369,8 @@ impl Targets {
         kernel: &mut KernelSide,
         pid: Pid,
     ) -> Vec<(String, Result<bool, DaemonError>)> {
-        let Some(target) = self.targets.get_mut(&pid) else { return Vec::new() };
+        let target = self.targets.get_mut(&pid).filter(|_| self.heap);
+        let Some(target) = target else { return Vec::new() };
         let mut fresh = target.files(&self.modules);
         fresh.retain(|file| target.examined.insert(key(file)));
         // Most new code brings no allocator: not an error here.

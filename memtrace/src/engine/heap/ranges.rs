@@ -5,7 +5,10 @@
 //!
 //! Accounting: `live = inherited + mapped − unmapped − evicted`, in bytes of whole pages. `mremap`
 //! counts what it adds as mapped and what it cuts off as unmapped; pages that only move count as
-//! neither.
+//! neither, and stay those of the call that mapped them.
+//!
+//! A kind is what the call that mapped the pages said. What `mprotect` or `madvise` make of them later
+//! is not seen.
 
 use crate::engine::snapshot::MappingTotals;
 use crate::model::event::{Map, Remap, Unmap};
@@ -18,29 +21,56 @@ pub const PAGE: u64 = 4096;
 /// What a mapping is for; the indexes of [`MappingTotals::live_by_kind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RangeKind {
-    /// `MAP_ANONYMOUS`.
+    /// `MAP_ANONYMOUS`, private.
     Anonymous = 0,
-    /// A file's pages (shared memory included).
+    /// A file's pages (shared memory of files included).
     File = 1,
     /// `MAP_STACK` or `MAP_GROWSDOWN`.
     Stack = 2,
     /// Between the program and `brk`.
     HeapSegment = 3,
+    /// Anonymous without any access: address space that takes no memory until a part gets access.
+    Reserved = 4,
+    /// `MAP_ANONYMOUS` and `MAP_SHARED`.
+    Shared = 5,
+    /// A file's pages that may be executed.
+    Code = 6,
 }
 
 impl RangeKind {
+    /// How many there are.
+    pub const COUNT: usize = Self::ALL.len();
+    /// All, in order of their numbers.
+    pub const ALL: [Self; 7] = [
+        Self::Anonymous,
+        Self::File,
+        Self::Stack,
+        Self::HeapSegment,
+        Self::Reserved,
+        Self::Shared,
+        Self::Code,
+    ];
+
     // Of the kernel's `asm-generic/mman-common.h`, the same on x86-64 and AArch64.
+    const PROT_ACCESS: u32 = 7;
+    const PROT_EXEC: u32 = 4;
+    const MAP_SHARED: u32 = 1;
     const MAP_ANONYMOUS: u32 = 0x20;
     const MAP_GROWSDOWN: u32 = 0x0100;
     const MAP_STACK: u32 = 0x2_0000;
 
-    /// The kind that `mmap`'s flags tell.
+    /// The kind that `mmap`'s arguments tell. (`glibc` maps stacks of threads without access first, and
+    /// with `MAP_STACK`.)
     #[must_use]
-    pub const fn from_flags(flags: u32) -> Self {
+    pub const fn of(protection: u32, flags: u32) -> Self {
         if flags & Self::MAP_ANONYMOUS == 0 {
-            Self::File
+            if protection & Self::PROT_EXEC != 0 { Self::Code } else { Self::File }
         } else if flags & (Self::MAP_STACK | Self::MAP_GROWSDOWN) != 0 {
             Self::Stack
+        } else if flags & Self::MAP_SHARED != 0 {
+            Self::Shared
+        } else if protection & Self::PROT_ACCESS == 0 {
+            Self::Reserved
         } else {
             Self::Anonymous
         }
@@ -48,10 +78,26 @@ impl RangeKind {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Range {
-    end: u64,
-    kind: RangeKind,
-    born: Nanos,
+pub(crate) struct Range {
+    pub(crate) end: u64,
+    pub(crate) kind: RangeKind,
+    pub(crate) born: Nanos,
+    /// The address space's number for the stack that mapped it, or [`NO_STACK`].
+    pub(crate) stack: u32,
+}
+
+/// Nobody knows who mapped it.
+pub const NO_STACK: u32 = u32::MAX;
+
+/// What one call stack mapped since we watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mapped {
+    /// Calls that added pages.
+    pub(crate) calls: u64,
+    /// Bytes that they added.
+    pub(crate) mapped: u64,
+    /// Of those unmapped, by whomever.
+    pub(crate) unmapped: u64,
 }
 
 /// A piece that was cut out.
@@ -67,6 +113,8 @@ pub struct Ranges {
     /// By first address; they do not overlap.
     ranges: BTreeMap<u64, Range>,
     totals: MappingTotals,
+    /// By number of the stack.
+    mapped: Vec<Mapped>,
     /// Where the heap segment ends now, once that is known.
     heap_end: Option<u64>,
     limit: usize,
@@ -76,7 +124,13 @@ impl Ranges {
     /// An empty ledger that keeps at most `limit` ranges.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { ranges: BTreeMap::new(), totals: MappingTotals::default(), heap_end: None, limit }
+        Self {
+            ranges: BTreeMap::new(),
+            totals: MappingTotals::default(),
+            mapped: Vec::new(),
+            heap_end: None,
+            limit,
+        }
     }
 
     /// The ledger of a child that was forked now: it has the same pages, but mapped none itself.
@@ -89,7 +143,25 @@ impl Ranges {
             inherited_bytes: live_bytes,
             ..MappingTotals::default()
         };
-        Self { totals, ..self.clone() }
+        Self { totals, mapped: Vec::new(), ..self.clone() }
+    }
+
+    /// The numbers of stacks mean nothing any more.
+    #[must_use]
+    pub fn without_stacks(mut self) -> Self {
+        self.ranges.values_mut().for_each(|range| range.stack = NO_STACK);
+        self.mapped.clear();
+        self
+    }
+
+    /// All ranges with their first addresses, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Range)> {
+        self.ranges.iter().map(|(start, range)| (*start, range))
+    }
+
+    /// What each stack mapped, by number; stacks that never did may be missing at the end.
+    pub(crate) fn mapped(&self) -> &[Mapped] {
+        &self.mapped
     }
 
     /// What it all comes to.
@@ -102,13 +174,15 @@ impl Ranges {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.ranges.len() * (size_of::<u64>() + size_of::<Range>()) * 3 / 2
+            + self.mapped.capacity() * size_of::<Mapped>()
     }
 
     /// `mmap` has returned. What was there has gone (`MAP_FIXED`, or an `munmap` that we missed).
-    pub fn map(&mut self, map: &Map, time: Nanos) {
+    pub fn map(&mut self, map: &Map, stack: u32, time: Nanos) {
         let (start, end) = pages(map.address, map.length);
         self.cut(start, end, Nanos::MAX);
-        self.add(start, Range { end, kind: RangeKind::from_flags(map.flags), born: time });
+        let kind = RangeKind::of(map.protection, map.flags);
+        self.add(start, Range { end, kind, born: time, stack });
     }
 
     /// `munmap` has returned. Pages that were mapped anew after the call was entered stay; they
@@ -124,7 +198,7 @@ impl Ranges {
     /// `mremap` has returned.
     ///
     /// Of an old mapping that we did not see made, only what the call added counts as live.
-    pub fn remap(&mut self, remap: &Remap, time: Nanos) {
+    pub fn remap(&mut self, remap: &Remap, stack: u32, time: Nanos) {
         let (old_start, old_end) = pages(remap.old_address, remap.old_length);
         let (start, end) = pages(remap.address, remap.length);
         let (old_length, length) = (old_end - old_start, end - start);
@@ -137,35 +211,35 @@ impl Ranges {
         let new_start = start.saturating_add(old_length);
         if new_start < end {
             self.cut(new_start, end, Nanos::MAX);
-            self.add(new_start, Range { end, kind, born: time });
+            self.add(new_start, Range { end, kind, born: time, stack });
         }
     }
 
     /// The heap segment ends here, as `brk` or `/proc` tells. The first end that is heard of is where
     /// the watch begins; only growth from there on is live.
-    pub fn set_break(&mut self, end: u64) {
+    pub fn set_break(&mut self, end: u64, stack: u32) {
         let (_, end) = pages(end, 0);
         let before = self.heap_end.replace(end).unwrap_or(end);
         if end < before {
             self.unmap(&Unmap { address: end, length: before - end, entered: Nanos::MAX });
         } else if end > before {
             self.cut(before, end, Nanos::MAX);
-            self.add_to_heap_segment(before, end);
+            self.add_to_heap_segment(before, end, stack);
         }
     }
 
-    /// Keeps the heap segment one range. It counts as born before everything, as the kernel never
+    /// Keeps what a stack adds to the heap segment one range. It counts as born before everything, as the kernel never
     /// gives these pages to an `mmap` that could race with an `munmap`.
-    fn add_to_heap_segment(&mut self, start: u64, end: u64) {
+    fn add_to_heap_segment(&mut self, start: u64, end: u64, stack: u32) {
+        let added = Range { end, kind: RangeKind::HeapSegment, born: 0, stack };
         let last = self.ranges.range_mut(..start).next_back();
         if let Some((_, last)) = last
-            && last.end == start
-            && (last.kind, last.born) == (RangeKind::HeapSegment, 0)
+            && *last == (Range { end: start, ..added })
         {
             last.end = end;
-            self.count_mapped(end - start, RangeKind::HeapSegment);
+            self.count_mapped(end - start, &added);
         } else {
-            self.add(start, Range { end, kind: RangeKind::HeapSegment, born: 0 });
+            self.add(start, added);
         }
     }
 
@@ -185,9 +259,9 @@ impl Ranges {
             // Past the end of the address space nothing fits: a nonsensical record.
             match (to.checked_add(start), to.checked_add(end)) {
                 (Some(start), Some(end)) => {
-                    self.insert(start, Range { end, kind: range.kind, born: time });
+                    self.insert(start, Range { end, born: time, ..range });
                 }
-                _ => self.count_unmapped(end - start, range.kind),
+                _ => self.count_unmapped(end - start, &range),
             }
         }
     }
@@ -195,7 +269,7 @@ impl Ranges {
     /// Removes what of `[start, end)` was born by `entered`.
     fn cut(&mut self, start: u64, end: u64, entered: Nanos) {
         for piece in self.take(start, end, entered) {
-            self.count_unmapped(piece.range.end - piece.start, piece.range.kind);
+            self.count_unmapped(piece.range.end - piece.start, &piece.range);
         }
     }
 
@@ -228,7 +302,7 @@ impl Ranges {
     /// Counts and keeps a range that overlaps none.
     fn add(&mut self, start: u64, range: Range) {
         if start < range.end {
-            self.count_mapped(range.end - start, range.kind);
+            self.count_mapped(range.end - start, &range);
             self.insert(start, range);
         }
     }
@@ -267,16 +341,33 @@ impl Ranges {
 
     // Sums wrap: each range is real, but a hostile order of events could add up any number of them.
 
-    fn count_mapped(&mut self, bytes: u64, kind: RangeKind) {
+    fn count_mapped(&mut self, bytes: u64, range: &Range) {
         self.totals.mapped_bytes = self.totals.mapped_bytes.wrapping_add(bytes);
         self.totals.live_bytes = self.totals.live_bytes.wrapping_add(bytes);
-        let by_kind = &mut self.totals.live_by_kind[kind as usize];
+        let by_kind = &mut self.totals.live_by_kind[range.kind as usize];
         *by_kind = by_kind.wrapping_add(bytes);
+        if let Some(mapped) = self.mapped_by(range.stack) {
+            mapped.calls += 1;
+            mapped.mapped = mapped.mapped.wrapping_add(bytes);
+        }
     }
 
-    fn count_unmapped(&mut self, bytes: u64, kind: RangeKind) {
+    fn count_unmapped(&mut self, bytes: u64, range: &Range) {
         self.totals.unmapped_bytes = self.totals.unmapped_bytes.wrapping_add(bytes);
-        self.uncount_live(bytes, kind);
+        self.uncount_live(bytes, range.kind);
+        if let Some(mapped) = self.mapped_by(range.stack) {
+            mapped.unmapped = mapped.unmapped.wrapping_add(bytes);
+        }
+    }
+
+    fn mapped_by(&mut self, stack: u32) -> Option<&mut Mapped> {
+        if stack == NO_STACK {
+            return None;
+        }
+        if self.mapped.len() <= stack as usize {
+            self.mapped.resize(stack as usize + 1, Mapped::default());
+        }
+        self.mapped.get_mut(stack as usize)
     }
 
     fn uncount_live(&mut self, bytes: u64, kind: RangeKind) {

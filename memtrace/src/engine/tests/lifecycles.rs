@@ -32,7 +32,7 @@ fn a_forked_child_starts_with_a_copy() {
     let mut tracker = watching(Limits::default());
     let mmap = Map { address: 0x1000, length: 0x1000, protection: 3, flags: 0x22, file_offset: 0 };
     send(&mut tracker, 64, malloc(0x10, 5, StackRef::default()));
-    send(&mut tracker, 64, What::Map(mmap));
+    send(&mut tracker, 64, What::Map(mmap, StackRef::default()));
     send(&mut tracker, 128, fork(0));
     assert_eq!(process(&mut tracker).untraced_children, 1);
     send_to(&mut tracker, CHILD, 128, seen(CHILD, 2));

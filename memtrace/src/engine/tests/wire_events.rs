@@ -27,6 +27,9 @@ impl WireEvent {
         {
             stack.frames = &self.frames;
         }
+        if let What::Map(_, stack) | What::Remap(_, stack) | What::Break { stack, .. } = &mut what {
+            stack.frames = &self.frames;
+        }
         Event { time: self.time, process: self.process, thread: self.thread, what }
     }
 }
@@ -47,7 +50,8 @@ impl WireEvent {
                 address(&mut call.new.address);
                 call.new.stack.id &= 7;
             }
-            What::Map(map) => {
+            What::Map(map, stack) => {
+                stack.id &= 7;
                 page(&mut map.address);
                 page(&mut map.length);
             }
@@ -55,13 +59,17 @@ impl WireEvent {
                 page(&mut unmap.address);
                 page(&mut unmap.length);
             }
-            What::Remap(remap) => {
+            What::Remap(remap, stack) => {
+                stack.id &= 7;
                 page(&mut remap.old_address);
                 page(&mut remap.old_length);
                 page(&mut remap.address);
                 page(&mut remap.length);
             }
-            What::Break { end } => page(end),
+            What::Break { end, stack } => {
+                stack.id &= 7;
+                page(end);
+            }
             What::Fork(fork) => fork.child_process %= 5,
             _ => {}
         }
@@ -82,6 +90,14 @@ fn allocation() -> impl Strategy<Value = Allocation<'static>> {
     )
 }
 
+fn stack() -> impl Strategy<Value = StackRef<'static>> {
+    (any::<u64>(), 0_u8..6).prop_map(|(id, end)| StackRef {
+        id,
+        end: StackEnd::from_number(end),
+        frames: &[],
+    })
+}
+
 fn what() -> impl Strategy<Value = What<'static>> {
     prop_oneof![
         allocation().prop_map(What::Allocation),
@@ -93,18 +109,20 @@ fn what() -> impl Strategy<Value = What<'static>> {
         (allocation(), any::<u64>(), any::<u64>()).prop_map(|(new, old_address, entered)| {
             What::Reallocation(Reallocation { old_address, entered, new })
         }),
-        any::<([u64; 3], [u32; 2])>().prop_map(
-            |([address, length, file_offset], [protection, flags])| {
-                What::Map(Map { address, length, protection, flags, file_offset })
+        (any::<([u64; 3], [u32; 2])>(), stack()).prop_map(
+            |(([address, length, file_offset], [protection, flags]), stack)| {
+                What::Map(Map { address, length, protection, flags, file_offset }, stack)
             }
         ),
         any::<[u64; 3]>().prop_map(|[address, length, entered]| {
             What::Unmap(Unmap { address, length, entered })
         }),
-        any::<[u64; 5]>().prop_map(|[old_address, old_length, address, length, entered]| {
-            What::Remap(Remap { old_address, old_length, address, length, entered })
-        }),
-        any::<u64>().prop_map(|end| What::Break { end }),
+        (any::<[u64; 5]>(), stack()).prop_map(
+            |([old_address, old_length, address, length, entered], stack)| {
+                What::Remap(Remap { old_address, old_length, address, length, entered }, stack)
+            }
+        ),
+        (any::<u64>(), stack()).prop_map(|(end, stack)| What::Break { end, stack }),
         any::<([u32; 2], [u64; 2], bool)>().prop_map(
             |([child_process, child_thread], [clone_flags, started], followed)| {
                 What::Fork(Fork { child_process, child_thread, clone_flags, started, followed })

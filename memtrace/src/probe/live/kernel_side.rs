@@ -46,6 +46,8 @@ pub struct LoadOptions {
     pub follow: bool,
     /// Processes that may have become what is looked for are told of.
     pub watch: bool,
+    /// What is mapped is told with the call stack.
+    pub mapping_stacks: bool,
 }
 
 impl Default for LoadOptions {
@@ -59,6 +61,7 @@ impl Default for LoadOptions {
             cache_walks: true,
             follow: false,
             watch: false,
+            mapping_stacks: true,
         }
     }
 }
@@ -495,6 +498,7 @@ fn load_maps(
         ("CACHE_WALKS", u64::from(cache_walks)),
         ("UNWIND_STRICTLY", u64::from(options.unwind == UnwindMode::Tables)),
         ("FOLLOW", u64::from(options.follow)),
+        ("MAPPING_STACKS", u64::from(options.mapping_stacks)),
         ("WATCH", u64::from(options.watch)),
         ("HAS_RETURN_INSTANCES", u64::from(has_return_instances)),
         ("HAS_CONTROL_GROUPS", u64::from(has_control_groups)),

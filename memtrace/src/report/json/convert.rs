@@ -2,16 +2,17 @@
 
 use super::SCHEMA;
 use super::schema::{
-    Account, Block, Causes, Device, Document, Frame, Heap, Link, Loss, Mappings, Memory, Module, Picture,
-    Process, Stack, Sums, Tables, Tracer,
+    Account, Block, Causes, Device, Document, Frame, Heap, Kinds, Link, Loss, MappedStack, MappedSums,
+    Mappings, Memory, Module, Picture, Process, Stack, Sums, Tables, Tracer,
 };
+use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::HeapTotals;
 use crate::model::ids::Nanos;
 use crate::model::process::Usage;
 use crate::report::facts::{LinkFacts, TableFacts};
 use crate::report::model::{
-    AccountReport, BlockReport, End, FrameReport, ModuleReport, Place, ProcessReport, Report,
-    StackReport, Sum,
+    AccountReport, BlockReport, End, FrameReport, MappedReport, ModuleReport, Place, ProcessReport,
+    Report, StackReport, Sum,
 };
 use crate::report::units::seconds;
 use memtrace_common::wire::StackEnd;
@@ -149,6 +150,8 @@ impl<'a> Process<'a> {
                 account: Account::of(&device.account),
                 pinned_host: Sums::of(device.pinned),
             }),
+            mapped_stacks: process.mapped.iter().map(MappedStack::of).collect(),
+            mapped_others: MappedSums::of(process.mapped_others),
         }
     }
 }
@@ -220,17 +223,58 @@ impl Heap {
 impl Mappings {
     const fn of(process: &ProcessReport) -> Self {
         let mappings = &process.mappings;
-        let [anonymous, file, stack, heap_segment] = mappings.live_by_kind;
+        let kinds = Kinds::of(&mappings.live_by_kind);
         Self {
             live_bytes: mappings.live_bytes,
             live_ranges: mappings.live_ranges,
             mapped_bytes: mappings.mapped_bytes,
             unmapped_bytes: mappings.unmapped_bytes,
             unknown_unmapped_bytes: mappings.unknown_unmapped_bytes,
-            live_anonymous_bytes: anonymous,
-            live_file_bytes: file,
-            live_stack_bytes: stack,
-            live_heap_segment_bytes: heap_segment,
+            live_anonymous_bytes: kinds.anonymous,
+            live_file_bytes: kinds.file,
+            live_stack_bytes: kinds.stack,
+            live_heap_segment_bytes: kinds.heap_segment,
+            live_reserved_bytes: kinds.reserved,
+            live_shared_bytes: kinds.shared,
+            live_code_bytes: kinds.code,
+            inherited_bytes: mappings.inherited_bytes,
+            evicted_bytes: mappings.evicted_bytes,
+        }
+    }
+}
+
+impl Kinds {
+    const fn of(live: &[u64; RangeKind::COUNT]) -> Self {
+        let [anonymous, file, stack, heap_segment, reserved, shared, code] = *live;
+        Self { anonymous, file, stack, heap_segment, reserved, shared, code }
+    }
+}
+
+impl MappedSums {
+    const fn of(sum: Sum) -> Self {
+        Self { stacks: sum.stacks, ranges: sum.blocks, bytes: sum.bytes }
+    }
+}
+
+impl<'a> MappedStack<'a> {
+    fn of(stack: &'a MappedReport) -> Self {
+        Self {
+            id: stack.id.to_string(),
+            function: &stack.function,
+            by_allocator: stack.by_allocator,
+            live_bytes: stack.live_bytes,
+            live_ranges: stack.live_ranges,
+            live_bytes_by_kind: Kinds::of(&stack.live_by_kind),
+            calls: stack.calls,
+            mapped_bytes: stack.mapped_bytes,
+            unmapped_bytes: stack.unmapped_bytes,
+            resident_of_bytes: stack.resident.map(|it| it.of),
+            resident_least_bytes: stack.resident.map(|it| it.least),
+            resident_most_bytes: stack.resident.map(|it| it.most),
+            oldest_age_s: stack.oldest_age.map(seconds),
+            complete: stack.end == StackEnd::Complete,
+            end: stack_end(stack.end),
+            frames: stack.frames.iter().map(Frame::of).collect(),
         }
     }
 }

@@ -109,6 +109,16 @@ pub(super) struct Process<'a> {
     pub(super) stacks: Vec<Stack<'a>>,
     pub(super) pools: Option<Account<'a>>,
     pub(super) device: Option<Device<'a>>,
+    pub(super) mapped_stacks: Vec<MappedStack<'a>>,
+    pub(super) mapped_others: MappedSums,
+}
+
+/// Mappings by stacks that are not listed.
+#[derive(Serialize)]
+pub(super) struct MappedSums {
+    pub(super) stacks: u64,
+    pub(super) ranges: u64,
+    pub(super) bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -162,6 +172,43 @@ pub(super) struct Mappings {
     pub(super) live_file_bytes: u64,
     pub(super) live_stack_bytes: u64,
     pub(super) live_heap_segment_bytes: u64,
+    pub(super) live_reserved_bytes: u64,
+    pub(super) live_shared_bytes: u64,
+    pub(super) live_code_bytes: u64,
+    pub(super) inherited_bytes: u64,
+    pub(super) evicted_bytes: u64,
+}
+
+/// Live bytes by kind.
+#[derive(Serialize)]
+pub(super) struct Kinds {
+    pub(super) anonymous: u64,
+    pub(super) file: u64,
+    pub(super) stack: u64,
+    pub(super) heap_segment: u64,
+    pub(super) reserved: u64,
+    pub(super) shared: u64,
+    pub(super) code: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct MappedStack<'a> {
+    pub(super) id: String,
+    pub(super) function: &'a str,
+    pub(super) by_allocator: bool,
+    pub(super) live_bytes: u64,
+    pub(super) live_ranges: u64,
+    pub(super) live_bytes_by_kind: Kinds,
+    pub(super) calls: u64,
+    pub(super) mapped_bytes: u64,
+    pub(super) unmapped_bytes: u64,
+    pub(super) resident_of_bytes: Option<u64>,
+    pub(super) resident_least_bytes: Option<u64>,
+    pub(super) resident_most_bytes: Option<u64>,
+    pub(super) oldest_age_s: Option<f64>,
+    pub(super) complete: bool,
+    pub(super) end: &'static str,
+    pub(super) frames: Vec<Frame<'a>>,
 }
 
 #[derive(Serialize)]

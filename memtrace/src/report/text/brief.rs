@@ -1,6 +1,7 @@
 //! Periodic reports: at most a dozen lines, none folded.
 
-use super::{TextStyle, footer, header, many, picture};
+use super::{TextStyle, footer, header, many, mapped, picture};
+use crate::report::facts::Ledgers;
 use crate::report::layout::{clip, shorten_function};
 use crate::report::model::{AccountReport, FrameReport, ProcessReport, Report, StackReport};
 use crate::report::units::{bytes, counted, difference, rate, signed_bytes};
@@ -48,12 +49,15 @@ fn single(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<Str
     let columns = style.columns();
     let mut lines = vec![
         style.paint(clip(&verdict(process), columns), process.verdict),
-        clip(&memory(process), columns),
+        clip(&memory(report, process), columns),
     ];
     lines.extend(process.picture.iter().map(|it| clip(&picture::line(it), columns)));
     let shown = process.stacks.iter().filter(|stack| stack.live_blocks > 0);
     for (number, stack) in (1..=LISTED).zip(shown) {
         lines.push(one_line(number, stack, report, style));
+    }
+    if report.options.ledger != Ledgers::Heap {
+        lines.extend(mapped::line(process).map(|line| clip(&line, columns)));
     }
     lines
 }
@@ -63,7 +67,7 @@ fn one_of_several(report: &Report, process: &ProcessReport, style: TextStyle) ->
     let head = format!("{}  {}", header::name(process), verdict(process));
     let mut lines = vec![
         style.paint(clip(&head, columns), process.verdict),
-        clip(&format!("  {}", memory(process)), columns),
+        clip(&format!("  {}", memory(report, process)), columns),
     ];
     let shown = process.stacks.iter().find(|stack| stack.live_blocks > 0);
     lines.extend(shown.map(|stack| clip(&format!("  {}", plain(1, stack, report)), columns)));
@@ -76,10 +80,14 @@ fn verdict(process: &ProcessReport) -> String {
     format!("{}{end}: {first}.", process.verdict.words())
 }
 
-fn memory(process: &ProcessReport) -> String {
-    let heap = &process.heap;
-    let mut seen =
-        format!("heap seen {} in {}", bytes(heap.live_bytes), counted(heap.live_blocks, "block"));
+fn memory(report: &Report, process: &ProcessReport) -> String {
+    let (heap, mappings) = (&process.heap, &process.mappings);
+    let mut seen = if report.options.ledger == Ledgers::Mappings {
+        let ranges = counted(mappings.live_ranges, "range");
+        format!("mapped, seen {} in {ranges}", bytes(mappings.live_bytes))
+    } else {
+        format!("heap seen {} in {}", bytes(heap.live_bytes), counted(heap.live_blocks, "block"))
+    };
     let device = process.device.as_ref().map(|device| &device.account);
     for (name, account) in [("pools", process.pools.as_ref()), ("device", device)] {
         let Some(AccountReport { totals, .. }) = account else { continue };

@@ -1,7 +1,7 @@
 //! Who, when, and how it was watched.
 
 use super::TextStyle;
-use crate::report::facts::LinkFacts;
+use crate::report::facts::{Ledgers, LinkFacts};
 use crate::report::layout::{clip, pack, wrap_hanging};
 use crate::report::model::{End, ProcessReport, Report};
 use crate::report::units::{clock, counted, duration, exact_bytes};
@@ -53,11 +53,14 @@ fn how(report: &Report) -> Vec<String> {
     let mut parts = vec![format!("watched {} from {}", duration(watched), clock(facts.began))];
     parts.extend(single.and_then(up));
     parts.push(match facts.sample_interval_bytes {
+        _ if report.options.ledger == Ledgers::Mappings => "mappings alone".to_owned(),
         0 => "every allocation".to_owned(),
         interval => format!("one sample in {}", exact_bytes(interval)),
     });
     parts.extend(single.into_iter().flat_map(|process| process.allocators.iter().cloned()));
-    parts.extend(facts.link.map(|link| format!("{} link", link.name())));
+    // Without probes on functions there is no link.
+    let link = facts.link.filter(|_| report.options.ledger != Ledgers::Mappings);
+    parts.extend(link.map(|link| format!("{} link", link.name())));
     parts.extend(facts.links.iter().filter_map(shared));
     parts.extend(single.and_then(end));
     parts.extend(single.and_then(place));

@@ -1,6 +1,7 @@
 //! Reports on many processes: the most interesting ones first, the rest in a line.
 
 use super::TextStyle;
+use crate::report::facts::Ledgers;
 use crate::report::layout::wrap_hanging;
 use crate::report::model::{ProcessReport, Report};
 use crate::report::units::{bytes, counted};
@@ -20,8 +21,12 @@ pub(super) fn in_order(report: &Report) -> Vec<&ProcessReport> {
     let mut processes: Vec<&ProcessReport> = report.processes.iter().collect();
     if processes.len() > FEW {
         processes.sort_by_key(|process| {
-            let heap = &process.heap;
-            (rank(process.verdict), Reverse((heap.live_bytes, heap.allocated_bytes)))
+            let (heap, mappings) = (&process.heap, &process.mappings);
+            let held = match report.options.ledger {
+                Ledgers::Mappings => (mappings.live_bytes, mappings.mapped_bytes),
+                Ledgers::Heap | Ledgers::Both => (heap.live_bytes, heap.allocated_bytes),
+            };
+            (rank(process.verdict), Reverse(held))
         });
     }
     processes
@@ -41,15 +46,21 @@ pub(super) fn sections(report: &Report, style: TextStyle) -> (Vec<&ProcessReport
     if processes.len() <= FEW || report.options.full {
         return (processes, Vec::new());
     }
-    let (quiet, loud): (Vec<_>, Vec<_>) = processes.into_iter().partition(|it| is_quiet(it));
+    let (quiet, loud): (Vec<_>, Vec<_>) =
+        processes.into_iter().partition(|it| is_quiet(it, report.options.ledger));
     let (shown, more) = loud.split_at(loud.len().min(SECTIONS));
     let mut lines = Vec::new();
     if !more.is_empty() {
         let sum = |of: fn(&ProcessReport) -> u64| more.iter().map(|it| of(it)).sum::<u64>();
-        let live = bytes(sum(|process| process.heap.live_bytes));
-        let blocks = counted(sum(|process| process.heap.live_blocks), "block");
+        let held = if report.options.ledger == Ledgers::Mappings {
+            let ranges = counted(sum(|process| process.mappings.live_ranges), "range");
+            format!("{} in {ranges}", bytes(sum(|process| process.mappings.live_bytes)))
+        } else {
+            let blocks = counted(sum(|process| process.heap.live_blocks), "block");
+            format!("{} in {blocks}", bytes(sum(|process| process.heap.live_bytes)))
+        };
         let what = format!(
-            "{} with {live} in {blocks}: {} (--full shows them)",
+            "{} with {held}: {} (--full shows them)",
             counted(more.len() as u64, "more process"),
             names(more)
         );
@@ -57,8 +68,9 @@ pub(super) fn sections(report: &Report, style: TextStyle) -> (Vec<&ProcessReport
     }
     if !quiet.is_empty() {
         let what = format!(
-            "{} in which no allocation was seen: {}",
+            "{} in which no {} was seen: {}",
             counted(quiet.len() as u64, "process"),
+            if report.options.ledger == Ledgers::Mappings { "mapping" } else { "allocation" },
             names(&quiet)
         );
         lines.extend(wrap_hanging("QUIET   ", 8, &what, style.columns()));
@@ -67,9 +79,12 @@ pub(super) fn sections(report: &Report, style: TextStyle) -> (Vec<&ProcessReport
 }
 
 /// Nothing is to be said of it.
-fn is_quiet(process: &ProcessReport) -> bool {
+fn is_quiet(process: &ProcessReport, ledger: Ledgers) -> bool {
     let heap = &process.heap;
     let verdict = matches!(process.verdict, Verdict::Steady | Verdict::TooShort);
+    if ledger == Ledgers::Mappings {
+        return verdict && process.mappings.mapped_bytes == 0;
+    }
     verdict && heap.allocated_blocks == 0 && heap.unknown_frees == 0 && heap.failed == 0
 }
 

@@ -1,9 +1,12 @@
 //! The table of memory, and what the totals are.
 
 use super::TextStyle;
+use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::HeapTotals;
 use crate::model::process::Usage;
+use crate::report::facts::Ledgers;
 use crate::report::layout::{width_of, wrap};
+use crate::report::mapped::kind_name;
 use crate::report::model::ProcessReport;
 use crate::report::units::{bytes, count, counted, difference, signed_bytes};
 
@@ -13,19 +16,23 @@ const TABLE_WIDTH: usize = 52;
 const LEAST_NOTE: usize = 36;
 
 /// The lines of the table and the turnover.
-pub(super) fn memory(process: &ProcessReport, heap_only: bool, style: TextStyle) -> Vec<String> {
+pub(super) fn memory(process: &ProcessReport, ledger: Ledgers, style: TextStyle) -> Vec<String> {
     let mut lines = vec![row("MEMORY", "at attach", "now", "change")];
     let usage = process.usage_first.zip(process.usage_last);
     if let Some((first, last)) = usage {
         lines.extend(sizes("resident", first.resident, last.resident, &parts(first, last), style));
         lines.extend(cgroup(process, first, last, style));
     }
+    if ledger == Ledgers::Mappings {
+        lines.extend(mapped(process, style));
+        return lines;
+    }
     let heap = &process.heap;
     let note =
         format!("{} live, peak {}", counted(heap.live_blocks, "block"), bytes(heap.peak_bytes));
     lines.extend(sizes("heap, seen", 0, heap.live_bytes, &note, style));
     lines.extend(takes(heap, style));
-    if !heap_only {
+    if ledger == Ledgers::Both {
         lines.extend(mapped(process, style));
     }
     lines.extend(pools(process, style));
@@ -134,8 +141,7 @@ fn mapped(process: &ProcessReport, style: TextStyle) -> Vec<String> {
     if mappings.mapped_bytes == 0 {
         return Vec::new();
     }
-    let kinds =
-        ["anonymous", "file", "stack", "heap segment"].into_iter().zip(mappings.live_by_kind);
+    let kinds = RangeKind::ALL.into_iter().map(kind_name).zip(mappings.live_by_kind);
     let kinds: Vec<String> = kinds
         .filter(|(_, size)| *size > 0)
         .map(|(kind, size)| format!("{kind} {}", bytes(size)))

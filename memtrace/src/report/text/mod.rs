@@ -5,11 +5,13 @@ mod brief;
 mod footer;
 mod header;
 mod many;
+mod mapped;
 mod memory;
 mod picture;
 mod stacks;
 
 use super::ReportWriter;
+use super::facts::Ledgers;
 use super::layout::{width_of, wrap_hanging};
 use super::model::{ProcessReport, Report};
 use super::verdict::Verdict;
@@ -100,11 +102,16 @@ fn whole(report: &Report, style: TextStyle) -> Vec<String> {
 fn section(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<String> {
     let mut lines = verdict(process, style);
     lines.push(String::new());
-    lines.extend(memory::memory(process, report.options.heap_only, style));
+    lines.extend(memory::memory(process, report.options.ledger, style));
     lines.push(String::new());
     if let Some(picture) = &process.picture {
-        lines.extend(picture::picture(picture, style));
+        lines.extend(picture::picture(picture, &report.options, style));
         lines.push(String::new());
+    }
+    let ledger = report.options.ledger;
+    if ledger == Ledgers::Mappings {
+        lines.extend(mapped::mapped(report, process, style));
+        return lines;
     }
     lines.extend(stacks::stacks(report, process, style));
     if let Some(pools) = &process.pools {
@@ -114,6 +121,10 @@ fn section(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<St
     if let Some(device) = &process.device {
         lines.push(String::new());
         lines.extend(accounts::device(report, device, style));
+    }
+    if ledger == Ledgers::Both && process.mappings.mapped_bytes > 0 {
+        lines.push(String::new());
+        lines.extend(mapped::mapped(report, process, style));
     }
     lines
 }

@@ -4,6 +4,7 @@ use super::TextStyle;
 use super::memory::noted;
 use crate::model::ids::SECOND;
 use crate::model::picture::{PageKind, PageSum};
+use crate::report::facts::{Ledgers, ReportOptions};
 use crate::report::layout::wrap;
 use crate::report::model::PictureReport;
 use crate::report::units::{bytes, difference, duration, signed_bytes};
@@ -25,7 +26,11 @@ const ROWS: [(&str, &[(PageKind, &str)]); 8] = [
 ];
 
 /// The lines of the picture.
-pub(super) fn picture(report: &PictureReport, style: TextStyle) -> Vec<String> {
+pub(super) fn picture(
+    report: &PictureReport,
+    options: &ReportOptions,
+    style: TextStyle,
+) -> Vec<String> {
     let age = if report.age > OLD {
         format!("  {} before this report", duration(report.age))
     } else {
@@ -39,8 +44,10 @@ pub(super) fn picture(report: &PictureReport, style: TextStyle) -> Vec<String> {
     let note = if report.picture.whole { "" } else { "not of all: reading took too long" };
     lines.extend(sums("sum", sum, note, style));
     lines.extend(counter(report, sum, style));
-    lines.extend(live(report, style));
-    lines.extend(unknown(report, style));
+    if options.ledger != Ledgers::Mappings {
+        lines.extend(live(report, style));
+        lines.extend(unknown(report, options.from_start, style));
+    }
     lines
 }
 
@@ -120,18 +127,26 @@ fn live(report: &PictureReport, style: TextStyle) -> Vec<String> {
     figure("live, seen", blocks.live, &notes.join("; "), style)
 }
 
-/// What is left of the mappings that may hold blocks.
-fn unknown(report: &PictureReport, style: TextStyle) -> Vec<String> {
+/// What is left of the mappings that may hold blocks: of a process that was traced from its first
+/// instruction nothing of it is an older block.
+fn unknown(report: &PictureReport, from_start: bool, style: TextStyle) -> Vec<String> {
     let (least, most) = report.not_attributable();
     let least = if bytes(least) == bytes(most) {
         String::new()
     } else {
         format!(", at least {}", bytes(least))
     };
-    let note = format!(
-        "not attributable{least}: in heap segment, arenas and anonymous, but older than attach, free in \
-         the allocator or its own, or mapped by others"
-    );
+    let note = if from_start {
+        format!(
+            "slack{least}: in heap segment, arenas and anonymous, but in no live block: free in the \
+             allocator or its own, or mapped by others"
+        )
+    } else {
+        format!(
+            "slack or older blocks{least}: in heap segment, arenas and anonymous, but older than \
+             attach, free in the allocator or its own, or mapped by others"
+        )
+    };
     figure("other", most, &note, style)
 }
 

@@ -40,7 +40,7 @@ pub(super) fn one(
     let mut lines = head(number, stack, total, style);
     let shown = stack.shown(report.options.show_internals);
     lines.extend(shown.flat_map(|each| frame(each, report.options.full_names, style)));
-    lines.extend(ending(stack));
+    lines.extend(ending(stack.end, stack.frames.is_empty()));
     lines.extend(stack.blocks.iter().map(|block| {
         let age = duration(block.age);
         format!("    block {:#x}  {}  {age} old", block.address, exact_bytes(block.size))
@@ -97,7 +97,7 @@ fn details(stack: &StackReport) -> Vec<String> {
 }
 
 /// A frame in three columns: function, place, module. A full name that does not fit has lines of its own.
-fn frame(frame: &FrameReport, full: bool, style: TextStyle) -> Vec<String> {
+pub(super) fn frame(frame: &FrameReport, full: bool, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
     let (function, place, module) = (function(frame, full), place(frame), module(frame));
     let room = columns - INDENT - 4;
@@ -155,8 +155,8 @@ fn module(frame: &FrameReport) -> String {
 }
 
 /// Why the outermost frame is not the program's first function.
-fn ending(stack: &StackReport) -> Option<String> {
-    let why = match stack.end {
+pub(super) fn ending(end: StackEnd, is_lost: bool) -> Option<String> {
+    let why = match end {
         StackEnd::Complete => return None,
         StackEnd::Depth => "deeper than is followed",
         StackEnd::NoMapping => "the next caller is in no file",
@@ -164,7 +164,7 @@ fn ending(stack: &StackReport) -> Option<String> {
         StackEnd::NoFramePointer => "the caller has no frame pointer",
         StackEnd::NoTable => "the code there has no unwinding information",
         StackEnd::NoTableYet => "the code there was new, its unwinding table not ready yet",
-        StackEnd::Unknown if stack.frames.is_empty() => "the stack was lost",
+        StackEnd::Unknown if is_lost => "the stack was lost",
         StackEnd::Unknown => "how it goes on is not known",
     };
     Some(format!("{:INDENT$}({why})", ""))

@@ -1,0 +1,149 @@
+//! Stacks that map memory: which are listed, and which of them do it for an allocator.
+
+use super::explain::{self, Case};
+use super::model::{FrameReport, Sum};
+use super::units::{bytes, counted, signed_bytes};
+use super::verdict::Verdict;
+use crate::engine::heap::ranges::RangeKind;
+use crate::engine::snapshot::{MappedStack, ProcessSnapshot};
+use memtrace_common::function::FunctionId;
+use std::cmp::Reverse;
+
+/// How deep under an allocator's function a system call may lie: `malloc` of glibc is at most six frames
+/// above `mmap`, jemalloc's a dozen.
+const DEEPEST: usize = 24;
+
+/// Functions inside of allocators, for the case that the entry itself was left by a jump or inlined.
+const INSIDE: [&str; 8] = [
+    "_int_malloc",
+    "_int_memalign",
+    "_int_realloc",
+    "sysmalloc",
+    "sysmalloc_mmap",
+    "tcache_init",
+    "arena_get2",
+    "new_heap",
+];
+
+/// Beginnings of names of allocators' functions.
+const PREFIXES: [&str; 9] = [
+    "__libc_malloc",
+    "__libc_calloc",
+    "__libc_realloc",
+    "__libc_memalign",
+    "__libc_alloc_",
+    "je_",
+    "mi_",
+    "_mi_",
+    "tcmalloc::",
+];
+
+/// Whether an allocator asked for the memory: the blocks in it are counted already.
+pub(super) fn is_by_allocator(frames: &[FrameReport]) -> bool {
+    let names = frames.iter().take(DEEPEST).filter_map(|frame| frame.name(false));
+    let mut names = names.map(|name| name.split(['(', '@']).next().unwrap_or(name));
+    names.any(|name| {
+        let function = FunctionId::from_name(name);
+        let is_entry = function.is_some_and(|it| it != FunctionId::NONE && it < FunctionId::MMAP);
+        let begins = |prefix: &&str| name.starts_with(*prefix);
+        is_entry || INSIDE.contains(&name) || PREFIXES.iter().any(|prefix| begins(&prefix))
+    })
+}
+
+/// The stacks to list, most bytes first; `top` 0: all, also those with nothing left.
+pub(super) fn choose(process: &ProcessSnapshot, top: usize) -> Vec<&MappedStack> {
+    let wanted = |stack: &&MappedStack| top == 0 || stack.live_bytes > 0;
+    let mut stacks: Vec<&MappedStack> = process.mapped.iter().filter(wanted).collect();
+    stacks.sort_by_key(|stack| (Reverse(stack.live_bytes), Reverse(stack.calls), stack.stack));
+    if top != 0 {
+        stacks.truncate(top);
+    }
+    stacks
+}
+
+/// What is mapped but not by the listed stacks. Every live byte is in exactly one of both.
+pub(super) fn others(process: &ProcessSnapshot, listed: &[&MappedStack]) -> Sum {
+    let live = |stack: &MappedStack| u64::from(stack.live_bytes > 0);
+    let mut others = Sum {
+        stacks: process.mapped.iter().map(live).sum(),
+        blocks: process.mappings.live_ranges,
+        bytes: process.mappings.live_bytes,
+    };
+    for stack in listed {
+        others.stacks = others.stacks.saturating_sub(live(stack));
+        others.blocks = others.blocks.saturating_sub(stack.live_ranges);
+        others.bytes = others.bytes.saturating_sub(stack.live_bytes);
+    }
+    others
+}
+
+/// What the figures mean where no blocks were traced.
+pub(super) const fn verdict(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::NotTheHeap => Verdict::Growing,
+        other => other,
+    }
+}
+
+/// What that rests on, as [`explain::explain`] says it of heaps.
+pub(super) fn explain(case: &Case<'_>) -> Vec<String> {
+    let mut sentences = match case.verdict {
+        Verdict::Growing | Verdict::Steady | Verdict::NotTheHeap => {
+            let resident = &case.figures.resident;
+            vec![format!(
+                "resident memory changed by {}, up in {} of {} intervals",
+                signed_bytes(resident.bytes),
+                resident.up,
+                resident.of
+            )]
+        }
+        Verdict::TooShort | Verdict::Degraded => {
+            let mut words = explain::explain(&Case { degraded: &[], ..case.clone() });
+            words.truncate(1);
+            words
+        }
+    };
+    let (live, ranges) = (case.mappings.live_bytes, case.mappings.live_ranges);
+    sentences.push(format!(
+        "Mapped since attach and still mapped: {} in {}; blocks of allocators are not traced",
+        bytes(live),
+        counted(ranges, "range")
+    ));
+    if !case.degraded.is_empty() {
+        sentences.insert(0, case.degraded.join("; "));
+    }
+    sentences
+}
+
+/// What a kind is called in text, and in keys of JSON.
+pub(super) const fn kind_name(kind: RangeKind) -> &'static str {
+    match kind {
+        RangeKind::Anonymous => "anonymous",
+        RangeKind::File => "file",
+        RangeKind::Stack => "stack",
+        RangeKind::HeapSegment => "heap segment",
+        RangeKind::Reserved => "without access",
+        RangeKind::Shared => "shared",
+        RangeKind::Code => "code",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FrameReport, is_by_allocator};
+
+    fn is_allocators(names: &[&str]) -> bool {
+        let frames: Vec<FrameReport> = names.iter().map(|name| FrameReport::called(name)).collect();
+        is_by_allocator(&frames)
+    }
+
+    #[test]
+    fn an_allocator_is_told_by_its_functions() {
+        assert!(is_allocators(&["mmap", "sysmalloc_mmap", "malloc", "work"]));
+        assert!(is_allocators(&["__brk", "sbrk", "__libc_calloc", "main"]));
+        assert!(is_allocators(&["mmap64", "operator new", "main"]));
+        assert!(!is_allocators(&["mmap", "work", "main"]));
+        assert!(!is_allocators(&["mmap", "my_malloc", "main"]));
+        assert!(!is_allocators(&["brk", "mmap", "none"]));
+    }
+}
