@@ -31,7 +31,8 @@ use std::time::Duration;
 
 /// These groups trace other people's programs, and programs that they build, which are not in the
 /// guests: they are about programs and files, not about kernels.
-const NOT_ABOUT_KERNELS: [&str; 3] = ["live_allocators", "live_names", "live_programs"];
+const NOT_ABOUT_KERNELS: [&str; 4] =
+    ["live_allocators", "live_judges", "live_names", "live_programs"];
 
 /// This group is about files, users and words more than about kernels, and takes as long as all others
 /// together: `cargo xtask test` leaves it to `cargo xtask kernels`.
