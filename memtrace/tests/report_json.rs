@@ -191,6 +191,7 @@ const ORDERS: [&[&str]; 5] = [
         "cgroup",
         "container",
         "pod_uid",
+        "pod",
         "state",
         "exit_status",
         "heap",

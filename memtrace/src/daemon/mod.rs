@@ -11,6 +11,7 @@ mod kernel_log;
 mod left_out;
 mod outlet;
 mod pictures;
+mod pod_names;
 mod reporter;
 mod self_usage;
 mod settings;

@@ -45,7 +45,13 @@ impl Tracer {
         for program in programs {
             command.args(["--pid", &program.pid().to_string()]);
         }
-        command.args(options).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(options);
+        Self::launch(command)
+    }
+
+    /// A command that becomes memtrace. Waits until the probes are in place.
+    pub fn launch(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut tracer = Self {
             reports: Lines::of("memtrace's output", child.stdout.take().unwrap()),

@@ -7,6 +7,7 @@ mod user;
 use super::cost::Sites;
 use super::error::DaemonError;
 use super::left_out::LeftOut;
+use super::pod_names::PodNames;
 use super::reporter::Reporter;
 use super::settings::Settings;
 use super::unseen::device_numbers;
@@ -59,6 +60,7 @@ pub(super) struct Targets {
     search: Search,
     detector: Detector,
     user: UserFunctions,
+    pods: PodNames,
 }
 
 impl Targets {
@@ -93,6 +95,7 @@ impl Targets {
             search: Search::default(),
             detector: Detector::default(),
             user: UserFunctions::new(&settings.user_functions, settings.started_here),
+            pods: PodNames::default(),
         })
     }
 
@@ -179,6 +182,7 @@ impl Targets {
         let Some(target) = self.targets.get_mut(&pid) else { return Ok(Vec::new()) };
         let mappings = target.process.mappings()?;
         let mut info = target.process.info(self.with_arguments)?;
+        self.pods.complete(&mut info);
         target.comm.clone_from(&info.comm);
         let code = target.scan(&mut self.modules, reporter)?;
         info.allocators = target.allocators.iter().map(|found| found.name.clone()).collect();
