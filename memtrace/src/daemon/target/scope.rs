@@ -40,7 +40,15 @@ pub(super) enum Reason {
     LeaderGone,
     /// Every process is meant.
     Everybody,
+    /// There are so many targets that their own links would be in each other's way.
+    Many,
 }
+
+/// Targets that may have links of their own. The kernel asks each link of a place for its filter whenever
+/// anybody comes there: a pair of malloc and free took 8 µs with one link, 20 µs with 100 and 185 µs with 1,000,
+/// and each link takes 20 ms to take down (measured on Linux 6.18). Where the link is for all, others pay
+/// 1.4 µs for a pair.
+const MOST_FILTERED: usize = 128;
 
 /// The decisions so far.
 #[derive(Debug, Default)]
@@ -59,6 +67,7 @@ pub(super) struct Scopes {
 impl Scopes {
     /// Nothing is decided yet.
     pub(super) fn new(targets: BTreeSet<Pid>, for_all: Option<Reason>, follow: bool) -> Self {
+        let for_all = for_all.or_else(|| (targets.len() > MOST_FILTERED).then_some(Reason::Many));
         Self { for_all, follow, targets, files: BTreeMap::new() }
     }
 
@@ -89,6 +98,10 @@ impl Scopes {
             Reason::Everybody => {
                 "every process is meant, so the probes are for all: those that are left out pay for them, \
                  too"
+            }
+            Reason::Many => {
+                "so many processes are traced that the probes are for all: every process that uses the same \
+                 library pays for them"
             }
         };
         Some(what.to_owned())
