@@ -21,8 +21,9 @@ pub const MAX_CACHED_WALKS: u32 = 2048;
 /// Words of the stack that a walk may read to be kept: most frames have one or two.
 pub const MAX_WALK_WORDS: usize = 256;
 
-/// Mappings of code, all processes together.
-pub const MAX_CODE_MAPPINGS: u32 = 1 << 16;
+/// Mappings of code for which there is room as a rule, all processes together; where there is room for more
+/// than [`USUAL_TARGETS`], there is for more of these in proportion.
+pub const USUAL_CODE_MAPPINGS: u32 = 1 << 16;
 
 /// Processes with new code that user space is told of at once, before it looks into the ring. If there
 /// are more at a time, it learns of them from the ring.
@@ -31,8 +32,13 @@ pub const CODE_NEWS: u32 = 63;
 /// Steps of a search among a process's mappings of code: it finds one of 4,096.
 pub const MAPPING_SEARCH_STEPS: u32 = 12;
 
-/// Processes that can be traced at once.
-pub const MAX_TARGETS: u32 = 4096;
+/// Processes for which there is room as a rule: the kernel side's tables of them take some 350 bytes each,
+/// used or not, and of their code 640.
+pub const USUAL_TARGETS: u32 = 4096;
+
+/// Processes that can be traced at once, where so many match and memory suffices. The tables are made as
+/// large as is needed when the kernel side is loaded.
+pub const MAX_TARGETS: u32 = 65_536;
 
 /// Probe sites with different cookies, where the kernel keeps no cookies for links.
 pub const MAX_SITES: u32 = 4096;

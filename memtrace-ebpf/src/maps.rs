@@ -4,8 +4,8 @@ use crate::atomic;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use memtrace_common::limits::{
-    MAX_COUNTED_SITES, MAX_NESTING, MAX_PENDING_THREADS, MAX_SENT_STACKS, MAX_SITES, MAX_TARGETS,
-    SCRATCH_SLOTS,
+    MAX_COUNTED_SITES, MAX_NESTING, MAX_PENDING_THREADS, MAX_SENT_STACKS, MAX_SITES, SCRATCH_SLOTS,
+    USUAL_TARGETS,
 };
 use memtrace_common::wire::{Counter, Loss};
 
@@ -65,7 +65,7 @@ pub(crate) fn ring(_process: u32) -> &'static RingBuf {
 
 /// Processes that are traced, by thread-group id as memtrace sees it.
 #[map]
-pub(crate) static TARGETS: HashMap<u32, Target> = HashMap::with_max_entries(MAX_TARGETS, 0);
+pub(crate) static TARGETS: HashMap<u32, Target> = HashMap::with_max_entries(USUAL_TARGETS, 0);
 
 /// Threads with something pending, by [`crate::emit::Task::pending`].
 #[map]

@@ -423,3 +423,33 @@ fn containers_are_looked_for_and_shown() {
     assert_eq!(report.process(meant.pid()).0["container"], *id);
     assert!(meant.end().success() && other.end().success());
 }
+
+/// A group that is called as kubelet calls them, and kubelet's logs, which memtrace alone sees: nothing else
+/// here knows of the pod.
+#[test]
+fn pods_are_looked_for_and_shown_by_name() {
+    if !may_trace() {
+        return;
+    }
+    let uid = format!("00000000-0000-4000-8000-{:012x}", std::process::id());
+    let group = format!("kubepods-burstable-pod{}.slice", uid.replace('-', "_"));
+    let Some(group) = Group::make("cgroup2", &group) else { return };
+    let names = Names::new();
+    let (mut meant, other) = (names.start("in"), names.start("out"));
+    group.take(&meant);
+    let script = "mkdir -p /var/log; mount -t tmpfs none /var/log; mkdir -p \"/var/log/pods/$1/app\"; shift; \
+                  exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-ec", script, "sh", &format!("shop_front-0_{uid}")]);
+    command.arg(env!("CARGO_BIN_EXE_memtrace")).args(WHOLE).args(["--pod", "shop/front-0"]);
+    let tracer = Tracer::launch(command);
+    let accounts = meant.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    assert_eq!(report.0["processes"].as_array().unwrap().len(), 1);
+    let process = report.process(meant.pid());
+    process.assert_exactly(&accounts);
+    assert_eq!((&process.0["pod"], &process.0["pod_uid"]), (&"shop/front-0".into(), &uid.into()));
+    assert!(meant.end().success());
+    drop(other);
+}

@@ -6,7 +6,7 @@ mod support;
 use memtrace::probe::live::code_tables::{CodeTables, FilePages, Room};
 use memtrace::probe::live::kernel_side::{KernelSide, LoadOptions};
 use memtrace_common::config::UnwindMode;
-use memtrace_common::limits::{MAX_CODE_MAPPINGS, MAX_UNWIND_ROW_PAIRS};
+use memtrace_common::limits::{MAX_UNWIND_ROW_PAIRS, USUAL_CODE_MAPPINGS};
 use memtrace_common::unwind::{CodeRange, Rule};
 use support::{may_trace, wait_until};
 
@@ -52,7 +52,7 @@ fn room_that_is_given_up_comes_back_when_no_walk_can_read_there() {
 fn mappings_without_room_leave_the_old_ones() {
     let Some(mut kernel) = load() else { return };
     let tables = kernel.code_tables().unwrap();
-    let ranges = vec![CodeRange::default(); MAX_CODE_MAPPINGS as usize / 2];
+    let ranges = vec![CodeRange::default(); USUAL_CODE_MAPPINGS as usize / 2];
     tables.set_ranges(1, &ranges, 0).unwrap();
     tables.set_ranges(2, &ranges, 0).unwrap();
     assert!(tables.set_ranges(3, &ranges[..1], 0).is_err());

@@ -196,6 +196,7 @@ const ORDERS: [&[&str]; 5] = [
         "cgroup",
         "container",
         "pod_uid",
+        "pod",
         "state",
         "exit_status",
         "heap",

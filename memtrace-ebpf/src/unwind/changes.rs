@@ -8,12 +8,12 @@ use super::tables::{overlaps_code, space};
 use crate::atomic;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
-use memtrace_common::limits::MAX_TARGETS;
+use memtrace_common::limits::USUAL_TARGETS;
 use memtrace_common::unwind::{CodeChanges, Extent, FRESH_CODE};
 
 /// By process. User space makes the entries, but for those of processes that the kernel side lets in.
 #[map]
-static CODE_CHANGES: HashMap<u32, CodeChanges> = HashMap::with_max_entries(MAX_TARGETS, 0);
+static CODE_CHANGES: HashMap<u32, CodeChanges> = HashMap::with_max_entries(USUAL_TARGETS, 0);
 
 /// The process has got code; `epoch` is the version that it made.
 #[inline(always)]

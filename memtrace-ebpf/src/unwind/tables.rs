@@ -5,8 +5,8 @@ use crate::memory::opaque;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap};
 use memtrace_common::limits::{
-    CODE_NEWS, MAPPING_SEARCH_STEPS, MAX_CODE_MAPPINGS, MAX_TARGETS, MAX_UNWIND_PAGES,
-    MAX_UNWIND_ROW_PAIRS, MAX_UNWIND_RULES,
+    CODE_NEWS, MAPPING_SEARCH_STEPS, MAX_UNWIND_PAGES, MAX_UNWIND_ROW_PAIRS, MAX_UNWIND_RULES,
+    USUAL_CODE_MAPPINGS, USUAL_TARGETS,
 };
 use memtrace_common::unwind::{CodeRange, Extent, PAGE_BITS, PageRows, Rule, Space, search};
 
@@ -27,11 +27,11 @@ static UNWIND_PAGES: Array<PageRows> = Array::with_max_entries(MAX_UNWIND_PAGES,
 
 /// Mappings of code of all processes.
 #[map]
-static CODE_RANGES: Array<CodeRange> = Array::with_max_entries(MAX_CODE_MAPPINGS, BPF_F_MMAPABLE);
+static CODE_RANGES: Array<CodeRange> = Array::with_max_entries(USUAL_CODE_MAPPINGS, BPF_F_MMAPABLE);
 
 /// Which of those are a process's.
 #[map]
-static SPACES: HashMap<u32, Space> = HashMap::with_max_entries(MAX_TARGETS, 0);
+static SPACES: HashMap<u32, Space> = HashMap::with_max_entries(USUAL_TARGETS, 0);
 
 /// How often code came, and the processes that it came to last: what stands in the ring before the
 /// news would delay the tables of that code by a millisecond or two.

@@ -113,7 +113,7 @@ without the variables of sudo; else everything is as if the shell had started it
 directory, terminal, standard streams. Standard output is the command's alone, so reports go to standard \
 error, or to --output; there is one, at the end, unless --interval asks for more. Signals of the terminal \
 reach the command, and others that are sent to memtrace are passed on; the command decides whether it \
-ends. Its children are not traced.";
+ends. Its children are traced, too.";
 
 /// Below `memtrace run --help`.
 pub(super) const AFTER_RUN: &str = "\

@@ -110,6 +110,7 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
     Settings {
         pids: job.found.pids.clone(),
         selection: job.found.selection.clone(),
+        beyond: job.found.beyond,
         started_here: job.started.is_some(),
         foreseen: job.foreseen.clone(),
         user_functions: plan.user_functions.clone(),

@@ -9,9 +9,11 @@
 //! | Docker | `/var/lib/docker/containers/ID/config.v2.json` (since 1.10) | `Name`, `Config.Labels` |
 //! | Podman, CRI-O | `overlay-containers/containers.json`, `volatile-containers.json` below `/var/lib/containers/storage` (containers/storage) | `id`, `names` |
 //! | CRI-O | `overlay-containers/ID/userdata/config.json` there | `annotations` of the OCI runtime specification |
+//! | kubelet | names in `/var/log/pods` (since 1.14) and `/var/log/containers` | namespaces, pods, uids, ids |
 //! | containerd | `io.containerd.runtime.v2.task/NAMESPACE/ID/config.json` below `/run/containerd` or `/run/k3s/containerd` | the same |
 
 mod docker;
+mod kubelet;
 mod oci;
 mod storage;
 
@@ -40,11 +42,22 @@ pub struct Known {
     pub pod_uid: Option<String>,
 }
 
+/// What kubelet's files say of a pod, whose containers they need not name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownPod {
+    /// Its namespace and name.
+    pub pod: (String, String),
+    /// Its uid, in lower case.
+    pub uid: String,
+}
+
 /// All that the runtimes' state says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     /// Containers, in no order; one may be known from several places.
     pub known: Vec<Known>,
+    /// Pods that are known without a container.
+    pub pods: Vec<KnownPod>,
     /// Places that were looked at: which, and what came of it.
     pub tried: Vec<Tried>,
 }
@@ -54,7 +67,7 @@ pub struct Catalogue {
 pub struct Tried {
     /// Directory or file.
     pub path: PathBuf,
-    /// How many containers it told of, or why none.
+    /// How many containers or pods it told of, or why none.
     pub outcome: Result<usize, String>,
 }
 
@@ -72,6 +85,7 @@ impl Catalogue {
         docker::read(root, &mut catalogue);
         storage::read(root, &mut catalogue);
         oci::read(root, &mut catalogue);
+        kubelet::read(root, &mut catalogue);
         catalogue
     }
 
@@ -79,33 +93,34 @@ impl Catalogue {
     #[must_use]
     pub fn ids_of(&self, name: &str) -> Vec<String> {
         let called = self.known.iter().filter(|it| it.names.iter().any(|known| known == name));
-        let mut ids: Vec<String> = called.map(|it| it.id.clone()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        ids
+        sorted(called.map(|it| it.id.clone()).collect())
     }
 
     /// Uids of a pod, and ids of its containers.
     #[must_use]
     pub fn pod(&self, namespace: &str, name: &str) -> (Vec<String>, Vec<String>) {
+        let is_meant = |(space, pod): &(String, String)| space == namespace && pod == name;
+        let members = || self.known.iter().filter(|it| it.pod.as_ref().is_some_and(is_meant));
+        let pods = self.pods.iter().filter(|it| is_meant(&it.pod)).map(|it| it.uid.clone());
+        let uids = members().filter_map(|it| it.pod_uid.clone()).chain(pods).collect();
+        (sorted(uids), sorted(members().map(|it| it.id.clone()).collect()))
+    }
+
+    /// Namespace and name of the pod with this uid, or of this container.
+    #[must_use]
+    pub fn pod_of(&self, uid: Option<&str>, container: Option<&str>) -> Option<&(String, String)> {
+        let of_uid = self.pods.iter().find(|it| Some(it.uid.as_str()) == uid).map(|it| &it.pod);
         let is_meant = |it: &&Known| {
-            it.pod.as_ref().is_some_and(|(space, pod)| space == namespace && pod == name)
+            uid.is_some() && it.pod_uid.as_deref() == uid || Some(it.id.as_str()) == container
         };
-        let of = |part: fn(&Known) -> Option<String>| {
-            let mut parts: Vec<String> =
-                self.known.iter().filter(is_meant).filter_map(part).collect();
-            parts.sort_unstable();
-            parts.dedup();
-            parts
-        };
-        (of(|it| it.pod_uid.clone()), of(|it| Some(it.id.clone())))
+        of_uid.or_else(|| self.known.iter().filter(is_meant).find_map(|it| it.pod.as_ref()))
     }
 
     /// What was tried, in one line.
     #[must_use]
     pub fn describe_tried(&self) -> String {
         let one = |tried: &Tried| match &tried.outcome {
-            Ok(count) => format!("{} ({count} containers)", tried.path.display()),
+            Ok(count) => format!("{} ({count} found)", tried.path.display()),
             Err(reason) => format!("{} ({reason})", tried.path.display()),
         };
         self.tried.iter().map(one).collect::<Vec<_>>().join(", ")
@@ -119,6 +134,22 @@ impl Catalogue {
         });
         self.tried.push(Tried { path, outcome });
     }
+
+    fn note_pods(&mut self, path: PathBuf, outcome: Result<Vec<KnownPod>, String>) {
+        let outcome = outcome.map(|found| {
+            let count = found.len();
+            self.pods.extend(found);
+            count
+        });
+        self.tried.push(Tried { path, outcome });
+    }
+}
+
+/// In order, each once.
+fn sorted(mut words: Vec<String>) -> Vec<String> {
+    words.sort_unstable();
+    words.dedup();
+    words
 }
 
 /// Labels or annotations, as each runtime spells them.

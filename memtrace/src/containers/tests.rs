@@ -85,6 +85,76 @@ fn containerd_tells_by_annotations() {
     assert_eq!(catalogue.pod("shop", "front"), (vec!["u-3".to_owned()], vec![id('a'), id('b')]));
 }
 
+/// An entry of kubelet's logs, such as each runtime leaves to it.
+#[test]
+fn kubelet_tells_pods_by_the_names_of_their_logs() {
+    let root = tempfile::tempdir().unwrap();
+    let uid = "b2b4d0e5-4e0a-4d4e-9c0b-3f0a1f6e7d21";
+    let hash = "33d556edd3ae8ef21980288cef77ae8b";
+    for entry in [
+        format!("shop_front-7d9c_{uid}"),
+        // A static pod, and the pod that it was before it was made anew.
+        format!("kube-system_etcd-node.example.org_{hash}"),
+        format!("kube-system_etcd-node.example.org_{}", hash.replace('3', "4")),
+    ] {
+        write(root.path(), &format!("var/log/pods/{entry}/app/0.log"), "");
+    }
+    let catalogue = Catalogue::below(root.path());
+    assert_eq!(catalogue.pod("shop", "front-7d9c"), (vec![uid.to_owned()], vec![]));
+    let (uids, _) = catalogue.pod("kube-system", "etcd-node.example.org");
+    assert_eq!(uids, [hash.to_owned(), hash.replace('3', "4")]);
+    let pod = ("shop".to_owned(), "front-7d9c".to_owned());
+    assert_eq!(catalogue.pod_of(Some(uid), None), Some(&pod));
+    assert_eq!(catalogue.pod_of(Some("another"), Some("container")), None);
+    assert_eq!(catalogue.pod_of(None, None), None);
+    assert!(catalogue.describe_tried().contains("var/log/pods (3 found)"));
+}
+
+#[test]
+fn kubelet_tells_containers_by_the_names_of_their_logs() {
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), &format!("var/log/containers/front-7d9c_shop_side-car-{}.log", id('a')), "");
+    let catalogue = Catalogue::below(root.path());
+    assert_eq!(catalogue.ids_of("side-car"), [id('a')]);
+    assert_eq!(catalogue.pod("shop", "front-7d9c"), (vec![], vec![id('a')]));
+    let pod = ("shop".to_owned(), "front-7d9c".to_owned());
+    assert_eq!(catalogue.pod_of(Some("unknown"), Some(&id('a'))), Some(&pod));
+}
+
+#[test]
+fn names_that_kubelet_does_not_give_are_left_out() {
+    let root = tempfile::tempdir().unwrap();
+    let long = "u".repeat(65);
+    for entry in [
+        "shop_front",
+        "shop_front_",
+        "_front_u",
+        "shop__u",
+        "shop_fr\u{1b}[31mont_u",
+        "shop_front_u_v",
+        "shop_front_\u{e9}",
+        &format!("shop_front_{long}"),
+    ] {
+        fs::create_dir_all(root.path().join("var/log/pods").join(entry)).unwrap();
+    }
+    // No directory, though something may be behind it.
+    write(root.path(), "var/log/pods/shop_file_u", "");
+    std::os::unix::fs::symlink("/", root.path().join("var/log/pods/shop_link_u")).unwrap();
+    let digits = id('a');
+    for entry in [
+        format!("front_shop_app-{digits}"),
+        format!("front_shop_app-{}.log", &digits[..63]),
+        format!("front_shop-{digits}.log"),
+        format!("front_shop_app{digits}.log"),
+        format!("fr ont_shop_app-{digits}.log"),
+        format!("front_shop_-{digits}.log"),
+    ] {
+        write(root.path(), &format!("var/log/containers/{entry}"), "");
+    }
+    let catalogue = Catalogue::below(root.path());
+    assert_eq!((catalogue.known, catalogue.pods), (vec![], vec![]));
+}
+
 #[test]
 fn what_was_tried_is_told() {
     let root = tempfile::tempdir().unwrap();

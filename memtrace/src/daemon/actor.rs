@@ -143,6 +143,7 @@ impl<'a> Actor<'a> {
         let limits = Limits {
             max_blocks: settings.max_blocks(used),
             max_stacks: settings.max_stacks(used),
+            max_processes: settings.room_for_targets() as usize,
             closing: settings.snapshot,
             ..Limits::default()
         };

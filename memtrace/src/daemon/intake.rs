@@ -4,6 +4,7 @@
 use super::arrivals::{Arrival, Arrivals};
 use super::clock::now;
 use super::error::DaemonError;
+use super::progress::Progress;
 use super::reporter::Reporter;
 use super::target::Targets;
 use super::unwinding::{Built, Copies, Unwinding};
@@ -137,7 +138,10 @@ impl Intake {
             }
             self.kernel.attach_candidates()?;
         }
-        for pid in self.targets.running() {
+        let running = self.targets.running();
+        let mut progress = Progress::new("placing probes for processes", running.len());
+        for pid in running {
+            progress.step();
             if let Err(reason) = self.admit(pid) {
                 self.leave_out(pid, reason)?;
             }
@@ -145,7 +149,10 @@ impl Intake {
         self.targets.check_user_functions()?;
         self.wait_for_tables();
         self.losses = self.kernel.losses()?;
-        for pid in self.targets.running() {
+        let running = self.targets.running();
+        let mut progress = Progress::new("beginning to trace processes", running.len());
+        for pid in running {
+            progress.step();
             // Mappings may have changed while the probes were placed.
             if let Err(reason) = self.seen(pid) {
                 self.leave_out(pid, reason)?;
@@ -191,7 +198,14 @@ impl Intake {
     /// Takes in processes that have come to match.
     pub(super) fn take_in_arrivals(&mut self) {
         let Some(arrivals) = self.arrivals.as_mut().filter(|_| !self.has_ended) else { return };
-        for arrival in arrivals.next(|pid| self.targets.is_running(pid)) {
+        let arrived = arrivals.next(|pid| self.targets.is_running(pid));
+        if self.targets.are_full() {
+            // The slow look finds the others, too, once there is room.
+            let new =
+                arrived.iter().filter(|it| it.is_new && !self.kernel.is_target(it.pid)).count();
+            return self.targets.note_no_room(new);
+        }
+        for arrival in arrived {
             // A target's child, whose record is on its way through the ring, is one already.
             if self.kernel.is_target(arrival.pid) {
                 continue;

@@ -1,4 +1,5 @@
-//! Processes that match what is looked for, and that cannot be traced all the same.
+//! Processes that match what is looked for, and that are not traced all the same: they cannot be, or there is
+//! no room for them.
 
 /// Reasons that are kept.
 const MOST_REASONS: usize = 8;
@@ -8,6 +9,9 @@ const MOST_REASONS: usize = 8;
 pub(super) struct LeftOut {
     count: usize,
     reasons: Vec<String>,
+    /// Those for which there is no room, and how many there is room for.
+    beyond: usize,
+    room: usize,
 }
 
 impl LeftOut {
@@ -18,6 +22,24 @@ impl LeftOut {
         if self.reasons.len() < MOST_REASONS {
             self.reasons.push(reason);
         }
+    }
+
+    /// For so many more there is no room beside the `room` that are traced.
+    pub(super) fn add_beyond(&mut self, count: usize, room: usize) {
+        self.beyond += count;
+        self.room = room;
+    }
+
+    /// What the reader of a report must know about room.
+    pub(super) fn note_of_room(&self) -> Option<String> {
+        (self.beyond > 0).then(|| {
+            let (beyond, room) = (self.beyond, self.room);
+            let are = if beyond == 1 { "process is" } else { "processes are" };
+            format!(
+                "{beyond} more matching {are} not traced: there is room for {room} at once; narrow the \
+                 search with --comm, --exe, --uid, --cgroup or --exclude-comm, or raise --max-memory"
+            )
+        })
     }
 
     /// The reasons, in one line.
@@ -43,7 +65,7 @@ mod tests {
     #[test]
     fn only_the_first_reasons_are_kept() {
         let mut left_out = LeftOut::default();
-        assert_eq!(left_out.note(), None);
+        assert_eq!((left_out.note(), left_out.note_of_room()), (None, None));
         (0..20).for_each(|pid| left_out.add(format!("pid {pid}")));
         let note = left_out.note().unwrap();
         assert!(
@@ -51,5 +73,17 @@ mod tests {
             "{note}"
         );
         assert!(note.ends_with("pid 7; and 12 more"), "{note}");
+    }
+
+    #[test]
+    fn those_without_room_are_counted() {
+        let mut left_out = LeftOut::default();
+        left_out.add_beyond(1, 4096);
+        let note = left_out.note_of_room().unwrap();
+        assert!(note.starts_with("1 more matching process is not traced: there is room for 4096"));
+        left_out.add_beyond(2, 4096);
+        let note = left_out.note_of_room().unwrap();
+        assert!(note.starts_with("3 more matching processes are not traced"), "{note}");
+        assert_eq!(left_out.note(), None);
     }
 }

@@ -12,6 +12,8 @@ mod kernel_log;
 mod left_out;
 mod outlet;
 mod pictures;
+mod pod_names;
+mod progress;
 mod reporter;
 mod self_usage;
 mod settings;

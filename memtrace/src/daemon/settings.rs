@@ -5,7 +5,7 @@ use crate::probe::live::kernel_side::LoadOptions;
 use crate::probe::signature::Signature;
 use crate::selection::Selection;
 use memtrace_common::config::{LinkKind, UnwindMode};
-use memtrace_common::limits::MAX_SENT_STACKS;
+use memtrace_common::limits::{MAX_SENT_STACKS, MAX_TARGETS, USUAL_TARGETS};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ pub struct Settings {
     /// They were looked for, and not named: one that cannot be traced is left out, and those that come to
     /// match later are traced, too.
     pub selection: Option<Selection>,
+    /// How many more match than [`Self::pids`] names.
+    pub beyond: usize,
     /// The target is a command that we started, and that waits for being announced: it hears the user's
     /// signals itself, and the run ends at once with it.
     pub started_here: bool,
@@ -89,7 +91,28 @@ const FIXED_SHARE: u64 = 8;
 /// Bytes per live block, at most (`engine::heap::blocks`).
 const BLOCK_BYTES: u64 = 40;
 
+/// Share of the memory that processes may take, and how much each does, in the tables of the kernel side and
+/// here (measured with 10,000 of them).
+const TARGET_SHARE: u64 = 2;
+const TARGET_BYTES: u64 = 10 << 10;
+/// So many times as many as there are at the beginning may come: room is not made later.
+const GROWTH: usize = 2;
+
 impl Settings {
+    /// Processes that can be traced at once. As many as are named, or as were found and may come later, if
+    /// they fit.
+    #[must_use]
+    pub fn room_for_targets(&self) -> u32 {
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let wanted =
+            count(self.pids.len().saturating_mul(GROWTH)).clamp(USUAL_TARGETS, MAX_TARGETS);
+        if self.selection.is_none() {
+            return wanted;
+        }
+        let fitting = self.max_memory / TARGET_SHARE / TARGET_BYTES;
+        wanted.min(u32::try_from(fitting).unwrap_or(u32::MAX).max(USUAL_TARGETS))
+    }
+
     /// How to load the kernel side.
     #[must_use]
     pub fn load_options(&self) -> LoadOptions {
@@ -106,6 +129,7 @@ impl Settings {
             follow: self.follow,
             watch: self.selection.is_some(),
             mapping_stacks: self.mappings,
+            targets: self.room_for_targets(),
         }
     }
 
@@ -130,12 +154,14 @@ impl Settings {
 mod tests {
     use super::{LinkFor, Settings};
     use crate::engine::snapshot::SnapshotOptions;
+    use crate::selection::Selection;
     use memtrace_common::config::UnwindMode;
 
     fn with_memory(max_memory: u64) -> Settings {
         Settings {
             pids: vec![1],
             selection: None,
+            beyond: 0,
             started_here: false,
             foreseen: Vec::new(),
             user_functions: Vec::new(),
@@ -167,8 +193,25 @@ mod tests {
         let blocks = usual.max_blocks(28 << 20) as u64;
         assert!(blocks * 40 < (256 - 28) << 20 && blocks > 3_500_000);
         assert_eq!(usual.max_stacks(28 << 20), 57 << 10);
+        assert_eq!(usual.load_options().targets, 4096);
         let small = with_memory(32 << 20);
         assert_eq!(small.load_options().ring_bytes, 2 << 20);
         assert_eq!(small.max_blocks(64 << 20), 1000);
+    }
+
+    #[test]
+    fn there_is_room_for_a_crowd_if_it_fits() {
+        let room = |memory, count| {
+            let pids = (1..=count).collect();
+            let selection = Some(Selection::default());
+            Settings { pids, selection, ..with_memory(memory) }.room_for_targets()
+        };
+        assert_eq!(room(256 << 20, 10), 4096);
+        assert_eq!(room(256 << 20, 3000), 6000);
+        assert_eq!(room(256 << 20, 10_000), 13_107);
+        assert_eq!(room(2 << 30, 60_000), 65_536);
+        assert_eq!(room(32 << 20, 10_000), 4096, "as many as always");
+        let named = Settings { pids: (1..=10_000).collect(), ..with_memory(32 << 20) };
+        assert_eq!(named.room_for_targets(), 20_000);
     }
 }

@@ -32,7 +32,7 @@ impl Default for Limits {
             max_blocks: 5_000_000,
             max_stacks: 65_536,
             max_stack_ids: 131_072,
-            max_processes: memtrace_common::limits::MAX_TARGETS as usize,
+            max_processes: memtrace_common::limits::USUAL_TARGETS as usize,
             max_closed: 64,
             max_ranges: 131_072,
             max_modules: 65_536,

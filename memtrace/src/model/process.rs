@@ -22,6 +22,8 @@ pub struct ProcessInfo {
     pub container: Option<String>,
     /// Uid of the Kubernetes pod that the cgroup belongs to.
     pub pod_uid: Option<String>,
+    /// Namespace and name of that pod, `NAMESPACE/NAME`, where they are to be found.
+    pub pod: Option<String>,
     /// Memory limit of the cgroup or of the nearest ancestor that has one, bytes.
     pub cgroup_limit: Option<u64>,
     /// When the process started, on the clock of [`Nanos`] (boot-time ticks, shifted).

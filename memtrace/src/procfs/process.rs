@@ -200,6 +200,7 @@ impl Process {
             cgroup: self.cgroup.as_ref().map(|cgroup| cgroup.path.clone()),
             container: self.container.as_ref().map(|container| container.id.clone()),
             pod_uid: self.pod_uid.clone(),
+            pod: None,
             cgroup_limit: self.cgroup.as_ref().and_then(Cgroup::limit),
             started: started(self.key.start_time),
             allocators: Vec::new(),

@@ -124,6 +124,8 @@ pub struct ProcessReport {
     pub container: Option<String>,
     /// Uid of the Kubernetes pod that the cgroup belongs to.
     pub pod_uid: Option<String>,
+    /// Namespace and name of that pod, `NAMESPACE/NAME`.
+    pub pod: Option<String>,
     /// Memory limit that binds the cgroup, bytes.
     pub cgroup_limit: Option<u64>,
     /// Its allocators.

@@ -319,6 +319,7 @@ impl Maker<'_> {
             cgroup: info.cgroup.as_deref().map(clean),
             container: info.container.as_deref().map(clean),
             pod_uid: info.pod_uid.as_deref().map(clean),
+            pod: info.pod.as_deref().map(clean),
             cgroup_limit: info.cgroup_limit,
             allocators: info.allocators.iter().map(|allocator| clean(allocator)).collect(),
             end: end(process.state),

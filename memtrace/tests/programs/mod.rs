@@ -211,7 +211,12 @@ impl Memtrace {
 
 /// Runs memtrace to its end.
 pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ended {
-    Memtrace::start(Memtrace::command().args(arguments)).end()
+    run_to_end(Memtrace::command().args(arguments))
+}
+
+/// Runs a command to its end, memtrace or another one.
+pub fn run_to_end(command: &mut Command) -> Ended {
+    Memtrace::start(command).end()
 }
 
 impl Ended {

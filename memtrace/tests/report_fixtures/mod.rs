@@ -177,6 +177,7 @@ pub fn info(pid: u32, comm: &str) -> ProcessInfo {
         cgroup: Some("/system.slice/thumbd.service".to_owned()),
         container: None,
         pod_uid: None,
+        pod: None,
         cgroup_limit: Some(8 * GIB),
         started: Some(NOW - 352_860 * SECOND),
         allocators: vec!["glibc 2.36".to_owned()],

@@ -39,13 +39,18 @@ impl Program {
     /// Starts the program with the copy of libc in `folder`, so that probes in it concern nobody
     /// else. Makes the copy if there is none.
     pub fn start_with_libc(name: &str, arguments: &[&str], folder: &Path) -> Self {
+        Self::start_file_with_libc(&compiled(name), arguments, folder)
+    }
+
+    /// As [`Self::start_with_libc`], from another file.
+    pub fn start_file_with_libc(file: &Path, arguments: &[&str], folder: &Path) -> Self {
         let libc = folder.join("libc.so.6");
         if !libc.exists() {
             copy_libc(&libc);
         }
-        let mut command = Command::new(compiled(name));
+        let mut command = Command::new(file);
         command.args(arguments).env("LD_LIBRARY_PATH", folder);
-        let program = Self::launch(name, &mut command);
+        let program = Self::launch(file.to_str().unwrap(), &mut command);
         let path = libc.canonicalize().unwrap();
         let path = path.to_str().unwrap();
         assert!(program.maps().iter().any(|line| line.ends_with(path)), "it does not use {path}");

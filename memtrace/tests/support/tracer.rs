@@ -46,13 +46,19 @@ impl Tracer {
         for program in programs {
             command.args(["--pid", &program.pid().to_string()]);
         }
-        Self::hear(piped(command.args(options)).spawn().unwrap())
+        command.args(options);
+        Self::launch(command)
     }
 
     /// As [`Self::with`], of a tracer in `container`; `options` say of whom.
     pub fn start_in(container: &Container, options: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
         Self::hear(container.spawn(piped(command.args(WHOLE).args(options))))
+    }
+
+    /// A command that becomes memtrace. Waits until the probes are in place.
+    pub fn launch(mut command: Command) -> Self {
+        Self::hear(piped(&mut command).spawn().unwrap())
     }
 
     /// Waits until the probes of the tracer, a child with pipes, are in place.

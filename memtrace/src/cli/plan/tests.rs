@@ -139,8 +139,8 @@ fn values_without_meaning_are_refused() {
     refused("-p 7 --ring-size 5000", &["power of two"]);
     refused("-p 7 --ring-size 8GiB --max-memory 64GiB", &["power of two"]);
     refused("-p 7 doctor", &["doctor"]);
-    let many: Vec<String> = (1..=4097).map(|pid| pid.to_string()).collect();
-    refused(&format!("-p {}", many.join(",")), &["4097", "at most 4096"]);
+    let many: Vec<String> = (1..=65_537).map(|pid| pid.to_string()).collect();
+    refused(&format!("-p {}", many.join(",")), &["65537", "at most 65536"]);
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(super) fn trace(plan: &TracePlan, args: &RunArgs, ignored: Ignored) -> anyho
             watcher: launched.watcher(),
         }),
         foreseen: files,
-        found: Found { pids: vec![launched.pid()], selection: None },
+        found: Found { pids: vec![launched.pid()], selection: None, beyond: 0 },
     };
     let line = format!("tracing pid {} ({name})", launched.pid());
     let outcome = trace::carry_out(plan, job, &mut |_| {

@@ -24,6 +24,8 @@ pub struct Found {
     pub pids: Vec<Pid>,
     /// What was looked for, if they were not just named by number.
     pub selection: Option<Selection>,
+    /// How many more match than can be traced at once.
+    pub beyond: usize,
 }
 
 /// Finds the processes that are wished; with `--wait`, once there are any. `say` is told what is waited
@@ -33,7 +35,7 @@ pub struct Found {
 /// One line that says what was looked for, and what to do.
 pub fn find(wishes: &Wishes, say: &mut dyn FnMut(&str)) -> anyhow::Result<Found> {
     if !wishes.is_search() {
-        return Ok(Found { pids: named(wishes)?, selection: None });
+        return Ok(Found { pids: named(wishes)?, selection: None, beyond: 0 });
     }
     let mut said = false;
     loop {
@@ -128,16 +130,9 @@ fn look(wishes: &Wishes) -> anyhow::Result<Result<Found, String>> {
     ProcTree::default()
         .each(|facts| look.take(&selection, &facts))
         .context("cannot list processes in /proc; mount it")?;
-    if look.beyond > 0 {
-        bail!(
-            "{} processes match {selection}, but at most {MAX_TARGETS} can be traced at once: narrow it \
-             with --comm, --exe, --uid, --cgroup or --exclude-comm",
-            look.meant.len() + look.beyond
-        );
-    }
     Ok(if look.meant.is_empty() {
         Err(look.nobody(&selection))
     } else {
-        Ok(Found { pids: look.meant, selection: Some(selection) })
+        Ok(Found { pids: look.meant, selection: Some(selection), beyond: look.beyond })
     })
 }

@@ -11,6 +11,8 @@ mod user;
 use super::cost::Sites;
 use super::error::DaemonError;
 use super::left_out::LeftOut;
+use super::pod_names::PodNames;
+use super::progress::Progress;
 use super::reporter::Reporter;
 use super::settings::{LinkFor, Settings};
 use super::unseen::device_numbers;
@@ -24,7 +26,6 @@ use crate::probe::runtime::Detector;
 use crate::procfs::{Foreseen, ModuleTable, Process, ProcfsError, heap_segment};
 use children::Children;
 use memtrace_common::config::LinkKind;
-use memtrace_common::limits::MAX_TARGETS;
 use one::Target;
 use payers::Payers;
 use scope::{Reason, Scopes, key};
@@ -54,6 +55,8 @@ pub(super) struct Targets {
     /// They were looked for: one that cannot be traced is left out.
     by_search: bool,
     left_out: LeftOut,
+    /// How many can be traced at once.
+    room: usize,
     /// Files that a command will map which has not begun yet.
     foreseen: Vec<Foreseen>,
     /// What files hold, which many processes map.
@@ -62,6 +65,7 @@ pub(super) struct Targets {
     user: UserFunctions,
     /// Functions of allocators are traced.
     heap: bool,
+    pods: PodNames,
 }
 
 impl Targets {
@@ -72,7 +76,8 @@ impl Targets {
     /// none can be.
     pub(super) fn open(settings: &Settings) -> Result<Self, DaemonError> {
         let mut left_out = LeftOut::default();
-        let targets = open_all(settings, &mut left_out)?;
+        let room = settings.room_for_targets() as usize;
+        let targets = open_all(settings, room, &mut left_out)?;
         if targets.is_empty() {
             return Err(DaemonError::AllLeftOut(left_out.describe()));
         }
@@ -100,11 +105,13 @@ impl Targets {
             missing: BTreeSet::new(),
             by_search: settings.selection.is_some(),
             left_out,
+            room,
             foreseen: settings.foreseen.iter().filter_map(|path| Foreseen::at(path)).collect(),
             search: Search::default(),
             detector: Detector::default(),
             user: UserFunctions::new(&settings.user_functions, settings.started_here),
             heap: settings.heap,
+            pods: PodNames::default(),
         })
     }
 
@@ -125,15 +132,21 @@ impl Targets {
         Ok(())
     }
 
+    /// Whether there is no room for another one.
+    pub(super) fn are_full(&self) -> bool {
+        self.scopes.targets.len() >= self.room
+    }
+
+    /// Counts processes that have come to match, and for which there is no room.
+    pub(super) fn note_no_room(&mut self, count: usize) {
+        self.left_out.add_beyond(count, self.room);
+    }
+
     /// Takes in a process that has come to match.
     ///
     /// # Errors
     /// When it cannot be traced; nothing is kept of it then.
     pub(super) fn take_in(&mut self, pid: Pid) -> Result<(), DaemonError> {
-        if self.scopes.targets.len() >= MAX_TARGETS as usize {
-            let reason = format!("pid {pid}: {MAX_TARGETS} processes are traced already");
-            return Err(DaemonError::Refused(reason));
-        }
         let process = Process::open(pid)?;
         if process.leader_exited() && !self.scopes.are_for_all() {
             let reason = format!("the main thread of pid {pid} has ended");
@@ -231,6 +244,7 @@ impl Targets {
         let Some(target) = self.targets.get_mut(&pid) else { return Ok(Vec::new()) };
         let mappings = target.process.mappings()?;
         let mut info = target.process.info(self.with_arguments)?;
+        self.pods.complete(&mut info);
         target.comm.clone_from(&info.comm);
         let code = target.scan(&mut self.modules, reporter)?;
         info.allocators = target.allocators.iter().map(|found| found.name.clone()).collect();
@@ -534,6 +548,7 @@ impl Targets {
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = self.targets.values().flat_map(Target::notes).collect();
         notes.extend(self.left_out.note());
+        notes.extend(self.left_out.note_of_room());
         notes.extend(self.scopes.note());
         notes.extend(self.children.note());
         notes.extend(self.user.notes());
@@ -542,14 +557,18 @@ impl Targets {
 }
 
 /// Looks at the processes that `settings` name. Of those that were looked for, one that cannot be traced
-/// is left out.
+/// is left out, and so are those for which there is no room.
 fn open_all(
     settings: &Settings,
+    room: usize,
     left_out: &mut LeftOut,
 ) -> Result<BTreeMap<Pid, Target>, DaemonError> {
     let mut targets = BTreeMap::new();
     let filtered = settings.selection.as_ref().is_some_and(|selection| !selection.all);
-    for number in &settings.pids {
+    left_out.add_beyond(settings.beyond + settings.pids.len().saturating_sub(room), room);
+    let mut progress = Progress::new("looking at processes", settings.pids.len().min(room));
+    for number in settings.pids.iter().take(room) {
+        progress.step();
         let process = match Process::open(*number) {
             Ok(process) if !(filtered && process.leader_exited()) => process,
             // The kernel's filter would not work, and everybody on the machine would pay.

@@ -19,7 +19,7 @@ use builder::Builder;
 use files::{Files, Lack, State};
 use memtrace_common::config::UnwindMode;
 use memtrace_common::unwind::CodeRange;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,6 +47,8 @@ pub(super) struct Unwinding {
     files: Files,
     rules: Rules,
     code: BTreeMap<Pid, Code>,
+    /// Processes whose mappings did not fit.
+    without_room: BTreeSet<Pid>,
     /// Walks end where no table leads on.
     strictly: bool,
     /// What has become of tables since somebody asked.
@@ -61,6 +63,7 @@ impl Unwinding {
             files: Files::default(),
             rules: Rules::default(),
             code: BTreeMap::new(),
+            without_room: BTreeSet::new(),
             strictly: mode == UnwindMode::Tables,
             news: Vec::new(),
         })
@@ -174,6 +177,7 @@ impl Unwinding {
     pub(super) fn forget(&mut self, tables: &mut CodeTables, pid: Pid) {
         let old = self.code.remove(&pid);
         self.leave(old);
+        self.without_room.remove(&pid);
         tables.forget(pid);
     }
 
@@ -230,7 +234,15 @@ impl Unwinding {
                 Rules::MAX
             )
         });
-        lacking.into_iter().chain(no_rules)
+        let no_room = (!self.without_room.is_empty()).then(|| {
+            format!(
+                "there was no room for the mappings of {} of {} processes: their stacks follow frame \
+                 pointers",
+                self.without_room.len(),
+                self.code.len()
+            )
+        });
+        lacking.into_iter().chain(no_rules).chain(no_room)
     }
 
     /// These mappings are no more.
@@ -302,7 +314,7 @@ impl Unwinding {
         }
     }
 
-    fn tell(&self, tables: &mut CodeTables, pid: Pid) {
+    fn tell(&mut self, tables: &mut CodeTables, pid: Pid) {
         let Some(code) = self.code.get(&pid) else { return };
         let mut ranges: Vec<CodeRange> =
             code.mappings.iter().map(|mapping| range(mapping, &self.files)).collect();
@@ -310,7 +322,10 @@ impl Unwinding {
         if let Err(error) = tables.set_ranges(pid, &ranges, code.version.epoch) {
             // What it was told before may refer to tables that are given up later.
             tables.forget(pid);
-            tracing::warn!("pid {pid}: its stacks follow frame pointers: {error}");
+            tracing::debug!("pid {pid}: its stacks follow frame pointers: {error}");
+            self.without_room.insert(pid);
+        } else {
+            self.without_room.remove(&pid);
         }
     }
 }

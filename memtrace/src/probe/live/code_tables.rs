@@ -11,7 +11,7 @@ use super::places::{Place, Places};
 use aya::maps::{HashMap, Map, MapData};
 use aya::{Ebpf, Pod};
 use memtrace_common::limits::{
-    CODE_NEWS, MAX_CODE_MAPPINGS, MAX_UNWIND_PAGES, MAX_UNWIND_ROW_PAIRS, MAX_UNWIND_RULES,
+    CODE_NEWS, MAX_UNWIND_PAGES, MAX_UNWIND_ROW_PAIRS, MAX_UNWIND_RULES,
 };
 use memtrace_common::unwind::{CodeRange, PAGE_BITS, PageRows, Rule, Space, search};
 use std::collections::BTreeMap;
@@ -89,8 +89,8 @@ pub struct CodeTables {
 }
 
 impl CodeTables {
-    /// Maps the tables of a loaded object.
-    pub(super) fn new(loaded: &Ebpf) -> Result<Self, LiveError> {
+    /// Maps the tables of a loaded object, which has room for so many mappings.
+    pub(super) fn new(loaded: &Ebpf, mappings: u32) -> Result<Self, LiveError> {
         let failed = |reason: String| LiveError::Map { name: SPACES, reason };
         let data = loaded.map(SPACES).and_then(map_data);
         let data = data.ok_or_else(|| failed("not in the object".into()))?;
@@ -101,11 +101,8 @@ impl CodeTables {
         let rows = Mapped::new(loaded, "UNWIND_ROWS", MAX_UNWIND_ROW_PAIRS as usize * 8)?;
         let pages: Mapped<PageRows> =
             Mapped::new(loaded, "UNWIND_PAGES", MAX_UNWIND_PAGES as usize * size_of::<PageRows>())?;
-        let ranges: Mapped<CodeRange> = Mapped::new(
-            loaded,
-            "CODE_RANGES",
-            MAX_CODE_MAPPINGS as usize * size_of::<CodeRange>(),
-        )?;
+        let ranges: Mapped<CodeRange> =
+            Mapped::new(loaded, "CODE_RANGES", mappings as usize * size_of::<CodeRange>())?;
         Ok(Self {
             rules: Mapped::new(loaded, "UNWIND_RULES", MAX_UNWIND_RULES as usize * 8)?,
             row_places: places(&rows),
@@ -225,6 +222,17 @@ impl CodeTables {
     ) -> Result<(), LiveError> {
         let failed = |reason: String| LiveError::Map { name: SPACES, reason };
         let count = u32::try_from(ranges.len()).map_err(|error| failed(error.to_string()))?;
+        if let Some(told) =
+            self.told.get(&process).copied().filter(|told| self.holds(*told, ranges))
+        {
+            // A process is looked at several times, and each place that is left rests for long.
+            let space = Space { epoch, ..told };
+            self.spaces
+                .insert(process, Value(space), 0)
+                .map_err(|error| failed(error.to_string()))?;
+            self.told.insert(process, space);
+            return Ok(());
+        }
         let now = Instant::now();
         let place = self.range_places.take(count, now);
         let place = place.ok_or_else(|| failed("no room for mappings".into()))?;
@@ -256,6 +264,15 @@ impl CodeTables {
         let old = self.told.insert(child, space);
         self.leave(old, Instant::now());
         true
+    }
+
+    /// Whether these very mappings are there.
+    fn holds(&self, told: Space, ranges: &[CodeRange]) -> bool {
+        told.count as usize == ranges.len()
+            && ranges
+                .iter()
+                .zip(told.first as usize..)
+                .all(|(range, at)| self.ranges.read(at).is_some_and(|there| there == *range))
     }
 
     /// A process has its mappings elsewhere now, or none.

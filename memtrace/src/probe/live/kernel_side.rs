@@ -14,6 +14,7 @@ use super::tracepoints::{self, TracepointLink};
 use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use aya::{Ebpf, EbpfLoader, Pod};
 use memtrace_common::config::{LinkKind, UnwindMode};
+use memtrace_common::limits::{USUAL_CODE_MAPPINGS, USUAL_TARGETS};
 use memtrace_common::unwind::CodeChanges;
 use memtrace_common::wire::{Counter, Loss};
 use std::collections::BTreeMap;
@@ -48,6 +49,8 @@ pub struct LoadOptions {
     pub watch: bool,
     /// What is mapped is told with the call stack.
     pub mapping_stacks: bool,
+    /// Room for so many processes.
+    pub targets: u32,
 }
 
 impl Default for LoadOptions {
@@ -62,6 +65,7 @@ impl Default for LoadOptions {
             follow: false,
             watch: false,
             mapping_stacks: true,
+            targets: USUAL_TARGETS,
         }
     }
 }
@@ -168,7 +172,9 @@ impl KernelSide {
         let object = Arc::new(object);
         let (programs, trial) = climb_down(&object, options.link)?;
         let by_tables = options.unwind != UnwindMode::FramePointers;
-        let code_tables = by_tables.then(|| CodeTables::new(&loaded)).transpose()?;
+        let code_tables = by_tables
+            .then(|| CodeTables::new(&loaded, code_mappings(options.targets)))
+            .transpose()?;
         let (links, tracepoints) = (BTreeMap::new(), Vec::new());
         Ok(Self { loaded, object, programs, trial, links, tracepoints, code_tables })
     }
@@ -512,6 +518,10 @@ fn load_maps(
     loader.override_global("WAKE_BYTES", &options.wake_bytes, true);
     loader.override_global("AYA_LOG_LEVEL", &options.log_level, false);
     loader.map_max_entries("EVENTS", options.ring_bytes);
+    for table in ["TARGETS", "CODE_CHANGES", "SPACES"] {
+        loader.map_max_entries(table, options.targets);
+    }
+    loader.map_max_entries("CODE_RANGES", code_mappings(options.targets));
     // Arrays take their memory at once, used or not.
     let unused: &[&str] = match (by_tables, cache_walks) {
         (true, true) => &[],
@@ -522,6 +532,11 @@ fn load_maps(
         loader.map_max_entries(array, 1);
     }
     loader.load(OBJECT).map_err(|error| LiveError::Object(describe(&error)))
+}
+
+/// Mappings of code for which there is room, all of so many processes together.
+fn code_mappings(targets: u32) -> u32 {
+    targets.saturating_mul(USUAL_CODE_MAPPINGS / USUAL_TARGETS).max(USUAL_CODE_MAPPINGS)
 }
 
 type Offsets = Vec<(&'static str, u64)>;

@@ -112,6 +112,7 @@ impl<'a> Process<'a> {
             cgroup: process.cgroup.as_deref(),
             container: process.container.as_deref(),
             pod_uid: process.pod_uid.as_deref(),
+            pod: process.pod.as_deref(),
             state,
             exit_status: exit_status(process.end),
             heap: Heap::of(&process.heap),

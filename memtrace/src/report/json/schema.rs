@@ -77,6 +77,7 @@ pub(super) struct Process<'a> {
     pub(super) cgroup: Option<&'a str>,
     pub(super) container: Option<&'a str>,
     pub(super) pod_uid: Option<&'a str>,
+    pub(super) pod: Option<&'a str>,
     pub(super) state: &'static str,
     pub(super) exit_status: Option<u32>,
     pub(super) heap: Heap,

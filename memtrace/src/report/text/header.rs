@@ -90,7 +90,8 @@ fn place(process: &ProcessReport) -> Option<String> {
     // As runtimes print ids; names are no 64 characters long.
     let short = |id: &String| id.get(..12).filter(|_| id.len() == 64).unwrap_or(id).to_owned();
     let container = process.container.as_ref().map(|id| format!("container {}", short(id)));
-    let pod = process.pod_uid.as_ref().map(|uid| format!("pod {uid}"));
+    // People know pods by name.
+    let pod = process.pod.as_ref().or(process.pod_uid.as_ref()).map(|pod| format!("pod {pod}"));
     let named: Vec<String> = container.into_iter().chain(pod).collect();
     if !named.is_empty() {
         return Some(named.join(" of "));
