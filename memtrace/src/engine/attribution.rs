@@ -7,6 +7,7 @@ use super::tracker::Tracker;
 use super::wires::Known;
 use crate::model::event::StackRef;
 use crate::model::ids::{ModuleId, Pid};
+use memtrace_common::function::FunctionId;
 
 /// Stack ids waiting for [`Tracker::take_forgotten`] beyond which more are dropped; the allocations
 /// that cite those count as unknown stacks.
@@ -38,7 +39,8 @@ impl Tracker {
             return NO_STACK;
         }
         let process = self.find(pid);
-        let number = process.and_then(|process| self.stack_number(process, function, stack));
+        let callee = Callee { function, ..Callee::default() };
+        let number = process.and_then(|process| self.stack_number(process, callee, stack));
         number.unwrap_or(NO_STACK)
     }
 

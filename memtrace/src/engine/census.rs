@@ -106,10 +106,10 @@ fn mapped_stacks(process: &Process, space: &Space, stacks: &Stacks) -> Vec<Mappe
     let mut found: BTreeMap<u32, MappedStack> = BTreeMap::new();
     let named = |number: u32| {
         let id = *space.stacks().get(number as usize)?;
-        let stack = stacks.get(id).cloned().unwrap_or_else(|| Stack::unknown(FunctionId::NONE));
+        let stack = stacks.get(id).cloned().unwrap_or_else(|| Stack::unknown(Callee::default()));
         Some(MappedStack {
             stack: id,
-            function: stack.function,
+            function: stack.callee.function,
             frames: stack.frames,
             end: stack.end,
             live_bytes: 0,

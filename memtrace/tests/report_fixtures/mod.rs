@@ -210,6 +210,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         resident_growth: growth(0, 1, 6),
         unseen_vforks: 0,
         untraced_children: 0,
+        mapped: Vec::new(),
         stacks,
         pools: AccountSnapshot::default(),
         device: AccountSnapshot::default(),

@@ -24,9 +24,12 @@ impl Identity {
             AllocatorKind::Mimalloc => SizeClasses::MIMALLOC,
             // musl's slots depend on what it holds already (`mal0_clear`, `alloc_slot` of mallocng), and which
             // of its two allocators a library has is not in its file.
-            AllocatorKind::Jemalloc | AllocatorKind::Musl | AllocatorKind::UserDefined => {
-                SizeClasses::UNKNOWN
-            }
+            // What drivers give of their devices is their affair.
+            AllocatorKind::Jemalloc
+            | AllocatorKind::Musl
+            | AllocatorKind::UserDefined
+            | AllocatorKind::CudaRuntime
+            | AllocatorKind::CudaDriver => SizeClasses::UNKNOWN,
         }
     }
 
