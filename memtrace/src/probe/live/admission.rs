@@ -6,7 +6,6 @@ use crate::selection::AdmissionRules;
 use aya::Pod;
 use aya::maps::{Array, HashMap, MapData};
 use memtrace_common::admission::{Admission, Criterion};
-use std::collections::BTreeMap;
 
 /// As the map holds it.
 #[repr(transparent)]
@@ -30,35 +29,16 @@ impl KernelSide {
     /// # Errors
     /// When a map cannot be written.
     pub fn admit_by(&mut self, rules: &AdmissionRules) -> Result<(), LiveError> {
-        self.change_criteria(&BTreeMap::new(), &rules.criteria)?;
+        let map = self.loaded().map_mut("CRITERIA").ok_or_else(|| missing("CRITERIA"))?;
+        let mut criteria: HashMap<&mut MapData, PlainCriterion, u64> =
+            HashMap::try_from(map).map_err(map_error("CRITERIA"))?;
+        for (criterion, worth) in &rules.criteria {
+            let inserted = criteria.insert(PlainCriterion(*criterion), worth, 0);
+            inserted.map_err(map_error("CRITERIA"))?;
+        }
         let map = self.loaded().map_mut("ADMISSION").ok_or_else(|| missing("ADMISSION"))?;
         let mut admission = Array::try_from(map).map_err(map_error("ADMISSION"))?;
         let value = PlainAdmission(*rules.admission);
         admission.set(0, value, 0).map_err(map_error("ADMISSION"))
-    }
-
-    /// Puts facts that are wanted now in the place of those that were.
-    ///
-    /// # Errors
-    /// When the map cannot be written.
-    pub fn change_criteria(
-        &mut self,
-        before: &BTreeMap<Criterion, u64>,
-        now: &BTreeMap<Criterion, u64>,
-    ) -> Result<(), LiveError> {
-        let map = self.loaded().map_mut("CRITERIA").ok_or_else(|| missing("CRITERIA"))?;
-        let mut criteria: HashMap<&mut MapData, PlainCriterion, u64> =
-            HashMap::try_from(map).map_err(map_error("CRITERIA"))?;
-        for criterion in before.keys().filter(|criterion| !now.contains_key(criterion)) {
-            criteria.remove(&PlainCriterion(*criterion)).map_err(map_error("CRITERIA"))?;
-        }
-        for (criterion, worth) in now {
-            if before.get(criterion) != Some(worth) {
-                criteria
-                    .insert(PlainCriterion(*criterion), worth, 0)
-                    .map_err(map_error("CRITERIA"))?;
-            }
-        }
-        Ok(())
     }
 }
