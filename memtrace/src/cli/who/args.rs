@@ -52,7 +52,7 @@ pub struct SelectArgs {
     pub containers: Vec<String>,
     /// Processes of this Kubernetes pod
     ///
-    /// Its name is found in the files of the container runtime.
+    /// Its name is found in the files of the container runtime, or in the names of kubelet's logs.
     #[arg(long = "pod", value_name = "NAMESPACE/NAME", help_heading = help::TARGET)]
     pub pods: Vec<String>,
     /// Leave out processes with this name, or one like it
