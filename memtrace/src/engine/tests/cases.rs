@@ -44,7 +44,12 @@ pub(super) fn malloc(address: u64, size: u64, stack: StackRef<'_>) -> What<'_> {
     What::Allocation(call(FunctionId::MALLOC, address, size, stack))
 }
 
-pub(super) fn call(function: FunctionId, address: u64, size: u64, stack: StackRef<'_>) -> Allocation<'_> {
+pub(super) fn call(
+    function: FunctionId,
+    address: u64,
+    size: u64,
+    stack: StackRef<'_>,
+) -> Allocation<'_> {
     Allocation { function, address, size, sample_interval: 0, stack }
 }
 
