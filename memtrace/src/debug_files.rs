@@ -1,7 +1,7 @@
 //! Floor 3: where symbols are that were split off a file, or packed into it; for all adapters.
 //!
-//! The rules are those of GDB's manual, "Debugging Information in Separate Files" and "`MiniDebugInfo`". Whether
-//! a file that is found belongs to the one that it is for is for the caller to prove.
+//! The rules are those of GDB's manual, "Debugging Information in Separate Files" and "Debugging information in a
+//! special section". Whether a file that is found belongs to the one that it is for is for the caller to prove.
 
 use crate::model::module::BuildId;
 use std::ffi::OsStr;
@@ -60,8 +60,8 @@ impl Read for Part<'_> {
 
 /// Writes the contents of an xz section (`.gnu_debugdata`) into `to`. `None` if it is damaged or has more than
 /// `most` bytes, packed or unpacked.
-pub fn unpack(part: Part<'_>, most: u64, to: &mut impl Write) -> Option<()> {
-    let part = Part { left: part.left.min(most), ..part };
+pub fn unpack(part: &Part<'_>, most: u64, to: &mut impl Write) -> Option<()> {
+    let part = Part { left: part.left.min(most), ..*part };
     let stream = Stream::new_stream_decoder(XZ_MEMORY, 0).ok()?;
     let mut plain = xz2::read::XzDecoder::new_stream(part, stream).take(most + 1);
     let size = io::copy(&mut plain, to).ok()?;
@@ -93,7 +93,7 @@ mod tests {
         let unpacked = |left: usize, most| {
             let mut plain = Vec::new();
             let part = Part { file: &file, offset: 4, left: left as u64 };
-            unpack(part, most, &mut plain).map(|()| plain)
+            unpack(&part, most, &mut plain).map(|()| plain)
         };
         assert_eq!(unpacked(packed.len(), 1000), Some(vec![7; 1000]));
         assert_eq!(unpacked(packed.len(), 999), None);

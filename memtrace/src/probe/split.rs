@@ -70,6 +70,6 @@ fn packed(file: &File, image: &Image<'_, File>) -> Option<Vec<u8>> {
     let section = image.section(".gnu_debugdata")?;
     let mut bytes = Vec::new();
     let part = Part { file, offset: section.offset, left: section.size };
-    unpack(part, MAX_PACKED, &mut bytes)?;
+    unpack(&part, MAX_PACKED, &mut bytes)?;
     Some(bytes)
 }

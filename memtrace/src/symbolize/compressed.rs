@@ -36,6 +36,6 @@ pub(super) fn reader<'a>(section: &Section, file: &'a File) -> io::Result<Box<dy
 pub(super) fn embedded(section: &Section, file: &File, room: u64) -> Option<File> {
     let mut copy = memory_file().ok()?;
     let part = Part { file, offset: section.offset, left: section.size };
-    unpack(part, MAX_EMBEDDED.min(room), &mut copy)?;
+    unpack(&part, MAX_EMBEDDED.min(room), &mut copy)?;
     Some(copy)
 }
