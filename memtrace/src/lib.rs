@@ -8,6 +8,7 @@ pub mod cli;
 pub mod containers;
 #[cfg(feature = "live")]
 pub mod daemon;
+pub mod debug_files;
 pub mod engine;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod hostile;

@@ -265,6 +265,68 @@ fn all_versions_of_a_function_are_probed_and_an_ifunc_is_refused() {
     assert!(program.end().success());
 }
 
+/// How symbols leave a program, in a shell with the program's name in `$1`.
+const SPLIT: [(&str, &str); 2] = [
+    (
+        "a file of their own",
+        "objcopy --only-keep-debug $1 $1.debug; strip $1; objcopy --add-gnu-debuglink=$1.debug $1",
+    ),
+    (
+        "the program, packed",
+        "objcopy --strip-debug $1 small; objcopy --only-keep-debug small small; xz small; strip $1; \
+         objcopy --add-section .gnu_debugdata=small.xz $1",
+    ),
+];
+
+/// A pool in a program, which no table of the program itself names.
+const POOL: &str = "#include \"fixture.h\"
+static char memory[4096];
+static size_t used;
+FUNCTION void *pool_take(size_t size) { used += size; return memory + used - size; }
+int main(void) {
+    ready();
+    for (int i = 0; i < 3; i++) pool_take(100);
+    expect(\"pools\", (struct account){.allocated_blocks = 3, .allocated_bytes = 300});
+    void *block = malloc(50);
+    HIDE(block);
+    expect(\"all\", (struct account){.allocated_blocks = 1, .allocated_bytes = 50});
+    done();
+    return 0;
+}
+";
+
+/// Neither the static C library nor the user's pool can be found in what is left of the program.
+#[test]
+fn symbols_that_were_split_off_are_found() {
+    if !may_trace() {
+        return;
+    }
+    require("xz", "xz-utils");
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+    for (place, script) in SPLIT {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("program.c"), POOL).unwrap();
+        let script = format!(
+            "gcc -O1 -g -static -pthread -Wl,--build-id -I{fixtures} -o $1 program.c; {script}"
+        );
+        let mut shell = Command::new("sh");
+        shell.args(["-ec", &script, "sh", "program"]).current_dir(folder.path());
+        assert!(shell.status().unwrap().success(), "{place}");
+        let mut program = Program::start_file(&folder.path().join("program"), &[]);
+        let pid = program.pid();
+        let tracer = Tracer::with(&[&program], &["--alloc-fn", "program:pool_take(size=0)"]);
+        let accounts = program.work();
+        let report = tracer.stop().only_report();
+        report.assert_nothing_lost();
+        assert_allocator(&report, pid, "glibc");
+        let process = report.process(pid);
+        let account = Account::of(|key| number(&process.0["pools"]["totals"][key]));
+        assert_eq!(account, accounts.callers["pools"], "{place}");
+        process.assert_totals(&accounts);
+        assert!(program.end().success());
+    }
+}
+
 /// libstdc++'s end in malloc, where they count. Its form that may not throw catches what the other one
 /// throws: one more exception.
 #[test]

@@ -11,3 +11,4 @@ mod names;
 pub mod runtime;
 pub mod signature;
 pub mod site;
+mod split;

@@ -39,7 +39,7 @@ pub fn resolve(
         snapshot.processes.iter().map(|process| Chosen::of(process, options)).collect();
     // Of the others the outermost frame, which tells whether they are whole: a few distinct ones.
     let outermost = snapshot.processes.iter();
-    let outermost = outermost.flat_map(|process| all_stacks(process));
+    let outermost = outermost.flat_map(all_stacks);
     let outermost = outermost.filter(|stack| stack.frames.len() > 1);
     let outermost = outermost.filter_map(|stack| stack.frames.last());
     let frames = chosen.iter().flat_map(Chosen::frames).chain(outermost);

@@ -7,6 +7,7 @@ use super::elf::ElfFile;
 use super::image;
 use super::perf_map::PerfMaps;
 use super::sources::{Attempt, Places, Sources};
+use crate::debug_files::SYSTEM;
 use crate::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use crate::model::ids::{ModuleId, ProcessKey};
 use crate::model::module::{BuildId, Module};
@@ -18,8 +19,6 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where Linux distributions put separate debug files.
-const SYSTEM_DEBUG_DIR: &str = "/usr/lib/debug";
 /// Size of the cache of final frames, bytes: some 50,000 frames.
 const CACHE_BYTES: usize = 16 << 20;
 
@@ -75,7 +74,7 @@ impl BlazeSymbolizer {
     /// has them.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_debug_dirs(vec![PathBuf::from(SYSTEM_DEBUG_DIR)])
+        Self::with_debug_dirs(vec![PathBuf::from(SYSTEM)])
     }
 
     /// As [`Self::new`], with other directories of separate debug files.
@@ -86,7 +85,7 @@ impl BlazeSymbolizer {
 
     /// As [`Self::new`], with paths that others register, too.
     pub(super) fn with_shared_paths(paths: ModulePaths) -> Self {
-        Self::with_paths(paths, vec![PathBuf::from(SYSTEM_DEBUG_DIR)])
+        Self::with_paths(paths, vec![PathBuf::from(SYSTEM)])
     }
 
     fn with_paths(paths: ModulePaths, debug_dirs: Vec<PathBuf>) -> Self {

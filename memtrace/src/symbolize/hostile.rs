@@ -4,7 +4,7 @@ use super::blaze::BlazeSymbolizer;
 use super::demangle::{MAX_NAME, demangle, short};
 use super::elf::ElfFile;
 use super::perf_map;
-use super::separate;
+use crate::debug_files::build_id_path;
 use crate::engine::ports::Symbolizer as _;
 use crate::model::ids::ModuleId;
 use crate::model::module::Module;
@@ -45,7 +45,7 @@ fn lay_out(directory: &Path, program: &[u8], separate: &[u8]) -> Option<PathBuf>
     fs::write(&path, program).ok()?;
     fs::write(directory.join(LINKED), separate).ok()?;
     if let Some(build_id) = ElfFile::open(&path).ok().and_then(|elf| elf.build_id) {
-        let path = directory.join("debug").join(separate::build_id_path(&build_id));
+        let path = directory.join("debug").join(build_id_path(&build_id));
         fs::create_dir_all(path.parent()?).ok()?;
         fs::write(path, separate).ok()?;
     }

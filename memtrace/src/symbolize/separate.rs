@@ -6,10 +6,11 @@
 
 use super::elf::ElfFile;
 use super::sections::{AlternativeLink, DebugLink};
+use crate::debug_files::{build_id_path, linked};
 use crate::model::module::BuildId;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The file with `elf`'s debug information, if there is one that truly belongs to it. `debug_dirs`
 /// are the system's directories of debug files.
@@ -43,31 +44,14 @@ fn with_build_id(build_id: &BuildId, debug_dirs: &[PathBuf]) -> Option<ElfFile> 
         .find(|found| found.build_id.as_ref() == Some(build_id))
 }
 
-/// Where a directory of debug files has the one of a build-id.
-pub(super) fn build_id_path(build_id: &BuildId) -> PathBuf {
-    let id = build_id.to_string();
-    let (first, rest) = id.split_at(2);
-    PathBuf::from(format!(".build-id/{first}/{rest}.debug"))
-}
-
 fn by_link(elf: &ElfFile, debug_dirs: &[PathBuf]) -> Option<ElfFile> {
     let link = elf.sections.debug_link.as_ref()?;
     let path = fs::read_link(elf.stable_path()).ok()?;
     let directory = path.parent()?;
-    candidates(directory, link, debug_dirs)
+    linked(directory, &link.name, debug_dirs)
         .filter(|candidate| *candidate != path)
         .filter_map(|candidate| ElfFile::open(&candidate).ok())
         .find(|found| belongs(found, elf, link))
-}
-
-fn candidates<'a>(
-    directory: &'a Path,
-    link: &'a DebugLink,
-    debug_dirs: &'a [PathBuf],
-) -> impl Iterator<Item = PathBuf> + 'a {
-    let below = directory.strip_prefix("/").unwrap_or(directory);
-    let near = [directory.join(&link.name), directory.join(".debug").join(&link.name)];
-    near.into_iter().chain(debug_dirs.iter().map(move |dir| dir.join(below).join(&link.name)))
 }
 
 /// Largest file whose checksum is taken; a gigabyte takes half a second.
@@ -99,18 +83,8 @@ fn checksum(mut file: &File) -> io::Result<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{build_id_path, checksum};
-    use crate::model::module::BuildId;
+    use super::checksum;
     use std::io::Write as _;
-    use std::path::Path;
-
-    #[test]
-    fn build_ids_are_spread_over_directories() {
-        let build_id = BuildId::new(&[0xab, 0xcd, 0x01]).unwrap();
-        assert_eq!(build_id_path(&build_id), Path::new(".build-id/ab/cd01.debug"));
-        let short = BuildId::new(&[0xab]).unwrap();
-        assert_eq!(build_id_path(&short), Path::new(".build-id/ab/.debug"));
-    }
 
     #[test]
     fn the_checksum_is_the_usual_one() {

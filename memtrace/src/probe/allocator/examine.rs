@@ -6,6 +6,7 @@ use super::{FoundAllocator, MappedFile, open};
 use crate::probe::elf::{Binding, Image, Kind, Symbol, Table};
 use crate::probe::function_table::AllocatorKind;
 use crate::probe::names::Names;
+use crate::probe::split;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::LazyLock;
@@ -87,8 +88,14 @@ pub(super) fn examine(file: &MappedFile) -> Result<Vec<FoundAllocator>, Miss> {
     let unopened = |error| Miss::Unopened(format!("cannot be opened: {error}"));
     let handle = open(file).map_err(unopened)?;
     let image = Image::open(&handle).map_err(|error| nothing(error.to_string()))?;
-    let functions = functions(&image).map_err(nothing)?;
-    let identities = identify::identify(file, &image, &functions);
+    let mut functions = functions(&image).map_err(nothing)?;
+    let mut identities = identify::identify(file, &image, &functions);
+    if identities.is_empty() && image.is_program() {
+        // What was found before an error is right.
+        let _ = split::each_symbol(&handle, &image, &mut |symbol| functions.take(symbol));
+        functions.sort();
+        identities = identify::identify(file, &image, &functions);
+    }
     if identities.is_empty() {
         return Err(why_none(&image, &functions));
     }
@@ -130,14 +137,18 @@ fn functions(image: &Image<'_, File>) -> Result<Functions, String> {
         let mut take = |symbol: Symbol<'_>| functions.take(symbol);
         image.each_symbol(Table::Static, &mut take).map_err(|error| error.to_string())?;
     }
-    functions.entries.sort_unstable();
-    functions.entries.dedup();
-    functions.global.sort_unstable();
-    functions.global.dedup();
+    functions.sort();
     Ok(functions)
 }
 
 impl Functions {
+    fn sort(&mut self) {
+        self.entries.sort_unstable();
+        self.entries.dedup();
+        self.global.sort_unstable();
+        self.global.dedup();
+    }
+
     fn take(&mut self, symbol: Symbol<'_>) {
         if symbol.kind == Kind::Other {
             return;

@@ -200,6 +200,13 @@ impl<'a, S: Source + ?Sized> Image<'a, S> {
             BuildId::from_notes(&notes)
         })
     }
+
+    /// The GNU build-id of a file that has debug information alone: its segments have no contents.
+    #[must_use]
+    pub fn section_build_id(&self) -> Option<BuildId> {
+        let section = self.section(".note.gnu.build-id")?;
+        BuildId::from_notes(&self.section_bytes(section, MAX_NOTES).ok()?)
+    }
 }
 
 fn read_segments(

@@ -49,13 +49,14 @@ pub(super) fn plan(
         Err(error) => return unreadable(error.to_string()),
     };
     match Image::open(&handle) {
-        Ok(image) => Planner::new(file, &image, wanted, known).run(wanted, names),
+        Ok(image) => Planner::new(file, &handle, &image, wanted, known).run(wanted, names),
         Err(error) => unreadable(error.to_string()),
     }
 }
 
 struct Planner<'a> {
     name: String,
+    handle: &'a File,
     image: &'a Image<'a, File>,
     symbols: Symbols,
     ways: Ways,
@@ -70,6 +71,7 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn new(
         file: &MappedFile,
+        handle: &'a File,
         image: &'a Image<'a, File>,
         wanted: &[(usize, &Signature)],
         known: &'a [FoundAllocator],
@@ -83,8 +85,9 @@ impl<'a> Planner<'a> {
         };
         Self {
             name: file_name(file),
+            handle,
             image,
-            symbols: Symbols::read(image, wanted),
+            symbols: Symbols::read(handle, image, wanted),
             ways: Ways::new(image, image.slots().unwrap_or_default()),
             throws: may_throw(image),
             known: known.iter().filter(same).flat_map(begins).collect(),
@@ -145,7 +148,7 @@ impl<'a> Planner<'a> {
             return Ok(found.into_values().collect());
         }
         let stripped = self.symbols.functions.entries.is_empty().then(|| self.image.is_static());
-        let near = nearest(self.image, &pattern);
+        let near = nearest(self.handle, self.image, &pattern);
         Err(Missing::Function { file: self.name.clone(), near, stripped })
     }
 

@@ -4,6 +4,7 @@ use super::super::examine::{Definition, Functions};
 use super::error::Nearest;
 use crate::probe::elf::{Image, Kind, Symbol, Table};
 use crate::probe::signature::{Signature, Which};
+use crate::probe::split;
 use std::collections::BTreeMap;
 use std::fs::File;
 
@@ -24,15 +25,30 @@ pub(super) struct Meant {
 
 impl Symbols {
     /// Reads both symbol tables: pools are often local to their file.
-    pub(super) fn read(image: &Image<'_, File>, wanted: &[(usize, &Signature)]) -> Self {
+    /// Where one is missing in them, what was split off the file is read as well.
+    pub(super) fn read(
+        file: &File,
+        image: &Image<'_, File>,
+        wanted: &[(usize, &Signature)],
+    ) -> Self {
         let mut symbols = Self {
             functions: Functions::default(),
             meant: wanted.iter().map(|_| BTreeMap::new()).collect(),
         };
         each_function(image, &mut |symbol| symbols.take(symbol, wanted));
+        if symbols.lacks_any(wanted) {
+            each_split_function(file, image, &mut |symbol| symbols.take(symbol, wanted));
+        }
         symbols.functions.entries.sort_unstable();
         symbols.functions.entries.dedup();
         symbols
+    }
+
+    /// Whether there is nothing for one of those that are wanted by name.
+    fn lacks_any(&self, wanted: &[(usize, &Signature)]) -> bool {
+        let is_named = |signature: &Signature| matches!(signature.function, Which::Named(_));
+        let mut all = wanted.iter().zip(&self.meant);
+        all.any(|((_, signature), meant)| meant.is_empty() && is_named(signature))
     }
 
     fn take(&mut self, symbol: &Symbol<'_>, wanted: &[(usize, &Signature)]) {
@@ -62,13 +78,15 @@ fn add(meant: &mut BTreeMap<u64, Meant>, symbol: &Symbol<'_>, name: String) {
 }
 
 /// The names in the file that are most like `wanted`.
-pub(super) fn nearest(image: &Image<'_, File>, wanted: &str) -> Vec<String> {
+pub(super) fn nearest(file: &File, image: &Image<'_, File>, wanted: &str) -> Vec<String> {
     let mut nearest = Nearest::new(wanted);
-    each_function(image, &mut |symbol| {
+    let mut offer = |symbol: &Symbol<'_>| {
         if let Ok(name) = std::str::from_utf8(symbol.name) {
             nearest.offer(name);
         }
-    });
+    };
+    each_function(image, &mut offer);
+    each_split_function(file, image, &mut offer);
     nearest.names()
 }
 
@@ -82,4 +100,14 @@ fn each_function(image: &Image<'_, File>, visit: &mut dyn FnMut(&Symbol<'_>)) {
         // What was found before an error is right.
         let _ = image.each_symbol(table, &mut take);
     }
+}
+
+fn each_split_function(file: &File, image: &Image<'_, File>, visit: &mut dyn FnMut(&Symbol<'_>)) {
+    let mut take = |symbol: Symbol<'_>| {
+        if symbol.kind != Kind::Other {
+            visit(&symbol);
+        }
+    };
+    // As above.
+    let _ = split::each_symbol(file, image, &mut take);
 }
