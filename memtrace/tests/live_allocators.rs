@@ -113,7 +113,7 @@ fn size_classes_are_those_of_the_allocators() {
             match usable(classes, address, size) {
                 Some(ours) => assert_eq!(ours, takes, "{size} bytes of {library}"),
                 None => {
-                    assert!(name == "mimalloc" && size > 128 << 10, "{size} bytes of {library}")
+                    assert!(name == "mimalloc" && size > 128 << 10, "{size} bytes of {library}");
                 }
             }
         }

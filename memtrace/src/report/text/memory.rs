@@ -50,6 +50,9 @@ pub(super) fn memory(process: &ProcessReport, ledger: Ledgers, style: TextStyle)
 
 /// What the heap's blocks take beside what was asked for with them, as far as that is known.
 fn takes(heap: &HeapTotals, style: TextStyle) -> Vec<String> {
+    if heap.live_blocks == 0 {
+        return Vec::new();
+    }
     let usable = &heap.usable;
     let unknown = (usable.unknown_blocks > 0).then(|| {
         let blocks = counted(usable.unknown_blocks, "block");
