@@ -7,11 +7,13 @@ mod elevate;
 mod fixtures;
 mod fuzz;
 mod kernels;
+mod processes;
 mod run;
 mod setup;
 mod stacks;
 mod test;
 mod tidy;
+mod watchdog;
 
 use clap::{Args, Parser, Subcommand};
 use std::process::ExitCode;
@@ -111,6 +113,13 @@ enum Bench {
         #[command(flatten)]
         options: bench::crowds::Options,
     },
+    /// memtrace beside bpftrace, memleak, heaptrack, massif, memray and allocators' own profilers
+    Peers {
+        #[command(flatten)]
+        install: Install,
+        #[command(flatten)]
+        options: bench::peers::Options,
+    },
 }
 
 /// How far a chore may go.
@@ -158,6 +167,9 @@ fn perform(chore: Chore) -> anyhow::Result<ExitCode> {
         }
         Chore::Bench { what: Bench::Crowds { install, options } } => {
             bench::crowds::crowds(install.no_install, &options)?;
+        }
+        Chore::Bench { what: Bench::Peers { install, options } } => {
+            bench::peers::peers(install.no_install, &options)?;
         }
         Chore::Stacks { install, options } => return stacks::stacks(install.no_install, &options),
         Chore::Fuzz { install, options } => return fuzz::fuzz(install.no_install, &options),

@@ -3,6 +3,7 @@
 pub(crate) mod crowds;
 pub(crate) mod machine;
 mod overhead;
+pub(crate) mod peers;
 mod sample;
 mod sections;
 mod table;

@@ -1,13 +1,14 @@
 //! What runs beside a measured program: nothing, empty probes, or memtrace.
 
 use crate::command::{read, run, shown, target};
-use crate::elevate;
+use crate::watchdog::Watchdog;
+use crate::{elevate, processes};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// How a program is traced while it is measured.
@@ -55,21 +56,27 @@ impl Programs {
 
     /// Traces `pid`, and returns once the probes are in place; `None` for [`Way::Untraced`].
     pub(super) fn attach(&self, way: Way, pid: u32) -> Result<Option<Tracer>> {
-        let pid = pid.to_string();
         let mut command = match way {
             Way::Untraced => return Ok(None),
             Way::Floor(link) => {
                 let mut floor = Command::new(&self.floor);
-                floor.args([link, &pid]);
+                floor.args([link, &pid.to_string()]);
                 floor
             }
             Way::Memtrace(link) => {
-                let mut memtrace = Command::new(&self.memtrace);
-                memtrace.args(["--pid", &pid, "--link", link]).args(REPORT);
+                let mut memtrace = self.memtrace(pid);
+                memtrace.args(["--link", link]);
                 memtrace
             }
         };
         Tracer::start(&mut command, matches!(way, Way::Memtrace(_))).map(Some)
+    }
+
+    /// memtrace as it is measured, on a process.
+    pub(super) fn memtrace(&self, pid: u32) -> Command {
+        let mut command = Command::new(&self.memtrace);
+        command.args(["--pid", &pid.to_string()]).args(REPORT);
+        command
     }
 }
 
@@ -79,6 +86,7 @@ pub(crate) struct Tracer {
     /// Ctrl-C ends it; others end with their input.
     is_interrupted: bool,
     errors: BufReader<ChildStderr>,
+    watchdog: Option<Watchdog>,
     /// What it announced: targets, allocators, link.
     pub(super) announcement: String,
 }
@@ -91,16 +99,33 @@ pub(crate) struct Ended {
     pub(super) removal: Option<f64>,
     /// The final report, of memtrace.
     pub(crate) report: Option<Value>,
+    /// All that it wrote to its standard error once it traced.
+    pub(super) errors: String,
 }
 
 impl Tracer {
     /// Starts it, and returns once it says that it traces.
     pub(crate) fn start(command: &mut Command, is_interrupted: bool) -> Result<Self> {
+        Self::start_with(command, is_interrupted, None)
+    }
+
+    /// As [`Tracer::start`], for one that Ctrl-C ends; it is killed if it is still there after this time.
+    pub(super) fn start_within(command: &mut Command, patience: Duration) -> Result<Self> {
+        Self::start_with(command, true, Some(patience))
+    }
+
+    fn start_with(
+        command: &mut Command,
+        is_interrupted: bool,
+        patience: Option<Duration>,
+    ) -> Result<Self> {
         let name = shown(command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         let errors = BufReader::new(child.stderr.take().context("no standard error")?);
-        let mut tracer = Self { child, is_interrupted, errors, announcement: String::new() };
+        let watchdog = patience.map(|patience| Watchdog::over(child.id(), patience));
+        let announcement = String::new();
+        let mut tracer = Self { child, is_interrupted, errors, watchdog, announcement };
         let mut before = String::new();
         loop {
             let mut line = String::new();
@@ -127,10 +152,7 @@ impl Tracer {
 
     /// The most memory that it had resident, MiB.
     pub(super) fn peak_resident(&self) -> Option<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some(kibibytes / 1024.0)
+        processes::peak_resident(self.child.id())
     }
 
     /// Ends it as a user would, and waits until it is gone.
@@ -146,14 +168,23 @@ impl Tracer {
         }
         let mut errors = String::new();
         self.errors.read_to_string(&mut errors).context("cannot read the tracer's errors")?;
-        let status = self.child.wait().context("cannot wait for the tracer")?;
+        let status = self.wait().context("cannot wait for the tracer")?;
         let exit = began.elapsed();
         // 3: complete, but degraded. The figures say in what way.
         if !matches!(status.code(), Some(0 | 3)) {
             bail!("the tracer failed, {status}: {}", errors.trim());
         }
         let report = said.lines().last().and_then(|line| serde_json::from_str(line).ok());
-        Ok(Ended { exit, removal: removal(&errors), report })
+        Ok(Ended { exit, removal: removal(&errors), report, errors })
+    }
+
+    fn wait(&mut self) -> std::io::Result<ExitStatus> {
+        if self.watchdog.is_some() {
+            // Its number stays its own until the watchdog is gone.
+            processes::await_end(self.child.id())?;
+            self.watchdog = None;
+        }
+        self.child.wait()
     }
 }
 
@@ -161,7 +192,7 @@ impl Drop for Tracer {
     fn drop(&mut self) {
         // Already ended: both do nothing.
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.wait();
     }
 }
 

@@ -53,9 +53,15 @@ impl Churn {
     /// Starts the program, which then waits.
     pub(super) fn start(self) -> Result<Running> {
         let mut command = elevate::as_user(fixtures::compile("churn")?)?;
-        command.args([self.seconds.to_string(), self.threads.to_string()]);
-        command.args(self.forks.then_some("fork"));
+        command.args(self.arguments());
         Running::start(command)
+    }
+
+    /// What the program is called with.
+    pub(super) fn arguments(self) -> Vec<String> {
+        let mut words = vec![self.seconds.to_string(), self.threads.to_string()];
+        words.extend(self.forks.then(|| "fork".to_owned()));
+        words
     }
 
     /// Runs it, traced in this way.
@@ -81,7 +87,7 @@ impl Churn {
 
 /// Reads `chunk 0 pairs 256 wall_ns 1000 cpu_ns 900` lines: the median over the chunks after the
 /// warm-up, which come in order for each thread.
-fn steady_cost(said: &[String]) -> Option<Cost> {
+pub(super) fn steady_cost(said: &[String]) -> Option<Cost> {
     let chunks: Vec<[f64; 4]> = said.iter().filter_map(|line| chunk(line)).collect();
     let most = chunks.iter().map(|chunk| chunk[0] as usize).max()? + 1;
     let mut steady: Vec<&[f64; 4]> = Vec::new();
@@ -106,7 +112,7 @@ fn chunk(line: &str) -> Option<[f64; 4]> {
 }
 
 /// Reads `pairs 4096 seconds …`.
-fn pairs(said: &[String]) -> Option<u64> {
+pub(super) fn pairs(said: &[String]) -> Option<u64> {
     said.iter().find_map(|line| line.strip_prefix("pairs ")?.split(' ').next()?.parse().ok())
 }
 
@@ -135,7 +141,7 @@ pub(super) fn sqlite(programs: &Programs, way: Way) -> Result<(Cost, Option<f64>
 }
 
 /// One insertion per statement, as most programs do it, into a table with an index.
-fn statements() -> String {
+pub(super) fn statements() -> String {
     let mut text = String::from(
         "CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT, weight REAL);\n\
          CREATE INDEX by_name ON item(name);\nBEGIN;\n",

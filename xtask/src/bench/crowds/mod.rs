@@ -6,6 +6,8 @@ mod idle;
 mod program;
 mod storm;
 
+pub(super) use program::own_libc;
+
 use super::sections::chosen;
 use super::{keep, machine};
 use crate::command::{run, target};

@@ -99,7 +99,7 @@ impl Drop for Member {
 }
 
 /// The C library that this process has.
-fn own_libc() -> Result<PathBuf> {
+pub(in crate::bench) fn own_libc() -> Result<PathBuf> {
     let maps = fs::read_to_string("/proc/self/maps").context("cannot read /proc/self/maps")?;
     let paths = maps.lines().filter_map(|line| line.split_once('/').map(|(_, path)| path));
     let mut paths = paths.map(|path| Path::new("/").join(path));

@@ -1,0 +1,10 @@
+//! The programs that are traced.
+
+pub(super) mod churn;
+pub(super) mod compiler;
+pub(super) mod nginx;
+pub(super) mod python;
+pub(super) mod redis;
+mod server;
+pub(super) mod sqlite;
+mod talk;

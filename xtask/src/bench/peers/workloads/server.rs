@@ -1,0 +1,97 @@
+//! A server that a client keeps busy.
+
+use super::super::Peer;
+use super::super::shop::{Program, Shop};
+use super::super::watch::{Figures, PATIENCE, Served, Watch};
+use crate::command::{read, run};
+use crate::processes;
+use crate::watchdog::Watchdog;
+use anyhow::{Context as _, Result, bail};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a client saw, and how many requests it made.
+pub(super) struct Load {
+    pub(super) served: Served,
+    pub(super) requests: f64,
+}
+
+/// A port of this machine that nobody listens on now.
+pub(super) fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
+    Ok(listener.local_addr().context("the port is not known")?.port())
+}
+
+/// Starts the server, has it traced, and lets the client work; `understand` reads what that says.
+pub(super) fn serve(
+    shop: &Shop,
+    peer: &Peer,
+    program: Program,
+    port: u16,
+    client: &[&str],
+    understand: fn(&str) -> Option<Load>,
+) -> Result<Figures> {
+    let name = program.name();
+    let mut command = peer.wrap(shop, program)?.command(shop)?;
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+    let mut server = Server::new(child.with_context(|| format!("cannot start {name}"))?);
+    server.until_it_listens(port)?;
+    let watch = Watch::begin(shop, peer, server.child.id(), &name)?;
+    let program = watch.program;
+    // Where the server hangs, the client must not wait for ever.
+    let patience = PATIENCE.as_secs().to_string();
+    let said = read(Command::new("timeout").arg(patience).args(client))?;
+    let load = understand(&said).with_context(|| format!("the client said {said:?}"))?;
+    let figures = watch.end(load.requests)?;
+    server.stop(program)?;
+    Ok(Figures { served: Some(load.served), ..figures })
+}
+
+/// What we started for the server; it and all below are killed if it is dropped before its end.
+struct Server {
+    child: Child,
+    watchdog: Option<Watchdog>,
+}
+
+impl Server {
+    fn new(child: Child) -> Self {
+        let watchdog = Some(Watchdog::over(child.id(), 2 * PATIENCE));
+        Self { child, watchdog }
+    }
+
+    fn until_it_listens(&mut self, port: u16) -> Result<()> {
+        let began = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            if let Some(status) = self.child.try_wait().context("cannot wait for the server")? {
+                self.watchdog = None;
+                bail!("the server ended early: {status}");
+            }
+            if began.elapsed() > PATIENCE {
+                bail!("the server does not listen");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Ends the program as an administrator would, so that a peer can write what it knows.
+    fn stop(mut self, program: u32) -> Result<()> {
+        run(Command::new("kill").args(["-TERM", &program.to_string()]))?;
+        processes::await_end(self.child.id()).context("cannot wait for the server")?;
+        self.watchdog = None;
+        self.child.wait().context("cannot wait for the server").map(drop)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // Its time is over at once.
+            self.watchdog = Some(Watchdog::over(self.child.id(), Duration::ZERO));
+            let _ = processes::await_end(self.child.id());
+            self.watchdog = None;
+            let _ = self.child.wait();
+        }
+    }
+}
