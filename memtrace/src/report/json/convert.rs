@@ -2,8 +2,8 @@
 
 use super::SCHEMA;
 use super::schema::{
-    Account, Block, Causes, Device, Document, Frame, Heap, Kinds, Link, Loss, MappedStack, MappedSums,
-    Mappings, Memory, Module, Picture, Process, Stack, Sums, Tables, Tracer,
+    Account, Block, Causes, Device, Document, Frame, Heap, Kinds, Link, Loss, MappedStack,
+    MappedSums, Mappings, Memory, Module, Picture, Process, Stack, Sums, Tables, Tracer,
 };
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::HeapTotals;
