@@ -48,6 +48,20 @@ fn a_forked_child_starts_with_a_copy() {
     assert_eq!(tracker.live_blocks(), 1);
 }
 
+/// Its exec has taken away what it had of its parent, whose child was not traced until then.
+#[test]
+fn one_that_begins_at_its_exec_inherits_nothing() {
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 64, malloc(0x10, 5, StackRef::default()));
+    send(&mut tracker, 128, fork(0));
+    let What::ProcessSeen(info) = seen(CHILD, 2) else { panic!("another event") };
+    send_to(&mut tracker, CHILD, 128, What::ProcessBegan(info));
+    send_to(&mut tracker, CHILD, 192, malloc(0x10, 7, StackRef::default()));
+    assert_eq!(live(&mut tracker), [5, 7]);
+    assert_eq!(all(&mut tracker)[1].heap.inherited_blocks, 0);
+    assert_eq!(process(&mut tracker).untraced_children, 1);
+}
+
 #[test]
 fn a_copy_without_room_is_evicted() {
     let mut tracker = watching(Limits { max_blocks: 3, ..Limits::default() });
