@@ -190,6 +190,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         cpu: 5_000 * SECOND,
     };
     ProcessSnapshot {
+        mapped: Vec::new(),
         info: Arc::new(info(pid, comm)),
         state: State::Running,
         seen: BEGAN,
