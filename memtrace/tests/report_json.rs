@@ -58,6 +58,7 @@ fn alias(path: &str) -> String {
     match path {
         "processes[].memory_at_attach" => "processes[].memory".to_owned(),
         "processes[].pools.totals" => "processes[].heap".to_owned(),
+        "processes[].mapped_stacks[].frames[]" => "processes[].stacks[].frames[]".to_owned(),
         "processes[].pools.stacks[]" => "processes[].stacks[]".to_owned(),
         "processes[].young" | "processes[].filtered" | "processes[].pools.others" => {
             "processes[].others".to_owned()

@@ -9,8 +9,9 @@
 use jiff::Timestamp;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::snapshot::{
-    BlockSnapshot, Bounds, Growth, HeapTotals, MappingTotals, PictureSnapshot, PlacedBlocks,
-    PoolsSnapshot, ProcessSnapshot, Snapshot, SnapshotOptions, StackSnapshot, State,
+    BlockSnapshot, Bounds, Growth, HeapTotals, MappedStack, MappingTotals, PictureSnapshot,
+    PlacedBlocks, PoolsSnapshot, ProcessSnapshot, ResidentPart, Snapshot, SnapshotOptions,
+    StackSnapshot, State,
 };
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
@@ -190,7 +191,20 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         cpu: 5_000 * SECOND,
     };
     ProcessSnapshot {
-        mapped: Vec::new(),
+        mapped: vec![MappedStack {
+            stack: memtrace::model::ids::StackId(900),
+            function: FunctionId::MMAP,
+            frames: leak_frames().into(),
+            end: StackEnd::Complete,
+            live_bytes: MIB,
+            live_ranges: 1,
+            live_by_kind: [MIB, 0, 0, 0, 0, 0, 0],
+            calls: 1,
+            mapped_bytes: MIB,
+            unmapped_bytes: 0,
+            resident: Some(ResidentPart { of: MIB, least: MIB, most: MIB }),
+            oldest: Some(BEGAN),
+        }],
         info: Arc::new(info(pid, comm)),
         state: State::Running,
         seen: BEGAN,
