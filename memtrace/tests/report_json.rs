@@ -58,6 +58,7 @@ fn keys_of(value: &Value, path: &str, keys: &mut BTreeMap<String, BTreeSet<Strin
 fn alias(path: &str) -> String {
     match path {
         "processes[].memory_at_attach" => "processes[].memory".to_owned(),
+        "processes[].mapped_stacks[].frames[]" => "processes[].stacks[].frames[]".to_owned(),
         "processes[].pools.totals" | "processes[].device.totals" => "processes[].heap".to_owned(),
         "processes[].pools.stacks[]" | "processes[].device.stacks[]" => {
             "processes[].stacks[]".to_owned()

@@ -45,8 +45,7 @@ pub(super) fn is_by_allocator(frames: &[FrameReport]) -> bool {
     names.any(|name| {
         let function = FunctionId::from_name(name);
         let is_entry = function.is_some_and(|it| it != FunctionId::NONE && it < FunctionId::MMAP);
-        let begins = |prefix: &&str| name.starts_with(*prefix);
-        is_entry || INSIDE.contains(&name) || PREFIXES.iter().any(|prefix| begins(&prefix))
+        is_entry || INSIDE.contains(&name) || PREFIXES.iter().any(|it| name.starts_with(it))
     })
 }
 

@@ -9,8 +9,9 @@
 use jiff::Timestamp;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::snapshot::{
-    AccountSnapshot, BlockSnapshot, Bounds, Growth, HeapTotals, MappingTotals, PictureSnapshot,
-    PlacedBlocks, ProcessSnapshot, Snapshot, SnapshotOptions, StackSnapshot, State, Usable,
+    AccountSnapshot, BlockSnapshot, Bounds, Growth, HeapTotals, MappedStack, MappingTotals,
+    PictureSnapshot, PlacedBlocks, ProcessSnapshot, ResidentPart, Snapshot, SnapshotOptions,
+    StackSnapshot, State, Usable,
 };
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
@@ -196,6 +197,20 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         cpu: 5_000 * SECOND,
     };
     ProcessSnapshot {
+        mapped: vec![MappedStack {
+            stack: memtrace::model::ids::StackId(900),
+            function: FunctionId::MMAP,
+            frames: leak_frames().into(),
+            end: StackEnd::Complete,
+            live_bytes: MIB,
+            live_ranges: 1,
+            live_by_kind: [MIB, 0, 0, 0, 0, 0, 0],
+            calls: 1,
+            mapped_bytes: MIB,
+            unmapped_bytes: 0,
+            resident: Some(ResidentPart { of: MIB, least: MIB, most: MIB }),
+            oldest: Some(BEGAN),
+        }],
         info: Arc::new(info(pid, comm)),
         state: State::Running,
         seen: BEGAN,
