@@ -200,7 +200,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         mapped: vec![MappedStack {
             stack: memtrace::model::ids::StackId(900),
             function: FunctionId::MMAP,
-            frames: leak_frames().into(),
+            frames: leak_frames(),
             end: StackEnd::Complete,
             live_bytes: MIB,
             live_ranges: 1,
@@ -225,7 +225,6 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         resident_growth: growth(0, 1, 6),
         unseen_vforks: 0,
         untraced_children: 0,
-        mapped: Vec::new(),
         stacks,
         pools: AccountSnapshot::default(),
         device: AccountSnapshot::default(),
