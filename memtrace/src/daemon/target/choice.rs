@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn crowds_do_not_have_links_of_their_own() {
-        let busy = Users { targets: 129, others: 300, other_cores: 8.0, ..ALONE };
+        let busy = Users { targets: 129, others: 300, other_cores: 80.0, ..ALONE };
         assert!(auto(busy));
         assert!(!auto(Users { targets: 128, ..busy }));
     }
