@@ -29,6 +29,10 @@ use core::mem::offset_of;
 use memtrace_common::unwind::{Extent, Registers};
 use memtrace_common::wire::{Break, Header, Kind, Loss, Map, Remap, Unmap};
 
+/// Numbers of system calls on x86-64 (`arch/x86/entry/syscalls/syscall_64.tbl`).
+const MMAP: u64 = 9;
+const BRK: u64 = 12;
+const MREMAP: u64 = 25;
 /// `PROT_EXEC` of `mman.h`.
 const PROT_EXEC: u64 = 4;
 /// System calls return errors as −4095 … −1.
@@ -56,20 +60,35 @@ struct SystemCall {
 
 impl SystemCall {
     #[inline(always)]
-    fn returned(context: &TracePointContext) -> Option<Self> {
+    fn returned(context: &TracePointContext, number: u64) -> Option<Self> {
         let task = Task::current();
         let target = target(task.process)?;
         // SAFETY: the record of a `sys_exit_*` tracepoint has 8 bytes there.
         let result: i64 = unsafe { context.read_at(RESULT) }.ok()?;
         let call = Self { task, target, registers: user_registers(), result: result as u64 };
-        // SAFETY: the call's number stands before the result.
-        let number: u64 = unsafe { context.read_at(NUMBER) }.ok()?;
         if HAS_TASK_REGISTERS.load() == 0 && call.register(offset_of!(pt_regs, orig_rax)) != number
         {
             lost(Loss::ResultUnreadable);
             return None;
         }
         Some(call)
+    }
+
+    /// Whether it adds pages, so that it is asked who did it.
+    #[inline(always)]
+    fn adds(&self, number: u64) -> bool {
+        match number {
+            MMAP => true,
+            MREMAP => {
+                self.register(offset_of!(pt_regs, rdx)) > self.register(offset_of!(pt_regs, rsi))
+            }
+            // Asked for 0 it only tells where the end is; refused, it gives an end below what was asked for.
+            BRK => {
+                let wanted = self.register(offset_of!(pt_regs, rdi));
+                wanted != 0 && self.result >= wanted
+            }
+            _ => false,
+        }
     }
 
     #[inline(always)]
@@ -215,38 +234,73 @@ fn begin_epoch(process: u32) -> u64 {
     }
 }
 
-/// `mmap` has returned.
+/// One of the four has returned. A single program, as it is the walk that takes the verifier's time.
 #[tracepoint(category = "syscalls", name = "sys_exit_mmap")]
-fn mmap_exit(context: TracePointContext) -> u32 {
-    if let Some(call) = SystemCall::returned(&context)
-        && !call.failed()
-    {
-        let protection = call.register(offset_of!(pt_regs, rdx));
-        let stack = call.stack();
-        let map = Map {
-            address: call.result,
-            length: call.register(offset_of!(pt_regs, rsi)),
-            protection: protection as u32,
-            flags: call.register(offset_of!(pt_regs, r10)) as u32,
-            file_offset: call.register(offset_of!(pt_regs, r9)),
-            stack: id_of(stack.as_ref()),
-        };
-        let extent = extent(map.address, map.length);
-        if u64::from(map.flags) & MAP_FIXED != 0 {
-            removed(call.task.process, extent.start, extent.end);
+fn mapping_returned(context: TracePointContext) -> u32 {
+    // SAFETY: the record of a `sys_exit_*` tracepoint has 8 bytes there.
+    let Ok(number) = (unsafe { context.read_at::<u64>(NUMBER) }) else { return 0 };
+    let Some(call) = SystemCall::returned(&context, number) else { return 0 };
+    if number != BRK && call.failed() {
+        return 0;
+    }
+    let stack = if call.adds(number) { call.stack() } else { None };
+    match number {
+        MMAP => mapped(&call, stack),
+        MREMAP => moved(&call, stack),
+        // It gives the segment's end, whether it moved or not.
+        BRK => {
+            let end = Break { end: call.result, stack: id_of(stack.as_ref()) };
+            call.send_with(Kind::Break, end, stack, false);
         }
-        if protection & PROT_EXEC != 0 {
-            let epoch = begin_epoch(call.task.process);
-            code_mapped(call.task.process, extent);
-            code_added(call.task.process, epoch, extent);
-            code_came(call.task.process);
-            // Soon there will be stacks through this code: it wants a table.
-            call.send_with(Kind::Map, map, stack, true);
-        } else {
-            call.send_with(Kind::Map, map, stack, false);
-        }
+        _ => call.send(
+            Kind::Unmap,
+            Unmap {
+                address: call.register(offset_of!(pt_regs, rdi)),
+                length: call.register(offset_of!(pt_regs, rsi)),
+                entered: call.entered(),
+            },
+        ),
     }
     0
+}
+
+#[inline(always)]
+fn mapped(call: &SystemCall, stack: Option<CallStack>) {
+    let protection = call.register(offset_of!(pt_regs, rdx));
+    let map = Map {
+        address: call.result,
+        length: call.register(offset_of!(pt_regs, rsi)),
+        protection: protection as u32,
+        flags: call.register(offset_of!(pt_regs, r10)) as u32,
+        file_offset: call.register(offset_of!(pt_regs, r9)),
+        stack: id_of(stack.as_ref()),
+    };
+    let extent = extent(map.address, map.length);
+    if u64::from(map.flags) & MAP_FIXED != 0 {
+        removed(call.task.process, extent.start, extent.end);
+    }
+    let is_code = protection & PROT_EXEC != 0;
+    if is_code {
+        let epoch = begin_epoch(call.task.process);
+        code_mapped(call.task.process, extent);
+        code_added(call.task.process, epoch, extent);
+        code_came(call.task.process);
+    }
+    // Soon there will be stacks through new code: it wants a table.
+    call.send_with(Kind::Map, map, stack, is_code);
+}
+
+#[inline(always)]
+fn moved(call: &SystemCall, stack: Option<CallStack>) {
+    let remap = Remap {
+        old_address: call.register(offset_of!(pt_regs, rdi)),
+        old_length: call.register(offset_of!(pt_regs, rsi)),
+        address: call.result,
+        length: call.register(offset_of!(pt_regs, rdx)),
+        entered: call.entered(),
+        stack: id_of(stack.as_ref()),
+    };
+    call.send_with(Kind::Remap, remap, stack, false);
 }
 
 /// `munmap` is entered.
@@ -256,62 +310,9 @@ fn munmap_enter(context: TracePointContext) -> u32 {
     0
 }
 
-/// `munmap` has returned.
-#[tracepoint(category = "syscalls", name = "sys_exit_munmap")]
-fn munmap_exit(context: TracePointContext) -> u32 {
-    if let Some(call) = SystemCall::returned(&context)
-        && !call.failed()
-    {
-        call.send(
-            Kind::Unmap,
-            Unmap {
-                address: call.register(offset_of!(pt_regs, rdi)),
-                length: call.register(offset_of!(pt_regs, rsi)),
-                entered: call.entered(),
-            },
-        );
-    }
-    0
-}
-
 /// `mremap` is entered.
 #[tracepoint(category = "syscalls", name = "sys_enter_mremap")]
 fn mremap_enter(context: TracePointContext) -> u32 {
     note_entry(&context);
-    0
-}
-
-/// `mremap` has returned.
-#[tracepoint(category = "syscalls", name = "sys_exit_mremap")]
-fn mremap_exit(context: TracePointContext) -> u32 {
-    if let Some(call) = SystemCall::returned(&context)
-        && !call.failed()
-    {
-        let (old_length, length) =
-            (call.register(offset_of!(pt_regs, rsi)), call.register(offset_of!(pt_regs, rdx)));
-        let stack = if length > old_length { call.stack() } else { None };
-        let remap = Remap {
-            old_address: call.register(offset_of!(pt_regs, rdi)),
-            old_length,
-            address: call.result,
-            length,
-            entered: call.entered(),
-            stack: id_of(stack.as_ref()),
-        };
-        call.send_with(Kind::Remap, remap, stack, false);
-    }
-    0
-}
-
-/// `brk` has returned. It gives the segment's end, whether it moved or not.
-#[tracepoint(category = "syscalls", name = "sys_exit_brk")]
-fn brk_exit(context: TracePointContext) -> u32 {
-    if let Some(call) = SystemCall::returned(&context) {
-        // Asked for 0 it only tells where the end is; refused, it gives an end below what was asked for.
-        let wanted = call.register(offset_of!(pt_regs, rdi));
-        let stack = if wanted != 0 && call.result >= wanted { call.stack() } else { None };
-        let end = Break { end: call.result, stack: id_of(stack.as_ref()) };
-        call.send_with(Kind::Break, end, stack, false);
-    }
     0
 }

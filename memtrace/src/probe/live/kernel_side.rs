@@ -206,7 +206,7 @@ impl KernelSide {
     /// # Errors
     /// When a tracepoint cannot be attached.
     pub fn attach_tracepoints(&mut self) -> Result<(), LiveError> {
-        self.tracepoints = tracepoints::attach(&mut self.loaded)?;
+        self.tracepoints = tracepoints::attach(&mut self.loaded, &self.object)?;
         Ok(())
     }
 

@@ -1,12 +1,13 @@
 //! Links to tracepoints: mappings by system-call tracepoints, processes by raw ones.
 
 use super::error::LiveError;
+use super::object::Relocated;
 use super::syscall::link_tracepoint;
 use super::tracefs::Tracefs;
 use aya::Ebpf;
 use aya::programs::links::Link as _;
 use aya::programs::raw_trace_point::RawTracePointLink;
-use aya::programs::{Program, ProgramError, RawTracePoint, TracePoint};
+use aya::programs::{Program, ProgramError, RawTracePoint};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -19,13 +20,11 @@ const PROCESS: [(&str, &str); 3] = [
 /// What makes a process one that is looked for.
 const CANDIDATES: [(&str, &str); 2] =
     [("task_renamed", "task_rename"), ("task_moved", "cgroup_attach_task")];
-const SYSTEM_CALLS: [(&str, &str); 6] = [
-    ("mmap_exit", "sys_exit_mmap"),
-    ("munmap_enter", "sys_enter_munmap"),
-    ("munmap_exit", "sys_exit_munmap"),
-    ("mremap_enter", "sys_enter_mremap"),
-    ("mremap_exit", "sys_exit_mremap"),
-    ("brk_exit", "sys_exit_brk"),
+/// One program for several tracepoints is loaded once.
+const SYSTEM_CALLS: [(&str, &[&str]); 3] = [
+    ("munmap_enter", &["sys_enter_munmap"]),
+    ("mremap_enter", &["sys_enter_mremap"]),
+    ("mapping_returned", &["sys_exit_mmap", "sys_exit_munmap", "sys_exit_mremap", "sys_exit_brk"]),
 ];
 
 /// A link that is taken down when dropped.
@@ -62,20 +61,24 @@ where
         .map_err(failed(name))
 }
 
-/// Attaches all of them.
-pub(super) fn attach(loaded: &mut Ebpf) -> Result<Vec<TracepointLink>, LiveError> {
+/// Attaches all of them. Those of system calls may walk stacks, and so are loaded from `object`, which puts
+/// something else in the place of what older kernels refuse.
+pub(super) fn attach(
+    loaded: &mut Ebpf,
+    object: &Relocated,
+) -> Result<Vec<TracepointLink>, LiveError> {
     let mut links = Vec::new();
     for (name, point) in PROCESS {
         links.push(attach_raw(loaded, name, point)?);
     }
     let tracefs = Tracefs::open().map_err(failed("tracefs"))?;
-    for (name, point) in SYSTEM_CALLS {
-        let program: &mut TracePoint = program(loaded, name)?;
-        program.load().map_err(failed(point))?;
-        let number = tracefs.number("syscalls", point).map_err(failed(point))?;
-        let descriptor = program.fd().map_err(failed(point))?.as_fd();
-        let link = link_tracepoint(descriptor, number).map_err(failed(point))?;
-        links.push(TracepointLink::SystemCall { _link: link });
+    for (name, points) in SYSTEM_CALLS {
+        let program = object.load(name, 0)?;
+        for point in points {
+            let number = tracefs.number("syscalls", point).map_err(failed(point))?;
+            let link = link_tracepoint(program.as_fd(), number).map_err(failed(point))?;
+            links.push(TracepointLink::SystemCall { _link: link });
+        }
     }
     Ok(links)
 }
