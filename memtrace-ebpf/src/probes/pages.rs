@@ -237,8 +237,10 @@ fn begin_epoch(process: u32) -> u64 {
 /// One of the four has returned. A single program, as it is the walk that takes the verifier's time.
 #[tracepoint(category = "syscalls", name = "sys_exit_mmap")]
 fn mapping_returned(context: TracePointContext) -> u32 {
+    // The upper half of the 8 bytes there is nothing in particular on some kernels (seen on 6.18).
     // SAFETY: the record of a `sys_exit_*` tracepoint has 8 bytes there.
-    let Ok(number) = (unsafe { context.read_at::<u64>(NUMBER) }) else { return 0 };
+    let Ok(number) = (unsafe { context.read_at::<u32>(NUMBER) }) else { return 0 };
+    let number = u64::from(number);
     let Some(call) = SystemCall::returned(&context, number) else { return 0 };
     if number != BRK && call.failed() {
         return 0;
