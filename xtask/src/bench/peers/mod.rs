@@ -48,6 +48,8 @@ struct Workload {
     about: &'static str,
     /// What costs are given for.
     unit: &'static str,
+    /// In what they are given: its name, and how many nanoseconds it has.
+    time: (&'static str, f64),
     /// Runs it once.
     run: fn(&Shop, &Peer, &Options) -> Result<Figures>,
 }
