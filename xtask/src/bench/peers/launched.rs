@@ -28,7 +28,8 @@ pub(super) const HEAPTRACK: Peer = Peer {
     line: "heaptrack -o FILE PROGRAM",
     attaches: "with gdb, which calls functions in the program",
     stacks: "native, by unwinding tables",
-    remark: "every allocation; writes each to a file. Runs in the program, without help from the kernel",
+    remark: "every allocation; runs in the program, without help from the kernel. Its own process may lag \
+             behind: what it does after the program's work is not in its CPU",
     only: None,
 };
 
