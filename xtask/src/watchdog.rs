@@ -21,8 +21,7 @@ impl Watchdog {
         let thread = std::thread::spawn(move || {
             if end.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
                 eprintln!("xtask: ending process {pid} after {} s", patience.as_secs());
-                processes::descendants(pid).into_iter().for_each(kill);
-                kill(pid);
+                kill_all(pid);
             }
         });
         Self { leash: Some(leash), thread: Some(thread) }
@@ -37,6 +36,12 @@ impl Drop for Watchdog {
             let _ = thread.join();
         }
     }
+}
+
+/// Kills a child of ours and all below it.
+pub(crate) fn kill_all(pid: u32) {
+    processes::descendants(pid).into_iter().for_each(kill);
+    kill(pid);
 }
 
 fn kill(pid: u32) {

@@ -28,6 +28,9 @@ pub(super) const LINKS: [&str; 3] = ["session", "multi", "perf"];
 const REPORT: [&str; 8] =
     ["--exact", "--verbose", "--interval", "0", "--format", "json", "--top", "3"];
 
+/// How the line begins in which memtrace, and what imitates it, says that it traces.
+pub(super) const SIGN: &str = "tracing ";
+
 /// The programs of one release build.
 pub(super) struct Programs {
     memtrace: PathBuf,
@@ -106,17 +109,23 @@ pub(crate) struct Ended {
 impl Tracer {
     /// Starts it, and returns once it says that it traces.
     pub(crate) fn start(command: &mut Command, is_interrupted: bool) -> Result<Self> {
-        Self::start_with(command, is_interrupted, None)
+        Self::start_with(command, is_interrupted, &[SIGN], None)
     }
 
-    /// As [`Tracer::start`], for one that Ctrl-C ends; it is killed if it is still there after this time.
-    pub(super) fn start_within(command: &mut Command, patience: Duration) -> Result<Self> {
-        Self::start_with(command, true, Some(patience))
+    /// As [`Tracer::start`], for one that Ctrl-C ends and whose line that it traces begins with one of these
+    /// signs; it is killed if it is still there after this time.
+    pub(super) fn start_within(
+        command: &mut Command,
+        signs: &[&str],
+        patience: Duration,
+    ) -> Result<Self> {
+        Self::start_with(command, true, signs, Some(patience))
     }
 
     fn start_with(
         command: &mut Command,
         is_interrupted: bool,
+        signs: &[&str],
         patience: Option<Duration>,
     ) -> Result<Self> {
         let name = shown(command);
@@ -132,7 +141,7 @@ impl Tracer {
             if tracer.errors.read_line(&mut line).with_context(|| format!("reading {name}"))? == 0 {
                 bail!("{name} ended before it traced: {}", before.trim());
             }
-            if line.starts_with("tracing ") {
+            if signs.iter().any(|sign| line.starts_with(sign)) {
                 tracer.announcement = line.trim().to_owned();
                 return Ok(tracer);
             }
@@ -204,11 +213,41 @@ fn removal(errors: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::removal;
+    use super::{Tracer, removal};
+    use std::process::Command;
+    use std::time::Duration;
 
     #[test]
     fn the_removal_is_read_from_what_was_said() {
         assert_eq!(removal("a\nmemtrace: debug: removed the probes in 12.5 ms\n"), Some(12.5));
         assert_eq!(removal("removed the probes in no time"), None);
+    }
+
+    /// Says this, and waits for Ctrl-C.
+    fn peer(says: &str) -> Command {
+        let script = format!(
+            "trap 'echo gone >&2; exit 0' INT; echo starting >&2; echo '{says}' >&2; \
+             while :; do sleep 0.01; done"
+        );
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]);
+        command
+    }
+
+    #[test]
+    fn peers_have_signs_of_their_own() {
+        let mut command = peer("Attaching to pid 1, Ctrl+C to quit.");
+        let signs = ["Tracing outstanding", "Attaching to pid"];
+        let tracer = Tracer::start_within(&mut command, &signs, Duration::from_secs(60)).unwrap();
+        assert!(tracer.announcement.starts_with("Attaching"), "{}", tracer.announcement);
+        assert_eq!(tracer.end().unwrap().errors, "gone\n");
+    }
+
+    #[test]
+    fn one_that_never_traces_is_ended() {
+        let mut command = peer("nothing of use");
+        let error = Tracer::start_within(&mut command, &["tracing "], Duration::from_millis(300));
+        let error = error.err().unwrap().to_string();
+        assert!(error.contains("nothing of use"), "{error}");
     }
 }

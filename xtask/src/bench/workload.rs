@@ -128,7 +128,7 @@ pub(super) const ROWS: u32 = 40_000;
 pub(super) fn sqlite(programs: &Programs, way: Way) -> Result<(Cost, Option<f64>)> {
     let mut shell = Shell::start()?;
     let tracer = programs.attach(way, shell.child.id())?;
-    let statements = statements();
+    let statements = statements(ROWS);
     let (began, cpu) = (Instant::now(), shell.cpu()?);
     shell.do_until_printed(&statements, "inserted")?;
     let wall = began.elapsed().as_nanos() as f64 / f64::from(ROWS);
@@ -141,12 +141,12 @@ pub(super) fn sqlite(programs: &Programs, way: Way) -> Result<(Cost, Option<f64>
 }
 
 /// One insertion per statement, as most programs do it, into a table with an index.
-pub(super) fn statements() -> String {
+pub(super) fn statements(rows: u32) -> String {
     let mut text = String::from(
         "CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT, weight REAL);\n\
          CREATE INDEX by_name ON item(name);\nBEGIN;\n",
     );
-    for row in 0..ROWS {
+    for row in 0..rows {
         // Writing to a string does not fail.
         let _ = writeln!(
             text,

@@ -2,17 +2,22 @@
 
 use super::peer::{How, Peer};
 use super::shop::Shop;
-use crate::bench::tracer::Ended;
+use crate::bench::tracer::{Ended, SIGN};
 use crate::command::{find, read};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 /// What is needed to attach a peer and to understand it.
 pub(super) struct Attached {
     pub(super) command: fn(&Shop, u32) -> Result<Command>,
+    /// How the line begins in which it says that it traces, or is about to.
+    pub(super) signs: &'static [&'static str],
+    /// How long it may take from there.
+    pub(super) settles: Duration,
     /// What it says in the end of what it saw.
     pub(super) counts: fn(&Ended) -> Counts,
 }
@@ -33,6 +38,8 @@ pub(super) const MEMTRACE: Peer = Peer {
     version: |shop| Ok(read(shop.programs.memtrace(1).arg("--version"))?.trim().to_owned()),
     how: How::Attached(Attached {
         command: |shop, pid| Ok(shop.programs.memtrace(pid)),
+        signs: &[SIGN],
+        settles: Duration::ZERO,
         counts: |ended| ended.report.as_ref().map(counted).unwrap_or_default(),
     }),
     line: "memtrace --pid PID --exact --interval 0 --format json --top 3",
@@ -45,7 +52,12 @@ pub(super) const MEMTRACE: Peer = Peer {
 pub(super) const BPFTRACE: Peer = Peer {
     name: "bpftrace",
     version: |_| said_version("bpftrace", "bpftrace"),
-    how: How::Attached(Attached { command: bpftrace, counts: bpftrace_counts }),
+    how: How::Attached(Attached {
+        command: bpftrace,
+        signs: &[SIGN],
+        settles: Duration::ZERO,
+        counts: bpftrace_counts,
+    }),
     line: "bpftrace -B line SCRIPT PID",
     attaches: "yes",
     stacks: "native, by frame pointers, at most 12 frames",
@@ -58,7 +70,13 @@ pub(super) const BPFTRACE: Peer = Peer {
 pub(super) const MEMLEAK: Peer = Peer {
     name: "bcc memleak",
     version: |_| memleak().map(|(_, version)| version),
-    how: How::Attached(Attached { command: run_memleak, counts: |_| Counts::default() }),
+    how: How::Attached(Attached {
+        command: run_memleak,
+        // That of libbpf-tools says so once it has attached, that of bpfcc-tools before.
+        signs: &["Tracing outstanding", "Attaching to pid"],
+        settles: Duration::from_secs(2),
+        counts: |_| Counts::default(),
+    }),
     line: "memleak-bpfcc -p PID -O LIBRARY 3600",
     attaches: "yes",
     stacks: "native, by frame pointers",

@@ -8,9 +8,11 @@ use std::path::Path;
 use std::process::Command;
 
 /// Files that must be there, and the packages that bring them.
-const NEEDED: [(&str, &str); 11] = [
+const NEEDED: [(&str, &str); 12] = [
     ("/usr/bin/bpftrace", "bpftrace"),
     ("/usr/sbin/memleak-bpfcc", "bpfcc-tools"),
+    // Its memleak, which newer releases have, needs no headers; older ones have other tools.
+    ("/usr/sbin/syscount", "libbpf-tools"),
     ("/usr/bin/heaptrack", "heaptrack"),
     ("/usr/bin/valgrind", "valgrind"),
     ("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "libjemalloc2"),

@@ -32,7 +32,8 @@ pub(crate) struct Options {
     /// Measure only these workloads: loop, sqlite, compiler, python, redis, nginx
     #[arg(long, value_delimiter = ',', conflicts_with = "write")]
     only: Vec<String>,
-    /// Install what is missing of the peers and the programs that they trace, with apt and pip
+    /// Install what is missing of the peers and the programs that they trace, with apt and pip; redis and
+    /// nginx come as services, which may begin to listen
     #[arg(long)]
     install_peers: bool,
     /// Also keep the document, as docs/benchmarks/peers.md
@@ -48,6 +49,8 @@ struct Workload {
     about: &'static str,
     /// What costs are given for.
     unit: &'static str,
+    /// In what they are given: its name, and how many nanoseconds it has.
+    time: (&'static str, f64),
     /// Runs it once.
     run: fn(&Shop, &Peer, &Options) -> Result<Figures>,
 }

@@ -1,7 +1,7 @@
 //! Who is compared: what each is, how it begins, and what it cannot do.
 
 use super::attached::{self, Attached};
-use super::launched;
+use super::launched::{self, Launched};
 use super::shop::{Program, Shop};
 use anyhow::Result;
 
@@ -30,15 +30,15 @@ pub(super) enum How {
     /// It takes a program that runs.
     Attached(Attached),
     /// It starts the program.
-    Launched(fn(&Shop, Program) -> Result<Program>),
+    Launched(Launched),
 }
 
 impl Peer {
     /// The program as this peer has it started.
     pub(super) fn wrap(&self, shop: &Shop, program: Program) -> Result<Program> {
-        match self.how {
+        match &self.how {
             How::Untraced | How::Attached(_) => Ok(program),
-            How::Launched(wrap) => wrap(shop, program),
+            How::Launched(launched) => (launched.wrap)(shop, program),
         }
     }
 }

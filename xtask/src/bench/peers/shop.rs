@@ -74,6 +74,20 @@ impl Shop {
         text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
     }
 
+    /// Removes the files whose names begin so, and says whether there were any.
+    pub(super) fn take(&self, prefix: &str) -> Result<bool> {
+        let failed = || format!("cannot look for what begins with {prefix}");
+        let mut is_there = false;
+        for entry in fs::read_dir(&self.folder).with_context(failed)? {
+            let entry = entry.with_context(failed)?;
+            if entry.file_name().to_string_lossy().starts_with(prefix) {
+                fs::remove_file(entry.path()).with_context(failed)?;
+                is_there = true;
+            }
+        }
+        Ok(is_there)
+    }
+
     /// A program that has libraries of its own.
     pub(super) fn program(&self, words: &[&str]) -> Result<Program> {
         let libraries = self.libraries();

@@ -36,7 +36,7 @@ pub(super) fn head(machine: &[String], options: &Options, ways: &[Way]) -> Strin
         "| | version | command | attaches | stacks | remarks |\n|---|---|---|---|---|---|\n",
     );
     for way in ways.iter().filter(|way| !matches!(way.peer.how, How::Untraced)) {
-        let version = way.version.as_ref().map_or_else(|why| shortened(why), Clone::clone);
+        let version = way.version.as_deref().unwrap_or("not here");
         let peer = &way.peer;
         let _ = writeln!(
             text,
@@ -49,13 +49,13 @@ pub(super) fn head(machine: &[String], options: &Options, ways: &[Way]) -> Strin
 
 /// One workload: a row for each way, also for those without figures.
 pub(super) fn section(workload: Workload, rows: &[Row]) -> String {
-    let unit = workload.unit;
+    let (unit, time) = (workload.unit, workload.time.0);
     let is_served = rows.iter().any(|row| row.figures.iter().any(|f| f.served.is_some()));
     let (names, rules) =
         if is_served { (" per second | p99 ms |", "---:|---:|") } else { ("", "") };
     let mut text = format!(
         "## {}\n\n{}\n\n\
-         | | CPU ns per {unit} | × untraced | its CPU, cores | its memory, MiB | more memory, MiB | seen | \
+         | | CPU {time} per {unit} | × untraced | its CPU, cores | its memory, MiB | more memory, MiB | seen | \
          lost | whole stacks |{names}\n|---|---:|---:|---:|---:|---:|---:|---:|---:|{rules}\n",
         workload.title, workload.about
     );
@@ -67,7 +67,7 @@ pub(super) fn section(workload: Workload, rows: &[Row]) -> String {
             cells.resize(columns, String::new());
             cells
         } else {
-            cells(row, &rows[0], is_served)
+            cells(workload, row, &rows[0], is_served)
         };
         let _ = writeln!(text, "| {} | {} |", row.name, cells.join(" | "));
     }
@@ -80,9 +80,9 @@ pub(super) fn section(workload: Workload, rows: &[Row]) -> String {
     text
 }
 
-fn cells(row: &Row, untraced: &Row, is_served: bool) -> Vec<String> {
-    let cpu = row.sample(|f| Some(f.cpu));
-    let base = untraced.sample(|f| Some(f.cpu));
+fn cells(workload: Workload, row: &Row, untraced: &Row, is_served: bool) -> Vec<String> {
+    let cpu = row.sample(|f| Some(f.cpu / workload.time.1));
+    let base = untraced.sample(|f| Some(f.cpu / workload.time.1));
     let median = |figure: fn(&Figures) -> Option<f64>| row.sample(figure).median();
     let base_memory = untraced.sample(|f| f.program_memory).median();
     let more =
@@ -90,7 +90,7 @@ fn cells(row: &Row, untraced: &Row, is_served: bool) -> Vec<String> {
     let seen = row.sample(|f| Some(100.0 * f.counts.seen? / f.allocations?)).median();
     let complete = median(|f| f.counts.complete).map(|part| 100.0 * part);
     let mut cells = vec![
-        shown(&cpu, 0),
+        shown(&cpu, usize::from(workload.time.1 > 1.0)),
         shown(&cpu.ratio(&base), 2),
         number(median(|f| f.cores), 2, ""),
         number(median(|f| f.own_memory), 0, ""),
@@ -114,13 +114,15 @@ fn number(figure: Option<f64>, digits: usize, unit: &str) -> String {
     figure.map_or_else(|| NONE.to_owned(), |figure| format!("{figure:.digits$}{unit}"))
 }
 
+/// A reason's beginning and end: tools say what is wrong first, or last.
 fn shortened(reason: &str) -> String {
-    if reason.chars().count() <= REASON {
+    let length = reason.chars().count();
+    if length <= REASON {
         return reason.to_owned();
     }
-    // What is wrong is said last.
-    let skipped = reason.chars().count() - REASON;
-    format!("… {}", reason.chars().skip(skipped).collect::<String>())
+    let begin: String = reason.chars().take(REASON / 2).collect();
+    let end: String = reason.chars().skip(length - REASON / 2).collect();
+    format!("{begin} … {end}")
 }
 
 #[cfg(test)]
@@ -135,6 +137,7 @@ mod tests {
         title: "A loop",
         about: "Loops.",
         unit: "turn",
+        time: ("ns", 1.0),
         run: |_, _, _| anyhow::bail!("it is not run here"),
     };
 
@@ -182,8 +185,9 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_reason_the_end_is_kept() {
-        let text = shortened(&format!("{}the end", "x".repeat(2 * REASON)));
-        assert!(text.ends_with("the end") && text.chars().count() == REASON + 2, "{text}");
+    fn of_a_long_reason_both_ends_are_kept() {
+        let text = shortened(&format!("the begin{}the end", "x".repeat(2 * REASON)));
+        assert!(text.starts_with("the begin") && text.ends_with("the end"), "{text}");
+        assert_eq!(text.chars().count(), REASON + 3);
     }
 }

@@ -57,7 +57,9 @@ impl<'a> Watch<'a> {
         let tracer = match &peer.how {
             How::Attached(attached) => {
                 let mut command = (attached.command)(shop, program)?;
-                Some((Tracer::start_within(&mut command, PATIENCE)?, attached))
+                let tracer = Tracer::start_within(&mut command, attached.signs, PATIENCE)?;
+                std::thread::sleep(attached.settles);
+                Some((tracer, attached))
             }
             How::Untraced | How::Launched(_) => None,
         };

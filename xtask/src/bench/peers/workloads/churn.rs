@@ -12,6 +12,7 @@ pub(in super::super) const WORKLOAD: Workload = Workload {
     title: "A pair of malloc(64) and free",
     about: "A loop on one thread, from a stack of 12 functions; of each run the first quarter is left out.",
     unit: "pair",
+    time: ("ns", 1.0),
     run,
 };
 

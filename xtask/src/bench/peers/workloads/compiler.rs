@@ -5,7 +5,7 @@ use super::super::shop::Shop;
 use super::super::watch::{Figures, PATIENCE, Watch};
 use super::super::{Options, Peer, Workload};
 use crate::command::{read, run as run_program};
-use crate::watchdog::Watchdog;
+use crate::watchdog::{Watchdog, kill_all};
 use crate::{elevate, processes};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::fmt::Write as _;
@@ -13,14 +13,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Functions of the source.
-const FUNCTIONS: usize = 60;
+const FUNCTIONS: usize = 5;
 
 pub(in super::super) const WORKLOAD: Workload = Workload {
     title: "cc1plus",
-    about: "60 functions with templates of the standard library, already preprocessed, with -O1. It runs from its \
-            execution to its end; the CPU of a peer that starts the program is the whole tree's, \
-            its own processes and start-up included.",
-    unit: "function",
+    about: "Five functions with templates of the standard library, already preprocessed, with -O1. It runs from \
+            its execution to its end; the CPU of a peer that starts the program is the whole tree's, its own \
+            processes and start-up included.",
+    unit: "run",
+    time: ("ms", 1e6),
     run,
 };
 
@@ -107,7 +108,7 @@ impl Whole {
         Ok(())
     }
 
-    /// Waits for its end, and gives the CPU time of all that it did, ns per function.
+    /// Waits for its end, and gives the CPU time of all that it did, ns.
     fn end(&mut self) -> Result<f64> {
         processes::await_end(self.pid()).context("cannot wait for the compiler")?;
         let cpu = processes::cpu_with_children(self.pid()).context("the compiler is not there");
@@ -116,15 +117,16 @@ impl Whole {
         if !status.success() {
             bail!("the compiler failed: {status}");
         }
-        Ok(cpu? * 1e9 / FUNCTIONS as f64)
+        Ok(cpu? * 1e9)
     }
 }
 
 impl Drop for Whole {
     fn drop(&mut self) {
         self.watchdog = None;
-        // Already ended: both do nothing.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            kill_all(self.child.id());
+            let _ = self.child.wait();
+        }
     }
 }

@@ -11,6 +11,7 @@ pub(in super::super) const WORKLOAD: Workload = Workload {
     title: "nginx",
     about: "A page of 4 KiB, compressed anew for each request of wrk, from 8 connections, by one process.",
     unit: "request",
+    time: ("µs", 1e3),
     run,
 };
 

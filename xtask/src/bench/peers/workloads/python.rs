@@ -14,6 +14,7 @@ pub(in super::super) const WORKLOAD: Workload = Workload {
     about: "200 documents of 500 objects are read, and their texts written in capitals. Most objects are from \
             Python's own allocator, which asks the C library for whole arenas.",
     unit: "document",
+    time: ("µs", 1e3),
     run,
 };
 

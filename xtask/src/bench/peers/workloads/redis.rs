@@ -14,6 +14,7 @@ pub(in super::super) const WORKLOAD: Workload = Workload {
     about: "30,000 SET requests of redis-benchmark from 20 connections, 10,000 keys, 100 bytes each. The \
             server is linked with jemalloc, which allocators' own profilers replace.",
     unit: "request",
+    time: ("µs", 1e3),
     run,
 };
 

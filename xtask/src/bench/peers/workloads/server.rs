@@ -5,7 +5,7 @@ use super::super::shop::{Program, Shop};
 use super::super::watch::{Figures, PATIENCE, Served, Watch};
 use crate::command::{read, run};
 use crate::processes;
-use crate::watchdog::Watchdog;
+use crate::watchdog::{Watchdog, kill_all};
 use anyhow::{Context as _, Result, bail};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -86,11 +86,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.watchdog = None;
         if matches!(self.child.try_wait(), Ok(None)) {
-            // Its time is over at once.
-            self.watchdog = Some(Watchdog::over(self.child.id(), Duration::ZERO));
-            let _ = processes::await_end(self.child.id());
-            self.watchdog = None;
+            kill_all(self.child.id());
             let _ = self.child.wait();
         }
     }
