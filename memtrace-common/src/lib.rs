@@ -4,6 +4,7 @@
 pub mod config;
 pub mod function;
 pub mod limits;
+pub mod sampling;
 pub mod site;
 pub mod unwind;
 pub mod wire;
