@@ -25,4 +25,5 @@ mod tables;
 #[cfg(test)]
 mod tests;
 pub mod tracker;
+pub mod trend;
 mod wires;
