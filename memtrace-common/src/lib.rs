@@ -6,6 +6,7 @@ pub mod classes;
 pub mod config;
 pub mod function;
 pub mod limits;
+pub mod sampling;
 pub mod site;
 pub mod unwind;
 pub mod wire;

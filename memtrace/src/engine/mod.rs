@@ -17,6 +17,7 @@ pub mod limits;
 mod picture;
 pub mod ports;
 mod process;
+pub mod sampling;
 mod slab;
 pub mod snapshot;
 mod stacks;
@@ -24,4 +25,5 @@ mod tables;
 #[cfg(test)]
 mod tests;
 pub mod tracker;
+pub mod trend;
 mod wires;

@@ -1,0 +1,12 @@
+//! What samples stand for, and how certain that is.
+//!
+//! An allocation of S bytes was taken with probability p = 1 − exp(−S/R)
+//! ([`memtrace_common::sampling`]), so it stands for 1/p blocks of S bytes: the sum of such weights is an
+//! estimate without bias (Horvitz and Thompson, *A generalization of sampling without replacement from a
+//! finite universe*, 1952).
+
+mod estimate;
+mod weight;
+
+pub use estimate::{Estimate, Interval};
+pub use weight::Weight;

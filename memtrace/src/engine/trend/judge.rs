@@ -1,0 +1,116 @@
+//! The verdict on one call stack.
+
+use super::Band;
+use super::slope::slope;
+use super::survival::{CLASSES, Lifetimes, begins};
+use crate::model::ids::{Nanos, SECOND};
+
+/// Equal parts of the watch, by which live blocks are counted after their birth.
+pub const COHORTS: usize = 16;
+/// A shorter watch tells nothing.
+const LEAST_WATCH: Nanos = 10 * SECOND;
+/// What grows by less than this part of what is held, over the whole watch, does not count …
+const LEAST_PART: f64 = 0.01;
+/// … nor less than this, bytes.
+const LEAST_BYTES: f64 = 4096.0;
+/// Blocks that stay: fewer tell nothing.
+const LEAST_BLOCKS: u64 = 8;
+/// Of the cohorts that are old enough, so many must have survivors, in parts of a hundred.
+const MOST_COHORTS: usize = 75;
+/// A curve is flat if it loses less than this part between an eighth and a half of the watch.
+const FLAT: f64 = 0.1;
+
+/// What a stack does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Trend {
+    /// It holds more and more.
+    Growing,
+    /// It holds about the same, whatever comes and goes.
+    Stable,
+    /// It holds less and less.
+    Draining,
+    /// Not watched for long enough to say.
+    #[default]
+    New,
+}
+
+/// What is known of a stack.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// For how long it was watched.
+    pub watched: Nanos,
+    /// Bytes held, at moments since the watch began (nanoseconds); the last one is now.
+    pub held: Vec<(Nanos, u64)>,
+    /// How old its blocks became, and are.
+    pub lifetimes: Lifetimes,
+    /// Live blocks by the part of the watch in which they were born, oldest first.
+    pub cohorts: [u64; COHORTS],
+    /// All that it allocated, bytes and blocks.
+    pub allocated: (u64, u64),
+}
+
+/// The verdict and what it rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Judgement {
+    /// What it does.
+    pub trend: Trend,
+    /// Bytes per second over the later half of the watch; `None` with too few points.
+    pub slope: Option<Band>,
+    /// The share of blocks that stay for good, where the survival curve is flat.
+    pub staying: Option<Band>,
+}
+
+/// Judges a stack.
+#[must_use]
+pub fn judge(evidence: &Evidence) -> Judgement {
+    if evidence.watched < LEAST_WATCH {
+        return Judgement::default();
+    }
+    let slope = recent_slope(evidence);
+    let staying = staying(evidence);
+    let matters = |bytes_per_second: f64| {
+        let held = evidence.held.last().map_or(0, |(_, bytes)| *bytes) as f64;
+        let bytes = bytes_per_second * evidence.watched as f64 / SECOND as f64;
+        bytes.abs() > LEAST_BYTES.max(held * LEAST_PART)
+    };
+    let leaks = staying.is_some_and(|share| matters(share.low * allocated_per_second(evidence)));
+    let trend = match slope {
+        Some(slope) if slope.low > 0.0 && matters(slope.middle) => Trend::Growing,
+        _ if leaks => Trend::Growing,
+        Some(slope) if slope.high < 0.0 && matters(slope.middle) => Trend::Draining,
+        Some(_) => Trend::Stable,
+        None => Trend::New,
+    };
+    Judgement { trend, slope, staying }
+}
+
+/// The slope over the later half: what filled at the beginning, and holds that now, does not grow.
+fn recent_slope(evidence: &Evidence) -> Option<Band> {
+    let half = evidence.watched / 2;
+    let points: Vec<(f64, f64)> = evidence
+        .held
+        .iter()
+        .filter(|(time, _)| *time >= half)
+        .map(|(time, bytes)| (*time as f64 / SECOND as f64, *bytes as f64))
+        .collect();
+    slope(&points)
+}
+
+/// The height of the survival curve's plateau, if it has one to which all parts of the watch contribute.
+fn staying(evidence: &Evidence) -> Option<Band> {
+    let curve = evidence.lifetimes.survival();
+    // Ages that blocks born in the first half could reach, and that many reached.
+    let reached = (0..CLASSES).rev().find(|class| begins(*class) <= evidence.watched / 2)?;
+    let early = (0..CLASSES).rev().find(|class| begins(*class) <= evidence.watched / 8)?;
+    let (early, late) = (curve[early]?, curve[reached]?);
+    let is_flat = late.middle > 0.0 && early.middle - late.middle <= FLAT * early.middle;
+    let old = &evidence.cohorts[..COHORTS / 2];
+    let with_survivors = old.iter().filter(|blocks| **blocks > 0).count();
+    let is_everywhere = with_survivors * 100 >= old.len() * MOST_COHORTS;
+    let are_enough = old.iter().sum::<u64>() >= LEAST_BLOCKS;
+    (is_flat && is_everywhere && are_enough).then_some(late)
+}
+
+fn allocated_per_second(evidence: &Evidence) -> f64 {
+    evidence.allocated.0 as f64 / (evidence.watched as f64 / SECOND as f64)
+}

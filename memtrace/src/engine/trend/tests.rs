@@ -1,0 +1,129 @@
+//! Programs as they are in the books, simulated: the verdict on each.
+
+use super::judge::{COHORTS, Evidence, Trend, judge};
+use super::survival::class;
+use crate::model::ids::{Nanos, SECOND};
+use proptest::prelude::Rng as _;
+use proptest::test_runner::{RngAlgorithm, TestRng};
+
+const WATCH: Nanos = 160 * SECOND;
+const STEP: Nanos = SECOND / 10;
+const POINTS: u64 = 16;
+
+/// A block: born, bytes, and when it is freed (`Nanos::MAX`: never).
+type Life = (Nanos, u64, Nanos);
+
+/// What is seen of such blocks at the end of the watch.
+fn evidence(lives: &[Life]) -> Evidence {
+    let mut evidence = Evidence { watched: WATCH, ..Evidence::default() };
+    for &(born, bytes, freed) in lives {
+        evidence.allocated.0 += bytes;
+        evidence.allocated.1 += 1;
+        if freed <= WATCH {
+            evidence.lifetimes.freed[class(freed - born)] += 1;
+        } else {
+            evidence.lifetimes.alive[class(WATCH - born)] += 1;
+            let cohort = born * COHORTS as u64 / WATCH;
+            evidence.cohorts[(cohort as usize).min(COHORTS - 1)] += 1;
+        }
+    }
+    for point in 0..=POINTS {
+        let time = WATCH * point / POINTS;
+        let is_held = |(born, _, freed): &&Life| *born <= time && *freed > time;
+        evidence.held.push((time, lives.iter().filter(is_held).map(|life| life.1).sum()));
+    }
+    evidence
+}
+
+/// One block per step; `end` says when it goes.
+fn lives(mut end: impl FnMut(u64, Nanos) -> Nanos) -> Vec<Life> {
+    let steps = WATCH / STEP;
+    (0..steps).map(|step| (step * STEP, 1000, end(step, step * STEP))).collect()
+}
+
+fn trend(lives: &[Life]) -> Trend {
+    judge(&evidence(lives)).trend
+}
+
+fn generator() -> TestRng {
+    TestRng::deterministic_rng(RngAlgorithm::ChaCha)
+}
+
+#[test]
+fn a_leak_grows() {
+    assert_eq!(trend(&lives(|_, _| Nanos::MAX)), Trend::Growing);
+    assert_eq!(
+        trend(&lives(|step, born| if step % 10 == 0 { Nanos::MAX } else { born + SECOND })),
+        Trend::Growing
+    );
+}
+
+#[test]
+fn a_cache_that_has_filled_is_stable() {
+    // It fills in a quarter of the watch, and then keeps what it has …
+    let fills: Vec<Life> =
+        lives(|_, _| Nanos::MAX).into_iter().filter(|life| life.0 < WATCH / 4).collect();
+    assert_eq!(trend(&fills), Trend::Stable);
+    // … or gives up the oldest for the newest.
+    assert_eq!(trend(&lives(|_, born| born + WATCH / 4)), Trend::Stable);
+}
+
+#[test]
+fn a_cache_that_still_fills_grows() {
+    assert_eq!(trend(&lives(|_, born| born + 2 * WATCH)), Trend::Growing);
+}
+
+#[test]
+fn steady_churn_is_stable() {
+    let mut generator = generator();
+    let churn = lives(|_, born| born + Nanos::from(generator.next_u32()) % (10 * SECOND));
+    assert_eq!(trend(&churn), Trend::Stable);
+}
+
+#[test]
+fn a_sawtooth_is_stable() {
+    // Freed all at once, every 25 s.
+    let period = 25 * SECOND;
+    assert_eq!(trend(&lives(|_, born| (born / period + 1) * period)), Trend::Stable);
+    let period = 7 * SECOND;
+    assert_eq!(trend(&lives(|_, born| (born / period + 1) * period)), Trend::Stable);
+}
+
+#[test]
+fn a_slow_leak_under_heavy_churn_grows() {
+    // One of 50 blocks stays; the rest live for up to ten seconds in bursts that go up and down by more
+    // than the leak does in the whole watch.
+    let mut generator = generator();
+    let steps = WATCH / STEP;
+    let mut lives = Vec::new();
+    for step in 0..steps {
+        let born = step * STEP;
+        for _ in 0..generator.next_u32() % 20 {
+            lives.push((born, 1000, born + Nanos::from(generator.next_u32()) * 2));
+        }
+        if step % 5 == 0 {
+            lives.push((born, 1000, Nanos::MAX));
+        }
+    }
+    let judgement = judge(&evidence(&lives));
+    assert_eq!(judgement.trend, Trend::Growing, "{judgement:?}");
+    let staying = judgement.staying.unwrap();
+    let stay = lives.iter().filter(|life| life.2 == Nanos::MAX).count() as f64;
+    let share = stay / lives.len() as f64;
+    assert!(staying.low < share && share < staying.high, "{share}: {staying:?}");
+}
+
+#[test]
+fn what_goes_for_good_drains() {
+    let steps = WATCH / STEP;
+    let held = (0..steps).map(|step| (0, 1000, step * STEP + 1)).collect::<Vec<Life>>();
+    assert_eq!(trend(&held), Trend::Draining);
+}
+
+#[test]
+fn what_was_not_watched_is_new() {
+    let mut seen = evidence(&lives(|_, _| Nanos::MAX));
+    seen.watched = SECOND;
+    assert_eq!(judge(&seen).trend, Trend::New);
+    assert_eq!(judge(&Evidence { watched: WATCH, ..Evidence::default() }).trend, Trend::New);
+}
