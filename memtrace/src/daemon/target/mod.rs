@@ -3,8 +3,10 @@
 mod children;
 mod choice;
 mod links;
+mod membership;
 mod one;
 mod payers;
+mod placing;
 mod scope;
 mod user;
 
@@ -16,21 +18,18 @@ use super::progress::Progress;
 use super::reporter::Reporter;
 use super::settings::{LinkFor, Settings};
 use super::unseen::device_numbers;
-use crate::engine::decode::Arrived;
-use crate::model::event::{Exec, Fork, What};
+use crate::model::event::{Exec, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
-use crate::model::process::{ProcessInfo, Usage};
-use crate::probe::allocator::{Discovery, FoundAllocator, MappedFile, Search};
-use crate::probe::live::kernel_side::KernelSide;
+use crate::model::process::Usage;
+use crate::probe::allocator::Search;
 use crate::probe::runtime::Detector;
-use crate::procfs::{Foreseen, ModuleTable, Process, ProcfsError, heap_segment};
+use crate::procfs::{Foreseen, ModuleTable, Process, heap_segment};
 use children::Children;
 use memtrace_common::config::LinkKind;
 use one::Target;
 use payers::Payers;
-use scope::{Reason, Scopes, key};
+use scope::{Reason, Scopes};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use user::UserFunctions;
@@ -115,99 +114,6 @@ impl Targets {
         })
     }
 
-    /// Leaves a process out that cannot be traced, if it was not named.
-    ///
-    /// # Errors
-    /// The reason, if it was named; or if nobody is left.
-    pub(super) fn leave_out(&mut self, pid: Pid, reason: DaemonError) -> Result<(), DaemonError> {
-        if !self.by_search {
-            return Err(reason);
-        }
-        self.targets.remove(&pid);
-        self.scopes.targets.remove(&pid);
-        self.left_out.add(reason.to_string());
-        if self.targets.is_empty() {
-            return Err(DaemonError::AllLeftOut(self.left_out.describe()));
-        }
-        Ok(())
-    }
-
-    /// Whether there is no room for another one.
-    pub(super) fn are_full(&self) -> bool {
-        self.scopes.targets.len() >= self.room
-    }
-
-    /// Counts processes that have come to match, and for which there is no room.
-    pub(super) fn note_no_room(&mut self, count: usize) {
-        self.left_out.add_beyond(count, self.room);
-    }
-
-    /// Takes in a process that has come to match.
-    ///
-    /// # Errors
-    /// When it cannot be traced; nothing is kept of it then.
-    pub(super) fn take_in(&mut self, pid: Pid) -> Result<(), DaemonError> {
-        let process = Process::open(pid)?;
-        if process.leader_exited() && !self.scopes.are_for_all() {
-            let reason = format!("the main thread of pid {pid} has ended");
-            return Err(DaemonError::Refused(reason));
-        }
-        self.ended.retain(|ended| *ended != pid);
-        self.targets.insert(pid, Target::new(process));
-        self.scopes.targets.insert(pid);
-        Ok(())
-    }
-
-    /// Takes in a process that the kernel side has let in. Gives what is known of it, which is little if it
-    /// has gone already.
-    ///
-    /// # Errors
-    /// When it is of a kind that cannot be traced; nothing is kept of it then.
-    pub(super) fn let_in(&mut self, arrived: &Arrived) -> Result<ProcessInfo, DaemonError> {
-        let pid = arrived.pid;
-        let gone = Process::gone(pid, arrived.started);
-        let process = match Process::open(pid) {
-            Ok(process) if process.key() == gone.key() => process,
-            Err(error @ ProcfsError::Foreign { .. }) => return Err(error.into()),
-            _ => gone,
-        };
-        let info = ProcessInfo {
-            key: process.key(),
-            comm: String::from_utf8_lossy(&arrived.comm).into_owned(),
-            uid: Some(arrived.uid),
-            started: process.started(),
-            exe: self.path_of(arrived.program),
-            ..ProcessInfo::default()
-        };
-        self.ended.retain(|ended| *ended != pid);
-        let comm = info.comm.clone();
-        self.targets.insert(pid, Target { info: info.clone(), comm, ..Target::new(process) });
-        self.scopes.targets.insert(pid);
-        Ok(info)
-    }
-
-    /// Whether this is the process that we know by its number.
-    pub(super) fn is_same(&self, arrived: &Arrived) -> bool {
-        let key = Process::gone(arrived.pid, arrived.started).key();
-        self.targets.get(&arrived.pid).is_some_and(|target| target.process.key() == key)
-    }
-
-    /// The path of a program that other processes have mapped.
-    pub(super) fn path_of(&self, program: Exec) -> Option<PathBuf> {
-        let file = self.modules.find(device_numbers(program.device), program.inode);
-        file.map(|file| file.path.clone())
-    }
-
-    /// Forgets a process that came, and for which no probes could be placed. One that has just ended is no
-    /// news.
-    pub(super) fn turn_away(&mut self, pid: Pid, reason: &DaemonError) {
-        let ended = self.targets.remove(&pid).is_some_and(|target| target.process.has_ended());
-        self.scopes.targets.remove(&pid);
-        if !ended {
-            self.left_out.add(reason.to_string());
-        }
-    }
-
     pub(super) fn knows(&self, pid: Pid) -> bool {
         self.targets.contains_key(&pid)
     }
@@ -282,66 +188,6 @@ impl Targets {
         target.scan(&mut self.modules, reporter).unwrap_or_default()
     }
 
-    /// Places the probes that a process needs.
-    ///
-    /// # Errors
-    /// When it has no allocator that we know, or a probe cannot be placed.
-    pub(super) fn attach(&mut self, kernel: &mut KernelSide, pid: Pid) -> Result<(), DaemonError> {
-        let Some(target) = self.targets.get_mut(&pid) else { return Ok(()) };
-        if !self.heap {
-            target.runtimes = self.detector.detect(&target.files(&self.modules));
-            return Ok(());
-        }
-        target.check_seccomp(kernel)?;
-        let mut files = target.files(&self.modules);
-        let foreseen: Vec<MappedFile> = self.foreseen.iter().map(|it| (&it.file).into()).collect();
-        match self.search.find(&foreseen) {
-            // What the process maps now is memtrace's, and goes.
-            Ok(_) => files = foreseen,
-            Err(error) if !foreseen.is_empty() => target.troubles.push(error.to_string()),
-            Err(_) => {}
-        }
-        let found = self.search.find(&files);
-        let known = found.as_ref().map_or(&[][..], |discovery| &discovery.allocators);
-        let pools = self.user.find(&files, known);
-        let discovery = match found {
-            Ok(discovery) => discovery,
-            Err(source) if pools.is_empty() => {
-                // It was for these that the process is to be traced.
-                self.user.check()?;
-                return Err(DaemonError::NoAllocator { pid, comm: target.comm.clone(), source });
-            }
-            Err(source) => {
-                target.troubles.push(source.to_string());
-                Discovery::default()
-            }
-        };
-        for left in &discovery.not_probed {
-            target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
-        }
-        target.runtimes = self.detector.detect(&files);
-        target.examined.extend(files.iter().map(key));
-        for allocator in discovery.allocators.into_iter().chain(pools) {
-            target.probe(kernel, allocator, &mut self.scopes)?;
-        }
-        Ok(())
-    }
-
-    /// Places the probes that a process needs that has come to match. One that was just executed may not
-    /// have mapped its allocator yet, and one whose allocator is not known may map another.
-    ///
-    /// # Errors
-    /// When a probe cannot be placed.
-    pub(super) fn attach_arrival(
-        &mut self,
-        kernel: &mut KernelSide,
-        pid: Pid,
-    ) -> Result<(), DaemonError> {
-        let Some(target) = self.targets.get(&pid).filter(|_| self.heap) else { return Ok(()) };
-        target.check_seccomp(kernel)?;
-        self.probe_new(kernel, pid).into_iter().try_for_each(|(_, placed)| placed.map(drop))
-    }
-
     /// Whether each function that the user describes was found in some process.
     ///
     /// # Errors
@@ -353,89 +199,6 @@ impl Targets {
     /// Names of the functions that the user describes, by number.
     pub(super) fn user_functions(&self) -> &[String] {
         self.user.names.all()
-    }
-
-    /// Places probes for allocators that came later (by exec or dlopen).
-    pub(super) fn attach_new(&mut self, kernel: &mut KernelSide, pid: Pid) {
-        let placed = self.probe_new(kernel, pid);
-        let Some(target) = self.targets.get_mut(&pid) else { return };
-        for (name, placed) in placed {
-            match placed {
-                // Its first calls were seen by the links for all.
-                Ok(false) => {}
-                Ok(true) => {
-                    let trouble = format!(
-                        "{name} was mapped while tracing: its first calls, before it was probed, \
-                         were not seen"
-                    );
-                    tracing::info!("pid {pid}: {trouble}");
-                    target.troubles.push(trouble);
-                }
-                Err(error) => target.troubles.push(format!("{name} is not probed: {error}")),
-            }
-        }
-    }
-
-    /// Places probes for allocators in files at which nobody has looked for this process. Each is looked at
-    /// once. Gives their names, and whether links were made.
-    fn probe_new(
-        &mut self,
-        kernel: &mut KernelSide,
-        pid: Pid,
-    ) -> Vec<(String, Result<bool, DaemonError>)> {
-        let target = self.targets.get_mut(&pid).filter(|_| self.heap);
-        let Some(target) = target else { return Vec::new() };
-        let mut fresh = target.files(&self.modules);
-        fresh.retain(|file| target.examined.insert(key(file)));
-        // Most new code brings no allocator: not an error here.
-        let discovery = self.search.find(&fresh).unwrap_or_default();
-        let pools = self.user.find(&fresh, &discovery.allocators);
-        for left in &discovery.not_probed {
-            target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
-        }
-        let probe = |allocator: FoundAllocator| {
-            let name = allocator.name.clone();
-            (name, target.probe(kernel, allocator, &mut self.scopes))
-        };
-        discovery.allocators.into_iter().chain(pools).map(probe).collect()
-    }
-
-    /// A process has gone. `true` if it was running until now.
-    pub(super) fn ended(&mut self, pid: Pid) -> bool {
-        self.children.ended(pid);
-        self.scopes.targets.remove(&pid);
-        let was_running =
-            self.targets.get_mut(&pid).is_some_and(|target| std::mem::take(&mut target.running));
-        if was_running {
-            self.ended.push_back(pid);
-        }
-        was_running
-    }
-
-    /// Takes in the child of a target, which is traced already. Gives what is known of it, and which
-    /// earlier process with its number was not heard to end.
-    pub(super) fn adopt(&mut self, parent: Pid, fork: &Fork) -> Option<ProcessInfo> {
-        let late = self.sees_children_late(parent);
-        let parent = self.targets.get(&parent)?;
-        let child = parent.child(fork.child_process, fork.started);
-        let info = parent.info_of_child(&child);
-        let child = Target { info: info.clone(), ..child };
-        let pid = fork.child_process;
-        self.ended.retain(|ended| *ended != pid);
-        self.targets.insert(pid, child);
-        self.scopes.targets.insert(pid);
-        if late {
-            self.children.add(pid, fork.shares_memory(), Instant::now());
-        }
-        Some(info)
-    }
-
-    /// Forgets those that ended first, if there are many. Gives them.
-    pub(super) fn forget_ended(&mut self) -> Vec<Pid> {
-        let surplus = self.ended.len().saturating_sub(MOST_ENDED);
-        let forgotten: Vec<Pid> = self.ended.drain(..surplus).collect();
-        forgotten.iter().for_each(|pid| drop(self.targets.remove(pid)));
-        forgotten
     }
 
     pub(super) fn note_lost_end(&mut self, pid: Pid) {

@@ -1,11 +1,15 @@
 //! The one task that owns the tables: drains the ring, keeps time, listens to the user.
 
+mod ending;
+mod reporting;
+mod waiting;
+
 use super::arrivals::Arrivals;
-use super::cost::{Cost, Meter, Reading};
+use super::cost::{Meter, Reading};
 use super::error::DaemonError;
 use super::intake::Intake;
-use super::outlet::{Outlet, Publication, Published};
-use super::pictures::{Pictures, Seen};
+use super::outlet::Outlet;
+use super::pictures::Pictures;
 use super::reporter::Reporter;
 use super::self_usage;
 use super::settings::Settings;
@@ -16,20 +20,21 @@ use crate::engine::limits::Limits;
 use crate::engine::ports::{Drained, EventSource as _};
 use crate::engine::tracker::Tracker;
 use crate::model::event::What;
+use crate::probe::live::LiveError;
 use crate::probe::live::calibrate::{self, Prices};
 use crate::probe::live::kernel_side::KernelSide;
-use crate::probe::live::{LiveError, release};
-use crate::report::{TracerFacts, Walks};
 use crate::source::ring::RingSource;
 use crate::symbolize;
 use aya_log::EbpfLogger;
 use jiff::Timestamp;
 use memtrace_common::config::UnwindMode;
 use memtrace_common::wire::Counter;
+use reporting::Heeded;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+use tokio::time::Instant;
+use waiting::{at, every, measured, readable, tick};
 
 /// Records taken in before anything else gets a turn; about 10 ms of work.
 const BATCH: usize = 20_000;
@@ -347,186 +352,6 @@ impl<'a> Actor<'a> {
     fn is_last(&self) -> bool {
         self.settings.count.is_some_and(|count| self.sequence + 1 >= count)
     }
-
-    /// A report is being made.
-    const fn is_busy(&self) -> bool {
-        self.intake.reporter.is_busy() || self.pictures.is_busy()
-    }
-
-    /// Begins a report of this moment, unless one is still being made: looks at the targets' memory, which
-    /// takes as long as it takes.
-    fn report_if_idle(&mut self) {
-        if self.is_busy() {
-            tracing::warn!("the last report is still being made; this one is left out");
-        } else {
-            self.look_at_memory(self.pictures.are_rested());
-        }
-    }
-
-    /// Begins to look at the targets' memory, if that is wished and it is `time` for it; else the report has
-    /// what was seen last.
-    fn look_at_memory(&mut self, time: bool) {
-        let wanted = self.settings.pictures && time;
-        let processes = if wanted { self.intake.targets.processes() } else { Vec::new() };
-        self.pictures.begin(processes);
-    }
-
-    /// Takes in what was seen of a target's memory; gives whether that was all.
-    fn take_in(&mut self, seen: Seen) -> bool {
-        match seen {
-            Seen::Picture(pid, what) => self.intake.feed(pid, what),
-            Seen::End => return true,
-        }
-        false
-    }
-
-    fn publish_or_warn(&mut self) {
-        if let Err(error) = self.publish(false) {
-            tracing::warn!("{error}");
-        }
-    }
-
-    fn publish(&mut self, is_final: bool) -> Result<(), DaemonError> {
-        self.intake.read_usage();
-        self.intake.settle();
-        self.sequence += 1;
-        let time = self.intake.time();
-        let snapshot = self.intake.tracker.snapshot(time, &self.settings.snapshot);
-        let facts = self.facts();
-        self.last_report = (Instant::now(), self.intake.records);
-        let publication = Publication { snapshot, facts, is_final };
-        Ok(self.intake.reporter.publish(publication)?)
-    }
-
-    fn facts(&self) -> TracerFacts {
-        let (since, records) = self.last_report;
-        let seconds = since.elapsed().as_secs_f64().max(1e-3);
-        let cost: Option<Cost> = self.meter.overall(self.intake.targets.sites());
-        TracerFacts {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            kernel: release::running(),
-            link: Some(self.intake.kernel.link_kind()),
-            links: self.intake.targets.links(),
-            unwind: self.settings.unwind.name().to_owned(),
-            tables: self.intake.unwinding.as_ref().map(Unwinding::facts),
-            sample_interval_bytes: 0,
-            cpu_seconds: self_usage::cpu().as_secs_f64(),
-            rss_bytes: self_usage::resident_bytes() + self.intake.kernel.map_bytes(),
-            events_per_second: (self.intake.records - records) as f64 / seconds,
-            target_cost_cores: cost.map(|cost| cost.cores),
-            target_cost_percent: cost.and_then(Cost::percent),
-            walks: self.walks(),
-            longest_gap: self.longest_gap,
-            sequence: self.sequence,
-            time: Timestamp::now(),
-            began: self.began,
-            user_functions: self.intake.targets.user_functions().to_vec(),
-            notes: self.intake.notes(),
-            degraded: self.degraded.iter().cloned().chain(wrong(self.walks())).collect(),
-        }
-    }
-
-    fn walks(&self) -> Walks {
-        let counter = |counter| self.intake.kernel.counter(counter).unwrap_or_default();
-        Walks {
-            made: counter(Counter::WalksMade),
-            checked: counter(Counter::WalksChecked),
-            differed: counter(Counter::WalksDiffered),
-            copied: counter(Counter::StacksCopied),
-            finished: self.intake.copies.finished,
-        }
-    }
-
-    fn heed(&mut self, published: Published) -> Heeded {
-        match published {
-            Published::Written { degraded } => return Heeded::Written { degraded },
-            Published::Closed => return Heeded::Unread,
-            Published::Failed(reason) => self.failure = Some(reason),
-        }
-        Heeded::Failed
-    }
-
-    /// Says why a report could not be written; the next one may be. (If the last one cannot, that is
-    /// how the run ends.)
-    fn complain(&mut self) {
-        if let Some(reason) = self.failure.take() {
-            tracing::warn!("{reason}");
-        }
-    }
-
-    /// Detaches, takes in the rest, and makes the final report.
-    async fn conclude(mut self, end: End) -> Result<Outcome, DaemonError> {
-        self.intake.end();
-        // What comes no more cannot be kept waiting.
-        self.looked = Instant::now();
-        while self.drain()? == Duration::ZERO {}
-        if end == End::Unread {
-            return Ok(Outcome { degraded: false });
-        }
-        if self.pricing.is_some() {
-            let prices = measured(&mut self.pricing).await;
-            self.learn(prices)?;
-        }
-        let reading = self.reading();
-        self.meter.step(reading, self.intake.targets.sites(), None);
-        if self.last_mark.elapsed() * 2 >= self.settings.interval.unwrap_or(SECOND) {
-            self.mark();
-        }
-        if self.settings.started_here {
-            // What was sent to the command while it ran, however late it is heard here, is no wish to
-            // leave.
-            self.asked = Instant::now();
-        }
-        if self.pictures.is_busy() {
-            // A report that was begun before the end was wished.
-            self.all_seen().await?;
-            self.publish_or_warn();
-        }
-        self.look_at_memory(true);
-        self.all_seen().await?;
-        let outstanding = self.intake.reporter.is_busy();
-        self.publish(true)?;
-        if outstanding {
-            self.published().await?;
-            self.complain();
-        }
-        match self.published().await? {
-            Heeded::Written { degraded } => Ok(Outcome { degraded }),
-            Heeded::Unread => Ok(Outcome { degraded: false }),
-            Heeded::Failed => Err(DaemonError::Unwritten(self.failure.take().unwrap_or_default())),
-        }
-    }
-
-    /// Takes in what is still to be seen of the targets' memory; a second wish to end leaves at once.
-    async fn all_seen(&mut self) -> Result<(), DaemonError> {
-        loop {
-            tokio::select! {
-                seen = self.pictures.next() => if self.take_in(seen) {
-                    return Ok(());
-                },
-                wish = self.signals.next() => {
-                    if wish == Wish::End && self.asked.elapsed() > ONE_WISH {
-                        return Err(DaemonError::Left);
-                    }
-                },
-            }
-        }
-    }
-
-    /// Waits for a publication; a second wish to end leaves at once. (`timeout(1)` sends its signal
-    /// twice in a row, to the process and to its group: that is one wish.)
-    async fn published(&mut self) -> Result<Heeded, DaemonError> {
-        loop {
-            tokio::select! {
-                published = self.intake.reporter.next() => return Ok(self.heed(published)),
-                wish = self.signals.next() => {
-                    if wish == Wish::End && self.asked.elapsed() > ONE_WISH {
-                        return Err(DaemonError::Left);
-                    }
-                },
-            }
-        }
-    }
 }
 
 /// Begins to build the unwinding tables that the targets will need.
@@ -540,68 +365,4 @@ fn unwinding(settings: &Settings, targets: &mut Targets) -> Result<Option<Unwind
     let modules = targets.preview();
     unwinding.expect(modules, |module| targets.open_path(module));
     Ok(Some(unwinding))
-}
-
-/// What became of a publication.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Heeded {
-    Written { degraded: bool },
-    Unread,
-    Failed,
-}
-
-/// Ticks after each period, not at once; a missed tick is not made up for.
-fn every(period: Duration) -> Interval {
-    let mut ticks = interval_at(Instant::now() + period, period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
-}
-
-async fn tick(ticks: &mut Option<Interval>) {
-    match ticks {
-        Some(ticks) => {
-            ticks.tick().await;
-        }
-        None => std::future::pending().await,
-    }
-}
-
-/// The prices, once they are measured; never, if they are known already.
-async fn measured(
-    pricing: &mut Option<JoinHandle<Result<Prices, LiveError>>>,
-) -> Result<Prices, LiveError> {
-    match pricing {
-        Some(pricing) => pricing.await.unwrap_or_else(|error| {
-            Err(LiveError::Object(format!("measuring what a probe costs: {error}")))
-        }),
-        None => std::future::pending().await,
-    }
-}
-
-async fn at(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Until the kernel wakes us, or `pause` is over.
-async fn readable(ring: &AsyncFd<RingSource>, pause: Duration) {
-    tokio::select! {
-        guard = ring.readable() => if let Ok(mut guard) = guard {
-            guard.clear_ready();
-        },
-        () = tokio::time::sleep(pause) => {}
-    }
-}
-
-/// What to say of walks that came out otherwise than was known.
-fn wrong(walks: Walks) -> Option<String> {
-    (walks.differed > 0).then(|| {
-        format!(
-            "{} of {} stacks that were taken for known ones, and checked, were others: trace with \
-             --no-walk-cache, and report this as a bug",
-            walks.differed, walks.checked
-        )
-    })
 }

@@ -1,0 +1,85 @@
+//! The end of a run: the probes go, what is left is taken in, and the final report is made.
+
+use super::reporting::Heeded;
+use super::waiting::measured;
+use super::{Actor, End, ONE_WISH, Outcome, SECOND};
+use crate::daemon::error::DaemonError;
+use crate::daemon::signals::Wish;
+use std::time::Duration;
+use tokio::time::Instant;
+
+impl Actor<'_> {
+    /// Detaches, takes in the rest, and makes the final report.
+    pub(super) async fn conclude(mut self, end: End) -> Result<Outcome, DaemonError> {
+        self.intake.end();
+        // What comes no more cannot be kept waiting.
+        self.looked = Instant::now();
+        while self.drain()? == Duration::ZERO {}
+        if end == End::Unread {
+            return Ok(Outcome { degraded: false });
+        }
+        if self.pricing.is_some() {
+            let prices = measured(&mut self.pricing).await;
+            self.learn(prices)?;
+        }
+        let reading = self.reading();
+        self.meter.step(reading, self.intake.targets.sites(), None);
+        if self.last_mark.elapsed() * 2 >= self.settings.interval.unwrap_or(SECOND) {
+            self.mark();
+        }
+        if self.settings.started_here {
+            // What was sent to the command while it ran, however late it is heard here, is no wish to
+            // leave.
+            self.asked = Instant::now();
+        }
+        if self.pictures.is_busy() {
+            // A report that was begun before the end was wished.
+            self.all_seen().await?;
+            self.publish_or_warn();
+        }
+        self.look_at_memory(true);
+        self.all_seen().await?;
+        let outstanding = self.intake.reporter.is_busy();
+        self.publish(true)?;
+        if outstanding {
+            self.published().await?;
+            self.complain();
+        }
+        match self.published().await? {
+            Heeded::Written { degraded } => Ok(Outcome { degraded }),
+            Heeded::Unread => Ok(Outcome { degraded: false }),
+            Heeded::Failed => Err(DaemonError::Unwritten(self.failure.take().unwrap_or_default())),
+        }
+    }
+
+    /// Takes in what is still to be seen of the targets' memory; a second wish to end leaves at once.
+    async fn all_seen(&mut self) -> Result<(), DaemonError> {
+        loop {
+            tokio::select! {
+                seen = self.pictures.next() => if self.take_in(seen) {
+                    return Ok(());
+                },
+                wish = self.signals.next() => {
+                    if wish == Wish::End && self.asked.elapsed() > ONE_WISH {
+                        return Err(DaemonError::Left);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Waits for a publication; a second wish to end leaves at once. (`timeout(1)` sends its signal
+    /// twice in a row, to the process and to its group: that is one wish.)
+    async fn published(&mut self) -> Result<Heeded, DaemonError> {
+        loop {
+            tokio::select! {
+                published = self.intake.reporter.next() => return Ok(self.heed(published)),
+                wish = self.signals.next() => {
+                    if wish == Wish::End && self.asked.elapsed() > ONE_WISH {
+                        return Err(DaemonError::Left);
+                    }
+                },
+            }
+        }
+    }
+}

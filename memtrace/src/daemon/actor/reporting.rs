@@ -1,0 +1,141 @@
+//! Reports: from the wish for one to what became of it.
+
+use super::Actor;
+use crate::daemon::cost::Cost;
+use crate::daemon::error::DaemonError;
+use crate::daemon::outlet::{Publication, Published};
+use crate::daemon::pictures::Seen;
+use crate::daemon::self_usage;
+use crate::daemon::unwinding::Unwinding;
+use crate::probe::live::release;
+use crate::report::{TracerFacts, Walks};
+use jiff::Timestamp;
+use memtrace_common::wire::Counter;
+use tokio::time::Instant;
+
+/// What became of a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heeded {
+    Written { degraded: bool },
+    Unread,
+    Failed,
+}
+
+impl Actor<'_> {
+    /// A report is being made.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.intake.reporter.is_busy() || self.pictures.is_busy()
+    }
+
+    /// Begins a report of this moment, unless one is still being made: looks at the targets' memory, which
+    /// takes as long as it takes.
+    pub(super) fn report_if_idle(&mut self) {
+        if self.is_busy() {
+            tracing::warn!("the last report is still being made; this one is left out");
+        } else {
+            self.look_at_memory(self.pictures.are_rested());
+        }
+    }
+
+    /// Begins to look at the targets' memory, if that is wished and it is `time` for it; else the report has
+    /// what was seen last.
+    pub(super) fn look_at_memory(&mut self, time: bool) {
+        let wanted = self.settings.pictures && time;
+        let processes = if wanted { self.intake.targets.processes() } else { Vec::new() };
+        self.pictures.begin(processes);
+    }
+
+    /// Takes in what was seen of a target's memory; gives whether that was all.
+    pub(super) fn take_in(&mut self, seen: Seen) -> bool {
+        match seen {
+            Seen::Picture(pid, what) => self.intake.feed(pid, what),
+            Seen::End => return true,
+        }
+        false
+    }
+
+    pub(super) fn publish_or_warn(&mut self) {
+        if let Err(error) = self.publish(false) {
+            tracing::warn!("{error}");
+        }
+    }
+
+    pub(super) fn publish(&mut self, is_final: bool) -> Result<(), DaemonError> {
+        self.intake.read_usage();
+        self.intake.settle();
+        self.sequence += 1;
+        let time = self.intake.time();
+        let snapshot = self.intake.tracker.snapshot(time, &self.settings.snapshot);
+        let facts = self.facts();
+        self.last_report = (Instant::now(), self.intake.records);
+        let publication = Publication { snapshot, facts, is_final };
+        Ok(self.intake.reporter.publish(publication)?)
+    }
+
+    fn facts(&self) -> TracerFacts {
+        let (since, records) = self.last_report;
+        let seconds = since.elapsed().as_secs_f64().max(1e-3);
+        let cost: Option<Cost> = self.meter.overall(self.intake.targets.sites());
+        TracerFacts {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            kernel: release::running(),
+            link: Some(self.intake.kernel.link_kind()),
+            links: self.intake.targets.links(),
+            unwind: self.settings.unwind.name().to_owned(),
+            tables: self.intake.unwinding.as_ref().map(Unwinding::facts),
+            sample_interval_bytes: 0,
+            cpu_seconds: self_usage::cpu().as_secs_f64(),
+            rss_bytes: self_usage::resident_bytes() + self.intake.kernel.map_bytes(),
+            events_per_second: (self.intake.records - records) as f64 / seconds,
+            target_cost_cores: cost.map(|cost| cost.cores),
+            target_cost_percent: cost.and_then(Cost::percent),
+            walks: self.walks(),
+            longest_gap: self.longest_gap,
+            sequence: self.sequence,
+            time: Timestamp::now(),
+            began: self.began,
+            user_functions: self.intake.targets.user_functions().to_vec(),
+            notes: self.intake.notes(),
+            degraded: self.degraded.iter().cloned().chain(wrong(self.walks())).collect(),
+        }
+    }
+
+    fn walks(&self) -> Walks {
+        let counter = |counter| self.intake.kernel.counter(counter).unwrap_or_default();
+        Walks {
+            made: counter(Counter::WalksMade),
+            checked: counter(Counter::WalksChecked),
+            differed: counter(Counter::WalksDiffered),
+            copied: counter(Counter::StacksCopied),
+            finished: self.intake.copies.finished,
+        }
+    }
+
+    pub(super) fn heed(&mut self, published: Published) -> Heeded {
+        match published {
+            Published::Written { degraded } => return Heeded::Written { degraded },
+            Published::Closed => return Heeded::Unread,
+            Published::Failed(reason) => self.failure = Some(reason),
+        }
+        Heeded::Failed
+    }
+
+    /// Says why a report could not be written; the next one may be. (If the last one cannot, that is
+    /// how the run ends.)
+    pub(super) fn complain(&mut self) {
+        if let Some(reason) = self.failure.take() {
+            tracing::warn!("{reason}");
+        }
+    }
+}
+
+/// What to say of walks that came out otherwise than was known.
+fn wrong(walks: Walks) -> Option<String> {
+    (walks.differed > 0).then(|| {
+        format!(
+            "{} of {} stacks that were taken for known ones, and checked, were others: trace with \
+             --no-walk-cache, and report this as a bug",
+            walks.differed, walks.checked
+        )
+    })
+}
