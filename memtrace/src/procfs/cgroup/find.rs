@@ -93,7 +93,7 @@ impl FoundCgroup {
 }
 
 /// All groups of version 2 that are mounted here, outer ones before inner ones; at most
-/// [`MOST_GROUPS`]. None where they cannot be read.
+/// `MOST_GROUPS`. None where they cannot be read.
 #[must_use]
 pub fn unified_groups() -> Vec<UnifiedGroup> {
     let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();

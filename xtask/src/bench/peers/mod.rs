@@ -1,5 +1,5 @@
 //! `cargo xtask bench peers`: memtrace beside its neighbours. Each workload is a module with a function that
-//! runs it once in one way, and a line in [`WORKLOADS`]; each peer is a line in [`peer::ALL`].
+//! runs it once in one way, and a line in [`WORKLOADS`]; each peer is a line in `peer::ALL`.
 
 mod attached;
 mod install;
