@@ -3,6 +3,7 @@
 mod report_fixtures;
 
 use memtrace::engine::snapshot::{HeapTotals, ProcessSnapshot, State};
+use memtrace::model::frame::Frame;
 use memtrace::model::ids::SECOND;
 use memtrace::model::module::Module;
 use memtrace::model::picture::{PageKind, PageSum};
@@ -175,6 +176,18 @@ fn nothing_was_before_a_programs_first_instruction() {
     assert!(usage.is_some() && older(usage, 0));
     assert!(!older(None, 0));
     assert!(older(None, 1), "its probes came later");
+}
+
+#[test]
+fn code_that_was_gone_has_no_place() {
+    let mut process = leaking();
+    process.mapped.clear();
+    for stack in &mut process.stacks {
+        stack.frames = Arc::from([Frame::Unmapped(0)]);
+    }
+    let text = final_text(vec![process]);
+    let named = text.matches("(gone before its mappings could be read)\n").count();
+    assert_eq!(named, 10, "nothing behind it: {text}");
 }
 
 #[test]

@@ -59,6 +59,7 @@ impl FoldedWriter {
             (Some(module), Place::Offset(offset)) => format!("{module}+{offset:#x}"),
             (None, Place::Offset(offset)) => format!("+{offset:#x}"),
             (_, Place::Address(address)) => format!("{address:#x}"),
+            (_, Place::Unknown) => "(gone before its mappings could be read)".to_owned(),
         }
     }
 }

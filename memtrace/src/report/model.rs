@@ -344,6 +344,8 @@ pub enum Place {
     Offset(u64),
     /// An address outside files.
     Address(u64),
+    /// It was an address, but what that meant is not known any more.
+    Unknown,
 }
 
 /// One frame.

@@ -136,6 +136,8 @@ impl<'a> Names<'a> {
             Frame::InFile { module, offset } => {
                 (module_of(self.modules, module), Place::Offset(offset))
             }
+            // Address 0 stands for those that are forgotten (`engine::copied::without_addresses`).
+            Frame::Unmapped(0) => (None, Place::Unknown),
             Frame::Unmapped(address) => (None, Place::Address(address)),
         };
         FrameReport {

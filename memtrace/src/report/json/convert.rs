@@ -374,6 +374,7 @@ impl<'a> Frame<'a> {
         let (offset, address) = match frame.place {
             Place::Offset(offset) => (Some(offset), None),
             Place::Address(address) => (None, Some(format!("{address:#x}"))),
+            Place::Unknown => (None, None),
         };
         Self {
             function: frame.function.as_deref(),

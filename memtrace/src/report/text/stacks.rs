@@ -135,6 +135,7 @@ fn function(frame: &FrameReport, full: bool) -> String {
         (None, Some(missing), _) => format!("({})", missing.reason()),
         (None, None, Place::Address(_)) => "(not in a file)".to_owned(),
         (None, None, Place::Offset(_)) => "(no name)".to_owned(),
+        (None, None, Place::Unknown) => "(gone before its mappings could be read)".to_owned(),
     }
 }
 
@@ -143,6 +144,7 @@ fn place(frame: &FrameReport) -> String {
         (Some(file), Some(line), _) => format!("{file}:{line}"),
         (_, _, Place::Offset(offset)) => format!("+{offset:#x}"),
         (_, _, Place::Address(address)) => format!("{address:#x}"),
+        (_, _, Place::Unknown) => String::new(),
     }
 }
 
@@ -150,7 +152,7 @@ fn module(frame: &FrameReport) -> String {
     match (&frame.module, frame.place) {
         (Some(module), _) => module.clone(),
         (None, Place::Offset(_)) => "(unknown file)".to_owned(),
-        (None, Place::Address(_)) => String::new(),
+        (None, Place::Address(_) | Place::Unknown) => String::new(),
     }
 }
 
