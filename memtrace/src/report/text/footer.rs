@@ -202,10 +202,13 @@ fn frame_pointers(report: &Report) -> Option<String> {
 
 fn by_verdict(report: &Report, process: &ProcessReport) -> Vec<String> {
     if process.heap.allocated_blocks == 0 && process.verdict != Verdict::NotTheHeap {
-        return vec![format!(
-            "memtrace doctor --pid {} says which allocators and runtimes were found",
-            process.pid
-        )];
+        // Of one that has ended nobody can say more.
+        let runs = process.end == End::Running;
+        let advice = || {
+            let pid = process.pid;
+            format!("memtrace doctor --pid {pid} says which allocators and runtimes were found")
+        };
+        return runs.then(advice).into_iter().collect();
     }
     match process.verdict {
         Verdict::Growing => growing(report, process),
