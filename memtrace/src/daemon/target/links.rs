@@ -92,8 +92,14 @@ impl Targets {
 
     /// The line that scripts wait for.
     pub(in crate::daemon) fn announcement(&self, link: LinkKind) -> String {
+        if !self.heap {
+            return format!("tracing {}; mappings alone", self.who());
+        }
+        let mut parts = vec![self.who()];
         let links: Vec<String> = self.links().iter().map(describe).collect();
-        format!("tracing {}; {}; {} link", self.who(), links.join(", "), link.name())
+        parts.extend((!links.is_empty()).then(|| links.join(", ")));
+        parts.push(format!("{} link", link.name()));
+        format!("tracing {}", parts.join("; "))
     }
 
     fn who(&self) -> String {

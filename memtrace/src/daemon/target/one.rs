@@ -197,7 +197,12 @@ impl Target {
             .iter()
             .map(|found| format!("{}, {} functions", found.name, found.functions.len()))
             .collect();
-        format!("pid {} ({}: {})", self.process.pid(), self.comm, allocators.join("; "))
+        let (pid, comm) = (self.process.pid(), &self.comm);
+        // Of mappings alone, or not mapped yet.
+        if allocators.is_empty() {
+            return format!("pid {pid} ({comm})");
+        }
+        format!("pid {pid} ({comm}: {})", allocators.join("; "))
     }
 
     pub(super) fn notes(&self) -> Vec<String> {

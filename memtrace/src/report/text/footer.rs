@@ -2,6 +2,7 @@
 
 use super::TextStyle;
 use crate::model::ids::SECOND;
+use crate::report::facts::Ledgers;
 use crate::report::layout::wrap;
 use crate::report::model::{End, FrameReport, ModuleReport, ProcessReport, Report, STACKS_FULL};
 use crate::report::units::{bytes, count, counted, percent, share, span};
@@ -202,8 +203,8 @@ fn frame_pointers(report: &Report) -> Option<String> {
 
 fn by_verdict(report: &Report, process: &ProcessReport) -> Vec<String> {
     if process.heap.allocated_blocks == 0 && process.verdict != Verdict::NotTheHeap {
-        // Of one that has ended nobody can say more.
-        let runs = process.end == End::Running;
+        // Of one that has ended nobody can say more, and of allocators nobody has asked.
+        let runs = process.end == End::Running && report.options.ledger != Ledgers::Mappings;
         let advice = || {
             let pid = process.pid;
             format!("memtrace doctor --pid {pid} says which allocators and runtimes were found")
