@@ -85,7 +85,8 @@ fn folded_stacks_have_what_is_alive() {
     };
     assert_eq!((sum("many_small"), sum("few_large"), sum("keeps_nothing")), (6400, 40960, 0));
     for line in folded.lines().filter(|line| line.contains("few_large")) {
-        assert!(line.starts_with("two_sizes (") && line.contains(");main;few_large "), "{line}");
+        // Between them is start code, which has no name without libc's symbols.
+        assert!(line.starts_with("two_sizes (") && line.contains(";main;few_large "), "{line}");
     }
 }
 
