@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use support::kernel::has_link;
 use support::program::{Program, compiled, copy_libc};
-use support::report::number;
+use support::report::{Process, Report, number};
 use support::tracer::{Tracer, exact};
 use support::{let_it_look, may_trace};
 
@@ -73,6 +73,17 @@ fn the_blind_window_of_vfork_is_shown() {
 }
 
 /// The old program's account is closed, and the new one's begins with its first allocation.
+/// What a pid was before exec, and what it is since.
+fn around_exec(report: &Report, pid: u32) -> (Process<'_>, Process<'_>) {
+    let mut processes = report.processes(pid);
+    assert_eq!(processes.len(), 2, "accounts of one pid");
+    let mut in_state = |state: &str| {
+        let place = processes.iter().position(|process| process.0["state"] == state);
+        processes.swap_remove(place.expect("an account in each state"))
+    };
+    (in_state("exited"), in_state("running"))
+}
+
 #[test]
 fn exec_begins_a_new_account() {
     if !may_trace() {
@@ -85,10 +96,7 @@ fn exec_begins_a_new_account() {
     let second = program.work();
     let report = tracer.stop().only_report();
     report.assert_nothing_lost();
-    let processes = report.processes(program.pid());
-    assert_eq!(processes.len(), 2, "accounts of one pid");
-    let in_state = |state: &str| processes.iter().find(|process| process.0["state"] == state);
-    let (before, after) = (in_state("exited").unwrap(), in_state("running").unwrap());
+    let (before, after) = around_exec(&report, program.pid());
     assert_eq!(before.0["end"], "exec");
     assert_eq!(before.0["exit_status"], serde_json::Value::Null);
     assert_eq!(before.callers(), first.callers);
@@ -127,11 +135,8 @@ fn exec_of_a_setuid_program_is_followed() {
     let second = program.work();
     let report = tracer.stop().only_report();
     report.assert_nothing_lost();
-    let processes = report.processes(program.pid());
-    assert_eq!(processes.len(), 2, "accounts of one pid");
-    let in_state = |state: &str| processes.iter().find(|process| process.0["state"] == state);
-    assert_eq!(in_state("exited").unwrap().callers(), first.callers);
-    let after = in_state("running").unwrap();
+    let (before, after) = around_exec(&report, program.pid());
+    assert_eq!(before.callers(), first.callers);
     after.assert_exactly(&second);
     assert_eq!(after.0["uid"], NOBODY);
     assert!(program.end().success());

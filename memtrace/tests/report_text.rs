@@ -8,7 +8,9 @@ use memtrace::model::ids::SECOND;
 use memtrace::model::module::Module;
 use memtrace::model::picture::{PageKind, PageSum};
 use memtrace::model::process::Usage;
-use memtrace::report::{Ledgers, ReportOptions, ReportWriter, TextStyle, TextWriter, resolve};
+use memtrace::report::{
+    Ledgers, ReportOptions, ReportWriter, TextStyle, TextWriter, TracerFacts, resolve,
+};
 use memtrace_common::wire::{Loss, StackEnd};
 use report_fixtures::*;
 use std::io;
@@ -94,28 +96,27 @@ fn pictures_that_are_not_whole_say_so() {
     insta::assert_snapshot!(section.join("\n"));
 }
 
-#[test]
-fn a_pool_is_no_part_of_the_heap() {
-    let (process, facts) = pooling();
-    let whole = text(&report(&snapshot(vec![process]), &last(), &facts), WIDE);
+/// The report of a process that has another account beside the heap's, which is as without it.
+fn beside_the_heap(process: ProcessSnapshot, facts: &TracerFacts) -> String {
+    let whole = text(&report(&snapshot(vec![process]), &last(), facts), WIDE);
     assert_width(&whole, 100);
     let alone = final_text(vec![leaking()]);
     let heap =
         |text: &str| text.lines().find(|line| line.contains("heap, seen")).map(str::to_owned);
     assert_eq!(heap(&whole), heap(&alone));
-    insta::assert_snapshot!(whole);
+    whole
+}
+
+#[test]
+fn a_pool_is_no_part_of_the_heap() {
+    let (process, facts) = pooling();
+    insta::assert_snapshot!(beside_the_heap(process, &facts));
 }
 
 #[test]
 fn memory_of_devices_is_no_part_of_the_heap() {
     let process = ProcessSnapshot { device: device(), ..leaking() };
-    let whole = text(&report(&snapshot(vec![process]), &last(), &facts()), WIDE);
-    assert_width(&whole, 100);
-    let alone = final_text(vec![leaking()]);
-    let heap =
-        |text: &str| text.lines().find(|line| line.contains("heap, seen")).map(str::to_owned);
-    assert_eq!(heap(&whole), heap(&alone));
-    insta::assert_snapshot!(whole);
+    insta::assert_snapshot!(beside_the_heap(process, &facts()));
 }
 
 #[test]
