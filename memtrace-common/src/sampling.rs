@@ -9,8 +9,93 @@
 //!
 //! Integers only: the kernel side draws, and has no floating point.
 
+use crate::function::BlockKind;
+
 /// The longest interval, bytes: a tebibyte. (Arithmetic below is exact enough up to it.)
 pub const LONGEST_INTERVAL: u64 = 1 << 40;
+
+/// Intervals that are remembered: of as many changes a call may be pending at the most.
+pub const REMEMBERED: usize = 32;
+
+/// How allocations are taken now: the value of the kernel side's map `SAMPLING`, which user space may change at
+/// any time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Control {
+    /// How often the interval has been changed. The one in force is at this number modulo [`REMEMBERED`].
+    pub changes: u64,
+    /// 1: all frees are told, also those of blocks that were not taken.
+    pub all_frees: u64,
+    /// Mean intervals, bytes; 0: every allocation is taken.
+    pub intervals: [u64; REMEMBERED],
+}
+
+impl Control {
+    /// With this interval from the beginning. Where every allocation is taken every free is told.
+    #[must_use]
+    pub const fn new(interval: u64) -> Self {
+        let mut intervals = [0; REMEMBERED];
+        intervals[0] = interval;
+        Self { changes: 0, all_frees: (interval == 0) as u64, intervals }
+    }
+
+    /// The interval in force.
+    #[must_use]
+    pub const fn interval(&self) -> u64 {
+        self.intervals[self.changes as usize % REMEMBERED]
+    }
+
+    /// With another interval from now on.
+    #[must_use]
+    pub const fn changed(mut self, interval: u64) -> Self {
+        self.changes += 1;
+        self.intervals[self.changes as usize % REMEMBERED] = interval;
+        self
+    }
+}
+
+/// What is known of a block in the kernel side's table of those that were taken: it was drawn for there.
+pub const DRAWN: u64 = 0;
+/// … user space has put it in, while it may have been given back already.
+pub const ADOPTED: u64 = 1;
+
+/// A block that was taken, as the kernel side remembers it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct TakenBlock {
+    /// The number of its address space, new at each fork and exec: a process's number would mean other blocks
+    /// then.
+    pub space: u64,
+    /// Its address; blocks of functions that the user describes have the highest bit as well.
+    pub address: u64,
+}
+
+impl TakenBlock {
+    /// Marks addresses of blocks that functions of the user gave out: they may be addresses of blocks of the heap.
+    const USER_DEFINED: u64 = 1 << 63;
+
+    /// The block of this kind at an address.
+    #[must_use]
+    #[inline(always)]
+    pub const fn new(space: u64, kind: BlockKind, address: u64) -> Self {
+        match kind {
+            BlockKind::UserDefined => Self { space, address: address | Self::USER_DEFINED },
+            BlockKind::Heap | BlockKind::Device => Self { space, address },
+        }
+    }
+}
+
+/// In the number of an address space: it began as a copy, with blocks that were taken in the other one. All its
+/// frees are told.
+pub const IS_COPY: u64 = 1 << 63;
+
+/// The number of an address space that began at `time` (ns) as that of `process`. Times of 73 minutes differ in
+/// the bits that are kept, and two address spaces do not begin in one process at the same time.
+#[must_use]
+#[inline(always)]
+pub const fn address_space(time: u64, process: u32) -> u64 {
+    (time << 22 ^ process as u64) & !IS_COPY
+}
 
 /// Below this, in units of 2⁻⁶⁴, `-ln(1 - x)` is x + x²/2 + x³/3 with an error of x³/4 of it, 2⁻³⁸.
 const FEW: u64 = 1 << 52;

@@ -8,7 +8,7 @@
 use crate::unwind::Registers;
 
 /// Version of these layouts, checked between object and daemon and stored in recordings.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 
 /// What a record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,6 +97,9 @@ pub mod flags {
     /// The call came from inside the allocator itself, such as glibc emptying a dead thread's cache
     /// through `free`.
     pub const INSIDE_ALLOCATOR: u8 = 1;
+
+    /// Of a free or a reallocation: the block that is given back may be one that was not taken.
+    pub const PERHAPS_NOT_TAKEN: u8 = 1 << 7;
 
     /// Of an allocation or a reallocation: the number of the block's size classes begins at this bit.
     pub const CLASSES_SHIFT: u32 = 1;
@@ -405,11 +408,13 @@ pub enum Loss {
     ResultUnreadable = 9,
     /// A process that is looked for executed a program while as many as can be were traced.
     TargetsFull = 10,
+    /// Too many sampled blocks alive: this one was not taken.
+    SampledFull = 11,
 }
 
 impl Loss {
     /// All causes, in order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::RingAllocation,
         Self::RingFree,
         Self::RingReallocation,
@@ -421,6 +426,7 @@ impl Loss {
         Self::NoScratch,
         Self::ResultUnreadable,
         Self::TargetsFull,
+        Self::SampledFull,
     ];
 
     /// The cause's name in reports and JSON.
@@ -438,6 +444,7 @@ impl Loss {
             Self::NoScratch => "no_scratch_buffer",
             Self::ResultUnreadable => "result_unreadable",
             Self::TargetsFull => "target_table_full",
+            Self::SampledFull => "sampled_table_full",
         }
     }
 
@@ -456,7 +463,7 @@ pub enum Counter {
     Entries = 0,
     /// Return probes that ran for a traced process.
     Returns = 1,
-    /// Runs whose duration was measured (one in [`TIMED_ONE_IN`]).
+    /// Runs at returns whose duration was measured (one in [`TIMED_ONE_IN`]).
     TimedRuns = 2,
     /// Sum of the measured durations, ns.
     TimedNanoseconds = 3,
@@ -468,11 +475,15 @@ pub enum Counter {
     WalksDiffered = 6,
     /// Stacks that were copied for user space to walk.
     StacksCopied = 7,
+    /// Runs at entries alone whose duration was measured.
+    TimedEntries = 8,
+    /// Sum of their durations, ns.
+    TimedEntryNanoseconds = 9,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: u32 = 8;
+    pub const COUNT: u32 = 10;
 }
 
 /// One program run in this many is timed.

@@ -59,6 +59,10 @@ pub(crate) static NAMESPACE_LEVEL: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static HAS_CONTROL_GROUPS: Global<u64> = Global::new(0);
 
+/// 1: allocations may be sampled.
+#[unsafe(no_mangle)]
+pub(crate) static SAMPLES: Global<u64> = Global::new(0);
+
 /// 1: what is mapped is told with the call stack.
 #[unsafe(no_mangle)]
 pub(crate) static MAPPING_STACKS: Global<u64> = Global::new(0);

@@ -19,6 +19,7 @@ mod numbers;
 mod own_stack;
 mod pending;
 mod probes;
+mod sampling;
 mod sites;
 mod stack;
 mod unwind;

@@ -17,6 +17,8 @@ pub(crate) struct Target {
     /// new executable mapping), so that stacks of before and after get different ids. As in
     /// [`memtrace_common::unwind::Space::epoch`].
     pub(crate) epoch: u64,
+    /// The number of its address space ([`memtrace_common::sampling::address_space`]).
+    pub(crate) space: u64,
 }
 
 /// A call of an allocator function (or of `munmap`, `mremap`) that has not returned.
@@ -33,8 +35,8 @@ pub(crate) struct Call {
     pub(crate) entered: u64,
     /// The site's cookie.
     pub(crate) site: u64,
-    /// 1: called from inside another allocator function; its return is no event.
-    pub(crate) nested: u64,
+    /// What is to become of it: see [`crate::sampling::Fate`].
+    pub(crate) fate: crate::sampling::Fate,
 }
 
 /// What a thread has pending.

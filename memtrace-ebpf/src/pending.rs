@@ -7,12 +7,13 @@
 
 use crate::maps::{Call, THREADS, Thread, lost};
 use crate::memory::read_user;
+use crate::sampling::Fate;
 use memtrace_common::limits::{MAX_NESTING, NESTING_SPAN_BYTES, OTHER_STACK_BYTES};
 use memtrace_common::site::{Role, Site};
 use memtrace_common::wire::Loss;
 
 const NO_CALL: Call =
-    Call { stack_pointer: 0, size: 0, pointer: 0, entered: 0, site: 0, nested: 0 };
+    Call { stack_pointer: 0, size: 0, pointer: 0, entered: 0, site: 0, fate: Fate::NESTED };
 const NO_THREAD: Thread =
     Thread { depth: 0, calls: [NO_CALL; MAX_NESTING], returned: 0, mapping_entered: 0 };
 /// Bounds an index for the verifier; `MAX_NESTING` is a power of two.
@@ -95,7 +96,7 @@ impl Thread {
 
     /// Adds a pending call; `false` (counted) if the thread is nested too deeply.
     #[inline(always)]
-    pub(crate) fn push(&mut self, entry: &Entry, entered: u64, nested: bool) -> bool {
+    pub(crate) fn push(&mut self, entry: &Entry, entered: u64, fate: Fate) -> bool {
         let depth = self.depth;
         self.returned = 0;
         if depth >= MAX_NESTING as u64 {
@@ -108,7 +109,7 @@ impl Thread {
             pointer: entry.pointer,
             entered,
             site: entry.site.pack(),
-            nested: nested as u64,
+            fate,
         };
         self.depth = depth + 1;
         true

@@ -34,7 +34,8 @@ fn table_alone(blocks: u32) {
     let (mut own, mut kernel, mut slowest) = (0.0_f64, 0.0_f64, Duration::ZERO);
     let start = Instant::now();
     for number in 1..=u64::from(blocks) {
-        let block = Block { address: number * 48, size: 40, stack: 1, born: number * 64 };
+        let block =
+            Block { address: number * 48, size: 40, interval: 0, stack: 1, born: number * 64 };
         let one = Instant::now();
         table.insert(block, true);
         slowest = slowest.max(one.elapsed());

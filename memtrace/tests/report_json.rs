@@ -30,7 +30,9 @@ fn everything() -> Value {
     process.device = device();
     process.stacks[1].blocks = vec![block(0x5555_0000, 16, BEGAN)];
     let tables = TableFacts { files: 12, no_information: 1, ..TableFacts::default() };
-    let facts = TracerFacts { unwind: "auto".to_owned(), tables: Some(tables), ..facts };
+    let sampling_changes = vec![sampling_change()];
+    let unwind = "auto".to_owned();
+    let facts = TracerFacts { unwind, tables: Some(tables), sampling_changes, ..facts };
     json(&snapshot(vec![process]), &ReportOptions { show_blocks: 1, ..last() }, &facts)
 }
 
@@ -109,6 +111,36 @@ fn the_document_and_the_output_have_the_same_keys() {
         .map(|(path, rows)| (path, rows.into_iter().map(|row| row.key).collect()))
         .collect();
     assert_eq!(written, documented);
+}
+
+/// Estimates have their ranges beside them, and nothing else does.
+#[test]
+fn estimates_carry_their_ranges() {
+    let report = json(&snapshot(vec![sampled()]), &last(), &facts());
+    let process = &report["processes"][0];
+    let names = |value: &Value| {
+        let keys = value.as_object().unwrap().keys();
+        let ranges = keys.filter_map(|key| Some(key.strip_suffix("_ci95")?.to_owned()));
+        ranges.collect::<BTreeSet<_>>()
+    };
+    let expected: BTreeSet<String> = [
+        "live_bytes",
+        "live_blocks",
+        "peak_bytes",
+        "allocated_bytes",
+        "allocated_blocks",
+        "freed_bytes",
+        "freed_blocks",
+    ]
+    .map(str::to_owned)
+    .into();
+    assert_eq!(names(&process["heap"]), expected);
+    assert_eq!(names(&process["stacks"][0]), expected);
+    assert_eq!(process["heap"]["live_bytes_ci95"], serde_json::json!([90 * MIB, 110 * MIB]));
+    assert_eq!(process["stacks"][0]["samples"], 46);
+    for exact in [&process["pools"], &process["mappings"], &process["others"]] {
+        assert!(exact.is_null() || names(exact).is_empty(), "{exact}");
+    }
 }
 
 #[test]

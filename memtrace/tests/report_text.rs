@@ -37,6 +37,24 @@ fn a_leak() {
 }
 
 #[test]
+fn estimates() {
+    let facts = TracerFacts {
+        sample_interval_bytes: 64 << 10,
+        sampling_changes: vec![sampling_change()],
+        ..facts()
+    };
+    let shown = |options, style| {
+        let text = text(&report(&snapshot(vec![sampled()]), &options, &facts), style);
+        assert_width(&text, style.width);
+        text
+    };
+    insta::assert_snapshot!(shown(last(), WIDE));
+    let brief = ReportOptions { is_final: false, ..last() };
+    insta::assert_snapshot!("estimates_in_brief", shown(brief, WIDE));
+    shown(last(), TextStyle { width: 60, ..WIDE });
+}
+
+#[test]
 fn a_leak_on_a_narrow_terminal() {
     let narrow = TextStyle { width: 60, ..WIDE };
     let text = text(&report(&snapshot(vec![leaking()]), &last(), &facts()), narrow);

@@ -18,6 +18,7 @@ use aya_ebpf::maps::{Array, HashMap};
 use memtrace_common::admission::{
     Admission, Admitted, Criterion, MAX_CRITERIA, MAX_GROUP_DEPTH, satisfied,
 };
+use memtrace_common::sampling::address_space;
 use memtrace_common::unwind::Space;
 use memtrace_common::wire::{Exec, Kind, Loss};
 
@@ -112,7 +113,8 @@ fn begin(task: Task, admitted: &Admitted) -> bool {
     begin_changes(task.process);
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
-    let target = Target { epoch: Space::first_program(now) };
+    let target =
+        Target { epoch: Space::first_program(now), space: address_space(now, task.process) };
     if TARGETS.insert(&task.process, &target, 0).is_err() {
         lost(Loss::TargetsFull);
         forget_changes(task.process);

@@ -6,10 +6,12 @@
 //! `heap_exit` stands for the return of functions that may throw: it sits on their `ret`s.
 
 use crate::emit::{Task, send};
+use crate::knobs::SAMPLES;
 use crate::maps::{Call, Target, count, lost, target};
 use crate::memory::read_user;
 use crate::own_stack;
 use crate::pending::{Entry, thread, thread_or_new};
+use crate::sampling::{Fate, draw_for, is_told, keep, release};
 use crate::sites::cookie;
 use crate::stack::{Head, is_sent, remember, seed_of, take, with_frames, without_stack};
 use aya_ebpf::bindings::pt_regs;
@@ -169,9 +171,13 @@ fn counted(counter: Counter, body: impl FnOnce() -> u32) -> u32 {
     // SAFETY: no preconditions.
     let began = unsafe { bpf_ktime_get_ns() };
     let result = body();
+    let (runs, nanoseconds) = match counter {
+        Counter::Entries => (Counter::TimedEntries, Counter::TimedEntryNanoseconds),
+        _ => (Counter::TimedRuns, Counter::TimedNanoseconds),
+    };
     // SAFETY: no preconditions.
-    count(Counter::TimedNanoseconds, unsafe { bpf_ktime_get_ns() } - began);
-    count(Counter::TimedRuns, 1);
+    count(nanoseconds, unsafe { bpf_ktime_get_ns() } - began);
+    count(runs, 1);
     result
 }
 
@@ -183,45 +189,50 @@ fn heap_session(context: *mut c_void) -> u32 {
     let Some(probe) = Probe::new(context) else { return SKIP_RETURN };
     if kernel::session_is_return(context) {
         // SAFETY: the kernel gives 8 readable bytes.
-        let size = unsafe { *kernel::session_cookie(context) };
-        return session_return(probe, size);
+        let call = unsafe { *kernel::session_cookie(context) };
+        return session_return(probe, call);
     }
-    session_entry(probe)
+    session_entry(&probe)
 }
 
-#[inline(always)]
-fn session_entry(probe: Probe) -> u32 {
+/// A function of its own, whose stack is not that of the return, which walks.
+#[inline(never)]
+fn session_entry(probe: &Probe) -> u32 {
     count(Counter::Entries, 1);
     let entry = probe.entry();
     if entry.site.nests {
-        return enter_pending(probe, entry);
+        return enter_pending(*probe, entry);
     }
     if let Some(thread) = thread(probe.task.pending())
         && thread.is_nested(&entry)
     {
         return SKIP_RETURN;
     }
+    let fate = draw_for(entry.site, entry.size);
+    if fate.is_passed() {
+        return SKIP_RETURN;
+    }
     // SAFETY: the kernel gives 8 writable bytes.
-    unsafe { *kernel::session_cookie(probe.context) = entry.size };
+    unsafe { *kernel::session_cookie(probe.context) = fate.with_size(entry.size) };
     RUN_RETURN
 }
 
 #[inline(always)]
-fn session_return(probe: Probe, size: u64) -> u32 {
+fn session_return(probe: Probe, call: u64) -> u32 {
     counted(Counter::Returns, || {
         let site = probe.site();
-        if site.nests {
-            leave_pending(probe, site);
+        // One place that finishes: each takes room on the stack.
+        let call = if site.nests {
+            pending(&probe, site)
         } else {
-            finish(probe, Call { site: site.pack(), size, ..no_call() });
+            let (fate, size) = Fate::from_session(call);
+            Some(Call { stack_pointer: 0, size, pointer: 0, entered: 0, site: site.pack(), fate })
+        };
+        if let Some(call) = call {
+            finish(probe, call);
         }
         0
     })
-}
-
-#[inline(always)]
-const fn no_call() -> Call {
-    Call { stack_pointer: 0, size: 0, pointer: 0, entered: 0, site: 0, nested: 0 }
 }
 
 /// The entry alone, for multi and perf links.
@@ -238,7 +249,9 @@ fn heap_entry(context: ProbeContext) -> u32 {
 fn heap_return(context: RetProbeContext) -> u32 {
     let Some(probe) = Probe::new(context.regs.cast()) else { return 0 };
     counted(Counter::Returns, || {
-        leave_pending(probe, probe.site());
+        if let Some(call) = pending(&probe, probe.site()) {
+            finish(probe, call);
+        }
         0
     })
 }
@@ -252,7 +265,7 @@ fn heap_exit(context: ProbeContext) -> u32 {
     counted(Counter::Returns, || {
         if let Some(thread) = thread(probe.task.pending())
             && let Some(call) = thread.pop(probe.site().mark(probe.registers().rsp))
-            && call.nested == 0
+            && !call.fate.is_nested()
         {
             finish(probe, call);
         }
@@ -269,7 +282,8 @@ fn enter_pending(probe: Probe, entry: Entry) -> u32 {
     }
     // SAFETY: no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
-    if thread.push(&entry, now, false) { RUN_RETURN } else { SKIP_RETURN }
+    // What it calls is nested in it, so its return is wanted even if it is not taken.
+    if thread.push(&entry, now, fate_of(&probe, &entry)) { RUN_RETURN } else { SKIP_RETURN }
 }
 
 /// Remembers a call until its return, which will come whatever we say: nested calls are marked. A free
@@ -279,27 +293,42 @@ fn enter_pending(probe: Probe, entry: Entry) -> u32 {
 fn enter_any(probe: Probe, entry: Entry) {
     let Some(thread) = thread_or_new(probe.task.pending()) else { return };
     let nested = thread.is_nested(&entry);
-    if entry.site.role as u8 == Role::Free as u8 && !nested {
-        send_free(&entry);
-    }
+    let fate = if nested {
+        Fate::NESTED
+    } else if entry.site.role as u8 == Role::Free as u8 {
+        send_free(probe.target, &entry);
+        Fate::NESTED
+    } else {
+        fate_of(&probe, &entry)
+    };
     // SAFETY: no preconditions.
-    thread.push(&entry, unsafe { bpf_ktime_get_ns() }, nested);
+    thread.push(&entry, unsafe { bpf_ktime_get_ns() }, fate);
 }
 
+/// Draws for a call, and looks after the block that is given to it: its address may be another block's before
+/// the call returns.
 #[inline(always)]
-fn leave_pending(probe: Probe, site: Site) {
+fn fate_of(probe: &Probe, entry: &Entry) -> Fate {
+    let fate = draw_for(entry.site, entry.size);
+    if entry.site.role as u8 == Role::Reallocate as u8 && entry.pointer != 0 {
+        fate.with_old(release(probe.target, entry.site, entry.pointer))
+    } else {
+        fate
+    }
+}
+
+/// The call that returns now, unless it was nested in another one.
+#[inline(always)]
+fn pending(probe: &Probe, site: Site) -> Option<Call> {
     let stack_pointer = site.mark(probe.registers().rsp.wrapping_sub(RETURN_ADDRESS));
     // A thread that never entered a call since tracing began returns from an older one.
-    let Some(thread) = thread(probe.task.pending()) else { return };
-    match thread.pop(stack_pointer) {
-        Some(call) if call.nested == 0 => finish(probe, call),
-        Some(_) => {}
-        None if thread.has_just_returned(stack_pointer) => {}
-        None => {
-            lost(Loss::Unpaired);
-            debug!(&RetProbeContext::new(probe.context), "unpaired return at {:x}", stack_pointer);
-        }
+    let thread = thread(probe.task.pending())?;
+    let call = thread.pop(stack_pointer);
+    if call.is_none() && !thread.has_just_returned(stack_pointer) {
+        lost(Loss::Unpaired);
+        debug!(&RetProbeContext::new(probe.context), "unpaired return at {:x}", stack_pointer);
     }
+    call.filter(|call| !call.fate.is_nested())
 }
 
 /// A call has returned: sends what it did.
@@ -315,20 +344,54 @@ fn finish(probe: Probe, call: Call) {
     };
     trace!(&RetProbeContext::new(probe.context), "{} bytes at {:x}", call.size, address);
     if site.role as u8 == Role::Reallocate as u8 {
-        let header = header_of(&probe, site, Kind::Reallocation, size_of::<Reallocation>());
-        let body = Reallocation {
-            old_address: call.pointer,
-            address,
-            size: call.size,
-            entered: call.entered,
-            ..Reallocation::default()
-        };
-        send_with_stack(&probe, header, body, |body, id| body.stack = id, address != 0);
-    } else {
-        let header = header_of(&probe, site, Kind::Allocation, size_of::<Allocation>());
-        let body = Allocation { address, size: call.size, ..Allocation::default() };
-        send_with_stack(&probe, header, body, |body, id| body.stack = id, address != 0);
+        finish_reallocation(&probe, site, &call, address);
+        return;
     }
+    let sample_interval = call.fate.interval();
+    if call.fate.is_passed() || !keep(probe.target, site, address, sample_interval) {
+        return;
+    }
+    let header = header_of(&probe, site, Kind::Allocation, size_of::<Allocation>());
+    let body = Allocation { address, size: call.size, sample_interval, stack: 0 };
+    send_with_stack(&probe, header, body, |body, id| body.stack = id, address != 0);
+}
+
+/// Which of the two blocks were taken decides what is told: both, the new one as an allocation, the end of the
+/// old one, or nothing.
+#[inline(always)]
+fn finish_reallocation(probe: &Probe, site: Site, call: &Call, address: u64) {
+    let mut header = header_of(probe, site, Kind::Reallocation, size_of::<Reallocation>());
+    let mut body = Reallocation {
+        old_address: call.pointer,
+        address,
+        size: call.size,
+        sample_interval: call.fate.interval(),
+        stack: 0,
+        entered: call.entered,
+    };
+    if SAMPLES.load() != 0 {
+        if address == 0 && call.size != 0 {
+            // It failed, and the old block lives on.
+            if call.fate.is_old_taken() {
+                keep(probe.target, site, call.pointer, u64::MAX);
+            }
+            if call.fate.is_passed() {
+                return;
+            }
+        } else {
+            match is_told(probe.target, site, call.fate.old()) {
+                Some(flags) => header.flags |= flags,
+                None => body.old_address = 0,
+            }
+            if call.fate.is_passed() || !keep(probe.target, site, address, body.sample_interval) {
+                (body.address, body.size) = (0, 0);
+            }
+            if body.old_address == 0 && body.address == 0 {
+                return;
+            }
+        }
+    }
+    send_with_stack(probe, header, body, |body, id| body.stack = id, body.address != 0);
 }
 
 #[inline(always)]
@@ -432,14 +495,18 @@ fn free(probe: Probe) {
     {
         return;
     }
-    send_free(&entry);
+    send_free(probe.target, &entry);
 }
 
 #[inline(always)]
-fn send_free(entry: &Entry) {
+fn send_free(target: Target, entry: &Entry) {
     let Entry { site, probed, stack_pointer, pointer, .. } = *entry;
-    if pointer != 0 {
-        tell_of_free(site.pack(), probed, stack_pointer, pointer);
+    if pointer == 0 {
+        return;
+    }
+    let given = release(target, site, pointer);
+    if let Some(flags) = is_told(target, site, given) {
+        tell_of_free(site.pack(), probed, stack_pointer, pointer, flags.into());
     }
 }
 
@@ -447,12 +514,18 @@ fn send_free(entry: &Entry) {
 /// walk stacks as well: all calls together have 512 bytes.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn tell_of_free(site: u64, probed: u64, stack_pointer: u64, pointer: u64) -> u64 {
+extern "C" fn tell_of_free(
+    site: u64,
+    probed: u64,
+    stack_pointer: u64,
+    pointer: u64,
+    flags: u64,
+) -> u64 {
     let site = Site::unpack(site);
     let inside = read_user::<u64>(Site::unmarked(stack_pointer))
         .is_some_and(|caller| site.is_inside_allocator(probed, caller));
     let header = Header {
-        flags: if inside { flags::INSIDE_ALLOCATOR } else { 0 },
+        flags: flags as u8 | if inside { flags::INSIDE_ALLOCATOR } else { 0 },
         function: site.function.0,
         ..Task::current().header(Kind::Free, size_of::<Free>())
     };

@@ -15,13 +15,17 @@ use crate::memory::read_kernel;
 use crate::numbers::{Numbers, before_exec};
 use crate::unwind::changes::{forget_changes, inherit_changes, removed_all};
 use crate::unwind::tables::{code_came, forget, inherit_space};
+use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
+use memtrace_common::sampling::{IS_COPY, address_space};
 use memtrace_common::unwind::Space;
 use memtrace_common::wire::{Exec, Exit, Fork, Header, Kind, Loss};
 
 /// `SIGNAL_GROUP_EXIT` of `linux/sched/signal.h`: the exit code is the group's.
 const SIGNAL_GROUP_EXIT: u32 = 4;
+/// Of `sched.h`: parent and child have one address space.
+const CLONE_VM: u64 = 0x100;
 
 /// A task was created by the current one. It has not run yet.
 #[raw_tracepoint(tracepoint = "task_newtask")]
@@ -30,13 +34,14 @@ fn task_created(context: RawTracePointContext) -> i32 {
     let Some(target) = target(parent.process) else { return 0 };
     let child: u64 = context.arg(0);
     let Numbers { process: child_process, thread: child_thread } = Numbers::of(child);
+    let flags: u64 = context.arg(1);
     let is_process = child_process != 0 && child_process != parent.process;
     let followed =
-        FOLLOW.load() != 0 && is_process && follow(parent.process, child_process, target);
+        FOLLOW.load() != 0 && is_process && follow(parent.process, child_process, target, flags);
     let body = Fork {
         child_process,
         child_thread,
-        clone_flags: context.arg(1),
+        clone_flags: flags,
         started: read_kernel(child + OFFSET_TASK_STARTED.load()).unwrap_or(0),
         followed: followed as u64,
     };
@@ -53,7 +58,12 @@ fn task_created(context: RawTracePointContext) -> i32 {
 /// Makes the child of a target one, with what is known of the parent's code; `false` if there are too
 /// many.
 #[inline(always)]
-fn follow(parent: u32, child: u32, target: Target) -> bool {
+fn follow(parent: u32, child: u32, target: Target, clone_flags: u64) -> bool {
+    let space = match clone_flags & CLONE_VM {
+        0 => new_space(child) | IS_COPY,
+        _ => target.space,
+    };
+    let target = Target { space, ..target };
     if TARGETS.insert(&child, &target, 0).is_err() {
         return false;
     }
@@ -104,12 +114,20 @@ fn program_executed(context: RawTracePointContext) -> i32 {
 #[inline(always)]
 fn begin_program(process: u32) {
     if let Some(target) = TARGETS.get_ptr_mut(&process) {
-        // SAFETY: an aligned u64 in the map's value.
+        // SAFETY: aligned words in the map's value.
         unsafe {
             let epoch = &raw mut (*target).epoch;
             atomic::store(epoch, Space::next_program(epoch.read_volatile()));
+            atomic::store(&raw mut (*target).space, new_space(process));
         }
     }
+}
+
+/// The number of an address space that begins now.
+#[inline(always)]
+fn new_space(process: u32) -> u64 {
+    // SAFETY: the helper has no preconditions.
+    address_space(unsafe { bpf_ktime_get_ns() }, process)
 }
 
 /// The file of the program in a `struct linux_binprm`.

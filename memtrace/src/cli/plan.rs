@@ -5,6 +5,7 @@ use super::args::{BpfLog, Color, Format, Ledger, LinkFor, PositionalArgs, Sort, 
 use super::exit::UsageError;
 use super::log::Verbosity;
 use super::output::{Destination, OutputError, OutputName};
+use super::values::SampleInterval;
 use super::who::{SelectArgs, Wishes};
 use crate::engine::snapshot::SnapshotOptions;
 use crate::probe::signature::Signature;
@@ -76,6 +77,8 @@ pub struct TracePlan {
     pub verbosity: Verbosity,
     /// The user said that every allocation is to be traced, whatever it costs.
     pub exact: bool,
+    /// How many allocations are looked at.
+    pub sample_interval: SampleInterval,
     /// Share of the target's CPU time that tracing may cost, percent; `None`: any.
     pub overhead_budget: Option<f64>,
     /// Memory that memtrace may use, kernel maps included, bytes.
@@ -105,6 +108,8 @@ struct Defaults {
     interval: Option<Duration>,
     /// Age from which a block counts as old, where there are no intervals.
     min_age: Duration,
+    /// How many allocations are looked at, if no budget is named.
+    sampling: SampleInterval,
 }
 
 impl TracePlan {
@@ -121,7 +126,11 @@ impl TracePlan {
         let who = Wishes::new(select)?;
         let interval = one_of("--interval", args.interval, positional.interval)?;
         let count = one_of("--count", args.count, positional.count)?;
-        let defaults = Defaults { interval: Some(DEFAULT_INTERVAL), min_age: DEFAULT_MIN_AGE };
+        let defaults = Defaults {
+            interval: Some(DEFAULT_INTERVAL),
+            min_age: DEFAULT_MIN_AGE,
+            sampling: SampleInterval::Auto,
+        };
         let plan = Self::with(who, args, interval, count, defaults)?;
         check::names_somebody(&plan, positional.interval.is_some())?;
         Ok(plan)
@@ -134,7 +143,9 @@ impl TracePlan {
     /// As [`Self::new`].
     pub fn for_command(args: &TraceArgs) -> Result<Self, UsageError> {
         check::contradictions(args)?;
-        let defaults = Defaults { interval: None, min_age: Duration::ZERO };
+        // Who starts a command wants to know all of it.
+        let sampling = SampleInterval::Bytes(0);
+        let defaults = Defaults { interval: None, min_age: Duration::ZERO, sampling };
         let who = Wishes { follow: true, ..Wishes::default() };
         Self::with(who, args, args.interval, args.count, defaults)
     }
@@ -175,6 +186,7 @@ impl TracePlan {
             color: args.color,
             verbosity: Verbosity::new(args.quiet, args.verbose),
             exact: args.exact,
+            sample_interval: sample_interval(args, defaults.sampling),
             overhead_budget: args.overhead_budget,
             max_memory: max_memory(args)?,
             link: args.link.map(Into::into),
@@ -226,6 +238,11 @@ fn one_of<T>(option: &str, named: Option<T>, placed: Option<T>) -> Result<Option
         return usage(format!("{option} and the positional {word} say the same: give only one"));
     }
     Ok(named.or(placed))
+}
+
+fn sample_interval(args: &TraceArgs, usual: SampleInterval) -> SampleInterval {
+    let usual = if args.overhead_budget.is_some() { SampleInterval::Auto } else { usual };
+    if args.exact { SampleInterval::Bytes(0) } else { args.sample_interval.unwrap_or(usual) }
 }
 
 /// Call stacks that are shown; `None`: all.

@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::log;
 use super::output::{Destination, Label, OutputError};
 use super::plan::TracePlan;
+use super::values::SampleInterval;
 use super::who::find::Found;
 use crate::daemon::{self, Outlet, Publication, Published, Settings};
 use crate::engine::ports::Symbolizer;
@@ -122,6 +123,11 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         heap: plan.ledger != Ledger::Pages,
         mappings: plan.ledger != Ledger::Heap,
         pictures: plan.ledger != Ledger::Heap,
+        sampling: match plan.sample_interval {
+            SampleInterval::Auto => daemon::SamplingWish::Auto,
+            SampleInterval::Bytes(0) => daemon::SamplingWish::Exact,
+            SampleInterval::Bytes(interval) => daemon::SamplingWish::Every(interval),
+        },
         overhead_budget: plan.overhead_budget,
         max_memory: plan.max_memory,
         link: plan.link,

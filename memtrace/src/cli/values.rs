@@ -3,6 +3,7 @@
 //! Fractions are read in integers, so `1.1GiB` is the nearest byte and never a rounding of a float.
 
 use crate::probe::signature::{Signature, SignatureError};
+use memtrace_common::sampling::LONGEST_INTERVAL;
 use memtrace_common::site::Role;
 use std::time::Duration;
 use thiserror::Error;
@@ -72,6 +73,29 @@ pub fn size(text: &str) -> Result<u64, ValueError> {
     let bytes = number.times(size_unit(unit)?).ok_or(ValueError::TooLarge("16EiB - 1"))?;
     let bytes = u64::try_from(bytes).map_err(|_| ValueError::TooLarge("16EiB - 1"))?;
     number.unless_lost(bytes, "one byte")
+}
+
+/// How many allocations are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleInterval {
+    /// As many as the budget allows.
+    Auto,
+    /// One for so many bytes; 0: every one.
+    Bytes(u64),
+}
+
+/// Mean bytes between samples: `auto`, or a size up to a tebibyte.
+///
+/// # Errors
+/// As [`size`].
+pub fn sample_interval(text: &str) -> Result<SampleInterval, ValueError> {
+    if text == "auto" {
+        return Ok(SampleInterval::Auto);
+    }
+    match size(text)? {
+        interval if interval <= LONGEST_INTERVAL => Ok(SampleInterval::Bytes(interval)),
+        _ => Err(ValueError::TooLarge("1TiB")),
+    }
 }
 
 fn size_unit(unit: &str) -> Result<u128, ValueError> {

@@ -2,6 +2,7 @@
 
 use crate::engine::snapshot::SnapshotOptions;
 use crate::probe::live::kernel_side::LoadOptions;
+use crate::probe::live::sampling::{BYTES_PER_BLOCK, Sampling};
 use crate::probe::signature::Signature;
 use crate::selection::Selection;
 use memtrace_common::config::{LinkKind, UnwindMode};
@@ -42,6 +43,8 @@ pub struct Settings {
     pub mappings: bool,
     /// Look at what the targets' resident memory is.
     pub pictures: bool,
+    /// How many allocations are looked at.
+    pub sampling: SamplingWish,
     /// Percent of the targets' CPU time that tracing may cost; `None`: any.
     pub overhead_budget: Option<f64>,
     /// Bytes that memtrace may use, kernel maps included.
@@ -60,6 +63,18 @@ pub struct Settings {
     pub ring_bytes: Option<u32>,
     /// Level of the kernel programs' log, 0 to 5.
     pub log_level: u8,
+}
+
+/// How many allocations are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SamplingWish {
+    /// Every one.
+    #[default]
+    Exact,
+    /// One for so many bytes that are allocated, on average.
+    Every(u64),
+    /// Every one as long as that costs no more than the budget, else as many as fit it.
+    Auto,
 }
 
 /// For whom the probes of a file are.
@@ -86,6 +101,8 @@ const WAKE_SHARE: u64 = 16;
 /// 16 points).
 const STACK_SHARE: u64 = 4;
 const STACK_BYTES: u64 = 1024;
+/// The kernel side's table of sampled blocks may take this share.
+const SAMPLED_SHARE: u64 = 8;
 /// For the symbols of a report and mappings; the rest may go to the block tables.
 const FIXED_SHARE: u64 = 8;
 /// Bytes per live block, at most (`engine::heap::blocks`).
@@ -130,7 +147,27 @@ impl Settings {
             watch: self.selection.is_some(),
             mapping_stacks: self.mappings,
             targets: self.room_for_targets(),
+            sampling: self.sampling(),
         }
+    }
+
+    /// Mean bytes between samples at the beginning; 0: every allocation is looked at.
+    #[must_use]
+    pub const fn sample_interval(&self) -> u64 {
+        match self.sampling {
+            SamplingWish::Exact | SamplingWish::Auto => 0,
+            SamplingWish::Every(interval) => interval,
+        }
+    }
+
+    fn sampling(&self) -> Option<Sampling> {
+        if self.sampling == SamplingWish::Exact || !self.heap {
+            return None;
+        }
+        let interval = self.sample_interval();
+        let fitting = self.max_memory / SAMPLED_SHARE / BYTES_PER_BLOCK;
+        let room = u32::try_from(fitting.clamp(1 << 10, 1 << 24)).unwrap_or(1 << 24);
+        Some(Sampling { interval, room })
     }
 
     /// Distinct call stacks that fit, given what the kernel maps and the program itself take already.
@@ -152,7 +189,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::{LinkFor, Settings};
+    use super::{LinkFor, SamplingWish, Settings};
     use crate::engine::snapshot::SnapshotOptions;
     use crate::selection::Selection;
     use memtrace_common::config::UnwindMode;
@@ -173,6 +210,7 @@ mod tests {
             heap: true,
             mappings: true,
             pictures: true,
+            sampling: SamplingWish::Exact,
             overhead_budget: None,
             max_memory,
             link: None,

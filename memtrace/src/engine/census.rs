@@ -1,12 +1,14 @@
 //! One walk over an address space's blocks: what each call stack holds, by age and size.
 
-use super::heap::blocks::{Block, BlockTable};
+use super::heap::blocks::Block;
 use super::heap::live::LiveHeap;
 use super::heap::ranges::RangeKind;
+use super::heap::sampled::{Pair, Sample, Sampled, SampledTally, rounded};
 use super::process::{Process, Space};
+use super::sampling::Estimate;
 use super::snapshot::{
-    AccountSnapshot, BlockSnapshot, MappedStack, ProcessSnapshot, SnapshotOptions, StackSnapshot,
-    State,
+    AccountSnapshot, BlockSnapshot, MappedStack, ProcessSnapshot, SnapshotOptions, StackConfidence,
+    StackSnapshot, State,
 };
 use super::stacks::{Callee, Stack, Stacks};
 use crate::model::ids::Nanos;
@@ -35,7 +37,7 @@ pub(super) fn process_snapshot(
         ..ProcessSnapshot::default()
     };
     if let Some(space) = space.filter(|_| process.owns_space) {
-        snapshot.heap = *space.heap.totals();
+        snapshot.heap = space.heap.totals();
         snapshot.mappings = space.ranges.totals();
         snapshot.intervals = space.history.marks();
         snapshot.growth = space.history.heap_growth();
@@ -43,12 +45,12 @@ pub(super) fn process_snapshot(
         snapshot.stacks = stack_snapshots(&space.heap, space, stacks, until, options);
         snapshot.mapped = mapped_stacks(process, space, stacks);
         snapshot.pools = AccountSnapshot {
-            totals: *space.pools.totals(),
+            totals: space.pools.totals(),
             growth: space.history.pools_growth(),
             stacks: stack_snapshots(&space.pools, space, stacks, until, options),
         };
         snapshot.device = AccountSnapshot {
-            totals: *space.device.totals(),
+            totals: space.device.totals(),
             growth: space.history.device_growth(),
             stacks: stack_snapshots(&space.device, space, stacks, until, options),
         };
@@ -67,15 +69,19 @@ fn stack_snapshots(
     if live.tallies().iter().next().is_none() {
         return Vec::new();
     }
-    let counts = count(live.blocks(), space.stacks().len(), time, options);
+    let counts = count(live, space.stacks().len(), time, options);
+    let mut estimates = live.sampled().map(|sampled| (sampled, sampled.stacks()));
     let mut snapshots = Vec::with_capacity(counts.len());
     let rows = space.stacks().iter().zip(live.tallies().iter()).zip(counts);
     for (number, ((&id, (tally, peak_bytes)), count)) in rows.enumerate() {
+        let estimate =
+            estimates.as_mut().and_then(|(sampled, stacks)| Some((*sampled, stacks.next()?)));
         if tally.live_blocks == 0 && tally.allocated_blocks == 0 {
             continue;
         }
         let stack = stacks.get(id).cloned().unwrap_or_else(|| Stack::unknown(Callee::default()));
-        snapshots.push(StackSnapshot {
+        let sampled = count.sampled.clone().unwrap_or_default();
+        let plain = StackSnapshot {
             stack: id,
             function: stack.callee.function,
             frames: stack.frames,
@@ -95,10 +101,58 @@ fn stack_snapshots(
             newest: (tally.live_blocks > 0).then_some(count.newest),
             sizes: (tally.live_blocks > 0).then_some((count.smallest, count.largest)),
             growth: space.history.stack_growth(number),
+            confidence: None,
             blocks: oldest_first(count.blocks),
+        };
+        snapshots.push(match estimate {
+            Some((all, (tally, at_peak))) => estimated(plain, all, tally, at_peak, &sampled),
+            None => plain,
         });
     }
     snapshots
+}
+
+/// The same with what the samples stand for.
+fn estimated(
+    plain: StackSnapshot,
+    all: &Sampled,
+    tally: &SampledTally,
+    at_peak: &Estimate,
+    count: &SampledCount,
+) -> StackSnapshot {
+    let both = |pair: &Pair| (rounded(&pair.bytes), rounded(&pair.blocks));
+    let (visible, young, filtered) =
+        (both(&count.visible), both(&count.young), both(&count.filtered));
+    let (allocated, freed) = (both(&tally.allocated), both(&tally.freed));
+    let both_of = |pair: &Pair| pair.confidence(all.interval());
+    let (live_bytes, live_blocks) = both_of(&count.visible);
+    let (allocated_bytes, allocated_blocks) = both_of(&tally.allocated);
+    let (freed_bytes, freed_blocks) = both_of(&tally.freed);
+    StackSnapshot {
+        // By parts, so that these add up.
+        live_bytes: visible.0.saturating_add(young.0).saturating_add(filtered.0),
+        live_blocks: visible.1.saturating_add(young.1).saturating_add(filtered.1),
+        young_bytes: young.0,
+        young_blocks: young.1,
+        filtered_bytes: filtered.0,
+        filtered_blocks: filtered.1,
+        peak_bytes: rounded(at_peak),
+        allocated_bytes: allocated.0,
+        allocated_blocks: allocated.1,
+        freed_bytes: freed.0,
+        freed_blocks: freed.1,
+        confidence: Some(StackConfidence {
+            live_bytes,
+            live_blocks,
+            peak_bytes: all.peak_confidence(at_peak),
+            allocated_bytes,
+            allocated_blocks,
+            freed_bytes,
+            freed_blocks,
+            samples: tally.live.blocks.samples(),
+        }),
+        ..plain
+    }
 }
 
 /// What each stack mapped and what of it is left.
@@ -168,6 +222,15 @@ struct Count {
     filtered: Sum,
     /// Birth, address and size of the oldest ones; the youngest of them is on top.
     blocks: BinaryHeap<(Nanos, u64, u64)>,
+    /// What they stand for, where they are samples.
+    sampled: Option<Box<SampledCount>>,
+}
+
+#[derive(Clone, Default)]
+struct SampledCount {
+    visible: Pair,
+    young: Pair,
+    filtered: Pair,
 }
 
 impl Count {
@@ -179,6 +242,7 @@ impl Count {
         young: Sum { bytes: 0, blocks: 0 },
         filtered: Sum { bytes: 0, blocks: 0 },
         blocks: BinaryHeap::new(),
+        sampled: None,
     };
 
     #[inline]
@@ -187,11 +251,20 @@ impl Count {
         self.newest = self.newest.max(block.born);
         self.smallest = self.smallest.min(block.size);
         self.largest = self.largest.max(block.size);
-        if time.saturating_sub(block.born) < options.min_age {
+        let is_young = time.saturating_sub(block.born) < options.min_age;
+        let is_filtered =
+            block.size < options.min_size || options.max_size.is_some_and(|max| block.size > max);
+        if let Some(sampled) = &mut self.sampled {
+            let pair = match (is_young, is_filtered) {
+                (true, _) => &mut sampled.young,
+                (_, true) => &mut sampled.filtered,
+                _ => &mut sampled.visible,
+            };
+            pair.add(&Sample::of(block));
+        }
+        if is_young {
             self.young.add(block);
-        } else if block.size < options.min_size
-            || options.max_size.is_some_and(|max| block.size > max)
-        {
+        } else if is_filtered {
             self.filtered.add(block);
         } else if options.blocks_per_stack > 0 {
             self.list(block, options.blocks_per_stack);
@@ -211,9 +284,10 @@ impl Count {
 }
 
 /// Counts all blocks, by the number of their stack.
-fn count(blocks: &BlockTable, stacks: usize, time: Nanos, options: &SnapshotOptions) -> Vec<Count> {
-    let mut counts = vec![Count::NONE; stacks];
-    for block in blocks.iter() {
+fn count(live: &LiveHeap, stacks: usize, time: Nanos, options: &SnapshotOptions) -> Vec<Count> {
+    let sampled = live.sampled().map(|_| Box::default());
+    let mut counts = vec![Count { sampled, ..Count::NONE }; stacks];
+    for block in live.blocks().iter() {
         if let Some(count) = counts.get_mut(block.stack as usize) {
             count.add(&block, time, options);
         }

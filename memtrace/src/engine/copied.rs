@@ -170,7 +170,7 @@ mod tests {
     fn frames_take_the_place_of_others() {
         let frames: Vec<u8> = [9_u64, 10].iter().flat_map(|frame| frame.to_ne_bytes()).collect();
         let plain = allocation(&frames);
-        let new = Reallocation { old_address: 1, entered: 2, new: plain };
+        let new = Reallocation { old_address: 1, entered: 2, perhaps_not_taken: false, new: plain };
         let end = What::Break { end: 3, stack: plain.stack };
         for what in [What::Allocation(plain), What::Reallocation(new), end] {
             let old = record(what);

@@ -77,8 +77,9 @@ pub fn decode(record: &[u8]) -> Result<Event<'_>, Undecodable> {
             function: callee.function,
             address: words.long(),
             inside_allocator: header.flags & flags::INSIDE_ALLOCATOR != 0,
+            perhaps_not_taken: header.flags & flags::PERHAPS_NOT_TAKEN != 0,
         }),
-        Kind::Reallocation => What::Reallocation(reallocation(words, callee, end, frames)),
+        Kind::Reallocation => What::Reallocation(reallocation(words, &header, end, frames)),
         Kind::Map => {
             let map = map(&mut words);
             What::Map(map, StackRef { id: words.long(), end, frames })
@@ -144,10 +145,12 @@ pub fn arrived(record: &[u8]) -> Option<Arrived> {
 
 fn reallocation<'a>(
     mut words: Words<'_>,
-    callee: Callee,
+    header: &wire::Header,
     end: StackEnd,
     frames: &'a [u8],
 ) -> Reallocation<'a> {
+    let callee = Callee::of(header);
+    let perhaps_not_taken = header.flags & flags::PERHAPS_NOT_TAKEN != 0;
     let old_address = words.long();
     let new = Allocation {
         function: callee.function,
@@ -157,7 +160,7 @@ fn reallocation<'a>(
         sample_interval: words.long(),
         stack: StackRef { id: words.long(), end, frames },
     };
-    Reallocation { old_address, entered: words.long(), new }
+    Reallocation { old_address, entered: words.long(), perhaps_not_taken, new }
 }
 
 impl Callee {

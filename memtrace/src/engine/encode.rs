@@ -57,13 +57,19 @@ const fn function_and_flags(what: &What<'_>) -> (u8, u8) {
         What::Allocation(allocation) => {
             (allocation.function.0, flags::of_classes(allocation.classes))
         }
-        What::Reallocation(Reallocation { new, .. }) => {
-            (new.function.0, flags::of_classes(new.classes))
+        What::Reallocation(Reallocation { new, perhaps_not_taken, .. }) => {
+            (new.function.0, flags::of_classes(new.classes) | not_taken(*perhaps_not_taken))
         }
-        What::Free(free) if free.inside_allocator => (free.function.0, flags::INSIDE_ALLOCATOR),
-        What::Free(free) => (free.function.0, 0),
+        What::Free(free) => {
+            let inside = if free.inside_allocator { flags::INSIDE_ALLOCATOR } else { 0 };
+            (free.function.0, inside | not_taken(free.perhaps_not_taken))
+        }
         _ => (0, 0),
     }
+}
+
+const fn not_taken(perhaps: bool) -> u8 {
+    if perhaps { flags::PERHAPS_NOT_TAKEN } else { 0 }
 }
 
 const fn stack_of<'a>(what: &What<'a>) -> StackRef<'a> {

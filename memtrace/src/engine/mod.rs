@@ -9,7 +9,7 @@ mod code;
 pub mod copied;
 pub mod decode;
 pub mod encode;
-mod hash;
+pub(crate) mod hash;
 pub mod heap;
 pub mod history;
 mod lifecycle;

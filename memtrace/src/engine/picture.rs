@@ -126,7 +126,7 @@ mod tests {
     fn table(blocks: &[(u64, u64)]) -> BlockTable {
         let mut table = BlockTable::new(0);
         for &(address, size) in blocks {
-            table.insert(Block { address, size, stack: 0, born: 0 }, true);
+            table.insert(Block { address, size, interval: 0, stack: 0, born: 0 }, true);
         }
         table
     }

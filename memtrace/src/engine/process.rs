@@ -174,10 +174,10 @@ impl Space {
 
 fn first_point(time: Nanos, heap: &LiveHeap, pools: &LiveHeap, device: &LiveHeap) -> Point {
     // A stack is of one kind: in the others' sums it has nothing.
-    let mut stacks: Box<[u64]> = heap.tallies().iter().map(|(tally, _)| tally.live_bytes).collect();
+    let mut stacks: Box<[u64]> = heap.live_bytes_by_stack().collect();
     for other in [pools, device] {
-        for (bytes, (tally, _)) in stacks.iter_mut().zip(other.tallies().iter()) {
-            *bytes = bytes.wrapping_add(tally.live_bytes);
+        for (bytes, others) in stacks.iter_mut().zip(other.live_bytes_by_stack()) {
+            *bytes = bytes.wrapping_add(others);
         }
     }
     let [heap, pools, device] = [heap, pools, device].map(|live| live.totals().live_bytes);

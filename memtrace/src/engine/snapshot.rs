@@ -2,6 +2,7 @@
 
 use super::heap::ranges::RangeKind;
 pub use super::heap::usable::Usable;
+pub use super::sampling::{Confidence, HeapConfidence, StackConfidence};
 use crate::model::frame::Frame;
 use crate::model::ids::{Nanos, StackId};
 use crate::model::module::Module;
@@ -177,6 +178,8 @@ pub struct HeapTotals {
     pub inherited_blocks: u64,
     /// Their bytes.
     pub inherited_bytes: u64,
+    /// Where the true figures lie, where these are estimates.
+    pub confidence: Option<HeapConfidence>,
 }
 
 /// Mapping totals of a process since it was first seen, in whole pages.
@@ -327,6 +330,8 @@ pub struct StackSnapshot {
     pub sizes: Option<(u64, u64)>,
     /// Growth of its live bytes.
     pub growth: Growth,
+    /// Where the figures lie, where they are estimates.
+    pub confidence: Option<StackConfidence>,
     /// The oldest live blocks, where asked for.
     pub blocks: Vec<BlockSnapshot>,
 }

@@ -12,11 +12,11 @@ use super::slab::Slab;
 use super::snapshot::{Bounds, ProcessSnapshot, Snapshot, SnapshotOptions, State};
 use super::stacks::{Callee, Stacks};
 use super::tables::Tables;
-use crate::model::event::{Allocation, Event, What};
+use crate::model::event::{Allocation, Event, Reallocation, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::module::Module;
 use crate::model::process::Usage;
-use memtrace_common::function::FunctionId;
+use memtrace_common::function::{BlockKind, FunctionId};
 use memtrace_common::wire::Loss;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -152,11 +152,9 @@ impl Tracker {
             What::Allocation(allocation) => self.allocation(pid, time, allocation),
             What::Free(free) => self.heap_with(pid, |space, _| {
                 let live = space.live(free.function.kind());
-                live.free(free.address, free.inside_allocator);
+                live.free(free.address, free.inside_allocator, free.perhaps_not_taken);
             }),
-            What::Reallocation(call) => {
-                self.reallocation(pid, time, call.old_address, call.entered, &call.new);
-            }
+            What::Reallocation(call) => self.reallocation(pid, time, call),
             What::Map(map, stack) => {
                 let stack = self.mapping_stack(pid, FunctionId::MMAP, stack);
                 self.map_with(pid, |space| space.ranges.map(map, stack, time));
@@ -188,10 +186,43 @@ impl Tracker {
         self.pids.contains_key(&pid)
     }
 
+    /// Bytes that were allocated in all processes that are known, as far as it is known.
+    #[must_use]
+    pub fn allocated_bytes(&self) -> u64 {
+        let of = |space: &Space| space.heap.totals().allocated_bytes;
+        self.spaces.iter().map(of).fold(0, u64::saturating_add)
+    }
+
     /// Live blocks of all processes.
     #[must_use]
     pub const fn live_blocks(&self) -> usize {
         self.blocks
+    }
+
+    /// The blocks of processes that run which were counted while every allocation was: process, kind, address.
+    /// `None` if there are more than `most`.
+    #[must_use]
+    pub fn exact_blocks(&self, most: usize) -> Option<Vec<(Pid, BlockKind, u64)>> {
+        let mut found = Vec::new();
+        let running =
+            self.processes.iter().filter(|it| it.owns_space && it.state == State::Running);
+        for process in running {
+            let Some(space) = self.spaces.get(process.space) else { continue };
+            for (kind, live) in
+                [(BlockKind::Heap, &space.heap), (BlockKind::UserDefined, &space.pools)]
+            {
+                let exact = live.blocks().iter().filter(|block| block.interval == 0);
+                found.extend(
+                    exact
+                        .map(|block| (process.pid, kind, block.address))
+                        .take(most + 1 - found.len()),
+                );
+                if found.len() > most {
+                    return None;
+                }
+            }
+        }
+        Some(found)
     }
 
     /// The stack ids that are not known (any more), with the processes that cited them or may cite
@@ -261,16 +292,11 @@ impl Tracker {
         });
     }
 
-    fn reallocation(
-        &mut self,
-        pid: Pid,
-        time: Nanos,
-        old_address: u64,
-        entered: Nanos,
-        new: &Allocation<'_>,
-    ) {
+    fn reallocation(&mut self, pid: Pid, time: Nanos, call: &Reallocation<'_>) {
+        let Reallocation { old_address, entered, perhaps_not_taken, ref new } = *call;
         let Some(process) = self.find_for_stack(pid, &new.stack) else { return };
-        let resize = Resize { old_address, entered, new: self.new_block(process, time, new) };
+        let block = self.new_block(process, time, new);
+        let resize = Resize { old_address, entered, perhaps_not_taken, new: block };
         let kind = new.function.kind();
         self.in_space(process, |space, has_room| {
             space.live_for(kind, &resize.new).reallocate(&resize, has_room);
@@ -280,11 +306,17 @@ impl Tracker {
     /// The block of an allocation, with the number of its stack. A call that failed needs none, but
     /// frames that came with it must be learned.
     fn new_block(&mut self, process: usize, time: Nanos, allocation: &Allocation<'_>) -> Block {
-        let Allocation { address, size, function, classes, stack, .. } = *allocation;
+        let Allocation { address, size, function, classes, sample_interval, stack } = *allocation;
         let callee = Callee { function, classes };
         let is_wanted = address != 0 || !stack.frames.is_empty();
         let number = is_wanted.then(|| self.stack_number(process, callee, &stack)).flatten();
-        Block { address, size, stack: number.unwrap_or(u32::MAX), born: time }
+        Block {
+            address,
+            size,
+            interval: sample_interval,
+            stack: number.unwrap_or(u32::MAX),
+            born: time,
+        }
     }
 
     fn module_seen(&mut self, module: &Arc<Module>) {

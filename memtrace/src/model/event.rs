@@ -132,6 +132,8 @@ pub struct Free {
     pub address: u64,
     /// Called from inside the allocator itself.
     pub inside_allocator: bool,
+    /// The block may be one that was not taken: told where all frees are told while allocations are sampled.
+    pub perhaps_not_taken: bool,
 }
 
 /// See [`What::Reallocation`].
@@ -141,6 +143,8 @@ pub struct Reallocation<'a> {
     pub old_address: u64,
     /// When the call was entered.
     pub entered: Nanos,
+    /// As in [`Free`], of the block before.
+    pub perhaps_not_taken: bool,
     /// The block after, size, stack and function. Address 0: failed, or freed if the size is 0.
     pub new: Allocation<'a>,
 }

@@ -127,6 +127,17 @@ pub struct LinkFacts {
     pub others: usize,
 }
 
+/// How many allocations are looked at has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SamplingChange {
+    /// When.
+    pub time: Timestamp,
+    /// Mean bytes between samples from then on.
+    pub interval: u64,
+    /// Why, for people.
+    pub reason: String,
+}
+
 /// The tracer's own figures at the moment of the snapshot.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TracerFacts {
@@ -144,6 +155,8 @@ pub struct TracerFacts {
     pub tables: Option<TableFacts>,
     /// Mean bytes between samples; 0: every allocation.
     pub sample_interval_bytes: u64,
+    /// What was changed of that under way.
+    pub sampling_changes: Vec<SamplingChange>,
     /// CPU time of the tracer itself, seconds.
     pub cpu_seconds: f64,
     /// Resident memory of the tracer itself, bytes, kernel maps included.

@@ -22,7 +22,9 @@ pub mod text;
 pub mod units;
 pub mod verdict;
 
-pub use facts::{Ledgers, LinkFacts, ReportOptions, Sort, TableFacts, TracerFacts, Walks};
+pub use facts::{
+    Ledgers, LinkFacts, ReportOptions, SamplingChange, Sort, TableFacts, TracerFacts, Walks,
+};
 pub use folded::FoldedWriter;
 pub use identity::StackDigest;
 pub use json::JsonWriter;

@@ -6,7 +6,7 @@ use super::verdict::{StackVerdict, Verdict};
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::ports::Missing;
 use crate::engine::snapshot::{
-    Growth, HeapTotals, MappingTotals, PlacedBlocks, ResidentPart, SnapshotOptions,
+    Growth, HeapTotals, MappingTotals, PlacedBlocks, ResidentPart, SnapshotOptions, StackConfidence,
 };
 use crate::model::ids::Nanos;
 use crate::model::picture::{PageKind, Picture};
@@ -320,6 +320,9 @@ pub struct StackReport {
     pub sizes: Option<(u64, u64)>,
     /// Growth of all its live bytes.
     pub growth: Growth,
+    /// Where the figures lie, where they are estimates: those without young and filtered blocks, and those of
+    /// all.
+    pub confidence: Option<StackConfidence>,
     /// The verdict.
     pub verdict: StackVerdict,
     /// How the stack ended.

@@ -406,6 +406,7 @@ impl Maker<'_> {
             newest_age: stack.newest.map(age),
             sizes: stack.sizes,
             growth: stack.growth,
+            confidence: stack.confidence,
             verdict: verdict::stack(watched, &stack.growth, stack.live_bytes),
             end: self.end(stack, process),
             frames: internals::marked(

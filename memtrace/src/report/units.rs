@@ -1,5 +1,6 @@
 //! Figures as people read them.
 
+use crate::engine::snapshot::Confidence;
 use crate::model::ids::{Nanos, SECOND};
 use jiff::Timestamp;
 
@@ -15,6 +16,29 @@ pub fn bytes(bytes: u64) -> String {
 #[must_use]
 pub fn exact_bytes(bytes: u64) -> String {
     format!("{} B", count(bytes))
+}
+
+/// `19.4 MiB`; of an estimate `about 19.4 MiB (17.8 MiB to 21.0 MiB)`.
+#[must_use]
+pub fn estimated_bytes(value: u64, confidence: Option<Confidence>) -> String {
+    estimated(bytes(value), confidence, bytes)
+}
+
+/// `45,020 blocks`; of an estimate `about 45,020 blocks (43,100 to 47,000)`.
+#[must_use]
+pub fn estimated_count(value: u64, singular: &str, confidence: Option<Confidence>) -> String {
+    let what = if singular.is_empty() { count(value) } else { counted(value, singular) };
+    estimated(what, confidence, count)
+}
+
+/// With its 95 % interval, if there is one that is wider than a point.
+fn estimated(value: String, confidence: Option<Confidence>, write: fn(u64) -> String) -> String {
+    match confidence {
+        Some(Confidence { low, high }) if low < high => {
+            format!("about {value} ({} to {})", write(low), write(high))
+        }
+        _ => value,
+    }
 }
 
 /// A difference with its sign: `+82.0 MiB`; no difference is `0 B`.

@@ -127,7 +127,8 @@ impl SyntheticSource {
             let address = self.take_block();
             if self.random.below(1000) >= u64::from(self.workload.lost_frees) {
                 let function = FunctionId::FREE;
-                let free = Free { function, address, inside_allocator: false };
+                let free =
+                    Free { function, address, inside_allocator: false, perhaps_not_taken: false };
                 return self.write(What::Free(free), out);
             }
         }
@@ -154,7 +155,15 @@ impl SyntheticSource {
         let (id, frames) = self.stack();
         let stack = StackRef { id, end: StackEnd::Complete, frames: &frames };
         let new = self.new_block(FunctionId::REALLOC, stack);
-        self.write(What::Reallocation(Reallocation { old_address, entered, new }), out);
+        self.write(
+            What::Reallocation(Reallocation {
+                old_address,
+                entered,
+                perhaps_not_taken: false,
+                new,
+            }),
+            out,
+        );
         self.frames = frames;
     }
 

@@ -9,9 +9,9 @@
 use jiff::Timestamp;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::snapshot::{
-    AccountSnapshot, BlockSnapshot, Bounds, Growth, HeapTotals, MappedStack, MappingTotals,
-    PictureSnapshot, PlacedBlocks, ProcessSnapshot, ResidentPart, Snapshot, SnapshotOptions,
-    StackSnapshot, State, Usable,
+    AccountSnapshot, BlockSnapshot, Bounds, Confidence, Growth, HeapConfidence, HeapTotals,
+    MappedStack, MappingTotals, PictureSnapshot, PlacedBlocks, ProcessSnapshot, ResidentPart,
+    Snapshot, SnapshotOptions, StackConfidence, StackSnapshot, State, Usable,
 };
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
@@ -19,8 +19,8 @@ use memtrace::model::module::{BuildId, Module};
 use memtrace::model::picture::{PageKind, PageSum, Picture};
 use memtrace::model::process::{ProcessInfo, Usage};
 use memtrace::report::{
-    LinkFacts, Report, ReportOptions, ReportWriter, TextStyle, TextWriter, TracerFacts, Walks,
-    resolve,
+    LinkFacts, Report, ReportOptions, ReportWriter, SamplingChange, TextStyle, TextWriter,
+    TracerFacts, Walks, resolve,
 };
 use memtrace_common::classes::SizeClasses;
 use memtrace_common::config::LinkKind;
@@ -146,6 +146,7 @@ pub fn stack(number: u32, frames: Arc<[Frame]>, blocks: u64, size: u64) -> Stack
         newest: Some(NOW - SECOND),
         sizes: Some((size, size)),
         growth: growth(0, 0, 6),
+        confidence: None,
         blocks: Vec::new(),
     }
 }
@@ -340,6 +341,7 @@ pub fn facts() -> TracerFacts {
         unwind: "fp".to_owned(),
         tables: None,
         sample_interval_bytes: 0,
+        sampling_changes: Vec::new(),
         cpu_seconds: 18.6,
         rss_bytes: 148 * MIB,
         events_per_second: 158_224.3,
@@ -354,6 +356,46 @@ pub fn facts() -> TracerFacts {
         notes: Vec::new(),
         degraded: Vec::new(),
     }
+}
+
+/// Fewer allocations are looked at, for the cost.
+pub fn sampling_change() -> SamplingChange {
+    SamplingChange {
+        time: "2026-03-01T03:12:10Z".parse::<Timestamp>().unwrap(),
+        interval: 64 << 10,
+        reason: "tracing cost about 47 % of the CPU time that the targets use otherwise, the budget is 10 %"
+            .to_owned(),
+    }
+}
+
+/// A process whose figures are estimates.
+pub fn sampled() -> ProcessSnapshot {
+    let mut process = leaking();
+    let around = |value: u64| Confidence { low: value / 10 * 9, high: value / 10 * 11 };
+    process.heap.live_bytes = 100 * MIB;
+    let heap = process.heap;
+    process.heap.confidence = Some(HeapConfidence {
+        live_bytes: around(heap.live_bytes),
+        live_blocks: around(heap.live_blocks),
+        peak_bytes: around(heap.peak_bytes),
+        allocated_bytes: around(heap.allocated_bytes),
+        allocated_blocks: around(heap.allocated_blocks),
+        freed_bytes: around(heap.freed_bytes),
+        freed_blocks: around(heap.freed_blocks),
+    });
+    for stack in &mut process.stacks {
+        stack.confidence = Some(StackConfidence {
+            live_bytes: around(stack.live_bytes),
+            live_blocks: around(stack.live_blocks),
+            peak_bytes: around(stack.peak_bytes),
+            allocated_bytes: around(stack.allocated_bytes),
+            allocated_blocks: around(stack.allocated_blocks),
+            freed_bytes: around(stack.freed_bytes),
+            freed_blocks: around(stack.freed_blocks),
+            samples: 46,
+        });
+    }
+    process
 }
 
 /// The options of a final report.

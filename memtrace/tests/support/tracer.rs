@@ -10,6 +10,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 /// Everything in one final report.
 const WHOLE: [&str; 8] = ["--interval", "0", "--min-age", "0", "--top", "0", "--format", "json"];
 
+/// Every allocation is wanted, whatever that costs, unless the options say something else of it.
+fn exactness(options: &[&str]) -> &'static [&'static str] {
+    let others = ["--exact", "--sample-interval", "--overhead-budget"];
+    if options.iter().any(|option| others.contains(option)) { &[] } else { &["--exact"] }
+}
+
 /// A running tracer. It is killed when dropped.
 pub struct Tracer {
     child: Child,
@@ -37,7 +43,7 @@ impl Tracer {
 
     /// As [`Self::of`], with more options.
     pub fn with(programs: &[&Program], options: &[&str]) -> Self {
-        Self::typed(programs, &[WHOLE.as_slice(), options].concat())
+        Self::typed(programs, &[WHOLE.as_slice(), exactness(options), options].concat())
     }
 
     /// With these options and no others. Waits until the probes are in place.
@@ -53,7 +59,9 @@ impl Tracer {
     /// As [`Self::with`], of a tracer in `container`; `options` say of whom.
     pub fn start_in(container: &Container, options: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
-        Self::hear(container.spawn(piped(command.args(WHOLE).args(options))))
+        Self::hear(
+            container.spawn(piped(command.args(WHOLE).args(exactness(options)).args(options))),
+        )
     }
 
     /// A command that becomes memtrace. Waits until the probes are in place.

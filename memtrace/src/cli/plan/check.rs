@@ -2,6 +2,7 @@
 
 use super::super::args::{Format, Ledger, TraceArgs};
 use super::super::exit::UsageError;
+use super::super::values::SampleInterval;
 use super::{TracePlan, functions, usage};
 use memtrace_common::site::Role;
 use std::time::Duration;
@@ -10,6 +11,9 @@ use std::time::Duration;
 pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
     if args.quiet && args.verbose > 0 {
         return usage("--quiet and --verbose contradict each other: give only one");
+    }
+    if args.exact && args.sample_interval.is_some_and(|it| it != SampleInterval::Bytes(0)) {
+        return usage("--exact and --sample-interval contradict each other: give only one");
     }
     if args.exact && args.overhead_budget.is_some() {
         return usage(

@@ -2,6 +2,7 @@
 
 use super::super::args::{BpfLog, Cli, Color, Format, Ledger, LinkFor, Sort};
 use super::super::log::Verbosity;
+use super::super::values::SampleInterval;
 use super::super::who::Wishes;
 use super::TracePlan;
 use clap::Parser;
@@ -46,6 +47,7 @@ fn defaults_are_those_of_the_manual() {
         color: Color::Auto,
         verbosity: Verbosity::Normal,
         exact: false,
+        sample_interval: SampleInterval::Auto,
         overhead_budget: None,
         max_memory: 256 << 20,
         link: None,

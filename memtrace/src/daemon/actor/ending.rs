@@ -23,7 +23,7 @@ impl Actor<'_> {
             self.learn(prices)?;
         }
         let reading = self.reading();
-        self.meter.step(reading, self.intake.targets.sites(), None);
+        self.meter.step(reading, self.intake.targets.sites());
         if self.last_mark.elapsed() * 2 >= self.settings.interval.unwrap_or(SECOND) {
             self.mark();
         }

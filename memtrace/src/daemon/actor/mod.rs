@@ -2,15 +2,18 @@
 
 mod ending;
 mod reporting;
+mod spending;
 mod waiting;
 
 use super::arrivals::Arrivals;
+use super::budget::{Budget, Load};
 use super::cost::{Meter, Reading};
 use super::error::DaemonError;
 use super::intake::Intake;
 use super::outlet::Outlet;
 use super::pictures::Pictures;
 use super::reporter::Reporter;
+use super::sampling::Sampling;
 use super::self_usage;
 use super::settings::Settings;
 use super::signals::{Signals, Wish};
@@ -28,7 +31,6 @@ use crate::symbolize;
 use aya_log::EbpfLogger;
 use jiff::Timestamp;
 use memtrace_common::config::UnwindMode;
-use memtrace_common::wire::Counter;
 use reporting::Heeded;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
@@ -107,6 +109,13 @@ struct Actor<'a> {
     /// Measures what a probe costs.
     pricing: Option<JoinHandle<Result<Prices, LiveError>>>,
     meter: Meter,
+    /// `None` where every allocation is looked at, whatever happens.
+    sampling: Option<Sampling>,
+    budget: Budget,
+    /// Steps in a row that were over twice the budget.
+    over: u32,
+    /// The cost, if it is over the usual budget and nothing helps.
+    unmet: Option<Load>,
     began: Timestamp,
     sequence: u64,
     /// The user wants a report as soon as the one that is being made is done.
@@ -164,6 +173,10 @@ impl<'a> Actor<'a> {
             pictures: Pictures::new(),
             pricing: Some(pricing),
             meter: Meter::new(Reading::default()),
+            sampling: Sampling::new(settings),
+            budget: Budget::default(),
+            over: 0,
+            unmet: None,
             began: Timestamp::now(),
             sequence: 0,
             wanted: false,
@@ -298,15 +311,18 @@ impl<'a> Actor<'a> {
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
+        if let Some(sampling) = &mut self.sampling
+            && let Err(error) = sampling.tend(&mut self.intake.kernel, &self.intake.tracker)
+        {
+            tracing::warn!("sampled blocks of processes that have gone stay: {error}");
+        }
         let began = Instant::now();
         if began >= self.next_usage {
             self.intake.read_usage();
             self.intake.end_vanished();
             self.next_usage = began + began.elapsed() * USAGE_REST;
-            let (reading, sites) = (self.reading(), self.intake.targets.sites());
-            if self.meter.step(reading, sites, self.settings.overhead_budget) {
-                self.over_budget();
-                return Some(End::OverBudget);
+            if let Some(end) = self.spend() {
+                return Some(end);
             }
         }
         match &mut self.intake.arrivals {
@@ -322,30 +338,6 @@ impl<'a> Actor<'a> {
         self.pricing = None;
         self.meter.learn(prices?);
         Ok(())
-    }
-
-    fn over_budget(&mut self) {
-        let cost = self.meter.latest().unwrap_or_default();
-        let budget = self.settings.overhead_budget.unwrap_or_default();
-        let reason = format!(
-            "tracing cost about {:.0} % of the target's CPU time, over twice the budget of {budget} \
-             %, for 3 s: probes taken away",
-            cost.percent().unwrap_or_default()
-        );
-        tracing::warn!("{reason}");
-        self.degraded.push(reason);
-    }
-
-    fn reading(&self) -> Reading {
-        let counter = |counter| self.intake.kernel.counter(counter).unwrap_or_default();
-        Reading {
-            time: self.intake.time(),
-            entries: counter(Counter::Entries),
-            returns: counter(Counter::Returns),
-            timed_runs: counter(Counter::TimedRuns),
-            timed_nanoseconds: counter(Counter::TimedNanoseconds),
-            target_cpu: self.intake.targets.cpu(),
-        }
     }
 
     /// The next report is the last one of `--count`.

@@ -1,10 +1,11 @@
 //! Reports: from the wish for one to what became of it.
 
 use super::Actor;
-use crate::daemon::cost::Cost;
+use crate::daemon::budget::Load;
 use crate::daemon::error::DaemonError;
 use crate::daemon::outlet::{Publication, Published};
 use crate::daemon::pictures::Seen;
+use crate::daemon::sampling::Sampling;
 use crate::daemon::self_usage;
 use crate::daemon::unwinding::Unwinding;
 use crate::probe::live::release;
@@ -75,7 +76,7 @@ impl Actor<'_> {
     fn facts(&self) -> TracerFacts {
         let (since, records) = self.last_report;
         let seconds = since.elapsed().as_secs_f64().max(1e-3);
-        let cost: Option<Cost> = self.meter.overall(self.intake.targets.sites());
+        let cost: Option<Load> = self.meter.overall(self.intake.targets.sites());
         TracerFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: release::running(),
@@ -83,19 +84,23 @@ impl Actor<'_> {
             links: self.intake.targets.links(),
             unwind: self.settings.unwind.name().to_owned(),
             tables: self.intake.unwinding.as_ref().map(Unwinding::facts),
-            sample_interval_bytes: 0,
+            sample_interval_bytes: self.sampling.as_ref().map_or(0, Sampling::interval),
+            sampling_changes: self
+                .sampling
+                .as_ref()
+                .map_or_else(Vec::new, |it| it.changes().to_vec()),
             cpu_seconds: self_usage::cpu().as_secs_f64(),
             rss_bytes: self_usage::resident_bytes() + self.intake.kernel.map_bytes(),
             events_per_second: (self.intake.records - records) as f64 / seconds,
-            target_cost_cores: cost.map(|cost| cost.cores),
-            target_cost_percent: cost.and_then(Cost::percent),
+            target_cost_cores: cost.map(|load| load.cores()),
+            target_cost_percent: cost.and_then(|load| load.percent()),
             walks: self.walks(),
             longest_gap: self.longest_gap,
             sequence: self.sequence,
             time: Timestamp::now(),
             began: self.began,
             user_functions: self.intake.targets.user_functions().to_vec(),
-            notes: self.intake.notes(),
+            notes: self.intake.notes().into_iter().chain(self.unmet()).collect(),
             degraded: self.degraded.iter().cloned().chain(wrong(self.walks())).collect(),
         }
     }

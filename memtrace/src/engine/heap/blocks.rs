@@ -4,8 +4,8 @@
 //! grow by 1.3 and split at 8,192 homes, so that the memory follows the number of blocks closely,
 //! and no single operation moves more than one shard (some 180 KB).
 
-use super::entry::Entry;
-pub use super::entry::{LIMIT, TIME_STEP};
+use super::entry::{Entry, INTERVALS};
+pub use super::entry::{LIMIT, SIZE_LIMIT, TIME_STEP};
 use super::shard::{Place, Shard};
 use crate::engine::hash::{mix, random_seed};
 use crate::model::ids::Nanos;
@@ -24,6 +24,8 @@ pub struct Block {
     pub address: u64,
     /// Bytes asked for.
     pub size: u64,
+    /// Mean sampling interval with which it was taken, bytes; 0: every block was.
+    pub interval: u64,
     /// The caller's number for the call stack.
     pub stack: u32,
     /// When the allocation returned. What the table gives back is rounded down to a multiple of
@@ -40,7 +42,8 @@ pub enum Inserted {
     Over(Block),
     /// The address was free, but the caller allowed no growth. Nothing has changed.
     NoRoom,
-    /// Address 0, or address or size not below [`LIMIT`]. Nothing has changed.
+    /// Address 0, or address or size not below [`LIMIT`] and [`SIZE_LIMIT`], or one sampling interval more than
+    /// there are numbers for. Nothing has changed.
     Unsupported,
 }
 
@@ -48,6 +51,8 @@ pub enum Inserted {
 #[derive(Clone)]
 pub struct BlockTable {
     seed: u64,
+    /// Sampling intervals by number, the first being 0.
+    intervals: Vec<u64>,
     /// Time of the births' zero, in steps.
     zero: u64,
     /// 2^depth numbers of shards, by the top bits of the hash.
@@ -66,6 +71,7 @@ impl BlockTable {
         let shard = Shard::new(0, seed);
         Self {
             seed,
+            intervals: vec![0],
             zero: now.saturating_sub(BEFORE) / TIME_STEP,
             directory: vec![0],
             depth: 0,
@@ -105,12 +111,13 @@ impl BlockTable {
     /// Puts `block` in. Where its address is taken the old block is replaced, even if `may_grow` is
     /// false.
     pub fn insert(&mut self, block: Block, may_grow: bool) -> Inserted {
-        let Block { address, size, stack, born } = block;
-        if address == 0 || address >= LIMIT || size >= LIMIT {
+        let Block { address, size, stack, born, .. } = block;
+        if address == 0 || address >= LIMIT || size >= SIZE_LIMIT {
             return Inserted::Unsupported;
         }
+        let Some(interval) = self.number(block.interval) else { return Inserted::Unsupported };
         let birth = (born / TIME_STEP).saturating_sub(self.zero);
-        let entry = Entry::new(address, size, stack, birth);
+        let entry = Entry::new(address, size, interval, stack, birth);
         let hash = mix(self.seed, address);
         let shard = self.shard_of(hash);
         match self.shards[shard].find(address, hash, self.seed) {
@@ -149,9 +156,26 @@ impl BlockTable {
         Block {
             address: entry.address(),
             size: entry.size(),
+            interval: self.intervals.get(usize::from(entry.interval())).copied().unwrap_or(0),
             stack: entry.stack(),
             born: (self.zero + entry.birth()).saturating_mul(TIME_STEP),
         }
+    }
+
+    /// The number of a sampling interval, new if need be; `None` if there are too many.
+    fn number(&mut self, interval: u64) -> Option<u8> {
+        if interval == 0 {
+            return Some(0);
+        }
+        // The newest one is used most.
+        let known = self.intervals.iter().rposition(|known| *known == interval);
+        let number = known.or_else(|| {
+            (self.intervals.len() < INTERVALS).then(|| {
+                self.intervals.push(interval);
+                self.intervals.len() - 1
+            })
+        });
+        number.and_then(|number| u8::try_from(number).ok())
     }
 
     fn find(&self, address: u64) -> Option<(usize, usize)> {
@@ -225,19 +249,25 @@ impl std::fmt::Debug for BlockTable {
 
 #[cfg(test)]
 mod tests {
-    use super::{Block, BlockTable, Inserted, LIMIT, TIME_STEP};
+    use super::{Block, BlockTable, INTERVALS, Inserted, LIMIT, SIZE_LIMIT, TIME_STEP};
     use proptest::prelude::*;
     use std::collections::HashMap;
 
     fn block(address: u64) -> Block {
-        Block { address, size: address % 1000, stack: address as u32, born: address * TIME_STEP }
+        Block {
+            address,
+            size: address % 1000,
+            interval: address % 7 * 1000,
+            stack: address as u32,
+            born: address * TIME_STEP,
+        }
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
         let mut table = BlockTable::new(0);
-        for (address, size) in [(0, 8), (LIMIT, 8), (u64::MAX, 8), (16, LIMIT)] {
-            let refused = Block { address, size, stack: 0, born: 0 };
+        for (address, size) in [(0, 8), (LIMIT, 8), (u64::MAX, 8), (16, SIZE_LIMIT)] {
+            let refused = Block { address, size, ..block(16) };
             assert_eq!(table.insert(refused, true), Inserted::Unsupported);
             assert_eq!((table.get(address), table.remove(address)), (None, None));
         }
@@ -245,6 +275,19 @@ mod tests {
         assert_eq!(table.insert(block(16), true), Inserted::New);
         assert_eq!(table.insert(Block { size: 9, ..block(16) }, false), Inserted::Over(block(16)));
         assert_eq!((table.len(), table.iter().count()), (1, 1));
+    }
+
+    #[test]
+    fn one_interval_too_many_is_refused() {
+        let mut table = BlockTable::new(0);
+        for number in 1..INTERVALS as u64 {
+            let block = Block { address: number, interval: number, ..block(16) };
+            assert_eq!(table.insert(block, true), Inserted::New);
+        }
+        let more = Block { address: 1 << 20, interval: 1 << 20, ..block(16) };
+        assert_eq!(table.insert(more, true), Inserted::Unsupported);
+        assert_eq!(table.insert(Block { interval: 31, ..more }, true), Inserted::New);
+        assert_eq!(table.get(1 << 20).map(|block| block.interval), Some(31));
     }
 
     #[test]
@@ -309,7 +352,7 @@ mod tests {
     fn step() -> impl Strategy<Value = Step> {
         let address = prop_oneof![8 => (1_u64..64).prop_map(|n| n * 16), 1 => 1..LIMIT];
         prop_oneof![
-            3 => (address.clone(), 0..LIMIT).prop_map(|(address, size)| Step::Insert(address, size)),
+            3 => (address.clone(), 0..SIZE_LIMIT).prop_map(|(address, size)| Step::Insert(address, size)),
             3 => address.prop_map(Step::Remove),
             1 => (0_u64..9, 1_u64..9000).prop_map(|(from, count)| Step::Fill(from * 65_536 + 1, count)),
             1 => (0_u64..9, 1_u64..9000).prop_map(|(from, count)| Step::Drain(from * 65_536 + 1, count)),

@@ -1,6 +1,6 @@
 //! One live block in 22 bytes.
 
-/// Widest address and size that an entry holds: 48 bits, all that four-level page tables give.
+/// Widest address that an entry holds: 48 bits, all that four-level page tables give.
 /// Beyond it (five-level tables and a hint above 47 bits) a block is refused and counted.
 pub const LIMIT: u64 = 1 << 48;
 
@@ -10,10 +10,17 @@ pub const LIMIT: u64 = 1 << 48;
 /// longer than one step: their order survives.
 pub const TIME_STEP: u64 = 1 << STEP_BITS;
 
+/// Widest size: 8 TiB. The upper bits of the size's place hold the number of the sampling interval.
+pub const SIZE_LIMIT: u64 = 1 << SIZE_BITS;
+
+/// Numbers that there are for sampling intervals.
+pub(super) const INTERVALS: usize = 1 << (48 - SIZE_BITS);
+
+const SIZE_BITS: u32 = 43;
 const STEP_BITS: u32 = 6;
 const LOW_48: u64 = LIMIT - 1;
 
-/// Little-endian: address 6 bytes, size 6, stack 4, birth 6. All zero: an empty slot, as no block
+/// Little-endian: address 6 bytes, size and interval 6, stack 4, birth 6. All zero: an empty slot, as no block
 /// lives at address 0.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry([u8; Entry::BYTES]);
@@ -22,8 +29,10 @@ impl Entry {
     pub(super) const BYTES: usize = 22;
     pub(super) const EMPTY: Self = Self([0; Self::BYTES]);
 
-    /// `address` and `size` must be below [`LIMIT`], `birth` (in steps) is clamped to 48 bits.
-    pub(super) fn new(address: u64, size: u64, stack: u32, birth: u64) -> Self {
+    /// `address` must be below [`LIMIT`], `size` below [`SIZE_LIMIT`], `interval` below [`INTERVALS`]; `birth` (in
+    /// steps) is clamped to 48 bits.
+    pub(super) fn new(address: u64, size: u64, interval: u8, stack: u32, birth: u64) -> Self {
+        let size = size | u64::from(interval) << SIZE_BITS;
         let mut bytes = [0; Self::BYTES];
         bytes[..6].copy_from_slice(&address.to_le_bytes()[..6]);
         bytes[6..12].copy_from_slice(&size.to_le_bytes()[..6]);
@@ -39,7 +48,13 @@ impl Entry {
 
     #[inline]
     pub(super) fn size(&self) -> u64 {
-        self.eight_from(6) & LOW_48
+        self.eight_from(6) & (SIZE_LIMIT - 1)
+    }
+
+    /// The number of the sampling interval.
+    #[inline]
+    pub(super) fn interval(&self) -> u8 {
+        ((self.eight_from(6) & LOW_48) >> SIZE_BITS) as u8
     }
 
     #[inline]
@@ -68,16 +83,18 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, LIMIT};
+    use super::{Entry, INTERVALS, LIMIT, SIZE_LIMIT};
     use proptest::prelude::*;
 
     const _: () = assert!(size_of::<Entry>() == 22 && align_of::<Entry>() == 1);
 
     proptest! {
         #[test]
-        fn fields_do_not_touch_each_other(address in 1..LIMIT, size in 0..LIMIT,
+        fn fields_do_not_touch_each_other(address in 1..LIMIT, size in 0..SIZE_LIMIT,
+                                          interval in 0..INTERVALS as u8,
                                           stack in any::<u32>(), birth in any::<u64>()) {
-            let entry = Entry::new(address, size, stack, birth);
+            let entry = Entry::new(address, size, interval, stack, birth);
+            prop_assert_eq!(entry.interval(), interval);
             prop_assert_eq!(entry.address(), address);
             prop_assert_eq!(entry.size(), size);
             prop_assert_eq!(entry.stack(), stack);

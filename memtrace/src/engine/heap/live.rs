@@ -2,6 +2,7 @@
 
 use super::blocks::{Block, BlockTable, Inserted};
 use super::overwrites::Overwrites;
+use super::sampled::{Sampled, rounded};
 use super::tallies::Tallies;
 use crate::engine::snapshot::HeapTotals;
 use crate::model::ids::Nanos;
@@ -12,6 +13,8 @@ use memtrace_common::classes::SizeClasses;
 pub(crate) struct Resize {
     pub(crate) old_address: u64,
     pub(crate) entered: Nanos,
+    /// The block at the old address may be one that was not taken.
+    pub(crate) perhaps_not_taken: bool,
     pub(crate) new: Block,
 }
 
@@ -23,6 +26,8 @@ pub(crate) struct LiveHeap {
     tallies: Tallies,
     overwrites: Overwrites,
     unsupported: u64,
+    /// From the first sample on.
+    sampled: Option<Box<Sampled>>,
 }
 
 impl LiveHeap {
@@ -33,6 +38,7 @@ impl LiveHeap {
             tallies: Tallies::default(),
             overwrites: Overwrites::default(),
             unsupported: 0,
+            sampled: None,
         }
     }
 
@@ -55,12 +61,13 @@ impl LiveHeap {
             tallies,
             overwrites: Overwrites::default(),
             unsupported: 0,
+            sampled: self.sampled.as_ref().map(|sampled| Box::new(sampled.forked())),
         }
     }
 
     /// The heap of a child for whose copy there is no room: all that it inherits is evicted.
     pub(crate) fn forked_without_room(&self, now: Nanos) -> Self {
-        let HeapTotals { live_bytes, live_blocks, .. } = self.totals;
+        let HeapTotals { live_bytes, live_blocks, .. } = self.totals();
         let totals = HeapTotals {
             inherited_bytes: live_bytes,
             inherited_blocks: live_blocks,
@@ -75,8 +82,30 @@ impl LiveHeap {
         &self.blocks
     }
 
-    pub(crate) const fn totals(&self) -> &HeapTotals {
-        &self.totals
+    /// Totals; estimates, with their bounds, if any block is a sample.
+    pub(crate) fn totals(&self) -> HeapTotals {
+        match &self.sampled {
+            Some(sampled) => sampled.totals(&self.totals),
+            None => self.totals,
+        }
+    }
+
+    /// What the blocks stand for, if any is a sample.
+    pub(crate) fn sampled(&self) -> Option<&Sampled> {
+        self.sampled.as_deref()
+    }
+
+    /// Live bytes by call stack.
+    pub(crate) fn live_bytes_by_stack(&self) -> impl Iterator<Item = u64> {
+        let plain = self.tallies.iter().map(|(tally, _)| tally.live_bytes);
+        let estimates = self
+            .sampled()
+            .into_iter()
+            .flat_map(Sampled::stacks)
+            .map(|(it, _)| rounded(&it.live.bytes));
+        let mut estimates = estimates.fuse();
+        let is_sampled = self.sampled.is_some();
+        plain.map(move |bytes| if is_sampled { estimates.next().unwrap_or(0) } else { bytes })
     }
 
     pub(crate) const fn tallies(&self) -> &Tallies {
@@ -99,7 +128,9 @@ impl LiveHeap {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.blocks.memory_bytes() + self.tallies.memory_bytes()
+        self.blocks.memory_bytes()
+            + self.tallies.memory_bytes()
+            + self.sampled().map_or(0, Sampled::memory_bytes)
     }
 
     /// An allocation has returned. `has_room`: the block may be kept.
@@ -107,6 +138,12 @@ impl LiveHeap {
         if block.address == 0 {
             self.totals.failed += 1;
             return;
+        }
+        if block.interval != 0 && self.sampled.is_none() {
+            self.sampled = Some(Box::new(Sampled::begin(&self.totals, &self.tallies)));
+        }
+        if let Some(sampled) = &mut self.sampled {
+            sampled.allocated(&block);
         }
         self.totals.allocated_blocks += 1;
         self.totals.allocated_bytes = self.totals.allocated_bytes.wrapping_add(block.size);
@@ -130,11 +167,20 @@ impl LiveHeap {
 
     /// A block was given back. `is_internal`: by the allocator itself, whose blocks may be free
     /// already.
-    pub(crate) fn free(&mut self, address: u64, is_internal: bool) {
+    ///
+    /// `perhaps_not_taken`: it may be a block that was not taken, which is no reason to wonder.
+    pub(crate) fn free(&mut self, address: u64, is_internal: bool, perhaps_not_taken: bool) {
         match self.blocks.remove(address) {
             Some(block) => self.release(&block),
-            None if is_internal => self.totals.internal_frees += 1,
-            None => self.totals.unknown_frees += 1,
+            None => self.count_unknown(is_internal, perhaps_not_taken),
+        }
+    }
+
+    fn count_unknown(&mut self, is_internal: bool, perhaps_not_taken: bool) {
+        if is_internal {
+            self.totals.internal_frees += 1;
+        } else if !perhaps_not_taken {
+            self.totals.unknown_frees += 1;
         }
     }
 
@@ -147,7 +193,7 @@ impl LiveHeap {
                 return;
             }
             let before = self.blocks.len();
-            self.free_old(resize.old_address, resize.entered);
+            self.free_old(resize);
             if resize.new.address != 0 {
                 // The new block may take the old one's room.
                 self.allocate(resize.new, has_room || self.blocks.len() < before);
@@ -158,26 +204,36 @@ impl LiveHeap {
     }
 
     /// Removes the block that lived at `address` when the call was entered.
-    fn free_old(&mut self, address: u64, entered: Nanos) {
+    fn free_old(&mut self, resize: &Resize) {
+        let (address, entered) = (resize.old_address, resize.entered);
         if self.blocks.get(address).is_some_and(|block| block.born <= entered) {
-            self.free(address, false);
+            self.free(address, false, resize.perhaps_not_taken);
         } else if let Some(old) = self.overwrites.take(address, entered) {
             self.totals.missed_frees -= 1;
             self.totals.missed_bytes = self.totals.missed_bytes.wrapping_sub(old.size);
+            if let Some(sampled) = &mut self.sampled {
+                sampled.explained(&old);
+            }
             self.count_freed(&old);
         } else {
-            self.totals.unknown_frees += 1;
+            self.count_unknown(false, resize.perhaps_not_taken);
         }
     }
 
     fn overwrite(&mut self, old: Block, time: Nanos) {
         self.totals.missed_frees += 1;
         self.totals.missed_bytes = self.totals.missed_bytes.wrapping_add(old.size);
+        if let Some(sampled) = &mut self.sampled {
+            sampled.missed(&old);
+        }
         self.went(&old);
         self.overwrites.note(old, time);
     }
 
-    const fn evict(&mut self, block: &Block) {
+    fn evict(&mut self, block: &Block) {
+        if let Some(sampled) = &mut self.sampled {
+            sampled.evicted(block);
+        }
         self.totals.evicted_blocks += 1;
         self.totals.evicted_bytes = self.totals.evicted_bytes.wrapping_add(block.size);
     }
@@ -188,12 +244,18 @@ impl LiveHeap {
     }
 
     fn count_freed(&mut self, block: &Block) {
+        if let Some(sampled) = &mut self.sampled {
+            sampled.freed(block);
+        }
         self.totals.freed_blocks += 1;
         self.totals.freed_bytes = self.totals.freed_bytes.wrapping_add(block.size);
         self.tallies.freed(block.stack, block.size);
     }
 
     fn came(&mut self, block: &Block) {
+        if let Some(sampled) = &mut self.sampled {
+            sampled.came(block);
+        }
         self.tallies.came(block.stack, block.size);
         self.totals.live_blocks += 1;
         self.totals.live_bytes = self.totals.live_bytes.wrapping_add(block.size);
@@ -205,6 +267,9 @@ impl LiveHeap {
     }
 
     fn went(&mut self, block: &Block) {
+        if let Some(sampled) = &mut self.sampled {
+            sampled.went(block);
+        }
         self.tallies.went(block.stack, block.size);
         self.totals.live_blocks -= 1;
         self.totals.live_bytes = self.totals.live_bytes.wrapping_sub(block.size);

@@ -5,6 +5,7 @@ mod entry;
 pub(crate) mod live;
 mod overwrites;
 pub mod ranges;
+pub(crate) mod sampled;
 mod shard;
 pub(crate) mod tallies;
 pub mod usable;

@@ -50,7 +50,7 @@ mod tests {
     use super::{Block, MOST, Overwrites};
 
     fn block(address: u64, born: u64) -> Block {
-        Block { address, size: 1, stack: 0, born }
+        Block { address, size: 1, interval: 0, stack: 0, born }
     }
 
     #[test]

@@ -21,24 +21,33 @@ pub struct Interval {
 /// An estimated sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Estimate {
-    value: f64,
-    variance: f64,
+    /// Of blocks most of whose kind are taken.
+    sure: Part,
+    /// Of the others.
+    rest: Part,
     /// What is no estimate: blocks that were seen one by one, as bytes or blocks.
     seen: f64,
+}
+
+/// The sum over one kind of samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Part {
+    value: f64,
+    variance: f64,
     samples: u64,
 }
 
-impl Estimate {
-    /// Adds a sample that stands for `amount`, of whose kind the share `missed` is not taken.
-    pub fn add(&mut self, amount: f64, seen: f64, missed: f64) {
+/// Blocks are surely taken if fewer than this share of their kind is not.
+const SURELY: f64 = 0.01;
+
+impl Part {
+    fn add(&mut self, amount: f64, missed: f64) {
         self.samples += 1;
         self.value += amount;
         self.variance += amount * amount * missed;
-        self.seen += seen;
     }
 
-    /// Takes a sample out again.
-    pub fn remove(&mut self, amount: f64, seen: f64, missed: f64) {
+    fn remove(&mut self, amount: f64, missed: f64) {
         self.samples = self.samples.saturating_sub(1);
         if self.samples == 0 {
             // What rounding has left is nothing.
@@ -47,49 +56,85 @@ impl Estimate {
         }
         self.value -= amount;
         self.variance = (self.variance - amount * amount * missed).max(0.0);
-        self.seen -= seen;
     }
 
-    /// The estimate.
-    #[must_use]
-    pub const fn value(&self) -> f64 {
-        self.value
-    }
-
-    /// Samples that it rests on.
-    #[must_use]
-    pub const fn samples(&self) -> u64 {
-        self.samples
-    }
-
-    /// The interval for 95 %.
-    ///
-    /// The sum counts as that of `n = value²/variance` samples of one weight, `variance/value`: their
-    /// number has a Poisson distribution, whose exact interval (Garwood, *Fiducial limits for the Poisson
-    /// distribution*, 1936) is made of quantiles of gamma distributions. So it is right for few samples,
-    /// too, is not symmetric, and shrinks to nothing where every block is taken. It never begins below what
-    /// was seen.
-    #[must_use]
-    pub fn interval(&self) -> Interval {
+    /// The sum counts as that of `n = value²/variance` samples of one weight, `variance/value`: their number
+    /// has a Poisson distribution, whose exact interval (Garwood, *Fiducial limits for the Poisson
+    /// distribution*, 1936) is made of quantiles of gamma distributions. So it is right for few samples, too,
+    /// and is not symmetric.
+    fn interval(&self) -> Interval {
         if self.variance <= 0.0 || self.value <= 0.0 {
             return Interval { low: self.value, high: self.value };
         }
         let weight = self.variance / self.value;
         let samples = self.value / weight;
-        let (low, high) = if samples > MANY {
-            let half = NORMAL * self.variance.sqrt();
-            (self.value - half, self.value + half)
-        } else {
-            (weight * quantile(samples, TAIL), weight * quantile(samples + 1.0, 1.0 - TAIL))
-        };
-        Interval { low: low.max(self.seen.min(self.value)), high }
+        if samples > MANY {
+            return self.normal();
+        }
+        let high = weight * quantile(samples + 1.0, 1.0 - TAIL);
+        Interval { low: weight * quantile(samples, TAIL), high }
     }
 
-    /// The interval where no sample was taken, with a mean interval of `interval` bytes between samples:
-    /// there may have been some bytes all the same.
+    fn normal(&self) -> Interval {
+        let half = NORMAL * self.variance.sqrt();
+        Interval { low: self.value - half, high: self.value + half }
+    }
+}
+
+impl Estimate {
+    /// What was counted one by one.
     #[must_use]
-    pub fn interval_of_nothing(interval: u64) -> Interval {
-        Interval { low: 0.0, high: -TAIL.ln() * interval as f64 }
+    pub const fn exact(value: f64, samples: u64) -> Self {
+        let rest = Part { value: 0.0, variance: 0.0, samples: 0 };
+        Self { sure: Part { value, variance: 0.0, samples }, rest, seen: value }
+    }
+
+    /// Adds a sample that stands for `amount`, of whose kind the share `missed` is not taken.
+    pub fn add(&mut self, amount: f64, seen: f64, missed: f64) {
+        self.part(missed).add(amount, missed);
+        self.seen += seen;
+    }
+
+    /// Takes a sample out again.
+    pub fn remove(&mut self, amount: f64, seen: f64, missed: f64) {
+        self.part(missed).remove(amount, missed);
+        self.seen = if self.samples() == 0 { 0.0 } else { self.seen - seen };
+    }
+
+    const fn part(&mut self, missed: f64) -> &mut Part {
+        if missed < SURELY { &mut self.sure } else { &mut self.rest }
+    }
+
+    /// The estimate.
+    #[must_use]
+    pub const fn value(&self) -> f64 {
+        self.sure.value + self.rest.value
+    }
+
+    /// Samples that it rests on.
+    #[must_use]
+    pub const fn samples(&self) -> u64 {
+        self.sure.samples + self.rest.samples
+    }
+
+    /// The interval for 95 %, where what was not seen was not taken with a weight of `unseen` (for bytes the mean
+    /// interval between samples; for blocks that, by the size of the smallest ones; 0: all was taken).
+    ///
+    /// It is put together of those for the blocks that are surely taken and for the others, of which there may
+    /// be some even if none was taken. (The distances of two intervals' ends from their estimates add as squares:
+    /// Zou and Donner, *Construction of confidence limits about effect measures*, 2008.) It shrinks to nothing
+    /// where every block is taken, and never begins below what was seen.
+    #[must_use]
+    pub fn interval(&self, unseen: f64) -> Interval {
+        let (sure, mut rest) = (self.sure.normal(), self.rest.interval());
+        if self.rest.samples == 0 {
+            // The chance to see no sample is e⁻ⁿ where n are expected.
+            rest.high = -TAIL.ln() * unseen;
+        }
+        let value = self.value();
+        let below = (self.sure.value - sure.low).hypot(self.rest.value - rest.low);
+        let above = (sure.high - self.sure.value).hypot(rest.high - self.rest.value);
+        Interval { low: (value - below).max(self.seen.min(value)).max(0.0), high: value + above }
     }
 }
 
@@ -100,7 +145,7 @@ fn quantile(shape: f64, probability: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Estimate, quantile};
+    use super::{Estimate, Interval, quantile};
     use crate::engine::sampling::Weight;
     use memtrace_common::sampling::{draw, step};
     use proptest::prelude::*;
@@ -125,9 +170,14 @@ mod tests {
         let mut sum = Estimate::default();
         (1..=10).for_each(|size| sum.add(f64::from(size), f64::from(size), 0.0));
         assert_eq!(sum.value(), 55.0);
-        assert_eq!((sum.interval().low, sum.interval().high), (55.0, 55.0));
-        assert_eq!(Estimate::default().interval().high, 0.0);
-        assert!((Estimate::interval_of_nothing(1000).high - 3688.9).abs() < 0.1);
+        assert_eq!((sum.interval(0.0).low, sum.interval(0.0).high), (55.0, 55.0));
+        assert_eq!(Estimate::default().interval(0.0).high, 0.0);
+        assert!((Estimate::default().interval(1000.0).high - 3688.9).abs() < 0.1);
+        // Beside what is surely taken there may be some that is not.
+        sum.add(5.0, 5.0, 0.0);
+        assert_eq!(sum.interval(1000.0).low, 60.0);
+        assert!((sum.interval(1000.0).high - 3748.9).abs() < 0.1);
+        assert_eq!(Estimate::exact(7.0, 2).interval(0.0).high, 7.0);
     }
 
     #[test]
@@ -135,7 +185,8 @@ mod tests {
         let of = |samples: u32| {
             let mut sum = Estimate::default();
             (0..samples).for_each(|_| sum.add(1.0, 0.0, 1.0));
-            (sum.interval().low / f64::from(samples), sum.interval().high / f64::from(samples))
+            let Interval { low, high } = sum.interval(0.0);
+            (low / f64::from(samples), high / f64::from(samples))
         };
         let (exact, normal) = (of(10_000), of(10_001));
         assert!((exact.0 - normal.0).abs() < 3e-4 && (exact.1 - normal.1).abs() < 3e-4);
@@ -146,12 +197,16 @@ mod tests {
     #[test]
     fn intervals_hold_what_they_promise() {
         let mut generator = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-        let mixtures: [(&[u64], usize, u64); 5] = [
-            (&[64], 20_000, 64 << 10),
-            (&[16, 48, 1024, 8192], 5_000, 512 << 10),
-            (&[100, 1_000_000], 2_000, 512 << 10),
+        let mixtures: [(&[u64], usize, u64); 8] = [
+            (&[64], 6_000, 16 << 10),
+            (&[16, 48, 1024, 8192], 1_500, 128 << 10),
+            (&[100, 1_000_000], 1_000, 512 << 10),
             (&[4096, 4096, 65_536], 1_000, 64 << 10),
-            (&[24, 256], 3_000, 1 << 10),
+            (&[24, 256], 1_000, 1 << 10),
+            // Some that are surely taken, beside few that are not.
+            (&[100, 10_000_000], 500, 512 << 10),
+            (&[2_500_000], 1_000, 512 << 10),
+            (&[30_000, 8_000_000], 40, 512 << 10),
         ];
         for (sizes, blocks, interval) in mixtures {
             let mut held = 0;
@@ -168,10 +223,7 @@ mod tests {
                         bytes.add(weight.bytes, size as f64, weight.missed);
                     }
                 }
-                let interval_of = match bytes.samples() {
-                    0 => Estimate::interval_of_nothing(interval),
-                    _ => bytes.interval(),
-                };
+                let interval_of = bytes.interval(interval as f64);
                 held += u32::from(interval_of.low <= truth && truth <= interval_of.high);
             }
             println!("{sizes:?} × {blocks}, one in {interval}: {held}");
@@ -215,7 +267,7 @@ mod tests {
             let mut sum = Estimate::default();
             let weights = || sizes.iter().map(|size| Weight::of(u64::from(*size), interval));
             weights().for_each(|weight| sum.add(weight.bytes, 0.0, weight.missed));
-            let held = sum.interval();
+            let held = sum.interval(0.0);
             prop_assert!(held.low <= sum.value() && sum.value() <= held.high, "{:?}", held);
             weights().for_each(|weight| sum.remove(weight.bytes, 0.0, weight.missed));
             prop_assert_eq!(sum, Estimate::default());

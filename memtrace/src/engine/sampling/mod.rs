@@ -5,8 +5,10 @@
 //! estimate without bias (Horvitz and Thompson, *A generalization of sampling without replacement from a
 //! finite universe*, 1952).
 
+mod confidence;
 mod estimate;
 mod weight;
 
+pub use confidence::{Confidence, HeapConfidence, StackConfidence};
 pub use estimate::{Estimate, Interval};
 pub use weight::Weight;

@@ -86,8 +86,29 @@ fn apply(tracker: &mut Tracker, step: &Step) {
     }
 }
 
+/// Sums of estimates are rounded one by one.
+fn check_estimates(process: &ProcessSnapshot) {
+    let heap = process.heap;
+    let came = heap.inherited_blocks as f64 + heap.allocated_blocks as f64;
+    let went = heap.freed_blocks as f64 + heap.missed_frees as f64 + heap.evicted_blocks as f64;
+    let slack = 4.0 + came * 1e-9;
+    // What does not fit 64 bits is cut.
+    if came < (1_u64 << 60) as f64 {
+        assert!((heap.live_blocks as f64 - (came - went)).abs() <= slack, "{heap:?}");
+        let stacks = process.stacks.iter().map(|stack| stack.live_blocks as f64).sum::<f64>();
+        let slack = slack + process.stacks.len() as f64;
+        assert!((heap.live_blocks as f64 - stacks).abs() <= slack, "{heap:?}, {stacks} by stacks");
+    }
+    let confidence = heap.confidence.unwrap().live_blocks;
+    assert!(confidence.low <= heap.live_blocks.saturating_add(1), "{heap:?}");
+    assert!(heap.live_blocks <= confidence.high.saturating_add(1), "{heap:?}");
+}
+
 /// Byte sums wrap where sizes are absurd; the identities hold all the same.
 fn check(process: &ProcessSnapshot) {
+    if process.heap.confidence.is_some() {
+        return check_estimates(process);
+    }
     let HeapTotals { live_bytes, live_blocks, .. } = process.heap;
     let heap = process.heap;
     let came = heap.inherited_bytes.wrapping_add(heap.allocated_bytes);

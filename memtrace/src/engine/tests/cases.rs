@@ -56,12 +56,17 @@ pub(super) fn call(
 }
 
 pub(super) fn free(address: u64) -> What<'static> {
-    What::Free(Free { function: FunctionId::FREE, address, inside_allocator: false })
+    What::Free(Free {
+        function: FunctionId::FREE,
+        address,
+        inside_allocator: false,
+        perhaps_not_taken: false,
+    })
 }
 
 fn realloc(old_address: u64, entered: u64, address: u64, size: u64) -> What<'static> {
     let new = call(FunctionId::REALLOC, address, size, StackRef::default());
-    What::Reallocation(Reallocation { old_address, entered, new })
+    What::Reallocation(Reallocation { old_address, entered, perhaps_not_taken: false, new })
 }
 
 fn snapshot(tracker: &mut Tracker) -> Snapshot {
@@ -116,7 +121,12 @@ fn an_overwrite_is_explained_by_a_later_realloc() {
 #[test]
 fn a_free_by_the_allocator_itself_is_not_unknown() {
     let mut tracker = watching(Limits::default());
-    let inside = Free { function: FunctionId::FREE, address: 0x10, inside_allocator: true };
+    let inside = Free {
+        function: FunctionId::FREE,
+        address: 0x10,
+        inside_allocator: true,
+        perhaps_not_taken: false,
+    };
     send(&mut tracker, 64, What::Free(inside));
     send(&mut tracker, 64, free(0x10));
     let totals = heap(&mut tracker);
@@ -305,7 +315,7 @@ fn a_pool_has_an_account_of_its_own() {
     send(&mut tracker, 2, What::Allocation(call(ALLOC, 0x1000, 100, stack(1, &[]))));
     send(&mut tracker, 3, What::Allocation(call(ALLOC, 0x1100, 50, stack(1, &[]))));
     let new = call(RESIZE, 0x1200, 80, stack(1, &[]));
-    let resize = Reallocation { old_address: 0x1100, entered: 3, new };
+    let resize = Reallocation { old_address: 0x1100, entered: 3, perhaps_not_taken: false, new };
     send(&mut tracker, 4, What::Reallocation(resize));
     let shown = process(&mut tracker);
     assert_eq!((shown.heap.live_bytes, shown.heap.missed_frees), (4096, 0));
@@ -320,7 +330,12 @@ fn a_pool_has_an_account_of_its_own() {
     assert_eq!(tracker.live_blocks(), 3);
     // A free of one kind does not reach the other.
     send(&mut tracker, 5, free(0x1200));
-    let give_back = Free { function: ALLOC, address: 0x1000, inside_allocator: false };
+    let give_back = Free {
+        function: ALLOC,
+        address: 0x1000,
+        inside_allocator: false,
+        perhaps_not_taken: false,
+    };
     send(&mut tracker, 6, What::Free(give_back));
     let shown = process(&mut tracker);
     assert_eq!((shown.heap.live_bytes, shown.heap.unknown_frees), (4096, 1));

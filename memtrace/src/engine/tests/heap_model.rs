@@ -297,13 +297,23 @@ fn apply(tracker: &mut Tracker, step: &Step) {
             send(What::Allocation(allocation));
         }
         Act::Free(address, inside_allocator) => {
-            send(What::Free(Free { function: FunctionId::FREE, address, inside_allocator }));
+            send(What::Free(Free {
+                function: FunctionId::FREE,
+                address,
+                inside_allocator,
+                perhaps_not_taken: false,
+            }));
         }
         Act::Reallocate(old_address, ago, call) => {
             let (frames, mut new) = (frames(call.3), allocation(call));
             new.stack.frames = if call.4 { &frames } else { &[] };
             let entered = time.saturating_sub(ago);
-            send(What::Reallocation(Reallocation { old_address, entered, new }));
+            send(What::Reallocation(Reallocation {
+                old_address,
+                entered,
+                perhaps_not_taken: false,
+                new,
+            }));
         }
         Act::Mark => send(What::Mark),
     }
@@ -321,7 +331,9 @@ fn seen(pid: u32, start_time: u64) -> What<'static> {
 
 fn compare(snapshot: &ProcessSnapshot, (_, process, until, space): &Shown) {
     assert_eq!((snapshot.state, snapshot.until), (process.state, *until));
-    let Usable { bytes, unknown_blocks, unknown_bytes, .. } = snapshot.heap.usable;
+    let usable = snapshot.heap.usable;
+    let (bytes, unknown_bytes) = (usable.bytes, usable.unknown_bytes);
+    let unknown_blocks = usable.unknown_blocks();
     let takes = space.usable(|(function, _)| classes(function));
     assert_eq!([bytes, unknown_blocks, unknown_bytes], takes);
     let heap = HeapTotals { usable: Usable::default(), ..snapshot.heap };

@@ -90,7 +90,8 @@ fn memory_of_devices_is_apart_from_the_heap_and_is_not_inherited() {
     assert_eq!(device(&mut tracker, 1), HeapTotals::default());
     // Whichever of the interfaces frees it.
     let function = FunctionId::CU_MEM_FREE;
-    let give_back = Free { function, address: 0x10, inside_allocator: false };
+    let give_back =
+        Free { function, address: 0x10, inside_allocator: false, perhaps_not_taken: false };
     send(&mut tracker, 192, What::Free(give_back));
     let parents = device(&mut tracker, 0);
     assert_eq!((parents.live_bytes, parents.freed_bytes, parents.unknown_frees), (0, 700, 0));

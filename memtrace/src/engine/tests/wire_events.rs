@@ -84,7 +84,8 @@ fn allocation() -> impl Strategy<Value = Allocation<'static>> {
             classes: SizeClasses::from_bits(classes),
             address,
             size,
-            sample_interval: interval,
+            // Most are exact, as one sample makes all sums estimates.
+            sample_interval: if interval % 16 == 0 { interval / 16 } else { 0 },
             stack: StackRef { id, end: StackEnd::from_number(end), frames: &[] },
         },
     )
@@ -101,14 +102,17 @@ fn stack() -> impl Strategy<Value = StackRef<'static>> {
 fn what() -> impl Strategy<Value = What<'static>> {
     prop_oneof![
         allocation().prop_map(What::Allocation),
-        (any::<u64>(), any::<u8>(), any::<bool>()).prop_map(
-            |(address, function, inside_allocator)| {
-                What::Free(Free { function: FunctionId(function), address, inside_allocator })
+        (any::<u64>(), any::<u8>(), any::<[bool; 2]>()).prop_map(
+            |(address, function, [inside_allocator, perhaps_not_taken])| {
+                let function = FunctionId(function);
+                What::Free(Free { function, address, inside_allocator, perhaps_not_taken })
             }
         ),
-        (allocation(), any::<u64>(), any::<u64>()).prop_map(|(new, old_address, entered)| {
-            What::Reallocation(Reallocation { old_address, entered, new })
-        }),
+        (allocation(), any::<[u64; 2]>(), any::<bool>()).prop_map(
+            |(new, [old_address, entered], perhaps_not_taken)| {
+                What::Reallocation(Reallocation { old_address, entered, perhaps_not_taken, new })
+            }
+        ),
         (any::<([u64; 3], [u32; 2])>(), stack()).prop_map(
             |(([address, length, file_offset], [protection, flags]), stack)| {
                 What::Map(Map { address, length, protection, flags, file_offset }, stack)

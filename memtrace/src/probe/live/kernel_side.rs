@@ -10,11 +10,14 @@ use super::memory_lock;
 use super::namespace;
 use super::object::{Relocated, map_data};
 use super::release;
+use super::sampling::Sampling;
 use super::tracepoints::{self, TracepointLink};
+use crate::engine::hash::random_seed;
 use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use aya::{Ebpf, EbpfLoader, Pod};
 use memtrace_common::config::{LinkKind, UnwindMode};
 use memtrace_common::limits::{USUAL_CODE_MAPPINGS, USUAL_TARGETS};
+use memtrace_common::sampling::{Control, IS_COPY};
 use memtrace_common::unwind::CodeChanges;
 use memtrace_common::wire::{Counter, Loss};
 use std::collections::BTreeMap;
@@ -23,7 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// `BPF_NOEXIST` of `linux/bpf.h`: what is there is not replaced.
-const BPF_NOEXIST: u64 = 1;
+pub(super) const BPF_NOEXIST: u64 = 1;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/memtrace-ebpf"));
 
@@ -51,6 +54,8 @@ pub struct LoadOptions {
     pub mapping_stacks: bool,
     /// Room for so many processes.
     pub targets: u32,
+    /// Allocations may be sampled.
+    pub sampling: Option<Sampling>,
 }
 
 impl Default for LoadOptions {
@@ -66,6 +71,7 @@ impl Default for LoadOptions {
             watch: false,
             mapping_stacks: true,
             targets: USUAL_TARGETS,
+            sampling: None,
         }
     }
 }
@@ -73,8 +79,9 @@ impl Default for LoadOptions {
 /// A process in the kernel's table of targets (`memtrace-ebpf/src/maps.rs`).
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Target {
+pub(super) struct Target {
     epoch: u64,
+    pub(super) space: u64,
 }
 
 // SAFETY: plain integers without padding.
@@ -149,7 +156,7 @@ const OFFSETS_OF_GROUPS: [(&str, &str, &str); 7] = [
 
 /// The kernel side, loaded.
 pub struct KernelSide {
-    loaded: Ebpf,
+    pub(super) loaded: Ebpf,
     object: Arc<Relocated>,
     programs: Programs,
     /// Links of the programs to functions of our own, which showed that they work. Closing them takes
@@ -176,7 +183,11 @@ impl KernelSide {
             .then(|| CodeTables::new(&loaded, code_mappings(options.targets)))
             .transpose()?;
         let (links, tracepoints) = (BTreeMap::new(), Vec::new());
-        Ok(Self { loaded, object, programs, trial, links, tracepoints, code_tables })
+        let mut side = Self { loaded, object, programs, trial, links, tracepoints, code_tables };
+        if let Some(Sampling { interval, .. }) = options.sampling {
+            side.set_sampling(Control::new(interval))?;
+        }
+        Ok(side)
     }
 
     /// The kind of link in force.
@@ -295,7 +306,8 @@ impl KernelSide {
     pub fn add_target(&mut self, process: u32) -> Result<(), LiveError> {
         let changes = self.changes()?.insert(process, Changes::default(), BPF_NOEXIST);
         new(changes).map_err(map_error("CODE_CHANGES"))?;
-        let target = self.targets()?.insert(process, Target { epoch: 0 }, BPF_NOEXIST);
+        let space = random_seed() & !IS_COPY;
+        let target = self.targets()?.insert(process, Target { epoch: 0, space }, BPF_NOEXIST);
         new(target).map_err(map_error("TARGETS"))
     }
 
@@ -506,6 +518,7 @@ fn load_maps(
         ("FOLLOW", u64::from(options.follow)),
         ("MAPPING_STACKS", u64::from(options.mapping_stacks)),
         ("WATCH", u64::from(options.watch)),
+        ("SAMPLES", u64::from(options.sampling.is_some())),
         ("HAS_RETURN_INSTANCES", u64::from(has_return_instances)),
         ("HAS_CONTROL_GROUPS", u64::from(has_control_groups)),
         ("HAS_ATTACH_COOKIES", u64::from(abilities.attach_cookies)),
@@ -522,6 +535,7 @@ fn load_maps(
         loader.map_max_entries(table, options.targets);
     }
     loader.map_max_entries("CODE_RANGES", code_mappings(options.targets));
+    loader.map_max_entries("TAKEN", options.sampling.map_or(1, |sampling| sampling.room.max(1)));
     // Arrays take their memory at once, used or not.
     let unused: &[&str] = match (by_tables, cache_walks) {
         (true, true) => &[],

@@ -14,6 +14,7 @@ mod namespace;
 mod object;
 mod places;
 pub mod release;
+pub mod sampling;
 pub mod seccomp;
 mod sites;
 mod syscall;

@@ -3,6 +3,7 @@
 use super::error::LiveError;
 use super::kernel_side::{LoadOptions, load_object};
 use super::object::Relocated;
+use super::sampling::Sampling;
 use super::syscall::{ATTACH_SESSION, PROGRAM_KPROBE};
 use memtrace_common::config::UnwindMode;
 use std::time::{Duration, Instant};
@@ -47,7 +48,9 @@ pub struct Effort {
 pub fn verdicts() -> Result<Vec<Verdict>, LiveError> {
     // With all that programs can do switched on.
     let unwind = UnwindMode::Auto;
-    let options = LoadOptions { ring_bytes: 1 << 16, unwind, ..LoadOptions::default() };
+    // Everything switched on: that is most to verify.
+    let sampling = Some(Sampling { interval: 1, room: 1 });
+    let options = LoadOptions { ring_bytes: 1 << 16, unwind, sampling, ..LoadOptions::default() };
     let (_maps, object) = load_object(options)?;
     let mut verdicts: Vec<Verdict> =
         object.programs().map(|(name, kind)| verdict(&object, name, kind)).collect();

@@ -3,10 +3,11 @@
 use super::SCHEMA;
 use super::schema::{
     Account, Block, Causes, Device, Document, Frame, Heap, Kinds, Link, Loss, MappedStack,
-    MappedSums, Mappings, Memory, Module, Picture, Process, Stack, Sums, Tables, Tracer,
+    MappedSums, Mappings, Memory, Module, Picture, Process, SamplingChange, Stack, Sums, Tables,
+    Tracer,
 };
 use crate::engine::heap::ranges::RangeKind;
-use crate::engine::snapshot::HeapTotals;
+use crate::engine::snapshot::{Confidence, HeapConfidence, HeapTotals, StackConfidence};
 use crate::model::ids::Nanos;
 use crate::model::process::Usage;
 use crate::report::facts::{LinkFacts, TableFacts};
@@ -53,6 +54,7 @@ impl<'a> Tracer<'a> {
             link: facts.link.map(memtrace_common::config::LinkKind::name),
             links: facts.links.iter().map(Link::of).collect(),
             sample_interval_bytes: facts.sample_interval_bytes,
+            sampling_changes: facts.sampling_changes.iter().map(SamplingChange::of).collect(),
             unwind: &facts.unwind,
             unwind_tables: facts.tables.as_ref().map(Tables::of),
             cpu_s: facts.cpu_seconds,
@@ -69,6 +71,16 @@ impl<'a> Tracer<'a> {
             stacks_finished: facts.walks.finished,
             notes: &facts.notes,
             degraded: &facts.degraded,
+        }
+    }
+}
+
+impl<'a> SamplingChange<'a> {
+    fn of(change: &'a crate::report::SamplingChange) -> Self {
+        Self {
+            time: change.time.to_string(),
+            sample_interval_bytes: change.interval,
+            reason: &change.reason,
         }
     }
 }
@@ -193,18 +205,31 @@ fn end(end: End) -> Option<&'static str> {
 const NO_CLASSES: &str =
     "no size classes are known for this allocator, or for functions that are given an alignment";
 
+const fn ends(confidence: Confidence) -> [u64; 2] {
+    [confidence.low, confidence.high]
+}
+
 impl Heap {
     fn of(heap: &HeapTotals) -> Self {
         let usable = &heap.usable;
-        let any_known = usable.unknown_blocks < heap.live_blocks || heap.live_blocks == 0;
+        let of =
+            |part: fn(&HeapConfidence) -> Confidence| heap.confidence.as_ref().map(part).map(ends);
+        let any_known = usable.unknown_blocks() < heap.live_blocks || heap.live_blocks == 0;
         Self {
             live_bytes: heap.live_bytes,
+            live_bytes_ci95: of(|it| it.live_bytes),
             live_blocks: heap.live_blocks,
+            live_blocks_ci95: of(|it| it.live_blocks),
             peak_bytes: heap.peak_bytes,
+            peak_bytes_ci95: of(|it| it.peak_bytes),
             allocated_bytes: heap.allocated_bytes,
+            allocated_bytes_ci95: of(|it| it.allocated_bytes),
             allocated_blocks: heap.allocated_blocks,
+            allocated_blocks_ci95: of(|it| it.allocated_blocks),
             freed_bytes: heap.freed_bytes,
+            freed_bytes_ci95: of(|it| it.freed_bytes),
             freed_blocks: heap.freed_blocks,
+            freed_blocks_ci95: of(|it| it.freed_blocks),
             unknown_frees: heap.unknown_frees,
             missed_frees: heap.missed_frees,
             failed: heap.failed,
@@ -212,11 +237,11 @@ impl Heap {
             evicted_blocks: heap.evicted_blocks,
             evicted_bytes: heap.evicted_bytes,
             usable_bytes: any_known.then_some(usable.bytes),
-            usable_exact: any_known && usable.is_exact() && usable.unknown_blocks == 0,
-            usable_unknown_blocks: usable.unknown_blocks,
+            usable_exact: any_known && usable.is_exact() && usable.unknown_blocks() == 0,
+            usable_unknown_blocks: usable.unknown_blocks(),
             usable_unknown_bytes: usable.unknown_bytes,
             usable_classes: usable.allocators().collect(),
-            usable_missing: (usable.unknown_blocks > 0).then_some(NO_CLASSES),
+            usable_missing: (usable.unknown_blocks() > 0).then_some(NO_CLASSES),
         }
     }
 }
@@ -315,14 +340,22 @@ impl<'a> Module<'a> {
 impl<'a> Stack<'a> {
     fn of(stack: &'a StackReport) -> Self {
         let age = |age: Option<Nanos>| age.map(seconds);
+        let of = |part: fn(&StackConfidence) -> Confidence| {
+            stack.confidence.as_ref().map(part).map(ends)
+        };
         Self {
             id: stack.id.to_string(),
             function: &stack.function,
             live_bytes: stack.live_bytes,
+            live_bytes_ci95: of(|it| it.live_bytes),
             live_blocks: stack.live_blocks,
+            live_blocks_ci95: of(|it| it.live_blocks),
             peak_bytes: stack.peak_bytes,
+            peak_bytes_ci95: of(|it| it.peak_bytes),
             allocated_bytes: stack.allocated_bytes,
+            allocated_bytes_ci95: of(|it| it.allocated_bytes),
             allocated_blocks: stack.allocated_blocks,
+            allocated_blocks_ci95: of(|it| it.allocated_blocks),
             oldest_age_s: age(stack.oldest_age),
             newest_age_s: age(stack.newest_age),
             growth_bytes_per_s: stack.growth.bytes_per_second,
@@ -330,7 +363,9 @@ impl<'a> Stack<'a> {
             complete: stack.end == StackEnd::Complete,
             end: stack_end(stack.end),
             freed_bytes: stack.freed_bytes,
+            freed_bytes_ci95: of(|it| it.freed_bytes),
             freed_blocks: stack.freed_blocks,
+            freed_blocks_ci95: of(|it| it.freed_blocks),
             growth_bytes: stack.growth.bytes,
             up_intervals: stack.growth.up,
             intervals: stack.growth.of,
@@ -340,6 +375,7 @@ impl<'a> Stack<'a> {
             young_blocks: stack.young.1,
             filtered_bytes: stack.filtered.0,
             filtered_blocks: stack.filtered.1,
+            samples: stack.confidence.map(|it| it.samples),
             blocks: stack.blocks.iter().map(Block::of).collect(),
             frames: stack.frames.iter().map(Frame::of).collect(),
         }

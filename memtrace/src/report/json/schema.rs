@@ -28,6 +28,7 @@ pub(super) struct Tracer<'a> {
     pub(super) link: Option<&'static str>,
     pub(super) links: Vec<Link<'a>>,
     pub(super) sample_interval_bytes: u64,
+    pub(super) sampling_changes: Vec<SamplingChange<'a>>,
     pub(super) unwind: &'a str,
     pub(super) unwind_tables: Option<Tables>,
     pub(super) cpu_s: f64,
@@ -44,6 +45,13 @@ pub(super) struct Tracer<'a> {
     pub(super) stacks_finished: u64,
     pub(super) notes: &'a [String],
     pub(super) degraded: &'a [String],
+}
+
+#[derive(Serialize)]
+pub(super) struct SamplingChange<'a> {
+    pub(super) time: String,
+    pub(super) sample_interval_bytes: u64,
+    pub(super) reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -142,12 +150,26 @@ pub(super) struct Account<'a> {
 #[derive(Serialize)]
 pub(super) struct Heap {
     pub(super) live_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) live_bytes_ci95: Option<[u64; 2]>,
     pub(super) live_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) live_blocks_ci95: Option<[u64; 2]>,
     pub(super) peak_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) peak_bytes_ci95: Option<[u64; 2]>,
     pub(super) allocated_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) allocated_bytes_ci95: Option<[u64; 2]>,
     pub(super) allocated_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) allocated_blocks_ci95: Option<[u64; 2]>,
     pub(super) freed_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) freed_bytes_ci95: Option<[u64; 2]>,
     pub(super) freed_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) freed_blocks_ci95: Option<[u64; 2]>,
     pub(super) unknown_frees: u64,
     pub(super) missed_frees: u64,
     pub(super) failed: u64,
@@ -276,10 +298,20 @@ pub(super) struct Stack<'a> {
     pub(super) id: String,
     pub(super) function: &'a str,
     pub(super) live_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) live_bytes_ci95: Option<[u64; 2]>,
     pub(super) live_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) live_blocks_ci95: Option<[u64; 2]>,
     pub(super) peak_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) peak_bytes_ci95: Option<[u64; 2]>,
     pub(super) allocated_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) allocated_bytes_ci95: Option<[u64; 2]>,
     pub(super) allocated_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) allocated_blocks_ci95: Option<[u64; 2]>,
     pub(super) oldest_age_s: Option<f64>,
     pub(super) newest_age_s: Option<f64>,
     pub(super) growth_bytes_per_s: Option<f64>,
@@ -287,7 +319,11 @@ pub(super) struct Stack<'a> {
     pub(super) complete: bool,
     pub(super) end: &'static str,
     pub(super) freed_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) freed_bytes_ci95: Option<[u64; 2]>,
     pub(super) freed_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) freed_blocks_ci95: Option<[u64; 2]>,
     pub(super) growth_bytes: i64,
     pub(super) up_intervals: u32,
     pub(super) intervals: u32,
@@ -297,6 +333,8 @@ pub(super) struct Stack<'a> {
     pub(super) young_blocks: u64,
     pub(super) filtered_bytes: u64,
     pub(super) filtered_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) samples: Option<u64>,
     pub(super) blocks: Vec<Block>,
     pub(super) frames: Vec<Frame<'a>>,
 }

@@ -4,7 +4,7 @@ use super::{TextStyle, footer, header, many, mapped, picture};
 use crate::report::facts::Ledgers;
 use crate::report::layout::{clip, shorten_function};
 use crate::report::model::{AccountReport, FrameReport, ProcessReport, Report, StackReport};
-use crate::report::units::{bytes, counted, difference, rate, signed_bytes};
+use crate::report::units::{bytes, counted, difference, estimated_bytes, rate, signed_bytes};
 
 /// Stacks that are listed of a single process; processes that are listed of several.
 const LISTED: usize = 3;
@@ -86,7 +86,10 @@ fn memory(report: &Report, process: &ProcessReport) -> String {
         let ranges = counted(mappings.live_ranges, "range");
         format!("mapped, seen {} in {ranges}", bytes(mappings.live_bytes))
     } else {
-        format!("heap seen {} in {}", bytes(heap.live_bytes), counted(heap.live_blocks, "block"))
+        let confidence = heap.confidence.as_ref();
+        let size = estimated_bytes(heap.live_bytes, confidence.map(|it| it.live_bytes));
+        let about = if confidence.is_some() { "about " } else { "" };
+        format!("heap seen {size} in {about}{}", counted(heap.live_blocks, "block"))
     };
     let device = process.device.as_ref().map(|device| &device.account);
     for (name, account) in [("pools", process.pools.as_ref()), ("device", device)] {
@@ -112,11 +115,12 @@ fn plain(number: usize, stack: &StackReport, report: &Report) -> String {
         .growth
         .bytes_per_second
         .map_or_else(String::new, |speed| format!("  {}", rate(speed)));
+    let about = if stack.confidence.is_some() { "about " } else { "" };
     let names: Vec<String> =
         stack.shown(report.options.show_internals).take(NAMED).map(name).collect();
     format!(
-        "#{number}  {} in {}{speed}  {}  {}",
-        bytes(stack.live_bytes),
+        "#{number}  {} in {about}{}{speed}  {}  {}",
+        estimated_bytes(stack.live_bytes, stack.confidence.map(|it| it.live_bytes)),
         counted(stack.live_blocks, "block"),
         stack.verdict.as_verdict().words(),
         names.join(" < ")

@@ -5,7 +5,7 @@ use crate::model::ids::SECOND;
 use crate::report::facts::Ledgers;
 use crate::report::layout::wrap;
 use crate::report::model::{End, FrameReport, ModuleReport, ProcessReport, Report, STACKS_FULL};
-use crate::report::units::{bytes, count, counted, percent, share, span};
+use crate::report::units::{bytes, clock, count, counted, percent, share, span};
 use crate::report::verdict::{StackVerdict, Verdict};
 use std::collections::BTreeSet;
 
@@ -20,6 +20,7 @@ const MANY_INCOMPLETE: f64 = 0.05;
 pub(super) fn footer(report: &Report, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
     let mut lines = wrap("COST    ", &cost(report), columns);
+    lines.extend(sampled(report).iter().flat_map(|text| wrap("SAMPLED ", text, columns)));
     lines.extend(wrap("LOST    ", &lost(report), columns));
     lines.extend(wrap("TRUST   ", &trust(report).join("; "), columns));
     for (number, advice) in next(report).into_iter().take(ADVICE).enumerate() {
@@ -27,6 +28,35 @@ pub(super) fn footer(report: &Report, style: TextStyle) -> Vec<String> {
         lines.extend(wrap(label, &advice, columns));
     }
     lines
+}
+
+/// Percent, as far as that means something: an estimate may be more than all that the targets use.
+fn overhead(part: f64) -> String {
+    if part > 1000.0 { "over 1,000 %".to_owned() } else { percent(part / 100.0) }
+}
+
+/// How many allocations were looked at, where that was changed under way.
+fn sampled(report: &Report) -> Option<String> {
+    let changes = &report.tracer.sampling_changes;
+    let (first, last) = (changes.first()?, changes.last()?);
+    let every = |interval| match interval {
+        0 => "every allocation".to_owned(),
+        interval => format!("one allocation for {}", bytes(interval)),
+    };
+    let mut text =
+        format!("{} from {} on: {}", every(first.interval), clock(first.time), first.reason);
+    match changes.len() {
+        1 => {}
+        2 => text.push_str(&format!("; {} from {} on", every(last.interval), clock(last.time))),
+        number => text.push_str(&format!(
+            "; after {} more changes {} from {} on: {}",
+            number - 1,
+            every(last.interval),
+            clock(last.time),
+            last.reason
+        )),
+    }
+    Some(text)
 }
 
 fn cost(report: &Report) -> String {
@@ -41,8 +71,7 @@ fn cost(report: &Report) -> String {
             let used = used
                 .map_or_else(String::new, |used| format!(" of the {used:.digits$} cores {who}"));
             let part = facts.target_cost_percent;
-            let part =
-                part.map_or_else(String::new, |part| format!(" ({})", percent(part / 100.0)));
+            let part = part.map_or_else(String::new, |part| format!(" ({})", overhead(part)));
             format!("about {cores:.2} cores{used}{part}").replacen(" cores of the", " of the", 1)
         }
     };
@@ -107,16 +136,24 @@ fn share_of(report: &Report, part: fn(&ProcessReport) -> u64) -> f64 {
     share(sum(part), sum(|process| process.heap.allocated_blocks))
 }
 
+fn is_estimated(report: &Report) -> bool {
+    report.processes.iter().any(|process| process.heap.confidence.is_some())
+}
+
 fn is_exact(report: &Report) -> bool {
     let whole = |process: &ProcessReport| process.heap.missed_frees == 0;
-    report.tracer.sample_interval_bytes == 0
+    !is_estimated(report)
         && report.loss.events == 0
         && report.loss.evicted_blocks == 0
         && report.processes.iter().all(whole)
 }
 
 fn trust(report: &Report) -> Vec<String> {
-    let exact = if is_exact(report) { "counts exact" } else { "counts not exact: see LOST" };
+    let exact = match (is_estimated(report), is_exact(report)) {
+        (_, true) => "counts exact",
+        (true, _) => "estimates, which in 95 of 100 cases lie in the range beside them",
+        _ => "counts not exact: see LOST",
+    };
     let cost = report.tracer.target_cost_cores.map_or("", |_| ", cost estimated");
     let mut parts = vec![format!("{exact}{cost}")];
     let growing = report.processes.iter().filter(|process| process.verdict == Verdict::Growing);

@@ -8,7 +8,9 @@ use crate::report::facts::Ledgers;
 use crate::report::layout::{width_of, wrap};
 use crate::report::mapped::kind_name;
 use crate::report::model::ProcessReport;
-use crate::report::units::{bytes, count, counted, difference, signed_bytes};
+use crate::report::units::{
+    bytes, count, counted, difference, estimated_bytes, estimated_count, signed_bytes,
+};
 
 /// Columns before the notes.
 const TABLE_WIDTH: usize = 52;
@@ -28,8 +30,7 @@ pub(super) fn memory(process: &ProcessReport, ledger: Ledgers, style: TextStyle)
         return lines;
     }
     let heap = &process.heap;
-    let note =
-        format!("{} live, peak {}", counted(heap.live_blocks, "block"), bytes(heap.peak_bytes));
+    let note = [range(heap), live_and_peak(heap)].concat();
     lines.extend(sizes("heap, seen", 0, heap.live_bytes, &note, style));
     lines.extend(takes(heap, style));
     if ledger == Ledgers::Both {
@@ -48,14 +49,31 @@ pub(super) fn memory(process: &ProcessReport, ledger: Ledgers, style: TextStyle)
     lines
 }
 
+/// Where the live bytes of the row lie, if they are an estimate.
+fn range(heap: &HeapTotals) -> String {
+    let live = heap.confidence.map(|it| it.live_bytes).filter(|it| it.low < it.high);
+    live.map_or_else(String::new, |it| {
+        format!("estimated, {} to {}; ", bytes(it.low), bytes(it.high))
+    })
+}
+
+fn live_and_peak(heap: &HeapTotals) -> String {
+    let confidence = heap.confidence.as_ref();
+    format!(
+        "{} live, peak {}",
+        estimated_count(heap.live_blocks, "block", confidence.map(|it| it.live_blocks)),
+        estimated_bytes(heap.peak_bytes, confidence.map(|it| it.peak_bytes))
+    )
+}
+
 /// What the heap's blocks take beside what was asked for with them, as far as that is known.
 fn takes(heap: &HeapTotals, style: TextStyle) -> Vec<String> {
     if heap.live_blocks == 0 {
         return Vec::new();
     }
     let usable = &heap.usable;
-    let unknown = (usable.unknown_blocks > 0).then(|| {
-        let blocks = counted(usable.unknown_blocks, "block");
+    let unknown = (usable.unknown_blocks() > 0).then(|| {
+        let blocks = counted(usable.unknown_blocks(), "block");
         format!("not known of {blocks} that asked for {}", bytes(usable.unknown_bytes))
     });
     let by: Vec<&str> = usable.allocators().collect();
@@ -63,7 +81,7 @@ fn takes(heap: &HeapTotals, style: TextStyle) -> Vec<String> {
         let Some(unknown) = unknown else { return Vec::new() };
         return noted(&row("heap, takes", "", "?", ""), &unknown, style);
     }
-    let about = if usable.is_exact() { "" } else { "about, " };
+    let about = if usable.is_exact() && heap.confidence.is_none() { "" } else { "about, " };
     let known = format!("{about}by the size classes of {}", by.join(", "));
     let note = [Some(known), unknown].into_iter().flatten().collect::<Vec<_>>().join("; ");
     sizes("heap, takes", 0, usable.bytes, &note, style)
@@ -73,11 +91,7 @@ fn takes(heap: &HeapTotals, style: TextStyle) -> Vec<String> {
 fn pools(process: &ProcessReport, style: TextStyle) -> Vec<String> {
     let Some(pools) = &process.pools else { return Vec::new() };
     let totals = &pools.totals;
-    let note = format!(
-        "{} live, peak {}; inside of the above",
-        counted(totals.live_blocks, "block"),
-        bytes(totals.peak_bytes)
-    );
+    let note = format!("{}{}; inside of the above", range(totals), live_and_peak(totals));
     sizes("pools, seen", 0, totals.live_bytes, &note, style)
 }
 
@@ -85,11 +99,7 @@ fn pools(process: &ProcessReport, style: TextStyle) -> Vec<String> {
 fn device(process: &ProcessReport, style: TextStyle) -> Vec<String> {
     let Some(device) = &process.device else { return Vec::new() };
     let totals = &device.account.totals;
-    let mut note = format!(
-        "{} live, peak {}; beside the above",
-        counted(totals.live_blocks, "block"),
-        bytes(totals.peak_bytes)
-    );
+    let mut note = format!("{}; beside the above", live_and_peak(totals));
     if device.pinned.blocks > 0 {
         note.push_str(&format!("; {} is pinned memory of the host", bytes(device.pinned.bytes)));
     }
@@ -178,11 +188,12 @@ fn before(process: &ProcessReport, style: TextStyle) -> Vec<String> {
 }
 
 fn turnover(label: &str, heap: &HeapTotals, style: TextStyle) -> Vec<String> {
+    let confidence = heap.confidence.as_ref();
     let line = format!(
         "  {label}: {} allocated ({}), {} freed, {} failed",
-        count(heap.allocated_blocks),
-        bytes(heap.allocated_bytes),
-        count(heap.freed_blocks),
+        estimated_count(heap.allocated_blocks, "", confidence.map(|it| it.allocated_blocks)),
+        estimated_bytes(heap.allocated_bytes, confidence.map(|it| it.allocated_bytes)),
+        estimated_count(heap.freed_blocks, "", confidence.map(|it| it.freed_blocks)),
         count(heap.failed)
     );
     wrap_row(&line, style)

@@ -5,7 +5,10 @@ use crate::report::layout::{
     clip, pack, shorten_function, shorten_path, width_of, wrap, wrap_hanging,
 };
 use crate::report::model::{FrameReport, Place, ProcessReport, Report, StackReport, Sum};
-use crate::report::units::{bytes, counted, duration, exact_bytes, percent, rate, share, span};
+use crate::report::units::{
+    bytes, counted, duration, estimated_bytes, estimated_count, exact_bytes, percent, rate, share,
+    span,
+};
 use memtrace_common::wire::StackEnd;
 
 /// Columns before a frame.
@@ -51,10 +54,7 @@ pub(super) fn one(
 fn head(number: usize, stack: &StackReport, total: u64, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
     let of_live = percent(share(stack.live_bytes, total));
-    let mut parts = vec![
-        format!("{} in {}", bytes(stack.live_bytes), counted(stack.live_blocks, "block")),
-        format!("{of_live} of live"),
-    ];
+    let mut parts = vec![held_by(stack), format!("{of_live} of live")];
     parts.extend(growth(stack));
     let verdict = stack.verdict.as_verdict();
     parts.push(verdict.words().to_owned());
@@ -73,6 +73,16 @@ fn head(number: usize, stack: &StackReport, total: u64, style: TextStyle) -> Vec
         }
     }
     lines
+}
+
+/// `3.00 MiB in 104 blocks`, and of an estimate from how many samples.
+pub(super) fn held_by(stack: &StackReport) -> String {
+    let confidence = stack.confidence.as_ref();
+    let size = estimated_bytes(stack.live_bytes, confidence.map(|it| it.live_bytes));
+    let blocks = estimated_count(stack.live_blocks, "block", confidence.map(|it| it.live_blocks));
+    let samples = confidence
+        .map_or_else(String::new, |it| format!(" from {}", counted(it.samples, "sample")));
+    format!("{size} in {blocks}{samples}")
 }
 
 fn growth(stack: &StackReport) -> Option<String> {

@@ -2,7 +2,19 @@
 
 use super::{is_exact, usable};
 use crate::engine::heap::blocks::Block;
+use crate::engine::sampling::Weight;
 use memtrace_common::classes::SizeClasses;
+
+/// A block in the units in which blocks are counted.
+const WHOLE: u64 = 1 << 16;
+
+/// `amount` of each block that this one stands for. What rounding takes from a sample it gives back with it.
+fn stands_for(block: &Block, amount: u64) -> u64 {
+    if block.interval == 0 {
+        return amount;
+    }
+    (amount as f64 * Weight::of(block.size, block.interval).blocks).round() as u64
+}
 
 /// What live blocks take, and which of them that is not known of.
 ///
@@ -11,8 +23,8 @@ use memtrace_common::classes::SizeClasses;
 pub struct Usable {
     /// Bytes that those take of which it is known.
     pub bytes: u64,
-    /// The others.
-    pub unknown_blocks: u64,
+    /// The others, in 65,536ths: samples stand for parts of blocks, too.
+    unknown: u64,
     /// Bytes asked for with the others.
     pub unknown_bytes: u64,
     /// A bit for each of the size classes that blocks ever had here, by its number.
@@ -23,28 +35,34 @@ impl Usable {
     /// Blocks of these size classes, which take so many bytes.
     #[must_use]
     pub const fn known(classes: SizeClasses, bytes: u64) -> Self {
-        Self { bytes, unknown_blocks: 0, unknown_bytes: 0, seen: 1 << classes.number() }
+        Self { bytes, unknown: 0, unknown_bytes: 0, seen: 1 << classes.number() }
     }
 
     /// A block lives. (Sums wrap, as sizes are what the target asked for.)
     pub(crate) fn came(&mut self, classes: SizeClasses, block: &Block) {
         if let Some(bytes) = usable(classes, block.address, block.size) {
             self.seen |= 1 << classes.number();
-            self.bytes = self.bytes.wrapping_add(bytes);
+            self.bytes = self.bytes.wrapping_add(stands_for(block, bytes));
         } else {
-            self.unknown_blocks += 1;
-            self.unknown_bytes = self.unknown_bytes.wrapping_add(block.size);
+            self.unknown = self.unknown.wrapping_add(stands_for(block, WHOLE));
+            self.unknown_bytes = self.unknown_bytes.wrapping_add(stands_for(block, block.size));
         }
     }
 
     /// A block that came does so no longer.
     pub(crate) fn went(&mut self, classes: SizeClasses, block: &Block) {
         if let Some(bytes) = usable(classes, block.address, block.size) {
-            self.bytes = self.bytes.wrapping_sub(bytes);
+            self.bytes = self.bytes.wrapping_sub(stands_for(block, bytes));
         } else {
-            self.unknown_blocks = self.unknown_blocks.wrapping_sub(1);
-            self.unknown_bytes = self.unknown_bytes.wrapping_sub(block.size);
+            self.unknown = self.unknown.wrapping_sub(stands_for(block, WHOLE));
+            self.unknown_bytes = self.unknown_bytes.wrapping_sub(stands_for(block, block.size));
         }
+    }
+
+    /// Blocks of which it is not known.
+    #[must_use]
+    pub const fn unknown_blocks(&self) -> u64 {
+        (self.unknown + WHOLE / 2) / WHOLE
     }
 
     /// Whose size classes blocks had here.
@@ -69,7 +87,7 @@ mod tests {
     use super::{Block, SizeClasses, Usable};
 
     fn block(size: u64) -> Block {
-        Block { address: 0x20, size, stack: 0, born: 0 }
+        Block { address: 0x20, size, interval: 0, stack: 0, born: 0 }
     }
 
     #[test]
@@ -77,7 +95,7 @@ mod tests {
         let mut usable = Usable::default();
         usable.came(SizeClasses::JEMALLOC, &block(100));
         usable.came(SizeClasses::UNKNOWN, &block(7));
-        assert_eq!((usable.bytes, usable.unknown_blocks, usable.unknown_bytes), (112, 1, 7));
+        assert_eq!((usable.bytes, usable.unknown_blocks(), usable.unknown_bytes), (112, 1, 7));
         assert!(usable.is_exact());
         usable.came(SizeClasses::GLIBC, &block(100));
         assert_eq!((usable.bytes, usable.is_exact()), (112 + 104, false));
@@ -85,6 +103,21 @@ mod tests {
         usable.went(SizeClasses::JEMALLOC, &block(100));
         usable.went(SizeClasses::GLIBC, &block(100));
         usable.went(SizeClasses::UNKNOWN, &block(7));
-        assert_eq!((usable.bytes, usable.unknown_blocks, usable.unknown_bytes), (0, 0, 0));
+        assert_eq!((usable.bytes, usable.unknown_blocks(), usable.unknown_bytes), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_sample_counts_for_what_it_stands_for() {
+        let mut usable = Usable::default();
+        let sample = Block { interval: 100, ..block(100) };
+        // 1/(1 - 1/e) = 1.582 blocks of 112 bytes.
+        usable.came(SizeClasses::JEMALLOC, &sample);
+        usable.came(SizeClasses::UNKNOWN, &sample);
+        usable.came(SizeClasses::UNKNOWN, &sample);
+        assert_eq!((usable.bytes, usable.unknown_blocks(), usable.unknown_bytes), (177, 3, 316));
+        usable.went(SizeClasses::JEMALLOC, &sample);
+        usable.went(SizeClasses::UNKNOWN, &sample);
+        usable.went(SizeClasses::UNKNOWN, &sample);
+        assert_eq!((usable.bytes, usable.unknown_blocks(), usable.unknown_bytes), (0, 0, 0));
     }
 }

@@ -1,0 +1,101 @@
+//! The budget: what tracing costs, and what is done about it.
+
+use super::{Actor, End};
+use crate::daemon::budget::{Decision, Load};
+use crate::daemon::cost::{Reading, Timed};
+use crate::daemon::settings::SamplingWish;
+use crate::report::units;
+use memtrace_common::wire::Counter;
+
+/// Steps (of about a second) over twice the budget after which tracing ends, where nothing else helps.
+const PATIENCE: u32 = 3;
+/// Percent of the targets' CPU time that tracing may cost where the user names no budget.
+const USUAL_BUDGET: f64 = 10.0;
+
+impl Actor<'_> {
+    /// Once a second: looks at the cost, and changes what is traced if it does not fit the budget.
+    pub(super) fn spend(&mut self) -> Option<End> {
+        let (reading, sites) = (self.reading(), self.intake.targets.sites());
+        let load = self.meter.step(reading, sites)?;
+        let is_adjusted = self.settings.sampling == SamplingWish::Auto;
+        let usual = is_adjusted.then_some(USUAL_BUDGET);
+        let most = self.settings.overhead_budget.or(usual)?;
+        if is_adjusted && self.adjust(&load, most) {
+            return None;
+        }
+        let is_over = load.percent().is_some_and(|is| is > 2.0 * most);
+        self.over = if is_over { self.over + 1 } else { 0 };
+        if self.over < PATIENCE {
+            return None;
+        }
+        if self.settings.overhead_budget.is_none() {
+            // Nobody asked to end for it.
+            self.unmet = Some(load);
+            return None;
+        }
+        let reason = format!(
+            "{}, over twice the budget of {most} %, for {PATIENCE} s: probes taken away",
+            said(&load)
+        );
+        tracing::warn!("{reason}");
+        self.degraded.push(reason);
+        Some(End::OverBudget)
+    }
+
+    /// Changes how many allocations are looked at, if that helps; `false`: it does not, or need not.
+    fn adjust(&mut self, load: &Load, most: f64) -> bool {
+        let Some(sampling) = &mut self.sampling else { return false };
+        let Decision::Interval(interval) =
+            self.budget.decide(load, sampling.interval(), most / 100.0)
+        else {
+            return false;
+        };
+        let reason = if interval > sampling.interval() {
+            format!("{}, the budget is {most} %", said(load))
+        } else {
+            format!("{}, less than the budget of {most} %", said(load))
+        };
+        let size = units::bytes(interval);
+        match sampling.change(&mut self.intake.kernel, interval, reason.clone()) {
+            Ok(()) => {
+                tracing::info!("one allocation for {size} is looked at from now on: {reason}")
+            }
+            Err(error) => tracing::warn!("the sampling interval stays as it is: {error}"),
+        }
+        true
+    }
+
+    /// What to say of a budget that cannot be held.
+    pub(super) fn unmet(&self) -> Option<String> {
+        let load = self.unmet?;
+        Some(format!(
+            "{}, over the usual budget of {USUAL_BUDGET} % however few allocations are looked at: each call \
+             costs that (--overhead-budget ends tracing then, --exact accepts it)",
+            said(&load)
+        ))
+    }
+
+    pub(super) fn reading(&self) -> Reading {
+        let counter = |counter| self.intake.kernel.counter(counter).unwrap_or_default();
+        let timed =
+            |runs, nanoseconds| Timed { runs: counter(runs), nanoseconds: counter(nanoseconds) };
+        Reading {
+            time: self.intake.time(),
+            entries: counter(Counter::Entries),
+            returns: counter(Counter::Returns),
+            timed_returns: timed(Counter::TimedRuns, Counter::TimedNanoseconds),
+            timed_entries: timed(Counter::TimedEntries, Counter::TimedEntryNanoseconds),
+            bytes: self.intake.tracker.allocated_bytes(),
+            target_cpu: self.intake.targets.cpu(),
+        }
+    }
+}
+
+fn said(load: &Load) -> String {
+    // An estimate may be more than all that the targets use.
+    let percent = match load.percent().unwrap_or_default() {
+        percent if percent > 1000.0 => "over 1,000".to_owned(),
+        percent => format!("about {percent:.0}"),
+    };
+    format!("tracing cost {percent} % of the CPU time that the targets use otherwise")
+}

@@ -1,0 +1,281 @@
+//! Sums over a heap whose blocks are samples: estimates, kept beside the plain sums, which count the samples
+//! themselves. Where every block is taken there are none of these.
+
+use super::blocks::Block;
+use super::tallies::{Tallies, Tally};
+use crate::engine::sampling::{Estimate, Interval, Weight};
+use crate::engine::snapshot::{Confidence, HeapConfidence, HeapTotals};
+
+/// Bytes and blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Pair {
+    pub(crate) bytes: Estimate,
+    pub(crate) blocks: Estimate,
+}
+
+impl Pair {
+    fn exact(bytes: u64, blocks: u64) -> Self {
+        let estimate = |value: u64| Estimate::exact(value as f64, blocks);
+        Self { bytes: estimate(bytes), blocks: estimate(blocks) }
+    }
+
+    pub(crate) fn add(&mut self, sample: &Sample) {
+        let Sample { size, weight } = *sample;
+        self.bytes.add(weight.bytes, size, weight.missed);
+        self.blocks.add(weight.blocks, 1.0, weight.missed);
+    }
+
+    fn remove(&mut self, sample: &Sample) {
+        let Sample { size, weight } = *sample;
+        self.bytes.remove(weight.bytes, size, weight.missed);
+        self.blocks.remove(weight.blocks, 1.0, weight.missed);
+    }
+
+    /// Where bytes and blocks lie, with a mean interval of `interval` bytes.
+    ///
+    /// Of blocks that were not seen the number is bounded by their bytes only: they are counted as large as
+    /// those are on average that were.
+    pub(crate) fn confidence(&self, interval: u64) -> (Confidence, Confidence) {
+        let interval = interval as f64;
+        let mean = if self.blocks.value() > 0.0 {
+            (self.bytes.value() / self.blocks.value()).max(1.0)
+        } else {
+            1.0
+        };
+        (
+            confidence(self.bytes.interval(interval)),
+            confidence(self.blocks.interval(interval / mean)),
+        )
+    }
+}
+
+fn confidence(interval: Interval) -> Confidence {
+    // Whole numbers that hold the interval; casts saturate.
+    Confidence { low: interval.low.floor() as u64, high: interval.high.ceil() as u64 }
+}
+
+/// The nearest whole number of bytes or blocks.
+pub(crate) fn rounded(estimate: &Estimate) -> u64 {
+    estimate.value().round() as u64
+}
+
+/// A block, and what it stands for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    size: f64,
+    weight: Weight,
+}
+
+impl Sample {
+    pub(crate) fn of(block: &Block) -> Self {
+        Self { size: block.size as f64, weight: Weight::of(block.size, block.interval) }
+    }
+}
+
+/// What one call stack's blocks stand for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SampledTally {
+    pub(crate) live: Pair,
+    pub(crate) allocated: Pair,
+    pub(crate) freed: Pair,
+    /// As in [`Tally`].
+    peak: u64,
+    at_peak: Estimate,
+}
+
+impl SampledTally {
+    fn exact(tally: &Tally, at_peak: u64) -> Self {
+        Self {
+            live: Pair::exact(tally.live_bytes, tally.live_blocks),
+            allocated: Pair::exact(tally.allocated_bytes, tally.allocated_blocks),
+            freed: Pair::exact(tally.freed_bytes, tally.freed_blocks),
+            peak: 0,
+            at_peak: Estimate::exact(at_peak as f64, tally.live_blocks),
+        }
+    }
+
+    /// What it held when the heap was at its peak.
+    pub(crate) const fn at_peak(&self, peak: u64) -> &Estimate {
+        if self.peak == peak { &self.at_peak } else { &self.live.bytes }
+    }
+}
+
+/// See the file's head.
+#[derive(Clone, Debug)]
+pub(crate) struct Sampled {
+    /// The interval of the latest sample.
+    interval: u64,
+    live: Pair,
+    allocated: Pair,
+    freed: Pair,
+    missed: Pair,
+    evicted: Pair,
+    inherited: Pair,
+    peak_bytes: Estimate,
+    /// Number of the peak, as in [`Tallies`].
+    peak: u64,
+    stacks: Vec<SampledTally>,
+}
+
+impl Sampled {
+    /// From here on; what was counted before was counted exactly.
+    pub(crate) fn begin(totals: &HeapTotals, tallies: &Tallies) -> Self {
+        Self {
+            interval: 0,
+            live: Pair::exact(totals.live_bytes, totals.live_blocks),
+            allocated: Pair::exact(totals.allocated_bytes, totals.allocated_blocks),
+            freed: Pair::exact(totals.freed_bytes, totals.freed_blocks),
+            missed: Pair::exact(totals.missed_bytes, totals.missed_frees),
+            evicted: Pair::exact(totals.evicted_bytes, totals.evicted_blocks),
+            inherited: Pair::exact(totals.inherited_bytes, totals.inherited_blocks),
+            peak_bytes: Estimate::exact(totals.peak_bytes as f64, 1),
+            peak: 0,
+            stacks: tallies.iter().map(|(tally, peak)| SampledTally::exact(tally, peak)).collect(),
+        }
+    }
+
+    /// Of a child that was forked now: the same blocks, none of them its own doing.
+    pub(crate) fn forked(&self) -> Self {
+        let stacks = self.stacks.iter().map(|tally| {
+            let SampledTally { live, .. } = *tally;
+            SampledTally { live, ..SampledTally::default() }
+        });
+        Self {
+            allocated: Pair::default(),
+            freed: Pair::default(),
+            missed: Pair::default(),
+            evicted: Pair::default(),
+            inherited: self.live,
+            peak_bytes: self.live.bytes,
+            peak: 1,
+            stacks: stacks.collect(),
+            ..*self
+        }
+    }
+
+    /// What to show in the place of the plain sums.
+    pub(crate) fn totals(&self, plain: &HeapTotals) -> HeapTotals {
+        let both = |pair: &Pair| (rounded(&pair.bytes), rounded(&pair.blocks));
+        let (live, allocated, freed) = (both(&self.live), both(&self.allocated), both(&self.freed));
+        let (missed, evicted) = (both(&self.missed), both(&self.evicted));
+        let inherited = both(&self.inherited);
+        HeapTotals {
+            live_bytes: live.0,
+            live_blocks: live.1,
+            peak_bytes: rounded(&self.peak_bytes),
+            allocated_bytes: allocated.0,
+            allocated_blocks: allocated.1,
+            freed_bytes: freed.0,
+            freed_blocks: freed.1,
+            missed_bytes: missed.0,
+            missed_frees: missed.1,
+            evicted_bytes: evicted.0,
+            evicted_blocks: evicted.1,
+            inherited_bytes: inherited.0,
+            inherited_blocks: inherited.1,
+            confidence: Some(self.confidence()),
+            ..*plain
+        }
+    }
+
+    fn confidence(&self) -> HeapConfidence {
+        let both = |pair: &Pair| pair.confidence(self.interval);
+        let (live, allocated, freed) = (both(&self.live), both(&self.allocated), both(&self.freed));
+        HeapConfidence {
+            live_bytes: live.0,
+            live_blocks: live.1,
+            peak_bytes: confidence(self.peak_bytes.interval(self.interval as f64)),
+            allocated_bytes: allocated.0,
+            allocated_blocks: allocated.1,
+            freed_bytes: freed.0,
+            freed_blocks: freed.1,
+        }
+    }
+
+    /// The interval of the latest sample, bytes.
+    pub(crate) const fn interval(&self) -> u64 {
+        self.interval
+    }
+
+    /// Sums of all call stacks up to the last one that has some, each with what it held at the peak.
+    pub(crate) fn stacks(&self) -> impl Iterator<Item = (&SampledTally, &Estimate)> {
+        self.stacks.iter().map(|tally| (tally, tally.at_peak(self.peak)))
+    }
+
+    /// Where what a stack held at the peak lies.
+    pub(crate) fn peak_confidence(&self, at_peak: &Estimate) -> Confidence {
+        confidence(at_peak.interval(self.interval as f64))
+    }
+
+    /// A block was allocated.
+    pub(crate) fn allocated(&mut self, block: &Block) {
+        self.interval = block.interval;
+        let sample = Sample::of(block);
+        self.allocated.add(&sample);
+        self.change(block.stack, |tally| tally.allocated.add(&sample));
+    }
+
+    /// A block lives.
+    pub(crate) fn came(&mut self, block: &Block) {
+        let sample = Sample::of(block);
+        self.live.add(&sample);
+        self.change_live(block.stack, |live| live.add(&sample));
+        if self.live.bytes.value() > self.peak_bytes.value() {
+            self.peak_bytes = self.live.bytes;
+            self.peak += 1;
+        }
+    }
+
+    /// A block that came does so no longer.
+    pub(crate) fn went(&mut self, block: &Block) {
+        let sample = Sample::of(block);
+        self.live.remove(&sample);
+        self.change_live(block.stack, |live| live.remove(&sample));
+    }
+
+    /// A block was given back.
+    pub(crate) fn freed(&mut self, block: &Block) {
+        let sample = Sample::of(block);
+        self.freed.add(&sample);
+        self.change(block.stack, |tally| tally.freed.add(&sample));
+    }
+
+    /// A block's address was given out again.
+    pub(crate) fn missed(&mut self, block: &Block) {
+        self.missed.add(&Sample::of(block));
+    }
+
+    /// That was explained.
+    pub(crate) fn explained(&mut self, block: &Block) {
+        self.missed.remove(&Sample::of(block));
+    }
+
+    /// A block was not kept.
+    pub(crate) fn evicted(&mut self, block: &Block) {
+        self.evicted.add(&Sample::of(block));
+    }
+
+    fn change(&mut self, stack: u32, change: impl FnOnce(&mut SampledTally)) {
+        let number = stack as usize;
+        // Blocks without a stack have the highest number.
+        if number >= self.stacks.len() && stack < u32::MAX {
+            self.stacks.resize(number + 1, SampledTally::default());
+        }
+        if let Some(tally) = self.stacks.get_mut(number) {
+            change(tally);
+        }
+    }
+
+    fn change_live(&mut self, stack: u32, change: impl FnOnce(&mut Pair)) {
+        let peak = self.peak;
+        self.change(stack, |tally| {
+            tally.at_peak = *tally.at_peak(peak);
+            tally.peak = peak;
+            change(&mut tally.live);
+        });
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.stacks.capacity() * size_of::<SampledTally>()
+    }
+}

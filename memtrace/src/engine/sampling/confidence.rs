@@ -1,0 +1,51 @@
+//! Where the figures of snapshots lie that are estimates.
+
+/// Where a true figure lies with a probability of 95 %.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Confidence {
+    /// At least.
+    pub low: u64,
+    /// At most.
+    pub high: u64,
+}
+
+/// Where figures of [`crate::engine::snapshot::HeapTotals`] lie that are estimates from samples. Those that have none here are, too, except for
+/// what is counted call by call: `unknown_frees`, `internal_frees` and `failed` count those that were told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeapConfidence {
+    /// Of bytes alive.
+    pub live_bytes: Confidence,
+    /// Of blocks alive.
+    pub live_blocks: Confidence,
+    /// Of the peak: of what was alive when the estimate was highest.
+    pub peak_bytes: Confidence,
+    /// Of bytes allocated.
+    pub allocated_bytes: Confidence,
+    /// Of blocks allocated.
+    pub allocated_blocks: Confidence,
+    /// Of bytes freed.
+    pub freed_bytes: Confidence,
+    /// Of blocks freed.
+    pub freed_blocks: Confidence,
+}
+
+/// Where figures of a [`crate::engine::snapshot::StackSnapshot`] lie that are estimates from samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StackConfidence {
+    /// Of bytes alive that are neither young nor filtered.
+    pub live_bytes: Confidence,
+    /// Of such blocks.
+    pub live_blocks: Confidence,
+    /// Of what it held when the process was at its peak.
+    pub peak_bytes: Confidence,
+    /// Of bytes allocated.
+    pub allocated_bytes: Confidence,
+    /// Of blocks allocated.
+    pub allocated_blocks: Confidence,
+    /// Of bytes freed.
+    pub freed_bytes: Confidence,
+    /// Of blocks freed.
+    pub freed_blocks: Confidence,
+    /// Samples that are alive.
+    pub samples: u64,
+}

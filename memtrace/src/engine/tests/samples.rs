@@ -1,0 +1,184 @@
+//! Heaps whose blocks are samples.
+
+use super::cases::{PID, call, free, process, send, send_to, stack, watching};
+use crate::engine::limits::Limits;
+use crate::engine::sampling::Weight;
+use crate::engine::snapshot::{Confidence, HeapTotals, SnapshotOptions};
+use crate::engine::tracker::Tracker;
+use crate::model::event::{Fork, Free, Reallocation, StackRef, What};
+use crate::model::frame::Frame;
+use crate::model::ids::SECOND;
+use memtrace_common::function::FunctionId;
+use proptest::prelude::*;
+
+const INTERVAL: u64 = 1000;
+
+/// A sampled allocation.
+fn sample(address: u64, size: u64, interval: u64, id: u64) -> What<'static> {
+    // One frame, which says which stack it is.
+    const FRAMES: [[u8; 8]; 4] =
+        [[0; 8], 0x1000_u64.to_ne_bytes(), 0x2000_u64.to_ne_bytes(), 0x3000_u64.to_ne_bytes()];
+    let stack = stack(id, FRAMES[id as usize].get(..if id == 0 { 0 } else { 8 }).unwrap_or(&[]));
+    What::Allocation(crate::model::event::Allocation {
+        sample_interval: interval,
+        ..call(FunctionId::MALLOC, address, size, stack)
+    })
+}
+
+fn free_of_perhaps_another(address: u64) -> What<'static> {
+    let function = FunctionId::FREE;
+    What::Free(Free { function, address, inside_allocator: false, perhaps_not_taken: true })
+}
+
+fn heap(tracker: &mut Tracker) -> HeapTotals {
+    process(tracker).heap
+}
+
+fn holds(confidence: Confidence, value: u64) -> bool {
+    confidence.low <= value && value <= confidence.high
+}
+
+#[test]
+fn a_sample_stands_for_others_and_takes_them_with_it() {
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 64, sample(0x10, 100, INTERVAL, 0));
+    // 1/(1 - exp(-1/10)) = 10.508 blocks of 100 bytes.
+    let totals = heap(&mut tracker);
+    assert_eq!((totals.live_bytes, totals.live_blocks), (1051, 11));
+    assert_eq!((totals.allocated_bytes, totals.peak_bytes), (1051, 1051));
+    let confidence = totals.confidence.unwrap();
+    assert!(
+        confidence.live_bytes.low >= 100 && confidence.live_bytes.high > 5000,
+        "{confidence:?}"
+    );
+    send(&mut tracker, 128, free(0x10));
+    let totals = heap(&mut tracker);
+    assert_eq!((totals.live_bytes, totals.live_blocks, totals.freed_bytes), (0, 0, 1051));
+    assert_eq!((totals.peak_bytes, totals.unknown_frees), (1051, 0));
+    // There may be some that were not taken.
+    assert_eq!(totals.confidence.unwrap().live_bytes, Confidence { low: 0, high: 3689 });
+}
+
+#[test]
+fn what_was_counted_before_stays_exact() {
+    let mut tracker = watching(Limits::default());
+    for number in 1..=50 {
+        send(&mut tracker, 64 * number, sample(number * 16, 10, 0, 1));
+    }
+    assert_eq!(heap(&mut tracker).confidence, None);
+    send(&mut tracker, 6400, sample(0x10_000, 1_000_000, INTERVAL, 1));
+    let shown = process(&mut tracker);
+    let confidence = shown.heap.confidence.unwrap();
+    assert_eq!((shown.heap.live_bytes, shown.heap.live_blocks), (1_000_500, 51));
+    assert_eq!(confidence.live_bytes.low, 1_000_500);
+    assert_eq!((shown.stacks.len(), shown.stacks[0].live_bytes), (1, 1_000_500));
+    for number in 1..=50 {
+        send(&mut tracker, 6464, free(number * 16));
+    }
+    assert_eq!((heap(&mut tracker).live_bytes, heap(&mut tracker).freed_blocks), (1_000_000, 50));
+}
+
+#[test]
+fn frees_of_what_was_not_taken_are_no_riddle() {
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 64, free(0x10));
+    assert_eq!(heap(&mut tracker).unknown_frees, 1, "everything was taken until now");
+    send(&mut tracker, 64, free_of_perhaps_another(0x10));
+    send(&mut tracker, 128, sample(0x10, 100, INTERVAL, 0));
+    send(&mut tracker, 192, free_of_perhaps_another(0x20));
+    let new = call(FunctionId::REALLOC, 0x40, 5000, StackRef::default());
+    let call = Reallocation { old_address: 0x30, entered: 250, perhaps_not_taken: true, new };
+    send(&mut tracker, 256, What::Reallocation(call));
+    let totals = heap(&mut tracker);
+    assert_eq!((totals.unknown_frees, totals.freed_blocks), (1, 0));
+    send(&mut tracker, 320, free_of_perhaps_another(0x10));
+    assert_eq!(heap(&mut tracker).freed_blocks, 11);
+}
+
+#[test]
+fn a_child_inherits_what_samples_stand_for() {
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 64, sample(0x10, 100, INTERVAL, 0));
+    let (child_process, child_thread) = (8, 8);
+    let fork = Fork { child_process, child_thread, clone_flags: 0, started: 9, followed: true };
+    send(&mut tracker, 128, What::Fork(fork));
+    send_to(&mut tracker, 8, 128, super::cases::seen(8, 9));
+    send_to(&mut tracker, 8, 192, free(0x10));
+    let shown = tracker.snapshot(SECOND, &SnapshotOptions::default());
+    let [parent, child] = shown.processes.as_slice() else { panic!("two processes") };
+    assert_eq!((parent.heap.live_bytes, parent.heap.freed_bytes), (1051, 0));
+    assert_eq!((child.heap.live_bytes, child.heap.freed_bytes), (0, 1051));
+    assert_eq!((child.heap.inherited_bytes, child.heap.allocated_bytes), (1051, 0));
+}
+
+#[test]
+fn young_and_filtered_ones_are_estimated_apart() {
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 64, sample(0x10, 100, INTERVAL, 1));
+    send(&mut tracker, 64, sample(0x100, 500, INTERVAL, 1));
+    send(&mut tracker, 99 * SECOND, sample(0x1000, 500, INTERVAL, 1));
+    let options = SnapshotOptions { min_age: 10 * SECOND, min_size: 200, ..Default::default() };
+    let shown = tracker.snapshot(100 * SECOND, &options).processes.remove(0);
+    let [stack] = shown.stacks.as_slice() else { panic!("one stack") };
+    let of_500 = Weight::of(500, INTERVAL).bytes.round() as u64;
+    assert_eq!((stack.young_bytes, stack.filtered_bytes), (of_500, 1051));
+    assert_eq!(stack.live_bytes, 2 * of_500 + 1051);
+    let confidence = stack.confidence.unwrap();
+    assert!(holds(confidence.live_bytes, of_500) && confidence.live_bytes.low >= 500);
+    assert_eq!(confidence.samples, 3);
+}
+
+#[derive(Clone, Debug)]
+struct Life {
+    size: u64,
+    interval: u64,
+    ends: bool,
+    stack: u64,
+}
+
+fn life() -> impl Strategy<Value = Life> {
+    let intervals = prop_oneof![Just(0_u64), Just(1), Just(INTERVAL), Just(512 << 10)];
+    (1_u64..1 << 20, intervals, any::<bool>(), 1_u64..4)
+        .prop_map(|(size, interval, ends, stack)| Life { size, interval, ends, stack })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Sums are those of the weights, over the heap and over each stack.
+    #[test]
+    fn sums_are_those_of_weights(lives in prop::collection::vec(life(), 1..200)) {
+        let mut tracker = watching(Limits::default());
+        let (mut live, mut allocated, mut by_stack) = (0.0, 0.0, [0.0; 4]);
+        for (number, life) in (1..).zip(&lives) {
+            let Life { size, interval, ends, stack } = *life;
+            let bytes = Weight::of(size, interval).bytes;
+            send(&mut tracker, number * 128, sample(number * 16, size, interval, stack));
+            allocated += bytes;
+            if ends {
+                send(&mut tracker, number * 128 + 64, free(number * 16));
+            } else {
+                live += bytes;
+                by_stack[stack as usize] += bytes;
+            }
+        }
+        let shown = process(&mut tracker);
+        let near = |found: u64, expected: f64| (found as f64 - expected).abs() <= 0.5 + expected * 1e-9;
+        prop_assert!(near(shown.heap.live_bytes, live), "{} {live}", shown.heap.live_bytes);
+        prop_assert!(near(shown.heap.allocated_bytes, allocated));
+        let of_stacks: u64 = shown.stacks.iter().map(|stack| stack.live_bytes).sum();
+        prop_assert!((of_stacks as f64 - live).abs() <= 2.0 + live * 1e-9);
+        for stack in &shown.stacks {
+            let [frame] = &*stack.frames else { panic!("one frame") };
+            let number = (1..4).find(|id| *frame == Frame::Unmapped(0x1000 * id));
+            let expected = by_stack[number.unwrap() as usize];
+            prop_assert!(near(stack.live_bytes, expected), "{} {expected}", stack.live_bytes);
+        }
+        let is_estimated = lives.iter().any(|life| life.interval != 0);
+        prop_assert_eq!(shown.heap.confidence.is_some(), is_estimated);
+        if let Some(confidence) = shown.heap.confidence {
+            prop_assert!(holds(confidence.live_bytes, shown.heap.live_bytes));
+            prop_assert!(holds(confidence.allocated_bytes, shown.heap.allocated_bytes));
+        }
+        prop_assert!(shown.info.key.pid == PID);
+    }
+}
