@@ -62,6 +62,8 @@ pub(super) struct Targets {
     search: Search,
     detector: Detector,
     user: UserFunctions,
+    /// How often was looked again at what the user describes and a process had not bound.
+    looks_for_bound: u32,
     /// Functions of allocators are traced.
     heap: bool,
     pods: PodNames,
@@ -109,6 +111,7 @@ impl Targets {
             search: Search::default(),
             detector: Detector::default(),
             user: UserFunctions::new(&settings.user_functions, settings.started_here),
+            looks_for_bound: 0,
             heap: settings.heap,
             pods: PodNames::default(),
         })
@@ -217,6 +220,7 @@ impl Targets {
         if !by_main_thread {
             target.examined.clear();
             target.allocators.clear();
+            target.unbound.clear();
         }
     }
 

@@ -22,7 +22,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
-pub use user::{Missing, UserDiscovery, UserFunctionError, UserNames, find_user_functions};
+pub use user::{
+    Missing, Slots, Unbound, UserDiscovery, UserFunctionError, UserNames, UserSearch, find_bound,
+    find_user_functions,
+};
 
 /// Files whose allocators are remembered.
 const MOST_KNOWN: usize = 4096;
@@ -80,6 +83,8 @@ pub struct PlannedFunction {
     pub symbol: String,
     /// Other names of the same code: one probe serves them all.
     pub aliases: Vec<String>,
+    /// Of an IFUNC: the function for which it stands in the process, by name or offset in the file.
+    pub implementation: Option<String>,
     /// Bytes from the function's entry to the probed instruction.
     pub offset_in_function: u32,
     /// Offset in the file of the probed instruction: where the link attaches.

@@ -26,6 +26,13 @@ pub enum Missing {
         /// It has no symbols at all, and whether it is statically linked.
         stripped: Option<bool>,
     },
+    /// There is an IFUNC, of which it is not known yet for which function it stands.
+    Unbound {
+        /// Which IFUNC.
+        function: String,
+        /// Why not.
+        reason: String,
+    },
     /// There is one, which cannot be probed.
     Refused {
         /// Which function.
@@ -68,7 +75,7 @@ impl Missing {
                 [] => format!("{file} has no such function, and none with a name like that"),
                 near => format!("{file} has no such function; it has {}", near.join(", ")),
             },
-            Self::Refused { function, reason } => format!("{function} cannot be probed: {reason}"),
+            Self::Unbound { function, reason } | Self::Refused { function, reason } => format!("{function} cannot be probed: {reason}"),
         }
     }
 }
