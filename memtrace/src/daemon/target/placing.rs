@@ -113,11 +113,7 @@ impl Targets {
 
     /// Places probes for allocators in files at which nobody has looked for this process. Each is looked at
     /// once. Gives their names, and whether links were made.
-    fn probe_new(
-        &mut self,
-        kernel: &mut KernelSide,
-        pid: Pid,
-    ) -> Vec<Placed> {
+    fn probe_new(&mut self, kernel: &mut KernelSide, pid: Pid) -> Vec<Placed> {
         let target = self.targets.get_mut(&pid).filter(|_| self.heap);
         let Some(target) = target else { return Vec::new() };
         let mut fresh = target.files(&self.modules);
@@ -150,9 +146,11 @@ impl Targets {
             let living = target.living(&self.modules);
             match self.user.find_bound(&unbound, &target.allocators, &living) {
                 None => target.unbound.push(unbound),
-                Some(pools) => placed.extend(pools.into_iter().map(|pool| {
-                    (pool.name.clone(), target.probe(kernel, pool, &mut self.scopes))
-                })),
+                Some(pools) => {
+                    placed.extend(pools.into_iter().map(|pool| {
+                        (pool.name.clone(), target.probe(kernel, pool, &mut self.scopes))
+                    }))
+                }
             }
         }
         placed

@@ -1,8 +1,8 @@
 //! The functions that the user describes, over all targets.
 
 use crate::probe::allocator::{
-    FoundAllocator, MappedFile, Missing, Slots, Unbound, UserDiscovery, UserFunctionError, UserNames,
-    UserSearch, find_bound, find_user_functions,
+    FoundAllocator, MappedFile, Missing, Slots, Unbound, UserDiscovery, UserFunctionError,
+    UserNames, UserSearch, find_bound, find_user_functions,
 };
 use crate::probe::living::Living;
 use crate::probe::signature::Signature;

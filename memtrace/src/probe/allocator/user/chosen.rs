@@ -38,7 +38,7 @@ fn key(file: &MappedFile) -> FileKey {
 
 /// An IFUNC of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Indirect {
+pub(super) struct Indirect {
     /// The file that defines it.
     pub(super) file: MappedFile,
     /// Virtual address of its resolver.
@@ -204,3 +204,6 @@ fn offset(own: &[MappedCode], address: u64) -> Option<u64> {
             .then(|| mapped.offset.checked_add(address - mapped.start))?
     })
 }
+
+#[cfg(test)]
+mod tests;

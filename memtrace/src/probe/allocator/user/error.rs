@@ -75,7 +75,9 @@ impl Missing {
                 [] => format!("{file} has no such function, and none with a name like that"),
                 near => format!("{file} has no such function; it has {}", near.join(", ")),
             },
-            Self::Unbound { function, reason } | Self::Refused { function, reason } => format!("{function} cannot be probed: {reason}"),
+            Self::Unbound { function, reason } | Self::Refused { function, reason } => {
+                format!("{function} cannot be probed: {reason}")
+            }
         }
     }
 }

@@ -91,7 +91,8 @@ pub fn find_bound(
     let wanted = [(*index, signatures.get(*index)?)];
     let mut discovery = UserDiscovery::default();
     discovery.missing.resize(signatures.len(), Some(Missing::File { mapped: Vec::new() }));
-    discovery.take(&indirect.file, plan(&indirect.file, &wanted, known, Some(indirect.address), search));
+    discovery
+        .take(&indirect.file, plan(&indirect.file, &wanted, known, Some(indirect.address), search));
     Some(discovery)
 }
 
