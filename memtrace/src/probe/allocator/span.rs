@@ -79,6 +79,7 @@ fn own_addresses(functions: &Functions, identity: &Identity) -> BTreeSet<u64> {
 #[cfg(test)]
 mod tests {
     use super::{Functions, Identity, Span};
+    use crate::probe::allocator::classes::Quantum;
     use crate::probe::allocator::examine::Definition;
     use crate::probe::elf::{Binding, Kind};
     use crate::probe::function_table::AllocatorKind;
@@ -94,8 +95,13 @@ mod tests {
         functions
     }
 
-    const GLIBC: Identity =
-        Identity { kind: AllocatorKind::Glibc, prefix: "", version: None, standard: true };
+    const GLIBC: Identity = Identity {
+        kind: AllocatorKind::Glibc,
+        prefix: "",
+        version: None,
+        standard: true,
+        quantum: Quantum::Untold,
+    };
 
     #[test]
     fn foreign_functions_bound_the_span() {
