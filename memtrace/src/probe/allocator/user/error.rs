@@ -63,7 +63,9 @@ impl Missing {
         UserFunctionError { signature: signature.text.clone(), missing: self }
     }
 
-    fn describe(&self, signature: &str) -> String {
+    /// What is wrong with the signature as it was written, and what to do.
+    #[must_use]
+    pub fn describe(&self, signature: &str) -> String {
         match self {
             Self::File { mapped } => no_file(signature, mapped),
             Self::Function { file, stripped: Some(is_static), .. } => format!(
