@@ -21,7 +21,7 @@ use super::unseen::device_numbers;
 use crate::model::event::{Exec, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::process::Usage;
-use crate::probe::allocator::Search;
+use crate::probe::allocator::{FoundAllocator, Search};
 use crate::probe::runtime::Detector;
 use crate::procfs::{Foreseen, ModuleTable, Process, heap_segment};
 use children::Children;
@@ -156,7 +156,7 @@ impl Targets {
         self.pods.complete(&mut info);
         target.comm.clone_from(&info.comm);
         let code = target.scan(&mut self.modules, reporter)?;
-        info.allocators = target.allocators.iter().map(|found| found.name.clone()).collect();
+        info.allocators = FoundAllocator::names(&target.allocators);
         target.info.clone_from(&info);
         let mut events = vec![What::ProcessSeen(Arc::new(info))];
         events.extend(code);

@@ -59,6 +59,21 @@ pub struct FoundAllocator {
 }
 
 impl FoundAllocator {
+    /// The names of a process's allocators; with their files, where there are several: two files may hold the
+    /// same one.
+    #[must_use]
+    pub fn names(all: &[Self]) -> Vec<String> {
+        // The names of those that the user describes say their files already.
+        let own = |found: &&Self| found.kind != AllocatorKind::UserDefined;
+        let several = all.iter().filter(own).count() > 1;
+        let name =
+            |found: &Self| match found.file.path.file_name().filter(|_| several && own(&found)) {
+                Some(file) => format!("{} of {}", found.name, file.to_string_lossy()),
+                None => found.name.clone(),
+            };
+        all.iter().map(name).collect()
+    }
+
     /// What people must know if C++ operators of its own are not probed.
     #[must_use]
     pub fn operators_not_seen(&self) -> Option<String> {
