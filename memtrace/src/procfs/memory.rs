@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt as _;
 pub struct Memory(File);
 
 impl Memory {
-    /// Opens it. That takes the right to trace the process (`PTRACE_MODE_ATTACH`, proc_pid_mem(5)).
+    /// Opens it. That takes the right to trace the process (`PTRACE_MODE_ATTACH`, `proc_pid_mem(5)`).
     ///
     /// # Errors
     /// When it has ended, or we may not look.

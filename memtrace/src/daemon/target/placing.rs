@@ -147,9 +147,10 @@ impl Targets {
             match self.user.find_bound(&unbound, &target.allocators, &living) {
                 None => target.unbound.push(unbound),
                 Some(pools) => {
-                    placed.extend(pools.into_iter().map(|pool| {
+                    let probe = |pool: FoundAllocator| {
                         (pool.name.clone(), target.probe(kernel, pool, &mut self.scopes))
-                    }))
+                    };
+                    placed.extend(pools.into_iter().map(probe));
                 }
             }
         }
@@ -160,7 +161,8 @@ impl Targets {
     /// second, and at one in ten later.
     pub(in crate::daemon) fn attach_bound(&mut self, kernel: &mut KernelSide) {
         self.looks_for_bound = self.looks_for_bound.saturating_add(1);
-        if self.looks_for_bound > FREQUENT_LOOKS && self.looks_for_bound % RARE_LOOKS != 0 {
+        if self.looks_for_bound > FREQUENT_LOOKS && !self.looks_for_bound.is_multiple_of(RARE_LOOKS)
+        {
             return;
         }
         let waiting = self.targets.iter().filter(|(_, it)| it.running && !it.unbound.is_empty());

@@ -176,8 +176,10 @@ impl Functions {
 
 /// The allocator to whose own code a function of this name belongs.
 fn inner_of(name: &[u8]) -> Option<AllocatorKind> {
-    let begins = |start: &&str| name.starts_with(start.as_bytes());
-    AllocatorKind::ALL.into_iter().find(|kind| kind.inner_prefixes().iter().any(|it| begins(&it)))
+    let is_its = |kind: &AllocatorKind| {
+        kind.inner_prefixes().iter().any(|start| name.starts_with(start.as_bytes()))
+    };
+    AllocatorKind::ALL.into_iter().find(is_its)
 }
 
 /// Each symbol of each file is looked for here.
