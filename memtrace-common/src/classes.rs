@@ -1,7 +1,7 @@
 //! Which allocator's size classes a block has: how many bytes it takes beside those that were asked for.
 //!
-//! Only functions that are given a size and nothing else have any here: how an alignment is met depends on
-//! it, and it is not in the records.
+//! Functions that are given an alignment have any only where blocks take the same whatever it is: it is not in
+//! the records.
 
 /// Size classes of an allocator. Numbers are part of the recording format: never reuse one. They have 3 bits
 /// in a site's cookie and in a record's flags.
@@ -21,8 +21,12 @@ impl SizeClasses {
     /// mimalloc, built without the padding of its debug and secure builds.
     pub const MIMALLOC: Self = Self(4);
 
+    /// jemalloc 5, built with a quantum of 8 bytes (`--with-lg-quantum=3`), as redis has it.
+    pub const JEMALLOC_QUANTUM_8: Self = Self(5);
+
     /// Those that are known.
-    pub const KNOWN: [Self; 4] = [Self::GLIBC, Self::JEMALLOC, Self::TCMALLOC, Self::MIMALLOC];
+    pub const KNOWN: [Self; 5] =
+        [Self::GLIBC, Self::JEMALLOC, Self::TCMALLOC, Self::MIMALLOC, Self::JEMALLOC_QUANTUM_8];
 
     /// Bits that a number has.
     const MASK: u8 = 7;
@@ -47,7 +51,7 @@ impl SizeClasses {
     pub const fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::GLIBC => "glibc",
-            Self::JEMALLOC => "jemalloc",
+            Self::JEMALLOC | Self::JEMALLOC_QUANTUM_8 => "jemalloc",
             Self::TCMALLOC => "tcmalloc",
             Self::MIMALLOC => "mimalloc",
             _ => return None,

@@ -85,6 +85,10 @@ fn told_by_allocator(library: Option<&str>) -> Vec<[u64; 3]> {
     if let Some(library) = library {
         command.env("LD_PRELOAD", format!("{LIBRARIES}/{library}"));
     }
+    told_by(command)
+}
+
+fn told_by(mut command: Command) -> Vec<[u64; 3]> {
     let output = command.output().unwrap();
     assert!(output.status.success());
     let number = |word: &str| match word.strip_prefix("0x") {
@@ -118,6 +122,28 @@ fn size_classes_are_those_of_the_allocators() {
             }
         }
     }
+}
+
+/// Aligned ones of glibc are cut from larger ones: what is left behind them has no room for a chunk.
+#[test]
+fn aligned_chunks_of_the_c_library_are_estimated() {
+    if !may_trace() {
+        return;
+    }
+    let mut command = Command::new(compiled("allocators/usable"));
+    command.arg("aligned");
+    let mut sums = [0, 0];
+    for [size, address, takes] in told_by(command) {
+        let ours = usable(SizeClasses::GLIBC, address, size).unwrap();
+        // One with a mapping of its own keeps a page and the alignment, 4096 bytes at most, behind it.
+        let rest = if size >= 128 << 10 { 2 * 4096 } else { 32 };
+        assert!(
+            (ours..=ours + rest).contains(&takes),
+            "{size} at {address:#x}: {takes}, not {ours}"
+        );
+        sums = [sums[0] + ours, sums[1] + takes];
+    }
+    assert!(sums[0] > sums[1] / 100 * 99, "{sums:?}");
 }
 
 /// glibc's chunks take what we say, a rest of at most 16 bytes more, or, where a block in a mapping of its own
@@ -161,14 +187,16 @@ fn c_plus_plus_operators_of_preloaded_allocators() {
     }
 }
 
-/// Compiles a program of the fixtures with a library of an allocator among those that it needs.
-fn linked(compiler: &str, source: &str, library: &str, folder: &Path) -> PathBuf {
+/// Compiles a program of the fixtures with a library of an allocator among those that it needs. An archive
+/// becomes part of it, with `more` that it needs itself.
+fn linked(compiler: &str, source: &str, library: &str, more: &[&str], folder: &Path) -> PathBuf {
     let program = folder.join(format!("{library}.program"));
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(source);
     let mut command = Command::new(compiler);
     command.args(["-O1", "-g", "-fno-omit-frame-pointer", "-pthread", "-fno-builtin"]);
     command.arg("-o").arg(&program).arg(source).arg("-Wl,--no-as-needed");
-    assert!(command.arg(format!("-l:{library}")).status().unwrap().success(), "{library}");
+    command.arg(format!("-l:{library}")).args(more);
+    assert!(command.status().unwrap().success(), "{library}");
     program
 }
 
@@ -185,13 +213,135 @@ fn allocators_that_programs_are_linked_with() {
         for (compiler, source, arguments) in
             [("gcc", "allocators/c.c", &[][..]), ("g++", "allocators/operators.cpp", never_fails)]
         {
-            let file = linked(compiler, source, library, folder.path());
+            let file = linked(compiler, source, library, &[], folder.path());
             let mut program = Program::start_file(&file, arguments);
             let report = exact(&mut program, &[]);
             assert_allocator(&report, program.pid(), name);
             assert!(program.end().success(), "{library}, {source}");
         }
     }
+}
+
+/// Archives of Debian's libgoogle-perftools-dev, and what they need to be linked.
+const ARCHIVES: [(&str, &[&str]); 3] = [
+    ("libtcmalloc_minimal.a", &["-lstdc++", "-lm"]),
+    ("libtcmalloc_minimal.a", &["-lstdc++", "-lm", "-static"]),
+    ("libtcmalloc.a", &["-lstdc++", "-lm", "-lunwind"]),
+];
+
+/// tcmalloc in the program itself, where the C library's own allocator is another one or is left out.
+#[test]
+fn tcmalloc_in_a_program() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (archive, more) in ARCHIVES {
+        require(&format!("{LIBRARIES}/{archive}"), "libgoogle-perftools-dev");
+        for (compiler, source) in [("gcc", "allocators/c.c"), ("g++", "allocators/operators.cpp")] {
+            let file = linked(compiler, source, archive, more, folder.path());
+            let mut program = Program::start_file(&file, &[]);
+            let report = exact(&mut program, &[]);
+            assert_allocator(&report, program.pid(), "tcmalloc 2.");
+            assert!(program.end().success(), "{archive}, {more:?}, {source}");
+        }
+    }
+}
+
+/// Builds a crate of the fixtures, and gives the folder of what came out.
+fn built(name: &str) -> PathBuf {
+    built_with(name, name, &[])
+}
+
+/// As [`built`], with variables of the environment, into a folder of its own.
+fn built_with(name: &str, folder: &str, variables: &[(&str, &str)]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    let manifest =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/allocators").join(name);
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--manifest-path"]);
+    cargo.arg(manifest.join("Cargo.toml")).arg("--target-dir").arg(&folder);
+    cargo.envs(variables.iter().copied());
+    assert!(cargo.status().unwrap().success(), "cargo does not build {name}");
+    folder.join("debug")
+}
+
+/// mimalloc's own sources, compiled into an archive with the standard names.
+#[test]
+fn mimalloc_in_a_program() {
+    if !may_trace() {
+        return;
+    }
+    let search = format!("-L{}", built("mimalloc_archive").display());
+    let folder = tempfile::tempdir().unwrap();
+    for more in [&[][..], &["-static"]] {
+        let more = [&[search.as_str()], more].concat();
+        let archive = "libmimalloc_archive.a";
+        let file = linked("gcc", "allocators/c.c", archive, &more, folder.path());
+        let mut program = Program::start_file(&file, &[]);
+        let report = exact(&mut program, &[]);
+        // Where the C library's own is another one, both are told by their files.
+        let file = if more.len() == 1 { " of libmimalloc_archive.a.program" } else { "" };
+        assert_allocator(&report, program.pid(), &format!("mimalloc{file}"));
+        assert!(program.end().success(), "{more:?}");
+    }
+}
+
+/// Functions of the standard names that a program may call by those of redis' jemalloc instead.
+const RENAMED: [&str; 10] = [
+    "malloc",
+    "calloc",
+    "realloc",
+    "free",
+    "posix_memalign",
+    "aligned_alloc",
+    "memalign",
+    "valloc",
+    "malloc_usable_size",
+    "mallctl",
+];
+
+/// jemalloc as redis builds its own: a quantum of 8 bytes, and names that begin with `je_`.
+fn jemalloc_as_in_redis(folder: &Path) {
+    let variables = [("JEMALLOC_SYS_WITH_LG_QUANTUM", "3")];
+    let out = built_with("rust_jemalloc", "rust_jemalloc_quantum_8", &variables);
+    let script = "cp $(ls -t $1/build/tikv-jemalloc-sys-*/out/lib/libjemalloc.a | head -n 1) jemalloc.a
+        nm jemalloc.a | sed -n 's/.* \\(_rjem_\\(je_\\)\\?\\([a-z].*\\)\\)$/\\1 je_\\3/p' | sort -u > names
+        objcopy --redefine-syms=names jemalloc.a libje.a";
+    let mut shell = Command::new("sh");
+    shell.args(["-ec", script, "sh"]).arg(out).current_dir(folder);
+    assert!(shell.status().unwrap().success());
+}
+
+/// What a program with such a jemalloc takes is known to the byte, where the alignment does not matter.
+#[test]
+fn a_program_with_jemalloc_as_in_redis() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    jemalloc_as_in_redis(folder.path());
+    let renamed = RENAMED.map(|name| format!("-D{name}=je_{name}"));
+    let search = format!("-L{}", folder.path().display());
+    let mut more: Vec<&str> = renamed.iter().map(String::as_str).collect();
+    more.extend([search.as_str(), "-lm"]);
+
+    let usable_file = linked("gcc", "allocators/usable.c", "libje.a", &more, folder.path());
+    for [size, address, takes] in told_by(Command::new(usable_file)) {
+        let ours = usable(SizeClasses::JEMALLOC_QUANTUM_8, address, size);
+        assert_eq!(ours, Some(takes), "{size} bytes");
+    }
+    let file = linked("gcc", "allocators/c.c", "libje.a", &more, folder.path());
+    let mut program = Program::start_file(&file, &[]);
+    let report = exact(&mut program, &[]);
+    assert_allocator(&report, program.pid(), "jemalloc 5.");
+    let process = report.process(program.pid());
+    let heap = &process.0["heap"];
+    assert_eq!(heap["usable_classes"], serde_json::json!(["jemalloc"]), "{heap}");
+    // Those that were asked for with an alignment: 50, 1, 2 and 1, as the program says.
+    assert_eq!(heap["usable_unknown_blocks"], 54, "{heap}");
+    assert!(heap["usable_bytes"].as_u64().unwrap() > 1_000_000, "{heap}");
+    assert!(program.end().success());
 }
 
 /// A library with two versions of one function, which share no code, and an IFUNC.
@@ -381,13 +531,8 @@ fn a_rust_program_with_jemalloc_in_it() {
     if !may_trace() {
         return;
     }
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rust_jemalloc");
-    let manifest =
-        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/allocators/rust_jemalloc/Cargo.toml");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--locked", "--manifest-path", manifest, "--target-dir"]);
-    assert!(cargo.arg(&folder).status().unwrap().success(), "cargo does not build {manifest}");
-    let mut program = Program::start_file(&folder.join("debug/rust_jemalloc"), &[]);
+    let file = built("rust_jemalloc").join("rust_jemalloc");
+    let mut program = Program::start_file(&file, &[]);
     let tracer = Tracer::of(&[&program]);
     let accounts = program.work();
     let report = tracer.stop().only_report();

@@ -7,7 +7,7 @@ mod support;
 use serde_json::Value;
 use std::process::Command;
 use support::may_trace;
-use support::program::Program;
+use support::program::{Program, compiled};
 
 fn doctor(pid: u32, more: &[&str]) -> programs::Ended {
     programs::run([&["doctor", "--pid", &pid.to_string()], more].concat())
@@ -97,4 +97,43 @@ fn a_process_that_has_gone_is_an_error_in_one_line() {
     gone.wait().expect("true ends");
     let said = format!("no process {}", gone.id());
     doctor(gone.id(), &[]).assert_refused(1, &[&said]);
+}
+
+/// Functions that the user describes are looked for as tracing does, and what is refused is a finding.
+#[test]
+fn described_functions_are_shown() {
+    if !may_trace() {
+        return;
+    }
+    let [library, calls] = ["library/take", "library/calls_take_lazy"].map(compiled);
+    let arguments = [library.to_str().unwrap(), calls.to_str().unwrap()];
+    let mut unbound = Program::start("indirect", &arguments);
+    let mut bound = Program::start("indirect", &[&arguments[..], &["called"]].concat());
+    let options = ["--alloc-fn", "take:pool_take(size=0)", "--free-fn", "take:pool_give(ptr=0)"];
+    let examined = |pid| -> Value {
+        let json = text(pid, &[&options[..], &["--format", "json"]].concat());
+        serde_json::from_str(&json).expect("JSON")
+    };
+    let described = |doctor: &Value| -> Vec<(String, String)> {
+        let all = sections(doctor, "allocator");
+        let about = |it: &&&Value| it["title"].as_str().expect("a title").starts_with("Functions");
+        let lines = all.iter().find(about).expect("a section")["lines"].as_array().expect("lines");
+        let word = |line: &Value, key: &str| line[key].as_str().expect("text").to_owned();
+        lines.iter().map(|line| (word(line, "state"), word(line, "detail"))).collect()
+    };
+    let doctor = examined(bound.pid());
+    let [(state, _), (other, why)] = &described(&doctor)[..] else { panic!("{doctor}") };
+    assert_eq!((state.as_str(), other.as_str()), ("ok", "missing"), "{doctor}");
+    assert!(why.contains("has no such function"), "{why}");
+    let is_pool = |it: &&&Value| it["title"].as_str().expect("a title").starts_with("pool_take (");
+    let all = sections(&doctor, "allocator");
+    let pool = all.iter().find(is_pool).expect("a section");
+    assert_eq!(row(pool, "pool_take")["probe"], "call+return", "{pool}");
+    assert!(pool["lines"].to_string().contains("pool_take stands for take_wide"), "{pool}");
+
+    let doctor = examined(unbound.pid());
+    let (state, why) = &described(&doctor)[0];
+    assert_eq!(state, "missing", "{doctor}");
+    assert!(why.contains("an IFUNC") && why.contains("has not called it yet"), "{why}");
+    assert!(bound.is_alive() && unbound.is_alive());
 }

@@ -324,6 +324,7 @@ impl Redis {
         command.args(["--port", "0", "--save", "", "--appendonly", "no", "--daemonize", "no"]);
         // Its own thread that frees in the background would make the figures move.
         command.args(["--activedefrag", "no", "--dir"]).arg(folder.path());
+        command.args(["--enable-debug-command", "yes"]);
         command.arg("--unixsocket").arg(&socket);
         let server = programs::Target::start(&mut command);
         let begun = Instant::now();
@@ -392,6 +393,25 @@ fn redis_counts_as_we_do() {
     let heap = &report["processes"][0]["heap"];
     assert_takes(heap, after - before, "jemalloc");
     assert_eq!(heap["usable_exact"], true, "{heap}");
+}
+
+/// As many keys as redis itself makes up.
+#[test]
+fn redis_counts_what_it_makes_up_as_we_do() {
+    if !may_trace() {
+        return;
+    }
+    require("redis-server", "redis-server");
+    let mut redis = Redis::start();
+    redis.used_memory();
+    let memtrace = Memtrace::attach(redis.server.pid(), &ALL);
+    let before = redis.used_memory();
+    assert_eq!(redis.ask("DEBUG POPULATE 100000"), "+OK\r\n");
+    let after = redis.used_memory();
+    let report = memtrace.stop().report(0);
+    redis.server.assert_unharmed();
+    plausible(&report);
+    assert_takes(&report["processes"][0]["heap"], after - before, "jemalloc");
 }
 
 #[test]

@@ -134,12 +134,13 @@ const TEST_PROGRAMS: [(&str, &str); 11] = [
     ("xz", "xz-utils"),
 ];
 
-/// Allocators that the tests preload into programs of their own, and their packages.
-const TEST_LIBRARIES: [(&str, &str); 4] = [
+/// Allocators that the tests preload into programs of their own or link with them, and their packages.
+const TEST_LIBRARIES: [(&str, &str); 5] = [
     ("libjemalloc.so.2", "libjemalloc2"),
     ("libtcmalloc_minimal.so.4", "libtcmalloc-minimal4"),
     ("libtcmalloc.so.4", "libgoogle-perftools4"),
     ("libmimalloc.so.2", "libmimalloc2.0"),
+    ("libtcmalloc_minimal.a", "libgoogle-perftools-dev"),
 ];
 
 /// Where Debian has libraries for this machine.

@@ -89,12 +89,41 @@ pub struct DoctorArgs {
     /// Also load each eBPF program and tell what the kernel's verifier says of it
     #[arg(long)]
     pub programs: bool,
+    /// Functions that are looked for in the process.
+    #[command(flatten)]
+    pub functions: FunctionArgs,
     /// How to print the findings
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub format: DoctorFormat,
     /// When to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
+}
+
+/// Functions of a program's own that allocate and free.
+#[derive(Debug, Default, Args)]
+pub struct FunctionArgs {
+    /// Also follow this function, which allocates: `FILE:FUNCTION(size=N)`
+    ///
+    /// For pools and arenas that hand out parts of larger blocks. FILE is the name (or, with a `/`, the path)
+    /// of a file that the process maps, FUNCTION a symbol; both may be patterns. A file without symbols takes
+    /// the function's offset in it: `libpool.so:+0x1a2b(size=0)`. N is the argument's position, 0 to 5; `count=N`
+    /// may name a second factor of the size. The block is what the function returns, or with `->*N` is stored
+    /// through the pointer in argument N by a function that returns 0. What pools give out lies in the heap or
+    /// in mappings and is reported apart from those.
+    #[arg(long, value_name = "SIGNATURE", value_parser = values::allocates, help_heading = help::FUNCTIONS)]
+    pub alloc_fn: Vec<Signature>,
+    /// Also follow this function, which frees: `FILE:FUNCTION(ptr=N)`
+    #[arg(long, value_name = "SIGNATURE", value_parser = values::frees, help_heading = help::FUNCTIONS)]
+    pub free_fn: Vec<Signature>,
+    /// Also follow this function, which resizes: `FILE:FUNCTION(ptr=N,size=N)`
+    #[arg(long, value_name = "SIGNATURE", value_parser = values::reallocates, help_heading = help::FUNCTIONS)]
+    pub realloc_fn: Vec<Signature>,
+    /// Read such functions from this file, one a line: `alloc`, `free` or `realloc` and the signature
+    ///
+    /// Lines that begin with `#` are comments.
+    #[arg(long, value_name = "FILE", help_heading = help::FUNCTIONS)]
+    pub allocators: Vec<PathBuf>,
 }
 
 /// Options of tracing, whoever is traced.
@@ -161,27 +190,9 @@ pub struct TraceArgs {
     #[arg(long, help_heading = help::CONTENT)]
     pub cmdline: bool,
 
-    /// Also follow this function, which allocates: `FILE:FUNCTION(size=N)`
-    ///
-    /// For pools and arenas that hand out parts of larger blocks. FILE is the name (or, with a `/`, the path)
-    /// of a file that the process maps, FUNCTION a symbol; both may be patterns. A file without symbols takes
-    /// the function's offset in it: `libpool.so:+0x1a2b(size=0)`. N is the argument's position, 0 to 5; `count=N`
-    /// may name a second factor of the size. The block is what the function returns, or with `->*N` is stored
-    /// through the pointer in argument N by a function that returns 0. What pools give out lies in the heap or
-    /// in mappings and is reported apart from those.
-    #[arg(long, value_name = "SIGNATURE", value_parser = values::allocates, help_heading = help::FUNCTIONS)]
-    pub alloc_fn: Vec<Signature>,
-    /// Also follow this function, which frees: `FILE:FUNCTION(ptr=N)`
-    #[arg(long, value_name = "SIGNATURE", value_parser = values::frees, help_heading = help::FUNCTIONS)]
-    pub free_fn: Vec<Signature>,
-    /// Also follow this function, which resizes: `FILE:FUNCTION(ptr=N,size=N)`
-    #[arg(long, value_name = "SIGNATURE", value_parser = values::reallocates, help_heading = help::FUNCTIONS)]
-    pub realloc_fn: Vec<Signature>,
-    /// Read such functions from this file, one a line: `alloc`, `free` or `realloc` and the signature
-    ///
-    /// Lines that begin with `#` are comments.
-    #[arg(long, value_name = "FILE", help_heading = help::FUNCTIONS)]
-    pub allocators: Vec<PathBuf>,
+    /// Functions that the user describes.
+    #[command(flatten)]
+    pub functions: FunctionArgs,
 
     /// How to write reports
     #[arg(short, long, value_name = "FORMAT", default_value = "text", help_heading = help::OUTPUT)]

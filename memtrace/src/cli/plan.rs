@@ -13,7 +13,7 @@ use memtrace_common::config::{LinkKind, UnwindMode};
 use std::time::Duration;
 
 mod check;
-mod functions;
+pub(super) mod functions;
 
 /// Time between reports when the user names none.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
@@ -195,7 +195,7 @@ impl TracePlan {
             cache_walks: !args.no_walk_cache,
             ring_size: ring_size(args)?,
             bpf_log: args.bpf_log,
-            user_functions: functions::all(args)?,
+            user_functions: functions::all(&args.functions)?,
             notes: Vec::new(),
         };
         check::names_one_process(&plan)?;

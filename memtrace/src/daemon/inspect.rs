@@ -1,6 +1,7 @@
 //! What is seen of a process before any probe is placed; `doctor` looks the same way as tracing does.
 
 use super::clock::now;
+use super::living::LivingProcess;
 use crate::model::ids::{ModuleId, Nanos};
 use crate::model::process::{ProcessInfo, Usage};
 use crate::probe::allocator::MappedFile;
@@ -19,6 +20,7 @@ pub struct Inspection {
     pub files: Vec<MappedFile>,
     /// Executable files that it maps and that could not be opened.
     pub closed: usize,
+    process: Process,
     _modules: ModuleTable,
 }
 
@@ -39,8 +41,15 @@ impl Inspection {
             usage: process.usage()?,
             closed: ids.len() - files.len(),
             files,
+            process: process.clone(),
             _modules: modules,
         })
+    }
+
+    /// The process, for those who look into its memory.
+    #[must_use]
+    pub fn living(&self) -> LivingProcess<'_> {
+        LivingProcess::new(&self.process, self.files.clone())
     }
 }
 

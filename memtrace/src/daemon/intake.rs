@@ -438,6 +438,7 @@ impl Intake {
     /// Takes links away that nobody needs any more, and looks at who pays for the others.
     pub(super) fn tend_links(&mut self) {
         self.targets.tend_links(&mut self.kernel);
+        self.targets.attach_bound(&mut self.kernel);
     }
 
     /// Turns what the kernel side could not send into events, and makes it send stacks again that

@@ -11,6 +11,7 @@ pub mod inspect;
 mod intake;
 mod kernel_log;
 mod left_out;
+mod living;
 mod outlet;
 mod pictures;
 mod pod_names;

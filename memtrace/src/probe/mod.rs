@@ -7,6 +7,7 @@ pub mod function_table;
 pub(crate) mod hostile;
 #[cfg(feature = "live")]
 pub mod live;
+pub mod living;
 mod names;
 pub mod runtime;
 pub mod signature;

@@ -12,8 +12,9 @@ pub use machine::gather_machine;
 pub use render::render;
 
 use super::args::{DoctorArgs, DoctorFormat};
-use super::exit::Exit;
+use super::exit::{Exit, UsageError};
 use super::output::write_stdout;
+use super::plan::functions;
 use super::terminal::Style;
 use model::{Doctor, Section, Topic};
 
@@ -32,7 +33,13 @@ the target is written, nothing is preloaded, and the target is sent no signal.";
 /// When there is no process to examine, or one of a kind that cannot be traced; when standard output
 /// cannot be written.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
-    let live = gather_live(args.pid.or(args.positional_pid))?;
+    let pid = args.pid.or(args.positional_pid);
+    if pid.is_none() && functions::are_described(&args.functions) {
+        return Err(
+            UsageError("functions are looked for in a process: give its PID, too".into()).into()
+        );
+    }
+    let live = gather_live(pid, &functions::all(&args.functions)?)?;
     let mut sections = gather_machine();
     sections.extend(live);
     sections.extend(args.programs.then(gather_programs));

@@ -1,6 +1,7 @@
 //! What `doctor` says of probes when it was built without them.
 
 use super::model::{Line, Section, State, Topic};
+use crate::probe::signature::Signature;
 use crate::procfs::Process;
 
 /// Says that there are no programs.
@@ -13,7 +14,7 @@ pub fn gather_programs() -> Section {
 ///
 /// # Errors
 /// When there is no such process, or one of a kind that cannot be traced.
-pub fn gather_live(pid: Option<u32>) -> anyhow::Result<Vec<Section>> {
+pub fn gather_live(pid: Option<u32>, _: &[Signature]) -> anyhow::Result<Vec<Section>> {
     let mut sections =
         vec![Section::new(Topic::Probes, "Probes", vec![untried("links and ring buffer")])];
     if let Some(pid) = pid {

@@ -20,7 +20,7 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
             "--exact accepts any cost and --overhead-budget limits it: give only one of them",
         );
     }
-    if args.ledger == Ledger::Pages && functions::are_described(args) {
+    if args.ledger == Ledger::Pages && functions::are_described(&args.functions) {
         return usage(
             "--ledger pages probes no function, so none can be described: leave --ledger out, or \
              --alloc-fn and its like",

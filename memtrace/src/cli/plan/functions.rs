@@ -1,6 +1,6 @@
 //! Functions of the targets' own that allocate and free: those that were typed, and those in a file.
 
-use super::super::args::TraceArgs;
+use super::super::args::FunctionArgs;
 use super::super::exit::UsageError;
 use super::usage;
 use crate::probe::signature::{Signature, SignatureError};
@@ -17,7 +17,7 @@ const WORDS: [(&str, Role); 3] =
     [("alloc", Role::Allocate), ("realloc", Role::Reallocate), ("free", Role::Free)];
 
 /// All of them, in the order of the options.
-pub(super) fn all(args: &TraceArgs) -> Result<Vec<Signature>, UsageError> {
+pub(in crate::cli) fn all(args: &FunctionArgs) -> Result<Vec<Signature>, UsageError> {
     let typed = args.alloc_fn.iter().chain(&args.realloc_fn).chain(&args.free_fn);
     let mut all: Vec<Signature> = typed.cloned().collect();
     for path in &args.allocators {
@@ -30,7 +30,7 @@ pub(super) fn all(args: &TraceArgs) -> Result<Vec<Signature>, UsageError> {
 }
 
 /// Whether any is.
-pub(super) fn are_described(args: &TraceArgs) -> bool {
+pub(in crate::cli) fn are_described(args: &FunctionArgs) -> bool {
     let typed = [&args.alloc_fn, &args.realloc_fn, &args.free_fn];
     typed.iter().any(|typed| !typed.is_empty()) || !args.allocators.is_empty()
 }
@@ -112,10 +112,11 @@ mod tests {
         let path = file.path().to_str().unwrap();
         let words = ["memtrace", "-p", "1", "--alloc-fn", "a:f(size=0)", "--allocators", path];
         let typed = Cli::try_parse_from(words).unwrap();
-        let texts: Vec<String> = all(&typed.trace).unwrap().into_iter().map(|it| it.text).collect();
+        let texts: Vec<String> =
+            all(&typed.trace.functions).unwrap().into_iter().map(|it| it.text).collect();
         assert_eq!(texts, ["a:f(size=0)", "a:g(ptr=0)"]);
         let words = ["memtrace", "-p", "1", "--allocators", "/nowhere/at/all"];
-        let error = all(&Cli::try_parse_from(words).unwrap().trace).unwrap_err();
+        let error = all(&Cli::try_parse_from(words).unwrap().trace.functions).unwrap_err();
         assert!(error.to_string().contains("cannot be read"), "{error}");
         let words = ["memtrace", "-p", "1", "--free-fn", "a:f(size=0)"];
         let error = Cli::try_parse_from(words).unwrap_err().to_string();

@@ -21,7 +21,7 @@ use super::unseen::device_numbers;
 use crate::model::event::{Exec, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::process::Usage;
-use crate::probe::allocator::Search;
+use crate::probe::allocator::{FoundAllocator, Search};
 use crate::probe::runtime::Detector;
 use crate::procfs::{Foreseen, ModuleTable, Process, heap_segment};
 use children::Children;
@@ -62,6 +62,8 @@ pub(super) struct Targets {
     search: Search,
     detector: Detector,
     user: UserFunctions,
+    /// How often was looked again at what the user describes and a process had not bound.
+    looks_for_bound: u32,
     /// Functions of allocators are traced.
     heap: bool,
     pods: PodNames,
@@ -109,6 +111,7 @@ impl Targets {
             search: Search::default(),
             detector: Detector::default(),
             user: UserFunctions::new(&settings.user_functions, settings.started_here),
+            looks_for_bound: 0,
             heap: settings.heap,
             pods: PodNames::default(),
         })
@@ -153,7 +156,7 @@ impl Targets {
         self.pods.complete(&mut info);
         target.comm.clone_from(&info.comm);
         let code = target.scan(&mut self.modules, reporter)?;
-        info.allocators = target.allocators.iter().map(|found| found.name.clone()).collect();
+        info.allocators = FoundAllocator::names(&target.allocators);
         target.info.clone_from(&info);
         let mut events = vec![What::ProcessSeen(Arc::new(info))];
         events.extend(code);
@@ -217,6 +220,7 @@ impl Targets {
         if !by_main_thread {
             target.examined.clear();
             target.allocators.clear();
+            target.unbound.clear();
         }
     }
 

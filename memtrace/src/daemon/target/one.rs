@@ -3,12 +3,13 @@
 use super::scope::{Scopes, Wanted};
 use crate::daemon::error::DaemonError;
 use crate::daemon::inspect::{filters_system_calls, mapped_files};
+use crate::daemon::living::LivingProcess;
 use crate::daemon::reporter::Reporter;
 use crate::daemon::unseen::Unseen;
 use crate::model::event::What;
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::process::{ProcessInfo, Usage};
-use crate::probe::allocator::{FoundAllocator, MappedFile};
+use crate::probe::allocator::{FoundAllocator, MappedFile, Unbound};
 use crate::probe::function_table::AllocatorKind;
 use crate::probe::live::LiveError;
 use crate::probe::live::kernel_side::KernelSide;
@@ -18,6 +19,9 @@ use crate::probe::runtime::Runtime;
 use crate::procfs::{FileNumber, ModuleTable, Process, ProcfsError};
 use std::collections::BTreeSet;
 
+/// IFUNCs of a process that are looked at again.
+const MOST_UNBOUND: usize = 256;
+
 /// A traced process.
 pub(super) struct Target {
     pub(super) process: Process,
@@ -26,6 +30,8 @@ pub(super) struct Target {
     /// Files in which allocators have been looked for.
     pub(super) examined: BTreeSet<FileNumber>,
     pub(super) allocators: Vec<FoundAllocator>,
+    /// What the user describes and the process had not bound at the last look.
+    pub(super) unbound: Vec<Unbound>,
     pub(super) runtimes: Vec<Runtime>,
     pub(super) usage: Usage,
     pub(super) running: bool,
@@ -50,6 +56,7 @@ impl Target {
             modules: Vec::new(),
             examined: BTreeSet::new(),
             allocators: Vec::new(),
+            unbound: Vec::new(),
             runtimes: Vec::new(),
             usage: Usage::default(),
             running: true,
@@ -87,6 +94,17 @@ impl Target {
     /// The files that it maps, for the search for allocators.
     pub(super) fn files(&self, modules: &ModuleTable) -> Vec<MappedFile> {
         mapped_files(modules, &self.modules)
+    }
+
+    /// It, for those who look into its memory.
+    pub(super) fn living(&self, modules: &ModuleTable) -> LivingProcess<'_> {
+        LivingProcess::new(&self.process, self.files(modules))
+    }
+
+    /// Keeps in mind what it may bind later.
+    pub(super) fn wait_for(&mut self, unbound: Vec<Unbound>) {
+        let room = MOST_UNBOUND.saturating_sub(self.unbound.len());
+        self.unbound.extend(unbound.into_iter().take(room));
     }
 
     /// A return probe enters the kernel by a system call from Linux 6.11 on, which a filter that
@@ -167,6 +185,7 @@ impl Target {
             modules: self.modules.clone(),
             examined: self.examined.clone(),
             allocators: self.allocators.clone(),
+            unbound: self.unbound.clone(),
             runtimes: self.runtimes.clone(),
             comm: self.comm.clone(),
             ..Self::new(Process::child(&self.process, pid, started))

@@ -6,6 +6,15 @@ use crate::daemon::error::DaemonError;
 use crate::model::ids::Pid;
 use crate::probe::allocator::{Discovery, FoundAllocator, MappedFile};
 use crate::probe::live::kernel_side::KernelSide;
+use crate::probe::living::Living;
+
+/// Looks at what is not bound yet that are made at each opportunity.
+const FREQUENT_LOOKS: u32 = 600;
+/// Later, at one in so many.
+const RARE_LOOKS: u32 = 10;
+
+/// What was to be probed, and whether links were made.
+type Placed = (String, Result<bool, DaemonError>);
 
 impl Targets {
     /// Places the probes that a process needs.
@@ -25,15 +34,19 @@ impl Targets {
         target.check_seccomp(kernel)?;
         let mut files = target.files(&self.modules);
         let foreseen: Vec<MappedFile> = self.foreseen.iter().map(|it| (&it.file).into()).collect();
+        let has_begun = foreseen.is_empty();
         match self.search.find(&foreseen) {
             // What the process maps now is memtrace's, and goes.
             Ok(_) => files = foreseen,
-            Err(error) if !foreseen.is_empty() => target.troubles.push(error.to_string()),
+            Err(error) if !has_begun => target.troubles.push(error.to_string()),
             Err(_) => {}
         }
         let found = self.search.find(&files);
         let known = found.as_ref().map_or(&[][..], |discovery| &discovery.allocators);
-        let pools = self.user.find(&files, known);
+        let living = target.living(&self.modules);
+        let living = has_begun.then_some(&living as &dyn Living);
+        let (pools, unbound) = self.user.find(&files, known, living);
+        target.wait_for(unbound);
         let discovery = match found {
             Ok(discovery) => discovery,
             Err(source) if pools.is_empty() => {
@@ -75,6 +88,11 @@ impl Targets {
     /// Places probes for allocators that came later (by exec or dlopen).
     pub(in crate::daemon) fn attach_new(&mut self, kernel: &mut KernelSide, pid: Pid) {
         let placed = self.probe_new(kernel, pid);
+        self.note_placed(pid, placed, "mapped");
+    }
+
+    /// `how` is what the process did meanwhile.
+    fn note_placed(&mut self, pid: Pid, placed: Vec<Placed>, how: &str) {
         let Some(target) = self.targets.get_mut(&pid) else { return };
         for (name, placed) in placed {
             match placed {
@@ -82,7 +100,7 @@ impl Targets {
                 Ok(false) => {}
                 Ok(true) => {
                     let trouble = format!(
-                        "{name} was mapped while tracing: its first calls, before it was probed, \
+                        "{name} was {how} while tracing: its first calls, before it was probed, \
                          were not seen"
                     );
                     tracing::info!("pid {pid}: {trouble}");
@@ -95,18 +113,15 @@ impl Targets {
 
     /// Places probes for allocators in files at which nobody has looked for this process. Each is looked at
     /// once. Gives their names, and whether links were made.
-    fn probe_new(
-        &mut self,
-        kernel: &mut KernelSide,
-        pid: Pid,
-    ) -> Vec<(String, Result<bool, DaemonError>)> {
+    fn probe_new(&mut self, kernel: &mut KernelSide, pid: Pid) -> Vec<Placed> {
         let target = self.targets.get_mut(&pid).filter(|_| self.heap);
         let Some(target) = target else { return Vec::new() };
         let mut fresh = target.files(&self.modules);
         fresh.retain(|file| target.examined.insert(key(file)));
         // Most new code brings no allocator: not an error here.
         let discovery = self.search.find(&fresh).unwrap_or_default();
-        let pools = self.user.find(&fresh, &discovery.allocators);
+        let living = target.living(&self.modules);
+        let (pools, unbound) = self.user.find(&fresh, &discovery.allocators, Some(&living));
         for left in &discovery.not_probed {
             target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
         }
@@ -114,6 +129,47 @@ impl Targets {
             let name = allocator.name.clone();
             (name, target.probe(kernel, allocator, &mut self.scopes))
         };
-        discovery.allocators.into_iter().chain(pools).map(probe).collect()
+        let mut placed: Vec<_> = discovery.allocators.into_iter().chain(pools).map(probe).collect();
+        // New code may have slots for what was not bound before.
+        placed.extend(self.probe_bound(kernel, pid));
+        if let Some(target) = self.targets.get_mut(&pid) {
+            target.wait_for(unbound);
+        }
+        placed
+    }
+
+    /// Places probes for IFUNCs that the process has bound since.
+    fn probe_bound(&mut self, kernel: &mut KernelSide, pid: Pid) -> Vec<Placed> {
+        let Some(target) = self.targets.get_mut(&pid) else { return Vec::new() };
+        let mut placed = Vec::new();
+        for unbound in std::mem::take(&mut target.unbound) {
+            let living = target.living(&self.modules);
+            match self.user.find_bound(&unbound, &target.allocators, &living) {
+                None => target.unbound.push(unbound),
+                Some(pools) => {
+                    let probe = |pool: FoundAllocator| {
+                        (pool.name.clone(), target.probe(kernel, pool, &mut self.scopes))
+                    };
+                    placed.extend(pools.into_iter().map(probe));
+                }
+            }
+        }
+        placed
+    }
+
+    /// Looks again, of those that run, at IFUNCs that were not bound before: at each of the first looks, one a
+    /// second, and at one in ten later.
+    pub(in crate::daemon) fn attach_bound(&mut self, kernel: &mut KernelSide) {
+        self.looks_for_bound = self.looks_for_bound.saturating_add(1);
+        if self.looks_for_bound > FREQUENT_LOOKS && !self.looks_for_bound.is_multiple_of(RARE_LOOKS)
+        {
+            return;
+        }
+        let waiting = self.targets.iter().filter(|(_, it)| it.running && !it.unbound.is_empty());
+        let waiting: Vec<Pid> = waiting.map(|(pid, _)| *pid).collect();
+        for pid in waiting {
+            let placed = self.probe_bound(kernel, pid);
+            self.note_placed(pid, placed, "bound");
+        }
     }
 }

@@ -1,47 +1,91 @@
 //! Which size classes the blocks of a function have, as far as its file tells.
 
 use super::identify::Identity;
+use crate::probe::elf::{Image, Symbol, Table};
 use crate::probe::function_table::{AllocatorKind, Row};
 use memtrace_common::classes::SizeClasses;
 use memtrace_common::site::Role;
+use std::fs::File;
 
 /// Versions of jemalloc whose classes are known. Later ones may round large blocks to pages instead.
 const JEMALLOC_KNOWN: [&str; 4] = ["5.0.", "5.1.", "5.2.", "5.3.0"];
 
-/// redis, whose build has another quantum, is the best known program that has jemalloc under this prefix.
+/// redis, whose build has another quantum, is the best known program that has jemalloc under this prefix: where
+/// the file does not tell, it is not known.
 const JEMALLOC_OTHER_QUANTUM: &str = "je_";
+/// End of the name of jemalloc's table of classes, behind whatever the program puts in front of hidden names
+/// (`--with-private-namespace`).
+const TABLE: &[u8] = b"je_sz_index2size_tab";
+/// Sizes of that table, 8 bytes for each class (`SC_NSIZES` in `sc.h` for 48- and 64-bit machines), and the
+/// quantum to which each belongs.
+const TABLES: [(u64, u64); 2] = [(8 * 232, 16), (8 * 235, 8)];
+
+/// What is known of the quantum of the jemallocs in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quantum {
+    /// The file does not tell.
+    Untold,
+    /// Bytes.
+    Told(u64),
+    /// It tells of one that we do not know, or of several.
+    Strange,
+}
+
+impl Quantum {
+    /// As the size of jemalloc's table of classes tells, if the file still has its symbol.
+    pub(super) fn of(image: &Image<'_, File>) -> Self {
+        let mut told = Self::Untold;
+        let mut take = |symbol: Symbol<'_>| {
+            if symbol.name.ends_with(TABLE) {
+                let quantum = TABLES.iter().find(|(size, _)| *size == symbol.size);
+                let this = quantum.map_or(Self::Strange, |&(_, quantum)| Self::Told(quantum));
+                told = if told == Self::Untold || told == this { this } else { Self::Strange };
+            }
+        };
+        // What could not be read tells nothing.
+        let _ = image.each_symbol(Table::Static, &mut take);
+        told
+    }
+}
 
 impl Identity {
     /// The size classes of the blocks that this function of the allocator gives.
     pub(super) fn classes(&self, row: &Row) -> SizeClasses {
-        if row.role == Role::Free || is_aligned(row.name) {
+        let is_aligned = is_aligned(row.name);
+        let whatever_alignment = self.kind == AllocatorKind::Glibc && row.name != "pvalloc";
+        if row.role == Role::Free || is_aligned && !whatever_alignment {
             return SizeClasses::UNKNOWN;
         }
         match self.kind {
             AllocatorKind::Glibc => SizeClasses::GLIBC,
-            AllocatorKind::Jemalloc if self.has_usual_quantum() => SizeClasses::JEMALLOC,
+            AllocatorKind::Jemalloc => self.jemalloc_classes(),
             AllocatorKind::Tcmalloc => SizeClasses::TCMALLOC,
             AllocatorKind::Mimalloc => SizeClasses::MIMALLOC,
             // musl's slots depend on what it holds already (`mal0_clear`, `alloc_slot` of mallocng), and which
             // of its two allocators a library has is not in its file.
             // What drivers give of their devices is their affair.
-            AllocatorKind::Jemalloc
-            | AllocatorKind::Musl
+            AllocatorKind::Musl
             | AllocatorKind::UserDefined
             | AllocatorKind::CudaRuntime
             | AllocatorKind::CudaDriver => SizeClasses::UNKNOWN,
         }
     }
 
-    fn has_usual_quantum(&self) -> bool {
+    fn jemalloc_classes(&self) -> SizeClasses {
         let version = self.version.as_deref().unwrap_or_default();
-        self.prefix != JEMALLOC_OTHER_QUANTUM
-            && JEMALLOC_KNOWN.iter().any(|known| version.starts_with(known))
+        let is_known = JEMALLOC_KNOWN.iter().any(|known| version.starts_with(known));
+        match self.quantum {
+            _ if !is_known => SizeClasses::UNKNOWN,
+            Quantum::Told(8) => SizeClasses::JEMALLOC_QUANTUM_8,
+            Quantum::Told(_) => SizeClasses::JEMALLOC,
+            Quantum::Untold if self.prefix != JEMALLOC_OTHER_QUANTUM => SizeClasses::JEMALLOC,
+            Quantum::Untold | Quantum::Strange => SizeClasses::UNKNOWN,
+        }
     }
 }
 
 /// Whether a function of this name is given an alignment, or flags that may hold one. How it is met depends on
-/// it, and it is not in the records.
+/// it, but with glibc, and it is not in the records.
 fn is_aligned(name: &str) -> bool {
     name.contains("align") || matches!(name, "valloc" | "pvalloc" | "mallocx" | "rallocx")
 }
@@ -49,24 +93,27 @@ fn is_aligned(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::identify::Identity;
-    use super::AllocatorKind;
+    use super::{AllocatorKind, Quantum};
     use memtrace_common::classes::SizeClasses;
 
     fn classes(
         kind: AllocatorKind,
         prefix: &'static str,
         version: &str,
+        quantum: Quantum,
         name: &str,
     ) -> SizeClasses {
         let version = Some(version.to_owned());
-        let identity = Identity { kind, prefix, version, standard: prefix.is_empty() };
+        let identity = Identity { kind, prefix, version, standard: prefix.is_empty(), quantum };
         identity.classes(kind.rows().find(|row| row.name == name).unwrap())
     }
 
     #[test]
     fn only_what_the_file_tells_is_known() {
         let jemalloc = |prefix, version, name| {
-            classes(AllocatorKind::Jemalloc, prefix, version, name) == SizeClasses::JEMALLOC
+            let untold = Quantum::Untold;
+            let classes = classes(AllocatorKind::Jemalloc, prefix, version, untold, name);
+            classes == SizeClasses::JEMALLOC
         };
         assert!(jemalloc("", "5.3.0", "malloc"));
         assert!(jemalloc("_rjem_", "5.2.1", "realloc"));
@@ -77,7 +124,22 @@ mod tests {
         for name in ["mallocx", "rallocx", "aligned_alloc", "valloc", "_ZnwmSt11align_val_t"] {
             assert!(!jemalloc("", "5.3.0", name), "{name}");
         }
-        assert_eq!(classes(AllocatorKind::Glibc, "", "2.36", "malloc"), SizeClasses::GLIBC);
-        assert_eq!(classes(AllocatorKind::Musl, "", "1.2.3", "malloc"), SizeClasses::UNKNOWN);
+        let libc = |kind, name| classes(kind, "", "2.36", Quantum::Untold, name);
+        for name in ["malloc", "posix_memalign", "valloc"] {
+            assert_eq!(libc(AllocatorKind::Glibc, name), SizeClasses::GLIBC);
+        }
+        assert_eq!(libc(AllocatorKind::Glibc, "pvalloc"), SizeClasses::UNKNOWN);
+        assert_eq!(libc(AllocatorKind::Musl, "malloc"), SizeClasses::UNKNOWN);
+    }
+
+    #[test]
+    fn what_the_file_tells_of_the_quantum_counts() {
+        let jemalloc =
+            |prefix, quantum| classes(AllocatorKind::Jemalloc, prefix, "5.3.0", quantum, "malloc");
+        for prefix in ["", "je_"] {
+            assert_eq!(jemalloc(prefix, Quantum::Told(16)), SizeClasses::JEMALLOC);
+            assert_eq!(jemalloc(prefix, Quantum::Told(8)), SizeClasses::JEMALLOC_QUANTUM_8);
+            assert_eq!(jemalloc(prefix, Quantum::Strange), SizeClasses::UNKNOWN);
+        }
     }
 }

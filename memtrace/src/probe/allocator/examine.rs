@@ -41,6 +41,8 @@ pub(super) struct Functions {
     pub(super) known: BTreeMap<String, Vec<Definition>>,
     /// Entry and end of every global function, known or not, in order of address.
     pub(super) global: Vec<(u64, u64)>,
+    /// Entries of global functions that belong to an allocator by their names.
+    pub(super) inner: Vec<(AllocatorKind, u64)>,
     /// Entries of all functions, in order.
     pub(super) entries: Vec<u64>,
 }
@@ -156,6 +158,7 @@ impl Functions {
         self.entries.push(symbol.address);
         if symbol.binding == Binding::Global {
             self.global.push((symbol.address, symbol.address.saturating_add(symbol.size)));
+            self.inner.extend(inner_of(symbol.name).map(|kind| (kind, symbol.address)));
         }
         let Some(name) = KNOWN.get(symbol.name) else { return };
         let definition = Definition {
@@ -169,6 +172,14 @@ impl Functions {
             definitions.push(definition);
         }
     }
+}
+
+/// The allocator to whose own code a function of this name belongs.
+fn inner_of(name: &[u8]) -> Option<AllocatorKind> {
+    let is_its = |kind: &AllocatorKind| {
+        kind.inner_prefixes().iter().any(|start| name.starts_with(start.as_bytes()))
+    };
+    AllocatorKind::ALL.into_iter().find(is_its)
 }
 
 /// Each symbol of each file is looked for here.

@@ -1,6 +1,7 @@
 //! Which allocator a file holds, and its version.
 
 use super::MappedFile;
+use super::classes::Quantum;
 use super::examine::Functions;
 use crate::probe::elf::Image;
 use crate::probe::function_table::AllocatorKind;
@@ -20,6 +21,8 @@ pub(super) struct Identity {
     pub(super) version: Option<String>,
     /// The standard names in this file are its own.
     pub(super) standard: bool,
+    /// Of jemalloc.
+    pub(super) quantum: Quantum,
 }
 
 impl Identity {
@@ -46,7 +49,7 @@ pub(super) fn identify(
     functions: &Functions,
 ) -> Vec<Identity> {
     let mut constants = Constants { image, bytes: None };
-    let mut found = jemallocs(functions, &mut constants);
+    let mut found = jemallocs(image, functions, &mut constants);
     found.extend(tcmalloc(functions, &mut constants));
     found.extend(mimalloc(functions));
     let standard = functions.defines("malloc") && functions.defines("free");
@@ -63,7 +66,11 @@ pub(super) fn is_linker(image: &Image<'_, File>) -> bool {
     matches!(image.soname(), Ok(Some(name)) if name.starts_with("ld-linux"))
 }
 
-fn jemallocs(functions: &Functions, constants: &mut Constants<'_, '_>) -> Vec<Identity> {
+fn jemallocs(
+    image: &Image<'_, File>,
+    functions: &Functions,
+    constants: &mut Constants<'_, '_>,
+) -> Vec<Identity> {
     let kind = AllocatorKind::Jemalloc;
     let prefixes = kind.prefixes().iter().filter(|prefix| {
         let defines = |name: &str| functions.defines(&format!("{prefix}{name}"));
@@ -75,6 +82,7 @@ fn jemallocs(functions: &Functions, constants: &mut Constants<'_, '_>) -> Vec<Id
             prefix,
             version: jemalloc_version(constants.bytes()),
             standard: prefix.is_empty(),
+            quantum: Quantum::of(image),
         })
         .collect()
 }
@@ -90,6 +98,7 @@ fn tcmalloc(functions: &Functions, constants: &mut Constants<'_, '_>) -> Option<
         prefix: if standard { "" } else { "tc_" },
         version: tcmalloc_version(constants.bytes()),
         standard,
+        quantum: Quantum::Untold,
     })
 }
 
@@ -99,7 +108,13 @@ fn mimalloc(functions: &Functions) -> Option<Identity> {
         return None;
     }
     let standard = functions.same_code("mi_malloc", "malloc");
-    Some(Identity { kind: AllocatorKind::Mimalloc, prefix: "", version: None, standard })
+    Some(Identity {
+        kind: AllocatorKind::Mimalloc,
+        prefix: "",
+        version: None,
+        standard,
+        quantum: Quantum::Untold,
+    })
 }
 
 /// CUDA's runtime and driver, which tell their versions by functions alone. A program may have the runtime
@@ -111,7 +126,13 @@ fn cuda(functions: &Functions) -> impl Iterator<Item = Identity> {
     ];
     let here = |alloc, free| functions.defines(alloc) && functions.defines(free);
     let found = marks.map(|(kind, alloc, free)| here(alloc, free).then_some(kind));
-    let identity = |kind| Identity { kind, prefix: "", version: None, standard: true };
+    let identity = |kind| Identity {
+        kind,
+        prefix: "",
+        version: None,
+        standard: true,
+        quantum: Quantum::Untold,
+    };
     found.into_iter().flatten().map(identity)
 }
 
@@ -140,7 +161,7 @@ fn libc(
     } else {
         return None;
     };
-    Some(Identity { kind, prefix: "", version, standard: true })
+    Some(Identity { kind, prefix: "", version, standard: true, quantum: Quantum::Untold })
 }
 
 /// A file's constants, read when first needed.

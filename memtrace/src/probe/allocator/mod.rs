@@ -22,7 +22,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
-pub use user::{Missing, UserDiscovery, UserFunctionError, UserNames, find_user_functions};
+pub use user::{
+    Missing, Slots, Unbound, UserDiscovery, UserFunctionError, UserNames, UserSearch, find_bound,
+    find_user_functions,
+};
 
 /// Files whose allocators are remembered.
 const MOST_KNOWN: usize = 4096;
@@ -56,6 +59,21 @@ pub struct FoundAllocator {
 }
 
 impl FoundAllocator {
+    /// The names of a process's allocators; with their files, where there are several: two files may hold the
+    /// same one.
+    #[must_use]
+    pub fn names(all: &[Self]) -> Vec<String> {
+        // The names of those that the user describes say their files already.
+        let own = |found: &&Self| found.kind != AllocatorKind::UserDefined;
+        let several = all.iter().filter(own).count() > 1;
+        let name =
+            |found: &Self| match found.file.path.file_name().filter(|_| several && own(&found)) {
+                Some(file) => format!("{} of {}", found.name, file.to_string_lossy()),
+                None => found.name.clone(),
+            };
+        all.iter().map(name).collect()
+    }
+
     /// What people must know if C++ operators of its own are not probed.
     #[must_use]
     pub fn operators_not_seen(&self) -> Option<String> {
@@ -80,6 +98,8 @@ pub struct PlannedFunction {
     pub symbol: String,
     /// Other names of the same code: one probe serves them all.
     pub aliases: Vec<String>,
+    /// Of an IFUNC: the function for which it stands in the process, by name or offset in the file.
+    pub implementation: Option<String>,
     /// Bytes from the function's entry to the probed instruction.
     pub offset_in_function: u32,
     /// Offset in the file of the probed instruction: where the link attaches.

@@ -274,6 +274,7 @@ impl<'a> Planner<'a> {
         Ok(PlannedFunction {
             symbol: self.identity.symbol(row.name),
             aliases: Vec::new(),
+            implementation: None,
             offset_in_function: site.offset_in_function,
             file_offset,
             site: Site {

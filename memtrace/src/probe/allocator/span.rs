@@ -66,6 +66,7 @@ impl Span {
 }
 
 fn own_addresses(functions: &Functions, identity: &Identity) -> BTreeSet<u64> {
+    let inner = functions.inner.iter().filter(|(kind, _)| *kind == identity.kind);
     let rows = identity.kind.rows().map(|row| row.name);
     let left_alone = identity.kind.left_alone().iter().map(|&(name, _)| name);
     rows.chain(left_alone)
@@ -73,12 +74,14 @@ fn own_addresses(functions: &Functions, identity: &Identity) -> BTreeSet<u64> {
         .filter_map(|name| functions.known.get(&identity.symbol(name)))
         .flatten()
         .map(|definition| definition.address)
+        .chain(inner.map(|&(_, address)| address))
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Functions, Identity, Span};
+    use crate::probe::allocator::classes::Quantum;
     use crate::probe::allocator::examine::Definition;
     use crate::probe::elf::{Binding, Kind};
     use crate::probe::function_table::AllocatorKind;
@@ -94,8 +97,13 @@ mod tests {
         functions
     }
 
-    const GLIBC: Identity =
-        Identity { kind: AllocatorKind::Glibc, prefix: "", version: None, standard: true };
+    const GLIBC: Identity = Identity {
+        kind: AllocatorKind::Glibc,
+        prefix: "",
+        version: None,
+        standard: true,
+        quantum: Quantum::Untold,
+    };
 
     #[test]
     fn foreign_functions_bound_the_span() {
@@ -113,6 +121,24 @@ mod tests {
         let span = Span::around(0x98930, &functions, &GLIBC);
         assert_eq!(span, Span { low: 0x94930, high: 0x9a340 });
         assert_eq!(span.units_from(0x98930), (0x100, 0x69));
+    }
+
+    /// As in a program with an archive, where what libraries hide is global.
+    #[test]
+    fn what_belongs_to_an_allocator_by_its_name_is_its_own() {
+        let mut functions = functions(&[
+            ("main", 0x1000, 0x100),
+            ("free", 0x2000, 0x80),
+            ("mi_heap_visit_blocks", 0x2100, 0x80),
+            ("posix_memalign", 0x2200, 0x80),
+            ("work", 0x2300, 0x80),
+        ]);
+        let kind = AllocatorKind::Mimalloc;
+        let mimalloc = Identity { kind, ..GLIBC };
+        assert_eq!(Span::around(0x2000, &functions, &mimalloc).high, 0x2100);
+        functions.inner.push((kind, 0x2100));
+        assert_eq!(Span::around(0x2000, &functions, &mimalloc), Span { low: 0x1100, high: 0x2300 });
+        assert_eq!(Span::around(0x2000, &functions, &GLIBC).high, 0x2100);
     }
 
     #[test]

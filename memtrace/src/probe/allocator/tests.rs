@@ -152,3 +152,26 @@ fn only_allocators_have_operators() {
     found.kind = AllocatorKind::UserDefined;
     assert_eq!(found.operators_not_seen(), None);
 }
+
+/// Two files may hold the same allocator; where there is one alone its file says nothing new.
+#[test]
+fn several_allocators_are_named_with_their_files() {
+    let found = |name: &str, path: &str, kind| FoundAllocator {
+        name: name.into(),
+        kind,
+        file: file(Path::new(path), 1),
+        functions: Vec::new(),
+        skipped: Vec::new(),
+    };
+    let one = found("jemalloc 5.3.0", "/usr/bin/server", AllocatorKind::Jemalloc);
+    let other = found("jemalloc 5.3.0", "/usr/lib/libjemalloc.so.2", AllocatorKind::Jemalloc);
+    let pool = found("take of libpool.so", "/usr/lib/libpool.so", AllocatorKind::UserDefined);
+    let names = |all: &[&FoundAllocator]| {
+        FoundAllocator::names(&all.iter().map(|&it| it.clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(names(&[&one, &pool]), ["jemalloc 5.3.0", "take of libpool.so"]);
+    assert_eq!(
+        names(&[&one, &other, &pool]),
+        ["jemalloc 5.3.0 of server", "jemalloc 5.3.0 of libjemalloc.so.2", "take of libpool.so"]
+    );
+}

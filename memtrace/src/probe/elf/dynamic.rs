@@ -8,9 +8,19 @@ use object::elf;
 use std::collections::BTreeMap;
 
 const MAX_DYNAMIC: u64 = 1 << 20;
-/// Large programs have a few hundred thousand relocations of 24 bytes, nearly all without symbols.
+/// Of all tables together. Large programs have a few hundred thousand relocations of 24 bytes, nearly all
+/// without symbols.
 const MAX_RELOCATIONS: u64 = 64 << 20;
 const MAX_DYNAMIC_SYMBOLS: u64 = 64 << 20;
+
+/// What the dynamic linker, or a static program for itself, fills a slot with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filling<'a> {
+    /// The function of this name (`R_X86_64_JUMP_SLOT`, `R_X86_64_GLOB_DAT`).
+    Named(&'a [u8]),
+    /// What the resolver at this virtual address of the same file gives (`R_X86_64_IRELATIVE`).
+    ChosenBy(u64),
+}
 
 impl<S: Source + ?Sized> Image<'_, S> {
     /// The names under `DT_NEEDED`, in the dynamic linker's search order.
@@ -64,30 +74,61 @@ impl<S: Source + ?Sized> Image<'_, S> {
     /// # Errors
     /// When relocations or symbols cannot be read.
     pub fn slots(&self) -> Result<BTreeMap<u64, String>, ElfError> {
-        let Some(section) = self.sections().iter().find(|section| section.kind == elf::SHT_DYNSYM)
-        else {
-            return Ok(BTreeMap::new());
-        };
-        let what = "the dynamic symbol table";
-        let bytes = read(self.source, what, section.offset, section.size, MAX_DYNAMIC_SYMBOLS)?;
-        let symbols: &[elf::Sym64<LE>] = records(&bytes, what)?;
-        let strings = self.strings_of(section)?;
         let mut slots = BTreeMap::new();
+        self.each_slot(&mut |address, filling| {
+            if let Filling::Named(name) = filling {
+                slots.insert(address, String::from_utf8_lossy(name).into_owned());
+            }
+        })?;
+        Ok(slots)
+    }
+
+    /// Shows the address of each pointer that is filled with a function's address when the file is loaded,
+    /// or at the first call, and what it is filled with.
+    ///
+    /// # Errors
+    /// When relocations or symbols cannot be read; slots shown before are good.
+    pub fn each_slot(&self, visit: &mut dyn FnMut(u64, Filling<'_>)) -> Result<(), ElfError> {
+        let dynamic = self.sections().iter().find(|section| section.kind == elf::SHT_DYNSYM);
+        let (symbols, strings) = match dynamic {
+            Some(section) => {
+                let what = "the dynamic symbol table";
+                let (at, size) = (section.offset, section.size);
+                let bytes = read(self.source, what, at, size, MAX_DYNAMIC_SYMBOLS)?;
+                (bytes, self.strings_of(section)?)
+            }
+            // A static program has none, but chooses functions for itself.
+            None => (Vec::new(), Vec::new()),
+        };
+        let symbols: &[elf::Sym64<LE>] = records(&symbols, "the dynamic symbol table")?;
+        let mut room = MAX_RELOCATIONS;
         for section in self.sections().iter().filter(|section| section.kind == elf::SHT_RELA) {
             let what = "a relocation table";
-            let bytes = read(self.source, what, section.offset, section.size, MAX_RELOCATIONS)?;
+            let bytes = read(self.source, what, section.offset, section.size, room)?;
+            room -= section.size;
             for relocation in records::<elf::Rela64<LE>>(&bytes, what)? {
-                let kind = relocation.r_type(LE, false);
-                if !matches!(kind, elf::R_X86_64_JUMP_SLOT | elf::R_X86_64_GLOB_DAT) {
-                    continue;
-                }
-                if let Some(symbol) = symbols.get(relocation.r_sym(LE, false) as usize) {
-                    let name = string_at(&strings, symbol.st_name.get(LE));
-                    let name = String::from_utf8_lossy(name).into_owned();
-                    slots.insert(relocation.r_offset.get(LE), name);
+                if let Some(filling) = filling(relocation, symbols, &strings) {
+                    visit(relocation.r_offset.get(LE), filling);
                 }
             }
         }
-        Ok(slots)
+        Ok(())
+    }
+}
+
+fn filling<'a>(
+    relocation: &elf::Rela64<LE>,
+    symbols: &[elf::Sym64<LE>],
+    strings: &'a [u8],
+) -> Option<Filling<'a>> {
+    match relocation.r_type(LE, false) {
+        elf::R_X86_64_JUMP_SLOT | elf::R_X86_64_GLOB_DAT => {
+            let symbol = symbols.get(relocation.r_sym(LE, false) as usize)?;
+            Some(Filling::Named(string_at(strings, symbol.st_name.get(LE))))
+        }
+        elf::R_X86_64_IRELATIVE => {
+            Some(Filling::ChosenBy(relocation.r_addend.get(LE).cast_unsigned()))
+        }
+        _ => None,
     }
 }

@@ -180,6 +180,14 @@ impl<'a, S: Source + ?Sized> Image<'a, S> {
             .unwrap_or_default()
     }
 
+    /// The eight bytes that the file has at a virtual address; `None` where it has none.
+    #[must_use]
+    pub fn word(&self, address: u64) -> Option<u64> {
+        let offset = self.file_offset(address)?;
+        let bytes = read(self.source, "a pointer", offset, 8, 8).ok()?;
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    }
+
     /// The section's bytes, cut at `limit`. Nothing for a section that takes no room in the file.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod symbols;
 #[cfg(test)]
 mod tests;
 
+pub use dynamic::Filling;
 pub use image::{Image, Section, Segment};
 pub use source::Source;
 pub use symbols::{Binding, Kind, Symbol, Table};

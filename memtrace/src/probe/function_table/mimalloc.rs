@@ -80,6 +80,22 @@ pub(super) const MIMALLOC_LEFT_ALONE: &[(&str, &str)] = &[
     ("mi_new_reallocn", "may throw, and frees as well"),
 ];
 
-/// Other exported functions.
-pub(super) const MIMALLOC_NEIGHBOURS: &[&str] =
-    &["mi_usable_size", "mi_good_size", "mi_collect", "mi_version", "malloc_usable_size"];
+/// Other exported functions, and those that are global in an archive of it.
+pub(super) const MIMALLOC_NEIGHBOURS: &[&str] = &[
+    "mi_usable_size",
+    "mi_good_size",
+    "mi_collect",
+    "mi_version",
+    "malloc_usable_size",
+    "malloc_size",
+    "malloc_good_size",
+    "reallocarr",
+    "strdup",
+    "strndup",
+    "realpath",
+    "_aligned_malloc",
+    "__posix_memalign",
+    "__libc_valloc",
+    "__libc_pvalloc",
+    "__libc_memalign",
+];

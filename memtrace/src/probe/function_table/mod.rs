@@ -149,6 +149,28 @@ impl AllocatorKind {
         }
     }
 
+    /// How names of functions begin that belong to the allocator's own code wherever they are global, as all are
+    /// of an archive that is linked into a program.
+    #[must_use]
+    pub const fn inner_prefixes(self) -> &'static [&'static str] {
+        match self {
+            Self::Mimalloc => &["mi_", "_mi_", "__mi_"],
+            Self::Tcmalloc => &[
+                "tc_",
+                "_ZN8tcmalloc",
+                "_ZNK8tcmalloc",
+                "_ZN15MallocExtension",
+                "MallocExtension_",
+            ],
+            Self::Glibc
+            | Self::Musl
+            | Self::Jemalloc
+            | Self::CudaRuntime
+            | Self::CudaDriver
+            | Self::UserDefined => &[],
+        }
+    }
+
     /// Exported functions that are not probed but belong to the allocator's own code.
     #[must_use]
     pub const fn neighbours(self) -> &'static [&'static str] {

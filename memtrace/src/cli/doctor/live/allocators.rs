@@ -63,6 +63,13 @@ fn lines(allocator: &FoundAllocator) -> Vec<Line> {
     if !same.is_empty() {
         lines.push(Line::new("same code", State::Ok, same.join("; ")));
     }
+    let chosen = allocator.functions.iter().filter_map(|it| {
+        it.implementation.as_ref().map(|chosen| format!("{} stands for {chosen}", it.symbol))
+    });
+    let chosen: Vec<String> = chosen.collect();
+    if !chosen.is_empty() {
+        lines.push(Line::new("IFUNC", State::Ok, chosen.join("; ")));
+    }
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for Skipped { name, reason } in allocator.skipped.iter().filter(|it| it.reason != NOT_DEFINED) {
         match reasons.iter_mut().find(|(known, _)| known == reason) {

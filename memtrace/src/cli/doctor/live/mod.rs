@@ -2,6 +2,7 @@
 
 mod abilities;
 mod allocators;
+mod functions;
 mod hits;
 mod prediction;
 mod prices;
@@ -14,16 +15,17 @@ use super::model::{Line, Section, State, Topic};
 use crate::daemon::inspect::Inspection;
 use crate::probe::allocator::{AllocatorError, Discovery, find};
 use crate::probe::live::LiveError;
+use crate::probe::signature::Signature;
 use crate::procfs::{Process, ProcfsError};
 use hits::{OwnUse, Watch};
 use trial::Trial;
 
-/// Examines the kernel by loading and linking programs, and the process `pid` if one is given. What
-/// does not work is a finding, not an error.
+/// Examines the kernel by loading and linking programs, and the process `pid` if one is given, with the functions
+/// of its own that `signatures` describe. What does not work is a finding, not an error.
 ///
 /// # Errors
 /// When there is no such process, or one of a kind that cannot be traced.
-pub fn gather_live(pid: Option<u32>) -> anyhow::Result<Vec<Section>> {
+pub fn gather_live(pid: Option<u32>, signatures: &[Signature]) -> anyhow::Result<Vec<Section>> {
     let Some(pid) = pid else { return Ok(Trial::hold().sections()) };
     let process = match Process::open(pid) {
         Ok(process) => process,
@@ -39,7 +41,9 @@ pub fn gather_live(pid: Option<u32>) -> anyhow::Result<Vec<Section>> {
     let own = watch.end(&process);
     let mut sections = trial.sections();
     match Inspection::of(&process) {
-        Ok(inspection) => sections.extend(examine(&process, &inspection, &mut trial, own)),
+        Ok(inspection) => {
+            sections.extend(examine(&process, &inspection, signatures, &mut trial, own));
+        }
         Err(error) if is_closed(&error) => sections.push(closed(process.pid(), &error)),
         Err(error) => return Err(error.into()),
     }
@@ -75,14 +79,22 @@ fn split(message: String) -> (String, Option<String>) {
 fn examine(
     process: &Process,
     inspection: &Inspection,
+    signatures: &[Signature],
     trial: &mut Trial,
     own: Option<OwnUse>,
 ) -> Vec<Section> {
     let mut sections = vec![process::section(process, inspection, trial)];
-    match find(&inspection.files) {
-        Ok(discovery) => sections.extend(probes(process, &discovery, trial, own)),
-        Err(error) => sections.push(none_found(process, &error)),
+    let (mut discovery, none) = match find(&inspection.files) {
+        Ok(discovery) => (discovery, None),
+        Err(error) => (Discovery::default(), Some(none_found(process, &error))),
+    };
+    let described = functions::find(inspection, signatures, &discovery.allocators);
+    sections.extend(functions::section(process, signatures, &described.missing));
+    discovery.allocators.extend(described.allocators);
+    if !discovery.allocators.is_empty() {
+        sections.extend(probes(process, &discovery, trial, own));
     }
+    sections.extend(none);
     sections
 }
 

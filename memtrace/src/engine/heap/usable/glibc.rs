@@ -9,6 +9,10 @@
 //! such block that was freed up to 32 MiB (`DEFAULT_MMAP_THRESHOLD_MAX`), and programs may set it. But such a
 //! block lies 16 bytes behind the beginning of a page, where one in 256 of the others does. The worst error is
 //! a page of a block of at least 32.
+//!
+//! Aligned blocks are cut from larger ones, of which the rest is given back if it has room for a chunk
+//! (`_int_memalign`): they take the same, but for such rests, whatever the alignment. One with a mapping of its
+//! own keeps what lies behind it, of which no more is known than that it is a page and the alignment at most.
 
 use super::round_up;
 

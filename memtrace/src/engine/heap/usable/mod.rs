@@ -24,7 +24,8 @@ pub fn usable(classes: SizeClasses, address: u64, size: u64) -> Option<u64> {
     }
     match classes {
         SizeClasses::GLIBC => Some(glibc::usable(address, size)),
-        SizeClasses::JEMALLOC => Some(jemalloc::usable(size)),
+        SizeClasses::JEMALLOC => Some(jemalloc::usable(size, 16)),
+        SizeClasses::JEMALLOC_QUANTUM_8 => Some(jemalloc::usable(size, 8)),
         SizeClasses::TCMALLOC => Some(tcmalloc::usable(size)),
         SizeClasses::MIMALLOC => mimalloc::usable(size),
         _ => None,
@@ -34,7 +35,7 @@ pub fn usable(classes: SizeClasses, address: u64, size: u64) -> Option<u64> {
 /// Whether the size asked for settles what a block takes, as long as the allocator was built in the usual way.
 #[must_use]
 pub const fn is_exact(classes: SizeClasses) -> bool {
-    matches!(classes, SizeClasses::JEMALLOC)
+    matches!(classes, SizeClasses::JEMALLOC | SizeClasses::JEMALLOC_QUANTUM_8)
 }
 
 /// `size` rounded up to a multiple of `step`, which is a power of two.

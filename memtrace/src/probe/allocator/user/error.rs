@@ -26,6 +26,13 @@ pub enum Missing {
         /// It has no symbols at all, and whether it is statically linked.
         stripped: Option<bool>,
     },
+    /// There is an IFUNC, of which it is not known yet for which function it stands.
+    Unbound {
+        /// Which IFUNC.
+        function: String,
+        /// Why not.
+        reason: String,
+    },
     /// There is one, which cannot be probed.
     Refused {
         /// Which function.
@@ -56,7 +63,9 @@ impl Missing {
         UserFunctionError { signature: signature.text.clone(), missing: self }
     }
 
-    fn describe(&self, signature: &str) -> String {
+    /// What is wrong with the signature as it was written, and what to do.
+    #[must_use]
+    pub fn describe(&self, signature: &str) -> String {
         match self {
             Self::File { mapped } => no_file(signature, mapped),
             Self::Function { file, stripped: Some(is_static), .. } => format!(
@@ -68,7 +77,9 @@ impl Missing {
                 [] => format!("{file} has no such function, and none with a name like that"),
                 near => format!("{file} has no such function; it has {}", near.join(", ")),
             },
-            Self::Refused { function, reason } => format!("{function} cannot be probed: {reason}"),
+            Self::Unbound { function, reason } | Self::Refused { function, reason } => {
+                format!("{function} cannot be probed: {reason}")
+            }
         }
     }
 }

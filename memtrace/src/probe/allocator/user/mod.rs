@@ -2,6 +2,7 @@
 //! the allocators' own are.
 
 mod begins;
+mod chosen;
 mod error;
 mod names;
 mod plan;
@@ -10,9 +11,12 @@ mod symbols;
 #[cfg(test)]
 mod tests;
 
-use super::{FoundAllocator, MappedFile};
+use super::{FoundAllocator, MappedFile, PlannedFunction};
 use crate::probe::function_table::AllocatorKind;
+use crate::probe::living::Living;
 use crate::probe::signature::Signature;
+use chosen::Indirect;
+pub use chosen::Slots;
 pub use error::{Missing, UserFunctionError};
 pub use names::UserNames;
 use plan::{Planned, plan};
@@ -24,21 +28,41 @@ pub struct UserDiscovery {
     pub allocators: Vec<FoundAllocator>,
     /// For each signature why there is nothing to probe; `None`: there is.
     pub missing: Vec<Option<Missing>>,
+    /// IFUNCs for which nothing is probed, as it is not known yet what they stand for.
+    pub unbound: Vec<Unbound>,
+}
+
+/// An IFUNC that a signature means, and that the process may bind later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unbound {
+    indirect: Indirect,
+    /// The signature's place among all.
+    index: usize,
+}
+
+/// What a search uses, and adds to.
+pub struct UserSearch<'a> {
+    /// Numbers of functions.
+    pub names: &'a mut UserNames,
+    /// What is known of files' slots.
+    pub slots: &'a mut Slots,
+    /// The process that maps the files; `None` if it has not begun.
+    pub living: Option<&'a dyn Living>,
 }
 
 /// Looks in `files` for the functions that `signatures` describe. `known` are the allocators found there,
-/// whose own functions are left to them. New functions get numbers from `names`.
+/// whose own functions are left to them.
 #[must_use]
 pub fn find_user_functions(
     files: &[MappedFile],
     signatures: &[Signature],
     known: &[FoundAllocator],
-    names: &mut UserNames,
+    search: &mut UserSearch<'_>,
 ) -> UserDiscovery {
     let nowhere = || Some(Missing::file(files));
     let mut discovery = UserDiscovery {
-        allocators: Vec::new(),
         missing: signatures.iter().map(|_| nowhere()).collect(),
+        ..UserDiscovery::default()
     };
     let mut seen = std::collections::BTreeSet::new();
     for file in files.iter().filter(|file| seen.insert((file.device, file.inode))) {
@@ -47,10 +71,29 @@ pub fn find_user_functions(
         if wanted.is_empty() {
             continue;
         }
-        let planned = plan(file, &wanted, known, names);
+        let planned = plan(file, &wanted, known, None, search);
         discovery.take(file, planned);
     }
     discovery
+}
+
+/// Looks again at an IFUNC; nothing if it is not bound yet. `known` is all that is probed in the process.
+#[must_use]
+pub fn find_bound(
+    unbound: &Unbound,
+    signatures: &[Signature],
+    known: &[FoundAllocator],
+    search: &mut UserSearch<'_>,
+) -> Option<UserDiscovery> {
+    let Unbound { indirect, index } = unbound;
+    // Cheaper than to plan, which reads the file's symbols.
+    search.slots.chosen(indirect, search.living).ok()?;
+    let wanted = [(*index, signatures.get(*index)?)];
+    let mut discovery = UserDiscovery::default();
+    discovery.missing.resize(signatures.len(), Some(Missing::File { mapped: Vec::new() }));
+    discovery
+        .take(&indirect.file, plan(&indirect.file, &wanted, known, Some(indirect.address), search));
+    Some(discovery)
 }
 
 impl UserDiscovery {
@@ -62,10 +105,11 @@ impl UserDiscovery {
                 *entry = missing;
             }
         }
+        self.unbound.extend(planned.unbound);
         if planned.functions.is_empty() {
             return;
         }
-        let symbols: Vec<&str> = planned.functions.iter().map(|it| it.symbol.as_str()).collect();
+        let symbols: Vec<String> = planned.functions.iter().map(label).collect();
         let name = format!("{} of {}", brief(&symbols), file_name(file));
         self.allocators.push(FoundAllocator {
             name,
@@ -77,10 +121,18 @@ impl UserDiscovery {
     }
 }
 
+/// Another process may have chosen another one.
+fn label(function: &PlannedFunction) -> String {
+    match &function.implementation {
+        Some(chosen) => format!("{} ({chosen})", function.symbol),
+        None => function.symbol.clone(),
+    }
+}
+
 /// The first names, and how many more there are.
-fn brief(symbols: &[&str]) -> String {
+fn brief(symbols: &[String]) -> String {
     const MOST: usize = 3;
-    let mut text = symbols.iter().take(MOST).copied().collect::<Vec<_>>().join(", ");
+    let mut text = symbols.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
     if symbols.len() > MOST {
         text.push_str(&format!(" and {} more", symbols.len() - MOST));
     }

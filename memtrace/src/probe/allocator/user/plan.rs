@@ -1,5 +1,7 @@
 //! Plans the probes of the functions that signatures mean in one file.
 
+mod indirect;
+
 use super::super::examine::Definition;
 use super::super::leave::Ways;
 use super::super::plan::{MAX_FUNCTION, MAY_THROW};
@@ -7,9 +9,8 @@ use super::super::span::Span;
 use super::super::{FoundAllocator, MappedFile, PlannedFunction, Skipped, open};
 use super::begins::{Begin, address_of, begin};
 use super::error::Missing;
-
 use super::symbols::{Meant, Symbols, nearest};
-use super::{UserNames, file_name};
+use super::{Unbound, UserNames, UserSearch, file_name};
 use crate::probe::elf::{Binding, Image, Kind};
 use crate::probe::signature::{Signature, Which};
 use crate::probe::site::{Arguments, Code, DEFAULT_BYTES, Need, PlannedSite, flow, plan_with};
@@ -29,14 +30,17 @@ pub(super) struct Planned {
     pub(super) skipped: Vec<Skipped>,
     /// By the signature's number: what is missing here.
     pub(super) missing: Vec<(usize, Option<Missing>)>,
+    /// IFUNCs of which it is not known yet what they stand for.
+    pub(super) unbound: Vec<Unbound>,
 }
 
-/// Plans what `wanted` means in `file`.
+/// Plans what `wanted` means in `file`; if `only` is given, of that the function at this address alone.
 pub(super) fn plan(
     file: &MappedFile,
     wanted: &[(usize, &Signature)],
     known: &[FoundAllocator],
-    names: &mut UserNames,
+    only: Option<u64>,
+    search: &mut UserSearch<'_>,
 ) -> Planned {
     let name = file_name(file);
     let unreadable = |reason: String| {
@@ -49,12 +53,16 @@ pub(super) fn plan(
         Err(error) => return unreadable(error.to_string()),
     };
     match Image::open(&handle) {
-        Ok(image) => Planner::new(file, &handle, &image, wanted, known).run(wanted, names),
+        Ok(image) => {
+            let planner = Planner::new(file, &handle, &image, wanted, known);
+            Planner { only, ..planner }.run(wanted, search)
+        }
         Err(error) => unreadable(error.to_string()),
     }
 }
 
 struct Planner<'a> {
+    file: &'a MappedFile,
     name: String,
     handle: &'a File,
     image: &'a Image<'a, File>,
@@ -65,12 +73,13 @@ struct Planner<'a> {
     /// Where functions of allocators begin in the file, bytes, with the allocator.
     known: Vec<(u64, &'a str)>,
     done: BTreeSet<u64>,
+    only: Option<u64>,
     planned: Planned,
 }
 
 impl<'a> Planner<'a> {
     fn new(
-        file: &MappedFile,
+        file: &'a MappedFile,
         handle: &'a File,
         image: &'a Image<'a, File>,
         wanted: &[(usize, &Signature)],
@@ -84,6 +93,7 @@ impl<'a> Planner<'a> {
             found.functions.iter().map(move |it| (begin(it), found.name.as_str()))
         };
         Self {
+            file,
             name: file_name(file),
             handle,
             image,
@@ -92,13 +102,14 @@ impl<'a> Planner<'a> {
             throws: may_throw(image),
             known: known.iter().filter(same).flat_map(begins).collect(),
             done: BTreeSet::new(),
+            only: None,
             planned: Planned::default(),
         }
     }
 
-    fn run(mut self, wanted: &[(usize, &Signature)], names: &mut UserNames) -> Planned {
+    fn run(mut self, wanted: &[(usize, &Signature)], search: &mut UserSearch<'_>) -> Planned {
         for (place, (index, signature)) in wanted.iter().enumerate() {
-            let missing = self.signature(place, signature, names).err();
+            let missing = self.signature(place, *index, signature, search).err();
             self.planned.missing.push((*index, missing));
         }
         self.set_spans();
@@ -109,32 +120,52 @@ impl<'a> Planner<'a> {
     fn signature(
         &mut self,
         place: usize,
+        index: usize,
         signature: &Signature,
-        names: &mut UserNames,
+        search: &mut UserSearch<'_>,
     ) -> Result<(), Missing> {
-        let mut refused = None;
+        let mut missing = None;
         let mut any = false;
         for meant in self.meant(place, signature)?.into_iter().take(MOST_FUNCTIONS) {
-            // What an earlier signature means is planned as that one says.
-            if !self.done.insert(meant.definition.address) {
-                any = true;
+            if self.only.is_some_and(|only| meant.definition.address != only) {
                 continue;
             }
-            match self.function(signature, &meant, names) {
-                Ok(planned) => {
-                    self.planned.functions.push(planned);
-                    any = true;
+            match self.in_process(meant, index, search) {
+                Ok(all) => {
+                    for meant in all {
+                        let planned = self.take(signature, meant, search.names);
+                        any |= planned.is_ok();
+                        missing = missing.or(planned.err());
+                    }
                 }
-                Err(reason) => {
-                    let name = meant.names.into_iter().next().unwrap_or_default();
-                    self.planned
-                        .skipped
-                        .push(Skipped { name: name.clone(), reason: reason.clone() });
-                    refused.get_or_insert(Missing::Refused { function: name, reason });
-                }
+                Err(untold) => missing = missing.or(Some(untold)),
             }
         }
-        refused.filter(|_| !any).map_or(Ok(()), Err)
+        missing.filter(|_| !any).map_or(Ok(()), Err)
+    }
+
+    /// Plans one function, unless an earlier signature means it: then it is as that one says.
+    fn take(
+        &mut self,
+        signature: &Signature,
+        meant: Meant,
+        names: &mut UserNames,
+    ) -> Result<(), Missing> {
+        if !self.done.insert(meant.definition.address) {
+            return Ok(());
+        }
+        match self.function(signature, &meant, names) {
+            Ok(planned) => {
+                self.planned.functions.push(planned);
+                Ok(())
+            }
+            Err(reason) => {
+                let function = meant.names.into_iter().next().unwrap_or_default();
+                let skipped = Skipped { name: function.clone(), reason: reason.clone() };
+                self.planned.skipped.push(skipped);
+                Err(Missing::Refused { function, reason })
+            }
+        }
     }
 
     /// The functions that a signature means.
@@ -178,7 +209,7 @@ impl<'a> Planner<'a> {
         };
         let definition =
             Definition { address, size, kind: Kind::Function, binding: Binding::Local };
-        Ok(Meant { definition, names: vec![name] })
+        Ok(Meant { definition, names: vec![name], implementation: None })
     }
 
     fn function(
@@ -187,10 +218,12 @@ impl<'a> Planner<'a> {
         meant: &Meant,
         names: &mut UserNames,
     ) -> Result<PlannedFunction, String> {
-        let Definition { address, kind, .. } = meant.definition;
+        let address = meant.definition.address;
         let begin = self.image.file_offset(address).ok_or("its code is not in the file")?;
-        if kind == Kind::IndirectFunction {
-            return Err("an IFUNC: its code is chosen when the program starts".into());
+        if let Some(name) = &meant.implementation {
+            self.check_begin(address).map_err(|why| {
+                format!("an IFUNC, for which {name} stands in the process, where {why}")
+            })?;
         }
         if let Some((_, allocator)) = self.known.iter().find(|(known, _)| *known == begin) {
             return Err(format!("it belongs to {allocator}, which is traced anyway"));
@@ -219,6 +252,7 @@ impl<'a> Planner<'a> {
         Ok(PlannedFunction {
             symbol,
             aliases: all.cloned().collect(),
+            implementation: meant.implementation.clone(),
             offset_in_function: site.offset_in_function,
             file_offset: begin + u64::from(site.offset_in_function),
             site: Site { function, ..cookie(signature, &site, !exits.is_empty()) },

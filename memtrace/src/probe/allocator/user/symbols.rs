@@ -21,6 +21,8 @@ pub(super) struct Meant {
     pub(super) definition: Definition,
     /// Its names, the first one found in front.
     pub(super) names: Vec<String>,
+    /// Where these are of an IFUNC: the name of the function for which it stands in a process, or its offset.
+    pub(super) implementation: Option<String>,
 }
 
 impl Symbols {
@@ -71,10 +73,27 @@ impl Symbols {
 fn add(meant: &mut BTreeMap<u64, Meant>, symbol: &Symbol<'_>, name: String) {
     let Symbol { address, size, kind, binding, .. } = *symbol;
     let definition = Definition { address, size, kind, binding };
-    let entry = meant.entry(address).or_insert_with(|| Meant { definition, names: Vec::new() });
+    let entry = meant.entry(address).or_insert_with(|| Meant {
+        definition,
+        names: Vec::new(),
+        implementation: None,
+    });
     if !entry.names.contains(&name) {
         entry.names.push(name);
     }
+}
+
+/// A name of the function that begins at `address`.
+pub(super) fn name_at(file: &File, image: &Image<'_, File>, address: u64) -> Option<String> {
+    let mut found = None;
+    let mut take = |symbol: &Symbol<'_>| {
+        if symbol.address == address && symbol.kind == Kind::Function {
+            found.get_or_insert_with(|| String::from_utf8_lossy(symbol.name).into_owned());
+        }
+    };
+    each_function(image, &mut take);
+    each_split_function(file, image, &mut take);
+    found
 }
 
 /// The names in the file that are most like `wanted`.

@@ -1,6 +1,6 @@
 //! Functions of this very program, which has symbols, and its own files.
 
-use super::{Missing, UserNames, find_user_functions};
+use super::{Missing, Slots, UserNames, UserSearch, find_user_functions};
 use crate::probe::allocator::MappedFile;
 use crate::probe::signature::Signature;
 use memtrace_common::function::FunctionId;
@@ -31,7 +31,9 @@ fn find(texts: &[(&str, Role)]) -> (super::UserDiscovery, UserNames) {
     let signatures: Vec<Signature> =
         texts.iter().map(|(text, role)| Signature::parse(text, *role).unwrap()).collect();
     let mut names = UserNames::default();
-    let found = find_user_functions(&[own(), own()], &signatures, &[], &mut names);
+    let mut slots = Slots::default();
+    let mut search = UserSearch { names: &mut names, slots: &mut slots, living: None };
+    let found = find_user_functions(&[own(), own()], &signatures, &[], &mut search);
     (found, names)
 }
 
