@@ -6,6 +6,7 @@ mod arrivals;
 mod clock;
 mod cost;
 mod error;
+mod groups;
 pub mod inspect;
 mod intake;
 mod kernel_log;

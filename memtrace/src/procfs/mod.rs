@@ -15,7 +15,7 @@ mod process;
 mod smaps;
 mod vdso;
 
-pub use cgroup::{CgroupError, FoundCgroup, find_cgroup, unified_groups};
+pub use cgroup::{CgroupError, FoundCgroup, UnifiedTree, find_cgroup};
 pub use cpu::CpuTimes;
 pub use error::ProcfsError;
 pub use facts::ProcTree;
