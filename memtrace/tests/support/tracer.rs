@@ -53,7 +53,12 @@ impl Tracer {
     /// As [`Self::with`], of a tracer in `container`; `options` say of whom.
     pub fn start_in(container: &Container, options: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
-        Self::hear(container.spawn(piped(command.args(WHOLE).args(options))))
+        Self::spawn_in(container, command.args(WHOLE).args(options))
+    }
+
+    /// Starts `command`, which becomes memtrace, in `container`.
+    pub fn spawn_in(container: &Container, command: &mut Command) -> Self {
+        Self::hear(container.spawn(piped(command)))
     }
 
     /// A command that becomes memtrace. Waits until the probes are in place.
