@@ -268,7 +268,7 @@ impl Intake {
     /// Forgets processes that have ended, if there are many.
     pub(super) fn forget_ended(&mut self) {
         for pid in self.targets.forget_ended() {
-            self.tracker.forget(pid);
+            self.tracker.retire(pid);
         }
     }
 
