@@ -90,6 +90,14 @@ impl Tracer {
         Report::read(&line.unwrap_or_else(|| panic!("no report; {:#?}", self.messages.rest())))
     }
 
+    /// Sends Ctrl-C's signal to memtrace where it is the only child of what was started.
+    pub fn interrupt_child(&self) {
+        let child = super::program::only_child(self.child.id());
+        let child = libc::pid_t::try_from(child).unwrap();
+        // SAFETY: no memory is involved; its parent, which has not been waited for, waits for it.
+        assert_eq!(unsafe { libc::kill(child, libc::SIGINT) }, 0);
+    }
+
     /// Stops it as Ctrl-C does.
     pub fn stop(self) -> Run {
         self.signal(libc::SIGINT);
