@@ -1,7 +1,6 @@
 //! Processes that match what is looked for and end at once: the kernel side lets them in before their first
 //! instruction, so that every allocation is counted.
 #![cfg(feature = "live")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

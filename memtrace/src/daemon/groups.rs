@@ -9,7 +9,7 @@
 
 use crate::containers::Catalogue;
 use crate::procfs::UnifiedTree;
-use crate::selection::{Facts, Hierarchy, Selection};
+use crate::selection::{ContainerRef, Facts, Hierarchy, Selection};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -121,7 +121,7 @@ impl Groups {
 
     /// Whether its container or pod was not met before, and may have one of the names.
     fn is_stranger(&mut self, selection: &Selection, facts: &Facts) -> bool {
-        let by_name = selection.containers.iter().any(|container| container.is_by_name());
+        let by_name = selection.containers.iter().any(ContainerRef::is_by_name);
         if !by_name && selection.pods.is_empty() {
             return false;
         }
