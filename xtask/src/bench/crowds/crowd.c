@@ -1,7 +1,7 @@
 // One of many processes. `crowd wait` allocates a little and waits for its input to end; `crowd storm
 // COUNT RATE` forks, when it is told a line, that many children at that rate per second, each of which
-// allocates two blocks, frees one, and ends. `crowd execs COUNT RATE PROGRAM` starts that program instead, as
-// `PROGRAM once`, which does the same.
+// allocates two blocks, frees one, and ends. `crowd execs COUNT RATE PROGRAM LIBRARIES` starts that
+// program instead, as `PROGRAM once` with libraries from that folder, which does the same.
 #define _GNU_SOURCE
 #include <spawn.h>
 #include <stdio.h>
@@ -69,10 +69,11 @@ int main(int count, char **words) {
         allocate();
         _exit(0);
     }
-    if (count != 4 && count != 5) return 2;
+    if (count != 4 && count != 6) return 2;
+    if (count == 6 && setenv("LD_LIBRARY_PATH", words[5], 1) != 0) return 1;
     dprintf(STDOUT_FILENO, "ready\n");
     if (read(STDIN_FILENO, line, sizeof line) <= 0) return 1;
-    if (storm(strtol(words[2], NULL, 10), strtod(words[3], NULL), count == 5 ? words[4] : NULL) != 0) return 1;
+    if (storm(strtol(words[2], NULL, 10), strtod(words[3], NULL), count == 6 ? words[4] : NULL) != 0) return 1;
     while (read(STDIN_FILENO, line, sizeof line) > 0) {}
     return 0;
 }

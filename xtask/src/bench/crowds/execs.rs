@@ -25,8 +25,11 @@ pub(super) fn section(workshop: &Workshop, options: &Options) -> Result<String> 
     let path = file.to_str().context("the folder's name is no text")?;
     // The tracer begins with this one.
     let stay = workshop.crowd.start_file(&file, 0, &["wait"])?;
-    let words = ["execs", &programs.to_string(), &options.rate.to_string(), path];
-    let mut starter = workshop.crowd.start(0, &words)?;
+    let library = workshop.crowd.library(0);
+    let library = library.to_str().context("the folder's name is no text")?;
+    let words = ["execs", &programs.to_string(), &options.rate.to_string(), path, library];
+    // With another library: where nobody else maps a file its probes are for all who do.
+    let mut starter = workshop.crowd.start(1, &words)?;
     let tracer = Tracer::start(&mut workshop.tracer(&["--comm", &name]), true)?;
     let before = tracer.cpu()?;
     starter.go()?;
