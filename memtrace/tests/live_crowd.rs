@@ -5,6 +5,7 @@
 mod support;
 
 use memtrace_common::limits::USUAL_TARGETS;
+use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 use support::may_trace;
@@ -68,6 +69,41 @@ fn thousands_of_processes_are_traced_at_once() {
     assert!(!notes.contains("no room"), "{notes}");
 }
 
+/// The kernel side counts children for which its table has no room, and a report that lacks so much says so.
+#[test]
+fn children_that_do_not_fit_are_counted_as_lost() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(format!("mt{}many", std::process::id()));
+    std::fs::copy(compiled("plain/multiply"), &file).unwrap();
+    let room = (32 << 20) / 2 / (10 << 10);
+    let beyond = 300;
+    // The parent is the first.
+    let children = (room - 1 + beyond).to_string();
+    let mut program = Program::start_file_with_libc(&file, &[&children], folder.path());
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let tracer = Tracer::launch(memtrace(&["--comm", name, "--max-memory", "32MiB"]));
+    program.work();
+    let run = tracer.stop();
+    let [report] = &run.reports[..] else { panic!("{:?}", run.messages) };
+    let loss = &report.0["loss"];
+    assert_eq!(loss["by_cause"]["target_table_full"], beyond, "{loss}");
+    assert_eq!(loss["events"], beyond, "{loss}");
+    // So little memory has not room for all blocks, too, but all are counted.
+    let processes = report.0["processes"].as_array().unwrap();
+    let allocated = |it: &&Value| Process(it).heap("allocated_blocks") == TAKEN.allocated_blocks;
+    assert_eq!(processes.iter().filter(allocated).count(), room - 1);
+    let parent = report.process(program.pid());
+    assert_eq!(parent.0["untraced_children"], beyond);
+    let degraded = report.0["tracer"]["degraded"].to_string();
+    for reason in ["of the events were lost", "blocks were evicted"] {
+        assert!(degraded.contains(reason), "{degraded}");
+    }
+    assert_eq!(run.status.code(), Some(3));
+}
+
 /// Where memory does not suffice for all, those that fit are traced, and the others counted.
 #[test]
 fn those_that_do_not_fit_are_counted() {
@@ -79,7 +115,8 @@ fn those_that_do_not_fit_are_counted() {
     let tracer = Tracer::launch(memtrace(&["--comm", &name, "--max-memory", "64MiB"]));
     // Nothing is allocated: so little memory would not do for the blocks.
     let report = tracer.stop().only_report();
-    let room = USUAL_TARGETS as usize;
+    // A half of the memory, 10 KiB for each.
+    let room = (64 << 20) / 2 / (10 << 10);
     assert_eq!(report.0["processes"].as_array().unwrap().len(), room);
     let notes = report.0["tracer"]["notes"].to_string();
     let left = CROWD + 1 - room;

@@ -109,6 +109,38 @@ fn an_exec_in_memtraces_container_is_followed() {
     assert!(program.end().success());
 }
 
+/// Another thread than the main one makes the call, and gets its number.
+#[test]
+fn an_exec_by_another_thread_in_a_container_is_followed() {
+    if !may_trace() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let container = Container::start();
+    for is_inside in [true, false] {
+        let mut program = Program::start_in(&container, "exec_thread", &[], folder.path());
+        let pid = if is_inside { container.number(program.pid()) } else { program.pid() };
+        let selector = ["--pid", &pid.to_string()];
+        let tracer = if is_inside {
+            Tracer::start_in(&container, &selector)
+        } else {
+            Tracer::with(&[&program], &[])
+        };
+        program.tell();
+        program.wait_for("ready");
+        let second = program.work();
+        let report = tracer.stop().only_report();
+        report.assert_nothing_lost();
+        assert_eq!(pids(&report), [u64::from(pid); 2]);
+        let [before, after] = &report.processes(pid)[..] else { panic!("{report:?}") };
+        let (before, after) =
+            if after.0["state"] == "running" { (before, after) } else { (after, before) };
+        assert_eq!(before.callers()["first_image"].allocated_bytes, 30 * 90);
+        after.assert_exactly(&second);
+        assert!(program.end().success());
+    }
+}
+
 /// The program's own numbers are neither memtrace's nor the kernel's.
 #[test]
 fn a_container_inside_memtraces_is_seen() {

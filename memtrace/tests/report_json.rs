@@ -65,6 +65,7 @@ fn alias(path: &str) -> String {
         "processes[].pools.stacks[]" | "processes[].device.stacks[]" => {
             "processes[].stacks[]".to_owned()
         }
+        "ended.pools" | "ended.device" => "ended.heap".to_owned(),
         "processes[].young"
         | "processes[].filtered"
         | "processes[].pools.others"

@@ -2,12 +2,14 @@
 
 mod report_fixtures;
 
+use memtrace::engine::ended::{Ended, Sums};
 use memtrace::engine::ports::{Missing, Resolved, Symbolizer};
-use memtrace::engine::snapshot::StackSnapshot;
+use memtrace::engine::snapshot::{Bounds, Snapshot, StackSnapshot};
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, ProcessKey, SECOND};
 use memtrace::model::module::Module;
 use memtrace::report::{Place, ReportOptions, Sort, StackVerdict, Verdict, resolve};
+use memtrace_common::wire::Loss;
 use report_fixtures::*;
 use std::sync::Arc;
 
@@ -84,6 +86,31 @@ fn verdicts_are_those_of_the_figures() {
     let verdicts: Vec<_> = process.stacks.iter().take(2).map(|stack| stack.verdict).collect();
     assert_eq!(verdicts, [StackVerdict::Growing, StackVerdict::Steady]);
     assert!(!report.is_degraded());
+}
+
+#[test]
+fn every_degraded_report_says_why() {
+    let reasons = |snapshot: &Snapshot| report(snapshot, &last(), &facts()).degraded;
+    let quiet = snapshot(vec![process(1, "x", vec![])]);
+    assert_eq!(reasons(&quiet), [] as [&str; 0]);
+    let mut evicted = quiet.clone();
+    evicted.processes[0].heap.allocated_blocks = 100;
+    evicted.processes[0].heap.evicted_blocks = 2;
+    let of_ended = Sums { allocated_blocks: 100, evicted_blocks: 2, ..Sums::default() };
+    let ended = Ended { processes: 3, heap: of_ended, ..Ended::default() };
+    let bounds = Bounds { refused_processes: 2, ..Bounds::default() };
+    for (bad, part) in [
+        (evicted, "blocks were evicted"),
+        (Snapshot { ended, ..quiet.clone() }, "blocks were evicted"),
+        (Snapshot { bounds, ..quiet.clone() }, "2 processes are not in the report"),
+        (
+            Snapshot { losses: vec![(Loss::RingProcess, quiet.events)], ..quiet },
+            "% of the events were lost",
+        ),
+    ] {
+        let reasons = reasons(&bad);
+        assert!(reasons.len() == 1 && reasons[0].contains(part), "{reasons:?}");
+    }
 }
 
 #[test]

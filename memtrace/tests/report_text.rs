@@ -2,7 +2,8 @@
 
 mod report_fixtures;
 
-use memtrace::engine::snapshot::{HeapTotals, ProcessSnapshot, State};
+use memtrace::engine::ended::{Ended, Sums};
+use memtrace::engine::snapshot::{HeapTotals, ProcessSnapshot, Snapshot, State};
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::SECOND;
 use memtrace::model::module::Module;
@@ -402,4 +403,25 @@ fn full_names_and_internals_are_there_on_request() {
     let whole: Vec<&str> = narrow.split_whitespace().collect();
     assert!(whole.join(" ").contains("thumb::Cache::insert(Key const&, Image&&)"), "{narrow}");
     assert!(narrow.lines().all(|line| line.chars().count() <= 50), "{narrow}");
+}
+
+#[test]
+fn those_that_are_not_listed_any_more_are_told_of() {
+    let heap = Sums {
+        allocated_bytes: 3 * KIB,
+        allocated_blocks: 12,
+        freed_bytes: 2 * KIB,
+        freed_blocks: 8,
+        live_bytes: KIB,
+        live_blocks: 4,
+        ..Sums::default()
+    };
+    let ended = Ended { processes: 300, heap, ..Ended::default() };
+    let snapshot = Snapshot { ended, ..snapshot(vec![process(1, "x", vec![])]) };
+    let text = text(&report(&snapshot, &last(), &facts()), WIDE);
+    assert_width(&text, 100);
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = "300 processes that ended earlier are not listed: allocated 3.00 KiB in 12 blocks, freed 2.00 \
+                KiB in 8 blocks, left 1.00 KiB in 4 blocks at the end";
+    assert!(words.contains(told), "{text}");
 }

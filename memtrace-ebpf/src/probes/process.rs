@@ -10,7 +10,7 @@ use crate::knobs::{
     OFFSET_SUPER_BLOCK_DEVICE, OFFSET_TASK_EXIT_CODE, OFFSET_TASK_GROUP_LEADER, OFFSET_TASK_SIGNAL,
     OFFSET_TASK_STARTED, WATCH,
 };
-use crate::maps::{TARGETS, THREADS, Target, target};
+use crate::maps::{TARGETS, THREADS, Target, lost, target};
 use crate::memory::read_kernel;
 use crate::numbers::{Numbers, before_exec};
 use crate::unwind::changes::{forget_changes, inherit_changes, removed_all};
@@ -65,6 +65,7 @@ fn follow(parent: u32, child: u32, target: Target, clone_flags: u64) -> bool {
     };
     let target = Target { space, ..target };
     if TARGETS.insert(&child, &target, 0).is_err() {
+        lost(Loss::TargetsFull);
         return false;
     }
     inherit_changes(parent, child);

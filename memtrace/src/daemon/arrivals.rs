@@ -9,11 +9,12 @@
 //! Those that the kernel side has let in itself come by another way (`super::admitted`), and are judged here
 //! once more.
 
+use super::groups::{GroupNews, Groups};
 use super::unseen::Unseen;
 use crate::engine::decode::Arrived;
 use crate::model::event::Exec;
 use crate::model::ids::Pid;
-use crate::procfs::{ProcTree, Process, unified_groups};
+use crate::procfs::{ProcTree, Process};
 use crate::selection::{AdmissionRules, Decision, Exclusion, Facts, Selection};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -65,6 +66,9 @@ struct Admitted {
 pub(super) struct Arrivals {
     selection: Selection,
     tree: ProcTree,
+    groups: Groups,
+    /// Whom the kernel side may let in by itself.
+    rules: Option<AdmissionRules>,
     candidates: BTreeSet<Pid>,
     /// Those that cannot be traced, until they become something else.
     refused: BTreeSet<Pid>,
@@ -79,9 +83,14 @@ pub(super) struct Arrivals {
 
 impl Arrivals {
     pub(super) fn new(selection: Selection) -> Self {
+        let rules = selection.admission(std::process::id());
+        let mut groups = Groups::new(rules.as_ref().map_or(0, AdmissionRules::room_for_groups));
+        groups.look_at_all(&selection);
         Self {
             selection,
             tree: ProcTree::default(),
+            groups,
+            rules,
             candidates: BTreeSet::new(),
             refused: BTreeSet::new(),
             rest: VecDeque::new(),
@@ -128,20 +137,26 @@ impl Arrivals {
         found
     }
 
-    fn is_meant(&self, pid: Pid) -> bool {
-        let facts = self.tree.facts(pid);
-        let decide = |facts| self.selection.decide(&facts, std::process::id());
-        facts.map(decide) == Some(Decision::Meant)
+    /// Whether it is meant. Its control group may be new, and what is to be known of that is learnt first.
+    fn is_meant(&mut self, pid: Pid) -> bool {
+        let Some(facts) = self.tree.facts(pid) else { return false };
+        self.groups.meet(&mut self.selection, &facts);
+        self.selection.decide(&facts, std::process::id()) == Decision::Meant
     }
 
     /// Begins the slow look if it is due.
     pub(super) fn look_around(&mut self) {
         let now = Instant::now();
+        if self.groups.learn(&mut self.selection) {
+            // Those who were met before their names were known are there already.
+            self.due = now;
+        }
         if !self.rest.is_empty() || now < self.due {
             return;
         }
         // Where it cannot be read now it may be the next time.
         self.rest = self.tree.pids().unwrap_or_default().into();
+        self.groups.look_at_all(&self.selection);
         self.due = now + REST.max(self.spent * REST_FACTOR);
         self.spent = now.elapsed();
     }
@@ -152,8 +167,13 @@ impl Arrivals {
     }
 
     /// Whom the kernel side may let in by itself.
-    pub(super) fn rules(&self) -> Option<AdmissionRules> {
-        self.selection.admission(&unified_groups(), std::process::id())
+    pub(super) const fn rules(&self) -> Option<&AdmissionRules> {
+        self.rules.as_ref()
+    }
+
+    /// What the kernel side is to be told of control groups.
+    pub(super) fn news_of_groups(&mut self) -> Vec<GroupNews> {
+        self.groups.take_news()
     }
 
     /// Decides once more about one that was let in, by what `/proc` says. One that is about to end has no

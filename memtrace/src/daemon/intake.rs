@@ -4,6 +4,7 @@
 use super::arrivals::{Arrival, Arrivals};
 use super::clock::now;
 use super::error::DaemonError;
+use super::groups::GroupNews;
 use super::progress::Progress;
 use super::reporter::Reporter;
 use super::target::Targets;
@@ -134,10 +135,11 @@ impl Intake {
         self.kernel.attach_tracepoints()?;
         if let Some(arrivals) = &mut self.arrivals {
             if let Some(rules) = arrivals.rules() {
-                self.kernel.admit_by(&rules)?;
+                self.kernel.admit_by(rules)?;
             }
             self.kernel.attach_candidates()?;
         }
+        self.tell_of_groups();
         let running = self.targets.running();
         let mut progress = Progress::new("placing probes for processes", running.len());
         for pid in running {
@@ -199,6 +201,8 @@ impl Intake {
     pub(super) fn take_in_arrivals(&mut self) {
         let Some(arrivals) = self.arrivals.as_mut().filter(|_| !self.has_ended) else { return };
         let arrived = arrivals.next(|pid| self.targets.is_running(pid));
+        // Before anything else: their next processes may be about to begin.
+        self.tell_of_groups();
         if self.targets.are_full() {
             // The slow look finds the others, too, once there is room.
             let new =
@@ -216,6 +220,21 @@ impl Intake {
             }
         }
         self.forget_ended();
+    }
+
+    /// Tells the kernel side of control groups that have come or gone.
+    fn tell_of_groups(&mut self) {
+        let Some(arrivals) = &mut self.arrivals else { return };
+        for news in arrivals.news_of_groups() {
+            let told = match news {
+                GroupNews::Worth(group, worth) => self.kernel.let_group_in(group, worth),
+                GroupNews::Gone(group) => self.kernel.forget_group(group),
+            };
+            // Its processes are told of as candidates all the same.
+            if let Err(error) = told {
+                tracing::warn!("the kernel side cannot be told of a control group: {error}");
+            }
+        }
     }
 
     /// Traces a process from now on.
@@ -249,7 +268,7 @@ impl Intake {
     /// Forgets processes that have ended, if there are many.
     pub(super) fn forget_ended(&mut self) {
         for pid in self.targets.forget_ended() {
-            self.tracker.forget(pid);
+            self.tracker.retire(pid);
         }
     }
 

@@ -7,6 +7,7 @@ mod budget;
 mod clock;
 mod cost;
 mod error;
+mod groups;
 pub mod inspect;
 mod intake;
 mod kernel_log;

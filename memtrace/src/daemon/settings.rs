@@ -112,6 +112,8 @@ const BLOCK_BYTES: u64 = 40;
 /// here (measured with 10,000 of them).
 const TARGET_SHARE: u64 = 2;
 const TARGET_BYTES: u64 = 10 << 10;
+/// There is room for so many at least, however little memory there is.
+const LEAST_TARGETS: u32 = 256;
 /// So many times as many as there are at the beginning may come: room is not made later.
 const GROWTH: usize = 2;
 
@@ -127,7 +129,7 @@ impl Settings {
             return wanted;
         }
         let fitting = self.max_memory / TARGET_SHARE / TARGET_BYTES;
-        wanted.min(u32::try_from(fitting).unwrap_or(u32::MAX).max(USUAL_TARGETS))
+        wanted.min(u32::try_from(fitting).unwrap_or(u32::MAX).max(LEAST_TARGETS))
     }
 
     /// How to load the kernel side.
@@ -248,7 +250,9 @@ mod tests {
         assert_eq!(room(256 << 20, 3000), 6000);
         assert_eq!(room(256 << 20, 10_000), 13_107);
         assert_eq!(room(2 << 30, 60_000), 65_536);
-        assert_eq!(room(32 << 20, 10_000), 4096, "as many as always");
+        assert_eq!(room(32 << 20, 10_000), 1638);
+        assert_eq!(room(64 << 20, 10), 3276, "no more than fit");
+        assert_eq!(room(1 << 20, 10), 256);
         let named = Settings { pids: (1..=10_000).collect(), ..with_memory(32 << 20) };
         assert_eq!(named.room_for_targets(), 20_000);
     }

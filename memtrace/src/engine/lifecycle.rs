@@ -25,6 +25,20 @@ impl Tracker {
         }
     }
 
+    /// Forgets a process that has ended, and all that its pid ran, but for their sums.
+    pub fn retire(&mut self, pid: Pid) {
+        let Self { closed, ended, .. } = self;
+        let of_pid = |closed: &&Closed| closed.snapshot.info.key.pid == pid;
+        closed.iter().filter(of_pid).for_each(|closed| ended.add(&closed.snapshot));
+        if let Some(process) = self.pids.get(&pid).and_then(|&place| self.processes.get(place)) {
+            let space = self.spaces.get(process.space);
+            let options = &self.limits.closing;
+            let last = process_snapshot(process, space, &self.stacks, process.ended, options);
+            self.ended.add(&last);
+        }
+        self.forget(pid);
+    }
+
     /// The process is watched from here on, or runs a new program, or is only better known.
     pub(super) fn process_seen(&mut self, info: &Arc<ProcessInfo>, time: Nanos) {
         let pid = info.key.pid;
@@ -213,7 +227,8 @@ impl Tracker {
         let snapshot = process_snapshot(process, space, &self.stacks, ended, &self.limits.closing);
         self.closed.push_back(Closed { order: process.order, snapshot });
         while self.has_too_much_closed() {
-            self.closed.pop_front();
+            let dropped = self.closed.pop_front();
+            dropped.iter().for_each(|closed| self.ended.add(&closed.snapshot));
             self.bounds.dropped_processes += 1;
         }
     }

@@ -9,6 +9,7 @@ mod code;
 pub mod copied;
 pub mod decode;
 pub mod encode;
+pub mod ended;
 pub(crate) mod hash;
 pub mod heap;
 pub mod history;

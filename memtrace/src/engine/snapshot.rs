@@ -1,5 +1,6 @@
 //! What the tables held at one moment: immutable, cheap to share, without single blocks.
 
+use super::ended::Ended;
 use super::heap::ranges::RangeKind;
 pub use super::heap::usable::Usable;
 pub use super::sampling::{Confidence, HeapConfidence, StackConfidence};
@@ -49,6 +50,8 @@ pub struct Snapshot {
     pub events: u64,
     /// What the engine's bounded tables had no room for.
     pub bounds: Bounds,
+    /// Those that have ended and are not among [`Self::processes`] any more.
+    pub ended: Ended,
 }
 
 /// What the engine's bounded tables had no room for, and what belonged to nothing they hold. Counts

@@ -2,6 +2,7 @@
 
 use super::census::process_snapshot;
 use super::code::CodeMap;
+use super::ended::Ended;
 use super::hash::random_seed;
 use super::heap::blocks::Block;
 use super::heap::live::Resize;
@@ -61,6 +62,7 @@ pub struct Tracker {
     undecodable: u64,
     events: u64,
     pub(super) bounds: Bounds,
+    pub(super) ended: Ended,
 }
 
 /// The last look at a program that has ended while its pid lives on.
@@ -115,6 +117,7 @@ impl Tracker {
             undecodable: 0,
             events: 0,
             bounds: Bounds::default(),
+            ended: Ended::default(),
         }
     }
 
@@ -275,6 +278,7 @@ impl Tracker {
             undecodable: self.undecodable,
             events: self.events,
             bounds: Bounds { refused_stacks: self.stacks.refused, ..self.bounds },
+            ended: self.ended,
         }
     }
 

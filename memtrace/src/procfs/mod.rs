@@ -2,6 +2,7 @@
 
 mod build_id;
 mod cgroup;
+mod clocks;
 mod cpu;
 mod error;
 mod facts;
@@ -16,7 +17,8 @@ mod process;
 mod smaps;
 mod vdso;
 
-pub use cgroup::{CgroupError, FoundCgroup, find_cgroup, unified_groups};
+pub use cgroup::{CgroupError, FoundCgroup, UnifiedTree, find_cgroup};
+pub use clocks::ClockOffsets;
 pub use cpu::CpuTimes;
 pub use error::ProcfsError;
 pub use facts::ProcTree;

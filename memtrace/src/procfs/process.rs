@@ -1,6 +1,7 @@
 //! A process, as `/proc` shows it.
 
 use super::cgroup::{self, Cgroup};
+use super::clocks::ClockOffsets;
 use super::error::ProcfsError;
 use super::maps::{self, Mapping};
 use crate::model::ids::{Nanos, Pid, ProcessKey, SECOND};
@@ -77,9 +78,7 @@ impl Process {
     /// when, ns after boot.
     #[must_use]
     pub fn child(parent: &Self, pid: Pid, started: Nanos) -> Self {
-        // As the kernel shows it (`nsec_to_clock_t`).
-        let start_time = started / ticks(1).max(1);
-        let key = ProcessKey { pid, start_time };
+        let key = ProcessKey { pid, start_time: start_time(started) };
         Self { pid, key, named_thread: None, ..parent.clone() }
     }
 
@@ -87,7 +86,7 @@ impl Process {
     /// boot.
     #[must_use]
     pub fn gone(pid: Pid, started: Nanos) -> Self {
-        let key = ProcessKey { pid, start_time: started / ticks(1).max(1) };
+        let key = ProcessKey { pid, start_time: start_time(started) };
         Self { pid, key, named_thread: None, cgroup: None, container: None, pod_uid: None }
     }
 
@@ -324,11 +323,18 @@ pub(super) fn ticks(count: u64) -> Nanos {
     count.saturating_mul(SECOND / per_second)
 }
 
+/// The start of a process that the kernel side told of, ns after boot, as `/proc` shows it to us
+/// (`nsec_to_clock_t`, `do_task_stat`).
+fn start_time(started: Nanos) -> u64 {
+    ClockOffsets::own().own_boot(started) / ticks(1).max(1)
+}
+
 /// When a process started, on `CLOCK_MONOTONIC`. The kernel tells it on `CLOCK_BOOTTIME`, which also
 /// counts time asleep, so the start may lie before this clock's zero: 0 then.
 fn started(boot_ticks: u64) -> Option<Nanos> {
     let asleep = clock(libc::CLOCK_BOOTTIME)?.saturating_sub(clock(libc::CLOCK_MONOTONIC)?);
-    Some(ticks(boot_ticks).saturating_sub(asleep))
+    let ours = ticks(boot_ticks).saturating_sub(asleep);
+    Some(ClockOffsets::own().kernel_monotonic(ours))
 }
 
 pub(super) fn clock(which: libc::clockid_t) -> Option<Nanos> {

@@ -3,6 +3,7 @@
 use super::facts::{ReportOptions, TracerFacts};
 use super::identity::StackDigest;
 use super::verdict::{StackVerdict, Verdict};
+use crate::engine::ended::Ended;
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::ports::Missing;
 use crate::engine::snapshot::{
@@ -29,16 +30,19 @@ pub struct Report {
     pub events: u64,
     /// The processes, most growth first.
     pub processes: Vec<ProcessReport>,
+    /// Those that have ended and are not among the processes any more.
+    pub ended: Ended,
     /// What was lost.
     pub loss: LossReport,
+    /// Why the figures are not what was asked for.
+    pub degraded: Vec<String>,
 }
 
 impl Report {
     /// The figures are not what was asked for: exit status 3.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
-        !self.tracer.degraded.is_empty()
-            || self.processes.iter().any(|process| process.verdict == Verdict::Degraded)
+        !self.degraded.is_empty()
     }
 }
 

@@ -13,8 +13,9 @@ use super::model::{
 };
 use super::names::{Names, clean};
 use super::outermost;
-use super::units::percent;
+use super::units::{counted, percent};
 use super::verdict::{self, Figures, StackVerdict, Verdict};
+use crate::engine::ended::Sums;
 use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::{
     AccountSnapshot, HeapTotals, MappedStack, ProcessSnapshot, Snapshot, StackSnapshot, State,
@@ -25,6 +26,9 @@ use jiff::{SignedDuration, Timestamp};
 use memtrace_common::wire::StackEnd;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
+
+/// Why a process that lacks blocks is degraded.
+const EVICTED: &str = "blocks were evicted for want of memory (raise --max-memory)";
 
 /// Makes a report of `snapshot`: chooses the stacks that `options` ask for, has `symbolizer` name
 /// their frames, and judges. `tracer` is passed on.
@@ -57,6 +61,11 @@ pub fn resolve(
         .map(|(process, stacks)| maker.process(process, stacks))
         .collect();
     processes.sort_by_key(|process| Reverse((process.growth.bytes, process.heap.live_bytes)));
+    let mut degraded = maker.degraded;
+    let of_ended = [snapshot.ended.heap, snapshot.ended.pools, snapshot.ended.device];
+    if snapshot.processes.iter().any(lacks_blocks) || of_ended.iter().any(lack_blocks) {
+        degraded.push(EVICTED.to_owned());
+    }
     Report {
         tracer: clean_facts(tracer),
         options: options.clone(),
@@ -64,7 +73,9 @@ pub fn resolve(
         watched: snapshot.time.saturating_sub(snapshot.began),
         events: snapshot.events,
         processes,
+        ended: snapshot.ended,
         loss,
+        degraded,
     }
 }
 
@@ -98,6 +109,8 @@ fn loss(snapshot: &Snapshot) -> LossReport {
         .iter()
         .flat_map(|process| [&process.heap, &process.pools.totals, &process.device.totals])
         .map(|totals| totals.evicted_blocks);
+    let ended = [snapshot.ended.heap, snapshot.ended.pools, snapshot.ended.device];
+    let evicted = evicted.chain(ended.map(|sums| sums.evicted_blocks));
     LossReport {
         events: sum(true).saturating_add(snapshot.undecodable),
         stacks: sum(false).saturating_add(without),
@@ -121,7 +134,30 @@ fn degraded(loss: &LossReport, snapshot: &Snapshot, tracer: &TracerFacts) -> Vec
             percent(share)
         ));
     }
+    let refused = snapshot.bounds.refused_processes;
+    if refused > 0 {
+        let are = if refused == 1 { "is" } else { "are" };
+        reasons.push(format!(
+            "{} {are} not in the report, as there was no room for more (raise --max-memory)",
+            counted(refused, "process")
+        ));
+    }
     reasons
+}
+
+/// So many blocks of a process were not kept that its figures are not what was asked for.
+fn lacks_blocks(process: &ProcessSnapshot) -> bool {
+    let accounts = [&process.heap, &process.pools.totals, &process.device.totals];
+    accounts.iter().any(|totals| verdict::degraded(0.0, totals))
+}
+
+/// … of those that are not listed any more.
+fn lack_blocks(sums: &Sums) -> bool {
+    let Sums { evicted_blocks, allocated_blocks, .. } = *sums;
+    verdict::degraded(
+        0.0,
+        &HeapTotals { evicted_blocks, allocated_blocks, ..HeapTotals::default() },
+    )
 }
 
 /// Live blocks that are neither young nor filtered out: (bytes, blocks).
@@ -359,9 +395,8 @@ impl Maker<'_> {
         };
         let verdict = verdict::process(&figures);
         let mut degraded = self.degraded.clone();
-        let accounts = [&report.heap, &process.pools.totals, &process.device.totals];
-        if accounts.iter().any(|totals| verdict::degraded(0.0, totals)) {
-            degraded.push("blocks were evicted for want of memory (raise --max-memory)".to_owned());
+        if lacks_blocks(process) {
+            degraded.push(EVICTED.to_owned());
         }
         let case = Case {
             figures,

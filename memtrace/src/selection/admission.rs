@@ -28,11 +28,19 @@ pub struct AdmissionRules {
     pub criteria: BTreeMap<Criterion, u64>,
 }
 
-impl Selection {
-    /// Whom the kernel side can let in, never `ourselves`. `groups` are those that there are, outer ones
-    /// before inner ones. `None`: nobody, as it could not tell whom not.
+impl AdmissionRules {
+    /// How many groups can be added.
     #[must_use]
-    pub fn admission(&self, groups: &[UnifiedGroup], ourselves: Pid) -> Option<AdmissionRules> {
+    pub fn room_for_groups(&self) -> usize {
+        (MAX_CRITERIA as usize).saturating_sub(self.criteria.len())
+    }
+}
+
+impl Selection {
+    /// Whom the kernel side can let in, never `ourselves`; groups that are wanted come to it
+    /// ([`Self::groups_wanted`]). `None`: nobody, as it could not tell whom not.
+    #[must_use]
+    pub fn admission(&self, ourselves: Pid) -> Option<AdmissionRules> {
         // Numbers mean processes that there are.
         if !self.is_search() || !self.pids.is_empty() {
             return None;
@@ -51,7 +59,7 @@ impl Selection {
         if criteria.len() > MAX_CRITERIA as usize {
             return None;
         }
-        for (criterion, worth) in self.facts_wanted(groups) {
+        for (criterion, worth) in self.facts_wanted() {
             if criteria.len() < MAX_CRITERIA as usize || criteria.contains_key(&criterion) {
                 *criteria.entry(criterion).or_default() |= worth;
             }
@@ -78,7 +86,7 @@ impl Selection {
         pids.map(|pid| (Criterion::process(pid), satisfied::EXCLUDED)).collect()
     }
 
-    fn facts_wanted(&self, groups: &[UnifiedGroup]) -> Vec<(Criterion, u64)> {
+    fn facts_wanted(&self) -> Vec<(Criterion, u64)> {
         let user = |uid: &u32| (Criterion::user(*uid), satisfied::UID);
         let file = |exe: &ExeSelector| match exe {
             ExeSelector::File { file: Some(FileId { device, inode }), .. } => {
@@ -88,12 +96,19 @@ impl Selection {
         };
         let mut wanted: Vec<_> = self.uids.iter().map(user).collect();
         wanted.extend(self.exes.iter().filter_map(file));
-        wanted.extend(self.groups_wanted(groups));
         wanted
     }
 
-    /// The outermost groups that are wanted: those below come with them.
-    fn groups_wanted(&self, groups: &[UnifiedGroup]) -> Vec<(Criterion, u64)> {
+    /// Whether it depends on control groups who is meant.
+    #[must_use]
+    pub const fn asks_for_groups(&self) -> bool {
+        !(self.cgroups.is_empty() && self.containers.is_empty() && self.pods.is_empty())
+    }
+
+    /// The outermost groups that are wanted, with what they satisfy: those below come with them. `groups` are
+    /// those that there are, outer ones before inner ones.
+    #[must_use]
+    pub fn groups_wanted(&self, groups: &[UnifiedGroup]) -> Vec<(u64, u64)> {
         let mut known: BTreeMap<&str, u64> = BTreeMap::new();
         let mut wanted = Vec::new();
         for group in groups {
@@ -102,14 +117,16 @@ impl Selection {
             let outer = place.path.rsplit_once('/').map_or("", |(outer, _)| outer);
             let outer = known.get(if outer.is_empty() { "/" } else { outer });
             if worth & !outer.copied().unwrap_or(0) != 0 {
-                wanted.push((Criterion::group(group.id), worth));
+                wanted.push((group.id, worth));
             }
             known.insert(&place.path, worth);
         }
         wanted
     }
 
-    fn worth_of_group(&self, facts: &Facts) -> u64 {
+    /// What is satisfied by the groups that these facts name.
+    #[must_use]
+    pub fn worth_of_group(&self, facts: &Facts) -> u64 {
         let kinds = [
             (in_cgroup(self, facts), satisfied::CGROUP),
             (in_container(self, facts), satisfied::CONTAINER),
@@ -166,7 +183,9 @@ mod tests {
         CgroupSelector, Container, ContainerRef, Decision, ExeSelector, Facts, FileId, Hierarchy,
         Membership, Pattern, Runtime,
     };
-    use memtrace_common::admission::{COMM_LENGTH, Criterion, NamePatterns, satisfied};
+    use memtrace_common::admission::{
+        COMM_LENGTH, Criterion, MAX_CRITERIA, NamePatterns, satisfied,
+    };
     use proptest::prelude::*;
 
     const OURSELVES: u32 = 7;
@@ -182,8 +201,8 @@ mod tests {
     }
 
     /// What the kernel side would decide of a process with these facts.
-    fn lets_in(selection: &Selection, groups: &[UnifiedGroup], facts: &Facts, id: u64) -> bool {
-        let Some(rules) = selection.admission(groups, OURSELVES) else { return false };
+    fn lets_in(selection: &Selection, facts: &Facts) -> bool {
+        let Some(rules) = selection.admission(OURSELVES) else { return false };
         let worth = |criterion| rules.criteria.get(&criterion).copied().unwrap_or(0);
         let mut sum = worth(Criterion::process(facts.key.pid));
         sum |= facts.uid.map_or(0, |uid| worth(Criterion::user(uid)));
@@ -193,7 +212,6 @@ mod tests {
         let comm = padded(&facts.comm);
         sum |= if rules.admission.wanted.matches(&comm) { satisfied::COMM } else { 0 };
         sum |= if rules.admission.excluded.matches(&comm) { satisfied::EXCLUDED } else { 0 };
-        sum |= worth(Criterion::group(id));
         satisfied::is_meant(sum, rules.admission.required)
     }
 
@@ -220,24 +238,24 @@ mod tests {
         ] {
             let mut facts = named(name, uid);
             facts.key.pid = pid;
-            assert_eq!(lets_in(&selection, &[], &facts, 0), meant, "{name} {uid} {pid}");
+            assert_eq!(lets_in(&selection, &facts), meant, "{name} {uid} {pid}");
             assert_eq!(selection.decide(&facts, OURSELVES) == Decision::Meant, meant);
         }
         // Meant, but not for the kernel side to say.
-        assert!(!lets_in(&selection, &[], &named("x", 5), 0));
+        assert!(!lets_in(&selection, &named("x", 5)));
         assert_eq!(selection.decide(&named("x", 5), OURSELVES), Decision::Meant);
     }
 
     #[test]
     fn nobody_is_let_in_where_exclusions_are_beyond_the_kernel_side() {
         let all = Selection { all: true, ..Selection::default() };
-        assert!(lets_in(&all, &[], &named("a", 1), 0));
+        assert!(lets_in(&all, &named("a", 1)));
         let without = Selection { exclude_comms: vec![comm("[a]")], ..all.clone() };
-        assert!(!lets_in(&without, &[], &named("b", 1), 0));
+        assert!(!lets_in(&without, &named("b", 1)));
         let many = (0..9).map(|number| comm(&number.to_string())).collect();
-        assert!(Selection { exclude_comms: many, ..all.clone() }.admission(&[], 1).is_none());
-        assert!(Selection { exclude_pids: (0..2000).collect(), ..all }.admission(&[], 1).is_none());
-        assert!(Selection { pids: vec![3], ..Selection::default() }.admission(&[], 1).is_none());
+        assert!(Selection { exclude_comms: many, ..all.clone() }.admission(1).is_none());
+        assert!(Selection { exclude_pids: (0..2000).collect(), ..all }.admission(1).is_none());
+        assert!(Selection { pids: vec![3], ..Selection::default() }.admission(1).is_none());
     }
 
     #[test]
@@ -247,7 +265,7 @@ mod tests {
         assert_eq!(kernel_device(0x1000_5672_3489), 0x1234 << 20 | 0x5_6789);
         let file = FileId { device: 0x801, inode: 77 };
         let exes = vec![ExeSelector::File { path: "/x".into(), file: Some(file) }];
-        let rules = Selection { exes, ..Selection::default() }.admission(&[], 1).unwrap();
+        let rules = Selection { exes, ..Selection::default() }.admission(1).unwrap();
         assert_eq!(rules.criteria.get(&Criterion::file(8 << 20 | 1, 77)), Some(&satisfied::EXE));
     }
 
@@ -265,9 +283,7 @@ mod tests {
         let selector =
             |path: &str| CgroupSelector { hierarchy: Hierarchy::Unified, path: path.to_owned() };
         let numbers = |selection: Selection| -> Vec<u64> {
-            let rules = selection.admission(&groups, OURSELVES).unwrap();
-            let wanted = rules.criteria.iter().filter(|(_, worth)| **worth != satisfied::EXCLUDED);
-            wanted.map(|(criterion, _)| criterion.number).collect()
+            selection.groups_wanted(&groups).into_iter().map(|(id, _)| id).collect()
         };
         let in_groups = |cgroups| Selection { cgroups, ..Selection::default() };
         assert_eq!(numbers(in_groups(vec![selector("/a"), selector("/c")])), [2, 6]);
@@ -281,7 +297,13 @@ mod tests {
         let boxed = Selection { containers, ..Selection::default() };
         assert_eq!(numbers(boxed.clone()), [4]);
         let both = Selection { cgroups: vec![selector("/")], ..boxed };
-        assert_eq!(numbers(both), [1, 4]);
+        let of_both = both.groups_wanted(&groups);
+        assert_eq!(
+            of_both,
+            [(1, satisfied::CGROUP), (4, satisfied::CGROUP | satisfied::CONTAINER)]
+        );
+        assert!(both.asks_for_groups() && !Selection::default().asks_for_groups());
+        assert_eq!(both.admission(OURSELVES).unwrap().room_for_groups(), MAX_CRITERIA as usize - 1);
     }
 
     proptest! {

@@ -8,6 +8,8 @@ const LEAST_DIGITS: usize = 4;
 const ID_DIGITS: usize = 64;
 /// Ids that are listed where several would do.
 const MOST_LISTED: usize = 8;
+/// Ids or uids that are kept of those that had one name, one after the other.
+const MOST_KNOWN: usize = 64;
 /// Digits that runtimes print.
 const PRINTED_DIGITS: usize = 12;
 
@@ -113,6 +115,18 @@ impl ContainerRef {
         is_id_prefix(&self.typed) && container.id.starts_with(&self.typed.to_ascii_lowercase())
     }
 
+    /// Whether it was named by what another container may be called later.
+    #[must_use]
+    pub fn is_by_name(&self) -> bool {
+        let digits = self.typed.to_ascii_lowercase();
+        !is_id_prefix(&digits) || !self.ids.iter().all(|id| id.starts_with(&digits))
+    }
+
+    /// Takes in ids of containers with its name. Gives whether there are new ones.
+    pub fn learn(&mut self, ids: Vec<String>) -> bool {
+        self.is_by_name() && add_newest(&mut self.ids, ids)
+    }
+
     /// Finds out, of the containers that there are, which one is meant. `Ok(false)`: none of them.
     ///
     /// # Errors
@@ -145,6 +159,15 @@ pub struct PodRef {
     pub containers: Vec<String>,
 }
 
+/// Adds what is not there yet; if there are too many the oldest go.
+fn add_newest(known: &mut Vec<String>, found: Vec<String>) -> bool {
+    let new: Vec<String> = found.into_iter().filter(|it| !known.contains(it)).collect();
+    let is_news = !new.is_empty();
+    known.extend(new);
+    known.drain(..known.len().saturating_sub(MOST_KNOWN));
+    is_news
+}
+
 impl PodRef {
     /// Reads `NAMESPACE/NAME`.
     #[must_use]
@@ -160,6 +183,12 @@ impl PodRef {
             name: name.to_owned(),
             ..Self::default()
         })
+    }
+
+    /// Takes in uids of a pod with its name, and ids of containers in it. Gives whether there are new ones.
+    pub fn learn(&mut self, uids: Vec<String>, containers: Vec<String>) -> bool {
+        let new_pod = add_newest(&mut self.uids, uids);
+        add_newest(&mut self.containers, containers) || new_pod
     }
 
     /// Whether a process of this pod or container is meant.

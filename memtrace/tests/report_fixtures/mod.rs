@@ -7,6 +7,7 @@
 )]
 
 use jiff::Timestamp;
+use memtrace::engine::ended::Ended;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::snapshot::{
     AccountSnapshot, BlockSnapshot, Bounds, Confidence, Growth, HeapConfidence, HeapTotals,
@@ -234,6 +235,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
 
 pub fn snapshot(processes: Vec<ProcessSnapshot>) -> Snapshot {
     Snapshot {
+        ended: Ended::default(),
         time: NOW,
         began: BEGAN,
         options: SnapshotOptions { min_age: 10 * SECOND, ..SnapshotOptions::default() },

@@ -7,9 +7,11 @@
     reason = "a test fails by panicking; each test program uses some"
 )]
 
+pub mod brief;
 pub mod container;
+pub mod group;
 pub mod kernel;
-mod lines;
+pub mod lines;
 pub mod program;
 pub mod report;
 pub mod stacks;

@@ -100,7 +100,12 @@ impl Program {
         }
         let mut command = Command::new(compiled(name));
         command.args(arguments).env("LD_LIBRARY_PATH", folder);
-        Self::hear(name, container.spawn(piped(&mut command))).0
+        Self::spawn_in(container, name, &mut command)
+    }
+
+    /// Starts `command`, which becomes the program, in `container`.
+    pub fn spawn_in(container: &Container, name: &str, command: &mut Command) -> Self {
+        Self::hear(name, container.spawn(piped(command))).0
     }
 
     /// Waits until the program, a child with pipes, says that it is ready.

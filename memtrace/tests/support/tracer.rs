@@ -59,9 +59,13 @@ impl Tracer {
     /// As [`Self::with`], of a tracer in `container`; `options` say of whom.
     pub fn start_in(container: &Container, options: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
-        Self::hear(
-            container.spawn(piped(command.args(WHOLE).args(exactness(options)).args(options))),
-        )
+        let options = [exactness(options), options].concat();
+        Self::spawn_in(container, command.args(WHOLE).args(options))
+    }
+
+    /// Starts `command`, which becomes memtrace, in `container`.
+    pub fn spawn_in(container: &Container, command: &mut Command) -> Self {
+        Self::hear(container.spawn(piped(command)))
     }
 
     /// A command that becomes memtrace. Waits until the probes are in place.
@@ -91,6 +95,14 @@ impl Tracer {
     pub fn report(&mut self) -> Report {
         let line = self.reports.next();
         Report::read(&line.unwrap_or_else(|| panic!("no report; {:#?}", self.messages.rest())))
+    }
+
+    /// Sends Ctrl-C's signal to memtrace where it is the only child of what was started.
+    pub fn interrupt_child(&self) {
+        let child = super::program::only_child(self.child.id());
+        let child = libc::pid_t::try_from(child).unwrap();
+        // SAFETY: no memory is involved; its parent, which has not been waited for, waits for it.
+        assert_eq!(unsafe { libc::kill(child, libc::SIGINT) }, 0);
     }
 
     /// Stops it as Ctrl-C does.

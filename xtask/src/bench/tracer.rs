@@ -86,6 +86,8 @@ impl Programs {
 /// A running tracer. Killed if it is dropped before its end was taken.
 pub(crate) struct Tracer {
     child: Child,
+    /// Its number, where the child is but its parent.
+    inner: Option<u32>,
     /// Ctrl-C ends it; others end with their input.
     is_interrupted: bool,
     errors: BufReader<ChildStderr>,
@@ -112,6 +114,18 @@ impl Tracer {
         Self::start_with(command, is_interrupted, &[SIGN], None)
     }
 
+    /// As [`Tracer::start`], for a command whose only child is memtrace.
+    pub(super) fn start_as_child(command: &mut Command) -> Result<Self> {
+        let mut tracer = Self::start(command, true)?;
+        // What it started itself has it as its parent.
+        tracer.inner = processes::descendants(tracer.child.id()).first().copied();
+        Ok(tracer)
+    }
+
+    fn pid(&self) -> u32 {
+        self.inner.unwrap_or(self.child.id())
+    }
+
     /// As [`Tracer::start`], for one that Ctrl-C ends and whose line that it traces begins with one of these
     /// signs; it is killed if it is still there after this time.
     pub(super) fn start_within(
@@ -134,7 +148,8 @@ impl Tracer {
         let errors = BufReader::new(child.stderr.take().context("no standard error")?);
         let watchdog = patience.map(|patience| Watchdog::over(child.id(), patience));
         let announcement = String::new();
-        let mut tracer = Self { child, is_interrupted, errors, watchdog, announcement };
+        let mut tracer =
+            Self { child, inner: None, is_interrupted, errors, watchdog, announcement };
         let mut before = String::new();
         loop {
             let mut line = String::new();
@@ -151,7 +166,7 @@ impl Tracer {
 
     /// CPU time that it has used so far, seconds (in ticks of a hundredth).
     pub(super) fn cpu(&self) -> Result<f64> {
-        let path = format!("/proc/{}/stat", self.child.id());
+        let path = format!("/proc/{}/stat", self.pid());
         let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
         // Behind the name, which may hold anything: state is field 3, utime 14, stime 15.
         let ticks = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().skip(11).take(2));
@@ -161,7 +176,7 @@ impl Tracer {
 
     /// The most memory that it had resident, MiB.
     pub(super) fn peak_resident(&self) -> Option<f64> {
-        processes::peak_resident(self.child.id())
+        processes::peak_resident(self.pid())
     }
 
     /// Ends it as a user would, and waits until it is gone.
@@ -169,7 +184,7 @@ impl Tracer {
         let began = Instant::now();
         drop(self.child.stdin.take());
         if self.is_interrupted {
-            run(Command::new("kill").args(["-INT", &self.child.id().to_string()]))?;
+            run(Command::new("kill").args(["-INT", &self.pid().to_string()]))?;
         }
         let mut said = String::new();
         if let Some(mut output) = self.child.stdout.take() {

@@ -17,7 +17,7 @@ use super::sampling::Sampling;
 use super::self_usage;
 use super::settings::Settings;
 use super::signals::{Signals, Wish};
-use super::target::Targets;
+use super::target::{self, Targets};
 use super::unwinding::{Unwinding, next_table};
 use crate::engine::limits::Limits;
 use crate::engine::ports::{Drained, EventSource as _};
@@ -157,7 +157,7 @@ impl<'a> Actor<'a> {
         let limits = Limits {
             max_blocks: settings.max_blocks(used),
             max_stacks: settings.max_stacks(used),
-            max_processes: settings.room_for_targets() as usize,
+            max_processes: settings.room_for_targets() as usize + target::MOST_ENDED,
             closing: settings.snapshot,
             ..Limits::default()
         };

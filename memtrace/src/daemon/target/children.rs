@@ -17,8 +17,8 @@ const REFILL: Duration = Duration::from_millis(100);
 /// Those that have no links yet, and what became of the others.
 #[derive(Debug)]
 pub(super) struct Children {
-    /// With the moment when they are due.
-    young: BTreeMap<Pid, Instant>,
+    /// With the moment when they are due; `None`: not before they execute a program.
+    young: BTreeMap<Pid, Option<Instant>>,
     /// How many may be linked for at once, as of when.
     at_once: (u32, Instant),
     /// Those that have got links of their own.
@@ -35,14 +35,17 @@ impl Children {
     /// One that needs links. `shares_memory`: it works in its parent's memory until it executes, where a perf
     /// link of its own would see its parent's threads a second time; it waits for that.
     pub(super) fn add(&mut self, pid: Pid, shares_memory: bool, now: Instant) {
-        let at_once = !shares_memory && self.may_be_at_once(now);
-        self.young.insert(pid, if at_once { now } else { now + YOUTH });
+        let due = (!shares_memory).then(|| self.due_from(now));
+        self.young.insert(pid, due);
     }
 
     /// It has executed a program.
     pub(super) fn executed(&mut self, pid: Pid, now: Instant) {
-        if self.young.get(&pid).is_some_and(|due| *due > now) && self.may_be_at_once(now) {
-            self.young.insert(pid, now);
+        if self.young.get(&pid).is_some_and(|due| due.is_none_or(|due| due > now)) {
+            let due = self.due_from(now);
+            self.young
+                .entry(pid)
+                .and_modify(|before| *before = Some(before.unwrap_or(due).min(due)));
         }
     }
 
@@ -53,7 +56,11 @@ impl Children {
 
     /// Those that are to be linked for now.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Pid> {
-        let due = self.young.iter().filter(|(_, when)| **when <= now).map(|(pid, _)| *pid);
+        let due = self
+            .young
+            .iter()
+            .filter(|(_, when)| when.is_some_and(|when| when <= now))
+            .map(|(pid, _)| *pid);
         let due: Vec<Pid> = due.take(AT_A_TIME).collect();
         for pid in &due {
             self.young.remove(pid);
@@ -68,6 +75,10 @@ impl Children {
         } else {
             self.missed += 1;
         }
+    }
+
+    fn due_from(&mut self, now: Instant) -> Instant {
+        if self.may_be_at_once(now) { now } else { now + YOUTH }
     }
 
     fn may_be_at_once(&mut self, now: Instant) -> bool {
@@ -121,6 +132,7 @@ mod tests {
         let mut children = Children::new(now);
         children.add(1, true, now);
         assert!(children.due(now).is_empty());
+        assert!(children.due(now + 100 * YOUTH).is_empty(), "however long that takes");
         children.executed(1, now);
         children.executed(2, now);
         assert_eq!(children.due(now), [1]);

@@ -35,7 +35,7 @@ use std::time::Instant;
 use user::UserFunctions;
 
 /// Targets that have ended and are remembered; the ones that ended first are forgotten.
-const MOST_ENDED: usize = 256;
+pub(super) const MOST_ENDED: usize = 256;
 
 /// All of them.
 pub(super) struct Targets {

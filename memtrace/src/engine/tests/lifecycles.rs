@@ -1,6 +1,7 @@
 //! How processes come, multiply and go.
 
 use super::cases::{PID, call, free, malloc, process, seen, send, send_to, stack, watching};
+use crate::engine::ended::{Ended, Sums};
 use crate::engine::limits::Limits;
 use crate::engine::snapshot::{HeapTotals, ProcessSnapshot, SnapshotOptions, State};
 use crate::engine::tracker::Tracker;
@@ -199,4 +200,32 @@ fn too_many_processes_are_refused_and_counted() {
     send_to(&mut tracker, CHILD, 64, free(0x10));
     let bounds = tracker.snapshot(1000, &SnapshotOptions::default()).bounds;
     assert_eq!((bounds.refused_processes, bounds.foreign_events), (1, 1));
+}
+
+#[test]
+fn those_that_are_retired_stay_in_the_sums() {
+    let mut tracker = watching(Limits { max_closed: 1, ..Limits::default() });
+    for start_time in 1..=3 {
+        send(&mut tracker, start_time * 128, seen(PID, start_time));
+        send(&mut tracker, start_time * 128 + 1, malloc(0x10, 5, StackRef::default()));
+        send(&mut tracker, start_time * 128 + 2, malloc(0x20, 7, StackRef::default()));
+        send(&mut tracker, start_time * 128 + 3, free(0x10));
+    }
+    let ended = |tracker: &mut Tracker| tracker.snapshot(1000, &SnapshotOptions::default()).ended;
+    assert_eq!(ended(&mut tracker).processes, 1, "there was no room for the first");
+    send(&mut tracker, 900, What::Exit { status: Some(0) });
+    tracker.retire(PID);
+    let sums = Sums {
+        allocated_bytes: 36,
+        allocated_blocks: 6,
+        freed_bytes: 15,
+        freed_blocks: 3,
+        live_bytes: 21,
+        live_blocks: 3,
+        ..Sums::default()
+    };
+    assert_eq!(ended(&mut tracker), Ended { processes: 3, heap: sums, ..Ended::default() });
+    assert!(all(&mut tracker).is_empty());
+    tracker.retire(PID);
+    assert_eq!(ended(&mut tracker).processes, 3);
 }

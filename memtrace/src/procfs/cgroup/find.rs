@@ -1,16 +1,15 @@
 //! Finds a control group that a user named, and who is in it.
 
 use super::mounts::{CgroupMount, memberships, mounts};
-use super::names::{container, pod_uid};
 use crate::model::ids::Pid;
-use crate::selection::{CgroupSelector, Facts, Hierarchy, Membership, UnifiedGroup};
+use crate::selection::{CgroupSelector, Hierarchy};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Most groups below one that are looked into.
-const MOST_GROUPS: usize = 65_536;
+pub(super) const MOST_GROUPS: usize = 65_536;
 /// Most bytes of a list of members: as many processes as the kernel can have.
 const MOST_BYTES: usize = 64 << 20;
 
@@ -92,41 +91,8 @@ impl FoundCgroup {
     }
 }
 
-/// All groups of version 2 that are mounted here, outer ones before inner ones; at most
-/// `MOST_GROUPS`. None where they cannot be read.
-#[must_use]
-pub fn unified_groups() -> Vec<UnifiedGroup> {
-    let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    unified_in(&mountinfo)
-}
-
-fn unified_in(mountinfo: &str) -> Vec<UnifiedGroup> {
-    let mounts = mounts(mountinfo, &[]);
-    let Some(mount) = mounts.iter().find(|mount| mount.hierarchy == Hierarchy::Unified) else {
-        return Vec::new();
-    };
-    let mut directories = vec![mount.point.clone()];
-    let mut groups = Vec::new();
-    while let Some(directory) = directories.pop() {
-        groups.extend(unified(mount, &directory));
-        if groups.len() + directories.len() < MOST_GROUPS {
-            directories.extend(subgroups(&directory));
-        }
-    }
-    groups
-}
-
-fn unified(mount: &CgroupMount, directory: &Path) -> Option<UnifiedGroup> {
-    let found = found(mount, directory.to_owned())?;
-    let place = Membership { hierarchy: Hierarchy::Unified, path: found.selector.path };
-    let cgroups = vec![place];
-    let (container, pod_uid) = (container(&cgroups), pod_uid(&cgroups));
-    let facts = Facts { cgroups, container, pod_uid, ..Facts::default() };
-    Some(UnifiedGroup { id: found.inode, facts })
-}
-
 /// Directories are groups; nothing in these file systems is a symbolic link to one.
-fn subgroups(group: &Path) -> Vec<PathBuf> {
+pub(super) fn subgroups(group: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(group).into_iter().flatten().flatten();
     let is_group = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
     entries.filter(is_group).map(|entry| entry.path()).take(MOST_GROUPS).collect()
@@ -173,7 +139,7 @@ fn by_group(path: &Path, mounts: &[CgroupMount]) -> Option<FoundCgroup> {
     mounts.iter().find_map(|mount| found(mount, mount.directory(&group)?))
 }
 
-fn found(mount: &CgroupMount, directory: PathBuf) -> Option<FoundCgroup> {
+pub(super) fn found(mount: &CgroupMount, directory: PathBuf) -> Option<FoundCgroup> {
     let metadata = fs::metadata(&directory).ok().filter(fs::Metadata::is_dir)?;
     let path = mount.group(&directory)?.to_str()?.to_owned();
     let selector = CgroupSelector { hierarchy: mount.hierarchy.clone(), path };
@@ -182,9 +148,8 @@ fn found(mount: &CgroupMount, directory: PathBuf) -> Option<FoundCgroup> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CgroupError, Hierarchy, UnifiedGroup, find_in, unified_in};
+    use super::{CgroupError, Hierarchy, find_in};
     use std::fs;
-    use std::os::unix::fs::MetadataExt as _;
     use std::path::Path;
 
     const CGROUPS: &str = "4:memory:/\n2:cpu:/\n0::/\n";
@@ -236,19 +201,6 @@ mod tests {
         assert_eq!(trees.members(Path::new("m")), (memory, "/m".to_owned(), vec![5]));
         let root = trees.members(&trees.0.path().join("unified"));
         assert_eq!(root, (Hierarchy::Unified, "/".to_owned(), vec![1, 2, 3, 4]));
-    }
-
-    #[test]
-    fn all_groups_of_version_2_are_listed_from_the_outside_in() {
-        let trees = Trees::new();
-        let groups = unified_in(&trees.mountinfo());
-        let path = |group: &UnifiedGroup| group.facts.cgroups[0].path.clone();
-        let paths: Vec<String> = groups.iter().map(path).collect();
-        let at = |path: &str| paths.iter().position(|it| it == path).unwrap();
-        assert!(paths.len() == 4 && at("/") < at("/a") && at("/a") < at("/a/b"), "{paths:?}");
-        let inode = fs::metadata(trees.0.path().join("unified/a/b")).unwrap().ino();
-        assert_eq!(groups[at("/a/b")].id, inode);
-        assert_eq!(unified_in(""), []);
     }
 
     #[test]

@@ -4,10 +4,12 @@
 mod find;
 mod mounts;
 mod names;
+mod unified;
 
-pub use find::{CgroupError, FoundCgroup, find_cgroup, unified_groups};
+pub use find::{CgroupError, FoundCgroup, find_cgroup};
 pub(super) use mounts::memberships;
 pub(super) use names::{container, pod_uid};
+pub use unified::UnifiedTree;
 
 use crate::selection::{Hierarchy, Membership};
 use std::fs;

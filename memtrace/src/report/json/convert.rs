@@ -2,7 +2,7 @@
 
 use super::SCHEMA;
 use super::schema::{
-    Account, Block, Causes, Device, Document, Frame, Heap, Kinds, Link, Loss, MappedStack,
+    Account, Block, Causes, Device, Document, Ended, Frame, Heap, Kinds, Link, Loss, MappedStack,
     MappedSums, Mappings, Memory, Module, Picture, Process, SamplingChange, Stack, Sums, Tables,
     Tracer,
 };
@@ -35,6 +35,7 @@ impl<'a> Document<'a> {
             max_size: report.blocks.max_size,
             tracer: Tracer::of(report),
             processes: report.processes.iter().map(Process::of).collect(),
+            ended: Ended::of(&report.ended),
             loss: Loss {
                 events: loss.events,
                 stacks: loss.stacks,
@@ -70,7 +71,7 @@ impl<'a> Tracer<'a> {
             stacks_copied: facts.walks.copied,
             stacks_finished: facts.walks.finished,
             notes: &facts.notes,
-            degraded: &facts.degraded,
+            degraded: &report.degraded,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Keys are never left out; what is not known is `null`. The order of keys is that of the structs.
 
 mod convert;
+mod ended;
 mod picture;
 mod schema;
 

@@ -18,6 +18,7 @@ pub(super) struct Document<'a> {
     pub(super) max_size: Option<u64>,
     pub(super) tracer: Tracer<'a>,
     pub(super) processes: Vec<Process<'a>>,
+    pub(super) ended: Ended,
     pub(super) loss: Loss<'a>,
 }
 
@@ -359,6 +360,26 @@ pub(super) struct Frame<'a> {
     pub(super) missing: Option<&'static str>,
     pub(super) short: Option<&'a str>,
     pub(super) internal: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct Ended {
+    pub(super) processes: u64,
+    pub(super) heap: EndedSums,
+    pub(super) pools: EndedSums,
+    pub(super) device: EndedSums,
+}
+
+#[derive(Serialize)]
+pub(super) struct EndedSums {
+    pub(super) allocated_bytes: u64,
+    pub(super) allocated_blocks: u64,
+    pub(super) freed_bytes: u64,
+    pub(super) freed_blocks: u64,
+    pub(super) live_bytes: u64,
+    pub(super) live_blocks: u64,
+    pub(super) missed_frees: u64,
+    pub(super) evicted_blocks: u64,
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,7 @@
 //! What tracing cost, what was lost, how far to trust it, and what to do next.
 
 use super::TextStyle;
+use crate::engine::ended::Ended;
 use crate::model::ids::SECOND;
 use crate::report::facts::Ledgers;
 use crate::report::layout::wrap;
@@ -145,6 +146,9 @@ fn is_exact(report: &Report) -> bool {
     !is_estimated(report)
         && report.loss.events == 0
         && report.loss.evicted_blocks == 0
+        && [report.ended.heap, report.ended.pools, report.ended.device]
+            .iter()
+            .all(|sums| sums.missed_frees == 0)
         && report.processes.iter().all(whole)
 }
 
@@ -161,6 +165,7 @@ fn trust(report: &Report) -> Vec<String> {
         let watched = span(watched);
         parts.push(format!("{watched} cannot tell a leak from a cache still filling"));
     }
+    parts.extend(ended(report));
     parts.extend(children(report));
     let bare = without_lines(report);
     if !bare.is_empty() {
@@ -168,6 +173,23 @@ fn trust(report: &Report) -> Vec<String> {
     }
     parts.extend(report.tracer.notes.iter().cloned());
     parts
+}
+
+/// Those that are not listed any more.
+fn ended(report: &Report) -> Option<String> {
+    let Ended { processes, heap, .. } = &report.ended;
+    (*processes > 0).then(|| {
+        let are = if *processes == 1 { "is" } else { "are" };
+        let blocks =
+            |bytes_of, count| format!("{} in {}", bytes(bytes_of), counted(count, "block"));
+        format!(
+            "{} that ended earlier {are} not listed: allocated {}, freed {}, left {} at the end",
+            counted(*processes, "process"),
+            blocks(heap.allocated_bytes, heap.allocated_blocks),
+            blocks(heap.freed_bytes, heap.freed_blocks),
+            blocks(heap.live_bytes, heap.live_blocks),
+        )
+    })
 }
 
 fn children(report: &Report) -> Vec<String> {

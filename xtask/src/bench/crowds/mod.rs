@@ -1,7 +1,9 @@
 //! `cargo xtask bench crowds`: many processes. Each section of the document is a module with a function
 //! that measures and gives Markdown, and a line in [`SECTIONS`].
 
+mod all;
 mod begin;
+mod execs;
 mod idle;
 mod program;
 mod storm;
@@ -43,8 +45,13 @@ pub(crate) struct Options {
 type Section = fn(&Workshop, &Options) -> Result<String>;
 
 /// The document's sections, in order, by the names that `--only` takes.
-const SECTIONS: [(&str, Section); 3] =
-    [("begin", begin::section), ("storm", storm::section), ("idle", idle::section)];
+const SECTIONS: [(&str, Section); 5] = [
+    ("begin", begin::section),
+    ("storm", storm::section),
+    ("execs", execs::section),
+    ("idle", idle::section),
+    ("all", all::section),
+];
 
 /// What all sections need.
 struct Workshop {

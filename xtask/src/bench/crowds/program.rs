@@ -39,13 +39,35 @@ impl Crowd {
         self.folder.path().join("crowd")
     }
 
-    fn library(&self, number: usize) -> PathBuf {
+    /// The program under another name.
+    pub(super) fn named(&self, name: &str) -> Result<PathBuf> {
+        let file = self.folder.path().join(name);
+        fs::copy(self.program(), &file).context("cannot copy the program")?;
+        Ok(file)
+    }
+
+    /// A shell script that starts processes that wait until all in their PID namespace end.
+    pub(super) fn waiting_inside(&self, processes: usize) -> String {
+        let folder = self.folder.path().display();
+        format!(
+            "mkfifo {folder}/never; exec 3<>{folder}/never; i=0; while [ $i -lt {processes} ]; do \
+             LD_LIBRARY_PATH={folder}/library$((i % {LIBRARIES})) {} wait <&3 >/dev/null & i=$((i+1)); done",
+            self.program().display()
+        )
+    }
+
+    pub(super) fn library(&self, number: usize) -> PathBuf {
         self.folder.path().join(format!("library{}", number % LIBRARIES))
     }
 
     /// Starts a process, and waits until it is ready; `number` says which library it has.
     pub(super) fn start(&self, number: usize, words: &[&str]) -> Result<Member> {
-        let mut command = Command::new(self.program());
+        self.start_file(&self.program(), number, words)
+    }
+
+    /// As [`Crowd::start`], from another file.
+    pub(super) fn start_file(&self, file: &Path, number: usize, words: &[&str]) -> Result<Member> {
+        let mut command = Command::new(file);
         command.args(words).env("LD_LIBRARY_PATH", self.library(number));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child =

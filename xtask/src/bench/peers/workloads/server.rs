@@ -33,7 +33,8 @@ pub(super) fn serve(
     understand: fn(&str) -> Option<Load>,
 ) -> Result<Figures> {
     let name = program.name();
-    let mut command = peer.wrap(shop, program)?.command(shop)?;
+    let command = peer.wrap(shop, program)?.command(shop)?;
+    let mut command = dying_with_us(&command);
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
     let mut server = Server::new(child.with_context(|| format!("cannot start {name}"))?);
     server.until_it_listens(port)?;
@@ -46,6 +47,22 @@ pub(super) fn serve(
     let figures = watch.end(load.requests)?;
     server.stop(program)?;
     Ok(Figures { served: Some(load.served), ..figures })
+}
+
+/// The same command, which the kernel ends if we are killed (`PR_SET_PDEATHSIG`): a server would stay.
+fn dying_with_us(command: &Command) -> Command {
+    let mut dying = Command::new("setpriv");
+    dying.args(["--pdeathsig", "KILL"]).arg(command.get_program()).args(command.get_args());
+    for (key, value) in command.get_envs() {
+        match value {
+            Some(value) => dying.env(key, value),
+            None => dying.env_remove(key),
+        };
+    }
+    command.get_current_dir().into_iter().for_each(|folder| {
+        dying.current_dir(folder);
+    });
+    dying
 }
 
 /// What we started for the server; it and all below are killed if it is dropped before its end.
