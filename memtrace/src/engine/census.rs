@@ -9,6 +9,7 @@ use super::snapshot::{
     State,
 };
 use super::stacks::{Callee, Stack, Stacks};
+use super::trend::{Births, Past};
 use crate::model::ids::Nanos;
 use std::collections::{BTreeMap, BinaryHeap};
 
@@ -40,6 +41,8 @@ pub(super) fn process_snapshot(
         snapshot.intervals = space.history.marks();
         snapshot.growth = space.history.heap_growth();
         snapshot.resident_growth = space.history.resident_growth();
+        snapshot.history = space.history.points().into();
+        snapshot.untold_frees = space.heap.lifespans().untold();
         snapshot.stacks = stack_snapshots(&space.heap, space, stacks, until, options);
         snapshot.mapped = mapped_stacks(process, space, stacks);
         snapshot.pools = AccountSnapshot {
@@ -67,7 +70,7 @@ fn stack_snapshots(
     if live.tallies().iter().next().is_none() {
         return Vec::new();
     }
-    let counts = count(live.blocks(), space.stacks().len(), time, options);
+    let counts = count(live.blocks(), space, time, options);
     let mut snapshots = Vec::with_capacity(counts.len());
     let rows = space.stacks().iter().zip(live.tallies().iter()).zip(counts);
     for (number, ((&id, (tally, peak_bytes)), count)) in rows.enumerate() {
@@ -95,6 +98,12 @@ fn stack_snapshots(
             newest: (tally.live_blocks > 0).then_some(count.newest),
             sizes: (tally.live_blocks > 0).then_some((count.smallest, count.largest)),
             growth: space.history.stack_growth(number),
+            past: Past {
+                number: number as u32,
+                since: space.history.since(number),
+                ages: count.births.ages(live.lifespans().of(number as u32)),
+                cohorts: count.births.cohorts(),
+            },
             blocks: oldest_first(count.blocks),
         });
     }
@@ -166,20 +175,24 @@ struct Count {
     largest: u64,
     young: Sum,
     filtered: Sum,
+    births: Births,
     /// Birth, address and size of the oldest ones; the youngest of them is on top.
     blocks: BinaryHeap<(Nanos, u64, u64)>,
 }
 
 impl Count {
-    const NONE: Self = Self {
-        oldest: Nanos::MAX,
-        newest: 0,
-        smallest: u64::MAX,
-        largest: 0,
-        young: Sum { bytes: 0, blocks: 0 },
-        filtered: Sum { bytes: 0, blocks: 0 },
-        blocks: BinaryHeap::new(),
-    };
+    const fn none(births: Births) -> Self {
+        Self {
+            oldest: Nanos::MAX,
+            newest: 0,
+            smallest: u64::MAX,
+            largest: 0,
+            young: Sum { bytes: 0, blocks: 0 },
+            filtered: Sum { bytes: 0, blocks: 0 },
+            births,
+            blocks: BinaryHeap::new(),
+        }
+    }
 
     #[inline]
     fn add(&mut self, block: &Block, time: Nanos, options: &SnapshotOptions) {
@@ -187,6 +200,7 @@ impl Count {
         self.newest = self.newest.max(block.born);
         self.smallest = self.smallest.min(block.size);
         self.largest = self.largest.max(block.size);
+        self.births.add(block.born);
         if time.saturating_sub(block.born) < options.min_age {
             self.young.add(block);
         } else if block.size < options.min_size
@@ -211,8 +225,9 @@ impl Count {
 }
 
 /// Counts all blocks, by the number of their stack.
-fn count(blocks: &BlockTable, stacks: usize, time: Nanos, options: &SnapshotOptions) -> Vec<Count> {
-    let mut counts = vec![Count::NONE; stacks];
+fn count(blocks: &BlockTable, space: &Space, time: Nanos, options: &SnapshotOptions) -> Vec<Count> {
+    let empty = |number| Count::none(Births::new(space.history.since(number), time));
+    let mut counts: Vec<Count> = (0..space.stacks().len()).map(empty).collect();
     for block in blocks.iter() {
         if let Some(count) = counts.get_mut(block.stack as usize) {
             count.add(&block, time, options);

@@ -152,7 +152,7 @@ impl Tracker {
             What::Allocation(allocation) => self.allocation(pid, time, allocation),
             What::Free(free) => self.heap_with(pid, |space, _| {
                 let live = space.live(free.function.kind());
-                live.free(free.address, free.inside_allocator);
+                live.free(free.address, free.inside_allocator, time);
             }),
             What::Reallocation(call) => {
                 self.reallocation(pid, time, call.old_address, call.entered, &call.new);

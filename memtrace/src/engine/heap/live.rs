@@ -1,6 +1,7 @@
 //! The meaning of allocator events: what they do to the live heap of an address space.
 
 use super::blocks::{Block, BlockTable, Inserted};
+use super::lifespans::Lifespans;
 use super::overwrites::Overwrites;
 use super::tallies::Tallies;
 use crate::engine::snapshot::HeapTotals;
@@ -22,6 +23,7 @@ pub(crate) struct LiveHeap {
     totals: HeapTotals,
     tallies: Tallies,
     overwrites: Overwrites,
+    lifespans: Lifespans,
     unsupported: u64,
 }
 
@@ -32,6 +34,7 @@ impl LiveHeap {
             totals: HeapTotals::default(),
             tallies: Tallies::default(),
             overwrites: Overwrites::default(),
+            lifespans: Lifespans::default(),
             unsupported: 0,
         }
     }
@@ -54,6 +57,7 @@ impl LiveHeap {
             },
             tallies,
             overwrites: Overwrites::default(),
+            lifespans: Lifespans::default(),
             unsupported: 0,
         }
     }
@@ -83,6 +87,11 @@ impl LiveHeap {
         &self.tallies
     }
 
+    /// How old the freed blocks became.
+    pub(crate) const fn lifespans(&self) -> &Lifespans {
+        &self.lifespans
+    }
+
     /// Blocks refused since the last call because address or size is too large.
     pub(crate) const fn take_unsupported(&mut self) -> u64 {
         std::mem::replace(&mut self.unsupported, 0)
@@ -99,7 +108,7 @@ impl LiveHeap {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.blocks.memory_bytes() + self.tallies.memory_bytes()
+        self.blocks.memory_bytes() + self.tallies.memory_bytes() + self.lifespans.memory_bytes()
     }
 
     /// An allocation has returned. `has_room`: the block may be kept.
@@ -130,9 +139,9 @@ impl LiveHeap {
 
     /// A block was given back. `is_internal`: by the allocator itself, whose blocks may be free
     /// already.
-    pub(crate) fn free(&mut self, address: u64, is_internal: bool) {
+    pub(crate) fn free(&mut self, address: u64, is_internal: bool, time: Nanos) {
         match self.blocks.remove(address) {
-            Some(block) => self.release(&block),
+            Some(block) => self.release(&block, time),
             None if is_internal => self.totals.internal_frees += 1,
             None => self.totals.unknown_frees += 1,
         }
@@ -160,11 +169,11 @@ impl LiveHeap {
     /// Removes the block that lived at `address` when the call was entered.
     fn free_old(&mut self, address: u64, entered: Nanos) {
         if self.blocks.get(address).is_some_and(|block| block.born <= entered) {
-            self.free(address, false);
+            self.free(address, false, entered);
         } else if let Some(old) = self.overwrites.take(address, entered) {
             self.totals.missed_frees -= 1;
             self.totals.missed_bytes = self.totals.missed_bytes.wrapping_sub(old.size);
-            self.count_freed(&old);
+            self.count_freed(&old, entered);
         } else {
             self.totals.unknown_frees += 1;
         }
@@ -182,15 +191,16 @@ impl LiveHeap {
         self.totals.evicted_bytes = self.totals.evicted_bytes.wrapping_add(block.size);
     }
 
-    fn release(&mut self, block: &Block) {
-        self.count_freed(block);
+    fn release(&mut self, block: &Block, time: Nanos) {
+        self.count_freed(block, time);
         self.went(block);
     }
 
-    fn count_freed(&mut self, block: &Block) {
+    fn count_freed(&mut self, block: &Block, time: Nanos) {
         self.totals.freed_blocks += 1;
         self.totals.freed_bytes = self.totals.freed_bytes.wrapping_add(block.size);
         self.tallies.freed(block.stack, block.size);
+        self.lifespans.freed(block.stack, time.saturating_sub(block.born));
     }
 
     fn came(&mut self, block: &Block) {
