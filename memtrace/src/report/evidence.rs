@@ -36,7 +36,7 @@ pub fn beside(judgement: &Judgement, growth: &Growth, live: u64) -> String {
 
 /// How long a stack's blocks live, what stays of them.
 #[must_use]
-pub fn lifetimes(judgement: &Judgement, live: u64) -> Vec<String> {
+pub fn lifetimes(judgement: &Judgement) -> Vec<String> {
     let lasting = judgement.lasting;
     let mut parts = Vec::new();
     parts.extend(lasting.half.map(|half| format!("half live {} or longer", duration(half))));
@@ -45,7 +45,7 @@ pub fn lifetimes(judgement: &Judgement, live: u64) -> Vec<String> {
         parts.push(format!("{} stay (95 %: {low} to {high})", percent(staying.middle)));
     }
     if lasting.older > 0 && lasting.none_freed_from > 0 {
-        let blocks = counted(lasting.older.min(live), "block");
+        let blocks = counted(lasting.older, "block");
         let age = duration(lasting.none_freed_from);
         parts.push(format!("none freed of {blocks} older than {age}"));
     }
@@ -92,12 +92,12 @@ mod tests {
     #[test]
     fn lifetimes_are_said_as_far_as_they_are_known() {
         let mut judgement = judged(Trend::Growing);
-        assert!(lifetimes(&judgement, 9).is_empty());
+        assert!(lifetimes(&judgement).is_empty());
         judgement.lasting =
             Lasting { half: Some(SECOND), none_freed_from: 34 * SECOND, older: 12_004 };
         judgement.staying = Some(Band { low: 0.01, middle: 0.02, high: 0.035 });
         assert_eq!(
-            lifetimes(&judgement, 20_000),
+            lifetimes(&judgement),
             [
                 "half live 1.0 s or longer",
                 "2 % stay (95 %: 1 % to 3.5 %)",

@@ -90,7 +90,7 @@ fn details(stack: &StackReport) -> Vec<String> {
             format!("block sizes {} to {}", exact_bytes(smallest), exact_bytes(largest))
         }
     }));
-    details.extend(evidence::lifetimes(&stack.judgement, stack.live_blocks));
+    details.extend(evidence::lifetimes(&stack.judgement));
     details
 }
 
