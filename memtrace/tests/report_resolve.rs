@@ -8,7 +8,7 @@ use memtrace::engine::snapshot::{Bounds, Snapshot, StackSnapshot};
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, ProcessKey, SECOND};
 use memtrace::model::module::Module;
-use memtrace::report::{Place, ReportOptions, Sort, StackVerdict, Verdict, resolve};
+use memtrace::report::{Place, ReportOptions, Sort, Trend, Verdict, resolve};
 use memtrace_common::wire::Loss;
 use report_fixtures::*;
 use std::sync::Arc;
@@ -83,8 +83,9 @@ fn verdicts_are_those_of_the_figures() {
     let report = report(&snapshot(vec![leaking()]), &last(), &facts());
     let process = &report.processes[0];
     assert_eq!(process.verdict, Verdict::Growing);
-    let verdicts: Vec<_> = process.stacks.iter().take(2).map(|stack| stack.verdict).collect();
-    assert_eq!(verdicts, [StackVerdict::Growing, StackVerdict::Steady]);
+    let verdicts: Vec<_> =
+        process.stacks.iter().take(2).map(|stack| stack.judgement.trend).collect();
+    assert_eq!(verdicts, [Trend::Growing, Trend::Stable]);
     assert!(!report.is_degraded());
 }
 
@@ -119,7 +120,7 @@ fn evicted_blocks_degrade_their_process_alone() {
     bad.heap.evicted_blocks = bad.heap.allocated_blocks / 50;
     let report = report(&snapshot(vec![bad, process(2, "y", vec![])]), &last(), &facts());
     assert_eq!(report.processes[0].verdict, Verdict::Degraded);
-    assert_eq!(report.processes[1].verdict, Verdict::Steady);
+    assert_eq!(report.processes[1].verdict, Verdict::Stable);
     assert!(report.is_degraded());
 }
 

@@ -366,7 +366,7 @@ fn colours_only_when_asked() {
     let plain = text(&report, WIDE);
     assert!(!plain.contains('\x1b'));
     let colored = text(&report, TextStyle { color: true, ..WIDE });
-    assert!(colored.contains("\x1b[1;31mGROWING\x1b[0m: one stack"));
+    assert!(colored.contains("\x1b[1;31mGROWING\x1b[0m: +1.36"));
     let stripped =
         colored.replace("\x1b[1;31m", "").replace("\x1b[1;32m", "").replace("\x1b[0m", "");
     assert_eq!(stripped, plain);

@@ -97,10 +97,10 @@ const SMALLEST_RING: u64 = 256 << 10;
 const RING_SHARE: u64 = 16;
 /// The reader is woken when this share of the ring waits.
 const WAKE_SHARE: u64 = 16;
-/// The engine's stacks may take this share, at about a kilobyte each (30 frames and a growth series of
-/// 16 points).
+/// The engine's stacks may take this share, at about a kilobyte and a quarter each (30 frames, a growth series
+/// of 48 points, and freed blocks by age).
 const STACK_SHARE: u64 = 4;
-const STACK_BYTES: u64 = 1024;
+const STACK_BYTES: u64 = 1280;
 /// The kernel side's table of sampled blocks may take this share.
 const SAMPLED_SHARE: u64 = 8;
 /// For the symbols of a report and mappings; the rest may go to the block tables.
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(usual.load_options().wake_bytes, 1 << 20);
         let blocks = usual.max_blocks(28 << 20) as u64;
         assert!(blocks * 40 < (256 - 28) << 20 && blocks > 3_500_000);
-        assert_eq!(usual.max_stacks(28 << 20), 57 << 10);
+        assert_eq!(usual.max_stacks(28 << 20), 46_694);
         assert_eq!(usual.load_options().targets, 4096);
         let small = with_memory(32 << 20);
         assert_eq!(small.load_options().ring_bytes, 2 << 20);

@@ -11,6 +11,7 @@ use super::snapshot::{
     StackSnapshot, State,
 };
 use super::stacks::{Callee, Stack, Stacks};
+use super::trend::{Births, Past};
 use crate::model::ids::Nanos;
 use std::collections::{BTreeMap, BinaryHeap};
 
@@ -42,6 +43,8 @@ pub(super) fn process_snapshot(
         snapshot.intervals = space.history.marks();
         snapshot.growth = space.history.heap_growth();
         snapshot.resident_growth = space.history.resident_growth();
+        snapshot.history = space.history.points().into();
+        snapshot.untold_frees = space.heap.lifespans().untold();
         snapshot.stacks = stack_snapshots(&space.heap, space, stacks, until, options);
         snapshot.mapped = mapped_stacks(process, space, stacks);
         snapshot.pools = AccountSnapshot {
@@ -69,7 +72,7 @@ fn stack_snapshots(
     if live.tallies().iter().next().is_none() {
         return Vec::new();
     }
-    let counts = count(live, space.stacks().len(), time, options);
+    let counts = count(live, space, time, options);
     let mut estimates = live.sampled().map(|sampled| (sampled, sampled.stacks()));
     let mut snapshots = Vec::with_capacity(counts.len());
     let rows = space.stacks().iter().zip(live.tallies().iter()).zip(counts);
@@ -102,6 +105,12 @@ fn stack_snapshots(
             sizes: (tally.live_blocks > 0).then_some((count.smallest, count.largest)),
             growth: space.history.stack_growth(number),
             confidence: None,
+            past: Past {
+                number: number as u32,
+                since: space.history.since(number),
+                ages: count.births.ages(live.lifespans().of(number as u32)),
+                cohorts: count.births.cohorts(),
+            },
             blocks: oldest_first(count.blocks),
         };
         snapshots.push(match estimate {
@@ -220,6 +229,7 @@ struct Count {
     largest: u64,
     young: Sum,
     filtered: Sum,
+    births: Births,
     /// Birth, address and size of the oldest ones; the youngest of them is on top.
     blocks: BinaryHeap<(Nanos, u64, u64)>,
     /// What they stand for, where they are samples.
@@ -234,16 +244,19 @@ struct SampledCount {
 }
 
 impl Count {
-    const NONE: Self = Self {
-        oldest: Nanos::MAX,
-        newest: 0,
-        smallest: u64::MAX,
-        largest: 0,
-        young: Sum { bytes: 0, blocks: 0 },
-        filtered: Sum { bytes: 0, blocks: 0 },
-        blocks: BinaryHeap::new(),
-        sampled: None,
-    };
+    const fn none(births: Births, sampled: Option<Box<SampledCount>>) -> Self {
+        Self {
+            oldest: Nanos::MAX,
+            newest: 0,
+            smallest: u64::MAX,
+            largest: 0,
+            young: Sum { bytes: 0, blocks: 0 },
+            filtered: Sum { bytes: 0, blocks: 0 },
+            births,
+            blocks: BinaryHeap::new(),
+            sampled,
+        }
+    }
 
     #[inline]
     fn add(&mut self, block: &Block, time: Nanos, options: &SnapshotOptions) {
@@ -251,6 +264,7 @@ impl Count {
         self.newest = self.newest.max(block.born);
         self.smallest = self.smallest.min(block.size);
         self.largest = self.largest.max(block.size);
+        self.births.add(block.born);
         let is_young = time.saturating_sub(block.born) < options.min_age;
         let is_filtered =
             block.size < options.min_size || options.max_size.is_some_and(|max| block.size > max);
@@ -284,9 +298,12 @@ impl Count {
 }
 
 /// Counts all blocks, by the number of their stack.
-fn count(live: &LiveHeap, stacks: usize, time: Nanos, options: &SnapshotOptions) -> Vec<Count> {
-    let sampled = live.sampled().map(|_| Box::default());
-    let mut counts = vec![Count { sampled, ..Count::NONE }; stacks];
+fn count(live: &LiveHeap, space: &Space, time: Nanos, options: &SnapshotOptions) -> Vec<Count> {
+    let empty = |number| {
+        let births = Births::new(space.history.since(number), time);
+        Count::none(births, live.sampled().map(|_| Box::default()))
+    };
+    let mut counts: Vec<Count> = (0..space.stacks().len()).map(empty).collect();
     for block in live.blocks().iter() {
         if let Some(count) = counts.get_mut(block.stack as usize) {
             count.add(&block, time, options);

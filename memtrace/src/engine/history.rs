@@ -2,23 +2,27 @@
 
 use super::snapshot::Growth;
 use crate::model::ids::{Nanos, SECOND};
+use std::sync::Arc;
 
-/// Most points that a series keeps.
-pub const MOST_POINTS: usize = 16;
+/// Most points that a series keeps: the later half of them is what a trend is judged by, and of a dozen
+/// points upwards its interval is narrow enough to say something.
+pub const MOST_POINTS: usize = 48;
 
 /// The values of a process at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Point {
-    pub(crate) time: Nanos,
-    pub(crate) heap: u64,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Point {
+    /// When.
+    pub time: Nanos,
+    /// Live bytes of the heap.
+    pub heap: u64,
     /// Live bytes of functions that the user describes.
-    pub(crate) pools: u64,
+    pub pools: u64,
     /// Live bytes of memory of devices.
-    pub(crate) device: u64,
-    /// `None` before it was read.
-    pub(crate) resident: Option<u64>,
+    pub device: u64,
+    /// Resident bytes; `None` before they were read.
+    pub resident: Option<u64>,
     /// Live bytes by stack; stacks that came later held none.
-    pub(crate) stacks: Box<[u64]>,
+    pub stacks: Box<[u64]>,
 }
 
 /// The series of a process: the first point, the newest, and evenly spaced ones between.
@@ -27,7 +31,8 @@ pub(crate) struct Point {
 /// the spacing gives way to the next one.
 #[derive(Clone, Debug)]
 pub(crate) struct History {
-    points: Vec<Point>,
+    /// Shared with snapshots.
+    points: Vec<Arc<Point>>,
     /// Points pushed so far; the newest has number `pushed - 1`.
     pushed: u32,
     /// Points whose number is a multiple of this stay.
@@ -36,7 +41,7 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn new(first: Point) -> Self {
-        Self { points: vec![first], pushed: 1, spacing: 1 }
+        Self { points: vec![Arc::new(first)], pushed: 1, spacing: 1 }
     }
 
     /// Marks since the first point.
@@ -49,7 +54,7 @@ impl History {
         if !newest_stays {
             self.points.pop();
         }
-        self.points.push(point);
+        self.points.push(Arc::new(point));
         self.pushed = self.pushed.saturating_add(1);
         if self.points.len() > MOST_POINTS {
             self.thin();
@@ -58,9 +63,20 @@ impl History {
 
     /// The resident set as first read belongs to the first point, which was made before.
     pub(crate) fn first_resident(&mut self, bytes: u64) {
-        if let Some(first) = self.points.first_mut() {
-            first.resident.get_or_insert(bytes);
+        if let Some(first) = self.points.first_mut().filter(|first| first.resident.is_none()) {
+            Arc::make_mut(first).resident = Some(bytes);
         }
+    }
+
+    /// The points, oldest first.
+    pub(super) fn points(&self) -> &[Arc<Point>] {
+        &self.points
+    }
+
+    /// From when on a stack was watched: the last point before it came, or the first of all.
+    pub(crate) fn since(&self, stack: usize) -> Nanos {
+        let before = self.points.partition_point(|point| point.stacks.len() <= stack);
+        self.points.get(before.saturating_sub(1)).map_or(0, |point| point.time)
     }
 
     pub(crate) fn heap_growth(&self) -> Growth {
@@ -81,12 +97,12 @@ impl History {
     }
 
     pub(crate) fn stack_growth(&self, stack: usize) -> Growth {
-        let bytes = |point: &Point| point.stacks.get(stack).copied().unwrap_or(0);
+        let bytes = |point: &Arc<Point>| point.stacks.get(stack).copied().unwrap_or(0);
         growth(self.points.iter().map(|point| (point.time, bytes(point))))
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        let point = |point: &Point| size_of::<Point>() + size_of_val(&*point.stacks);
+        let point = |point: &Arc<Point>| size_of::<Point>() + size_of_val(&*point.stacks);
         self.points.iter().map(point).sum()
     }
 
@@ -170,7 +186,7 @@ mod tests {
             prop_assert_eq!(u64::from(history.marks()), marks);
             let times: Vec<u64> = history.points.iter().map(|p| p.time / SECOND).collect();
             prop_assert!(times.len() <= MOST_POINTS);
-            prop_assert!(marks < 9 || times.len() > MOST_POINTS / 2);
+            prop_assert!(marks < MOST_POINTS as u64 / 2 || times.len() > MOST_POINTS / 2);
             prop_assert_eq!((times[0], times[times.len() - 1]), (0, marks));
             let spacing = u64::from(history.spacing);
             for (place, time) in times[..times.len() - 1].iter().enumerate() {

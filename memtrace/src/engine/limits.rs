@@ -7,8 +7,8 @@ use super::snapshot::SnapshotOptions;
 pub struct Limits {
     /// Live blocks, over all processes. At most 40 bytes each.
     pub max_blocks: usize,
-    /// Distinct call stacks, over all processes. With the longest stacks and a full growth series
-    /// about 3 KiB each.
+    /// Distinct call stacks, over all processes. With the longest stacks, a full growth series and
+    /// lifetimes about 3.5 KiB each.
     pub max_stacks: usize,
     /// Stack ids of the kernel side that are remembered, over all processes; each process may have
     /// a few in any case. About 64 bytes each. Should not be less than what the kernel side

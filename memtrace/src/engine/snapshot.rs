@@ -3,7 +3,9 @@
 use super::ended::Ended;
 use super::heap::ranges::RangeKind;
 pub use super::heap::usable::Usable;
+use super::history::Point;
 pub use super::sampling::{Confidence, HeapConfidence, StackConfidence};
+use super::trend::Past;
 use crate::model::frame::Frame;
 use crate::model::ids::{Nanos, StackId};
 use crate::model::module::Module;
@@ -111,6 +113,10 @@ pub struct ProcessSnapshot {
     pub picture: Option<PictureSnapshot>,
     /// Marks since it was first seen, i.e. intervals watched. Its series may have fewer points.
     pub intervals: u32,
+    /// What it held at some of the marks, oldest first.
+    pub history: Box<[Arc<Point>]>,
+    /// Freed blocks whose age was not kept, for want of memory or because their stack is not known.
+    pub untold_frees: u64,
     /// Growth of the whole live heap.
     pub growth: Growth,
     /// Growth of the resident set.
@@ -335,6 +341,8 @@ pub struct StackSnapshot {
     pub growth: Growth,
     /// Where the figures lie, where they are estimates.
     pub confidence: Option<StackConfidence>,
+    /// What else is known of its past.
+    pub past: Past,
     /// The oldest live blocks, where asked for.
     pub blocks: Vec<BlockSnapshot>,
 }

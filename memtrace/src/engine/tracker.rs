@@ -13,7 +13,7 @@ use super::slab::Slab;
 use super::snapshot::{Bounds, ProcessSnapshot, Snapshot, SnapshotOptions, State};
 use super::stacks::{Callee, Stacks};
 use super::tables::Tables;
-use crate::model::event::{Allocation, Event, Reallocation, What};
+use crate::model::event::{Allocation, Event, Free, Reallocation, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::module::Module;
 use crate::model::process::Usage;
@@ -155,7 +155,8 @@ impl Tracker {
             What::Allocation(allocation) => self.allocation(pid, time, allocation),
             What::Free(free) => self.heap_with(pid, |space, _| {
                 let live = space.live(free.function.kind());
-                live.free(free.address, free.inside_allocator, free.perhaps_not_taken);
+                let Free { address, inside_allocator, perhaps_not_taken, .. } = *free;
+                live.free(address, inside_allocator, perhaps_not_taken, time);
             }),
             What::Reallocation(call) => self.reallocation(pid, time, call),
             What::Map(map, stack) => {

@@ -1,14 +1,15 @@
 //! What a verdict rests on, in one to three sentences. Nothing is said that no figure supports.
 
+use super::evidence;
 use super::model::End;
 use super::units::{
-    about, bytes, counted, difference, duration, percent, share, signed_bytes, span,
+    about, bytes, counted, difference, duration, percent, rate, share, signed_bytes, span,
 };
-use super::verdict::{self, Figures, LEAST_INTERVALS, LEAST_WATCH, StackVerdict, Verdict};
+use super::verdict::{self, Figures, Verdict};
 use crate::engine::snapshot::MappingTotals;
-use crate::model::ids::{Nanos, SECOND};
+use crate::engine::trend::{LEAST_WATCH, Trend};
+use crate::model::ids::SECOND;
 use crate::model::process::Usage;
-use std::time::Duration;
 
 /// A stack as far as explanations need it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,8 +22,10 @@ pub struct Grower {
     pub freed: u64,
     /// Blocks alive.
     pub live: u64,
-    /// Its verdict.
-    pub verdict: StackVerdict,
+    /// Their bytes.
+    pub held: u64,
+    /// Its trend.
+    pub trend: Trend,
 }
 
 /// A process to be explained.
@@ -38,8 +41,6 @@ pub struct Case<'a> {
     pub stacks: Vec<Grower>,
     /// How it ended.
     pub end: End,
-    /// Time between two points of the series, if it is known.
-    pub interval: Option<Duration>,
     /// Mapping totals.
     pub mappings: MappingTotals,
     /// Memory when first seen and now.
@@ -53,9 +54,11 @@ pub struct Case<'a> {
 pub fn explain(case: &Case<'_>) -> Vec<String> {
     let mut sentences = match case.verdict {
         Verdict::Growing => growing(case),
-        Verdict::Steady => steady(case),
+        Verdict::Stable => stable(case),
+        Verdict::Draining => draining(case),
         Verdict::NotTheHeap => not_the_heap(case),
-        Verdict::TooShort | Verdict::Degraded => too_short(case),
+        Verdict::Ended => ended(case),
+        Verdict::TooShort | Verdict::New | Verdict::Degraded => too_short(case),
     };
     if matches!(case.verdict, Verdict::Growing | Verdict::NotTheHeap) {
         sentences.extend(time_to_limit(case));
@@ -72,7 +75,7 @@ pub fn explain(case: &Case<'_>) -> Vec<String> {
 
 /// The stacks that grow, the largest gain first.
 fn growers(case: &Case<'_>) -> Vec<Grower> {
-    let growing = case.stacks.iter().filter(|stack| stack.verdict == StackVerdict::Growing);
+    let growing = case.stacks.iter().filter(|stack| stack.trend == Trend::Growing);
     let mut growers: Vec<Grower> = growing.copied().collect();
     growers.sort_by_key(|stack| std::cmp::Reverse(stack.gained));
     growers
@@ -81,18 +84,27 @@ fn growers(case: &Case<'_>) -> Vec<Grower> {
 fn growing(case: &Case<'_>) -> Vec<String> {
     let growers = growers(case);
     let growth = case.figures.growth.bytes;
+    let slope = case.figures.judgement.slope.as_ref().map_or_else(String::new, evidence::slope);
+    if case.figures.judgement.trend != Trend::Growing {
+        let gain = rate(case.figures.stacks_gain);
+        let stacks = counted(growers.len() as u64, "stack");
+        return vec![
+            format!("{stacks} of it, by {gain} at least, under the ups and downs of the others"),
+            format!("The live heap as a whole changed by {}", signed_bytes(growth)),
+        ];
+    }
     let Some(first) = growers.first() else {
         return vec![format!(
-            "the live heap gained {}, spread over stacks none of which grows steadily",
+            "{slope}; the live heap gained {}, spread over stacks none of which grows steadily",
             bytes(growth.unsigned_abs())
         )];
     };
     let part = first.gained as f64 / growth.max(1) as f64;
     if part >= 0.5 {
-        return vec![one_stack(first, part), leak_or_cache(first)];
+        return vec![format!("{slope}; {}", one_stack(first, part)), leak_or_cache(first)];
     }
     let enough = growers_for_most(&growers, growth);
-    vec![match enough {
+    let explained = match enough {
         Some((number, part)) => {
             format!("{} explain {} of the growth", counted(number, "stack"), of_all(part))
         }
@@ -102,7 +114,8 @@ fn growing(case: &Case<'_>) -> Vec<String> {
             counted(growers.len() as u64, "growing stack"),
             of_all(part)
         ),
-    }]
+    };
+    vec![format!("{slope}; {explained}")]
 }
 
 fn one_stack(stack: &Grower, part: f64) -> String {
@@ -146,7 +159,7 @@ fn of_all(part: f64) -> String {
     if part >= 0.995 { "all".to_owned() } else { format!("{:.0} %", part * 100.0) }
 }
 
-fn steady(case: &Case<'_>) -> Vec<String> {
+fn stable(case: &Case<'_>) -> Vec<String> {
     let figures = &case.figures;
     let change = signed_bytes(figures.growth.bytes);
     if verdict::replaces_older_blocks(figures) && figures.growth.bytes > 0 {
@@ -161,8 +174,7 @@ fn steady(case: &Case<'_>) -> Vec<String> {
     }
     let growers = growers(case);
     let small: i64 = growers.iter().fold(0, |sum, stack| sum.saturating_add(stack.gained));
-    let over = counted(u64::from(figures.growth.of), "interval");
-    let mut sentences = vec![format!("the live heap changed by {change} over {over}")];
+    let mut sentences = vec![format!("the live heap changed by {change}{}", since(case))];
     sentences.push(match growers.len() as u64 {
         0 => "No stack keeps growing".to_owned(),
         number => format!(
@@ -174,13 +186,24 @@ fn steady(case: &Case<'_>) -> Vec<String> {
     sentences
 }
 
+/// How it changes by now.
+fn since(case: &Case<'_>) -> String {
+    let slope = case.figures.judgement.slope.as_ref().map(evidence::slope);
+    slope.map_or_else(String::new, |slope| format!(", in the later half of the watch by {slope}"))
+}
+
+fn draining(case: &Case<'_>) -> Vec<String> {
+    let change = signed_bytes(case.figures.growth.bytes);
+    vec![format!("the live heap changed by {change}{}", since(case))]
+}
+
 fn not_the_heap(case: &Case<'_>) -> Vec<String> {
     let resident = &case.figures.resident;
+    let slope = case.figures.resident_slope.as_ref().map(evidence::slope);
     let mut sentences = vec![format!(
-        "resident memory gained {} in {} of {} intervals, the live heap {}",
+        "resident memory gained {}, by {} in the later half of the watch, the live heap {}",
         bytes(resident.bytes.unsigned_abs()),
-        resident.up,
-        resident.of,
+        slope.unwrap_or_default(),
         signed_bytes(case.figures.growth.bytes)
     )];
     let half = resident.bytes.unsigned_abs() / 2;
@@ -203,35 +226,38 @@ fn not_the_heap(case: &Case<'_>) -> Vec<String> {
 
 fn too_short(case: &Case<'_>) -> Vec<String> {
     let watched = duration(case.figures.watched);
-    if case.end == End::Running {
-        let wait = still_to_wait(case).map_or_else(
-            || "watch it for longer".to_owned(),
-            |wait| format!("watch it for {} more", span(wait)),
-        );
-        let least = span(LEAST_WATCH);
-        return vec![format!(
-            "watched {watched}; growth needs {LEAST_INTERVALS} intervals and {least}: {wait}"
-        )];
+    let (least, wait) = (span(LEAST_WATCH), still_to_wait(case));
+    let mut sentences =
+        vec![format!("watched {watched}; a trend needs {least}: watch it for {wait} more")];
+    let growth = case.figures.growth.bytes;
+    let first = case.stacks.iter().max_by_key(|stack| stack.gained);
+    if let Some(first) = first.filter(|first| growth > 0 && first.gained > 0) {
+        sentences.push(format!(
+            "So far the live heap gained {}, {} of it in one stack",
+            bytes(growth.unsigned_abs()),
+            bytes(first.gained.unsigned_abs())
+        ));
     }
-    let heap = &case.figures.heap;
-    vec![
-        format!("it was there for {watched} only, which tells no growth"),
-        format!(
-            "At its end {} in {} had not been freed",
-            bytes(heap.live_bytes),
-            counted(heap.live_blocks, "block")
-        ),
-    ]
+    sentences
 }
 
-fn still_to_wait(case: &Case<'_>) -> Option<Nanos> {
-    let by_time = LEAST_WATCH.saturating_sub(case.figures.watched);
-    let left = LEAST_INTERVALS.saturating_sub(case.figures.growth.of);
-    if left == 0 {
-        return Some(by_time);
+fn still_to_wait(case: &Case<'_>) -> String {
+    let left = LEAST_WATCH.saturating_sub(case.figures.watched);
+    span(left.next_multiple_of(SECOND).max(SECOND))
+}
+
+/// Of what ran for too short a time to have a trend: what it left.
+fn ended(case: &Case<'_>) -> Vec<String> {
+    let heap = &case.figures.heap;
+    let watched = duration(case.figures.watched);
+    if heap.live_blocks == 0 {
+        return vec![format!("nothing that it allocated was alive at its end, after {watched}")];
     }
-    let interval = u64::try_from(case.interval?.as_nanos()).ok()?;
-    Some(by_time.max(interval.checked_mul(u64::from(left))?))
+    let left = evidence::left(heap.live_bytes, heap.live_blocks);
+    let mut sentences = vec![format!("{left} were alive at its end, after {watched}")];
+    let most = case.stacks.iter().max_by_key(|stack| stack.held);
+    sentences.extend(most.map(|most| format!("Most in one stack: {}", bytes(most.held))));
+    sentences
 }
 
 /// When the cgroup reaches its limit if it goes on like this, for limits within a month.
@@ -251,22 +277,24 @@ fn time_to_limit(case: &Case<'_>) -> Option<String> {
 mod tests {
     use super::{Case, Grower, explain};
     use crate::engine::snapshot::{Growth, HeapTotals, MappingTotals};
+    use crate::engine::trend::{Band, Judgement, Trend};
     use crate::model::ids::SECOND;
     use crate::model::process::Usage;
     use crate::report::model::End;
-    use crate::report::verdict::{Figures, StackVerdict, Verdict};
-    use std::time::Duration;
+    use crate::report::verdict::{Figures, Verdict};
 
     const MIB: u64 = 1 << 20;
 
     fn grower(gained: i64, allocated: u64, freed: u64) -> Grower {
-        let verdict = StackVerdict::Growing;
-        Grower { gained, allocated, freed, live: allocated - freed, verdict }
+        let (trend, live) = (Trend::Growing, allocated - freed);
+        Grower { gained, allocated, freed, live, held: live * 8, trend }
     }
 
     fn growing(bytes: i64, stacks: Vec<Grower>) -> Case<'static> {
         let growth = Growth { bytes_per_second: None, bytes, up: 6, of: 6 };
-        let figures = Figures { watched: 60 * SECOND, growth, ..Figures::default() };
+        let slope = Some(Band { low: 10.0, middle: 20.0, high: 30.0 });
+        let judgement = Judgement { trend: Trend::Growing, slope, ..Judgement::default() };
+        let figures = Figures { watched: 60 * SECOND, growth, judgement, ..Figures::default() };
         Case { figures, verdict: Verdict::Growing, stacks, ..Case::default() }
     }
 
@@ -276,7 +304,7 @@ mod tests {
         assert_eq!(
             explain(&case),
             [
-                "one stack keeps everything it allocates and explains 96 % of the growth",
+                "+20 B/s (95 %: +10 B to +30 B); one stack keeps everything it allocates and explains 96 % of the growth",
                 "Leak or unbounded cache: 80,486 blocks since attach, none freed"
             ]
         );
@@ -284,7 +312,7 @@ mod tests {
         assert_eq!(
             explain(&case),
             [
-                "one stack keeps 75 % of what it allocates and explains all of the growth",
+                "+20 B/s (95 %: +10 B to +30 B); one stack keeps 75 % of what it allocates and explains all of the growth",
                 "Of 1,000 blocks allocated since attach, 25 % were freed"
             ]
         );
@@ -293,12 +321,15 @@ mod tests {
     #[test]
     fn several_stacks_are_counted() {
         let some = growing(100_000, vec![grower(30_000, 5, 4); 3]);
-        assert_eq!(explain(&some), ["3 stacks explain 90 % of the growth"]);
+        assert_eq!(
+            explain(&some),
+            ["+20 B/s (95 %: +10 B to +30 B); 3 stacks explain 90 % of the growth"]
+        );
         let many = growing(100_000, vec![grower(1_000, 5, 4); 90]);
         assert_eq!(
             explain(&many),
             [
-                "the growth of 97.7 KiB is spread widely; the largest of 90 growing stacks explains 1 % of it"
+                "+20 B/s (95 %: +10 B to +30 B); the growth of 97.7 KiB is spread widely; the largest of 90 growing stacks explains 1 % of it"
             ]
         );
         let none = growing(100_000, vec![]);
@@ -323,22 +354,50 @@ mod tests {
     fn a_short_watch_says_how_long_to_wait() {
         let mut case = growing(0, vec![]);
         case.verdict = Verdict::TooShort;
-        case.figures.watched = 4 * SECOND;
-        case.figures.growth.of = 1;
-        case.interval = Some(Duration::from_secs(4));
+        case.figures.watched = 4 * SECOND + 1;
+        assert_eq!(explain(&case), ["watched 4.0 s; a trend needs 10 s: watch it for 6 s more"]);
+        case.figures.growth.bytes = 5000;
+        case.stacks = vec![grower(10, 5, 4), grower(4000, 5, 4)];
+        assert_eq!(
+            explain(&case)[1],
+            "So far the live heap gained 4.88 KiB, 3.91 KiB of it in one stack"
+        );
+    }
+
+    #[test]
+    fn what_ended_early_says_what_it_left() {
+        let mut case = growing(0, vec![]);
+        case.verdict = Verdict::Ended;
+        case.figures.watched = SECOND;
+        assert_eq!(explain(&case), ["nothing that it allocated was alive at its end, after 1.0 s"]);
+        (case.figures.heap.live_bytes, case.figures.heap.live_blocks) = (300, 2);
+        case.stacks = vec![grower(100, 9, 8), grower(200, 9, 6)];
         assert_eq!(
             explain(&case),
-            ["watched 4.0 s; growth needs 3 intervals and 10 s: watch it for 8 s more"]
+            ["300 B in 2 blocks were alive at its end, after 1.0 s", "Most in one stack: 24 B"]
         );
-        case.end = End::Exited(0);
-        assert_eq!(explain(&case)[1], "At its end 0 B in 0 blocks had not been freed");
+    }
+
+    #[test]
+    fn a_leak_under_churn_is_told_by_its_stacks() {
+        let mut case = growing(-5000, vec![grower(4000, 500, 4)]);
+        case.figures.judgement.trend = Trend::Stable;
+        case.figures.stacks_gain = 60.0;
+        assert_eq!(
+            explain(&case),
+            [
+                "1 stack of it, by +60 B/s at least, under the ups and downs of the others",
+                "The live heap as a whole changed by -4.88 KiB"
+            ]
+        );
     }
 
     #[test]
     fn what_grows_instead_of_the_heap_is_named() {
         let mut case = growing(0, vec![]);
         case.verdict = Verdict::NotTheHeap;
-        case.figures.resident = Growth { bytes: 10 << 20, up: 5, of: 6, bytes_per_second: None };
+        case.figures.resident = Growth { bytes: 10 << 20, ..Growth::default() };
+        case.figures.resident_slope = case.figures.judgement.slope;
         assert!(explain(&case)[1].starts_with("No mapping"));
         case.mappings =
             MappingTotals { live_by_kind: [8 * MIB, 0, 0, 0, 0, 0, 0], ..MappingTotals::default() };
@@ -351,18 +410,20 @@ mod tests {
         );
         assert_eq!(
             explain(&case)[0],
-            "resident memory gained 10.0 MiB in 5 of 6 intervals, the live heap 0 B"
+            "resident memory gained 10.0 MiB, by +20 B/s (95 %: +10 B to +30 B) in the later half of the \
+             watch, the live heap 0 B"
         );
     }
 
     #[test]
     fn steadiness_is_told_from_turnover() {
         let mut case = growing(5_000, vec![grower(5_000, 10, 0)]);
-        case.verdict = Verdict::Steady;
+        case.verdict = Verdict::Stable;
         assert_eq!(
             explain(&case),
             [
-                "the live heap changed by +4.88 KiB over 6 intervals",
+                "the live heap changed by +4.88 KiB, in the later half of the watch by +20 B/s (95 %: \
+                 +10 B to +30 B)",
                 "1 stack grew, by 4.88 KiB together"
             ]
         );
@@ -380,7 +441,8 @@ mod tests {
             explain(&case),
             [
                 "3 % of events were lost; over budget",
-                "The figures as they are say GROWING: 3 stacks explain 90 % of the growth"
+                "The figures as they are say GROWING: +20 B/s (95 %: +10 B to +30 B); 3 stacks explain 90 % of the \
+                 growth"
             ]
         );
     }

@@ -1,8 +1,9 @@
 //! Stacks that map memory: which are listed, and which of them do it for an allocator.
 
+use super::evidence;
 use super::explain::{self, Case};
 use super::model::{FrameReport, Sum};
-use super::units::{bytes, counted, signed_bytes};
+use super::units::{bytes, counted, duration, signed_bytes};
 use super::verdict::Verdict;
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::{MappedStack, ProcessSnapshot};
@@ -87,16 +88,22 @@ pub(super) const fn verdict(verdict: Verdict) -> Verdict {
 /// What that rests on, as [`explain::explain`] says it of heaps.
 pub(super) fn explain(case: &Case<'_>) -> Vec<String> {
     let mut sentences = match case.verdict {
-        Verdict::Growing | Verdict::Steady | Verdict::NotTheHeap => {
-            let resident = &case.figures.resident;
+        Verdict::Growing | Verdict::Stable | Verdict::Draining | Verdict::NotTheHeap => {
+            let (resident, slope) = (&case.figures.resident, &case.figures.resident_slope);
+            let now = slope.as_ref().map(evidence::slope);
             vec![format!(
-                "resident memory changed by {}, up in {} of {} intervals",
+                "resident memory changed by {}{}",
                 signed_bytes(resident.bytes),
-                resident.up,
-                resident.of
+                now.map_or_else(String::new, |now| format!(
+                    ", in the later half of the watch by {now}"
+                ))
             )]
         }
-        Verdict::TooShort | Verdict::Degraded => {
+        Verdict::Ended => {
+            let watched = duration(case.figures.watched);
+            vec![format!("it was there for {watched} only, which tells no trend")]
+        }
+        Verdict::TooShort | Verdict::New | Verdict::Degraded => {
             let mut words = explain::explain(&Case { degraded: &[], ..case.clone() });
             words.truncate(1);
             words

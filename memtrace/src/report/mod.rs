@@ -3,6 +3,7 @@
 //! [`resolve`] turns a snapshot into a [`Report`], which holds names and figures and nothing that
 //! must be looked up; the writers turn a report into bytes and know nothing else.
 
+pub mod evidence;
 pub mod explain;
 mod facts;
 mod folded;
@@ -11,6 +12,7 @@ pub(crate) mod hostile;
 mod identity;
 mod internals;
 pub mod json;
+mod judged;
 mod layout;
 mod mapped;
 mod model;
@@ -22,6 +24,7 @@ pub mod text;
 pub mod units;
 pub mod verdict;
 
+pub use crate::engine::trend::Trend;
 pub use facts::{
     Ledgers, LinkFacts, ReportOptions, SamplingChange, Sort, TableFacts, TracerFacts, Walks,
 };
@@ -35,7 +38,7 @@ pub use model::{
 pub use names::clean;
 pub use resolve::resolve;
 pub use text::{TextStyle, TextWriter};
-pub use verdict::{StackVerdict, Verdict};
+pub use verdict::Verdict;
 
 use std::io;
 

@@ -2,13 +2,14 @@
 
 use super::facts::{ReportOptions, TracerFacts};
 use super::identity::StackDigest;
-use super::verdict::{StackVerdict, Verdict};
+use super::verdict::Verdict;
 use crate::engine::ended::Ended;
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::ports::Missing;
 use crate::engine::snapshot::{
     Growth, HeapTotals, MappingTotals, PlacedBlocks, ResidentPart, SnapshotOptions, StackConfidence,
 };
+use crate::engine::trend::{Band, Judgement};
 use crate::model::ids::Nanos;
 use crate::model::picture::{PageKind, Picture};
 use crate::model::process::Usage;
@@ -160,6 +161,12 @@ pub struct ProcessReport {
     pub unseen_vforks: u64,
     /// Children with a copy of its memory, not traced.
     pub untraced_children: u64,
+    /// What the trend of its heap is, and what that rests on.
+    pub judgement: Judgement,
+    /// As of a stack, of all its blocks.
+    pub survival: Vec<(Nanos, Band)>,
+    /// Freed blocks whose age was not kept.
+    pub untold_frees: u64,
     /// The verdict.
     pub verdict: Verdict,
     /// What the verdict rests on, in sentences without the last full stop.
@@ -327,8 +334,10 @@ pub struct StackReport {
     /// Where the figures lie, where they are estimates: those without young and filtered blocks, and those of
     /// all.
     pub confidence: Option<StackConfidence>,
-    /// The verdict.
-    pub verdict: StackVerdict,
+    /// What its trend is, and what that rests on.
+    pub judgement: Judgement,
+    /// The share of its blocks that live at least so long, where that changes: ages, ns.
+    pub survival: Vec<(Nanos, Band)>,
     /// How the stack ended.
     pub end: StackEnd,
     /// From the allocator's caller outwards; inlined functions have frames of their own.

@@ -6,6 +6,7 @@ use super::explain::{self, Case, Grower};
 use super::facts::{Ledgers, LinkFacts, ReportOptions, Sort, TracerFacts};
 use super::identity::StackDigest;
 use super::internals;
+use super::judged::Judged;
 use super::mapped;
 use super::model::{
     AccountReport, BlockReport, DeviceReport, End, LossReport, MappedReport, PictureReport,
@@ -14,12 +15,13 @@ use super::model::{
 use super::names::{Names, clean};
 use super::outermost;
 use super::units::{counted, percent};
-use super::verdict::{self, Figures, StackVerdict, Verdict};
+use super::verdict::{self, Figures, Verdict};
 use crate::engine::ended::Sums;
 use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::{
     AccountSnapshot, HeapTotals, MappedStack, ProcessSnapshot, Snapshot, StackSnapshot, State,
 };
+use crate::engine::trend::resident_slope;
 use crate::model::frame::Frame;
 use crate::model::ids::Nanos;
 use jiff::{SignedDuration, Timestamp};
@@ -173,15 +175,19 @@ struct Chosen<'a> {
     pools: Vec<&'a StackSnapshot>,
     device: Vec<&'a StackSnapshot>,
     mapped: Vec<&'a MappedStack>,
+    judged: Judged,
 }
 
 impl<'a> Chosen<'a> {
     fn of(process: &'a ProcessSnapshot, options: &ReportOptions) -> Self {
+        let judged = Judged::of(process);
+        let choose = |stacks| choose(stacks, &judged, options);
         Self {
-            heap: choose(&process.stacks, options),
-            pools: choose(&process.pools.stacks, options),
-            device: choose(&process.device.stacks, options),
+            heap: choose(&process.stacks),
+            pools: choose(&process.pools.stacks),
+            device: choose(&process.device.stacks),
             mapped: mapped::choose(process, options.top),
+            judged,
         }
     }
 
@@ -201,23 +207,28 @@ fn all_stacks(process: &ProcessSnapshot) -> impl Iterator<Item = &StackSnapshot>
 
 /// The stacks to list, in order: those with something to show, and with `top` 0 also those with
 /// nothing alive, so that sums over stacks are the heap's totals.
-fn choose<'a>(all: &'a [StackSnapshot], options: &ReportOptions) -> Vec<&'a StackSnapshot> {
+fn choose<'a>(
+    all: &'a [StackSnapshot],
+    judged: &Judged,
+    options: &ReportOptions,
+) -> Vec<&'a StackSnapshot> {
     let wanted = |stack: &&StackSnapshot| {
         visible(stack).1 > 0 || (options.top == 0 && stack.live_blocks == 0)
     };
     let mut stacks: Vec<&StackSnapshot> = all.iter().filter(wanted).collect();
-    stacks.sort_by(|a, b| order(a, b, options.sort));
+    stacks.sort_by(|a, b| order(a, b, judged, options.sort));
     if options.top != 0 {
         stacks.truncate(options.top);
     }
     stacks
 }
 
-fn order(a: &StackSnapshot, b: &StackSnapshot, sort: Sort) -> Ordering {
+fn order(a: &StackSnapshot, b: &StackSnapshot, judged: &Judged, sort: Sort) -> Ordering {
     let (a_bytes, a_blocks) = visible(a);
     let (b_bytes, b_blocks) = visible(b);
     let first = match sort {
-        Sort::Growth => b.growth.bytes.cmp(&a.growth.bytes),
+        // What grows comes before what has grown.
+        Sort::Growth => (judged.grows(b), b.growth.bytes).cmp(&(judged.grows(a), a.growth.bytes)),
         Sort::Bytes => Ordering::Equal,
         Sort::Blocks => b_blocks.cmp(&a_blocks),
         Sort::Age => a.oldest.unwrap_or(Nanos::MAX).cmp(&b.oldest.unwrap_or(Nanos::MAX)),
@@ -238,13 +249,14 @@ impl Maker<'_> {
     fn process(&self, process: &ProcessSnapshot, chosen: &Chosen<'_>) -> ProcessReport {
         let mut report = self.facts(process);
         let stacks = &chosen.heap;
-        count_stacks(&mut report, process, stacks);
+        let judged = &chosen.judged;
+        count_stacks(&mut report, process, stacks, judged);
         report.modules = self.names.modules(chosen.frames());
-        report.pools = self.pools(process, &chosen.pools);
-        report.device = self.device(process, &chosen.device);
+        report.pools = self.pools(process, &chosen.pools, judged);
+        report.device = self.device(process, &chosen.device, judged);
         report.mapped = chosen.mapped.iter().map(|stack| self.mapped(stack, process)).collect();
         report.mapped_others = mapped::others(process, &chosen.mapped);
-        report.stacks = stacks.iter().map(|stack| self.stack(stack, process)).collect();
+        report.stacks = stacks.iter().map(|stack| self.stack(stack, process, judged)).collect();
         for stack in &process.stacks {
             let (end, blocks) = (self.end(stack, process), stack.allocated_blocks);
             if end != StackEnd::Complete {
@@ -256,7 +268,7 @@ impl Maker<'_> {
                 report.early.bytes = report.early.bytes.saturating_add(stack.allocated_bytes);
             }
         }
-        self.judge(&mut report, process);
+        self.judge(&mut report, process, judged);
         report
     }
 
@@ -283,19 +295,29 @@ impl Maker<'_> {
     }
 
     /// What the functions that the user describes gave out, if any is described.
-    fn pools(&self, process: &ProcessSnapshot, listed: &[&StackSnapshot]) -> Option<AccountReport> {
+    fn pools(
+        &self,
+        process: &ProcessSnapshot,
+        listed: &[&StackSnapshot],
+        judged: &Judged,
+    ) -> Option<AccountReport> {
         let functions = &self.tracer.user_functions;
         if functions.is_empty() {
             return None;
         }
         Some(AccountReport {
             functions: functions.iter().map(|name| clean(name)).collect(),
-            ..self.account(&process.pools, process, listed)
+            ..self.account(&process.pools, process, listed, judged)
         })
     }
 
     /// Memory of devices, if there were calls for any.
-    fn device(&self, process: &ProcessSnapshot, listed: &[&StackSnapshot]) -> Option<DeviceReport> {
+    fn device(
+        &self,
+        process: &ProcessSnapshot,
+        listed: &[&StackSnapshot],
+        judged: &Judged,
+    ) -> Option<DeviceReport> {
         let device = &process.device;
         if device.totals == HeapTotals::default() {
             return None;
@@ -309,7 +331,7 @@ impl Maker<'_> {
         Some(DeviceReport {
             account: AccountReport {
                 functions: functions.into_iter().map(str::to_owned).collect(),
-                ..self.account(device, process, listed)
+                ..self.account(device, process, listed, judged)
             },
             pinned,
         })
@@ -321,6 +343,7 @@ impl Maker<'_> {
         account: &AccountSnapshot,
         process: &ProcessSnapshot,
         listed: &[&StackSnapshot],
+        judged: &Judged,
     ) -> AccountReport {
         let mut others = Sum {
             stacks: account.stacks.iter().filter(|stack| stack.live_blocks > 0).count() as u64,
@@ -337,7 +360,7 @@ impl Maker<'_> {
             functions: Vec::new(),
             totals: account.totals,
             growth: account.growth,
-            stacks: listed.iter().map(|stack| self.stack(stack, process)).collect(),
+            stacks: listed.iter().map(|stack| self.stack(stack, process, judged)).collect(),
             others,
         }
     }
@@ -372,6 +395,7 @@ impl Maker<'_> {
             }),
             intervals: process.intervals,
             growth: process.growth,
+            untold_frees: process.untold_frees,
             resident_growth: process.resident_growth,
             unseen_vforks: process.unseen_vforks,
             untraced_children: process.untraced_children,
@@ -385,9 +409,15 @@ impl Maker<'_> {
         self.tracer.time.checked_sub(SignedDuration::from_nanos(ago)).ok()
     }
 
-    fn judge(&self, report: &mut ProcessReport, process: &ProcessSnapshot) {
+    fn judge(&self, report: &mut ProcessReport, process: &ProcessSnapshot, judged: &Judged) {
+        report.judgement = judged.heap;
+        report.survival.clone_from(&judged.survival);
         let figures = Figures {
             watched: report.watched,
+            has_ended: report.end != End::Running,
+            judgement: judged.heap,
+            stacks_gain: judged.stacks_gain,
+            resident_slope: resident_slope(process),
             heap: report.heap,
             growth: report.growth,
             resident: report.resident_growth,
@@ -402,9 +432,8 @@ impl Maker<'_> {
             figures,
             verdict,
             degraded: &degraded,
-            stacks: process.stacks.iter().map(|stack| grower(stack, report.watched)).collect(),
+            stacks: process.stacks.iter().map(|stack| grower(stack, judged)).collect(),
             end: report.end,
-            interval: self.options.interval,
             mappings: report.mappings,
             usage: report.usage_first.zip(report.usage_last),
             cgroup_limit: report.cgroup_limit,
@@ -419,10 +448,15 @@ impl Maker<'_> {
         report.verdict = if degraded.is_empty() { verdict } else { Verdict::Degraded };
     }
 
-    fn stack(&self, stack: &StackSnapshot, process: &ProcessSnapshot) -> StackReport {
+    fn stack(
+        &self,
+        stack: &StackSnapshot,
+        process: &ProcessSnapshot,
+        judged: &Judged,
+    ) -> StackReport {
         let (live_bytes, live_blocks) = visible(stack);
         let age = |born: Nanos| process.until.saturating_sub(born);
-        let watched = process.until.saturating_sub(process.seen);
+        let ages = stack.past.ages.as_ref();
         let blocks = stack.blocks.iter().take(self.options.show_blocks);
         let function = clean(self.tracer.function_name(stack.function));
         StackReport {
@@ -442,7 +476,8 @@ impl Maker<'_> {
             sizes: stack.sizes,
             growth: stack.growth,
             confidence: stack.confidence,
-            verdict: verdict::stack(watched, &stack.growth, stack.live_bytes),
+            judgement: judged.stack(stack),
+            survival: ages.map_or_else(Vec::new, |ages| ages.lifetimes().steps()),
             end: self.end(stack, process),
             frames: internals::marked(
                 stack
@@ -467,37 +502,41 @@ impl Maker<'_> {
     }
 }
 
-fn grower(stack: &StackSnapshot, watched: Nanos) -> Grower {
+fn grower(stack: &StackSnapshot, judged: &Judged) -> Grower {
     Grower {
         gained: stack.growth.bytes,
         allocated: stack.allocated_blocks,
         freed: stack.freed_blocks,
         live: stack.live_blocks,
-        verdict: verdict::stack(watched, &stack.growth, stack.live_bytes),
+        held: stack.live_bytes,
+        trend: judged.stack(stack).trend,
     }
 }
 
 /// Sums up what is not listed. Every live block is in exactly one of: listed stacks, others, young,
 /// filtered.
-fn count_stacks(report: &mut ProcessReport, process: &ProcessSnapshot, listed: &[&StackSnapshot]) {
+fn count_stacks(
+    report: &mut ProcessReport,
+    process: &ProcessSnapshot,
+    listed: &[&StackSnapshot],
+    judged: &Judged,
+) {
     for stack in &process.stacks {
         let (bytes, blocks) = visible(stack);
         add(&mut report.others, blocks, bytes);
         add(&mut report.young, stack.young_blocks, stack.young_bytes);
         add(&mut report.filtered, stack.filtered_blocks, stack.filtered_bytes);
-        let verdict = verdict::stack(report.watched, &stack.growth, stack.live_bytes);
-        report.others_growing += u64::from(blocks > 0 && verdict == StackVerdict::Growing);
+        report.others_growing += u64::from(blocks > 0 && judged.grows(stack));
         report.only_young +=
             u64::from(stack.young_blocks > 0 && stack.young_blocks == stack.live_blocks);
         report.empty_stacks += u64::from(stack.live_blocks == 0);
     }
     for stack in listed {
         let (bytes, blocks) = visible(stack);
-        let verdict = verdict::stack(report.watched, &stack.growth, stack.live_bytes);
         report.others.stacks -= u64::from(blocks > 0).min(report.others.stacks);
         report.others.blocks = report.others.blocks.saturating_sub(blocks);
         report.others.bytes = report.others.bytes.saturating_sub(bytes);
-        let growing = u64::from(blocks > 0 && verdict == StackVerdict::Growing);
+        let growing = u64::from(blocks > 0 && judged.grows(stack));
         report.others_growing = report.others_growing.saturating_sub(growing);
     }
 }

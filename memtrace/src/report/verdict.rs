@@ -1,18 +1,11 @@
-//! Verdicts by plain rules on intervals and totals. A verdict says no more than the figures do.
+//! Verdicts on processes, from the trends of their heaps and stacks. A verdict says no more than the figures do.
 
 use crate::engine::snapshot::{Growth, HeapTotals};
-use crate::model::ids::{Nanos, SECOND};
+use crate::engine::trend::{Band, Judgement, Trend, matters};
+use crate::model::ids::Nanos;
 
-/// Fewer intervals tell no growth.
-pub const LEAST_INTERVALS: u32 = 3;
-/// A shorter watch tells no growth, ns.
-pub const LEAST_WATCH: Nanos = 10 * SECOND;
 /// Share of lost events (or evicted blocks) above which figures are not to be relied on.
 pub const TOLERATED_LOSS: f64 = 0.01;
-/// A heap that gained less than this did not grow, bytes …
-const LEAST_GROWTH: u64 = 4096;
-/// … nor did one that gained less than this part of what it holds.
-const LEAST_GROWTH_PART: u64 = 100;
 /// A resident set that gained less than this did not grow, bytes …
 const LEAST_RESIDENT_GROWTH: u64 = 1 << 20;
 /// … nor did one that gained less than this part of what it was.
@@ -24,15 +17,21 @@ const BLOCK_OVERHEAD: u64 = 32;
 /// What is the matter with a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
-    /// The live heap grows.
+    /// The live heap grows, or a stack of it does that the ups and downs of the others hide.
     Growing,
     /// Neither the heap nor the resident set grows.
-    Steady,
+    Stable,
+    /// The live heap shrinks.
+    Draining,
     /// The resident set grows, and the live heap does not explain it.
     NotTheHeap,
-    /// Not watched for long enough.
+    /// It runs, and was not watched for long enough.
     #[default]
     TooShort,
+    /// It ended before it was watched for long enough.
+    Ended,
+    /// A stack that was not watched for long enough.
+    New,
     /// Too much was lost to say.
     Degraded,
 }
@@ -43,9 +42,12 @@ impl Verdict {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Growing => "GROWING",
-            Self::Steady => "STEADY",
+            Self::Stable => "STABLE",
+            Self::Draining => "DRAINING",
             Self::NotTheHeap => "NOT THE HEAP",
             Self::TooShort => "TOO SHORT",
+            Self::Ended => "ENDED",
+            Self::New => "NEW",
             Self::Degraded => "DEGRADED",
         }
     }
@@ -55,34 +57,23 @@ impl Verdict {
     pub const fn key(self) -> &'static str {
         match self {
             Self::Growing => "growing",
-            Self::Steady => "steady",
+            Self::Stable => "stable",
+            Self::Draining => "draining",
             Self::NotTheHeap => "not_the_heap",
-            Self::TooShort => "too_short",
+            Self::TooShort | Self::Ended | Self::New => "new",
             Self::Degraded => "degraded",
         }
     }
 }
 
-/// What is the matter with a stack.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum StackVerdict {
-    /// Its live bytes grow.
-    Growing,
-    /// They do not.
-    Steady,
-    /// Not watched for long enough.
-    #[default]
-    TooShort,
-}
-
-impl StackVerdict {
-    /// The verdict with the same words.
-    #[must_use]
-    pub const fn as_verdict(self) -> Verdict {
-        match self {
-            Self::Growing => Verdict::Growing,
-            Self::Steady => Verdict::Steady,
-            Self::TooShort => Verdict::TooShort,
+impl From<Trend> for Verdict {
+    /// The verdict on a stack.
+    fn from(trend: Trend) -> Self {
+        match trend {
+            Trend::Growing => Self::Growing,
+            Trend::Stable => Self::Stable,
+            Trend::Draining => Self::Draining,
+            Trend::New => Self::New,
         }
     }
 }
@@ -92,55 +83,57 @@ impl StackVerdict {
 pub struct Figures {
     /// Time watched, ns.
     pub watched: Nanos,
+    /// It runs no more.
+    pub has_ended: bool,
     /// Heap totals.
     pub heap: HeapTotals,
     /// Growth of the live heap.
     pub growth: Growth,
+    /// What the trend of the live heap is.
+    pub judgement: Judgement,
+    /// What its growing stacks gain together at least, bytes per second.
+    pub stacks_gain: f64,
     /// Growth of the resident set.
     pub resident: Growth,
+    /// Its slope, as the heap's: over the later half of the watch.
+    pub resident_slope: Option<Band>,
     /// Resident set when first seen, bytes.
     pub resident_first: Option<u64>,
-}
-
-/// Whether a growth series is long enough to judge.
-#[must_use]
-pub const fn long_enough(watched: Nanos, growth: &Growth) -> bool {
-    watched >= LEAST_WATCH && growth.of >= LEAST_INTERVALS
-}
-
-/// Judges a stack (or a whole heap) of `live` bytes.
-#[must_use]
-pub fn stack(watched: Nanos, growth: &Growth, live: u64) -> StackVerdict {
-    if !long_enough(watched, growth) {
-        StackVerdict::TooShort
-    } else if grew(growth, LEAST_GROWTH.max(live / LEAST_GROWTH_PART)) {
-        StackVerdict::Growing
-    } else {
-        StackVerdict::Steady
-    }
 }
 
 /// Judges a process by its figures; what was lost is judged by [`degraded`].
 #[must_use]
 pub fn process(figures: &Figures) -> Verdict {
-    let heap = stack(figures.watched, &figures.growth, figures.heap.live_bytes);
-    if heap == StackVerdict::TooShort {
-        Verdict::TooShort
-    } else if resident_grows(figures) && !heap_explains_resident(figures) {
+    if figures.judgement.trend == Trend::New {
+        return if figures.has_ended { Verdict::Ended } else { Verdict::TooShort };
+    }
+    if resident_grows(figures) && !heap_explains_resident(figures) {
         Verdict::NotTheHeap
-    } else if heap == StackVerdict::Growing && !replaces_older_blocks(figures) {
+    } else if heap_grows(figures) && !replaces_older_blocks(figures) {
         Verdict::Growing
+    } else if figures.judgement.trend == Trend::Draining {
+        Verdict::Draining
     } else {
-        Verdict::Steady
+        Verdict::Stable
     }
 }
 
-/// The resident set grows by the rule for growth.
+fn heap_grows(figures: &Figures) -> bool {
+    let Figures { watched, heap, judgement, .. } = figures;
+    match judgement.trend {
+        Trend::Growing => true,
+        Trend::Stable => matters(figures.stacks_gain, *watched, heap.live_bytes),
+        Trend::Draining | Trend::New => false,
+    }
+}
+
+/// The resident set grows: still, and by a part of it that matters.
 #[must_use]
 pub fn resident_grows(figures: &Figures) -> bool {
     let part = figures.resident_first.unwrap_or(0) / LEAST_RESIDENT_PART;
-    figures.resident.of >= LEAST_INTERVALS
-        && grew(&figures.resident, LEAST_RESIDENT_GROWTH.max(part))
+    let least = LEAST_RESIDENT_GROWTH.max(part);
+    figures.resident_slope.is_some_and(|slope| slope.low > 0.0)
+        && positive(figures.resident.bytes) > least
 }
 
 /// The new blocks took the place of about as many from before attach, and the resident set does not
@@ -168,91 +161,104 @@ fn heap_explains_resident(figures: &Figures) -> bool {
     figures.growth.bytes > 0 && heap.saturating_mul(2) >= positive(figures.resident.bytes)
 }
 
-/// Up in three quarters of the intervals, and over all by more than `least` bytes.
-fn grew(growth: &Growth, least: u64) -> bool {
-    u64::from(growth.up) * 4 >= u64::from(growth.of) * 3 && positive(growth.bytes) > least
-}
-
 fn positive(bytes: i64) -> u64 {
     u64::try_from(bytes).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Figures, LEAST_WATCH, StackVerdict, Verdict, degraded, process, stack};
+    use super::{Figures, Verdict, degraded, process};
     use crate::engine::snapshot::{Growth, HeapTotals};
+    use crate::engine::trend::{Band, Judgement, Trend};
+    use crate::model::ids::SECOND;
 
     const MIB: i64 = 1 << 20;
 
-    fn growth(bytes: i64, up: u32, of: u32) -> Growth {
-        Growth { bytes_per_second: None, bytes, up, of }
+    fn growth(bytes: i64) -> Growth {
+        Growth { bytes, ..Growth::default() }
     }
 
-    fn figures(heap: Growth, resident: Growth) -> Figures {
-        let live_bytes = u64::try_from(heap.bytes).unwrap_or(0);
+    fn slope(bytes: i64) -> Option<Band> {
+        let middle = bytes as f64 / 60.0;
+        Some(Band { low: middle - 10.0, middle, high: middle + 10.0 })
+    }
+
+    /// A heap and a resident set that gained so much evenly, in a minute.
+    fn figures(heap: i64, resident: i64) -> Figures {
+        let live_bytes = u64::try_from(heap).unwrap_or(0);
+        let trend = match heap {
+            0 => Trend::Stable,
+            1.. => Trend::Growing,
+            _ => Trend::Draining,
+        };
         Figures {
-            watched: 6 * LEAST_WATCH,
+            watched: 60 * SECOND,
             heap: HeapTotals { live_bytes, live_blocks: 1000, ..HeapTotals::default() },
-            growth: heap,
-            resident,
+            growth: growth(heap),
+            judgement: Judgement { trend, slope: slope(heap), ..Judgement::default() },
+            resident: growth(resident),
+            resident_slope: slope(resident),
             resident_first: Some(10 << 20),
+            ..Figures::default()
         }
     }
 
     #[test]
-    fn three_quarters_of_the_intervals_must_be_up() {
-        let of = |up, of| stack(LEAST_WATCH, &growth(5000, up, of), 5000);
-        assert_eq!(of(3, 4), StackVerdict::Growing);
-        assert_eq!(of(2, 4), StackVerdict::Steady);
-        assert_eq!(of(2, 2), StackVerdict::TooShort);
-        assert_eq!(stack(LEAST_WATCH - 1, &growth(5000, 4, 4), 5000), StackVerdict::TooShort);
+    fn a_heap_is_what_its_trend_is() {
+        assert_eq!(process(&figures(8 * MIB, 9 * MIB)), Verdict::Growing);
+        assert_eq!(process(&figures(0, 0)), Verdict::Stable);
+        assert_eq!(process(&figures(-8 * MIB, 0)), Verdict::Draining);
     }
 
     #[test]
-    fn little_growth_is_none() {
-        let of = |bytes, live| stack(LEAST_WATCH, &growth(bytes, 4, 4), live);
-        assert_eq!(of(4096, 4096), StackVerdict::Steady);
-        assert_eq!(of(4097, 4097), StackVerdict::Growing);
-        assert_eq!(of(MIB, 200 << 20), StackVerdict::Steady);
-        assert_eq!(of(-MIB, 200 << 20), StackVerdict::Steady);
+    fn what_was_not_watched_for_long_is_not_judged() {
+        let mut short = Figures { resident: growth(8 * MIB), ..Figures::default() };
+        assert_eq!(process(&short), Verdict::TooShort);
+        short.has_ended = true;
+        assert_eq!(process(&short), Verdict::Ended);
     }
 
     #[test]
-    fn a_growing_heap_is_growing() {
-        let figures = figures(growth(8 * MIB, 6, 6), growth(9 * MIB, 6, 6));
-        assert_eq!(process(&figures), Verdict::Growing);
+    fn a_stack_that_grows_under_churn_makes_the_process_grow() {
+        let mut hidden = figures(0, 0);
+        hidden.heap.live_bytes = 10 << 20;
+        hidden.stacks_gain = 1000.0;
+        assert_eq!(process(&hidden), Verdict::Stable, "less than a hundredth of what is held");
+        hidden.stacks_gain = 2000.0;
+        assert_eq!(process(&hidden), Verdict::Growing);
+        hidden.judgement.trend = Trend::Draining;
+        assert_eq!(process(&hidden), Verdict::Draining, "others give up more");
     }
 
     #[test]
     fn a_resident_set_that_the_heap_does_not_explain_is_not_the_heap() {
-        let flat = growth(0, 0, 6);
-        assert_eq!(process(&figures(flat, growth(8 * MIB, 6, 6))), Verdict::NotTheHeap);
-        assert_eq!(process(&figures(flat, growth(8 * MIB, 4, 6))), Verdict::Steady);
-        assert_eq!(process(&figures(flat, growth(MIB, 6, 6))), Verdict::Steady);
-        assert_eq!(
-            process(&figures(growth(MIB, 6, 6), growth(8 * MIB, 6, 6))),
-            Verdict::NotTheHeap
-        );
-        let mut large = figures(flat, growth(8 * MIB, 6, 6));
+        assert_eq!(process(&figures(0, 8 * MIB)), Verdict::NotTheHeap);
+        assert_eq!(process(&figures(0, MIB)), Verdict::Stable);
+        assert_eq!(process(&figures(MIB, 8 * MIB)), Verdict::NotTheHeap);
+        let mut early = figures(0, 8 * MIB);
+        early.resident_slope = Some(Band { low: -1.0, middle: 0.0, high: 1.0 });
+        assert_eq!(process(&early), Verdict::Stable, "it grew, but does no more");
+        let mut large = figures(0, 8 * MIB);
         large.resident_first = Some(200 << 20);
-        assert_eq!(process(&large), Verdict::Steady, "less than a twentieth of what it was");
+        assert_eq!(process(&large), Verdict::Stable, "less than a twentieth of what it was");
     }
 
     #[test]
     fn tiny_blocks_cost_more_than_was_asked_for() {
-        let mut tiny = figures(growth(100_000, 6, 6), growth(3 * MIB, 6, 6));
+        let mut tiny = figures(100_000, 3 * MIB);
         tiny.heap.live_blocks = 100_000;
         assert_eq!(process(&tiny), Verdict::Growing);
     }
 
     #[test]
     fn turnover_of_older_blocks_is_no_growth() {
-        let mut turnover = figures(growth(8 * MIB, 6, 6), growth(0, 0, 6));
+        let mut turnover = figures(8 * MIB, 0);
         turnover.heap.unknown_frees = 900;
-        assert_eq!(process(&turnover), Verdict::Steady);
-        turnover.resident = growth(8 * MIB, 6, 6);
+        assert_eq!(process(&turnover), Verdict::Stable);
+        turnover.resident = growth(8 * MIB);
+        turnover.resident_slope = slope(8 * MIB);
         assert_eq!(process(&turnover), Verdict::Growing);
-        turnover.resident = growth(0, 0, 6);
+        turnover.resident = growth(0);
         turnover.heap.unknown_frees = 100;
         assert_eq!(process(&turnover), Verdict::Growing);
     }

@@ -8,12 +8,14 @@
 
 use jiff::Timestamp;
 use memtrace::engine::ended::Ended;
+use memtrace::engine::history::Point;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::snapshot::{
     AccountSnapshot, BlockSnapshot, Bounds, Confidence, Growth, HeapConfidence, HeapTotals,
     MappedStack, MappingTotals, PictureSnapshot, PlacedBlocks, ProcessSnapshot, ResidentPart,
     Snapshot, SnapshotOptions, StackConfidence, StackSnapshot, State, Usable,
 };
+use memtrace::engine::trend::{AgeCount, Ages, COHORTS, Past, class};
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
 use memtrace::model::module::{BuildId, Module};
@@ -33,6 +35,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub const KIB: u64 = 1 << 10;
+/// Parts of the watch, at whose ends it was noted what stacks hold.
+const POINTS: u64 = 24;
 pub const MIB: u64 = 1 << 20;
 pub const GIB: u64 = 1 << 30;
 /// When tracing began and when the snapshots are taken, on the events' clock.
@@ -148,6 +152,7 @@ pub fn stack(number: u32, frames: Arc<[Frame]>, blocks: u64, size: u64) -> Stack
         sizes: Some((size, size)),
         growth: growth(0, 0, 6),
         confidence: None,
+        past: Past::default(),
         blocks: Vec::new(),
     }
 }
@@ -223,6 +228,8 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         usage_last: Some(Usage { cpu: 5_186 * SECOND, ..first }),
         picture: None,
         intervals: 6,
+        history: Box::default(),
+        untold_frees: 0,
         growth: growth(0, 3, 6),
         resident_growth: growth(0, 1, 6),
         unseen_vforks: 0,
@@ -233,7 +240,41 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
     }
 }
 
-pub fn snapshot(processes: Vec<ProcessSnapshot>) -> Snapshot {
+/// Gives a process the past that its figures speak of: stacks that changed evenly since it was seen, and
+/// freed blocks a second after they were born.
+pub fn remember(process: &mut ProcessSnapshot) {
+    let watched = process.until.saturating_sub(process.seen);
+    let at = |live: u64, gained: i64, point: u64| {
+        let left = (gained as f64 * (POINTS - point) as f64 / POINTS as f64) as i64;
+        u64::try_from(i128::from(live) - i128::from(left)).unwrap_or(0)
+    };
+    let resident = process.usage_last.map(|usage| usage.resident);
+    let points = (0..=POINTS).map(|point| Point {
+        time: process.seen.saturating_add(watched / POINTS * point),
+        heap: at(process.heap.live_bytes, process.growth.bytes, point),
+        resident: resident.map(|now| at(now, process.resident_growth.bytes, point)),
+        stacks: process
+            .stacks
+            .iter()
+            .map(|stack| at(stack.live_bytes, stack.growth.bytes, point))
+            .collect(),
+        ..Point::default()
+    });
+    process.history = points.map(Arc::new).collect();
+    for (number, stack) in (0..).zip(&mut process.stacks) {
+        let count = |age, freed, alive| AgeCount { class: class(age) as u8, freed, alive };
+        let ages = [count(SECOND, stack.freed_blocks, 0), count(30 * SECOND, 0, stack.live_blocks)];
+        let even = u32::try_from(stack.live_blocks / COHORTS as u64).unwrap_or(u32::MAX);
+        // What does not grow holds what it got at the beginning.
+        let mut cohorts = [0; COHORTS];
+        let born = if stack.growth.bytes > 0 { COHORTS } else { 1 };
+        cohorts[..born].fill(even);
+        stack.past = Past { number, since: process.seen, ages: Some(Ages(ages.into())), cohorts };
+    }
+}
+
+pub fn snapshot(mut processes: Vec<ProcessSnapshot>) -> Snapshot {
+    processes.iter_mut().for_each(remember);
     Snapshot {
         ended: Ended::default(),
         time: NOW,

@@ -2,7 +2,7 @@
 
 use super::reporting::Heeded;
 use super::waiting::measured;
-use super::{Actor, End, ONE_WISH, Outcome, SECOND};
+use super::{Actor, End, ONE_WISH, Outcome};
 use crate::daemon::error::DaemonError;
 use crate::daemon::signals::Wish;
 use std::time::Duration;
@@ -24,9 +24,6 @@ impl Actor<'_> {
         }
         let reading = self.reading();
         self.meter.step(reading, self.intake.targets.sites());
-        if self.last_mark.elapsed() * 2 >= self.settings.interval.unwrap_or(SECOND) {
-            self.mark();
-        }
         if self.settings.started_here {
             // What was sent to the command while it ran, however late it is heard here, is no wish to
             // leave.

@@ -54,6 +54,10 @@ const LOOK_IDLE: Duration = Duration::from_millis(100);
 /// with hundreds of processes it would cost some percent of a core each second.
 const USAGE_REST: u32 = 400;
 
+/// How often it is noted what each stack holds, which is what trends are judged by: a few microseconds for a
+/// thousand stacks. The engine keeps fewer of these points the longer the run is.
+const MARK: Duration = Duration::from_millis(500);
+
 /// Signals to end that come closer together than this are one wish.
 const ONE_WISH: Duration = Duration::from_millis(500);
 
@@ -122,7 +126,6 @@ struct Actor<'a> {
     wanted: bool,
     /// Time and records at the last report.
     last_report: (Instant, u64),
-    last_mark: Instant,
     /// When the user asked for the end.
     asked: Instant,
     /// When to look at the processes' memory and CPU again.
@@ -181,7 +184,6 @@ impl<'a> Actor<'a> {
             sequence: 0,
             wanted: false,
             last_report: (Instant::now(), 0),
-            last_mark: Instant::now(),
             asked: Instant::now(),
             next_usage: Instant::now(),
             looked: Instant::now(),
@@ -210,7 +212,7 @@ impl<'a> Actor<'a> {
     async fn watch(&mut self) -> Result<End, DaemonError> {
         let mut second = every(SECOND);
         let mut report = self.settings.interval.map(every);
-        let mut mark = every(self.settings.interval.unwrap_or(SECOND));
+        let mut mark = every(MARK);
         let deadline = self.settings.duration.map(|duration| Instant::now() + duration);
         let mut pause = LOOK;
         loop {
@@ -298,8 +300,8 @@ impl<'a> Actor<'a> {
         })
     }
 
+    /// Has the engine note what each stack holds.
     fn mark(&mut self) {
-        self.last_mark = Instant::now();
         self.intake.feed(0, What::Mark);
     }
 

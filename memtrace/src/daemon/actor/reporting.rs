@@ -64,6 +64,7 @@ impl Actor<'_> {
     pub(super) fn publish(&mut self, is_final: bool) -> Result<(), DaemonError> {
         self.intake.read_usage();
         self.intake.settle();
+        self.mark();
         self.sequence += 1;
         let time = self.intake.time();
         let snapshot = self.intake.tracker.snapshot(time, &self.settings.snapshot);

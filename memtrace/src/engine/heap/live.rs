@@ -1,6 +1,7 @@
 //! The meaning of allocator events: what they do to the live heap of an address space.
 
 use super::blocks::{Block, BlockTable, Inserted};
+use super::lifespans::Lifespans;
 use super::overwrites::Overwrites;
 use super::sampled::{Sampled, rounded};
 use super::tallies::Tallies;
@@ -25,6 +26,7 @@ pub(crate) struct LiveHeap {
     totals: HeapTotals,
     tallies: Tallies,
     overwrites: Overwrites,
+    lifespans: Lifespans,
     unsupported: u64,
     /// From the first sample on.
     sampled: Option<Box<Sampled>>,
@@ -37,6 +39,7 @@ impl LiveHeap {
             totals: HeapTotals::default(),
             tallies: Tallies::default(),
             overwrites: Overwrites::default(),
+            lifespans: Lifespans::default(),
             unsupported: 0,
             sampled: None,
         }
@@ -60,6 +63,7 @@ impl LiveHeap {
             },
             tallies,
             overwrites: Overwrites::default(),
+            lifespans: Lifespans::default(),
             unsupported: 0,
             sampled: self.sampled.as_ref().map(|sampled| Box::new(sampled.forked())),
         }
@@ -112,6 +116,11 @@ impl LiveHeap {
         &self.tallies
     }
 
+    /// How old the freed blocks became.
+    pub(crate) const fn lifespans(&self) -> &Lifespans {
+        &self.lifespans
+    }
+
     /// Blocks refused since the last call because address or size is too large.
     pub(crate) const fn take_unsupported(&mut self) -> u64 {
         std::mem::replace(&mut self.unsupported, 0)
@@ -130,6 +139,7 @@ impl LiveHeap {
     pub(crate) fn memory_bytes(&self) -> usize {
         self.blocks.memory_bytes()
             + self.tallies.memory_bytes()
+            + self.lifespans.memory_bytes()
             + self.sampled().map_or(0, Sampled::memory_bytes)
     }
 
@@ -169,9 +179,15 @@ impl LiveHeap {
     /// already.
     ///
     /// `perhaps_not_taken`: it may be a block that was not taken, which is no reason to wonder.
-    pub(crate) fn free(&mut self, address: u64, is_internal: bool, perhaps_not_taken: bool) {
+    pub(crate) fn free(
+        &mut self,
+        address: u64,
+        is_internal: bool,
+        perhaps_not_taken: bool,
+        time: Nanos,
+    ) {
         match self.blocks.remove(address) {
-            Some(block) => self.release(&block),
+            Some(block) => self.release(&block, time),
             None => self.count_unknown(is_internal, perhaps_not_taken),
         }
     }
@@ -207,14 +223,14 @@ impl LiveHeap {
     fn free_old(&mut self, resize: &Resize) {
         let (address, entered) = (resize.old_address, resize.entered);
         if self.blocks.get(address).is_some_and(|block| block.born <= entered) {
-            self.free(address, false, resize.perhaps_not_taken);
+            self.free(address, false, resize.perhaps_not_taken, entered);
         } else if let Some(old) = self.overwrites.take(address, entered) {
             self.totals.missed_frees -= 1;
             self.totals.missed_bytes = self.totals.missed_bytes.wrapping_sub(old.size);
             if let Some(sampled) = &mut self.sampled {
                 sampled.explained(&old);
             }
-            self.count_freed(&old);
+            self.count_freed(&old, entered);
         } else {
             self.count_unknown(false, resize.perhaps_not_taken);
         }
@@ -238,18 +254,19 @@ impl LiveHeap {
         self.totals.evicted_bytes = self.totals.evicted_bytes.wrapping_add(block.size);
     }
 
-    fn release(&mut self, block: &Block) {
-        self.count_freed(block);
+    fn release(&mut self, block: &Block, time: Nanos) {
+        self.count_freed(block, time);
         self.went(block);
     }
 
-    fn count_freed(&mut self, block: &Block) {
+    fn count_freed(&mut self, block: &Block, time: Nanos) {
         if let Some(sampled) = &mut self.sampled {
             sampled.freed(block);
         }
         self.totals.freed_blocks += 1;
         self.totals.freed_bytes = self.totals.freed_bytes.wrapping_add(block.size);
         self.tallies.freed(block.stack, block.size);
+        self.lifespans.freed(block.stack, time.saturating_sub(block.born));
     }
 
     fn came(&mut self, block: &Block) {

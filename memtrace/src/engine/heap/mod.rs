@@ -2,6 +2,7 @@
 
 pub mod blocks;
 mod entry;
+pub(crate) mod lifespans;
 pub(crate) mod live;
 mod overwrites;
 pub mod ranges;

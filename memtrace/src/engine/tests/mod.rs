@@ -6,4 +6,5 @@ mod heap_model;
 mod lifecycles;
 mod naive_space;
 mod samples;
+mod trends;
 pub(crate) mod wire_events;

@@ -1,6 +1,7 @@
 //! The verdict on one call stack.
 
 use super::Band;
+use super::lasting::{Lasting, lasting};
 use super::slope::slope;
 use super::survival::{CLASSES, Lifetimes, begins};
 use crate::model::ids::{Nanos, SECOND};
@@ -8,7 +9,7 @@ use crate::model::ids::{Nanos, SECOND};
 /// Equal parts of the watch, by which live blocks are counted after their birth.
 pub const COHORTS: usize = 16;
 /// A shorter watch tells nothing.
-const LEAST_WATCH: Nanos = 10 * SECOND;
+pub const LEAST_WATCH: Nanos = 10 * SECOND;
 /// What grows by less than this part of what is held, over the whole watch, does not count …
 const LEAST_PART: f64 = 0.01;
 /// … nor less than this, bytes.
@@ -41,8 +42,8 @@ pub struct Evidence {
     pub watched: Nanos,
     /// Bytes held, at moments since the watch began (nanoseconds); the last one is now.
     pub held: Vec<(Nanos, u64)>,
-    /// How old its blocks became, and are.
-    pub lifetimes: Lifetimes,
+    /// How old its blocks became, and are; `None` where that was not kept.
+    pub lifetimes: Option<Lifetimes>,
     /// Live blocks by the part of the watch in which they were born, oldest first.
     pub cohorts: [u64; COHORTS],
     /// All that it allocated, bytes and blocks.
@@ -58,22 +59,28 @@ pub struct Judgement {
     pub slope: Option<Band>,
     /// The share of blocks that stay for good, where the survival curve is flat.
     pub staying: Option<Band>,
+    /// What it gains at least if it grows, bytes per second; else 0.
+    pub least_gain: f64,
+    /// How long its blocks live.
+    pub lasting: Lasting,
+    /// Moments at which it was looked at.
+    pub points: usize,
 }
 
 /// Judges a stack.
 #[must_use]
 pub fn judge(evidence: &Evidence) -> Judgement {
-    if evidence.watched < LEAST_WATCH {
-        return Judgement::default();
-    }
+    let lasting = evidence.lifetimes.as_ref().map_or_else(Lasting::default, lasting);
+    let points = evidence.held.len();
     let slope = recent_slope(evidence);
+    if evidence.watched < LEAST_WATCH {
+        return Judgement { slope, lasting, points, ..Judgement::default() };
+    }
     let staying = staying(evidence);
-    let matters = |bytes_per_second: f64| {
-        let held = evidence.held.last().map_or(0, |(_, bytes)| *bytes) as f64;
-        let bytes = bytes_per_second * evidence.watched as f64 / SECOND as f64;
-        bytes.abs() > LEAST_BYTES.max(held * LEAST_PART)
-    };
-    let leaks = staying.is_some_and(|share| matters(share.low * allocated_per_second(evidence)));
+    let held = evidence.held.last().map_or(0, |(_, bytes)| *bytes);
+    let matters = |bytes_per_second| matters(bytes_per_second, evidence.watched, held);
+    let stays = staying.map_or(0.0, |share| share.low * allocated_per_second(evidence));
+    let leaks = matters(stays);
     let trend = match slope {
         Some(slope) if slope.low > 0.0 && matters(slope.middle) => Trend::Growing,
         _ if leaks => Trend::Growing,
@@ -81,11 +88,20 @@ pub fn judge(evidence: &Evidence) -> Judgement {
         Some(_) => Trend::Stable,
         None => Trend::New,
     };
-    Judgement { trend, slope, staying }
+    let gains = slope.map_or(0.0, |slope| slope.low).max(stays);
+    let least_gain = if trend == Trend::Growing { gains } else { 0.0 };
+    Judgement { trend, slope, staying, least_gain, lasting, points }
+}
+
+/// Whether so much per second comes to anything over a watch, beside what is `held` at its end.
+#[must_use]
+pub fn matters(bytes_per_second: f64, watched: Nanos, held: u64) -> bool {
+    let bytes = bytes_per_second * watched as f64 / SECOND as f64;
+    bytes.abs() > LEAST_BYTES.max(held as f64 * LEAST_PART)
 }
 
 /// The slope over the later half: what filled at the beginning, and holds that now, does not grow.
-fn recent_slope(evidence: &Evidence) -> Option<Band> {
+pub(super) fn recent_slope(evidence: &Evidence) -> Option<Band> {
     let half = evidence.watched / 2;
     let points: Vec<(f64, f64)> = evidence
         .held
@@ -98,7 +114,7 @@ fn recent_slope(evidence: &Evidence) -> Option<Band> {
 
 /// The height of the survival curve's plateau, if it has one to which all parts of the watch contribute.
 fn staying(evidence: &Evidence) -> Option<Band> {
-    let curve = evidence.lifetimes.survival();
+    let curve = evidence.lifetimes.as_ref()?.survival();
     // Ages that blocks born in the first half could reach, and that many reached.
     let reached = (0..CLASSES).rev().find(|class| begins(*class) <= evidence.watched / 2)?;
     let early = (0..CLASSES).rev().find(|class| begins(*class) <= evidence.watched / 8)?;

@@ -4,18 +4,25 @@
 //! what is allocated stays for good, however much comes and goes beside it: the survival curve has a plateau,
 //! and blocks of all ages make it. A cache that has filled has neither: nothing new stays.
 
+mod births;
+mod evidence;
 mod judge;
+mod lasting;
 mod slope;
 mod survival;
 #[cfg(test)]
 mod tests;
 
-pub use judge::{COHORTS, Evidence, Judgement, Trend, judge};
+pub(crate) use births::Births;
+pub use births::{AgeCount, Ages};
+pub use evidence::{Past, of_heap, of_stack, resident_slope};
+pub use judge::{COHORTS, Evidence, Judgement, LEAST_WATCH, Trend, judge, matters};
+pub use lasting::Lasting;
 pub use slope::slope;
 pub use survival::{CLASSES, FIRST_CLASS, Lifetimes, begins, class};
 
 /// A figure with the interval in which it lies with a probability of 95 %.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Band {
     /// At least.
     pub low: f64,

@@ -70,6 +70,21 @@ impl Lifetimes {
     }
 }
 
+impl Lifetimes {
+    /// The curve where it changes, and as far as it is known: ages, and the share that lives so long.
+    #[must_use]
+    pub fn steps(&self) -> Vec<(Nanos, Band)> {
+        let curve = self.survival();
+        let known: Vec<(Nanos, Band)> =
+            (0..).zip(curve).map_while(|(class, band)| Some((begins(class), band?))).collect();
+        let last = known.len().saturating_sub(1);
+        let is_step = |place: &usize| {
+            *place == 0 || *place == last || known[place - 1].1.middle != known[*place].1.middle
+        };
+        (0..known.len()).filter(is_step).map(|place| known[place]).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{CLASSES, FIRST_CLASS, Lifetimes, begins, class};
@@ -109,6 +124,9 @@ mod tests {
         assert!((curve[1].unwrap().middle - 0.1).abs() < 1e-12);
         assert_eq!(curve[10], curve[1]);
         assert_eq!(curve[11], None);
+        let steps: Vec<_> = lifetimes.steps().into_iter().map(|(age, _)| age).collect();
+        assert_eq!(steps, [begins(0), begins(1), begins(10)]);
+        assert!(Lifetimes::default().steps().is_empty());
     }
 
     proptest! {

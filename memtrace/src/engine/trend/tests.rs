@@ -1,7 +1,7 @@
 //! Programs as they are in the books, simulated: the verdict on each.
 
 use super::judge::{COHORTS, Evidence, Trend, judge};
-use super::survival::class;
+use super::survival::{Lifetimes, class};
 use crate::model::ids::{Nanos, SECOND};
 use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -16,17 +16,19 @@ type Life = (Nanos, u64, Nanos);
 /// What is seen of such blocks at the end of the watch.
 fn evidence(lives: &[Life]) -> Evidence {
     let mut evidence = Evidence { watched: WATCH, ..Evidence::default() };
+    let mut lifetimes = Lifetimes::default();
     for &(born, bytes, freed) in lives {
         evidence.allocated.0 += bytes;
         evidence.allocated.1 += 1;
         if freed <= WATCH {
-            evidence.lifetimes.freed[class(freed - born)] += 1;
+            lifetimes.freed[class(freed - born)] += 1;
         } else {
-            evidence.lifetimes.alive[class(WATCH - born)] += 1;
+            lifetimes.alive[class(WATCH - born)] += 1;
             let cohort = born * COHORTS as u64 / WATCH;
             evidence.cohorts[(cohort as usize).min(COHORTS - 1)] += 1;
         }
     }
+    evidence.lifetimes = Some(lifetimes);
     for point in 0..=POINTS {
         let time = WATCH * point / POINTS;
         let is_held = |(born, _, freed): &&Life| *born <= time && *freed > time;

@@ -3,11 +3,12 @@
 use super::SCHEMA;
 use super::schema::{
     Account, Block, Causes, Device, Document, Ended, Frame, Heap, Kinds, Link, Loss, MappedStack,
-    MappedSums, Mappings, Memory, Module, Picture, Process, SamplingChange, Stack, Sums, Tables,
-    Tracer,
+    MappedSums, Mappings, Memory, Module, Picture, Process, SamplingChange, Stack, Sums, Survival,
+    Tables, Tracer, Trend,
 };
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::{Confidence, HeapConfidence, HeapTotals, StackConfidence};
+use crate::engine::trend::{Band, Judgement};
 use crate::model::ids::Nanos;
 use crate::model::process::Usage;
 use crate::report::facts::{LinkFacts, TableFacts};
@@ -16,6 +17,7 @@ use crate::report::model::{
     Report, StackReport, Sum,
 };
 use crate::report::units::seconds;
+use crate::report::verdict::Verdict;
 use memtrace_common::wire::StackEnd;
 
 impl<'a> Document<'a> {
@@ -133,6 +135,8 @@ impl<'a> Process<'a> {
             rss_bytes: process.usage_last.map(|usage| usage.resident),
             rss_at_attach_bytes: process.usage_first.map(|usage| usage.resident),
             verdict: process.verdict.key(),
+            trend: Trend::of(&process.judgement, &process.survival),
+            untold_frees: process.untold_frees,
             explanation: &process.explanation,
             end: end(process.end),
             exit_signal: match process.end {
@@ -360,7 +364,8 @@ impl<'a> Stack<'a> {
             oldest_age_s: age(stack.oldest_age),
             newest_age_s: age(stack.newest_age),
             growth_bytes_per_s: stack.growth.bytes_per_second,
-            verdict: stack.verdict.as_verdict().key(),
+            verdict: Verdict::from(stack.judgement.trend).key(),
+            trend: Trend::of(&stack.judgement, &stack.survival),
             complete: stack.end == StackEnd::Complete,
             end: stack_end(stack.end),
             freed_bytes: stack.freed_bytes,
@@ -380,6 +385,30 @@ impl<'a> Stack<'a> {
             blocks: stack.blocks.iter().map(Block::of).collect(),
             frames: stack.frames.iter().map(Frame::of).collect(),
         }
+    }
+}
+
+impl Trend {
+    fn of(judgement: &Judgement, survival: &[(Nanos, Band)]) -> Self {
+        let interval = |band: Band| [band.low, band.high];
+        let lasting = judgement.lasting;
+        Self {
+            slope_bytes_per_second: judgement.slope.map(|slope| slope.middle),
+            slope_bytes_per_second_ci95: judgement.slope.map(interval),
+            points: judgement.points,
+            staying_share: judgement.staying.map(|share| share.middle),
+            staying_share_ci95: judgement.staying.map(interval),
+            half_life_s: lasting.half.map(seconds),
+            none_freed_from_s: (lasting.older > 0).then(|| seconds(lasting.none_freed_from)),
+            older_blocks: lasting.older,
+            survival: survival.iter().map(Survival::of).collect(),
+        }
+    }
+}
+
+impl Survival {
+    fn of((age, band): &(Nanos, Band)) -> Self {
+        Self { age_s: seconds(*age), share: band.middle, share_ci95: [band.low, band.high] }
     }
 }
 

@@ -94,6 +94,9 @@ pub(super) struct Process<'a> {
     pub(super) rss_bytes: Option<u64>,
     pub(super) rss_at_attach_bytes: Option<u64>,
     pub(super) verdict: &'static str,
+    #[serde(flatten)]
+    pub(super) trend: Trend,
+    pub(super) untold_frees: u64,
     pub(super) explanation: &'a [String],
     pub(super) end: Option<&'static str>,
     pub(super) exit_signal: Option<u8>,
@@ -317,6 +320,8 @@ pub(super) struct Stack<'a> {
     pub(super) newest_age_s: Option<f64>,
     pub(super) growth_bytes_per_s: Option<f64>,
     pub(super) verdict: &'static str,
+    #[serde(flatten)]
+    pub(super) trend: Trend,
     pub(super) complete: bool,
     pub(super) end: &'static str,
     pub(super) freed_bytes: u64,
@@ -338,6 +343,31 @@ pub(super) struct Stack<'a> {
     pub(super) samples: Option<u64>,
     pub(super) blocks: Vec<Block>,
     pub(super) frames: Vec<Frame<'a>>,
+}
+
+/// What a verdict rests on; its keys are among those of the process or stack.
+#[derive(Serialize)]
+pub(super) struct Trend {
+    /// Over the later half of the watch.
+    pub(super) slope_bytes_per_second: Option<f64>,
+    pub(super) slope_bytes_per_second_ci95: Option<[f64; 2]>,
+    /// Moments at which it was looked at.
+    pub(super) points: usize,
+    /// The share of blocks that stay for good, where the survival curve is flat.
+    pub(super) staying_share: Option<f64>,
+    pub(super) staying_share_ci95: Option<[f64; 2]>,
+    pub(super) half_life_s: Option<f64>,
+    pub(super) none_freed_from_s: Option<f64>,
+    pub(super) older_blocks: u64,
+    pub(super) survival: Vec<Survival>,
+}
+
+/// The share of blocks that live at least so long.
+#[derive(Serialize)]
+pub(super) struct Survival {
+    pub(super) age_s: f64,
+    pub(super) share: f64,
+    pub(super) share_ci95: [f64; 2],
 }
 
 #[derive(Serialize)]

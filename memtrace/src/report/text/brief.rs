@@ -5,6 +5,7 @@ use crate::report::facts::Ledgers;
 use crate::report::layout::{clip, shorten_function};
 use crate::report::model::{AccountReport, FrameReport, ProcessReport, Report, StackReport};
 use crate::report::units::{bytes, counted, difference, estimated_bytes, rate, signed_bytes};
+use crate::report::verdict::Verdict;
 
 /// Stacks that are listed of a single process; processes that are listed of several.
 const LISTED: usize = 3;
@@ -107,14 +108,13 @@ fn memory(report: &Report, process: &ProcessReport) -> String {
 }
 
 fn one_line(number: usize, stack: &StackReport, report: &Report, style: TextStyle) -> String {
-    style.paint(clip(&plain(number, stack, report), style.columns()), stack.verdict.as_verdict())
+    style.paint(clip(&plain(number, stack, report), style.columns()), stack.judgement.trend.into())
 }
 
 fn plain(number: usize, stack: &StackReport, report: &Report) -> String {
-    let speed = stack
-        .growth
-        .bytes_per_second
-        .map_or_else(String::new, |speed| format!("  {}", rate(speed)));
+    let slope = stack.judgement.slope.map(|slope| slope.middle);
+    let speed = slope.or(stack.growth.bytes_per_second);
+    let speed = speed.map_or_else(String::new, |speed| format!("  {}", rate(speed)));
     let about = if stack.confidence.is_some() { "about " } else { "" };
     let names: Vec<String> =
         stack.shown(report.options.show_internals).take(NAMED).map(name).collect();
@@ -122,7 +122,7 @@ fn plain(number: usize, stack: &StackReport, report: &Report) -> String {
         "#{number}  {} in {about}{}{speed}  {}  {}",
         estimated_bytes(stack.live_bytes, stack.confidence.map(|it| it.live_bytes)),
         counted(stack.live_blocks, "block"),
-        stack.verdict.as_verdict().words(),
+        Verdict::from(stack.judgement.trend).words(),
         names.join(" < ")
     )
 }

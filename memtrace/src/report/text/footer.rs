@@ -2,12 +2,13 @@
 
 use super::TextStyle;
 use crate::engine::ended::Ended;
+use crate::engine::trend::Trend;
 use crate::model::ids::SECOND;
 use crate::report::facts::Ledgers;
 use crate::report::layout::wrap;
 use crate::report::model::{End, FrameReport, ModuleReport, ProcessReport, Report, STACKS_FULL};
 use crate::report::units::{bytes, clock, count, counted, percent, share, span};
-use crate::report::verdict::{StackVerdict, Verdict};
+use crate::report::verdict::Verdict;
 use std::collections::BTreeSet;
 
 /// Modules without symbols that are named.
@@ -272,17 +273,17 @@ fn by_verdict(report: &Report, process: &ProcessReport) -> Vec<String> {
     }
     match process.verdict {
         Verdict::Growing => growing(report, process),
-        Verdict::Steady => vec![
+        Verdict::Stable | Verdict::Draining => vec![
             "slow leaks show in longer watches (--interval 1m --duration 1h); --sort age lists the oldest blocks".to_owned(),
         ],
         Verdict::NotTheHeap => vec![format!(
             "compare /proc/{}/smaps over time; memtrace doctor --pid {} names allocators that malloc does not show",
             process.pid, process.pid
         )],
-        Verdict::TooShort if process.end == End::Running => {
-            vec!["watch for longer: --duration 30s or more, with at least three intervals".to_owned()]
+        Verdict::TooShort | Verdict::New => {
+            vec!["watch for longer: --duration 30s or more".to_owned()]
         }
-        Verdict::TooShort => vec!["--sort bytes lists what was left at the end by size".to_owned()],
+        Verdict::Ended => vec!["--sort bytes lists what was left at the end by size".to_owned()],
         Verdict::Degraded => degraded(report),
     }
 }
@@ -314,7 +315,7 @@ fn degraded(report: &Report) -> Vec<String> {
 
 fn growing(report: &Report, process: &ProcessReport) -> Vec<String> {
     let mut advice = Vec::new();
-    let stack = process.stacks.iter().find(|stack| stack.verdict == StackVerdict::Growing);
+    let stack = process.stacks.iter().find(|stack| stack.judgement.trend == Trend::Growing);
     if let Some(frame) = stack.and_then(|stack| stack.shown(false).find(|frame| is_own(frame))) {
         let place = match (&frame.file, frame.line) {
             (Some(file), Some(line)) => format!(" ({file}:{line})"),

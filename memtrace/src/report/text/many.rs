@@ -36,7 +36,9 @@ const fn rank(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Growing => 0,
         Verdict::NotTheHeap | Verdict::Degraded => 1,
-        Verdict::Steady | Verdict::TooShort => 2,
+        Verdict::Stable | Verdict::Draining | Verdict::TooShort | Verdict::Ended | Verdict::New => {
+            2
+        }
     }
 }
 
@@ -81,7 +83,7 @@ pub(super) fn sections(report: &Report, style: TextStyle) -> (Vec<&ProcessReport
 /// Nothing is to be said of it.
 fn is_quiet(process: &ProcessReport, ledger: Ledgers) -> bool {
     let heap = &process.heap;
-    let verdict = matches!(process.verdict, Verdict::Steady | Verdict::TooShort);
+    let verdict = matches!(process.verdict, Verdict::Stable | Verdict::TooShort | Verdict::Ended);
     if ledger == Ledgers::Mappings {
         return verdict && process.mappings.mapped_bytes == 0;
     }

@@ -49,9 +49,9 @@ impl TextStyle {
         }
         let color = match verdict {
             Verdict::Growing => "31",
-            Verdict::Steady => "32",
+            Verdict::Stable | Verdict::Draining => "32",
             Verdict::NotTheHeap | Verdict::Degraded => "35",
-            Verdict::TooShort => "33",
+            Verdict::TooShort | Verdict::Ended | Verdict::New => "33",
         };
         let words = verdict.words();
         line.replacen(words, &format!("\x1b[1;{color}m{words}\x1b[0m"), 1)

@@ -1,14 +1,15 @@
 //! Stacks with their frames in columns, and the lines for what is not listed.
 
 use super::{TextStyle, edges};
+use crate::report::evidence;
 use crate::report::layout::{
     clip, pack, shorten_function, shorten_path, width_of, wrap, wrap_hanging,
 };
 use crate::report::model::{FrameReport, Place, ProcessReport, Report, StackReport, Sum};
 use crate::report::units::{
-    bytes, counted, duration, estimated_bytes, estimated_count, exact_bytes, percent, rate, share,
-    span,
+    bytes, counted, duration, estimated_bytes, estimated_count, exact_bytes, percent, share, span,
 };
+use crate::report::verdict::Verdict;
 use memtrace_common::wire::StackEnd;
 
 /// Columns before a frame.
@@ -55,9 +56,9 @@ fn head(number: usize, stack: &StackReport, total: u64, style: TextStyle) -> Vec
     let columns = style.columns();
     let of_live = percent(share(stack.live_bytes, total));
     let mut parts = vec![held_by(stack), format!("{of_live} of live")];
-    parts.extend(growth(stack));
-    let verdict = stack.verdict.as_verdict();
-    parts.push(verdict.words().to_owned());
+    let verdict = Verdict::from(stack.judgement.trend);
+    let evidence = evidence::beside(&stack.judgement, &stack.growth, stack.live_bytes);
+    parts.push(format!("{} {evidence}", verdict.words()));
     let prefix = format!("{:<4}", format!("#{number} "));
     let mut lines = pack(&prefix, 4, &parts, "   ", columns);
     if let Some(line) = lines.last_mut() {
@@ -85,11 +86,6 @@ pub(super) fn held_by(stack: &StackReport) -> String {
     format!("{size} in {blocks}{samples}")
 }
 
-fn growth(stack: &StackReport) -> Option<String> {
-    let speed = rate(stack.growth.bytes_per_second?);
-    Some(format!("{speed}, up in {} of {} intervals", stack.growth.up, stack.growth.of))
-}
-
 fn details(stack: &StackReport) -> Vec<String> {
     let mut details = vec![
         stack.function.clone(),
@@ -103,6 +99,7 @@ fn details(stack: &StackReport) -> Vec<String> {
             format!("block sizes {} to {}", exact_bytes(smallest), exact_bytes(largest))
         }
     }));
+    details.extend(evidence::lifetimes(&stack.judgement));
     details
 }
 

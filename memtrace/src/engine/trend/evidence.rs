@@ -1,0 +1,78 @@
+//! Evidence from snapshots: of a call stack, of a whole heap, and of resident memory.
+
+use super::judge::{Evidence, recent_slope};
+use super::survival::Lifetimes;
+use super::{Ages, Band, COHORTS};
+use crate::engine::snapshot::{ProcessSnapshot, StackSnapshot};
+use crate::model::ids::Nanos;
+
+/// What a snapshot knows of a stack's past beside its sums.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// Its place in each [`crate::engine::history::Point::stacks`].
+    pub number: u32,
+    /// From when on it was watched: the last point at which it did not exist.
+    pub since: Nanos,
+    /// How old its blocks became and are; `None` where there was no room for that.
+    pub ages: Option<Ages>,
+    /// Live blocks by the part of that watch in which they were born.
+    pub cohorts: [u32; COHORTS],
+}
+
+/// The evidence on a stack of `process`.
+#[must_use]
+pub fn of_stack(process: &ProcessSnapshot, stack: &StackSnapshot) -> Evidence {
+    let Past { number, since, ages, cohorts } = &stack.past;
+    let points = process.history.iter().filter(|point| point.time >= *since);
+    let held = points.map(|point| {
+        let bytes = point.stacks.get(*number as usize).copied().unwrap_or(0);
+        (point.time, bytes)
+    });
+    Evidence {
+        watched: process.until.saturating_sub(*since),
+        held: series(held, *since, process.until, stack.live_bytes),
+        lifetimes: ages.as_ref().map(Ages::lifetimes),
+        cohorts: cohorts.map(u64::from),
+        allocated: (stack.allocated_bytes, stack.allocated_blocks),
+    }
+}
+
+/// The evidence on the heap of `process` as a whole.
+#[must_use]
+pub fn of_heap(process: &ProcessSnapshot) -> Evidence {
+    let mut lifetimes = Lifetimes::default();
+    for ages in process.stacks.iter().filter_map(|stack| stack.past.ages.as_ref()) {
+        ages.add_to(&mut lifetimes);
+    }
+    let held = process.history.iter().map(|point| (point.time, point.heap));
+    Evidence {
+        watched: process.until.saturating_sub(process.seen),
+        held: series(held, process.seen, process.until, process.heap.live_bytes),
+        lifetimes: (process.untold_frees == 0).then_some(lifetimes),
+        // Of a mix of stacks the curve may be flat by chance: whose blocks stay is asked of each.
+        cohorts: [0; COHORTS],
+        allocated: (process.heap.allocated_bytes, process.heap.allocated_blocks),
+    }
+}
+
+/// The slope of resident memory over the later half of the watch.
+#[must_use]
+pub fn resident_slope(process: &ProcessSnapshot) -> Option<Band> {
+    let points = process.history.iter();
+    let held = points
+        .filter_map(|point| Some((point.time.saturating_sub(process.seen), point.resident?)))
+        .collect();
+    let watched = process.until.saturating_sub(process.seen);
+    recent_slope(&Evidence { watched, held, ..Evidence::default() })
+}
+
+/// Bytes held at times since the watch began; the last one is now.
+fn series(
+    points: impl Iterator<Item = (Nanos, u64)>,
+    since: Nanos,
+    until: Nanos,
+    now: u64,
+) -> Vec<(Nanos, u64)> {
+    let before = points.filter(|(time, _)| *time < until);
+    before.chain([(until, now)]).map(|(time, bytes)| (time.saturating_sub(since), bytes)).collect()
+}
