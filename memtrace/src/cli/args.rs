@@ -1,6 +1,7 @@
 //! The command line as typed. [`super::plan`] decides whether it makes sense.
 
 use super::help;
+use super::plan::alerts::AlertArgs;
 use super::run::RunArgs;
 use super::values;
 use super::who::SelectArgs;
@@ -182,6 +183,10 @@ pub struct TraceArgs {
     /// Lines that begin with `#` are comments.
     #[arg(long, value_name = "FILE", help_heading = help::FUNCTIONS)]
     pub allocators: Vec<PathBuf>,
+
+    /// When there is an alert, and what happens then.
+    #[command(flatten)]
+    pub alerts: AlertArgs,
 
     /// How to write reports
     #[arg(short, long, value_name = "FORMAT", default_value = "text", help_heading = help::OUTPUT)]

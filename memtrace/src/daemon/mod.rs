@@ -2,6 +2,7 @@
 
 mod actor;
 mod admitted;
+mod alarm;
 mod arrivals;
 mod clock;
 mod cost;
@@ -25,4 +26,4 @@ mod unwinding;
 pub use actor::{Outcome, run};
 pub use error::DaemonError;
 pub use outlet::{Outlet, Publication, Published};
-pub use settings::{LinkFor, Settings};
+pub use settings::{AlertSettings, LinkFor, Settings};

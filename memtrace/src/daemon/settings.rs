@@ -1,5 +1,6 @@
 //! What a run is to do: plain values, already validated.
 
+use crate::engine::alerts::Thresholds;
 use crate::engine::snapshot::SnapshotOptions;
 use crate::probe::live::kernel_side::LoadOptions;
 use crate::probe::signature::Signature;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub duration: Option<Duration>,
     /// Stop after this many reports, the last being the final one.
     pub count: Option<u64>,
+    /// When there is an alert, and what is done then.
+    pub alerts: AlertSettings,
     /// What snapshots single out.
     pub snapshot: SnapshotOptions,
     /// Read the targets' arguments.
@@ -60,6 +63,17 @@ pub struct Settings {
     pub ring_bytes: Option<u32>,
     /// Level of the kernel programs' log, 0 to 5.
     pub log_level: u8,
+}
+
+/// When there is an alert, and what is done then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AlertSettings {
+    /// When there is one.
+    pub thresholds: Thresholds,
+    /// Words of the command to run; empty: none.
+    pub command: Vec<String>,
+    /// For so many of them a report is made and the command run.
+    pub limit: u64,
 }
 
 /// For whom the probes of a file are.
@@ -152,7 +166,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::{LinkFor, Settings};
+    use super::{AlertSettings, LinkFor, Settings};
     use crate::engine::snapshot::SnapshotOptions;
     use crate::selection::Selection;
     use memtrace_common::config::UnwindMode;
@@ -168,6 +182,7 @@ mod tests {
             interval: None,
             duration: None,
             count: None,
+            alerts: AlertSettings::default(),
             snapshot: SnapshotOptions::default(),
             cmdline: false,
             heap: true,

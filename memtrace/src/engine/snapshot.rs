@@ -1,5 +1,6 @@
 //! What the tables held at one moment: immutable, cheap to share, without single blocks.
 
+use super::alerts::Alert;
 use super::heap::ranges::RangeKind;
 pub use super::heap::usable::Usable;
 use crate::model::frame::Frame;
@@ -48,6 +49,10 @@ pub struct Snapshot {
     pub events: u64,
     /// What the engine's bounded tables had no room for.
     pub bounds: Bounds,
+    /// Thresholds that were crossed, oldest first; the latest ones.
+    pub alerts: Vec<Alert>,
+    /// How many came before those.
+    pub older_alerts: u64,
 }
 
 /// What the engine's bounded tables had no room for, and what belonged to nothing they hold. Counts

@@ -1,5 +1,6 @@
 //! Events in, tables, snapshots out.
 
+use super::alerts::{Alert, Alerts};
 use super::census::process_snapshot;
 use super::code::CodeMap;
 use super::hash::random_seed;
@@ -61,6 +62,7 @@ pub struct Tracker {
     undecodable: u64,
     events: u64,
     pub(super) bounds: Bounds,
+    alerts: Alerts,
 }
 
 /// The last look at a program that has ended while its pid lives on.
@@ -115,6 +117,7 @@ impl Tracker {
             undecodable: 0,
             events: 0,
             bounds: Bounds::default(),
+            alerts: Alerts::default(),
         }
     }
 
@@ -136,7 +139,7 @@ impl Tracker {
             }
             What::Mappings(mappings) => self.mappings_seen(pid, &CodeMap::new(mappings)),
             What::TableAwaited { module, awaited } => self.tables.news(*module, *awaited),
-            What::Usage(usage) => self.usage_seen(pid, usage),
+            What::Usage(usage) => self.usage_seen(pid, time, usage),
             What::Picture(picture, areas) => self.picture_seen(pid, time, picture, areas),
             what => {
                 self.events += 1;
@@ -204,6 +207,11 @@ impl Tracker {
         forgotten
     }
 
+    /// The thresholds that processes have crossed since the last call; of very many the latest.
+    pub fn take_alerts(&mut self) -> Vec<Alert> {
+        self.alerts.take_new()
+    }
+
     /// Bytes that all tables take, about; the block tables exactly.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
@@ -233,6 +241,7 @@ impl Tracker {
             processes.push((process.order, snapshot));
         }
         processes.sort_by_key(|(order, _)| *order);
+        let (alerts, older_alerts) = self.alerts.all();
         Snapshot {
             time,
             began: self.began.unwrap_or(time),
@@ -244,6 +253,8 @@ impl Tracker {
             undecodable: self.undecodable,
             events: self.events,
             bounds: Bounds { refused_stacks: self.stacks.refused, ..self.bounds },
+            alerts,
+            older_alerts,
         }
     }
 
@@ -301,7 +312,7 @@ impl Tracker {
         self.shared_modules = None;
     }
 
-    fn usage_seen(&mut self, pid: Pid, usage: &Usage) {
+    fn usage_seen(&mut self, pid: Pid, time: Nanos, usage: &Usage) {
         let Some(process) = self.find(pid) else { return };
         let Some(process) = self.processes.get_mut(process) else { return };
         process.usage_first.get_or_insert(*usage);
@@ -310,6 +321,10 @@ impl Tracker {
             && let Some(space) = self.spaces.get_mut(process.space)
         {
             space.history.first_resident(usage.resident);
+            let live = space.heap.totals().live_bytes;
+            let watch = &mut process.watch;
+            let crossed = watch.look(&self.limits.alerts, time, live, usage.resident);
+            self.alerts.add(&process.info, time, crossed);
         }
     }
 

@@ -3,6 +3,7 @@
 //! [`resolve`] turns a snapshot into a [`Report`], which holds names and figures and nothing that
 //! must be looked up; the writers turn a report into bytes and know nothing else.
 
+mod alerts;
 pub mod explain;
 mod facts;
 mod folded;
@@ -22,6 +23,7 @@ pub mod text;
 pub mod units;
 pub mod verdict;
 
+pub use alerts::AlertReport;
 pub use facts::{Ledgers, LinkFacts, ReportOptions, Sort, TableFacts, TracerFacts, Walks};
 pub use folded::FoldedWriter;
 pub use identity::StackDigest;

@@ -1,5 +1,6 @@
 //! A report: fully resolved, names only, nothing that must be looked up elsewhere.
 
+use super::alerts::AlertReport;
 use super::facts::{ReportOptions, TracerFacts};
 use super::identity::StackDigest;
 use super::verdict::{StackVerdict, Verdict};
@@ -31,6 +32,10 @@ pub struct Report {
     pub processes: Vec<ProcessReport>,
     /// What was lost.
     pub loss: LossReport,
+    /// Thresholds that were crossed, oldest first; `None` where the user set none.
+    pub alerts: Option<Vec<AlertReport>>,
+    /// How many came before those.
+    pub older_alerts: u64,
 }
 
 impl Report {

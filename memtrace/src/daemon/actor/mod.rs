@@ -4,6 +4,7 @@ mod ending;
 mod reporting;
 mod waiting;
 
+use super::alarm::Alarm;
 use super::arrivals::Arrivals;
 use super::cost::{Meter, Reading};
 use super::error::DaemonError;
@@ -104,6 +105,7 @@ struct Actor<'a> {
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     signals: Signals,
     pictures: Pictures,
+    alarm: Alarm,
     /// Measures what a probe costs.
     pricing: Option<JoinHandle<Result<Prices, LiveError>>>,
     meter: Meter,
@@ -150,6 +152,7 @@ impl<'a> Actor<'a> {
             max_stacks: settings.max_stacks(used),
             max_processes: settings.room_for_targets() as usize,
             closing: settings.snapshot,
+            alerts: settings.alerts.thresholds,
             ..Limits::default()
         };
         let arrivals = settings.selection.clone().map(Arrivals::new);
@@ -162,6 +165,7 @@ impl<'a> Actor<'a> {
             logger,
             signals,
             pictures: Pictures::new(),
+            alarm: Alarm::new(&settings.alerts),
             pricing: Some(pricing),
             meter: Meter::new(Reading::default()),
             began: Timestamp::now(),
@@ -228,6 +232,7 @@ impl<'a> Actor<'a> {
                         self.publish_or_warn();
                     }
                 }
+                () = self.alarm.run() => {}
                 prices = measured(&mut self.pricing) => self.learn(prices)?,
                 built = next_table(&mut self.intake.unwinding) => self.intake.take_in_table(built),
                 _ = mark.tick() => self.mark(),
@@ -301,6 +306,7 @@ impl<'a> Actor<'a> {
         let began = Instant::now();
         if began >= self.next_usage {
             self.intake.read_usage();
+            self.raise_alarm();
             self.intake.end_vanished();
             self.next_usage = began + began.elapsed() * USAGE_REST;
             let (reading, sites) = (self.reading(), self.intake.targets.sites());
