@@ -435,3 +435,34 @@ fn a_whole_report() {
     let text = String::from_utf8(out).unwrap().replace(",\"", ",\n\"");
     insta::assert_snapshot!(text);
 }
+
+/// They are there only where thresholds were set.
+#[test]
+fn alerts_are_listed_with_their_figures() {
+    let without = json(&alarming(), &last(), &facts());
+    assert_eq!((without.get("alerts"), without.get("older_alerts")), (None, None));
+    let facts = TracerFacts { has_thresholds: true, ..facts() };
+    let report = json(&alarming(), &last(), &facts);
+    assert_eq!(report["older_alerts"], 2);
+    let process = &report["processes"][0];
+    let [live, growth] = report["alerts"].as_array().unwrap().as_slice() else { panic!() };
+    for (alert, age) in [(live, 40), (growth, 3)] {
+        for key in ["pid", "start_time", "comm"] {
+            assert_eq!(alert[key], process[key], "{key}");
+        }
+        assert_eq!(alert["age_s"], f64::from(age));
+        let time: jiff::Timestamp = alert["time"].as_str().unwrap().parse().unwrap();
+        assert_eq!(time, facts.time - jiff::SignedDuration::from_secs(age.into()));
+    }
+    let keys = ["kind", "value", "value_least", "value_most", "threshold"];
+    let [live, growth] = [live, growth].map(|alert| keys.map(|key| alert[key].clone()).to_vec());
+    let null = Value::Null;
+    let bytes = |mebibytes: u64| Value::from(mebibytes << 20);
+    assert_eq!(live, ["live".into(), bytes(70), null.clone(), null, bytes(64)]);
+    let rate = [1_600_000, 1_500_000, 1_750_000].map(Value::from);
+    assert_eq!(growth[..1], ["growth"]);
+    assert_eq!(growth[1..4], rate);
+    assert_eq!(growth[4], bytes(1));
+    let none = json(&snapshot(vec![leaking()]), &last(), &facts);
+    assert_eq!(none["alerts"], Value::Array(vec![]));
+}

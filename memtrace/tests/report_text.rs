@@ -425,3 +425,20 @@ fn those_that_are_not_listed_any_more_are_told_of() {
                 KiB in 8 blocks, left 1.00 KiB in 4 blocks at the end";
     assert!(words.contains(told), "{text}");
 }
+
+#[test]
+fn alerts_have_a_line_each() {
+    let facts = TracerFacts { has_thresholds: true, ..facts() };
+    let style = TextStyle { width: 110, ..TextStyle::default() };
+    let lines = |options: &ReportOptions| -> Vec<String> {
+        let text = text(&report(&alarming(), options, &facts), style);
+        text.lines().filter(|line| line.contains("ALERT")).map(str::to_owned).collect()
+    };
+    let whole = lines(&last());
+    assert_eq!(whole.len(), 3, "{whole:#?}");
+    assert_eq!(whole[0], "ALERT   2 earlier ones not listed here");
+    assert!(whole[1].ends_with("live heap 70.0 MiB reached 64.0 MiB"), "{whole:#?}");
+    let brief = lines(&ReportOptions { is_final: false, ..last() });
+    assert_eq!(brief.len(), 1, "{brief:#?}");
+    assert!(brief[0].contains("live heap grew by +1.53 MiB/s"), "{brief:#?}");
+}

@@ -1,6 +1,7 @@
 //! The command line as typed. [`super::plan`] decides whether it makes sense.
 
 use super::help;
+use super::plan::alerts::AlertArgs;
 use super::run::RunArgs;
 use super::values::{self, SampleInterval};
 use super::who::SelectArgs;
@@ -193,6 +194,10 @@ pub struct TraceArgs {
     /// Functions that the user describes.
     #[command(flatten)]
     pub functions: FunctionArgs,
+
+    /// When there is an alert, and what happens then.
+    #[command(flatten)]
+    pub alerts: AlertArgs,
 
     /// How to write reports
     #[arg(short, long, value_name = "FORMAT", default_value = "text", help_heading = help::OUTPUT)]

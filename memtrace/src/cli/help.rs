@@ -25,6 +25,8 @@ pub(super) const TARGET: &str = "What to trace";
 pub(super) const TIME: &str = "When to report, when to stop";
 /// Heading: what reports hold.
 pub(super) const CONTENT: &str = "What a report shows";
+/// Heading: thresholds.
+pub(super) const ALERTS: &str = "When to raise an alert";
 /// Heading: pools and arenas.
 pub(super) const FUNCTIONS: &str = "Allocation functions of your own";
 /// Heading: where reports go.

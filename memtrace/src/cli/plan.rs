@@ -9,9 +9,11 @@ use super::values::SampleInterval;
 use super::who::{SelectArgs, Wishes};
 use crate::engine::snapshot::SnapshotOptions;
 use crate::probe::signature::Signature;
+use alerts::Alerts;
 use memtrace_common::config::{LinkKind, UnwindMode};
 use std::time::Duration;
 
+pub mod alerts;
 mod check;
 pub(super) mod functions;
 
@@ -95,6 +97,8 @@ pub struct TracePlan {
     pub ring_size: Option<u32>,
     /// What the programs in the kernel log.
     pub bpf_log: BpfLog,
+    /// When there is an alert, and what happens then.
+    pub alerts: Alerts,
     /// Functions of the targets' own that allocate and free.
     pub user_functions: Vec<Signature>,
     /// Remarks on what was typed: legal, but perhaps not what was meant. One line each.
@@ -195,6 +199,7 @@ impl TracePlan {
             cache_walks: !args.no_walk_cache,
             ring_size: ring_size(args)?,
             bpf_log: args.bpf_log,
+            alerts: Alerts::new(&args.alerts, args.ledger)?,
             user_functions: functions::all(&args.functions)?,
             notes: Vec::new(),
         };

@@ -118,6 +118,11 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         interval: plan.interval,
         duration: plan.duration,
         count: plan.count,
+        alerts: daemon::AlertSettings {
+            thresholds: plan.alerts.thresholds,
+            command: plan.alerts.command.clone(),
+            limit: plan.alerts.limit,
+        },
         snapshot: plan.snapshot_options(),
         cmdline: plan.cmdline,
         heap: plan.ledger != Ledger::Pages,
@@ -187,7 +192,7 @@ impl ReportOutlet {
         &mut self,
         publication: &Publication,
         symbolizer: &mut dyn Symbolizer,
-    ) -> Result<bool, OutputError> {
+    ) -> Result<(bool, Option<PathBuf>), OutputError> {
         let facts = &publication.facts;
         let options = ReportOptions { is_final: publication.is_final, ..self.options.clone() };
         let mut report = report::resolve(&publication.snapshot, symbolizer, &options, facts);
@@ -211,8 +216,8 @@ impl ReportOutlet {
         // A vector takes everything.
         written.map_err(OutputError::stdout)?;
         let label = Label { sequence: facts.sequence, time: facts.time };
-        self.destination.write(label, &bytes)?;
-        Ok(report.is_degraded())
+        let file = self.destination.write(label, &bytes)?;
+        Ok((report.is_degraded(), file))
     }
 
     fn text_writer(&self) -> TextWriter {
@@ -246,10 +251,10 @@ impl Outlet for ReportOutlet {
     fn publish(&mut self, publication: &Publication, symbolizer: &mut dyn Symbolizer) -> Published {
         // There is nothing to report of a command that could not be executed.
         if self.started.as_ref().is_some_and(|started| started.watcher.has_failed()) {
-            return Published::Written { degraded: false };
+            return Published::Written { degraded: false, file: None };
         }
         match self.write(publication, symbolizer) {
-            Ok(degraded) => Published::Written { degraded },
+            Ok((degraded, file)) => Published::Written { degraded, file },
             Err(OutputError::Closed) => Published::Closed,
             Err(error) => Published::Failed(super::exit::one_line(&error)),
         }

@@ -2,6 +2,8 @@
 //!
 //! Fractions are read in integers, so `1.1GiB` is the nearest byte and never a rounding of a float.
 
+use crate::engine::alerts::Rate;
+use crate::model::ids::SECOND;
 use crate::probe::signature::{Signature, SignatureError};
 use memtrace_common::sampling::LONGEST_INTERVAL;
 use memtrace_common::site::Role;
@@ -59,6 +61,7 @@ pub enum ValueError {
 
 const SIZE: &str = "a size such as 64, 64k, 1.5MiB or 1G (k, M, G, T are powers of 1,024)";
 const DURATION: &str = "a duration such as 500ms, 10s, 5m, 2h or 1d (no unit: seconds)";
+const RATE: &str = "a rate such as 1MiB/s, 10MiB/min or 500MiB/h";
 const PERCENT: &str = "a percentage above 0, such as 5";
 const PID: &str = "a process number such as 1234";
 const COUNT: &str = "a whole number";
@@ -120,6 +123,36 @@ fn ambiguous(
     suggestion: &'static str,
 ) -> ValueError {
     ValueError::Ambiguous { unit: unit.to_owned(), decimal, binary, suggestion }
+}
+
+/// Bytes above zero.
+///
+/// # Errors
+/// As [`size`].
+pub fn positive_size(text: &str) -> Result<u64, ValueError> {
+    size(text).and_then(|bytes| match bytes {
+        0 => Err(ValueError::Zero(SIZE)),
+        bytes => Ok(bytes),
+    })
+}
+
+/// Bytes in a time: a size, a slash and `s`, `min` (or `m`), `h` or `d`.
+///
+/// # Errors
+/// A message for people that says what would have been right.
+pub fn rate(text: &str) -> Result<Rate, ValueError> {
+    let (bytes, unit) = text.split_once('/').ok_or(ValueError::Expected(RATE))?;
+    let seconds = match unit.trim() {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(ValueError::Unit { unit: unit.to_owned(), expected: RATE }),
+    };
+    match size(bytes.trim_end())? {
+        0 => Err(ValueError::Zero(RATE)),
+        bytes => Ok(Rate { bytes, per: seconds * SECOND }),
+    }
 }
 
 /// A length of time: a number followed by ms, s, m, h or d; seconds without a unit.
@@ -298,7 +331,7 @@ impl Decimal {
 #[cfg(test)]
 mod tests {
     use super::{Duration, ValueError, count, duration, interval_word, percent, pid, size};
-    use super::{LONGEST, positive_count};
+    use super::{LONGEST, Rate, SECOND, positive_count, positive_size, rate};
     use proptest::prelude::{any, prop_assert_eq, proptest};
 
     const GARBAGE: &[&str] = &[
@@ -381,6 +414,22 @@ mod tests {
     }
 
     #[test]
+    fn rates_are_sizes_in_a_time() {
+        let of = |bytes, seconds| Ok(Rate { bytes, per: seconds * SECOND });
+        assert_eq!(rate("1MiB/s"), of(1 << 20, 1));
+        assert_eq!(rate("1.5k/min"), of(1536, 60));
+        assert_eq!(rate("10 MiB / m"), of(10 << 20, 60));
+        assert_eq!(rate("2G/h"), of(2 << 30, 3600));
+        assert_eq!(rate("7/d"), of(7, 86_400));
+        assert!(matches!(rate("10MiB"), Err(ValueError::Expected(_))));
+        assert!(matches!(rate("10MiB/week"), Err(ValueError::Unit { .. })));
+        assert!(matches!(rate("0/s"), Err(ValueError::Zero(_))));
+        assert!(matches!(rate("-1/s"), Err(ValueError::Negative(_))));
+        assert!(matches!(positive_size("0"), Err(ValueError::Zero(_))));
+        assert_eq!(positive_size("1k"), Ok(1024));
+    }
+
+    #[test]
     fn counts_are_whole() {
         assert_eq!(count("0"), Ok(0));
         assert_eq!(count("18446744073709551615"), Ok(u64::MAX));
@@ -421,6 +470,7 @@ mod tests {
             assert!(count(text).is_err(), "count {text:?}");
             assert!(pid(text).is_err(), "pid {text:?}");
             assert!(percent(text).is_err(), "percent {text:?}");
+            assert!(rate(&format!("{text}/s")).is_err(), "rate {text:?}");
         }
     }
 
@@ -434,6 +484,7 @@ mod tests {
         fn no_text_makes_a_parser_panic(text in "\\PC{0,40}", numeric in "[-+0-9.eE]{0,40}[a-zA-Z%]{0,3}") {
             for text in [text, numeric] {
                 let _ = (size(&text), duration(&text), count(&text), pid(&text), percent(&text));
+                let _ = (rate(&text), rate(&format!("{text}/s")));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod actor;
 mod admitted;
+mod alarm;
 mod arrivals;
 mod budget;
 mod clock;
@@ -29,4 +30,4 @@ mod unwinding;
 pub use actor::{Outcome, run};
 pub use error::DaemonError;
 pub use outlet::{Outlet, Publication, Published};
-pub use settings::{LinkFor, SamplingWish, Settings};
+pub use settings::{AlertSettings, LinkFor, SamplingWish, Settings};

@@ -3,6 +3,7 @@
 use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::Snapshot;
 use crate::report::TracerFacts;
+use std::path::PathBuf;
 
 /// All that a report is made of.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub enum Published {
     Written {
         /// See [`crate::report::Report::is_degraded`].
         degraded: bool,
+        /// The file that holds it, where that is one.
+        file: Option<PathBuf>,
     },
     /// Nobody reads any more: stop without fuss.
     Closed,

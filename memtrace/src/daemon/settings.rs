@@ -1,5 +1,6 @@
 //! What a run is to do: plain values, already validated.
 
+use crate::engine::alerts::Thresholds;
 use crate::engine::snapshot::SnapshotOptions;
 use crate::probe::live::kernel_side::LoadOptions;
 use crate::probe::live::sampling::{BYTES_PER_BLOCK, Sampling};
@@ -33,6 +34,8 @@ pub struct Settings {
     pub duration: Option<Duration>,
     /// Stop after this many reports, the last being the final one.
     pub count: Option<u64>,
+    /// When there is an alert, and what is done then.
+    pub alerts: AlertSettings,
     /// What snapshots single out.
     pub snapshot: SnapshotOptions,
     /// Read the targets' arguments.
@@ -75,6 +78,17 @@ pub enum SamplingWish {
     Every(u64),
     /// Every one as long as that costs no more than the budget, else as many as fit it.
     Auto,
+}
+
+/// When there is an alert, and what is done then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AlertSettings {
+    /// When there is one.
+    pub thresholds: Thresholds,
+    /// Words of the command to run; empty: none.
+    pub command: Vec<String>,
+    /// For so many of them a report is made and the command run.
+    pub limit: u64,
 }
 
 /// For whom the probes of a file are.
@@ -191,7 +205,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::{LinkFor, SamplingWish, Settings};
+    use super::{AlertSettings, LinkFor, SamplingWish, Settings};
     use crate::engine::snapshot::SnapshotOptions;
     use crate::selection::Selection;
     use memtrace_common::config::UnwindMode;
@@ -207,6 +221,7 @@ mod tests {
             interval: None,
             duration: None,
             count: None,
+            alerts: AlertSettings::default(),
             snapshot: SnapshotOptions::default(),
             cmdline: false,
             heap: true,

@@ -1,5 +1,6 @@
 //! How processes come, multiply and go.
 
+use super::alerts::Watch;
 use super::attribution::note_forgotten;
 use super::census::process_snapshot;
 use super::code::CodeMap;
@@ -147,6 +148,7 @@ impl Tracker {
             usage_last: None,
             picture: None,
             resident: BTreeMap::new(),
+            watch: Watch::default(),
             wires: Wires::new(self.seed),
             code,
             space,

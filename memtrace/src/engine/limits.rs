@@ -1,5 +1,6 @@
 //! How much the engine may remember.
 
+use super::alerts::Thresholds;
 use super::snapshot::SnapshotOptions;
 
 /// Bounds of the engine's tables. What does not fit is counted.
@@ -24,6 +25,8 @@ pub struct Limits {
     pub max_modules: usize,
     /// The options for the last look at a program that ends by exec: those of the reports to come.
     pub closing: SnapshotOptions,
+    /// What processes may reach before there is an alert.
+    pub alerts: Thresholds,
 }
 
 impl Default for Limits {
@@ -37,6 +40,7 @@ impl Default for Limits {
             max_ranges: 131_072,
             max_modules: 65_536,
             closing: SnapshotOptions::default(),
+            alerts: Thresholds::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! No I/O, no clock, no tokio, no logging. Time comes from events only. Everything is total: no
 //! bytes and no order of events make it panic.
 
+pub mod alerts;
 mod attribution;
 mod census;
 mod code;

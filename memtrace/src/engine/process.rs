@@ -1,5 +1,6 @@
 //! A process that is watched, and the address space that it lives in.
 
+use super::alerts::Watch;
 use super::code::CodeMap;
 use super::hash::Seeded;
 use super::heap::blocks::Block;
@@ -30,6 +31,7 @@ pub(crate) struct Process {
     pub(crate) picture: Option<PictureSnapshot>,
     /// What was resident of stacks' mappings then.
     pub(crate) resident: BTreeMap<StackId, ResidentPart>,
+    pub(crate) watch: Watch,
     pub(crate) wires: Wires,
     pub(crate) code: CodeMap,
     /// Where its address space is, and whether it is its own (a vfork child borrows its parent's).

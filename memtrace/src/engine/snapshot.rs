@@ -1,5 +1,6 @@
 //! What the tables held at one moment: immutable, cheap to share, without single blocks.
 
+use super::alerts::Alert;
 use super::ended::Ended;
 use super::heap::ranges::RangeKind;
 pub use super::heap::usable::Usable;
@@ -54,6 +55,10 @@ pub struct Snapshot {
     pub bounds: Bounds,
     /// Those that have ended and are not among [`Self::processes`] any more.
     pub ended: Ended,
+    /// Thresholds that were crossed, oldest first; the latest ones.
+    pub alerts: Vec<Alert>,
+    /// How many came before those.
+    pub older_alerts: u64,
 }
 
 /// What the engine's bounded tables had no room for, and what belonged to nothing they hold. Counts

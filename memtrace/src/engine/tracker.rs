@@ -1,5 +1,6 @@
 //! Events in, tables, snapshots out.
 
+use super::alerts::{Alert, Alerts};
 use super::census::process_snapshot;
 use super::code::CodeMap;
 use super::ended::Ended;
@@ -63,6 +64,7 @@ pub struct Tracker {
     events: u64,
     pub(super) bounds: Bounds,
     pub(super) ended: Ended,
+    alerts: Alerts,
 }
 
 /// The last look at a program that has ended while its pid lives on.
@@ -118,6 +120,7 @@ impl Tracker {
             events: 0,
             bounds: Bounds::default(),
             ended: Ended::default(),
+            alerts: Alerts::default(),
         }
     }
 
@@ -139,7 +142,7 @@ impl Tracker {
             }
             What::Mappings(mappings) => self.mappings_seen(pid, &CodeMap::new(mappings)),
             What::TableAwaited { module, awaited } => self.tables.news(*module, *awaited),
-            What::Usage(usage) => self.usage_seen(pid, usage),
+            What::Usage(usage) => self.usage_seen(pid, time, usage),
             What::Picture(picture, areas) => self.picture_seen(pid, time, picture, areas),
             what => {
                 self.events += 1;
@@ -239,6 +242,11 @@ impl Tracker {
         forgotten
     }
 
+    /// The thresholds that processes have crossed since the last call; of very many the latest.
+    pub fn take_alerts(&mut self) -> Vec<Alert> {
+        self.alerts.take_new()
+    }
+
     /// Bytes that all tables take, about; the block tables exactly.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
@@ -268,6 +276,7 @@ impl Tracker {
             processes.push((process.order, snapshot));
         }
         processes.sort_by_key(|(order, _)| *order);
+        let (alerts, older_alerts) = self.alerts.all();
         Snapshot {
             time,
             began: self.began.unwrap_or(time),
@@ -280,6 +289,8 @@ impl Tracker {
             events: self.events,
             bounds: Bounds { refused_stacks: self.stacks.refused, ..self.bounds },
             ended: self.ended,
+            alerts,
+            older_alerts,
         }
     }
 
@@ -338,7 +349,7 @@ impl Tracker {
         self.shared_modules = None;
     }
 
-    fn usage_seen(&mut self, pid: Pid, usage: &Usage) {
+    fn usage_seen(&mut self, pid: Pid, time: Nanos, usage: &Usage) {
         let Some(process) = self.find(pid) else { return };
         let Some(process) = self.processes.get_mut(process) else { return };
         process.usage_first.get_or_insert(*usage);
@@ -347,6 +358,10 @@ impl Tracker {
             && let Some(space) = self.spaces.get_mut(process.space)
         {
             space.history.first_resident(usage.resident);
+            let live = space.heap.totals().live_bytes;
+            let watch = &mut process.watch;
+            let crossed = watch.look(&self.limits.alerts, time, live, usage.resident);
+            self.alerts.add(&process.info, time, crossed);
         }
     }
 

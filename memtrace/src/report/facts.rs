@@ -182,6 +182,8 @@ pub struct TracerFacts {
     pub user_functions: Vec<String>,
     /// What the reader must know besides: blind windows, runtimes with allocators of their own.
     pub notes: Vec<String>,
+    /// The user has set thresholds for alerts.
+    pub has_thresholds: bool,
     /// Why the figures are not what was asked for, such as a budget that ended tracing early.
     /// Lost events are not repeated here: they are counted in the snapshot.
     pub degraded: Vec<String>,

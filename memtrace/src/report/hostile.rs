@@ -4,6 +4,7 @@
 //! traced process could have made it.
 
 use super::{JsonWriter, ReportOptions, ReportWriter as _, TextStyle, TextWriter, TracerFacts};
+use crate::engine::alerts::{Rate, Thresholds};
 use crate::engine::decode::{Arrived, arrived, decode};
 use crate::engine::limits::Limits;
 use crate::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
@@ -26,6 +27,11 @@ const LIMITS: Limits = Limits {
     max_ranges: 16,
     max_modules: 8,
     closing: SnapshotOptions { min_age: 0, min_size: 0, max_size: None, blocks_per_stack: 2 },
+    alerts: Thresholds {
+        live: Some(1),
+        resident: Some(1),
+        growth: Some(Rate { bytes: 1, per: 1 }),
+    },
 };
 
 /// Records, and what `/proc` says between them, → tables → a report in both forms.

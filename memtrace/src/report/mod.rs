@@ -3,6 +3,7 @@
 //! [`resolve`] turns a snapshot into a [`Report`], which holds names and figures and nothing that
 //! must be looked up; the writers turn a report into bytes and know nothing else.
 
+mod alerts;
 pub mod evidence;
 pub mod explain;
 mod facts;
@@ -25,6 +26,7 @@ pub mod units;
 pub mod verdict;
 
 pub use crate::engine::trend::Trend;
+pub use alerts::AlertReport;
 pub use facts::{
     Ledgers, LinkFacts, ReportOptions, SamplingChange, Sort, TableFacts, TracerFacts, Walks,
 };

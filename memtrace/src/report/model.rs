@@ -1,5 +1,6 @@
 //! A report: fully resolved, names only, nothing that must be looked up elsewhere.
 
+use super::alerts::AlertReport;
 use super::facts::{ReportOptions, TracerFacts};
 use super::identity::StackDigest;
 use super::verdict::Verdict;
@@ -37,6 +38,10 @@ pub struct Report {
     pub loss: LossReport,
     /// Why the figures are not what was asked for.
     pub degraded: Vec<String>,
+    /// Thresholds that were crossed, oldest first; `None` where the user set none.
+    pub alerts: Option<Vec<AlertReport>>,
+    /// How many came before those.
+    pub older_alerts: u64,
 }
 
 impl Report {

@@ -2,6 +2,7 @@
 //!
 //! Stacks are chosen first; only their frames and the outermost ones of the others are resolved.
 
+use super::alerts::AlertReport;
 use super::explain::{self, Case, Grower};
 use super::facts::{Ledgers, LinkFacts, ReportOptions, Sort, TracerFacts};
 use super::identity::StackDigest;
@@ -78,6 +79,11 @@ pub fn resolve(
         ended: snapshot.ended,
         loss,
         degraded,
+        alerts: tracer.has_thresholds.then(|| {
+            let told = |alert| AlertReport::of(alert, snapshot.time, tracer.time);
+            snapshot.alerts.iter().map(told).collect()
+        }),
+        older_alerts: snapshot.older_alerts,
     }
 }
 

@@ -7,6 +7,7 @@
 )]
 
 use jiff::Timestamp;
+use memtrace::engine::alerts::{Alert, Crossing, Rate};
 use memtrace::engine::ended::Ended;
 use memtrace::engine::history::Point;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
@@ -15,7 +16,7 @@ use memtrace::engine::snapshot::{
     MappedStack, MappingTotals, PictureSnapshot, PlacedBlocks, ProcessSnapshot, ResidentPart,
     Snapshot, SnapshotOptions, StackConfidence, StackSnapshot, State, Usable,
 };
-use memtrace::engine::trend::{AgeCount, Ages, COHORTS, Past, class};
+use memtrace::engine::trend::{AgeCount, Ages, Band, COHORTS, Past, class};
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
 use memtrace::model::module::{BuildId, Module};
@@ -287,6 +288,8 @@ pub fn snapshot(mut processes: Vec<ProcessSnapshot>) -> Snapshot {
         undecodable: 0,
         events: 9_493_456,
         bounds: Bounds::default(),
+        alerts: Vec::new(),
+        older_alerts: 0,
     }
 }
 
@@ -397,6 +400,7 @@ pub fn facts() -> TracerFacts {
         began: "2026-03-01T03:12:08Z".parse::<Timestamp>().unwrap(),
         user_functions: Vec::new(),
         notes: Vec::new(),
+        has_thresholds: false,
         degraded: Vec::new(),
     }
 }
@@ -483,4 +487,20 @@ pub fn device() -> AccountSnapshot {
     };
     let stacks = vec![of(FunctionId::CUDA_MALLOC, 70, 24), of(FunctionId::CUDA_HOST_ALLOC, 71, 8)];
     AccountSnapshot { totals: totals(&stacks), growth: growth(8 * (1 << 20), 6, 6), stacks }
+}
+
+/// A snapshot with an alert of each shape.
+pub fn alarming() -> Snapshot {
+    let process = leaking();
+    let alert = |age: u64, crossing| Alert {
+        process: Arc::clone(&process.info),
+        time: NOW - age * SECOND,
+        crossing,
+    };
+    let rate = Band { low: 1.5e6, middle: 1.6e6, high: 1.75e6 };
+    let alerts = vec![
+        alert(40, Crossing::Live { bytes: 70 << 20, threshold: 64 << 20 }),
+        alert(3, Crossing::Growth { rate, threshold: Rate { bytes: 60 << 20, per: 60 * SECOND } }),
+    ];
+    Snapshot { alerts, older_alerts: 2, ..snapshot(vec![process]) }
 }

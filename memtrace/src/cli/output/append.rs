@@ -38,12 +38,13 @@ impl Appended {
         Ok(Self { path, file, regular, empty_and_ours: created, unfinished })
     }
 
-    /// Appends a report, whole or not at all.
-    pub(super) fn write(&mut self, report: &[u8]) -> Result<(), OutputError> {
+    /// Appends a report, whole or not at all. Gives the file's path.
+    pub(super) fn write(&mut self, report: &[u8]) -> Result<&Path, OutputError> {
         if !self.regular {
             return self
                 .file
                 .write_all(report)
+                .map(|()| self.path.as_path())
                 .map_err(|error| OutputError::torn(&self.path, error));
         }
         // Asked anew each time: a log rotation may have emptied the file.
@@ -55,7 +56,7 @@ impl Appended {
             Ok(()) => {
                 self.unfinished = false;
                 self.empty_and_ours = false;
-                Ok(())
+                Ok(&self.path)
             }
             Err(error) => match self.file.set_len(length) {
                 Ok(()) => Err(OutputError::write(&self.path, error)),

@@ -30,15 +30,18 @@ impl Each {
         }
     }
 
-    /// Writes a report to a file of its own.
-    pub(super) fn write(&mut self, label: Label, report: &[u8]) -> Result<(), OutputError> {
+    /// Writes a report to a file of its own. Gives its path.
+    pub(super) fn write(&mut self, label: Label, report: &[u8]) -> Result<PathBuf, OutputError> {
         let mut path = self.name.path(self.pid, label);
         if self.last.as_ref() == Some(&path) {
             path.as_mut_os_string().push(format!(".{}", label.sequence));
         } else {
             self.last = Some(path.clone());
         }
-        self.place(&path, report).map_err(|error| OutputError::write(&path, error))
+        match self.place(&path, report) {
+            Ok(()) => Ok(path),
+            Err(error) => Err(OutputError::write(&path, error)),
+        }
     }
 
     /// The temporary file goes away by itself when any step fails. Renaming replaces a symbolic

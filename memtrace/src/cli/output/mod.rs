@@ -176,18 +176,24 @@ impl Destination {
         Ok(Self(Kind::Append(append::Appended::open(name.path(pid, label))?)))
     }
 
-    /// Writes one whole report: a text that ends with a line break, or a line of JSON.
+    /// Writes one whole report: a text that ends with a line break, or a line of JSON. Gives the absolute path
+    /// of the file that it is in.
     ///
     /// # Errors
     /// [`OutputError::Closed`] when nobody reads any more; else why it failed. A file then holds the
     /// whole reports written before, and the next report may be tried.
-    pub fn write(&mut self, label: Label, report: &[u8]) -> Result<(), OutputError> {
-        match &mut self.0 {
-            Kind::Stdout => write_stdout(report),
-            Kind::Stderr => io::stderr().lock().write_all(report).map_err(OutputError::stderr),
-            Kind::Append(file) => file.write(report),
-            Kind::Each(files) => files.write(label, report),
-        }
+    pub fn write(&mut self, label: Label, report: &[u8]) -> Result<Option<PathBuf>, OutputError> {
+        let path = match &mut self.0 {
+            Kind::Stdout => return write_stdout(report).map(|()| None),
+            Kind::Stderr => {
+                let written = io::stderr().lock().write_all(report);
+                return written.map(|()| None).map_err(OutputError::stderr);
+            }
+            Kind::Append(file) => file.write(report)?.to_owned(),
+            Kind::Each(files) => files.write(label, report)?,
+        };
+        // Without a working directory it is of no use to anybody.
+        Ok(std::path::absolute(path).ok())
     }
 
     /// Width and colours that suit it.

@@ -5,6 +5,7 @@ use super::super::log::Verbosity;
 use super::super::values::SampleInterval;
 use super::super::who::Wishes;
 use super::TracePlan;
+use super::alerts::Alerts;
 use clap::Parser;
 use memtrace_common::config::{LinkKind, UnwindMode};
 use std::time::Duration;
@@ -56,6 +57,7 @@ fn defaults_are_those_of_the_manual() {
         cache_walks: true,
         ring_size: None,
         bpf_log: BpfLog::Off,
+        alerts: Alerts { limit: 10, ..Alerts::default() },
         user_functions: Vec::new(),
         notes: Vec::new(),
     };
@@ -67,12 +69,15 @@ fn every_option_arrives() {
     let plan = plan(
         "-p 1,2 -p 3 -p 2 -i 5s -d 1m -c 4 --min-age 2s -T 0 -z 64 -Z 1MiB -s age --full \
          --show-blocks 7 --full-names --show-internals --ledger heap --cmdline -f json -o leaks.json --color never -vv --overhead-budget 5% \
-         --max-memory 64MiB --link perf --link-for each --ring-size 1MiB --bpf-log debug",
+         --max-memory 64MiB --alert-live 1M --alert-rss 2G --alert-growth 3k/h --alert-limit 4 --link perf --link-for each --ring-size 1MiB --bpf-log debug",
     )
     .unwrap();
     assert_eq!(plan.who.pids, [1, 2, 3]);
     assert_eq!(plan.interval, Some(Duration::from_secs(5)));
     assert_eq!(plan.duration, Some(Duration::from_secs(60)));
+    let Alerts { thresholds, limit, .. } = &plan.alerts;
+    assert_eq!((thresholds.live, thresholds.resident, *limit), (Some(1 << 20), Some(2 << 30), 4));
+    assert_eq!(thresholds.growth.map(|it| it.bytes), Some(3072));
     assert_eq!((plan.count, plan.top, plan.show_blocks), (Some(4), None, 7));
     assert_eq!((plan.min_size, plan.max_size), (64, Some(1 << 20)));
     assert_eq!((plan.sort, plan.format, plan.color), (Sort::Age, Format::Json, Color::Never));

@@ -42,10 +42,29 @@ impl Actor<'_> {
             self.published().await?;
             self.complain();
         }
-        match self.published().await? {
+        let last = self.published().await?;
+        if last != Heeded::Unread {
+            self.commands_done().await?;
+        }
+        match last {
             Heeded::Written { degraded } => Ok(Outcome { degraded }),
             Heeded::Unread => Ok(Outcome { degraded: false }),
             Heeded::Failed => Err(DaemonError::Unwritten(self.failure.take().unwrap_or_default())),
+        }
+    }
+
+    /// Waits for the commands that alerts called for; a second wish to end leaves at once, and kills the one
+    /// that runs.
+    async fn commands_done(&mut self) -> Result<(), DaemonError> {
+        loop {
+            tokio::select! {
+                () = self.alarm.finish() => return Ok(()),
+                wish = self.signals.next() => {
+                    if wish == Wish::End && self.asked.elapsed() > ONE_WISH {
+                        return Err(DaemonError::Left);
+                    }
+                },
+            }
         }
     }
 

@@ -5,6 +5,7 @@ mod reporting;
 mod spending;
 mod waiting;
 
+use super::alarm::Alarm;
 use super::arrivals::Arrivals;
 use super::budget::{Budget, Load};
 use super::cost::{Meter, Reading};
@@ -110,6 +111,7 @@ struct Actor<'a> {
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     signals: Signals,
     pictures: Pictures,
+    alarm: Alarm,
     /// Measures what a probe costs.
     pricing: Option<JoinHandle<Result<Prices, LiveError>>>,
     meter: Meter,
@@ -162,6 +164,7 @@ impl<'a> Actor<'a> {
             max_stacks: settings.max_stacks(used),
             max_processes: settings.room_for_targets() as usize + target::MOST_ENDED,
             closing: settings.snapshot,
+            alerts: settings.alerts.thresholds,
             ..Limits::default()
         };
         let arrivals = settings.selection.clone().map(Arrivals::new);
@@ -174,6 +177,7 @@ impl<'a> Actor<'a> {
             logger,
             signals,
             pictures: Pictures::new(),
+            alarm: Alarm::new(&settings.alerts),
             pricing: Some(pricing),
             meter: Meter::new(Reading::default()),
             sampling: Sampling::new(settings),
@@ -243,6 +247,7 @@ impl<'a> Actor<'a> {
                         self.publish_or_warn();
                     }
                 }
+                () = self.alarm.run() => {}
                 prices = measured(&mut self.pricing) => self.learn(prices)?,
                 built = next_table(&mut self.intake.unwinding) => self.intake.take_in_table(built),
                 _ = mark.tick() => self.mark(),
@@ -321,6 +326,7 @@ impl<'a> Actor<'a> {
         let began = Instant::now();
         if began >= self.next_usage {
             self.intake.read_usage();
+            self.raise_alarm();
             self.intake.end_vanished();
             self.next_usage = began + began.elapsed() * USAGE_REST;
             if let Some(end) = self.spend() {

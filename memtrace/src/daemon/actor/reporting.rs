@@ -8,6 +8,7 @@ use crate::daemon::pictures::Seen;
 use crate::daemon::sampling::Sampling;
 use crate::daemon::self_usage;
 use crate::daemon::unwinding::Unwinding;
+use crate::engine::alerts::Thresholds;
 use crate::probe::live::release;
 use crate::report::{TracerFacts, Walks};
 use jiff::Timestamp;
@@ -38,6 +39,20 @@ impl Actor<'_> {
         }
     }
 
+    /// Tells of thresholds that were crossed, and has a report made at once.
+    pub(super) fn raise_alarm(&mut self) {
+        let alerts = self.intake.tracker.take_alerts();
+        if alerts.is_empty() || !self.alarm.hear(&alerts) {
+            return;
+        }
+        // A report whose tables are not closed yet will have it; one that was begun before will not.
+        if self.intake.reporter.is_busy() {
+            self.wanted = true;
+        } else if !self.pictures.is_busy() {
+            self.report_if_idle();
+        }
+    }
+
     /// Begins to look at the targets' memory, if that is wished and it is `time` for it; else the report has
     /// what was seen last.
     pub(super) fn look_at_memory(&mut self, time: bool) {
@@ -64,6 +79,8 @@ impl Actor<'_> {
     pub(super) fn publish(&mut self, is_final: bool) -> Result<(), DaemonError> {
         self.intake.read_usage();
         self.intake.settle();
+        let alerts = self.intake.tracker.take_alerts();
+        self.alarm.hear(&alerts);
         self.mark();
         self.sequence += 1;
         let time = self.intake.time();
@@ -71,7 +88,9 @@ impl Actor<'_> {
         let facts = self.facts();
         self.last_report = (Instant::now(), self.intake.records);
         let publication = Publication { snapshot, facts, is_final };
-        Ok(self.intake.reporter.publish(publication)?)
+        self.intake.reporter.publish(publication)?;
+        self.alarm.being_reported();
+        Ok(())
     }
 
     fn facts(&self) -> TracerFacts {
@@ -100,6 +119,7 @@ impl Actor<'_> {
             sequence: self.sequence,
             time: Timestamp::now(),
             began: self.began,
+            has_thresholds: self.settings.alerts.thresholds != Thresholds::default(),
             user_functions: self.intake.targets.user_functions().to_vec(),
             notes: self.intake.notes().into_iter().chain(self.unmet()).collect(),
             degraded: self.degraded.iter().cloned().chain(wrong(self.walks())).collect(),
@@ -119,9 +139,15 @@ impl Actor<'_> {
 
     pub(super) fn heed(&mut self, published: Published) -> Heeded {
         match published {
-            Published::Written { degraded } => return Heeded::Written { degraded },
+            Published::Written { degraded, file } => {
+                self.alarm.is_reported(file.as_ref());
+                return Heeded::Written { degraded };
+            }
             Published::Closed => return Heeded::Unread,
-            Published::Failed(reason) => self.failure = Some(reason),
+            Published::Failed(reason) => {
+                self.alarm.is_reported(None);
+                self.failure = Some(reason);
+            }
         }
         Heeded::Failed
     }

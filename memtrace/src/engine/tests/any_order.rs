@@ -1,6 +1,7 @@
 //! Any records in any order: nothing panics, and what must add up adds up.
 
 use super::wire_events::{WireEvent, wire_event};
+use crate::engine::alerts::Thresholds;
 use crate::engine::limits::Limits;
 use crate::engine::snapshot::{HeapTotals, ProcessSnapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
@@ -22,6 +23,7 @@ fn tight() -> Limits {
         max_ranges: 6,
         max_modules: 2,
         closing: SnapshotOptions::default(),
+        alerts: Thresholds::default(),
     }
 }
 

@@ -2,15 +2,16 @@
 
 use super::SCHEMA;
 use super::schema::{
-    Account, Block, Causes, Device, Document, Ended, Frame, Heap, Kinds, Link, Loss, MappedStack,
-    MappedSums, Mappings, Memory, Module, Picture, Process, SamplingChange, Stack, Sums, Survival,
-    Tables, Tracer, Trend,
+    Account, Alert, Block, Causes, Device, Document, Ended, Frame, Heap, Kinds, Link, Loss,
+    MappedStack, MappedSums, Mappings, Memory, Module, Picture, Process, SamplingChange, Stack,
+    Sums, Survival, Tables, Tracer, Trend,
 };
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::{Confidence, HeapConfidence, HeapTotals, StackConfidence};
 use crate::engine::trend::{Band, Judgement};
 use crate::model::ids::Nanos;
 use crate::model::process::Usage;
+use crate::report::alerts::AlertReport;
 use crate::report::facts::{LinkFacts, TableFacts};
 use crate::report::model::{
     AccountReport, BlockReport, End, FrameReport, MappedReport, ModuleReport, Place, ProcessReport,
@@ -44,6 +45,25 @@ impl<'a> Document<'a> {
                 evicted_blocks: loss.evicted_blocks,
                 by_cause: Causes(&loss.by_cause),
             },
+            alerts: report.alerts.as_ref().map(|all| all.iter().map(Alert::of).collect()),
+            older_alerts: report.alerts.as_ref().map(|_| report.older_alerts),
+        }
+    }
+}
+
+impl<'a> Alert<'a> {
+    fn of(alert: &'a AlertReport) -> Self {
+        Self {
+            kind: alert.kind,
+            pid: alert.pid,
+            start_time: alert.start_time,
+            comm: &alert.comm,
+            time: alert.time.to_string(),
+            age_s: seconds(alert.age),
+            value: alert.value,
+            value_least: alert.interval.map(|(least, _)| least),
+            value_most: alert.interval.map(|(_, most)| most),
+            threshold: alert.threshold,
         }
     }
 }

@@ -20,6 +20,25 @@ pub(super) struct Document<'a> {
     pub(super) processes: Vec<Process<'a>>,
     pub(super) ended: Ended,
     pub(super) loss: Loss<'a>,
+    /// Only where thresholds were set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) alerts: Option<Vec<Alert<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) older_alerts: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Alert<'a> {
+    pub(super) kind: &'static str,
+    pub(super) pid: u32,
+    pub(super) start_time: u64,
+    pub(super) comm: &'a str,
+    pub(super) time: String,
+    pub(super) age_s: f64,
+    pub(super) value: u64,
+    pub(super) value_least: Option<i64>,
+    pub(super) value_most: Option<i64>,
+    pub(super) threshold: u64,
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,6 @@
 //! Periodic reports: at most a dozen lines, none folded.
 
-use super::{TextStyle, footer, header, many, mapped, picture};
+use super::{TextStyle, alerts, footer, header, many, mapped, picture};
 use crate::report::facts::Ledgers;
 use crate::report::layout::{clip, shorten_function};
 use crate::report::model::{AccountReport, FrameReport, ProcessReport, Report, StackReport};
@@ -22,6 +22,7 @@ pub(super) fn brief(report: &Report, style: TextStyle) -> Vec<String> {
         .take(2)
         .map(|line| clip(&line, columns))
         .collect();
+    lines.extend(alerts::line(report, style));
     match many::in_order(report).as_slice() {
         [process] => lines.extend(single(report, process, style)),
         several => {

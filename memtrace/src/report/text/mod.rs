@@ -1,6 +1,7 @@
 //! Reports as text, for the person at 3 a.m.
 
 mod accounts;
+mod alerts;
 mod brief;
 mod footer;
 mod header;
@@ -81,6 +82,7 @@ impl ReportWriter for TextWriter {
 
 fn whole(report: &Report, style: TextStyle) -> Vec<String> {
     let mut lines = header::header(report, style);
+    lines.extend(alerts::alerts(report, style));
     let several = report.processes.len() > 1;
     let (processes, others) = many::sections(report, style);
     for process in processes {

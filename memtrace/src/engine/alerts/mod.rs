@@ -1,0 +1,162 @@
+//! Thresholds that the user sets, and the moments at which processes cross them.
+
+mod watch;
+
+pub(crate) use watch::Watch;
+
+use super::trend::Band;
+use crate::model::ids::{Nanos, SECOND};
+use crate::model::process::ProcessInfo;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Alerts that are kept for reports, over all processes.
+pub const MOST_KEPT: usize = 100;
+/// Growth is measured over at least this.
+const LEAST_SPAN: Nanos = 10 * SECOND;
+
+/// What a process may reach before there is an alert; each process by itself. `None`: anything. A process is
+/// looked at whenever its memory and CPU are told ([`crate::model::event::What::Usage`]): what it reached
+/// and left again between two looks is not seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Live bytes of the heap, of what was allocated while it was watched.
+    pub live: Option<u64>,
+    /// Resident set, bytes.
+    pub resident: Option<u64>,
+    /// Growth of the live bytes of the heap.
+    pub growth: Option<Rate>,
+}
+
+/// So many bytes in so much time. The time is also that over which it is measured, if that is long enough for
+/// a slope, and else ten seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Bytes.
+    pub bytes: u64,
+    /// In this time; not 0.
+    pub per: Nanos,
+}
+
+impl Rate {
+    /// The time over which it is measured: of a shorter one looks once a second tell nothing.
+    pub(super) const fn span(self) -> Nanos {
+        if self.per < LEAST_SPAN { LEAST_SPAN } else { self.per }
+    }
+
+    /// As bytes per second.
+    #[must_use]
+    pub fn per_second(self) -> f64 {
+        self.bytes as f64 * SECOND as f64 / self.per.max(1) as f64
+    }
+}
+
+/// A threshold and what was found beyond it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Crossing {
+    /// Of [`Thresholds::live`].
+    Live {
+        /// Live bytes.
+        bytes: u64,
+        /// What was set.
+        threshold: u64,
+    },
+    /// Of [`Thresholds::resident`].
+    Resident {
+        /// Resident bytes.
+        bytes: u64,
+        /// What was set.
+        threshold: u64,
+    },
+    /// Of [`Thresholds::growth`].
+    Growth {
+        /// Bytes per second, with the interval of 95 %: all of it is beyond the threshold.
+        rate: Band,
+        /// What was set.
+        threshold: Rate,
+    },
+}
+
+/// A process has crossed a threshold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert {
+    /// Which process.
+    pub process: Arc<ProcessInfo>,
+    /// When that was seen.
+    pub time: Nanos,
+    /// What.
+    pub crossing: Crossing,
+}
+
+/// The alerts of a run: the latest ones, and how many there were.
+#[derive(Debug, Default)]
+pub(super) struct Alerts {
+    kept: VecDeque<Alert>,
+    /// Of all that there were, those that are not kept any more.
+    dropped: u64,
+    /// Of all that there were, those that were taken.
+    taken: u64,
+}
+
+impl Alerts {
+    pub(super) fn add(
+        &mut self,
+        process: &Arc<ProcessInfo>,
+        time: Nanos,
+        found: impl IntoIterator<Item = Crossing>,
+    ) {
+        for crossing in found {
+            if self.kept.len() == MOST_KEPT {
+                self.kept.pop_front();
+                self.dropped += 1;
+            }
+            self.kept.push_back(Alert { process: Arc::clone(process), time, crossing });
+        }
+    }
+
+    /// Those since the last call, as far as they are kept.
+    pub(super) fn take_new(&mut self) -> Vec<Alert> {
+        let known = usize::try_from(self.taken.saturating_sub(self.dropped)).unwrap_or(usize::MAX);
+        self.taken = self.dropped + self.kept.len() as u64;
+        self.kept.iter().skip(known).cloned().collect()
+    }
+
+    /// Those that are kept, oldest first, and the number of the others.
+    pub(super) fn all(&self) -> (Vec<Alert>, u64) {
+        (self.kept.iter().cloned().collect(), self.dropped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Alerts, Crossing, MOST_KEPT, Rate};
+    use crate::model::ids::SECOND;
+    use std::sync::Arc;
+
+    fn live(bytes: u64) -> Crossing {
+        Crossing::Live { bytes, threshold: 1 }
+    }
+
+    #[test]
+    fn each_alert_is_taken_once_and_the_latest_are_kept() {
+        let (mut alerts, process) = (Alerts::default(), Arc::default());
+        assert!(alerts.take_new().is_empty());
+        alerts.add(&process, 7, [live(1), live(2)]);
+        let taken: Vec<_> = alerts.take_new().iter().map(|it| (it.time, it.crossing)).collect();
+        assert_eq!(taken, [(7, live(1)), (7, live(2))]);
+        assert!(alerts.take_new().is_empty());
+        alerts.add(&process, 8, (3..3 + MOST_KEPT as u64).map(live));
+        let (kept, dropped) = alerts.all();
+        assert_eq!((kept.len(), dropped), (MOST_KEPT, 2));
+        assert_eq!(kept[0].crossing, live(3));
+        assert_eq!(alerts.take_new().len(), MOST_KEPT);
+        alerts.add(&process, 9, [live(0)]);
+        assert_eq!(alerts.take_new().len(), 1);
+    }
+
+    #[test]
+    fn rates_are_per_second() {
+        assert_eq!(Rate { bytes: 600, per: 60 * SECOND }.per_second(), 10.0);
+        assert!(Rate { bytes: 1, per: 0 }.per_second().is_finite());
+    }
+}
