@@ -12,3 +12,4 @@ pub mod runtime;
 pub mod signature;
 pub mod site;
 mod split;
+pub mod usdt;
