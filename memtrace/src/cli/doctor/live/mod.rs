@@ -8,6 +8,7 @@ mod prices;
 mod process;
 mod programs;
 mod trial;
+mod usdt;
 
 use super::super::privileges::{Effective, remedy};
 use super::model::{Line, Section, State, Topic};
@@ -83,6 +84,7 @@ fn examine(
         Ok(discovery) => sections.extend(probes(process, &discovery, trial, own)),
         Err(error) => sections.push(none_found(process, &error)),
     }
+    sections.extend(usdt::section(process, &inspection.files));
     sections
 }
 
