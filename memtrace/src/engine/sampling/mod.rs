@@ -6,7 +6,9 @@
 //! finite universe*, 1952).
 
 mod estimate;
+mod told;
 mod weight;
 
 pub use estimate::{Estimate, Interval};
+pub use told::{Oddities, Sum, Sums, Told, ToldBlocks};
 pub use weight::Weight;
