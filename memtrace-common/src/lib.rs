@@ -9,4 +9,5 @@ pub mod limits;
 pub mod sampling;
 pub mod site;
 pub mod unwind;
+pub mod usdt;
 pub mod wire;

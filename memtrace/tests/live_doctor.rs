@@ -137,3 +137,57 @@ fn described_functions_are_shown() {
     assert!(why.contains("an IFUNC") && why.contains("has not called it yet"), "{why}");
     assert!(bound.is_alive() && unbound.is_alive());
 }
+
+/// Name and detail of each line.
+fn told(section: &Value) -> Vec<(&str, &str)> {
+    let lines = section["lines"].as_array().expect("lines");
+    let told = lines.iter().map(|line| (line["name"].as_str(), line["detail"].as_str()));
+    told.map(|(name, detail)| (name.expect("a name"), detail.expect("a detail"))).collect()
+}
+
+#[test]
+fn static_probes_of_programs_and_of_loaded_libraries_are_listed() {
+    if !may_trace() {
+        return;
+    }
+    let library = compiled("library/usdt").display().to_string();
+    let program = compiled("plain/usdt").display().to_string();
+    let plain = Program::start("plain/usdt", &[&library]);
+    let json = text(plain.pid(), &["--format", "json"]);
+    let doctor: Value = serde_json::from_str(&json).expect("JSON");
+    let [usdt] = sections(&doctor, "usdt")[..] else { panic!("{doctor}") };
+    let mut told = told(usdt);
+    // Files come in the order of addresses, which differs from run to run.
+    let second = 1 + told.iter().skip(1).position(|(name, _)| *name == "file").expect("two files");
+    if told[0].1 == library {
+        told.rotate_left(second);
+    }
+    let waits = "1 place; fires only while a tracer raises its semaphore in the program's memory";
+    let expected = [
+        ("file", program.as_str()),
+        ("alloc", "2 places"),
+        ("free", "1 place"),
+        ("not readable", "alloc (1 place): it has 2 arguments, and the contract says 3"),
+        ("not readable", "mmap (1 place): no probe that memtrace knows"),
+        ("file", &library),
+        ("alloc", waits),
+        ("free", waits),
+        (
+            "not readable",
+            "free (1 place): its arguments cannot be read: `8@last_freed(%rip)` is relative to a symbol",
+        ),
+    ];
+    assert_eq!(told, expected);
+    assert!(text(plain.pid(), &[]).contains("Static probes (otel_memory)"));
+}
+
+#[test]
+fn a_process_without_static_probes_has_no_section_for_them() {
+    if !may_trace() {
+        return;
+    }
+    let idle = Program::start("two_sizes", &[]);
+    let json = text(idle.pid(), &["--format", "json"]);
+    let doctor: Value = serde_json::from_str(&json).expect("JSON");
+    assert!(sections(&doctor, "usdt").is_empty(), "{doctor}");
+}

@@ -4,6 +4,7 @@ use super::allocator::{self, MappedFile};
 use super::elf::{Image, Kind, Table};
 use super::runtime;
 use super::site::{self, Arguments, Code, DEFAULT_BYTES, Need};
+use super::usdt;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
@@ -12,11 +13,12 @@ use std::path::PathBuf;
 /// Functions of one file that are planned for.
 const MOST_FUNCTIONS: usize = 64;
 
-/// An ELF file: its tables, a probe site in each function, its allocators, its runtime.
+/// An ELF file: its tables, a probe site in each function, its static probes, its allocators, its runtime.
 pub(crate) fn program(bytes: &[u8]) {
     if let Ok(image) = Image::open(bytes) {
         let _ = (image.needed(), image.soname(), image.interpreter(), image.build_id());
         let _ = (image.slots(), image.is_static());
+        static_probes(&image);
         for function in functions(&image) {
             plan(&image, function);
         }
@@ -26,6 +28,13 @@ pub(crate) fn program(bytes: &[u8]) {
         && file.write_all(bytes).is_ok()
     {
         look_into(file);
+    }
+}
+
+fn static_probes(image: &Image<'_, [u8]>) {
+    let Ok(found) = usdt::find(image) else { return };
+    for probe in found.usable {
+        assert_eq!(probe.operands.len(), probe.tells.arguments());
     }
 }
 

@@ -13,3 +13,4 @@ pub mod runtime;
 pub mod signature;
 pub mod site;
 mod split;
+pub mod usdt;

@@ -1,4 +1,5 @@
 // A little of everything that memtrace looks for in a file: seeds for the fuzzer are made of this.
+#include "usdt.h"
 #include <stddef.h>
 
 const char banner[] = "GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n";
@@ -29,6 +30,7 @@ void free(void *block)
 {
 	if (block == NULL)
 		return;
+	USDT("free", "0", "8@%0", "r"(block));
 	volatile char *bytes = block;
 	char copy[*bytes & 127];
 	copy[0] = *bytes;

@@ -26,6 +26,12 @@ const KINDS: [(&str, &str); 8] = [
     ("shared", "cp whole program && cp whole other && dwz -m separate program other"),
 ];
 
+/// What `whole` is made of.
+const SOURCES: [(&str, &str); 2] = [
+    ("library.c", include_str!("library.c")),
+    ("usdt.h", include_str!("../../../memtrace/tests/fixtures/usdt.h")),
+];
+
 const NAMES: [&str; 6] = [
     "_ZNSt6vectorIiSaIiEE9push_backERKi",
     "_ZN5boost6detail8functionIS1_S_E3fooINS0_3barILi4EEEEEvT_",
@@ -70,8 +76,9 @@ pub(super) fn make(name: &str, folder: &Path) -> Result<()> {
 fn files(mut take: impl FnMut(&str, &[u8], &[u8]) -> Result<()>) -> Result<()> {
     for (kind, script) in KINDS {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-        fs::write(folder.path().join("library.c"), include_str!("library.c"))
-            .context("cannot write a seed's source")?;
+        for (name, source) in SOURCES {
+            fs::write(folder.path().join(name), source).context("cannot write a seed's source")?;
+        }
         // As whoever we are: nothing of it stays.
         let script = format!("{COMPILE} && {script}");
         read(std::process::Command::new("sh").args(["-ec", &script]).current_dir(folder.path()))?;

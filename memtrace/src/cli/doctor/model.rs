@@ -87,6 +87,8 @@ pub enum Topic {
     Process,
     /// One of its allocators.
     Allocator,
+    /// Static probes that it brings along to tell of its memory.
+    Usdt,
     /// What tracing it would cost.
     Cost,
     /// What tracing leaves behind.

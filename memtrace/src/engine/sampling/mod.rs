@@ -7,8 +7,10 @@
 
 mod confidence;
 mod estimate;
+mod told;
 mod weight;
 
 pub use confidence::{Confidence, HeapConfidence, StackConfidence};
 pub use estimate::{Estimate, Interval};
+pub use told::{Oddities, Sum, Sums, Told, ToldBlocks};
 pub use weight::Weight;

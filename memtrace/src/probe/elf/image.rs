@@ -38,6 +38,8 @@ pub struct Section {
     pub name: String,
     /// `SHT_*`.
     pub kind: u32,
+    /// Virtual address; 0 for one that is not loaded.
+    pub address: u64,
     /// Offset in the file, bytes.
     pub offset: u64,
     /// Bytes.
@@ -265,6 +267,7 @@ fn read_sections(
         .map(|header| Section {
             name: String::from_utf8_lossy(string_at(&names, header.sh_name.get(LE))).into_owned(),
             kind: header.sh_type.get(LE),
+            address: header.sh_addr.get(LE),
             offset: header.sh_offset.get(LE),
             size: header.sh_size.get(LE),
             link: header.sh_link.get(LE),

@@ -9,6 +9,7 @@ mod prices;
 mod process;
 mod programs;
 mod trial;
+mod usdt;
 
 use super::super::privileges::{Effective, remedy};
 use super::model::{Line, Section, State, Topic};
@@ -95,6 +96,7 @@ fn examine(
         sections.extend(probes(process, &discovery, trial, own));
     }
     sections.extend(none);
+    sections.extend(usdt::section(process, &inspection.files));
     sections
 }
 
