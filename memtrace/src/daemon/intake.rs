@@ -123,6 +123,13 @@ impl Intake {
         self.tracker.apply(&Event { time, process, thread: 0, what });
     }
 
+    /// Whose memory is an allocator's depends on where its code is: told before anybody asks.
+    pub(super) fn tell_allocator_code(&mut self) {
+        for what in self.targets.allocator_code() {
+            self.feed(0, what);
+        }
+    }
+
     /// The time for a snapshot: now, or the latest record's if that is later.
     pub(super) fn time(&self) -> Nanos {
         now().max(self.latest)

@@ -45,6 +45,7 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
         | What::ModuleSeen(_)
         | What::Mappings(_)
         | What::TableAwaited { .. }
+        | What::AllocatorCode { .. }
         | What::Usage(_)
         | What::Picture(..)
         | What::Lost { .. }

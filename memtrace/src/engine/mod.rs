@@ -3,6 +3,7 @@
 //! No I/O, no clock, no tokio, no logging. Time comes from events only. Everything is total: no
 //! bytes and no order of events make it panic.
 
+mod allocator_code;
 mod attribution;
 mod census;
 mod code;
@@ -14,7 +15,9 @@ pub mod heap;
 pub mod history;
 mod lifecycle;
 pub mod limits;
+mod owners;
 mod picture;
+mod placing;
 pub mod ports;
 mod process;
 pub mod sampling;

@@ -1,6 +1,7 @@
 //! Events in, tables, snapshots out.
 
-use super::census::process_snapshot;
+use super::allocator_code::AllocatorCode;
+use super::census::{Stores, process_snapshot};
 use super::code::CodeMap;
 use super::hash::random_seed;
 use super::heap::blocks::Block;
@@ -46,6 +47,7 @@ pub struct Tracker {
     pub(super) announced: VecDeque<Announced>,
     pub(super) stacks: Stacks,
     pub(super) tables: Tables,
+    pub(super) allocator_code: AllocatorCode,
     pub(super) forgotten: Vec<(Pid, u64)>,
     /// Blocks in all tables.
     pub(super) blocks: usize,
@@ -103,6 +105,7 @@ impl Tracker {
             announced: VecDeque::new(),
             stacks: Stacks::new(limits.max_stacks),
             tables: Tables::default(),
+            allocator_code: AllocatorCode::default(),
             forgotten: Vec::new(),
             blocks: 0,
             stack_ids: 0,
@@ -136,6 +139,11 @@ impl Tracker {
             }
             What::Mappings(mappings) => self.mappings_seen(pid, &CodeMap::new(mappings)),
             What::TableAwaited { module, awaited } => self.tables.news(*module, *awaited),
+            What::AllocatorCode { module, spans } => {
+                if (module.0 as usize) < self.limits.max_modules {
+                    self.allocator_code.learn(*module, spans);
+                }
+            }
             What::Usage(usage) => self.usage_seen(pid, usage),
             What::Picture(picture, areas) => self.picture_seen(pid, time, picture, areas),
             what => {
@@ -229,7 +237,8 @@ impl Tracker {
             self.closed.iter().map(|closed| (closed.order, closed.snapshot.clone())).collect();
         for process in self.processes.iter() {
             let space = self.spaces.get(process.space);
-            let snapshot = process_snapshot(process, space, &self.stacks, time, options);
+            let stores = Stores { stacks: &self.stacks, code: &self.allocator_code };
+            let snapshot = process_snapshot(process, space, stores, time, options);
             processes.push((process.order, snapshot));
         }
         processes.sort_by_key(|(order, _)| *order);

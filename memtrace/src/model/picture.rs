@@ -1,6 +1,7 @@
 //! What the resident memory of a process is: the sums of one reading of `/proc/PID/smaps`.
 
 use super::ids::Nanos;
+pub use super::page_bits::PageBits;
 
 /// What a mapping is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,7 +114,7 @@ impl Picture {
 }
 
 /// A mapping that may hold blocks of allocators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Area {
     /// First address.
     pub start: u64,
@@ -123,4 +124,8 @@ pub struct Area {
     pub resident: u64,
     /// What it is.
     pub kind: PageKind,
+    /// The process may write there now.
+    pub writable: bool,
+    /// Which of its pages are there, where some are, others not, and it was looked at.
+    pub pages: Option<PageBits>,
 }

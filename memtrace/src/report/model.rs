@@ -6,7 +6,7 @@ use super::verdict::{StackVerdict, Verdict};
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::ports::Missing;
 use crate::engine::snapshot::{
-    Growth, HeapTotals, MappingTotals, PlacedBlocks, ResidentPart, SnapshotOptions,
+    Growth, HeapTotals, MappingTotals, Owners, PlacedBlocks, ResidentPart, SnapshotOptions,
 };
 use crate::model::ids::Nanos;
 use crate::model::picture::{PageKind, Picture};
@@ -185,10 +185,20 @@ pub struct ProcessReport {
     pub mapped: Vec<MappedReport>,
     /// What is mapped by other stacks, and by those that nobody knows; `blocks`: ranges.
     pub mapped_others: Sum,
+    /// What each allocator mapped, by its file.
+    pub allocator_mapped: Vec<AllocatorMapped>,
     /// What functions that the user describes gave out; `None` where none is described.
     pub pools: Option<AccountReport>,
     /// Memory of devices; `None` where no call for any was seen.
     pub device: Option<DeviceReport>,
+}
+
+impl ProcessReport {
+    /// Address space that allocators mapped since the process was first seen and that is still mapped.
+    #[must_use]
+    pub fn allocator_mapped_bytes(&self) -> u64 {
+        self.allocator_mapped.iter().fold(0, |sum, it| sum.saturating_add(it.live_bytes))
+    }
 }
 
 /// Memory that a device's driver gave out. It is no part of the heap and of no mapping that was seen.
@@ -226,6 +236,8 @@ pub struct PictureReport {
     pub picture: Picture,
     /// Where the live blocks lay.
     pub blocks: PlacedBlocks,
+    /// Whose the memory was that may hold blocks.
+    pub owners: Owners,
 }
 
 impl PictureReport {
@@ -239,6 +251,23 @@ impl PictureReport {
         let without = |touched| resident.saturating_sub(touched);
         (without(self.blocks.touched_most), without(self.blocks.touched_least))
     }
+}
+
+/// What an allocator mapped since the process was first seen: address space, not memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllocatorMapped {
+    /// Name of the file that its code is in.
+    pub module: String,
+    /// Bytes still mapped, those of the parent at a fork among them.
+    pub live_bytes: u64,
+    /// Separate ranges of them.
+    pub live_ranges: u64,
+    /// Calls that added pages.
+    pub calls: u64,
+    /// Bytes that they added.
+    pub mapped_bytes: u64,
+    /// Of those unmapped.
+    pub unmapped_bytes: u64,
 }
 
 /// One call stack and what it mapped: address space, not memory.

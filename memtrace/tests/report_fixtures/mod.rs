@@ -9,9 +9,9 @@
 use jiff::Timestamp;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::snapshot::{
-    AccountSnapshot, BlockSnapshot, Bounds, Growth, HeapTotals, MappedStack, MappingTotals,
-    PictureSnapshot, PlacedBlocks, ProcessSnapshot, ResidentPart, Snapshot, SnapshotOptions,
-    StackSnapshot, State, Usable,
+    AccountSnapshot, BlockSnapshot, Bounds, Growth, HeapTotals, MappedStack, MappingTotals, Owner,
+    OwnerSum, Owners, PictureSnapshot, PlacedBlocks, ProcessSnapshot, ResidentBounds, ResidentPart,
+    Snapshot, SnapshotOptions, StackSnapshot, State, Usable,
 };
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
@@ -323,7 +323,35 @@ pub fn picture(live: u64) -> PictureSnapshot {
     };
     blocks.by_kind[PageKind::HeapSegment as usize] = live - 4 * MIB - 16 * KIB;
     blocks.by_kind[PageKind::Anonymous as usize] = 4 * MIB;
-    PictureSnapshot { time: NOW, picture, blocks }
+    PictureSnapshot { time: NOW, picture, blocks, owners: owners(live) }
+}
+
+/// Whose that is: of what `touched_least` leaves a part could not be looked at.
+fn owners(live: u64) -> Owners {
+    let bounds = |least, most| ResidentBounds { least, most };
+    let mut owners = Owners::default();
+    let touched = live - 3 * MIB;
+    let all = 6_373 * MIB;
+    let mut give = |owner: Owner, sum| owners.sums[owner as usize] = sum;
+    let rounding = bounds(2 * MIB, 2 * MIB);
+    let resident = bounds(84 * MIB, 86 * MIB);
+    let beyond = bounds(5 * MIB, 6 * MIB);
+    give(
+        Owner::Allocator,
+        OwnerSum { writable: 86 * MIB, resident, live: 79 * MIB, rounding, beyond },
+    );
+    let program = bounds(32 * MIB, 32 * MIB);
+    give(
+        Owner::Program,
+        OwnerSum { writable: 40 * MIB, resident: program, beyond: program, ..OwnerSum::default() },
+    );
+    let older = bounds(all - touched - 42 * MIB, all - touched - 41 * MIB);
+    give(
+        Owner::OlderAllocator,
+        OwnerSum { writable: 6_372 * MIB, resident: older, beyond: older, ..OwnerSum::default() },
+    );
+    owners.undecided = 3 * MIB;
+    owners
 }
 
 pub fn facts() -> TracerFacts {

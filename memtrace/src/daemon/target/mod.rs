@@ -2,6 +2,7 @@
 
 mod children;
 mod choice;
+mod code;
 mod links;
 mod membership;
 mod one;
@@ -65,6 +66,8 @@ pub(super) struct Targets {
     /// Functions of allocators are traced.
     heap: bool,
     pods: PodNames,
+    /// Files whose allocators' code was told of.
+    told_code: BTreeSet<ModuleId>,
 }
 
 impl Targets {
@@ -111,6 +114,7 @@ impl Targets {
             user: UserFunctions::new(&settings.user_functions, settings.started_here),
             heap: settings.heap,
             pods: PodNames::default(),
+            told_code: BTreeSet::new(),
         })
     }
 

@@ -5,4 +5,5 @@ mod cases;
 mod heap_model;
 mod lifecycles;
 mod naive_space;
+mod owners;
 pub(crate) mod wire_events;
