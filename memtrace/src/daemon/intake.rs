@@ -123,9 +123,9 @@ impl Intake {
         self.tracker.apply(&Event { time, process, thread: 0, what });
     }
 
-    /// Whose memory is an allocator's depends on where its code is: told before anybody asks.
-    pub(super) fn tell_allocator_code(&mut self) {
-        for what in self.targets.allocator_code() {
+    /// Who maps memory depends on where code is: told before anybody asks.
+    pub(super) fn tell_code_of_mappers(&mut self) {
+        for what in self.targets.code_of_mappers() {
             self.feed(0, what);
         }
     }

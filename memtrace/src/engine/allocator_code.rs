@@ -35,13 +35,24 @@ impl Mapper {
     }
 }
 
-/// Where the code of allocators lies, by file.
+/// Start code is hand-written and mostly without unwinding information, so a walk ends there without a mark of
+/// the end: in the first bytes of a program, or of the dynamic linker (glibc's `_start` has 38 bytes).
+const START_CODE: u64 = 64;
+
+/// Where the code of allocators lies, and where files begin, by file.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct AllocatorCode(HashMap<ModuleId, Arc<[(u64, u64)]>>);
+pub(crate) struct AllocatorCode {
+    spans: HashMap<ModuleId, Arc<[(u64, u64)]>>,
+    entries: HashMap<ModuleId, u64>,
+}
 
 impl AllocatorCode {
     pub(crate) fn learn(&mut self, module: ModuleId, spans: &Arc<[(u64, u64)]>) {
-        self.0.insert(module, Arc::clone(spans));
+        self.spans.insert(module, Arc::clone(spans));
+    }
+
+    pub(crate) fn learn_entry(&mut self, module: ModuleId, offset: u64) {
+        self.entries.insert(module, offset);
     }
 
     /// Who called `mmap`, `mremap` or `brk` with this stack.
@@ -50,7 +61,9 @@ impl AllocatorCode {
         if let Some(module) = frames().find_map(|frame| self.holding(*frame)) {
             return Mapper::Allocator(module);
         }
-        let is_whole = stack.end == StackEnd::Complete || stack.frames.len() >= DEEPEST;
+        let is_whole = stack.end == StackEnd::Complete
+            || stack.frames.len() >= DEEPEST
+            || stack.frames.last().is_some_and(|frame| self.is_start_code(*frame));
         // The system call itself is in a file: else the process's code was not known at that time.
         let is_placed = matches!(stack.frames.first(), Some(Frame::InFile { .. }));
         if is_whole && is_placed { Mapper::Program } else { Mapper::Unknown }
@@ -58,8 +71,14 @@ impl AllocatorCode {
 
     fn holding(&self, frame: Frame) -> Option<ModuleId> {
         let Frame::InFile { module, offset } = frame else { return None };
-        let spans = self.0.get(&module)?;
+        let spans = self.spans.get(&module)?;
         spans.iter().any(|&(start, end)| (start..end).contains(&offset)).then_some(module)
+    }
+
+    fn is_start_code(&self, frame: Frame) -> bool {
+        let Frame::InFile { module, offset } = frame else { return false };
+        let entry = self.entries.get(&module);
+        entry.is_some_and(|entry| offset.wrapping_sub(*entry) < START_CODE)
     }
 }
 
@@ -78,6 +97,7 @@ mod tests {
         let mut code = AllocatorCode::default();
         code.learn(ModuleId(7), &[(0, 10)].into());
         code.learn(LIBC, &[(100, 200), (300, 400)].into());
+        code.learn_entry(LIBC, 1000);
         code.mapper(&Stack { callee: Callee::default(), end, frames: frames.into() })
     }
 
@@ -101,5 +121,9 @@ mod tests {
         assert_eq!(broken(&[at(1), at(2)]), Mapper::Unknown);
         assert_eq!(broken(&vec![at(1); DEEPEST]), Mapper::Program);
         assert_eq!(mapper(&[], StackEnd::Unknown), Mapper::Unknown);
+        assert_eq!(broken(&[at(1), at(1000 + 33)]), Mapper::Program);
+        assert_eq!(broken(&[at(1), at(1000 + 64)]), Mapper::Unknown);
+        assert_eq!(broken(&[at(1), at(999)]), Mapper::Unknown);
+        assert_eq!(broken(&[at(1), at(1033), at(2)]), Mapper::Unknown);
     }
 }

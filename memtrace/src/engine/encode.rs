@@ -46,6 +46,7 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
         | What::Mappings(_)
         | What::TableAwaited { .. }
         | What::AllocatorCode { .. }
+        | What::EntryPoint { .. }
         | What::Usage(_)
         | What::Picture(..)
         | What::Lost { .. }

@@ -139,10 +139,14 @@ impl Tracker {
             }
             What::Mappings(mappings) => self.mappings_seen(pid, &CodeMap::new(mappings)),
             What::TableAwaited { module, awaited } => self.tables.news(*module, *awaited),
-            What::AllocatorCode { module, spans } => {
-                if (module.0 as usize) < self.limits.max_modules {
-                    self.allocator_code.learn(*module, spans);
-                }
+            What::AllocatorCode { module, spans } if self.has_room_for(*module) => {
+                self.allocator_code.learn(*module, spans);
+            }
+            What::EntryPoint { module, offset } if self.has_room_for(*module) => {
+                self.allocator_code.learn_entry(*module, *offset);
+            }
+            What::AllocatorCode { .. } | What::EntryPoint { .. } => {
+                self.bounds.refused_modules += 1
             }
             What::Usage(usage) => self.usage_seen(pid, usage),
             What::Picture(picture, areas) => self.picture_seen(pid, time, picture, areas),
@@ -296,9 +300,13 @@ impl Tracker {
         Block { address, size, stack: number.unwrap_or(u32::MAX), born: time }
     }
 
+    const fn has_room_for(&self, module: ModuleId) -> bool {
+        (module.0 as usize) < self.limits.max_modules
+    }
+
     fn module_seen(&mut self, module: &Arc<Module>) {
         let number = module.id.0 as usize;
-        if number >= self.limits.max_modules {
+        if !self.has_room_for(module.id) {
             self.bounds.refused_modules += 1;
             return;
         }

@@ -85,6 +85,13 @@ pub enum What<'a> {
         /// In no particular order.
         spans: Arc<[(u64, u64)]>,
     },
+    /// Where in a file the first instruction is, of a program or of the dynamic linker.
+    EntryPoint {
+        /// Which file.
+        module: ModuleId,
+        /// Where.
+        offset: u64,
+    },
     /// Memory and CPU of the process.
     Usage(Usage),
     /// What its resident memory is, with the mappings that may hold blocks: in order of address, without

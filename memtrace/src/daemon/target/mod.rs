@@ -66,8 +66,9 @@ pub(super) struct Targets {
     /// Functions of allocators are traced.
     heap: bool,
     pods: PodNames,
-    /// Files whose allocators' code was told of.
+    /// Files whose allocators' code was told of, and those of whose beginning was told.
     told_code: BTreeSet<ModuleId>,
+    told_entries: BTreeSet<ModuleId>,
 }
 
 impl Targets {
@@ -115,6 +116,7 @@ impl Targets {
             heap: settings.heap,
             pods: PodNames::default(),
             told_code: BTreeSet::new(),
+            told_entries: BTreeSet::new(),
         })
     }
 

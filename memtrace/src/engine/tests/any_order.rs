@@ -57,10 +57,12 @@ fn proc_event() -> impl Strategy<Value = What<'static>> {
         module: ModuleId(module),
         spans: [span].into(),
     });
+    let entry = (0_u32..3, any::<u64>())
+        .prop_map(|(module, offset)| What::EntryPoint { module: ModuleId(module), offset });
     let picture = (any::<u64>(), prop::collection::vec(area, 0..4)).prop_map(|(began, areas)| {
         What::Picture(Box::new(Picture { began, ..Picture::default() }), areas.into())
     });
-    prop_oneof![3 => seen, 1 => mappings, 1 => break_seen, 1 => picture, 1 => code, 1 => Just(What::Mark)]
+    prop_oneof![3 => seen, 1 => mappings, 1 => break_seen, 1 => picture, 1 => code, 1 => entry, 1 => Just(What::Mark)]
 }
 
 #[derive(Clone, Debug)]
