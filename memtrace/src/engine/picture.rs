@@ -11,7 +11,7 @@ use super::snapshot::{PictureSnapshot, PlacedBlocks, ResidentPart};
 use super::stacks::Stacks;
 use super::tracker::Tracker;
 use crate::model::ids::{Nanos, Pid};
-use crate::model::picture::{Area, PageKind, Picture};
+use crate::model::picture::{Area, Picture};
 use std::collections::BTreeMap;
 
 impl Tracker {
@@ -38,7 +38,7 @@ impl Tracker {
                 .collect();
             let whose = mappers(&segments, space, &self.stacks, &self.allocator_code);
             let mapper = |stack: u32| whose.get(&stack).copied();
-            let resident = resident_with_blocks(picture);
+            let resident = picture.resident_with_blocks();
             let touched = blocks.touched_least;
             let owners = Owners::new(&segments, mapper, space.is_from_exec, resident, touched);
             process.picture = Some(PictureSnapshot { time, picture: *picture, blocks, owners });
@@ -61,12 +61,6 @@ fn mappers(
         Some((number, code.mapper(stacks.get(id)?)))
     };
     numbers.into_iter().filter_map(mapper).collect()
-}
-
-/// What is resident of the kinds that may hold blocks.
-fn resident_with_blocks(picture: &Picture) -> u64 {
-    let kinds = PageKind::ALL.into_iter().filter(|kind| kind.may_hold_blocks());
-    kinds.fold(0, |sum: u64, kind| sum.saturating_add(picture.of(kind).resident))
 }
 
 /// Looks all blocks up. Areas that are out of order give other sums, and no panic.

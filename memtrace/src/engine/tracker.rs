@@ -146,7 +146,7 @@ impl Tracker {
                 self.allocator_code.learn_entry(*module, *offset);
             }
             What::AllocatorCode { .. } | What::EntryPoint { .. } => {
-                self.bounds.refused_modules += 1
+                self.bounds.refused_modules += 1;
             }
             What::Usage(usage) => self.usage_seen(pid, usage),
             What::Picture(picture, areas) => self.picture_seen(pid, time, picture, areas),

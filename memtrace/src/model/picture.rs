@@ -106,6 +106,13 @@ impl Picture {
         self.kinds[kind as usize]
     }
 
+    /// What is resident of the kinds that may hold blocks.
+    #[must_use]
+    pub fn resident_with_blocks(&self) -> u64 {
+        let kinds = PageKind::ALL.into_iter().filter(|kind| kind.may_hold_blocks());
+        kinds.fold(0, |sum: u64, kind| sum.saturating_add(self.of(kind).resident))
+    }
+
     /// The sums of all kinds.
     #[must_use]
     pub fn sum(&self) -> PageSum {

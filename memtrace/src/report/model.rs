@@ -9,7 +9,7 @@ use crate::engine::snapshot::{
     Growth, HeapTotals, MappingTotals, Owners, PlacedBlocks, ResidentPart, SnapshotOptions,
 };
 use crate::model::ids::Nanos;
-use crate::model::picture::{PageKind, Picture};
+use crate::model::picture::Picture;
 use crate::model::process::Usage;
 use jiff::Timestamp;
 use memtrace_common::wire::StackEnd;
@@ -245,9 +245,7 @@ impl PictureReport {
     /// most, bytes.
     #[must_use]
     pub fn not_attributable(&self) -> (u64, u64) {
-        let kinds = PageKind::ALL.into_iter().filter(|kind| kind.may_hold_blocks());
-        let resident =
-            kinds.fold(0, |sum: u64, kind| sum.saturating_add(self.picture.of(kind).resident));
+        let resident = self.picture.resident_with_blocks();
         let without = |touched| resident.saturating_sub(touched);
         (without(self.blocks.touched_most), without(self.blocks.touched_least))
     }

@@ -200,6 +200,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         mapped: vec![MappedStack {
             stack: memtrace::model::ids::StackId(900),
             function: FunctionId::MMAP,
+            allocator: None,
             frames: leak_frames(),
             end: StackEnd::Complete,
             live_bytes: MIB,
@@ -282,6 +283,18 @@ pub fn leaking() -> ProcessSnapshot {
         live_by_kind: [0, 0, 0, 84 * MIB, 0, 0, 0],
         ..MappingTotals::default()
     };
+    process.mapped.push(MappedStack {
+        stack: memtrace::model::ids::StackId(901),
+        function: FunctionId::BRK,
+        allocator: Some(LIBC),
+        live_bytes: 83 * MIB,
+        live_by_kind: [0, 0, 0, 83 * MIB, 0, 0, 0],
+        calls: 700,
+        mapped_bytes: 95 * MIB,
+        unmapped_bytes: 12 * MIB,
+        resident: Some(ResidentPart { of: 83 * MIB, least: 81 * MIB, most: 83 * MIB }),
+        ..process.mapped[0].clone()
+    });
     process.picture = Some(picture(process.heap.live_bytes));
     process.usage_last = process.usage_first.map(|first| Usage {
         resident: first.resident + 82 * MIB,

@@ -51,7 +51,7 @@ impl By {
     }
 
     /// Sends what `make` makes with the stack of this one's call.
-    fn send<'a>(self, tracker: &mut Tracker, make: impl FnOnce(StackRef<'_>) -> What<'_>) {
+    fn send(self, tracker: &mut Tracker, make: impl FnOnce(StackRef<'_>) -> What<'_>) {
         let through = |offset| frames(&[CODE + 0x10, CODE + offset, CODE + 0x20]);
         let (id, frames) = match self {
             Self::Allocator => (1, through(OWN.0)),

@@ -38,6 +38,8 @@ pub(super) fn owners(
             "in one of these: pages came or went while they were looked at, or were not looked at";
         lines.extend(row("undecided", undecided, None, note, style));
     }
+    let sum = report.picture.resident_with_blocks();
+    lines.extend(row("sum", ResidentBounds { least: sum, most: sum }, None, "", style));
     lines
 }
 
@@ -56,7 +58,8 @@ fn row(
     } else {
         format!("at most {}; ", bytes(most))
     };
-    noted(&row, &format!("{most}{note}"), style)
+    let note = format!("{most}{note}");
+    noted(if note.is_empty() { row.trim_end() } else { &row }, &note, style)
 }
 
 const fn label(owner: Owner) -> &'static str {
@@ -74,14 +77,14 @@ fn note(owner: Owner, process: &ProcessReport, since: &str) -> String {
     match owner {
         Owner::Allocator => slack(process, since),
         Owner::OlderAllocator => format!(
-            "as slack, but mapped before {since}, so older blocks are in it, too; the heap segment counts as an \
+            "as slack, but older than {since}, so older blocks are in it, too; the heap segment counts as an \
              allocator's"
         ),
         Owner::Program => {
             "mapped by the program, its libraries or their loader, or by allocators that are not traced"
                 .to_owned()
         }
-        Owner::Older => format!("mapped before {since}, by whom is not known"),
+        Owner::Older => format!("older than {since}: by whom it was mapped is not known"),
         Owner::Unknown => format!("mapped since {since}, by calls without a whole stack"),
     }
 }

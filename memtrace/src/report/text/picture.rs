@@ -2,6 +2,7 @@
 
 use super::memory::noted;
 use super::{TextStyle, owners};
+use crate::engine::snapshot::Owner;
 use crate::model::ids::SECOND;
 use crate::model::picture::{PageKind, PageSum};
 use crate::report::facts::{Ledgers, ReportOptions};
@@ -53,7 +54,7 @@ pub(super) fn picture(
     lines
 }
 
-/// The kinds that are resident, on one line.
+/// The kinds that are resident, on one line, and what allocators have of it in no block.
 pub(super) fn line(report: &PictureReport) -> String {
     let resident = |kinds: &[(PageKind, &str)]| {
         kinds.iter().fold(0_u64, |sum, (kind, _)| sum + report.picture.of(*kind).resident)
@@ -64,7 +65,9 @@ pub(super) fn line(report: &PictureReport) -> String {
         .filter(|(_, size)| *size > 0)
         .map(|(label, size)| format!("{label} {}", bytes(size)))
         .collect();
-    format!("picture: {}", parts.join(", "))
+    let slack = report.owners.of(Owner::Allocator).beyond.least;
+    let slack = if slack > 0 { format!("; slack {}", bytes(slack)) } else { String::new() };
+    format!("picture: {}{slack}", parts.join(", "))
 }
 
 fn row(label: &str, resident: &str, mapped: &str, swapped: &str) -> String {
