@@ -1,6 +1,5 @@
 //! Whose the memory of a real process is: what its allocator says of itself, and what memtrace says of it.
 #![cfg(feature = "live")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
