@@ -90,6 +90,7 @@ fn jemalloc_has_what_it_says_it_has() {
     let Slack { report, pid, accounts, before, after } = slack(&[], Some(&library));
     let seen = Picture::of(report.process(pid).0);
     seen.assert_adds_up();
+    seen.assert_all_known();
     assert_eq!(seen.owner("allocator_mapped_bytes"), after.system - before.system);
     assert_eq!(seen.exact("program_mapped"), accounts.figure("bytes ", "touched"));
     let files = seen.process["allocator_mappings"].as_array().unwrap();

@@ -25,6 +25,7 @@ fn slack_is_what_the_allocator_says_it_is() {
     let Slack { report, pid, accounts, before, after } = slack(&[], None);
     let seen = Picture::of(report.process(pid).0);
     seen.assert_adds_up();
+    seen.assert_all_known();
     // All that the allocator has got meanwhile, and nothing else.
     let grown = after.system - before.system;
     assert_eq!(seen.owner("allocator_mapped_bytes"), grown);
@@ -52,6 +53,7 @@ fn arenas_are_the_allocators() {
     let Slack { report, pid, accounts, before, after } = slack(&["3"], None);
     let seen = Picture::of(report.process(pid).0);
     seen.assert_adds_up();
+    seen.assert_all_known();
     let grown = after.system - before.system;
     assert_eq!(seen.owner("allocator_writable_bytes"), grown);
     // Address space is taken in pieces of 64 MiB.
@@ -114,5 +116,7 @@ fn of_a_command_all_is_known() {
     assert_eq!(seen.exact("allocator_resident"), seen.resident("heap_segment"));
     let live = number(&seen.picture["touched_least_bytes"]) + seen.exact("rounding");
     assert_eq!(seen.exact("allocator_slack"), seen.resident("heap_segment") - live);
-    assert!(seen.exact("program_mapped") >= accounts.figure("bytes ", "touched"));
+    // On a busy machine the first calls may come before the tables that their stacks need.
+    let others = seen.exact("program_mapped") + seen.exact("unknown");
+    assert!(others >= accounts.figure("bytes ", "touched"));
 }

@@ -33,15 +33,22 @@ impl Owner {
 
     fn of(segment: &Segment, area: &Area, mapper: Option<Mapper>, is_from_exec: bool) -> Self {
         let is_segment = area.kind == PageKind::HeapSegment;
-        match (segment.kind, mapper) {
-            (Some(_), Some(Mapper::Allocator(_))) => Self::Allocator,
-            (Some(_), Some(Mapper::Program)) => Self::Program,
+        match segment.kind {
+            Some(kind) => Self::of_range(kind, mapper),
+            None if is_segment || segment.asked.bytes > 0 => Self::OlderAllocator,
+            None if is_from_exec => Self::Program,
+            None => Self::Older,
+        }
+    }
+
+    /// Of what was seen to be mapped; without a mapper there is no stack.
+    pub(super) const fn of_range(kind: RangeKind, mapper: Option<Mapper>) -> Self {
+        match (kind, mapper) {
+            (_, Some(Mapper::Allocator(_))) => Self::Allocator,
+            (_, Some(Mapper::Program)) => Self::Program,
             // Who moves it is mostly an allocator; and its older part counts as one's, too.
-            (Some(RangeKind::HeapSegment), _) => Self::Allocator,
-            (Some(_), _) => Self::Unknown,
-            (None, _) if is_segment || segment.asked.bytes > 0 => Self::OlderAllocator,
-            (None, _) if is_from_exec => Self::Program,
-            (None, _) => Self::Older,
+            (RangeKind::HeapSegment, _) => Self::Allocator,
+            _ => Self::Unknown,
         }
     }
 }
@@ -66,6 +73,8 @@ pub struct OwnerSum {
 pub struct Owners {
     /// By owner, with [`Owner`]'s numbers.
     pub sums: [OwnerSum; Owner::COUNT],
+    /// Address space that allocators mapped since tracing began, and that is still mapped.
+    pub allocator_mapped: u64,
     /// Resident, but in which of the above is not known: all the sums with their least figures.
     pub undecided: u64,
 }

@@ -2,9 +2,9 @@
 
 use super::allocator_code::{AllocatorCode, Mapper};
 use super::heap::live::LiveHeap;
-use super::heap::ranges::NO_STACK;
+use super::heap::ranges::{NO_STACK, Ranges};
 use super::heap::usable::usable;
-use super::owners::Owners;
+use super::owners::{Owner, Owners};
 use super::placing::{Bounds, Figure, Part, Segments};
 use super::process::Space;
 use super::snapshot::{PictureSnapshot, PlacedBlocks, ResidentPart};
@@ -36,24 +36,20 @@ impl Tracker {
                 .into_iter()
                 .filter_map(|(number, it)| Some((*space.stacks().get(number as usize)?, it)))
                 .collect();
-            let whose = mappers(&segments, space, &self.stacks, &self.allocator_code);
+            let whose = mappers(space, &self.stacks, &self.allocator_code);
             let mapper = |stack: u32| whose.get(&stack).copied();
             let resident = picture.resident_with_blocks();
             let touched = blocks.touched_least;
-            let owners = Owners::new(&segments, mapper, space.is_from_exec, resident, touched);
+            let mut owners = Owners::new(&segments, mapper, space.is_from_exec, resident, touched);
+            owners.allocator_mapped = mapped_by_allocators(&space.ranges, mapper);
             process.picture = Some(PictureSnapshot { time, picture: *picture, blocks, owners });
         }
     }
 }
 
-/// Who made the calls that segments are from, by the number of the stack: each is looked at once.
-fn mappers(
-    segments: &Segments<'_>,
-    space: &Space,
-    stacks: &Stacks,
-    code: &AllocatorCode,
-) -> BTreeMap<u32, Mapper> {
-    let mut numbers: Vec<u32> = segments.iter().map(|(_, segment)| segment.stack).collect();
+/// Who made the calls that ranges are from, by the number of the stack: each is looked at once.
+fn mappers(space: &Space, stacks: &Stacks, code: &AllocatorCode) -> BTreeMap<u32, Mapper> {
+    let mut numbers: Vec<u32> = space.ranges.iter().map(|(_, range)| range.stack).collect();
     numbers.sort_unstable();
     numbers.dedup();
     let mapper = |number: u32| {
@@ -61,6 +57,13 @@ fn mappers(
         Some((number, code.mapper(stacks.get(id)?)))
     };
     numbers.into_iter().filter_map(mapper).collect()
+}
+
+fn mapped_by_allocators(ranges: &Ranges, mapper: impl Fn(u32) -> Option<Mapper>) -> u64 {
+    ranges
+        .iter()
+        .filter(|(_, range)| Owner::of_range(range.kind, mapper(range.stack)) == Owner::Allocator)
+        .fold(0, |sum: u64, (start, range)| sum.saturating_add(range.end.saturating_sub(start)))
 }
 
 /// Looks all blocks up. Areas that are out of order give other sums, and no panic.
@@ -112,11 +115,10 @@ fn place_ranges(segments: &Segments<'_>) -> BTreeMap<u32, ResidentPart> {
 #[cfg(test)]
 mod tests {
     use super::{
-        Area, BTreeMap, LiveHeap, NO_STACK, PlacedBlocks, ResidentPart, Segments, place_blocks,
-        place_ranges,
+        Area, BTreeMap, LiveHeap, NO_STACK, PlacedBlocks, Ranges, ResidentPart, Segments,
+        place_blocks, place_ranges,
     };
     use crate::engine::heap::blocks::Block;
-    use crate::engine::heap::ranges::Ranges;
     use crate::model::event::Map;
     use crate::model::picture::PageKind;
     use proptest::prelude::*;

@@ -193,14 +193,6 @@ pub struct ProcessReport {
     pub device: Option<DeviceReport>,
 }
 
-impl ProcessReport {
-    /// Address space that allocators mapped since the process was first seen and that is still mapped.
-    #[must_use]
-    pub fn allocator_mapped_bytes(&self) -> u64 {
-        self.allocator_mapped.iter().fold(0, |sum, it| sum.saturating_add(it.live_bytes))
-    }
-}
-
 /// Memory that a device's driver gave out. It is no part of the heap and of no mapping that was seen.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceReport {

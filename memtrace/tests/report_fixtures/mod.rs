@@ -364,6 +364,7 @@ fn owners(live: u64) -> Owners {
         OwnerSum { writable: 6_372 * MIB, resident: older, beyond: older, ..OwnerSum::default() },
     );
     owners.undecided = 3 * MIB;
+    owners.allocator_mapped = 86 * MIB;
     owners
 }
 

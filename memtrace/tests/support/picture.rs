@@ -46,6 +46,11 @@ impl<'a> Picture<'a> {
         let kinds = ["heap_segment", "malloc_arena", "anonymous"];
         let all: u64 = kinds.into_iter().map(|kind| self.resident(kind)).sum();
         assert_eq!(touched + parts, all, "{}", self.picture);
+    }
+
+    /// Every mapping since tracing began is somebody's.
+    #[track_caller]
+    pub fn assert_all_known(&self) {
         assert_eq!(self.exact("unknown"), 0, "{:#}", self.process["mapped_stacks"]);
         let files = self.process["allocator_mappings"].as_array().unwrap();
         let mapped: u64 = files.iter().map(|it| number(&it["live_bytes"])).sum();

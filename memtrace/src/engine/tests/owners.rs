@@ -174,7 +174,9 @@ fn the_heap_segment_is_an_allocators_by_convention() {
     grow(&mut tracker, Some(By::Nobody), 5);
     grow(&mut tracker, None, 6);
     let segment = Area { kind: PageKind::HeapSegment, ..area(0, &[true; 6]) };
-    assert_eq!(beyond(&look(&mut tracker, &[segment]).owners), [3, 2, 1, 0, 0]);
+    let owners = look(&mut tracker, &[segment]).owners;
+    assert_eq!(beyond(&owners), [3, 2, 1, 0, 0]);
+    assert_eq!(owners.allocator_mapped, 3 * PAGE);
 }
 
 #[test]

@@ -139,7 +139,7 @@ impl<'a> Process<'a> {
             growth_bytes_per_s: process.growth.bytes_per_second,
             memory_at_attach: process.usage_first.map(Memory::of),
             memory: process.usage_last.map(Memory::of),
-            picture: process.picture.as_ref().map(|it| Picture::of(it, process, ledger)),
+            picture: process.picture.as_ref().map(|it| Picture::of(it, ledger)),
             cgroup_limit_bytes: process.cgroup_limit,
             unseen_vforks: process.unseen_vforks,
             untraced_children: process.untraced_children,

@@ -4,11 +4,11 @@ use super::schema::{AllocatorMappings, Owners, PageKind, Picture};
 use crate::engine::snapshot::Owner;
 use crate::model::picture;
 use crate::report::facts::Ledgers;
-use crate::report::model::{AllocatorMapped, PictureReport, ProcessReport};
+use crate::report::model::{AllocatorMapped, PictureReport};
 use crate::report::units::{difference, seconds};
 
 impl Picture {
-    pub(super) fn of(report: &PictureReport, process: &ProcessReport, ledger: Ledgers) -> Self {
+    pub(super) fn of(report: &PictureReport, ledger: Ledgers) -> Self {
         let (picture, blocks, sum) = (&report.picture, &report.blocks, report.picture.sum());
         let (least, most) = report.not_attributable();
         Self {
@@ -29,13 +29,13 @@ impl Picture {
             threads: picture.threads,
             threads_placed: picture.threads_placed,
             kinds: picture::PageKind::ALL.map(|kind| PageKind::of(kind, report)).into(),
-            owners: (ledger != Ledgers::Mappings).then(|| Owners::of(report, process)),
+            owners: (ledger != Ledgers::Mappings).then(|| Owners::of(report)),
         }
     }
 }
 
 impl Owners {
-    fn of(report: &PictureReport, process: &ProcessReport) -> Self {
+    fn of(report: &PictureReport) -> Self {
         let owners = &report.owners;
         let (allocator, rounding) = (owners.of(Owner::Allocator), owners.rounding());
         let beyond = |owner| owners.of(owner).beyond;
@@ -43,7 +43,7 @@ impl Owners {
         let (program, older) = (beyond(Owner::Program), beyond(Owner::Older));
         let unknown = beyond(Owner::Unknown);
         Self {
-            allocator_mapped_bytes: process.allocator_mapped_bytes(),
+            allocator_mapped_bytes: owners.allocator_mapped,
             allocator_writable_bytes: allocator.writable,
             allocator_resident_least_bytes: allocator.resident.least,
             allocator_resident_most_bytes: allocator.resident.most,

@@ -266,9 +266,10 @@ pub(super) struct Picture {
 /// pages came or went while they were looked at, or could not be looked at; then `undecided` is not 0.
 #[derive(Serialize)]
 pub(super) struct Owners {
-    /// Address space that allocators mapped since tracing began, and is still mapped.
+    /// Address space that allocators mapped since tracing began, and is still mapped: of `allocator_mappings`, and
+    /// of the heap segment what has no whole stack.
     pub(super) allocator_mapped_bytes: u64,
-    /// … of it that may be written to, with what has no stack of the heap segment.
+    /// … of it that may be written to.
     pub(super) allocator_writable_bytes: u64,
     /// … of that resident.
     pub(super) allocator_resident_least_bytes: u64,
