@@ -136,6 +136,14 @@ impl Site {
         place & !7
     }
 
+    /// Where the allocator's own code lies, given the place of the probed instruction: first byte, and first byte
+    /// after it.
+    #[must_use]
+    pub const fn span_around(self, probed: u64) -> (u64, u64) {
+        let below = self.span_below as u64 * SPAN_UNIT;
+        (probed.saturating_sub(below), probed.saturating_add(self.span_above as u64 * SPAN_UNIT))
+    }
+
     /// Whether `code` lies in the allocator's own code, given the address of the probed instruction.
     #[must_use]
     #[inline(always)]
@@ -197,5 +205,6 @@ mod tests {
         assert!(!site.is_inside_allocator(1000, 1000 - 129));
         assert!(site.is_inside_allocator(1000, 1063));
         assert!(!site.is_inside_allocator(1000, 1064));
+        assert_eq!(site.span_around(1000), (1000 - 128, 1064));
     }
 }

@@ -13,6 +13,7 @@ use programs::require;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::may_trace;
+use support::picture::{Picture, Slack, slack};
 use support::program::{Program, compiled};
 use support::report::{Account, Report, number};
 use support::tracer::{Tracer, exact};
@@ -77,6 +78,23 @@ fn c_functions_of_preloaded_allocators() {
         assert_eq!(process.functions("by_realloc"), ["realloc".to_owned()].into(), "{library}");
         assert!(program.end().success());
     }
+}
+
+#[test]
+fn jemalloc_has_what_it_says_it_has() {
+    if !may_trace() {
+        return;
+    }
+    let library = format!("{LIBRARIES}/libjemalloc.so.2");
+    require(&library, "libjemalloc2");
+    let Slack { report, pid, accounts, before, after } = slack(&[], Some(&library));
+    let seen = Picture::of(report.process(pid).0);
+    seen.assert_adds_up();
+    seen.assert_all_known();
+    assert_eq!(seen.owner("allocator_mapped_bytes"), after.system - before.system);
+    assert_eq!(seen.exact("program_mapped"), accounts.figure("bytes ", "touched"));
+    let files = seen.process["allocator_mappings"].as_array().unwrap();
+    assert_eq!(files[0]["module"], "libjemalloc.so.2", "{files:?}");
 }
 
 /// What an allocator says that its blocks take, as `usable.c` has it: size asked for, address, bytes.

@@ -124,6 +124,13 @@ impl Intake {
         self.tracker.apply(&Event { time, process, thread: 0, what });
     }
 
+    /// Who maps memory depends on where code is: told before anybody asks.
+    pub(super) fn tell_code_of_mappers(&mut self) {
+        for what in self.targets.code_of_mappers() {
+            self.feed(0, what);
+        }
+    }
+
     /// The time for a snapshot: now, or the latest record's if that is later.
     pub(super) fn time(&self) -> Nanos {
         now().max(self.latest)

@@ -1,5 +1,6 @@
 //! One walk over an address space's blocks: what each call stack holds, by age and size.
 
+use super::allocator_code::AllocatorCode;
 use super::heap::blocks::Block;
 use super::heap::live::LiveHeap;
 use super::heap::ranges::RangeKind;
@@ -15,14 +16,22 @@ use super::trend::{Births, Past};
 use crate::model::ids::Nanos;
 use std::collections::{BTreeMap, BinaryHeap};
 
+/// What all processes' snapshots are made with.
+#[derive(Clone, Copy)]
+pub(super) struct Stores<'a> {
+    pub(super) stacks: &'a Stacks,
+    pub(super) code: &'a AllocatorCode,
+}
+
 /// A process as it is at `time`. A process that only borrows its address space shows none of it.
 pub(super) fn process_snapshot(
     process: &Process,
     space: Option<&Space>,
-    stacks: &Stacks,
+    stores: Stores<'_>,
     time: Nanos,
     options: &SnapshotOptions,
 ) -> ProcessSnapshot {
+    let stacks = stores.stacks;
     // A dead process's blocks do not grow older.
     let until = if process.state == State::Running { time } else { process.ended };
     let mut snapshot = ProcessSnapshot {
@@ -46,7 +55,7 @@ pub(super) fn process_snapshot(
         snapshot.history = space.history.points().into();
         snapshot.untold_frees = space.heap.lifespans().untold();
         snapshot.stacks = stack_snapshots(&space.heap, space, stacks, until, options);
-        snapshot.mapped = mapped_stacks(process, space, stacks);
+        snapshot.mapped = mapped_stacks(process, space, stores);
         snapshot.pools = AccountSnapshot {
             totals: space.pools.totals(),
             growth: space.history.pools_growth(),
@@ -165,13 +174,15 @@ fn estimated(
 }
 
 /// What each stack mapped and what of it is left.
-fn mapped_stacks(process: &Process, space: &Space, stacks: &Stacks) -> Vec<MappedStack> {
+fn mapped_stacks(process: &Process, space: &Space, stores: Stores<'_>) -> Vec<MappedStack> {
     let mut found: BTreeMap<u32, MappedStack> = BTreeMap::new();
     let named = |number: u32| {
         let id = *space.stacks().get(number as usize)?;
-        let stack = stacks.get(id).cloned().unwrap_or_else(|| Stack::unknown(Callee::default()));
+        let stack = stores.stacks.get(id).cloned();
+        let stack = stack.unwrap_or_else(|| Stack::unknown(Callee::default()));
         Some(MappedStack {
             stack: id,
+            allocator: stores.code.mapper(&stack).allocator(),
             function: stack.callee.function,
             frames: stack.frames,
             end: stack.end,

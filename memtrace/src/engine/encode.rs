@@ -45,6 +45,8 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
         | What::ModuleSeen(_)
         | What::Mappings(_)
         | What::TableAwaited { .. }
+        | What::AllocatorCode { .. }
+        | What::EntryPoint { .. }
         | What::Usage(_)
         | What::Picture(..)
         | What::Lost { .. }

@@ -2,7 +2,7 @@
 
 use super::alerts::Watch;
 use super::attribution::note_forgotten;
-use super::census::process_snapshot;
+use super::census::{Stores, process_snapshot};
 use super::code::CodeMap;
 use super::process::{Process, Space};
 use super::snapshot::State;
@@ -34,7 +34,8 @@ impl Tracker {
         if let Some(process) = self.pids.get(&pid).and_then(|&place| self.processes.get(place)) {
             let space = self.spaces.get(process.space);
             let options = &self.limits.closing;
-            let last = process_snapshot(process, space, &self.stacks, process.ended, options);
+            let stores = Stores { stacks: &self.stacks, code: &self.allocator_code };
+            let last = process_snapshot(process, space, stores, process.ended, options);
             self.ended.add(&last);
         }
         self.forget(pid);
@@ -76,6 +77,13 @@ impl Tracker {
     pub(super) fn process_began(&mut self, info: &Arc<ProcessInfo>, time: Nanos) {
         self.announced.retain(|fork| fork.child != info.key.pid);
         self.process_seen(info, time);
+        let space = self.pids.get(&info.key.pid).and_then(|&place| self.processes.get(place));
+        // One that is known already began its account with its exec.
+        if let Some(process) = space.filter(|process| process.seen == time && process.owns_space)
+            && let Some(space) = self.spaces.get_mut(process.space)
+        {
+            space.is_from_exec = true;
+        }
     }
 
     /// A task was created by a watched process.
@@ -113,7 +121,8 @@ impl Tracker {
         let info = Arc::clone(&process.info);
         self.close(place, time);
         self.remove(place);
-        let space = self.spaces.insert(Space::new(time, self.limits.max_ranges, self.seed));
+        let space = Space::new(time, self.limits.max_ranges, self.seed).begun_by_exec();
+        let space = self.spaces.insert(space);
         let process = self.new_process(info, time, space, true, CodeMap::default());
         let place = self.processes.insert(process);
         self.pids.insert(pid, place);
@@ -226,7 +235,8 @@ impl Tracker {
         }
         let space = self.spaces.get(process.space);
         let ended = process.ended;
-        let snapshot = process_snapshot(process, space, &self.stacks, ended, &self.limits.closing);
+        let stores = Stores { stacks: &self.stacks, code: &self.allocator_code };
+        let snapshot = process_snapshot(process, space, stores, ended, &self.limits.closing);
         self.closed.push_back(Closed { order: process.order, snapshot });
         while self.has_too_much_closed() {
             let dropped = self.closed.pop_front();

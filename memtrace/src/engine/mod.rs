@@ -4,6 +4,7 @@
 //! bytes and no order of events make it panic.
 
 pub mod alerts;
+mod allocator_code;
 mod attribution;
 mod census;
 mod code;
@@ -16,7 +17,9 @@ pub mod heap;
 pub mod history;
 mod lifecycle;
 pub mod limits;
+mod owners;
 mod picture;
+mod placing;
 pub mod ports;
 mod process;
 pub mod sampling;

@@ -1,8 +1,14 @@
-//! Where the live blocks lie among the mappings of a process.
+//! Where the live blocks lie among the mappings of a process, and whose these are.
 
-use super::heap::blocks::BlockTable;
+use super::allocator_code::{AllocatorCode, Mapper};
+use super::heap::live::LiveHeap;
 use super::heap::ranges::{NO_STACK, Ranges};
+use super::heap::usable::usable;
+use super::owners::{Owner, Owners};
+use super::placing::{Bounds, Figure, Part, Segments};
+use super::process::Space;
 use super::snapshot::{PictureSnapshot, PlacedBlocks, ResidentPart};
+use super::stacks::Stacks;
 use super::tracker::Tracker;
 use crate::model::ids::{Nanos, Pid};
 use crate::model::picture::{Area, Picture};
@@ -24,93 +30,93 @@ impl Tracker {
             return;
         }
         if let Some(space) = self.spaces.get(process.space).filter(|_| process.owns_space) {
-            let blocks = place_blocks(space.heap.blocks(), areas);
-            process.resident = place_ranges(&space.ranges, areas)
+            let mut segments = Segments::new(areas, &space.ranges);
+            let blocks = place_blocks(&space.heap, &mut segments);
+            process.resident = place_ranges(&segments)
                 .into_iter()
                 .filter_map(|(number, it)| Some((*space.stacks().get(number as usize)?, it)))
                 .collect();
-            process.picture = Some(PictureSnapshot { time, picture: *picture, blocks });
+            let whose = mappers(space, &self.stacks, &self.allocator_code);
+            let mapper = |stack: u32| whose.get(&stack).copied();
+            let resident = picture.resident_with_blocks();
+            let touched = blocks.touched_least;
+            let mut owners = Owners::new(&segments, mapper, space.is_from_exec, resident, touched);
+            owners.allocator_mapped = mapped_by_allocators(&space.ranges, mapper);
+            process.picture = Some(PictureSnapshot { time, picture: *picture, blocks, owners });
         }
     }
 }
 
-/// Looks all blocks up. `areas` that are out of order give other sums, and no panic.
-fn place_blocks(blocks: &BlockTable, areas: &[Area]) -> PlacedBlocks {
+/// Who made the calls that ranges are from, by the number of the stack: each is looked at once.
+fn mappers(space: &Space, stacks: &Stacks, code: &AllocatorCode) -> BTreeMap<u32, Mapper> {
+    let mut numbers: Vec<u32> = space.ranges.iter().map(|(_, range)| range.stack).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let mapper = |number: u32| {
+        let id = *space.stacks().get(number as usize)?;
+        Some((number, code.mapper(stacks.get(id)?)))
+    };
+    numbers.into_iter().filter_map(mapper).collect()
+}
+
+fn mapped_by_allocators(ranges: &Ranges, mapper: impl Fn(u32) -> Option<Mapper>) -> u64 {
+    ranges
+        .iter()
+        .filter(|(_, range)| Owner::of_range(range.kind, mapper(range.stack)) == Owner::Allocator)
+        .fold(0, |sum: u64, (start, range)| sum.saturating_add(range.end.saturating_sub(start)))
+}
+
+/// Looks all blocks up. Areas that are out of order give other sums, and no panic.
+fn place_blocks(heap: &LiveHeap, segments: &mut Segments<'_>) -> PlacedBlocks {
     let mut placed = PlacedBlocks::default();
-    let mut held = vec![0_u64; areas.len()];
-    let mut at = 0;
-    for block in blocks.iter() {
+    for block in heap.blocks().iter() {
         placed.live = placed.live.saturating_add(block.size);
-        // Neighbours in the table are often neighbours in memory: both are filled in order of birth.
-        if !areas.get(at).is_some_and(|area| (area.start..area.end).contains(&block.address)) {
-            at = areas.partition_point(|area| area.end <= block.address);
-        }
-        let found = put(areas, &mut held, at, block.address, block.size);
+        let end = block.address.saturating_add(block.size);
+        let found = segments.put(block.address, end, Figure::Asked);
         placed.elsewhere = placed.elsewhere.saturating_add(block.size - found);
+        let classes = heap.tallies().classes(block.stack);
+        if let Some(takes) = usable(classes, block.address, block.size) {
+            segments.put(end, block.address.saturating_add(takes), Figure::Rounding);
+        }
     }
-    for (area, held) in areas.iter().zip(held) {
-        add(&mut placed, area, held);
+    let mut by_area: BTreeMap<usize, (&Area, Part)> = BTreeMap::new();
+    for (area, segment) in segments.iter() {
+        let kind = &mut placed.by_kind[area.kind as usize];
+        *kind = kind.saturating_add(segment.asked.bytes);
+        by_area.entry(segment.area).or_insert((area, Part::default())).1.add(segment.asked);
+    }
+    for (area, asked) in by_area.into_values() {
+        let touched = Bounds::of(asked, area);
+        placed.touched_least = placed.touched_least.saturating_add(touched.least);
+        placed.touched_most = placed.touched_most.saturating_add(touched.most);
     }
     placed
 }
 
-/// What is resident of each stack's mappings, by the number of the stack. Which pages of a mapping are
-/// resident is not known where a stack has only a part of it: hence bounds, as for blocks.
-fn place_ranges(ranges: &Ranges, areas: &[Area]) -> BTreeMap<u32, ResidentPart> {
-    let mut found: BTreeMap<u32, ResidentPart> = BTreeMap::new();
+/// What is resident of each stack's mappings, by the number of the stack.
+fn place_ranges(segments: &Segments<'_>) -> BTreeMap<u32, ResidentPart> {
     // By number of the area, and of the stack.
-    let mut parts: BTreeMap<(usize, u32), u64> = BTreeMap::new();
-    for (start, range) in ranges.iter().filter(|(_, range)| range.stack != NO_STACK) {
-        let first = areas.partition_point(|area| area.end <= start);
-        for (number, area) in areas.iter().enumerate().skip(first) {
-            if area.start >= range.end {
-                break;
-            }
-            let part = range.end.min(area.end).saturating_sub(start.max(area.start));
-            let sum = parts.entry((number, range.stack)).or_default();
-            *sum = sum.saturating_add(part);
-        }
+    let mut parts: BTreeMap<(usize, u32), (&Area, Part)> = BTreeMap::new();
+    for (area, segment) in segments.iter().filter(|(_, it)| it.stack != NO_STACK) {
+        let key = (segment.area, segment.stack);
+        parts.entry(key).or_insert((area, Part::default())).1.add(segment.all);
     }
-    for ((number, stack), part) in parts {
-        let Some(area) = areas.get(number) else { continue };
-        let untouched = area.end.saturating_sub(area.start).saturating_sub(area.resident);
+    let mut found: BTreeMap<u32, ResidentPart> = BTreeMap::new();
+    for ((_, stack), (area, part)) in parts {
+        let Bounds { least, most } = Bounds::of(part, area);
         let sum = found.entry(stack).or_default();
-        sum.of = sum.of.saturating_add(part);
-        sum.least = sum.least.saturating_add(part.saturating_sub(untouched).min(area.resident));
-        sum.most = sum.most.saturating_add(part.min(area.resident));
+        sum.of = sum.of.saturating_add(part.bytes);
+        sum.least = sum.least.saturating_add(least);
+        sum.most = sum.most.saturating_add(most);
     }
     found
-}
-
-/// Gives the areas from `at` on their parts of a block, which may lie across several: the kernel splits a
-/// mapping where a part of it gets other properties. Gives the bytes that found a place.
-fn put(areas: &[Area], held: &mut [u64], at: usize, address: u64, size: u64) -> u64 {
-    let end = address.saturating_add(size);
-    let mut found = 0;
-    for (area, held) in areas.iter().zip(held).skip(at) {
-        let part = end.min(area.end).saturating_sub(address.max(area.start));
-        if area.start >= end || found + part > size {
-            break;
-        }
-        *held = held.saturating_add(part);
-        found += part;
-    }
-    found
-}
-
-fn add(placed: &mut PlacedBlocks, area: &Area, held: u64) {
-    let kind = &mut placed.by_kind[area.kind as usize];
-    *kind = kind.saturating_add(held);
-    let untouched = area.end.saturating_sub(area.start).saturating_sub(area.resident);
-    placed.touched_least =
-        placed.touched_least.saturating_add(held.saturating_sub(untouched).min(area.resident));
-    placed.touched_most = placed.touched_most.saturating_add(held.min(area.resident));
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        Area, BTreeMap, BlockTable, NO_STACK, Ranges, ResidentPart, place_blocks, place_ranges,
+        Area, BTreeMap, LiveHeap, NO_STACK, PlacedBlocks, Ranges, ResidentPart, Segments,
+        place_blocks, place_ranges,
     };
     use crate::engine::heap::blocks::Block;
     use crate::model::event::Map;
@@ -120,15 +126,20 @@ mod tests {
     const PAGE: u64 = 4096;
 
     fn area(start: u64, pages: u64, resident: u64, kind: PageKind) -> Area {
-        Area { start, end: start + pages * PAGE, resident: resident * PAGE, kind }
+        let (end, resident) = (start + pages * PAGE, resident * PAGE);
+        Area { start, end, resident, kind, writable: true, pages: None }
     }
 
-    fn table(blocks: &[(u64, u64)]) -> BlockTable {
-        let mut table = BlockTable::new(0);
+    fn heap(blocks: &[(u64, u64)]) -> LiveHeap {
+        let mut heap = LiveHeap::new(0);
         for &(address, size) in blocks {
-            table.insert(Block { address, size, interval: 0, stack: 0, born: 0 }, true);
+            heap.allocate(Block { address, size, interval: 0, stack: 0, born: 0 }, true);
         }
-        table
+        heap
+    }
+
+    fn placed(blocks: &[(u64, u64)], areas: &[Area]) -> PlacedBlocks {
+        place_blocks(&heap(blocks), &mut Segments::new(areas, &Ranges::new(0)))
     }
 
     #[test]
@@ -138,15 +149,15 @@ mod tests {
             area(0x20000, 8, 2, PageKind::Anonymous),
             area(0x28000, 1, 1, PageKind::Anonymous),
         ];
-        let blocks = table(&[
+        let blocks = [
             (0x10010, 100),
             // Across two mappings.
             (0x27000, 2 * PAGE),
             // Where nothing is mapped, and out of the last one.
             (0x5000, 50),
             (0x28800, PAGE),
-        ]);
-        let placed = place_blocks(&blocks, &areas);
+        ];
+        let placed = placed(&blocks, &areas);
         assert_eq!(placed.live, 100 + 2 * PAGE + 50 + PAGE);
         assert_eq!(placed.by_kind[PageKind::HeapSegment as usize], 100);
         assert_eq!(placed.by_kind[PageKind::Anonymous as usize], 2 * PAGE + PAGE / 2);
@@ -183,7 +194,7 @@ mod tests {
             least: least * PAGE,
             most: most * PAGE,
         };
-        let placed = place_ranges(&ranges, &areas);
+        let placed = place_ranges(&Segments::new(&areas, &ranges));
         assert_eq!(placed, BTreeMap::from([(1, part(5, 3, 5)), (2, part(6, 1, 3))]));
     }
 
@@ -218,7 +229,7 @@ mod tests {
                 .filter(|(_, there)| *there)
                 .map(|(page, _)| blocks.iter().map(|block| overlap(*page, *block)).sum::<u64>())
                 .sum();
-            let placed = place_blocks(&table(&blocks), &areas);
+            let placed = placed(&blocks, &areas);
             prop_assert!(placed.touched_least <= truth && truth <= placed.touched_most);
             prop_assert_eq!(placed.live, placed.by_kind.iter().sum::<u64>() + placed.elsewhere);
         }
@@ -228,9 +239,13 @@ mod tests {
             areas in proptest::collection::vec((any::<u64>(), any::<u64>(), any::<u64>()), 0..8),
             blocks in proptest::collection::vec((0..1_u64 << 47, 0..1_u64 << 46), 0..8),
         ) {
-            let area = |(start, end, resident)| Area { start, end, resident, kind: PageKind::Arena };
+            let area = |(start, end, resident)| Area {
+                end,
+                resident,
+                ..area(start, 0, 0, PageKind::Arena)
+            };
             let areas: Vec<Area> = areas.into_iter().map(area).collect();
-            let placed = place_blocks(&table(&blocks), &areas);
+            let placed = placed(&blocks, &areas);
             prop_assert!(placed.elsewhere <= placed.live);
         }
     }

@@ -54,6 +54,8 @@ pub(crate) struct Space {
     pub(crate) device: LiveHeap,
     pub(crate) ranges: Ranges,
     pub(crate) history: History,
+    /// All that was mapped there since its program was executed is known: what is older, the kernel mapped.
+    pub(crate) is_from_exec: bool,
     /// By the heap's own number of the stack.
     stacks: Vec<StackId>,
     numbers: HashMap<StackId, u32, Seeded>,
@@ -71,10 +73,16 @@ impl Space {
             pools,
             device,
             ranges: Ranges::new(max_ranges),
+            is_from_exec: false,
             stacks: Vec::new(),
             numbers: HashMap::with_hasher(Seeded(seed)),
             users: 1,
         }
+    }
+
+    /// … whose program was executed at that moment.
+    pub(crate) fn begun_by_exec(self) -> Self {
+        Self { is_from_exec: true, ..self }
     }
 
     /// The copy that a child gets which was forked at `now`.
@@ -82,6 +90,7 @@ impl Space {
         let ranges = self.ranges.forked();
         // A context of CUDA is of no use in a child, and neither is what was allocated in it.
         let device = LiveHeap::new(now);
+        let is_from_exec = self.is_from_exec;
         if !has_room {
             let ranges = ranges.without_stacks();
             let heap = self.heap.forked_without_room(now);
@@ -89,7 +98,18 @@ impl Space {
             let history = History::new(first_point(now, &heap, &pools, &device));
             let numbers = HashMap::with_hasher(*self.numbers.hasher());
             let stacks = Vec::new();
-            return Self { heap, pools, device, ranges, history, stacks, numbers, users: 1 };
+            let users = 1;
+            return Self {
+                heap,
+                pools,
+                device,
+                ranges,
+                history,
+                is_from_exec,
+                stacks,
+                numbers,
+                users,
+            };
         }
         let (heap, pools) = (self.heap.forked(), self.pools.forked());
         self.stacks.iter().for_each(|&id| stacks.hold(id));
@@ -99,6 +119,7 @@ impl Space {
             pools,
             device,
             ranges,
+            is_from_exec,
             stacks: self.stacks.clone(),
             numbers: self.numbers.clone(),
             users: 1,

@@ -5,10 +5,12 @@ use super::ended::Ended;
 use super::heap::ranges::RangeKind;
 pub use super::heap::usable::Usable;
 use super::history::Point;
+pub use super::owners::{Owner, OwnerSum, Owners};
+pub use super::placing::Bounds as ResidentBounds;
 pub use super::sampling::{Confidence, HeapConfidence, StackConfidence};
 use super::trend::Past;
 use crate::model::frame::Frame;
-use crate::model::ids::{Nanos, StackId};
+use crate::model::ids::{ModuleId, Nanos, StackId};
 use crate::model::module::Module;
 use crate::model::picture::{PageKind, Picture};
 use crate::model::process::{ProcessInfo, Usage};
@@ -226,6 +228,8 @@ pub struct MappedStack {
     pub stack: StackId,
     /// [`FunctionId::MMAP`], [`FunctionId::MREMAP`] or [`FunctionId::BRK`].
     pub function: FunctionId,
+    /// The file of the allocator that made the call, if it was one that is traced.
+    pub allocator: Option<ModuleId>,
     /// From the system call's wrapper outwards; empty if the stack never arrived.
     pub frames: Arc<[Frame]>,
     /// How it ended.
@@ -269,13 +273,14 @@ pub struct PictureSnapshot {
     pub picture: Picture,
     /// The blocks.
     pub blocks: PlacedBlocks,
+    /// Whose the memory is that may hold blocks.
+    pub owners: Owners,
 }
 
 /// Where the live blocks lay in a [`Picture`], bytes.
 ///
-/// Which of a block's pages are resident `/proc/PID/smaps` does not tell. But of a mapping of `S` bytes,
-/// `R` of them resident, with `B` bytes of blocks in it, the resident part of the blocks is at least
-/// `B − (S − R)` and at most the lesser of `B` and `R`.
+/// Which of a block's pages are resident `/proc/PID/smaps` does not tell, but the pages themselves do
+/// ([`ResidentBounds`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PlacedBlocks {
     /// All live blocks.

@@ -1,7 +1,8 @@
 //! Events in, tables, snapshots out.
 
 use super::alerts::{Alert, Alerts};
-use super::census::process_snapshot;
+use super::allocator_code::AllocatorCode;
+use super::census::{Stores, process_snapshot};
 use super::code::CodeMap;
 use super::ended::Ended;
 use super::hash::random_seed;
@@ -48,6 +49,7 @@ pub struct Tracker {
     pub(super) announced: VecDeque<Announced>,
     pub(super) stacks: Stacks,
     pub(super) tables: Tables,
+    pub(super) allocator_code: AllocatorCode,
     pub(super) forgotten: Vec<(Pid, u64)>,
     /// Blocks in all tables.
     pub(super) blocks: usize,
@@ -107,6 +109,7 @@ impl Tracker {
             announced: VecDeque::new(),
             stacks: Stacks::new(limits.max_stacks),
             tables: Tables::default(),
+            allocator_code: AllocatorCode::default(),
             forgotten: Vec::new(),
             blocks: 0,
             stack_ids: 0,
@@ -142,6 +145,15 @@ impl Tracker {
             }
             What::Mappings(mappings) => self.mappings_seen(pid, &CodeMap::new(mappings)),
             What::TableAwaited { module, awaited } => self.tables.news(*module, *awaited),
+            What::AllocatorCode { module, spans } if self.has_room_for(*module) => {
+                self.allocator_code.learn(*module, spans);
+            }
+            What::EntryPoint { module, offset } if self.has_room_for(*module) => {
+                self.allocator_code.learn_entry(*module, *offset);
+            }
+            What::AllocatorCode { .. } | What::EntryPoint { .. } => {
+                self.bounds.refused_modules += 1;
+            }
             What::Usage(usage) => self.usage_seen(pid, time, usage),
             What::Picture(picture, areas) => self.picture_seen(pid, time, picture, areas),
             what => {
@@ -272,7 +284,8 @@ impl Tracker {
             self.closed.iter().map(|closed| (closed.order, closed.snapshot.clone())).collect();
         for process in self.processes.iter() {
             let space = self.spaces.get(process.space);
-            let snapshot = process_snapshot(process, space, &self.stacks, time, options);
+            let stores = Stores { stacks: &self.stacks, code: &self.allocator_code };
+            let snapshot = process_snapshot(process, space, stores, time, options);
             processes.push((process.order, snapshot));
         }
         processes.sort_by_key(|(order, _)| *order);
@@ -335,9 +348,13 @@ impl Tracker {
         }
     }
 
+    const fn has_room_for(&self, module: ModuleId) -> bool {
+        (module.0 as usize) < self.limits.max_modules
+    }
+
     fn module_seen(&mut self, module: &Arc<Module>) {
         let number = module.id.0 as usize;
-        if number >= self.limits.max_modules {
+        if !self.has_room_for(module.id) {
             self.bounds.refused_modules += 1;
             return;
         }

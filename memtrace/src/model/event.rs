@@ -78,6 +78,20 @@ pub enum What<'a> {
         /// On its way; else it is there, or never will be.
         awaited: bool,
     },
+    /// Where in a file the code of an allocator lies that is traced: offsets, first and first after it.
+    AllocatorCode {
+        /// Which file.
+        module: ModuleId,
+        /// In no particular order.
+        spans: Arc<[(u64, u64)]>,
+    },
+    /// Where in a file the first instruction is, of a program or of the dynamic linker.
+    EntryPoint {
+        /// Which file.
+        module: ModuleId,
+        /// Where.
+        offset: u64,
+    },
     /// Memory and CPU of the process.
     Usage(Usage),
     /// What its resident memory is, with the mappings that may hold blocks: in order of address, without

@@ -4,5 +4,6 @@ pub mod event;
 pub mod frame;
 pub mod ids;
 pub mod module;
+mod page_bits;
 pub mod picture;
 pub mod process;

@@ -1,6 +1,7 @@
 //! What the resident memory of a process is: the sums of one reading of `/proc/PID/smaps`.
 
 use super::ids::Nanos;
+pub use super::page_bits::PageBits;
 
 /// What a mapping is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,6 +106,13 @@ impl Picture {
         self.kinds[kind as usize]
     }
 
+    /// What is resident of the kinds that may hold blocks.
+    #[must_use]
+    pub fn resident_with_blocks(&self) -> u64 {
+        let kinds = PageKind::ALL.into_iter().filter(|kind| kind.may_hold_blocks());
+        kinds.fold(0, |sum: u64, kind| sum.saturating_add(self.of(kind).resident))
+    }
+
     /// The sums of all kinds.
     #[must_use]
     pub fn sum(&self) -> PageSum {
@@ -113,7 +121,7 @@ impl Picture {
 }
 
 /// A mapping that may hold blocks of allocators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Area {
     /// First address.
     pub start: u64,
@@ -123,4 +131,8 @@ pub struct Area {
     pub resident: u64,
     /// What it is.
     pub kind: PageKind,
+    /// The process may write there now.
+    pub writable: bool,
+    /// Which of its pages are there, where some are, others not, and it was looked at.
+    pub pages: Option<PageBits>,
 }

@@ -178,6 +178,12 @@ impl ModuleTable {
         self.entries.get(id.0 as usize)?.file.as_ref().map(own_path)
     }
 
+    /// Offset in the file of its first instruction, if it is one that is begun with.
+    #[must_use]
+    pub fn entry_point(&self, id: ModuleId) -> Option<u64> {
+        build_id::entry_point(self.entries.get(id.0 as usize)?.file.as_ref()?)
+    }
+
     /// A file for those who look inside. `None` if it could not be opened, or is no file of the system.
     #[must_use]
     pub fn mapped_file(&self, id: ModuleId) -> Option<MappedFile> {

@@ -2,13 +2,19 @@
 
 use super::evidence;
 use super::explain::{self, Case};
-use super::model::{FrameReport, Sum};
+use super::identity::module_of;
+use super::model::{AllocatorMapped, FrameReport, Sum};
+use super::names::clean;
 use super::units::{bytes, counted, duration, signed_bytes};
 use super::verdict::Verdict;
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::{MappedStack, ProcessSnapshot};
+use crate::model::ids::ModuleId;
+use crate::model::module::Module;
 use memtrace_common::function::FunctionId;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How deep under an allocator's function a system call may lie: `malloc` of glibc is at most six frames
 /// above `mmap`, jemalloc's a dozen.
@@ -59,6 +65,31 @@ pub(super) fn choose(process: &ProcessSnapshot, top: usize) -> Vec<&MappedStack>
         stacks.truncate(top);
     }
     stacks
+}
+
+/// What each allocator mapped, by its file; most first.
+pub(super) fn by_allocators(
+    process: &ProcessSnapshot,
+    modules: &[Arc<Module>],
+) -> Vec<AllocatorMapped> {
+    let name =
+        |id: ModuleId| module_of(modules, id).map_or_else(String::new, |it| clean(&it.name()));
+    let mut found: BTreeMap<ModuleId, AllocatorMapped> = BTreeMap::new();
+    for stack in &process.mapped {
+        let Some(module) = stack.allocator else { continue };
+        let sum = found.entry(module).or_insert_with(|| AllocatorMapped {
+            module: name(module),
+            ..AllocatorMapped::default()
+        });
+        sum.live_bytes = sum.live_bytes.saturating_add(stack.live_bytes);
+        sum.live_ranges = sum.live_ranges.saturating_add(stack.live_ranges);
+        sum.calls = sum.calls.saturating_add(stack.calls);
+        sum.mapped_bytes = sum.mapped_bytes.saturating_add(stack.mapped_bytes);
+        sum.unmapped_bytes = sum.unmapped_bytes.saturating_add(stack.unmapped_bytes);
+    }
+    let mut sums: Vec<AllocatorMapped> = found.into_values().collect();
+    sums.sort_by_key(|sum| Reverse(sum.live_bytes));
+    sums
 }
 
 /// What is mapped but not by the listed stacks. Every live byte is in exactly one of both.

@@ -34,8 +34,8 @@ pub use folded::FoldedWriter;
 pub use identity::StackDigest;
 pub use json::JsonWriter;
 pub use model::{
-    AccountReport, BlockReport, DeviceReport, End, FrameReport, LossReport, MappedReport,
-    ModuleReport, PictureReport, Place, ProcessReport, Report, StackReport, Sum,
+    AccountReport, AllocatorMapped, BlockReport, DeviceReport, End, FrameReport, LossReport,
+    MappedReport, ModuleReport, PictureReport, Place, ProcessReport, Report, StackReport, Sum,
 };
 pub use names::clean;
 pub use resolve::resolve;

@@ -8,11 +8,12 @@ use crate::engine::ended::Ended;
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::ports::Missing;
 use crate::engine::snapshot::{
-    Growth, HeapTotals, MappingTotals, PlacedBlocks, ResidentPart, SnapshotOptions, StackConfidence,
+    Growth, HeapTotals, MappingTotals, Owners, PlacedBlocks, ResidentPart, SnapshotOptions,
+    StackConfidence,
 };
 use crate::engine::trend::{Band, Judgement};
 use crate::model::ids::Nanos;
-use crate::model::picture::{PageKind, Picture};
+use crate::model::picture::Picture;
 use crate::model::process::Usage;
 use jiff::Timestamp;
 use memtrace_common::wire::StackEnd;
@@ -201,6 +202,8 @@ pub struct ProcessReport {
     pub mapped: Vec<MappedReport>,
     /// What is mapped by other stacks, and by those that nobody knows; `blocks`: ranges.
     pub mapped_others: Sum,
+    /// What each allocator mapped, by its file.
+    pub allocator_mapped: Vec<AllocatorMapped>,
     /// What functions that the user describes gave out; `None` where none is described.
     pub pools: Option<AccountReport>,
     /// Memory of devices; `None` where no call for any was seen.
@@ -242,6 +245,8 @@ pub struct PictureReport {
     pub picture: Picture,
     /// Where the live blocks lay.
     pub blocks: PlacedBlocks,
+    /// Whose the memory was that may hold blocks.
+    pub owners: Owners,
 }
 
 impl PictureReport {
@@ -249,12 +254,27 @@ impl PictureReport {
     /// most, bytes.
     #[must_use]
     pub fn not_attributable(&self) -> (u64, u64) {
-        let kinds = PageKind::ALL.into_iter().filter(|kind| kind.may_hold_blocks());
-        let resident =
-            kinds.fold(0, |sum: u64, kind| sum.saturating_add(self.picture.of(kind).resident));
+        let resident = self.picture.resident_with_blocks();
         let without = |touched| resident.saturating_sub(touched);
         (without(self.blocks.touched_most), without(self.blocks.touched_least))
     }
+}
+
+/// What an allocator mapped since the process was first seen: address space, not memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllocatorMapped {
+    /// Name of the file that its code is in.
+    pub module: String,
+    /// Bytes still mapped, those of the parent at a fork among them.
+    pub live_bytes: u64,
+    /// Separate ranges of them.
+    pub live_ranges: u64,
+    /// Calls that added pages.
+    pub calls: u64,
+    /// Bytes that they added.
+    pub mapped_bytes: u64,
+    /// Of those unmapped.
+    pub unmapped_bytes: u64,
 }
 
 /// One call stack and what it mapped: address space, not memory.

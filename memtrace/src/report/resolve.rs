@@ -262,6 +262,7 @@ impl Maker<'_> {
         report.device = self.device(process, &chosen.device, judged);
         report.mapped = chosen.mapped.iter().map(|stack| self.mapped(stack, process)).collect();
         report.mapped_others = mapped::others(process, &chosen.mapped);
+        report.allocator_mapped = mapped::by_allocators(process, &self.snapshot.modules);
         report.stacks = stacks.iter().map(|stack| self.stack(stack, process, judged)).collect();
         for stack in &process.stacks {
             let (end, blocks) = (self.end(stack, process), stack.allocated_blocks);
@@ -286,7 +287,7 @@ impl Maker<'_> {
         MappedReport {
             id: StackDigest::of(&function, &stack.frames, &self.snapshot.modules),
             function,
-            by_allocator: mapped::is_by_allocator(&frames),
+            by_allocator: stack.allocator.is_some() || mapped::is_by_allocator(&frames),
             live_bytes: stack.live_bytes,
             live_ranges: stack.live_ranges,
             live_by_kind: stack.live_by_kind,
@@ -398,6 +399,7 @@ impl Maker<'_> {
                 age: self.snapshot.time.saturating_sub(it.time),
                 picture: it.picture,
                 blocks: it.blocks,
+                owners: it.owners,
             }),
             intervals: process.intervals,
             growth: process.growth,

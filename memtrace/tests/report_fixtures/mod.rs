@@ -13,8 +13,9 @@ use memtrace::engine::history::Point;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::snapshot::{
     AccountSnapshot, BlockSnapshot, Bounds, Confidence, Growth, HeapConfidence, HeapTotals,
-    MappedStack, MappingTotals, PictureSnapshot, PlacedBlocks, ProcessSnapshot, ResidentPart,
-    Snapshot, SnapshotOptions, StackConfidence, StackSnapshot, State, Usable,
+    MappedStack, MappingTotals, Owner, OwnerSum, Owners, PictureSnapshot, PlacedBlocks,
+    ProcessSnapshot, ResidentBounds, ResidentPart, Snapshot, SnapshotOptions, StackConfidence,
+    StackSnapshot, State, Usable,
 };
 use memtrace::engine::trend::{AgeCount, Ages, Band, COHORTS, Past, class};
 use memtrace::model::frame::Frame;
@@ -208,6 +209,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         mapped: vec![MappedStack {
             stack: memtrace::model::ids::StackId(900),
             function: FunctionId::MMAP,
+            allocator: None,
             frames: leak_frames(),
             end: StackEnd::Complete,
             live_bytes: MIB,
@@ -329,6 +331,18 @@ pub fn leaking() -> ProcessSnapshot {
         live_by_kind: [0, 0, 0, 84 * MIB, 0, 0, 0],
         ..MappingTotals::default()
     };
+    process.mapped.push(MappedStack {
+        stack: memtrace::model::ids::StackId(901),
+        function: FunctionId::BRK,
+        allocator: Some(LIBC),
+        live_bytes: 83 * MIB,
+        live_by_kind: [0, 0, 0, 83 * MIB, 0, 0, 0],
+        calls: 700,
+        mapped_bytes: 95 * MIB,
+        unmapped_bytes: 12 * MIB,
+        resident: Some(ResidentPart { of: 83 * MIB, least: 81 * MIB, most: 83 * MIB }),
+        ..process.mapped[0].clone()
+    });
     process.picture = Some(picture(process.heap.live_bytes));
     process.usage_last = process.usage_first.map(|first| Usage {
         resident: first.resident + 82 * MIB,
@@ -370,7 +384,36 @@ pub fn picture(live: u64) -> PictureSnapshot {
     };
     blocks.by_kind[PageKind::HeapSegment as usize] = live - 4 * MIB - 16 * KIB;
     blocks.by_kind[PageKind::Anonymous as usize] = 4 * MIB;
-    PictureSnapshot { time: NOW, picture, blocks }
+    PictureSnapshot { time: NOW, picture, blocks, owners: owners(live) }
+}
+
+/// Whose that is: of what `touched_least` leaves a part could not be looked at.
+fn owners(live: u64) -> Owners {
+    let bounds = |least, most| ResidentBounds { least, most };
+    let mut owners = Owners::default();
+    let touched = live - 3 * MIB;
+    let all = 6_373 * MIB;
+    let mut give = |owner: Owner, sum| owners.sums[owner as usize] = sum;
+    let rounding = bounds(2 * MIB, 2 * MIB);
+    let resident = bounds(84 * MIB, 86 * MIB);
+    let beyond = bounds(5 * MIB, 6 * MIB);
+    give(
+        Owner::Allocator,
+        OwnerSum { writable: 86 * MIB, resident, live: 79 * MIB, rounding, beyond },
+    );
+    let program = bounds(32 * MIB, 32 * MIB);
+    give(
+        Owner::Program,
+        OwnerSum { writable: 40 * MIB, resident: program, beyond: program, ..OwnerSum::default() },
+    );
+    let older = bounds(all - touched - 42 * MIB, all - touched - 41 * MIB);
+    give(
+        Owner::OlderAllocator,
+        OwnerSum { writable: 6_372 * MIB, resident: older, beyond: older, ..OwnerSum::default() },
+    );
+    owners.undecided = 3 * MIB;
+    owners.allocator_mapped = 86 * MIB;
+    owners
 }
 
 pub fn facts() -> TracerFacts {

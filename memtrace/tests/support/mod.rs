@@ -12,6 +12,7 @@ pub mod container;
 pub mod group;
 pub mod kernel;
 pub mod lines;
+pub mod picture;
 pub mod program;
 pub mod report;
 pub mod stacks;
@@ -96,7 +97,7 @@ pub fn wait_for_end(what: &str, child: &mut Child) -> ExitStatus {
 }
 
 /// Sends a signal to a process that this test started.
-fn send(child: &Child, signal: libc::c_int) {
+pub fn send(child: &Child, signal: libc::c_int) {
     let pid = libc::pid_t::try_from(child.id()).unwrap();
     // SAFETY: no memory is involved; the child has not been waited for, so its number is its own.
     let result = unsafe { libc::kill(pid, signal) };

@@ -56,6 +56,7 @@ impl Actor<'_> {
     /// Begins to look at the targets' memory, if that is wished and it is `time` for it; else the report has
     /// what was seen last.
     pub(super) fn look_at_memory(&mut self, time: bool) {
+        self.intake.tell_code_of_mappers();
         let wanted = self.settings.pictures && time;
         let processes = if wanted { self.intake.targets.processes() } else { Vec::new() };
         self.pictures.begin(processes);

@@ -2,6 +2,7 @@
 
 mod children;
 mod choice;
+mod code;
 mod links;
 mod membership;
 mod one;
@@ -67,6 +68,9 @@ pub(super) struct Targets {
     /// Functions of allocators are traced.
     heap: bool,
     pods: PodNames,
+    /// Files whose allocators' code was told of, and those of whose beginning was told.
+    told_code: BTreeSet<ModuleId>,
+    told_entries: BTreeSet<ModuleId>,
 }
 
 impl Targets {
@@ -114,6 +118,8 @@ impl Targets {
             looks_for_bound: 0,
             heap: settings.heap,
             pods: PodNames::default(),
+            told_code: BTreeSet::new(),
+            told_entries: BTreeSet::new(),
         })
     }
 

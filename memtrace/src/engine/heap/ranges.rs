@@ -159,6 +159,13 @@ impl Ranges {
         self.ranges.iter().map(|(start, range)| (*start, range))
     }
 
+    /// Those that have a byte in `[start, end)`, with their first addresses, in order.
+    pub(crate) fn between(&self, start: u64, end: u64) -> Vec<(u64, Range)> {
+        let mut found: Vec<(u64, Range)> = self.overlapping(start, end).collect();
+        found.reverse();
+        found
+    }
+
     /// What each stack mapped, by number; stacks that never did may be missing at the end.
     pub(crate) fn mapped(&self) -> &[Mapped] {
         &self.mapped

@@ -237,10 +237,10 @@ mod tests {
     fn what_stands_for_itself_is_certain_and_the_rest_is_not() {
         let mut account = room(10, 0);
         account.allocate(1, told(1 << 20, 1 << 20));
-        let certain = account.totals().live.bytes.interval();
+        let certain = account.totals().live.bytes.interval(0.0);
         assert_eq!((certain.low, certain.high), (f64::from(1 << 20), f64::from(1 << 20)));
         account.allocate(2, told(16, INTERVAL));
-        let open = account.totals().live.bytes.interval();
+        let open = account.totals().live.bytes.interval(0.0);
         // One sample: at least what was seen.
         assert!(open.low >= ((1 << 20) + 16) as f64 && open.low < ((1 << 20) + INTERVAL) as f64);
         assert!(open.high > ((1 << 20) + INTERVAL) as f64);
@@ -264,7 +264,7 @@ mod tests {
         let live = account.totals().live;
         assert_eq!(live.bytes.value(), INTERVAL as f64);
         assert_eq!(live.blocks.value(), 1.0);
-        assert!(live.bytes.interval().high > (INTERVAL + 1) as f64);
+        assert!(live.bytes.interval(0.0).high > (INTERVAL + 1) as f64);
         assert_eq!(account.oddities().below_size, 1);
     }
 
@@ -335,7 +335,7 @@ mod tests {
             prop_assert_eq!(totals.allocated.bytes.value(), allocated as f64);
             let by_stack: f64 = account.stacks().map(|(_, sums)| sums.live.bytes.value()).sum();
             prop_assert!(by_stack <= live as f64 && account.stacks().count() <= 3);
-            let interval = totals.live.bytes.interval();
+            let interval = totals.live.bytes.interval(0.0);
             prop_assert!(interval.low <= live as f64 && live as f64 <= interval.high);
         }
 
@@ -343,7 +343,7 @@ mod tests {
         fn anything_may_be_told(size: u64, weighted: u64) {
             let mut account = room(1, 0);
             account.allocate(1, told(size, weighted));
-            let interval = account.totals().live.blocks.interval();
+            let interval = account.totals().live.blocks.interval(0.0);
             prop_assert!(interval.low.is_finite() && interval.high.is_finite());
             account.free(1);
             prop_assert_eq!(account.totals().live, Sum::default());

@@ -7,7 +7,7 @@ use crate::engine::snapshot::{HeapTotals, ProcessSnapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
 use crate::model::event::{CodeMapping, Event, What};
 use crate::model::ids::{ModuleId, ProcessKey};
-use crate::model::picture::{Area, PageKind, Picture};
+use crate::model::picture::{Area, PageBits, PageKind, Picture};
 use crate::model::process::ProcessInfo;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -42,16 +42,29 @@ fn proc_event() -> impl Strategy<Value = What<'static>> {
             What::Mappings(mappings.into_iter().map(mapping).collect())
         });
     let break_seen = any::<(u64, u64)>().prop_map(|(start, end)| What::BreakSeen { start, end });
-    let area = any::<(u64, u64, u64)>().prop_map(|(start, end, resident)| Area {
-        start,
-        end,
-        resident,
-        kind: PageKind::Anonymous,
+    let bits = prop::option::of(prop::collection::vec(any::<bool>(), 0..9)).prop_map(|pages| {
+        pages.map(|pages| {
+            let mut bits = PageBits::default();
+            pages.into_iter().for_each(|there| bits.push(there));
+            bits
+        })
     });
+    let area = (any::<(u64, u64, u64, bool)>(), bits).prop_map(
+        |((start, end, resident, writable), pages)| {
+            let kind = PageKind::Anonymous;
+            Area { start, end, resident, kind, writable, pages }
+        },
+    );
+    let code = (0_u32..3, any::<(u64, u64)>()).prop_map(|(module, span)| What::AllocatorCode {
+        module: ModuleId(module),
+        spans: [span].into(),
+    });
+    let entry = (0_u32..3, any::<u64>())
+        .prop_map(|(module, offset)| What::EntryPoint { module: ModuleId(module), offset });
     let picture = (any::<u64>(), prop::collection::vec(area, 0..4)).prop_map(|(began, areas)| {
         What::Picture(Box::new(Picture { began, ..Picture::default() }), areas.into())
     });
-    prop_oneof![3 => seen, 1 => mappings, 1 => break_seen, 1 => picture, 1 => Just(What::Mark)]
+    prop_oneof![3 => seen, 1 => mappings, 1 => break_seen, 1 => picture, 1 => code, 1 => entry, 1 => Just(What::Mark)]
 }
 
 #[derive(Clone, Debug)]

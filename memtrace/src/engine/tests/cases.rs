@@ -81,7 +81,7 @@ fn heap(tracker: &mut Tracker) -> HeapTotals {
     process(tracker).heap
 }
 
-fn frames(addresses: &[u64]) -> Vec<u8> {
+pub(super) fn frames(addresses: &[u64]) -> Vec<u8> {
     addresses.iter().flat_map(|address| address.to_ne_bytes()).collect()
 }
 
@@ -182,6 +182,8 @@ fn a_picture_is_of_the_program_that_it_was_read_of() {
         end,
         resident,
         kind: PageKind::HeapSegment,
+        writable: true,
+        pages: None,
     };
     let picture = |began: u64, areas: &[Area]| {
         What::Picture(Box::new(Picture { began, ..Picture::default() }), areas.into())

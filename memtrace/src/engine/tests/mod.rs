@@ -5,6 +5,7 @@ mod cases;
 mod heap_model;
 mod lifecycles;
 mod naive_space;
+mod owners;
 mod samples;
 mod trends;
 pub(crate) mod wire_events;

@@ -17,6 +17,7 @@ mod tests;
 
 use super::function_table::AllocatorKind;
 use examine::Miss;
+use memtrace_common::function::BlockKind;
 use memtrace_common::site::Site;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
@@ -72,6 +73,13 @@ impl FoundAllocator {
                 None => found.name.clone(),
             };
         all.iter().map(name).collect()
+    }
+
+    /// Where its own code lies in the file: offsets, the first one and the first after it. Nothing of pools and
+    /// devices, whose memory is no part of the heap.
+    pub fn own_code(&self) -> impl Iterator<Item = (u64, u64)> {
+        let heap = |it: &&PlannedFunction| it.site.function.kind() == BlockKind::Heap;
+        self.functions.iter().filter(heap).map(|it| it.site.span_around(it.file_offset))
     }
 
     /// What people must know if C++ operators of its own are not probed.

@@ -216,9 +216,12 @@ impl Classifier {
     }
 
     fn keep_area(&mut self, entry: &Entry, kind: PageKind) {
-        if kind.may_hold_blocks() && entry.access.write && self.areas.len() < MAX_AREAS {
-            let Entry { start, end, .. } = *entry;
-            self.areas.push(Area { start, end, resident: entry.sum.resident, kind });
+        let writable = entry.access.write;
+        // What nobody can write and nothing is in is only address space.
+        let matters = writable || entry.sum.resident > 0;
+        if kind.may_hold_blocks() && matters && self.areas.len() < MAX_AREAS {
+            let (start, end, resident) = (entry.start, entry.end, entry.sum.resident);
+            self.areas.push(Area { start, end, resident, kind, writable, pages: None });
         }
     }
 }

@@ -8,6 +8,7 @@
 mod classify;
 mod entries;
 mod lines;
+mod pagemap;
 mod threads;
 mod tmpfs;
 
@@ -36,11 +37,14 @@ impl Process {
         let mut entries = Entries::new(classifier);
         let file = File::open(directory.join("smaps")).map_err(reading)?;
         let at_end = lines::read(file, until, |line| entries.line(line)).map_err(reading)?;
-        let (mut picture, areas) = entries.finish();
+        let (mut picture, mut areas) = entries.finish();
         // One that ends meanwhile has no mappings any more, and the text ends early.
         picture.counted = self.usage()?.resident;
         if picture.counted == 0 && picture.sum().mappings == 0 {
             return Err(ProcfsError::Ended(self.pid()));
+        }
+        if let Ok(file) = File::open(directory.join("pagemap")) {
+            pagemap::look(&file, &mut areas, until);
         }
         picture.whole &= at_end;
         picture.began = now;

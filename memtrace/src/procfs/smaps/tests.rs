@@ -79,6 +79,8 @@ fn a_program_with_threads_adds_up() {
         end: 0x7f52_4c02_1000,
         resident: 68 * KIB,
         kind: PageKind::Arena,
+        writable: true,
+        pages: None,
     };
     assert!(areas.contains(&arena));
     assert_eq!(areas.len(), 1 + 1 + 5, "heap segment, arena, anonymous ones that can be written");

@@ -2,9 +2,9 @@
 
 use super::SCHEMA;
 use super::schema::{
-    Account, Alert, Block, Causes, Device, Document, Ended, Frame, Heap, Kinds, Link, Loss,
-    MappedStack, MappedSums, Mappings, Memory, Module, Picture, Process, SamplingChange, Stack,
-    Sums, Survival, Tables, Tracer, Trend,
+    Account, Alert, AllocatorMappings, Block, Causes, Device, Document, Ended, Frame, Heap, Kinds,
+    Link, Loss, MappedStack, MappedSums, Mappings, Memory, Module, Picture, Process,
+    SamplingChange, Stack, Sums, Survival, Tables, Tracer, Trend,
 };
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::{Confidence, HeapConfidence, HeapTotals, StackConfidence};
@@ -12,7 +12,7 @@ use crate::engine::trend::{Band, Judgement};
 use crate::model::ids::Nanos;
 use crate::model::process::Usage;
 use crate::report::alerts::AlertReport;
-use crate::report::facts::{LinkFacts, TableFacts};
+use crate::report::facts::{Ledgers, LinkFacts, TableFacts};
 use crate::report::model::{
     AccountReport, BlockReport, End, FrameReport, MappedReport, ModuleReport, Place, ProcessReport,
     Report, StackReport, Sum,
@@ -37,7 +37,11 @@ impl<'a> Document<'a> {
             min_size: report.blocks.min_size,
             max_size: report.blocks.max_size,
             tracer: Tracer::of(report),
-            processes: report.processes.iter().map(Process::of).collect(),
+            processes: report
+                .processes
+                .iter()
+                .map(|process| Process::of(process, report.options.ledger))
+                .collect(),
             ended: Ended::of(&report.ended),
             loss: Loss {
                 events: loss.events,
@@ -135,7 +139,7 @@ impl Tables {
 }
 
 impl<'a> Process<'a> {
-    fn of(process: &'a ProcessReport) -> Self {
+    fn of(process: &'a ProcessReport, ledger: Ledgers) -> Self {
         let state = if process.end == End::Running { "running" } else { "exited" };
         Self {
             pid: process.pid,
@@ -171,7 +175,7 @@ impl<'a> Process<'a> {
             growth_bytes_per_s: process.growth.bytes_per_second,
             memory_at_attach: process.usage_first.map(Memory::of),
             memory: process.usage_last.map(Memory::of),
-            picture: process.picture.as_ref().map(Picture::of),
+            picture: process.picture.as_ref().map(|it| Picture::of(it, ledger)),
             cgroup_limit_bytes: process.cgroup_limit,
             unseen_vforks: process.unseen_vforks,
             untraced_children: process.untraced_children,
@@ -190,6 +194,11 @@ impl<'a> Process<'a> {
             }),
             mapped_stacks: process.mapped.iter().map(MappedStack::of).collect(),
             mapped_others: MappedSums::of(process.mapped_others),
+            allocator_mappings: process
+                .allocator_mapped
+                .iter()
+                .map(AllocatorMappings::of)
+                .collect(),
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The memory picture → the structs of the schema.
 
-use super::schema::{PageKind, Picture};
+use super::schema::{AllocatorMappings, Owners, PageKind, Picture};
+use crate::engine::snapshot::Owner;
 use crate::model::picture;
-use crate::report::model::PictureReport;
+use crate::report::facts::Ledgers;
+use crate::report::model::{AllocatorMapped, PictureReport};
 use crate::report::units::{difference, seconds};
 
 impl Picture {
-    pub(super) fn of(report: &PictureReport) -> Self {
+    pub(super) fn of(report: &PictureReport, ledger: Ledgers) -> Self {
         let (picture, blocks, sum) = (&report.picture, &report.blocks, report.picture.sum());
         let (least, most) = report.not_attributable();
         Self {
@@ -27,6 +29,50 @@ impl Picture {
             threads: picture.threads,
             threads_placed: picture.threads_placed,
             kinds: picture::PageKind::ALL.map(|kind| PageKind::of(kind, report)).into(),
+            owners: (ledger != Ledgers::Mappings).then(|| Owners::of(report)),
+        }
+    }
+}
+
+impl Owners {
+    fn of(report: &PictureReport) -> Self {
+        let owners = &report.owners;
+        let (allocator, rounding) = (owners.of(Owner::Allocator), owners.rounding());
+        let beyond = |owner| owners.of(owner).beyond;
+        let older_or_slack = beyond(Owner::OlderAllocator);
+        let (program, older) = (beyond(Owner::Program), beyond(Owner::Older));
+        let unknown = beyond(Owner::Unknown);
+        Self {
+            allocator_mapped_bytes: owners.allocator_mapped,
+            allocator_writable_bytes: allocator.writable,
+            allocator_resident_least_bytes: allocator.resident.least,
+            allocator_resident_most_bytes: allocator.resident.most,
+            allocator_slack_least_bytes: allocator.beyond.least,
+            allocator_slack_most_bytes: allocator.beyond.most,
+            rounding_least_bytes: rounding.least,
+            rounding_most_bytes: rounding.most,
+            older_or_slack_least_bytes: older_or_slack.least,
+            older_or_slack_most_bytes: older_or_slack.most,
+            program_mapped_least_bytes: program.least,
+            program_mapped_most_bytes: program.most,
+            older_least_bytes: older.least,
+            older_most_bytes: older.most,
+            unknown_least_bytes: unknown.least,
+            unknown_most_bytes: unknown.most,
+            undecided_bytes: owners.undecided,
+        }
+    }
+}
+
+impl<'a> AllocatorMappings<'a> {
+    pub(super) fn of(mapped: &'a AllocatorMapped) -> Self {
+        Self {
+            module: &mapped.module,
+            live_bytes: mapped.live_bytes,
+            live_ranges: mapped.live_ranges,
+            calls: mapped.calls,
+            mapped_bytes: mapped.mapped_bytes,
+            unmapped_bytes: mapped.unmapped_bytes,
         }
     }
 }

@@ -143,6 +143,20 @@ pub(super) struct Process<'a> {
     pub(super) device: Option<Device<'a>>,
     pub(super) mapped_stacks: Vec<MappedStack<'a>>,
     pub(super) mapped_others: MappedSums,
+    pub(super) allocator_mappings: Vec<AllocatorMappings<'a>>,
+}
+
+/// What an allocator mapped since the process was first seen, whose code is in the file `module`: address space.
+#[derive(Serialize)]
+pub(super) struct AllocatorMappings<'a> {
+    pub(super) module: &'a str,
+    /// Still mapped.
+    pub(super) live_bytes: u64,
+    pub(super) live_ranges: u64,
+    pub(super) calls: u64,
+    /// Ever mapped, and what of it was unmapped again: the difference is the growth.
+    pub(super) mapped_bytes: u64,
+    pub(super) unmapped_bytes: u64,
 }
 
 /// Mappings by stacks that are not listed.
@@ -287,6 +301,43 @@ pub(super) struct Picture {
     pub(super) threads: u64,
     pub(super) threads_placed: u64,
     pub(super) kinds: Vec<PageKind>,
+    /// `null` where blocks are not traced.
+    pub(super) owners: Option<Owners>,
+}
+
+/// Whose the resident memory of the heap segment, of arenas and of anonymous mappings is. It adds up:
+/// `touched_least + rounding_least + allocator_slack_least + older_or_slack_least + program_mapped_least +
+/// older_least + unknown_least + undecided` is what is resident of the three kinds. Least and most differ where
+/// pages came or went while they were looked at, or could not be looked at; then `undecided` is not 0.
+#[derive(Serialize)]
+pub(super) struct Owners {
+    /// Address space that allocators mapped since tracing began, and is still mapped: of `allocator_mappings`, and
+    /// of the heap segment what has no whole stack.
+    pub(super) allocator_mapped_bytes: u64,
+    /// … of it that may be written to.
+    pub(super) allocator_writable_bytes: u64,
+    /// … of that resident.
+    pub(super) allocator_resident_least_bytes: u64,
+    pub(super) allocator_resident_most_bytes: u64,
+    /// … of that in no live block: free in the allocator, or its own.
+    pub(super) allocator_slack_least_bytes: u64,
+    pub(super) allocator_slack_most_bytes: u64,
+    /// What live blocks take beyond what was asked for: by size classes, which only those of jemalloc settle.
+    pub(super) rounding_least_bytes: u64,
+    pub(super) rounding_most_bytes: u64,
+    /// As slack, but in mappings older than tracing: older blocks are among it.
+    pub(super) older_or_slack_least_bytes: u64,
+    pub(super) older_or_slack_most_bytes: u64,
+    /// Mapped by others than allocators that are traced, or by the kernel for the program.
+    pub(super) program_mapped_least_bytes: u64,
+    pub(super) program_mapped_most_bytes: u64,
+    /// Mapped before tracing began, by whom is not known.
+    pub(super) older_least_bytes: u64,
+    pub(super) older_most_bytes: u64,
+    /// Mapped since, by a call whose stack is not whole.
+    pub(super) unknown_least_bytes: u64,
+    pub(super) unknown_most_bytes: u64,
+    pub(super) undecided_bytes: u64,
 }
 
 #[derive(Serialize)]

@@ -8,6 +8,7 @@ mod header;
 mod many;
 mod mapped;
 mod memory;
+mod owners;
 mod picture;
 mod stacks;
 
@@ -107,7 +108,7 @@ fn section(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<St
     lines.extend(memory::memory(process, report.options.ledger, style));
     lines.push(String::new());
     if let Some(picture) = &process.picture {
-        lines.extend(picture::picture(picture, &report.options, style));
+        lines.extend(picture::picture(picture, process, &report.options, style));
         lines.push(String::new());
     }
     let ledger = report.options.ledger;

@@ -1,12 +1,13 @@
 //! What resident memory is: a row for each kind of mapping, and which of it the live blocks are.
 
-use super::TextStyle;
 use super::memory::noted;
+use super::{TextStyle, owners};
+use crate::engine::snapshot::Owner;
 use crate::model::ids::SECOND;
 use crate::model::picture::{PageKind, PageSum};
 use crate::report::facts::{Ledgers, ReportOptions};
 use crate::report::layout::wrap;
-use crate::report::model::PictureReport;
+use crate::report::model::{PictureReport, ProcessReport};
 use crate::report::units::{bytes, difference, duration, signed_bytes};
 
 /// Older readings than this have their age said: the process has ended since, or could not be read.
@@ -28,6 +29,7 @@ const ROWS: [(&str, &[(PageKind, &str)]); 8] = [
 /// The lines of the picture.
 pub(super) fn picture(
     report: &PictureReport,
+    process: &ProcessReport,
     options: &ReportOptions,
     style: TextStyle,
 ) -> Vec<String> {
@@ -45,13 +47,14 @@ pub(super) fn picture(
     lines.extend(sums("sum", sum, note, style));
     lines.extend(counter(report, sum, style));
     if options.ledger != Ledgers::Mappings {
-        lines.extend(live(report, style));
-        lines.extend(unknown(report, options.from_start, style));
+        let since = if options.from_start { "the start" } else { "attach" };
+        lines.push(String::new());
+        lines.extend(owners::owners(report, process, since, style));
     }
     lines
 }
 
-/// The kinds that are resident, on one line.
+/// The kinds that are resident, on one line, and what allocators have of it in no block.
 pub(super) fn line(report: &PictureReport) -> String {
     let resident = |kinds: &[(PageKind, &str)]| {
         kinds.iter().fold(0_u64, |sum, (kind, _)| sum + report.picture.of(*kind).resident)
@@ -62,7 +65,9 @@ pub(super) fn line(report: &PictureReport) -> String {
         .filter(|(_, size)| *size > 0)
         .map(|(label, size)| format!("{label} {}", bytes(size)))
         .collect();
-    format!("picture: {}", parts.join(", "))
+    let slack = report.owners.of(Owner::Allocator).beyond.least;
+    let slack = if slack > 0 { format!("; slack {}", bytes(slack)) } else { String::new() };
+    format!("picture: {}{slack}", parts.join(", "))
 }
 
 fn row(label: &str, resident: &str, mapped: &str, swapped: &str) -> String {
@@ -111,51 +116,7 @@ fn counter(report: &PictureReport, sum: PageSum, style: TextStyle) -> Vec<String
     figure("kernel counts", report.picture.counted, &note, style)
 }
 
-/// The live blocks, and which of the sum they are.
-fn live(report: &PictureReport, style: TextStyle) -> Vec<String> {
-    let blocks = &report.blocks;
-    let mut notes = vec![if blocks.touched_least == blocks.live {
-        "all resident".to_owned()
-    } else {
-        let touched = between(blocks.touched_least, blocks.touched_most);
-        format!("{touched} resident; pages may not be touched yet, or be swapped out")
-    }];
-    if blocks.elsewhere > 0 {
-        let size = bytes(blocks.elsewhere);
-        notes.push(format!("{size} in no mapping that was read: changed meanwhile"));
-    }
-    figure("live, seen", blocks.live, &notes.join("; "), style)
-}
-
-/// What is left of the mappings that may hold blocks: of a process that was traced from its first
-/// instruction nothing of it is an older block.
-fn unknown(report: &PictureReport, from_start: bool, style: TextStyle) -> Vec<String> {
-    let (least, most) = report.not_attributable();
-    let least = if bytes(least) == bytes(most) {
-        String::new()
-    } else {
-        format!(", at least {}", bytes(least))
-    };
-    let note = if from_start {
-        format!(
-            "slack{least}: in heap segment, arenas and anonymous, but in no live block: free in the \
-             allocator or its own, or mapped by others"
-        )
-    } else {
-        format!(
-            "slack or older blocks{least}: in heap segment, arenas and anonymous, but older than \
-             attach, free in the allocator or its own, or mapped by others"
-        )
-    };
-    figure("other", most, &note, style)
-}
-
 /// A row with one figure and a note.
 fn figure(label: &str, size: u64, note: &str, style: TextStyle) -> Vec<String> {
     wrap(&format!("  {label:<14}{:>11}  ", bytes(size)), note, style.columns())
-}
-
-fn between(least: u64, most: u64) -> String {
-    let (least, most) = (bytes(least), bytes(most));
-    if least == most { most } else { format!("{least} to {most}") }
 }
