@@ -5,6 +5,7 @@ use super::args::{BpfLog, Color, Format, Ledger, LinkFor, PositionalArgs, Sort, 
 use super::exit::UsageError;
 use super::log::Verbosity;
 use super::output::{Destination, OutputError, OutputName};
+use super::tier::Tier;
 use super::who::{SelectArgs, Wishes};
 use crate::engine::snapshot::SnapshotOptions;
 use crate::probe::signature::Signature;
@@ -60,6 +61,8 @@ pub struct TracePlan {
     pub full_names: bool,
     /// Frames of allocators and start code are listed.
     pub show_internals: bool,
+    /// How closely targets are looked at.
+    pub tier: Tier,
     /// What is accounted for.
     pub ledger: Ledger,
     /// Debug information that this machine has not may be fetched.
@@ -167,7 +170,8 @@ impl TracePlan {
             show_blocks: show_blocks(args)?,
             full_names: args.full_names,
             show_internals: args.show_internals,
-            ledger: args.ledger,
+            tier: args.tier,
+            ledger: if args.tier == Tier::Pages { Ledger::Pages } else { args.ledger },
             debuginfod: args.debuginfod,
             cmdline: args.cmdline,
             format: args.format,

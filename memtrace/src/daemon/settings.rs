@@ -42,6 +42,8 @@ pub struct Settings {
     pub mappings: bool,
     /// Look at what the targets' resident memory is.
     pub pictures: bool,
+    /// Pages that are touched are accounted for.
+    pub faults: bool,
     /// Percent of the targets' CPU time that tracing may cost; `None`: any.
     pub overhead_budget: Option<f64>,
     /// Bytes that memtrace may use, kernel maps included.
@@ -129,6 +131,7 @@ impl Settings {
             follow: self.follow,
             watch: self.selection.is_some(),
             mapping_stacks: self.mappings,
+            faults: self.faults,
             targets: self.room_for_targets(),
         }
     }
@@ -173,6 +176,7 @@ mod tests {
             heap: true,
             mappings: true,
             pictures: true,
+            faults: false,
             overhead_budget: None,
             max_memory,
             link: None,

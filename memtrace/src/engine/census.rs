@@ -6,7 +6,7 @@ use super::heap::ranges::RangeKind;
 use super::process::{Process, Space};
 use super::snapshot::{
     AccountSnapshot, BlockSnapshot, MappedStack, ProcessSnapshot, SnapshotOptions, StackSnapshot,
-    State,
+    State, TouchedStack,
 };
 use super::stacks::{Callee, Stack, Stacks};
 use crate::model::ids::Nanos;
@@ -42,6 +42,8 @@ pub(super) fn process_snapshot(
         snapshot.resident_growth = space.history.resident_growth();
         snapshot.stacks = stack_snapshots(&space.heap, space, stacks, until, options);
         snapshot.mapped = mapped_stacks(process, space, stacks);
+        snapshot.touched = space.touched.totals();
+        snapshot.touched_stacks = touched_stacks(space, stacks);
         snapshot.pools = AccountSnapshot {
             totals: *space.pools.totals(),
             growth: space.history.pools_growth(),
@@ -142,6 +144,31 @@ fn mapped_stacks(process: &Process, space: &Space, stacks: &Stacks) -> Vec<Mappe
         }
     }
     found.into_values().collect()
+}
+
+/// What each stack touched and what of it is left.
+fn touched_stacks(space: &Space, stacks: &Stacks) -> Vec<TouchedStack> {
+    let mut live: BTreeMap<u32, u64> = BTreeMap::new();
+    let by_stack = (0..).zip(space.touched.by_stack()).filter(|(_, it)| it.touched > 0);
+    live.extend(by_stack.map(|(number, _)| (number, 0)));
+    for (number, bytes) in space.touched.live() {
+        let sum = live.entry(number).or_default();
+        *sum = sum.wrapping_add(bytes);
+    }
+    let named = |(number, live_bytes): (u32, u64)| {
+        let stack = *space.stacks().get(number as usize)?;
+        let known = stacks.get(stack).cloned().unwrap_or_else(|| Stack::unknown(Callee::default()));
+        let touches = space.touched.by_stack().get(number as usize).copied().unwrap_or_default();
+        Some(TouchedStack {
+            stack,
+            frames: known.frames,
+            end: known.end,
+            live_bytes,
+            touched_bytes: touches.touched,
+            given_back_bytes: touches.given_back,
+        })
+    };
+    live.into_iter().filter_map(named).collect()
 }
 
 #[derive(Clone, Copy, Default)]

@@ -5,6 +5,7 @@ use super::hash::Seeded;
 use super::heap::blocks::Block;
 use super::heap::live::LiveHeap;
 use super::heap::ranges::Ranges;
+use super::heap::touched::Touched;
 use super::history::{History, Point};
 use super::snapshot::{PictureSnapshot, ResidentPart, State};
 use super::stacks::Stacks;
@@ -51,6 +52,8 @@ pub(crate) struct Space {
     /// Memory of devices.
     pub(crate) device: LiveHeap,
     pub(crate) ranges: Ranges,
+    /// Pages that were touched, where that is told.
+    pub(crate) touched: Touched,
     pub(crate) history: History,
     /// By the heap's own number of the stack.
     stacks: Vec<StackId>,
@@ -69,6 +72,7 @@ impl Space {
             pools,
             device,
             ranges: Ranges::new(max_ranges),
+            touched: Touched::new(max_ranges),
             stacks: Vec::new(),
             numbers: HashMap::with_hasher(Seeded(seed)),
             users: 1,
@@ -77,17 +81,27 @@ impl Space {
 
     /// The copy that a child gets which was forked at `now`.
     pub(crate) fn forked(&self, now: Nanos, has_room: bool, stacks: &mut Stacks) -> Self {
-        let ranges = self.ranges.forked();
+        let (ranges, touched) = (self.ranges.forked(), self.touched.forked());
         // A context of CUDA is of no use in a child, and neither is what was allocated in it.
         let device = LiveHeap::new(now);
         if !has_room {
-            let ranges = ranges.without_stacks();
+            let (ranges, touched) = (ranges.without_stacks(), touched.without_stacks());
             let heap = self.heap.forked_without_room(now);
             let pools = self.pools.forked_without_room(now);
             let history = History::new(first_point(now, &heap, &pools, &device));
             let numbers = HashMap::with_hasher(*self.numbers.hasher());
             let stacks = Vec::new();
-            return Self { heap, pools, device, ranges, history, stacks, numbers, users: 1 };
+            return Self {
+                heap,
+                pools,
+                device,
+                ranges,
+                touched,
+                history,
+                stacks,
+                numbers,
+                users: 1,
+            };
         }
         let (heap, pools) = (self.heap.forked(), self.pools.forked());
         self.stacks.iter().for_each(|&id| stacks.hold(id));
@@ -97,6 +111,7 @@ impl Space {
             pools,
             device,
             ranges,
+            touched,
             stacks: self.stacks.clone(),
             numbers: self.numbers.clone(),
             users: 1,
@@ -167,6 +182,7 @@ impl Space {
             + self.pools.memory_bytes()
             + self.device.memory_bytes()
             + self.ranges.memory_bytes()
+            + self.touched.memory_bytes()
             + self.history.memory_bytes()
             + self.stacks.capacity() * each
     }

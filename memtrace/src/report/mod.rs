@@ -19,6 +19,7 @@ mod outermost;
 mod resolve;
 mod start_code;
 pub mod text;
+mod touched;
 pub mod units;
 pub mod verdict;
 
@@ -28,7 +29,8 @@ pub use identity::StackDigest;
 pub use json::JsonWriter;
 pub use model::{
     AccountReport, BlockReport, DeviceReport, End, FrameReport, LossReport, MappedReport,
-    ModuleReport, PictureReport, Place, ProcessReport, Report, StackReport, Sum,
+    ModuleReport, PictureReport, Place, ProcessReport, Report, StackReport, Sum, TouchedReport,
+    TouchedStackReport,
 };
 pub use names::clean;
 pub use resolve::resolve;

@@ -6,7 +6,7 @@ use super::verdict::{StackVerdict, Verdict};
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::ports::Missing;
 use crate::engine::snapshot::{
-    Growth, HeapTotals, MappingTotals, PlacedBlocks, ResidentPart, SnapshotOptions,
+    Growth, HeapTotals, MappingTotals, PlacedBlocks, ResidentPart, SnapshotOptions, TouchTotals,
 };
 use crate::model::ids::Nanos;
 use crate::model::picture::{PageKind, Picture};
@@ -185,6 +185,8 @@ pub struct ProcessReport {
     pub mapped: Vec<MappedReport>,
     /// What is mapped by other stacks, and by those that nobody knows; `blocks`: ranges.
     pub mapped_others: Sum,
+    /// Pages that were touched; `None` where nobody asked.
+    pub touched: Option<TouchedReport>,
     /// What functions that the user describes gave out; `None` where none is described.
     pub pools: Option<AccountReport>,
     /// Memory of devices; `None` where no call for any was seen.
@@ -239,6 +241,34 @@ impl PictureReport {
         let without = |touched| resident.saturating_sub(touched);
         (without(self.blocks.touched_most), without(self.blocks.touched_least))
     }
+}
+
+/// Pages that were touched first since the process was first seen.
+#[derive(Clone, Debug, Default)]
+pub struct TouchedReport {
+    /// All of them, and page faults that were no first touches.
+    pub totals: TouchTotals,
+    /// The stacks that touched most, as far as they are listed.
+    pub stacks: Vec<TouchedStackReport>,
+    /// Pages touched by other stacks, and by those that nobody knows; `blocks`: pages.
+    pub others: Sum,
+}
+
+/// One call stack and the pages that it touched first.
+#[derive(Clone, Debug, Default)]
+pub struct TouchedStackReport {
+    /// Identity.
+    pub id: StackDigest,
+    /// Bytes still there.
+    pub live_bytes: u64,
+    /// Bytes that it touched.
+    pub touched_bytes: u64,
+    /// Of those given back.
+    pub given_back_bytes: u64,
+    /// How the stack ended.
+    pub end: StackEnd,
+    /// From the function that touched outwards.
+    pub frames: Vec<FrameReport>,
 }
 
 /// One call stack and what it mapped: address space, not memory.

@@ -2,6 +2,7 @@
 
 use super::super::args::{Format, Ledger, TraceArgs};
 use super::super::exit::UsageError;
+use super::super::tier::Tier;
 use super::{TracePlan, functions, usage};
 use memtrace_common::site::Role;
 use std::time::Duration;
@@ -16,6 +17,9 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
             "--exact accepts any cost and --overhead-budget limits it: give only one of them",
         );
     }
+    if args.tier == Tier::Pages {
+        no_blocks(args)?;
+    }
     if args.ledger == Ledger::Pages && functions::are_described(args) {
         return usage(
             "--ledger pages probes no function, so none can be described: leave --ledger out, or \
@@ -28,6 +32,22 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
              exchange them"
         )),
         _ => Ok(()),
+    }
+}
+
+/// What cannot be had where no function is probed.
+fn no_blocks(args: &TraceArgs) -> Result<(), UsageError> {
+    let blocks = [
+        ("--exact", args.exact),
+        ("--ledger heap", args.ledger == Ledger::Heap),
+        ("--alloc-fn and its like", functions::are_described(args)),
+        ("--show-blocks", args.show_blocks > 0),
+    ];
+    match blocks.into_iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((option, _)) => usage(format!(
+            "--tier pages probes no function, and {option} is about blocks: give only one of them"
+        )),
     }
 }
 

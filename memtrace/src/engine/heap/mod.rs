@@ -7,4 +7,5 @@ mod overwrites;
 pub mod ranges;
 mod shard;
 pub(crate) mod tallies;
+pub(crate) mod touched;
 pub mod usable;

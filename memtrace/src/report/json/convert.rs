@@ -5,6 +5,7 @@ use super::schema::{
     Account, Block, Causes, Device, Document, Frame, Heap, Kinds, Link, Loss, MappedStack,
     MappedSums, Mappings, Memory, Module, Picture, Process, Stack, Sums, Tables, Tracer,
 };
+use super::touched::Touched;
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::HeapTotals;
 use crate::model::ids::Nanos;
@@ -153,6 +154,7 @@ impl<'a> Process<'a> {
             }),
             mapped_stacks: process.mapped.iter().map(MappedStack::of).collect(),
             mapped_others: MappedSums::of(process.mapped_others),
+            touched: process.touched.as_ref().map(|it| Touched::of(it, process)),
         }
     }
 }
@@ -346,7 +348,7 @@ impl<'a> Stack<'a> {
     }
 }
 
-const fn stack_end(end: StackEnd) -> &'static str {
+pub(super) const fn stack_end(end: StackEnd) -> &'static str {
     match end {
         StackEnd::Unknown => "unknown",
         StackEnd::Complete => "complete",
@@ -370,7 +372,7 @@ impl Block {
 }
 
 impl<'a> Frame<'a> {
-    fn of(frame: &'a FrameReport) -> Self {
+    pub(super) fn of(frame: &'a FrameReport) -> Self {
         let (offset, address) = match frame.place {
             Place::Offset(offset) => (Some(offset), None),
             Place::Address(address) => (None, Some(format!("{address:#x}"))),

@@ -5,6 +5,7 @@
 mod convert;
 mod picture;
 mod schema;
+mod touched;
 
 use super::ReportWriter;
 use super::model::Report;

@@ -1,5 +1,6 @@
 //! The keys of `memtrace.report/1`, in their order. `docs/report-json.md` says what they mean.
 
+use super::touched::Touched;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
@@ -112,6 +113,8 @@ pub(super) struct Process<'a> {
     pub(super) device: Option<Device<'a>>,
     pub(super) mapped_stacks: Vec<MappedStack<'a>>,
     pub(super) mapped_others: MappedSums,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) touched: Option<Touched<'a>>,
 }
 
 /// Mappings by stacks that are not listed.
