@@ -11,7 +11,7 @@ use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::snapshot::{
     AccountSnapshot, BlockSnapshot, Bounds, Growth, HeapTotals, MappedStack, MappingTotals,
     PictureSnapshot, PlacedBlocks, ProcessSnapshot, ResidentPart, Snapshot, SnapshotOptions,
-    StackSnapshot, State, Usable,
+    StackSnapshot, State, TouchTotals, Usable,
 };
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
@@ -197,6 +197,8 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         cpu: 5_000 * SECOND,
     };
     ProcessSnapshot {
+        touched: TouchTotals::default(),
+        touched_stacks: Vec::new(),
         mapped: vec![MappedStack {
             stack: memtrace::model::ids::StackId(900),
             function: FunctionId::MMAP,
