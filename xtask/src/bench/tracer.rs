@@ -75,13 +75,6 @@ impl Programs {
         Tracer::start(&mut command, matches!(way, Way::Memtrace(_))).map(Some)
     }
 
-    /// memtrace as it is measured where it only looks at pages.
-    pub(super) fn memtrace_pages(&self, pid: u32) -> Command {
-        let mut command = Command::new(&self.memtrace);
-        command.args(["--pid", &pid.to_string(), "--tier", "pages"]).args(&REPORT[1..]);
-        command
-    }
-
     /// memtrace as it is measured, on a process.
     pub(super) fn memtrace(&self, pid: u32) -> Command {
         let mut command = Command::new(&self.memtrace);

@@ -49,23 +49,6 @@ pub(super) const MEMTRACE: Peer = Peer {
     only: None,
 };
 
-pub(super) const MEMTRACE_PAGES: Peer = Peer {
-    name: "memtrace, pages",
-    version: |shop| Ok(read(shop.programs.memtrace(1).arg("--version"))?.trim().to_owned()),
-    how: How::Attached(Attached {
-        command: |shop, pid| Ok(shop.programs.memtrace_pages(pid)),
-        signs: &[SIGN],
-        settles: Duration::ZERO,
-        counts: |ended| ended.report.as_ref().map(counted_pages).unwrap_or_default(),
-    }),
-    line: "memtrace --pid PID --tier pages --interval 0 --format json --top 3",
-    attaches: "yes",
-    stacks: "native, by unwinding tables",
-    remark: "first touches of pages, with their stacks, and no allocation: it says who makes resident memory \
-             grow, and not which blocks do",
-    only: None,
-};
-
 pub(super) const BPFTRACE: Peer = Peer {
     name: "bpftrace",
     version: |_| said_version("bpftrace", "bpftrace"),
@@ -115,11 +98,6 @@ fn counted(report: &Value) -> Counts {
         lost: report.pointer("/loss/events").and_then(Value::as_f64),
         complete: (seen > 0.0).then(|| 1.0 - sum("/incomplete_blocks") / seen),
     }
-}
-
-/// As [`counted`], where there are no blocks to be counted.
-fn counted_pages(report: &Value) -> Counts {
-    Counts { seen: None, complete: None, ..counted(report) }
 }
 
 /// The script is all on one library, because a process has one allocator.

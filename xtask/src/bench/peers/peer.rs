@@ -44,7 +44,7 @@ impl Peer {
 }
 
 /// In the table's order; the first is what others are compared with.
-const ALL: [Peer; 10] = [
+const ALL: [Peer; 9] = [
     Peer {
         name: "untraced",
         version: |_| Ok(String::new()),
@@ -56,7 +56,6 @@ const ALL: [Peer; 10] = [
         only: None,
     },
     attached::MEMTRACE,
-    attached::MEMTRACE_PAGES,
     attached::BPFTRACE,
     attached::MEMLEAK,
     launched::HEAPTRACK,
