@@ -108,8 +108,8 @@ fn loss(snapshot: &Snapshot, options: &ReportOptions) -> LossReport {
         by_cause: snapshot
             .losses
             .iter()
-            // What was not looked for cannot be lost.
-            .filter(|(cause, _)| options.touches || *cause != Loss::RingFault)
+            // What is not looked for is not lost.
+            .filter(|(cause, count)| options.touches || *count > 0 || *cause != Loss::RingFault)
             .map(|(cause, count)| (cause.name(), *count))
             .chain(own)
             .collect(),
