@@ -45,7 +45,7 @@ impl FoldedWriter {
     ) -> io::Result<()> {
         for stack in touched.stacks.iter().filter(|stack| stack.live_bytes > 0) {
             let shown = stack.frames.iter().filter(|frame| self.internals || !frame.internal);
-            let frames = self.folded(shown.collect());
+            let frames = self.folded(&shown.collect::<Vec<_>>());
             writeln!(out, "{root}{frames} {}", stack.live_bytes)?;
         }
         if touched.others.bytes > 0 {
@@ -56,7 +56,7 @@ impl FoldedWriter {
 
     /// A block's frames, and what they called.
     fn frames(&self, stack: &StackReport) -> String {
-        let mut line = self.folded(stack.shown(self.internals).collect());
+        let mut line = self.folded(&stack.shown(self.internals).collect::<Vec<_>>());
         if self.internals {
             line.push(';');
             line.push_str(&word(&stack.function));
@@ -65,7 +65,7 @@ impl FoldedWriter {
     }
 
     /// The frames, each behind a semicolon.
-    fn folded(&self, frames: Vec<&FrameReport>) -> String {
+    fn folded(&self, frames: &[&FrameReport]) -> String {
         let mut line = String::new();
         for frame in frames.iter().rev() {
             line.push(';');
