@@ -180,6 +180,8 @@ functions! {
     MREMAP = 61, "mremap";
     /// The system call `brk`, likewise.
     BRK = 62, "brk";
+    /// A first touch of a page, likewise.
+    FAULT = 63, "page fault";
 }
 
 #[cfg(test)]

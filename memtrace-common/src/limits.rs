@@ -58,6 +58,10 @@ pub const MAX_NESTING: usize = 4;
 /// Call stacks that the kernel side remembers as already sent (least recently used go first).
 pub const MAX_SENT_STACKS: u32 = 65_536;
 
+/// What `task_struct.pagefault_disabled` reads as while page faults are handled: reading it is itself done
+/// with faults disabled (`copy_from_kernel_nofault` of `mm/maccess.c`, Linux 5.8).
+pub const REASONS_WHILE_READING: u32 = 1;
+
 /// Scratch buffers per CPU: uprobe programs may be preempted by other uprobe programs on the same
 /// CPU, so each running program takes one of these.
 pub const SCRATCH_SLOTS: u32 = 8;

@@ -43,6 +43,10 @@ pub enum Kind {
     /// A process has executed a program and is one that is looked for: it is traced from its first
     /// instruction on. [`crate::admission::Admitted`].
     Admitted = 13,
+    /// A page of a traced process is about to be brought in or copied: [`Fault`], perhaps with frames.
+    Fault = 15,
+    /// `madvise` has given pages back: [`Discard`].
+    Discard = 16,
 }
 
 impl Kind {
@@ -63,6 +67,8 @@ impl Kind {
             11 => Self::StackCopy,
             12 => Self::Candidate,
             13 => Self::Admitted,
+            15 => Self::Fault,
+            16 => Self::Discard,
             _ => return None,
         })
     }
@@ -216,6 +222,52 @@ pub struct Break {
     pub end: u64,
     /// As in [`Map`]; 0 where the call did not ask for more.
     pub stack: u64,
+}
+
+/// Body of [`Kind::Fault`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Fault {
+    /// The address that was touched.
+    pub address: u64,
+    /// As the processor gives it ([`fault`]).
+    pub error: u64,
+    /// As in [`Map`].
+    pub stack: u64,
+}
+
+/// Bits of [`Fault::error`] (`arch/x86/include/asm/trap_pf.h`).
+pub mod fault {
+    /// The page was there, but not for this: mostly for reading alone.
+    pub const PROTECTION: u64 = 1;
+    /// It was to be written.
+    pub const WRITE: u64 = 2;
+    /// By the program itself; else by the kernel, on its behalf.
+    pub const USER: u64 = 4;
+}
+
+/// Body of [`Kind::Discard`]. Failed calls are not sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Discard {
+    /// First byte.
+    pub address: u64,
+    /// Bytes.
+    pub length: u64,
+    /// `MADV_*`.
+    pub advice: u64,
+}
+
+/// Values of [`Discard::advice`] (`asm-generic/mman-common.h`).
+pub mod advice {
+    /// The pages go at once.
+    pub const DONT_NEED: u64 = 4;
+    /// They go when the kernel wants memory, unless they were written again: when, nobody tells.
+    pub const FREE: u64 = 8;
+    /// They go, and from a shared mapping for all.
+    pub const REMOVE: u64 = 9;
+    /// As [`DONT_NEED`], locked pages too (Linux 5.18).
+    pub const DONT_NEED_LOCKED: u64 = 24;
 }
 
 /// Body of [`Kind::Fork`].
@@ -410,11 +462,13 @@ pub enum Loss {
     TargetsFull = 10,
     /// Too many sampled blocks alive: this one was not taken.
     SampledFull = 11,
+    /// No room in the ring for a page that was touched.
+    RingFault = 12,
 }
 
 impl Loss {
     /// All causes, in order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::RingAllocation,
         Self::RingFree,
         Self::RingReallocation,
@@ -427,6 +481,7 @@ impl Loss {
         Self::ResultUnreadable,
         Self::TargetsFull,
         Self::SampledFull,
+        Self::RingFault,
     ];
 
     /// The cause's name in reports and JSON.
@@ -445,6 +500,7 @@ impl Loss {
             Self::ResultUnreadable => "result_unreadable",
             Self::TargetsFull => "target_table_full",
             Self::SampledFull => "sampled_table_full",
+            Self::RingFault => "ring_full_fault",
         }
     }
 
@@ -498,6 +554,8 @@ const _: () = {
     assert!(size_of::<Unmap>() == 24);
     assert!(size_of::<Remap>() == 48);
     assert!(size_of::<Break>() == 16);
+    assert!(size_of::<Fault>() == 24);
+    assert!(size_of::<Discard>() == 24);
     assert!(size_of::<Fork>() == 32);
     assert!(size_of::<Exec>() == 16);
     assert!(size_of::<Exit>() == 8);
@@ -521,11 +579,12 @@ mod tests {
 
     #[test]
     fn numbers_read_back() {
-        for number in 1..=13 {
+        for number in (1..=13).chain(15..=16) {
             assert_eq!(Kind::from_number(number).map(|kind| kind as u8), Some(number));
         }
         assert_eq!(Kind::from_number(0), None);
         assert_eq!(Kind::from_number(14), None);
+        assert_eq!(Kind::from_number(17), None);
         assert_eq!(StackEnd::from_number(5), StackEnd::NoFramePointer);
         assert_eq!(StackEnd::from_number(99), StackEnd::Unknown);
     }

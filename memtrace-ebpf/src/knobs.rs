@@ -91,6 +91,8 @@ offsets! {
     OFFSET_TASK_STARTED;
     /// `task_struct.stack`: the lowest address of the kernel's stack for this task.
     OFFSET_TASK_STACK;
+    /// `task_struct.pagefault_disabled`: how many reasons there are to leave page faults alone.
+    OFFSET_TASK_FAULTS_OFF;
     /// `task_struct.exit_code`.
     OFFSET_TASK_EXIT_CODE;
     /// `task_struct.group_leader`.

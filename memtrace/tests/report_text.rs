@@ -4,15 +4,15 @@ mod report_fixtures;
 
 use memtrace::engine::ended::{Ended, Sums};
 use memtrace::engine::snapshot::{
-    HeapTotals, Owner, ProcessSnapshot, ResidentBounds, Snapshot, State,
+    HeapTotals, Owner, ProcessSnapshot, ResidentBounds, Snapshot, State, TouchTotals, TouchedStack,
 };
 use memtrace::model::frame::Frame;
-use memtrace::model::ids::SECOND;
+use memtrace::model::ids::{SECOND, StackId};
 use memtrace::model::module::Module;
 use memtrace::model::picture::{PageKind, PageSum};
 use memtrace::model::process::Usage;
 use memtrace::report::{
-    Ledgers, ReportOptions, ReportWriter, TextStyle, TextWriter, TracerFacts, resolve,
+    FoldedWriter, Ledgers, ReportOptions, ReportWriter, TextStyle, TextWriter, TracerFacts, resolve,
 };
 use memtrace_common::wire::{Loss, StackEnd};
 use report_fixtures::*;
@@ -77,6 +77,46 @@ fn a_leak_between_two_reports() {
     let full = text(&brief, TextStyle { full: true, ..WIDE });
     let last = text(&report(&snapshot(vec![leaking()]), &last(), &facts()), WIDE);
     assert_eq!(full.replace("   report 6", "   final report 6"), last, "--full shows everything");
+}
+
+/// Pages have no blocks, and the report never says so.
+#[test]
+fn who_touches_pages() {
+    let mut process = leaking();
+    process.stacks.clear();
+    process.touched = TouchTotals {
+        live_bytes: 13 * MIB,
+        touched_bytes: 20 * MIB,
+        given_back_bytes: 7 * MIB,
+        lazily_freed_bytes: MIB,
+        populated_bytes: 2 * MIB,
+        copied: 3,
+        copied_older: 4,
+        again: 5,
+        only_read: 6,
+        file_faults: 700,
+        elsewhere: 1,
+        ..TouchTotals::default()
+    };
+    process.touched_stacks = vec![TouchedStack {
+        stack: StackId(901),
+        frames: leak_frames(),
+        end: StackEnd::Complete,
+        live_bytes: 12 * MIB,
+        touched_bytes: 16 * MIB,
+        given_back_bytes: 4 * MIB,
+    }];
+    let options = ReportOptions { ledger: Ledgers::Mappings, touches: true, ..last() };
+    let report = report(&snapshot(vec![process]), &options, &facts());
+    let text = text(&report, TextStyle::default());
+    assert_width(&text, 100);
+    let pages = text.split("\n\n").find(|part| part.starts_with("TOUCHED")).unwrap();
+    insta::assert_snapshot!(pages);
+    let mut folded = Vec::new();
+    FoldedWriter { internals: false, full_names: false }.write(&report, &mut folded).unwrap();
+    let folded = String::from_utf8(folded).unwrap();
+    let sizes = folded.lines().filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
+    assert_eq!(sizes.sum::<u64>(), 13 * MIB, "{folded}");
 }
 
 /// The blocks' own account, and nothing of mappings.

@@ -3,6 +3,7 @@
 mod admission;
 mod baseline;
 mod candidates;
+mod faults;
 mod heap;
 mod pages;
 mod process;

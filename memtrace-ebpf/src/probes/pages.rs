@@ -1,4 +1,4 @@
-//! Programs on `mmap`, `munmap`, `mremap` and `brk`: the second ledger.
+//! Programs on `mmap`, `munmap`, `mremap`, `brk` and `madvise`: the second ledger.
 //!
 //! The arguments are read at the exit from the registers that the thread entered the kernel with.
 //! `munmap` and `mremap` are also noted at their entry: another thread may get the address before
@@ -27,12 +27,13 @@ use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
 use core::mem::offset_of;
 use memtrace_common::unwind::{Extent, Registers};
-use memtrace_common::wire::{Break, Header, Kind, Loss, Map, Remap, Unmap};
+use memtrace_common::wire::{Break, Discard, Header, Kind, Loss, Map, Remap, Unmap, advice};
 
 /// Numbers of system calls on x86-64 (`arch/x86/entry/syscalls/syscall_64.tbl`).
 const MMAP: u64 = 9;
 const BRK: u64 = 12;
 const MREMAP: u64 = 25;
+const MADVISE: u64 = 28;
 /// `PROT_EXEC` of `mman.h`.
 const PROT_EXEC: u64 = 4;
 /// System calls return errors as −4095 … −1.
@@ -209,7 +210,7 @@ const fn extent(address: u64, length: u64) -> Extent {
 
 /// Where the registers lie with which the current thread entered the kernel.
 #[inline(always)]
-fn user_registers() -> u64 {
+pub(super) fn user_registers() -> u64 {
     if HAS_TASK_REGISTERS.load() != 0 {
         // SAFETY: the second helper takes the task that the first one gives.
         return unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64;
@@ -234,7 +235,7 @@ fn begin_epoch(process: u32) -> u64 {
     }
 }
 
-/// One of the four has returned. A single program, as it is the walk that takes the verifier's time.
+/// One of the four has returned, or `madvise`, which is asked for where touched pages are counted. A single program, as it is the walk that takes the verifier's time.
 #[tracepoint(category = "syscalls", name = "sys_exit_mmap")]
 fn mapping_returned(context: TracePointContext) -> u32 {
     // The upper half of the 8 bytes there is nothing in particular on some kernels (seen on 6.18).
@@ -254,6 +255,7 @@ fn mapping_returned(context: TracePointContext) -> u32 {
             let end = Break { end: call.result, stack: id_of(stack.as_ref()) };
             call.send_with(Kind::Break, end, stack, false);
         }
+        MADVISE => discarded(&call),
         _ => call.send(
             Kind::Unmap,
             Unmap {
@@ -290,6 +292,24 @@ fn mapped(call: &SystemCall, stack: Option<CallStack>) {
     }
     // Soon there will be stacks through new code: it wants a table.
     call.send_with(Kind::Map, map, stack, is_code);
+}
+
+/// Most advice is about what is to come; this gives pages back.
+#[inline(always)]
+fn discarded(call: &SystemCall) {
+    let given = call.register(offset_of!(pt_regs, rdx)) & u64::from(u32::MAX);
+    if !matches!(
+        given,
+        advice::DONT_NEED | advice::FREE | advice::REMOVE | advice::DONT_NEED_LOCKED
+    ) {
+        return;
+    }
+    let discard = Discard {
+        address: call.register(offset_of!(pt_regs, rdi)),
+        length: call.register(offset_of!(pt_regs, rsi)),
+        advice: given,
+    };
+    call.send(Kind::Discard, discard);
 }
 
 #[inline(always)]

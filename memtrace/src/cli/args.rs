@@ -3,6 +3,7 @@
 use super::help;
 use super::plan::alerts::AlertArgs;
 use super::run::RunArgs;
+use super::tier::Tier;
 use super::values::{self, SampleInterval};
 use super::who::SelectArgs;
 use crate::probe::signature::Signature;
@@ -175,6 +176,9 @@ pub struct TraceArgs {
     /// List frames of allocators and start code, too (JSON reports always do, and mark them)
     #[arg(long, help_heading = help::CONTENT)]
     pub show_internals: bool,
+    /// How closely to look
+    #[arg(long, value_name = "TIER", default_value = "auto", help_heading = help::CONTENT)]
+    pub tier: Tier,
     /// Account for allocators' blocks, for mappings, or for both
     #[arg(long, value_name = "WHICH", default_value = "both", help_heading = help::CONTENT)]
     pub ledger: Ledger,

@@ -12,6 +12,7 @@ pub mod plan;
 pub mod privileges;
 pub mod run;
 pub mod terminal;
+pub mod tier;
 #[cfg(feature = "live")]
 pub mod trace;
 pub mod values;

@@ -5,6 +5,7 @@ use super::args::{BpfLog, Color, Format, Ledger, LinkFor, PositionalArgs, Sort, 
 use super::exit::UsageError;
 use super::log::Verbosity;
 use super::output::{Destination, OutputError, OutputName};
+use super::tier::Tier;
 use super::values::SampleInterval;
 use super::who::{SelectArgs, Wishes};
 use crate::engine::snapshot::SnapshotOptions;
@@ -19,6 +20,8 @@ pub(super) mod functions;
 
 /// Time between reports when the user names none.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
+/// Mean bytes between samples where sampling is wished without saying how often.
+const USUAL_SAMPLES: u64 = 512 << 10;
 /// Call stacks that reports show.
 const DEFAULT_TOP: u64 = 10;
 /// Age from which a block counts as old, where there are no intervals.
@@ -63,6 +66,8 @@ pub struct TracePlan {
     pub full_names: bool,
     /// Frames of allocators and start code are listed.
     pub show_internals: bool,
+    /// How closely targets are looked at.
+    pub tier: Tier,
     /// What is accounted for.
     pub ledger: Ledger,
     /// Debug information that this machine has not may be fetched.
@@ -182,7 +187,8 @@ impl TracePlan {
             show_blocks: show_blocks(args)?,
             full_names: args.full_names,
             show_internals: args.show_internals,
-            ledger: args.ledger,
+            tier: args.tier,
+            ledger: if args.tier == Tier::Pages { Ledger::Pages } else { args.ledger },
             debuginfod: args.debuginfod,
             cmdline: args.cmdline,
             format: args.format,
@@ -247,7 +253,12 @@ fn one_of<T>(option: &str, named: Option<T>, placed: Option<T>) -> Result<Option
 
 fn sample_interval(args: &TraceArgs, usual: SampleInterval) -> SampleInterval {
     let usual = if args.overhead_budget.is_some() { SampleInterval::Auto } else { usual };
-    if args.exact { SampleInterval::Bytes(0) } else { args.sample_interval.unwrap_or(usual) }
+    match args.tier {
+        Tier::Exact => SampleInterval::Bytes(0),
+        _ if args.exact => SampleInterval::Bytes(0),
+        Tier::Sampled => args.sample_interval.unwrap_or(SampleInterval::Bytes(USUAL_SAMPLES)),
+        Tier::Pages | Tier::Auto => args.sample_interval.unwrap_or(usual),
+    }
 }
 
 /// Call stacks that are shown; `None`: all.

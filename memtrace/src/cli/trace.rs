@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::log;
 use super::output::{Destination, Label, OutputError};
 use super::plan::TracePlan;
+use super::tier::Tier;
 use super::values::SampleInterval;
 use super::who::find::Found;
 use crate::daemon::{self, Outlet, Publication, Published, Settings};
@@ -86,6 +87,7 @@ fn options(plan: &TracePlan) -> ReportOptions {
         full_names: plan.full_names,
         show_internals: plan.show_internals,
         ledger: ledger(plan.ledger),
+        touches: plan.tier == Tier::Pages,
         from_start: false,
         is_final: false,
         interval: plan.interval,
@@ -133,6 +135,7 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
             SampleInterval::Bytes(0) => daemon::SamplingWish::Exact,
             SampleInterval::Bytes(interval) => daemon::SamplingWish::Every(interval),
         },
+        faults: plan.tier == Tier::Pages,
         overhead_budget: plan.overhead_budget,
         max_memory: plan.max_memory,
         link: plan.link,

@@ -48,6 +48,8 @@ pub struct Settings {
     pub pictures: bool,
     /// How many allocations are looked at.
     pub sampling: SamplingWish,
+    /// Pages that are touched are accounted for.
+    pub faults: bool,
     /// Percent of the targets' CPU time that tracing may cost; `None`: any.
     pub overhead_budget: Option<f64>,
     /// Bytes that memtrace may use, kernel maps included.
@@ -162,6 +164,7 @@ impl Settings {
             follow: self.follow,
             watch: self.selection.is_some(),
             mapping_stacks: self.mappings,
+            faults: self.faults,
             targets: self.room_for_targets(),
             sampling: self.sampling(),
         }
@@ -228,6 +231,7 @@ mod tests {
             mappings: true,
             pictures: true,
             sampling: SamplingWish::Exact,
+            faults: false,
             overhead_budget: None,
             max_memory,
             link: None,

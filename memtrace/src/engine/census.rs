@@ -9,7 +9,7 @@ use super::process::{Process, Space};
 use super::sampling::Estimate;
 use super::snapshot::{
     AccountSnapshot, BlockSnapshot, MappedStack, ProcessSnapshot, SnapshotOptions, StackConfidence,
-    StackSnapshot, State,
+    StackSnapshot, State, TouchedStack,
 };
 use super::stacks::{Callee, Stack, Stacks};
 use super::trend::{Births, Past};
@@ -56,6 +56,8 @@ pub(super) fn process_snapshot(
         snapshot.untold_frees = space.heap.lifespans().untold();
         snapshot.stacks = stack_snapshots(&space.heap, space, stacks, until, options);
         snapshot.mapped = mapped_stacks(process, space, stores);
+        snapshot.touched = space.touched.totals();
+        snapshot.touched_stacks = touched_stacks(space, stacks);
         snapshot.pools = AccountSnapshot {
             totals: space.pools.totals(),
             growth: space.history.pools_growth(),
@@ -216,6 +218,31 @@ fn mapped_stacks(process: &Process, space: &Space, stores: Stores<'_>) -> Vec<Ma
         }
     }
     found.into_values().collect()
+}
+
+/// What each stack touched and what of it is left.
+fn touched_stacks(space: &Space, stacks: &Stacks) -> Vec<TouchedStack> {
+    let mut live: BTreeMap<u32, u64> = BTreeMap::new();
+    let by_stack = (0..).zip(space.touched.by_stack()).filter(|(_, it)| it.touched > 0);
+    live.extend(by_stack.map(|(number, _)| (number, 0)));
+    for (number, bytes) in space.touched.live() {
+        let sum = live.entry(number).or_default();
+        *sum = sum.wrapping_add(bytes);
+    }
+    let named = |(number, live_bytes): (u32, u64)| {
+        let stack = *space.stacks().get(number as usize)?;
+        let known = stacks.get(stack).cloned().unwrap_or_else(|| Stack::unknown(Callee::default()));
+        let touches = space.touched.by_stack().get(number as usize).copied().unwrap_or_default();
+        Some(TouchedStack {
+            stack,
+            frames: known.frames,
+            end: known.end,
+            live_bytes,
+            touched_bytes: touches.touched,
+            given_back_bytes: touches.given_back,
+        })
+    };
+    live.into_iter().filter_map(named).collect()
 }
 
 #[derive(Clone, Copy, Default)]

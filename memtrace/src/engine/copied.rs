@@ -76,6 +76,7 @@ pub fn stack_of(record: &[u8]) -> Option<u64> {
         Kind::Reallocation | Kind::Map => word(4),
         Kind::Remap => word(5),
         Kind::Break => word(1),
+        Kind::Fault => word(2),
         _ => None,
     }
 }

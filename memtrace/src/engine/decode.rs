@@ -2,7 +2,7 @@
 
 use super::stacks::Callee;
 use crate::model::event::{
-    Allocation, Event, Exec, Fork, Free, Map, Reallocation, Remap, StackRef,
+    Allocation, Discard, Event, Exec, Fault, Fork, Free, Map, Reallocation, Remap, StackRef,
 };
 use crate::model::event::{Unmap, What};
 use crate::model::ids::{Nanos, Pid};
@@ -90,6 +90,10 @@ pub fn decode(record: &[u8]) -> Result<Event<'_>, Undecodable> {
         }
         Kind::Break => {
             What::Break { end: words.long(), stack: StackRef { id: words.long(), end, frames } }
+        }
+        Kind::Fault => {
+            let fault = Fault { address: words.long(), error: words.long() };
+            What::Fault(fault, StackRef { id: words.long(), end, frames })
         }
         _ => other(kind, words),
     };
@@ -197,6 +201,11 @@ fn other(kind: Kind, mut words: Words<'_>) -> What<'static> {
             length: words.long(),
             entered: words.long(),
         }),
+        Kind::Discard => What::Discard(Discard {
+            address: words.long(),
+            length: words.long(),
+            advice: words.long(),
+        }),
         Kind::Fork => What::Fork(Fork {
             child_process: words.short(),
             child_thread: words.short(),
@@ -212,6 +221,7 @@ fn other(kind: Kind, mut words: Words<'_>) -> What<'static> {
         | Kind::Map
         | Kind::Remap
         | Kind::Break
+        | Kind::Fault
         | Kind::StackCopy
         | Kind::Candidate
         | Kind::Admitted => What::Exec(Exec { device: words.long(), inode: words.long() }),
@@ -279,6 +289,8 @@ pub(super) const fn body_length(kind: Kind) -> usize {
         Kind::Unmap => size_of::<wire::Unmap>(),
         Kind::Remap => size_of::<wire::Remap>(),
         Kind::Break => size_of::<wire::Break>(),
+        Kind::Fault => size_of::<wire::Fault>(),
+        Kind::Discard => size_of::<wire::Discard>(),
         Kind::Fork => size_of::<wire::Fork>(),
         Kind::Exec => size_of::<wire::Exec>(),
         Kind::Exit => size_of::<wire::Exit>(),
@@ -290,7 +302,10 @@ pub(super) const fn body_length(kind: Kind) -> usize {
 
 /// Whether a stack may follow the body.
 const fn takes_frames(kind: Kind) -> bool {
-    matches!(kind, Kind::Allocation | Kind::Reallocation | Kind::Map | Kind::Remap | Kind::Break)
+    matches!(
+        kind,
+        Kind::Allocation | Kind::Reallocation | Kind::Map | Kind::Remap | Kind::Break | Kind::Fault
+    )
 }
 
 /// Reads integers in the machine's byte order off the front of unaligned bytes. Lengths have been
@@ -368,7 +383,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_decoded_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..200),
-                                            kind in 0_u8..13, fit in any::<bool>()) {
+                                            kind in 0_u8..17, fit in any::<bool>()) {
             // Half of the time a plausible header, so that bodies are reached too.
             if fit && bytes.len() >= 24 {
                 let length = u16::try_from(bytes.len() / 8 * 8).unwrap();

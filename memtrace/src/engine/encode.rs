@@ -36,12 +36,15 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
         What::Unmap(_) => Kind::Unmap,
         What::Remap(..) => Kind::Remap,
         What::Break { .. } => Kind::Break,
+        What::Fault(..) => Kind::Fault,
+        What::Discard(_) => Kind::Discard,
         What::Fork(_) => Kind::Fork,
         What::Exec(_) => Kind::Exec,
         What::Exit { .. } => Kind::Exit,
         What::ProcessSeen(_)
         | What::ProcessBegan(_)
         | What::BreakSeen { .. }
+        | What::FilesSeen(_)
         | What::ModuleSeen(_)
         | What::Mappings(_)
         | What::TableAwaited { .. }
@@ -78,7 +81,10 @@ const fn stack_of<'a>(what: &What<'a>) -> StackRef<'a> {
     match what {
         What::Allocation(allocation) => allocation.stack,
         What::Reallocation(reallocation) => reallocation.new.stack,
-        What::Map(_, stack) | What::Remap(_, stack) | What::Break { stack, .. } => *stack,
+        What::Map(_, stack)
+        | What::Remap(_, stack)
+        | What::Break { stack, .. }
+        | What::Fault(_, stack) => *stack,
         _ => StackRef { id: 0, end: StackEnd::Unknown, frames: &[] },
     }
 }
@@ -103,6 +109,10 @@ fn body(what: &What<'_>, out: &mut Vec<u8>) {
             longs(out, [remap.entered, stack.id]);
         }
         What::Break { end, stack } => longs(out, [*end, stack.id]),
+        What::Fault(fault, stack) => longs(out, [fault.address, fault.error, stack.id]),
+        What::Discard(discard) => {
+            longs(out, [discard.address, discard.length, discard.advice]);
+        }
         What::Fork(fork) => {
             shorts(out, [fork.child_process, fork.child_thread]);
             longs(out, [fork.clone_flags, fork.started, u64::from(fork.followed)]);

@@ -29,6 +29,7 @@ mod stacks;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod touching;
 pub mod tracker;
 pub mod trend;
 mod wires;

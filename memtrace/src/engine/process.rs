@@ -6,6 +6,7 @@ use super::hash::Seeded;
 use super::heap::blocks::Block;
 use super::heap::live::LiveHeap;
 use super::heap::ranges::Ranges;
+use super::heap::touched::Touched;
 use super::history::{History, Point};
 use super::snapshot::{PictureSnapshot, ResidentPart, State};
 use super::stacks::Stacks;
@@ -53,6 +54,8 @@ pub(crate) struct Space {
     /// Memory of devices.
     pub(crate) device: LiveHeap,
     pub(crate) ranges: Ranges,
+    /// Pages that were touched, where that is told.
+    pub(crate) touched: Touched,
     pub(crate) history: History,
     /// All that was mapped there since its program was executed is known: what is older, the kernel mapped.
     pub(crate) is_from_exec: bool,
@@ -74,6 +77,7 @@ impl Space {
             device,
             ranges: Ranges::new(max_ranges),
             is_from_exec: false,
+            touched: Touched::new(max_ranges),
             stacks: Vec::new(),
             numbers: HashMap::with_hasher(Seeded(seed)),
             users: 1,
@@ -87,12 +91,12 @@ impl Space {
 
     /// The copy that a child gets which was forked at `now`.
     pub(crate) fn forked(&self, now: Nanos, has_room: bool, stacks: &mut Stacks) -> Self {
-        let ranges = self.ranges.forked();
+        let (ranges, touched) = (self.ranges.forked(), self.touched.forked());
         // A context of CUDA is of no use in a child, and neither is what was allocated in it.
         let device = LiveHeap::new(now);
         let is_from_exec = self.is_from_exec;
         if !has_room {
-            let ranges = ranges.without_stacks();
+            let (ranges, touched) = (ranges.without_stacks(), touched.without_stacks());
             let heap = self.heap.forked_without_room(now);
             let pools = self.pools.forked_without_room(now);
             let history = History::new(first_point(now, &heap, &pools, &device));
@@ -104,6 +108,7 @@ impl Space {
                 pools,
                 device,
                 ranges,
+                touched,
                 history,
                 is_from_exec,
                 stacks,
@@ -120,6 +125,7 @@ impl Space {
             device,
             ranges,
             is_from_exec,
+            touched,
             stacks: self.stacks.clone(),
             numbers: self.numbers.clone(),
             users: 1,
@@ -190,6 +196,7 @@ impl Space {
             + self.pools.memory_bytes()
             + self.device.memory_bytes()
             + self.ranges.memory_bytes()
+            + self.touched.memory_bytes()
             + self.history.memory_bytes()
             + self.stacks.capacity() * each
     }

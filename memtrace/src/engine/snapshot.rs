@@ -136,6 +136,10 @@ pub struct ProcessSnapshot {
     pub stacks: Vec<StackSnapshot>,
     /// Per call stack that mapped memory; in no particular order.
     pub mapped: Vec<MappedStack>,
+    /// Pages that were touched, where that is told.
+    pub touched: TouchTotals,
+    /// By whom.
+    pub touched_stacks: Vec<TouchedStack>,
     /// What the functions that the user describes hold.
     pub pools: AccountSnapshot,
     /// Memory of devices, and memory of the host that is pinned for them.
@@ -219,6 +223,57 @@ pub struct MappingTotals {
     pub inherited_bytes: u64,
     /// Bytes that were not kept for want of memory.
     pub evicted_bytes: u64,
+}
+
+/// Pages touched in a process since it was first seen.
+///
+/// In bytes: `live = inherited + touched − given back − evicted`. The rest are page faults that were no growth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TouchTotals {
+    /// Bytes touched since and still there.
+    pub live_bytes: u64,
+    /// Bytes touched first.
+    pub touched_bytes: u64,
+    /// Of them unmapped, or given back by `madvise`.
+    pub given_back_bytes: u64,
+    /// Live bytes of the parent when this process was forked.
+    pub inherited_bytes: u64,
+    /// Bytes that were not kept for want of room.
+    pub evicted_bytes: u64,
+    /// Bytes of `madvise(MADV_FREE)`: nobody tells whether the kernel has taken them yet, so that what was
+    /// touched of them counts as live.
+    pub lazily_freed_bytes: u64,
+    /// Bytes of mappings that the kernel filled at once (`MAP_POPULATE`): they make no faults, and are not live here.
+    pub populated_bytes: u64,
+    /// Pages that were copied for a write after a fork: they are counted already.
+    pub copied: u64,
+    /// … that were there before we attached or had only been read then: copies, or first writes.
+    pub copied_older: u64,
+    /// Faults on pages that are counted already.
+    pub again: u64,
+    /// Pages that were only read: the kernel's page of zeroes stands for them until they are written.
+    pub only_read: u64,
+    /// Faults in mappings of files.
+    pub file_faults: u64,
+    /// Faults where nothing can be mapped.
+    pub elsewhere: u64,
+}
+
+/// Pages that one call stack touched first.
+#[derive(Clone, Debug)]
+pub struct TouchedStack {
+    /// Its number in the engine.
+    pub stack: StackId,
+    /// From the function that touched outwards; empty if the stack never arrived.
+    pub frames: Arc<[Frame]>,
+    /// How it ended.
+    pub end: StackEnd,
+    /// Bytes still there, those of the parent at a fork among them.
+    pub live_bytes: u64,
+    /// Bytes that it touched, since this process was first seen.
+    pub touched_bytes: u64,
+    /// Of those given back, by whomever.
+    pub given_back_bytes: u64,
 }
 
 /// What one call stack mapped: address space, not memory.

@@ -154,6 +154,9 @@ impl Tracker {
             What::AllocatorCode { .. } | What::EntryPoint { .. } => {
                 self.bounds.refused_modules += 1;
             }
+            What::FilesSeen(files) => {
+                self.map_with(pid, |space| space.touched.files_seen(files));
+            }
             What::Usage(usage) => self.usage_seen(pid, time, usage),
             What::Picture(picture, areas) => self.picture_seen(pid, time, picture, areas),
             what => {
@@ -176,17 +179,22 @@ impl Tracker {
             What::Reallocation(call) => self.reallocation(pid, time, call),
             What::Map(map, stack) => {
                 let stack = self.mapping_stack(pid, FunctionId::MMAP, stack);
-                self.map_with(pid, |space| space.ranges.map(map, stack, time));
+                self.map_with(pid, |space| space.map(map, stack, time));
             }
-            What::Unmap(unmap) => self.map_with(pid, |space| space.ranges.unmap(unmap)),
+            What::Unmap(unmap) => self.map_with(pid, |space| space.unmap(unmap)),
             What::Remap(remap, stack) => {
                 let stack = self.mapping_stack(pid, FunctionId::MREMAP, stack);
-                self.map_with(pid, |space| space.ranges.remap(remap, stack, time));
+                self.map_with(pid, |space| space.remap(remap, stack, time));
             }
             What::Break { end, stack } => {
                 let stack = self.mapping_stack(pid, FunctionId::BRK, stack);
-                self.map_with(pid, |space| space.ranges.set_break(*end, stack));
+                self.map_with(pid, |space| space.set_break(*end, stack));
             }
+            What::Fault(fault, stack) => {
+                let stack = self.mapping_stack(pid, FunctionId::FAULT, stack);
+                self.map_with(pid, |space| space.fault(*fault, stack));
+            }
+            What::Discard(discard) => self.map_with(pid, |space| space.touched.discard(discard)),
             What::Fork(fork) => self.fork(pid, *fork),
             What::Exec(_) => self.exec(pid, time),
             What::Exit { status } => self.exit(pid, time, *status),

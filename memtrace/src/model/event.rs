@@ -45,6 +45,10 @@ pub enum What<'a> {
         /// Who called, where that is wanted and more was asked for.
         stack: StackRef<'a>,
     },
+    /// A page was touched that was not there, or not for this; by whom.
+    Fault(Fault, StackRef<'a>),
+    /// `madvise` gave pages back.
+    Discard(Discard),
     /// A task was created.
     Fork(Fork),
     /// The process runs a new program: its address space is another one.
@@ -66,6 +70,9 @@ pub enum What<'a> {
         /// First byte after it.
         end: u64,
     },
+    /// Where files are mapped when the process is seen: first address and first after it, in order, without
+    /// overlap. Touching those pages is no growth of its own memory.
+    FilesSeen(Arc<[(u64, u64)]>),
     /// A file was seen for the first time.
     ModuleSeen(Arc<Module>),
     /// All executable mappings of the process, in order of address; replaces what was known.
@@ -202,6 +209,26 @@ pub struct Remap {
     pub length: u64,
     /// When the call was entered.
     pub entered: Nanos,
+}
+
+/// See [`What::Fault`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The address.
+    pub address: u64,
+    /// Bits of [`memtrace_common::wire::fault`].
+    pub error: u64,
+}
+
+/// See [`What::Discard`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Discard {
+    /// First byte.
+    pub address: u64,
+    /// Bytes.
+    pub length: u64,
+    /// One of [`memtrace_common::wire::advice`].
+    pub advice: u64,
 }
 
 /// See [`What::Exec`]: the program's file (of a script: the interpreter's).

@@ -47,6 +47,8 @@ pub struct ReportOptions {
     pub show_internals: bool,
     /// What was accounted for: text reports say nothing of the other.
     pub ledger: Ledgers,
+    /// Touched pages were accounted for.
+    pub touches: bool,
     /// The processes were traced from their first instruction: there are no older blocks.
     pub from_start: bool,
     /// Text reports name functions in full.

@@ -5,7 +5,7 @@
 //! semicolons, with the live bytes behind the last blank.
 
 use super::ReportWriter;
-use super::model::{FrameReport, Place, ProcessReport, Report, StackReport};
+use super::model::{FrameReport, Place, ProcessReport, Report, StackReport, TouchedReport};
 use std::io;
 
 /// Writes what is alive as folded stacks. Sums over equal stacks are left to the reader.
@@ -21,6 +21,9 @@ impl ReportWriter for FoldedWriter {
     fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         for process in &report.processes {
             let root = word(&format!("{} ({})", process.comm, process.pid));
+            if let Some(touched) = &process.touched {
+                self.touched(touched, &root, out)?;
+            }
             for stack in process.stacks.iter().filter(|stack| stack.live_bytes > 0) {
                 writeln!(out, "{root}{} {}", self.frames(stack), stack.live_bytes)?;
             }
@@ -33,20 +36,43 @@ impl ReportWriter for FoldedWriter {
 }
 
 impl FoldedWriter {
-    /// The frames, each behind a semicolon.
+    /// Pages that were touched: there are no blocks then.
+    fn touched(
+        &self,
+        touched: &TouchedReport,
+        root: &str,
+        out: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        for stack in touched.stacks.iter().filter(|stack| stack.live_bytes > 0) {
+            let shown = stack.frames.iter().filter(|frame| self.internals || !frame.internal);
+            let frames = self.folded(&shown.collect::<Vec<_>>());
+            writeln!(out, "{root}{frames} {}", stack.live_bytes)?;
+        }
+        if touched.others.bytes > 0 {
+            writeln!(out, "{root};(stacks that are not listed) {}", touched.others.bytes)?;
+        }
+        Ok(())
+    }
+
+    /// A block's frames, and what they called.
     fn frames(&self, stack: &StackReport) -> String {
+        let mut line = self.folded(&stack.shown(self.internals).collect::<Vec<_>>());
+        if self.internals {
+            line.push(';');
+            line.push_str(&word(&stack.function));
+        }
+        line
+    }
+
+    /// The frames, each behind a semicolon.
+    fn folded(&self, frames: &[&FrameReport]) -> String {
         let mut line = String::new();
-        let frames: Vec<&FrameReport> = stack.shown(self.internals).collect();
         for frame in frames.iter().rev() {
             line.push(';');
             line.push_str(&word(&self.name(frame)));
         }
         if frames.is_empty() {
             line.push_str(";(no call stack)");
-        }
-        if self.internals {
-            line.push(';');
-            line.push_str(&word(&stack.function));
         }
         line
     }

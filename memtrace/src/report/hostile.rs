@@ -132,7 +132,12 @@ impl<'a> Steps<'a> {
 fn publish(snapshot: &Snapshot, names: &[u8]) {
     let facts = TracerFacts::default();
     for is_final in [false, true] {
-        let options = ReportOptions { is_final, full_names: is_final, ..ReportOptions::default() };
+        let options = ReportOptions {
+            is_final,
+            full_names: is_final,
+            touches: is_final,
+            ..ReportOptions::default()
+        };
         let report = super::resolve(snapshot, &mut Names(names), &options, &facts);
         let (mut text, mut json) = (Vec::new(), Vec::new());
         let style = TextStyle { width: 80, color: is_final, full: is_final };
@@ -174,7 +179,7 @@ mod tests {
         let snapshot = snapshot(bytes);
         let process = snapshot.processes.iter().find(|process| !process.stacks.is_empty());
         let process = process.expect("a process with stacks");
-        assert!(snapshot.events >= 12, "all records were understood: {}", snapshot.events);
+        assert!(snapshot.events >= 14, "all records were understood: {}", snapshot.events);
         assert!(process.heap.allocated_blocks > 0 && process.mappings.mapped_bytes > 0);
     }
 }

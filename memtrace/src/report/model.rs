@@ -9,7 +9,7 @@ use crate::engine::heap::ranges::RangeKind;
 use crate::engine::ports::Missing;
 use crate::engine::snapshot::{
     Growth, HeapTotals, MappingTotals, Owners, PlacedBlocks, ResidentPart, SnapshotOptions,
-    StackConfidence,
+    StackConfidence, TouchTotals,
 };
 use crate::engine::trend::{Band, Judgement};
 use crate::model::ids::Nanos;
@@ -204,6 +204,8 @@ pub struct ProcessReport {
     pub mapped_others: Sum,
     /// What each allocator mapped, by its file.
     pub allocator_mapped: Vec<AllocatorMapped>,
+    /// Pages that were touched; `None` where nobody asked.
+    pub touched: Option<TouchedReport>,
     /// What functions that the user describes gave out; `None` where none is described.
     pub pools: Option<AccountReport>,
     /// Memory of devices; `None` where no call for any was seen.
@@ -275,6 +277,34 @@ pub struct AllocatorMapped {
     pub mapped_bytes: u64,
     /// Of those unmapped.
     pub unmapped_bytes: u64,
+}
+
+/// Pages that were touched first since the process was first seen.
+#[derive(Clone, Debug, Default)]
+pub struct TouchedReport {
+    /// All of them, and page faults that were no first touches.
+    pub totals: TouchTotals,
+    /// The stacks that touched most, as far as they are listed.
+    pub stacks: Vec<TouchedStackReport>,
+    /// Pages touched by other stacks, and by those that nobody knows; `blocks`: pages.
+    pub others: Sum,
+}
+
+/// One call stack and the pages that it touched first.
+#[derive(Clone, Debug, Default)]
+pub struct TouchedStackReport {
+    /// Identity.
+    pub id: StackDigest,
+    /// Bytes still there.
+    pub live_bytes: u64,
+    /// Bytes that it touched.
+    pub touched_bytes: u64,
+    /// Of those given back.
+    pub given_back_bytes: u64,
+    /// How the stack ended.
+    pub end: StackEnd,
+    /// From the function that touched outwards.
+    pub frames: Vec<FrameReport>,
 }
 
 /// One call stack and what it mapped: address space, not memory.

@@ -11,22 +11,25 @@ use super::judged::Judged;
 use super::mapped;
 use super::model::{
     AccountReport, BlockReport, DeviceReport, End, LossReport, MappedReport, PictureReport,
-    ProcessReport, Report, STACKS_FULL, StackReport, Sum,
+    ProcessReport, Report, STACKS_FULL, StackReport, Sum, TouchedReport, TouchedStackReport,
 };
 use super::names::{Names, clean};
 use super::outermost;
+use super::touched;
 use super::units::{counted, percent};
 use super::verdict::{self, Figures, Verdict};
 use crate::engine::ended::Sums;
 use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::{
     AccountSnapshot, HeapTotals, MappedStack, ProcessSnapshot, Snapshot, StackSnapshot, State,
+    TouchedStack,
 };
 use crate::engine::trend::resident_slope;
 use crate::model::frame::Frame;
 use crate::model::ids::Nanos;
 use jiff::{SignedDuration, Timestamp};
-use memtrace_common::wire::StackEnd;
+use memtrace_common::function::FunctionId;
+use memtrace_common::wire::{Loss, StackEnd};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
 
@@ -54,7 +57,7 @@ pub fn resolve(
     for (process, stacks) in snapshot.processes.iter().zip(&chosen) {
         names.add_generated(process.info.key, stacks.frames(), symbolizer);
     }
-    let loss = loss(snapshot);
+    let loss = loss(snapshot, options);
     let maker =
         Maker { snapshot, names, options, tracer, degraded: degraded(&loss, snapshot, tracer) };
     let mut processes: Vec<ProcessReport> = snapshot
@@ -101,7 +104,7 @@ fn clean_link(link: &LinkFacts) -> LinkFacts {
     LinkFacts { allocator: clean(&link.allocator), ..link.clone() }
 }
 
-fn loss(snapshot: &Snapshot) -> LossReport {
+fn loss(snapshot: &Snapshot, options: &ReportOptions) -> LossReport {
     let sum = |of_events: bool| -> u64 {
         let causes = snapshot.losses.iter().filter(|(cause, _)| cause.loses_event() == of_events);
         causes.fold(0, |sum, (_, count)| sum.saturating_add(*count))
@@ -126,6 +129,8 @@ fn loss(snapshot: &Snapshot) -> LossReport {
         by_cause: snapshot
             .losses
             .iter()
+            // What is not looked for is not lost.
+            .filter(|(cause, count)| options.touches || *count > 0 || *cause != Loss::RingFault)
             .map(|(cause, count)| (cause.name(), *count))
             .chain(own)
             .collect(),
@@ -182,6 +187,7 @@ struct Chosen<'a> {
     device: Vec<&'a StackSnapshot>,
     mapped: Vec<&'a MappedStack>,
     judged: Judged,
+    touched: Vec<&'a TouchedStack>,
 }
 
 impl<'a> Chosen<'a> {
@@ -194,6 +200,7 @@ impl<'a> Chosen<'a> {
             device: choose(&process.device.stacks),
             mapped: mapped::choose(process, options.top),
             judged,
+            touched: touched::choose(process, options.top),
         }
     }
 
@@ -202,7 +209,8 @@ impl<'a> Chosen<'a> {
         let blocks = self.heap.iter().chain(&self.pools).chain(&self.device);
         let blocks = blocks.map(|stack| &stack.frames);
         let mapped = self.mapped.iter().map(|stack| &stack.frames);
-        blocks.chain(mapped).flat_map(|frames| frames.iter())
+        let touched = self.touched.iter().map(|stack| &stack.frames);
+        blocks.chain(mapped).chain(touched).flat_map(|frames| frames.iter())
     }
 }
 
@@ -262,6 +270,11 @@ impl Maker<'_> {
         report.device = self.device(process, &chosen.device, judged);
         report.mapped = chosen.mapped.iter().map(|stack| self.mapped(stack, process)).collect();
         report.mapped_others = mapped::others(process, &chosen.mapped);
+        report.touched = self.options.touches.then(|| TouchedReport {
+            totals: process.touched,
+            stacks: chosen.touched.iter().map(|stack| self.touched(stack, process)).collect(),
+            others: touched::others(process, &chosen.touched),
+        });
         report.allocator_mapped = mapped::by_allocators(process, &self.snapshot.modules);
         report.stacks = stacks.iter().map(|stack| self.stack(stack, process, judged)).collect();
         for stack in &process.stacks {
@@ -298,6 +311,19 @@ impl Maker<'_> {
             oldest_age: stack.oldest.map(|born| process.until.saturating_sub(born)),
             end: outermost::end(stack.end, &last.map_or_else(Vec::new, names)),
             frames,
+        }
+    }
+
+    fn touched(&self, stack: &TouchedStack, process: &ProcessSnapshot) -> TouchedStackReport {
+        let names = |frame: &Frame| self.names.of(*frame, process.info.key);
+        let last = stack.frames.last().filter(|_| stack.frames.len() > 1);
+        TouchedStackReport {
+            id: StackDigest::of(FunctionId::FAULT.name(), &stack.frames, &self.snapshot.modules),
+            live_bytes: stack.live_bytes,
+            touched_bytes: stack.touched_bytes,
+            given_back_bytes: stack.given_back_bytes,
+            end: outermost::end(stack.end, &last.map_or_else(Vec::new, names)),
+            frames: internals::marked(stack.frames.iter().flat_map(names).collect()),
         }
     }
 

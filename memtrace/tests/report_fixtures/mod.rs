@@ -15,7 +15,7 @@ use memtrace::engine::snapshot::{
     AccountSnapshot, BlockSnapshot, Bounds, Confidence, Growth, HeapConfidence, HeapTotals,
     MappedStack, MappingTotals, Owner, OwnerSum, Owners, PictureSnapshot, PlacedBlocks,
     ProcessSnapshot, ResidentBounds, ResidentPart, Snapshot, SnapshotOptions, StackConfidence,
-    StackSnapshot, State, Usable,
+    StackSnapshot, State, TouchTotals, Usable,
 };
 use memtrace::engine::trend::{AgeCount, Ages, Band, COHORTS, Past, class};
 use memtrace::model::frame::Frame;
@@ -206,6 +206,8 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         cpu: 5_000 * SECOND,
     };
     ProcessSnapshot {
+        touched: TouchTotals::default(),
+        touched_stacks: Vec::new(),
         mapped: vec![MappedStack {
             stack: memtrace::model::ids::StackId(900),
             function: FunctionId::MMAP,

@@ -2,6 +2,7 @@
 
 use super::super::args::{Format, Ledger, TraceArgs};
 use super::super::exit::UsageError;
+use super::super::tier::Tier;
 use super::super::values::SampleInterval;
 use super::{TracePlan, functions, usage};
 use memtrace_common::site::Role;
@@ -20,6 +21,7 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
             "--exact accepts any cost and --overhead-budget limits it: give only one of them",
         );
     }
+    tier(args)?;
     if args.ledger == Ledger::Pages && functions::are_described(&args.functions) {
         return usage(
             "--ledger pages probes no function, so none can be described: leave --ledger out, or \
@@ -32,6 +34,41 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
              exchange them"
         )),
         _ => Ok(()),
+    }
+}
+
+/// What contradicts a tier.
+fn tier(args: &TraceArgs) -> Result<(), UsageError> {
+    let every = SampleInterval::Bytes(0);
+    match args.tier {
+        Tier::Pages => no_blocks(args),
+        Tier::Exact if args.sample_interval.is_some_and(|it| it != every) => {
+            usage("--tier exact and --sample-interval contradict each other: give only one")
+        }
+        Tier::Exact if args.overhead_budget.is_some() => usage(
+            "--tier exact accepts any cost and --overhead-budget limits it: give only one of them",
+        ),
+        Tier::Sampled if args.exact || args.sample_interval == Some(every) => {
+            usage("--tier sampled and every allocation contradict each other: give only one")
+        }
+        Tier::Sampled | Tier::Exact | Tier::Auto => Ok(()),
+    }
+}
+
+/// What cannot be had where no function is probed.
+fn no_blocks(args: &TraceArgs) -> Result<(), UsageError> {
+    let blocks = [
+        ("--exact", args.exact),
+        ("--sample-interval", args.sample_interval.is_some()),
+        ("--ledger heap", args.ledger == Ledger::Heap),
+        ("--alloc-fn and its like", functions::are_described(&args.functions)),
+        ("--show-blocks", args.show_blocks > 0),
+    ];
+    match blocks.into_iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((option, _)) => usage(format!(
+            "--tier pages probes no function, and {option} is about blocks: give only one of them"
+        )),
     }
 }
 

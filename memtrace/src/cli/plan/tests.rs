@@ -2,6 +2,7 @@
 
 use super::super::args::{BpfLog, Cli, Color, Format, Ledger, LinkFor, Sort};
 use super::super::log::Verbosity;
+use super::super::tier::Tier;
 use super::super::values::SampleInterval;
 use super::super::who::Wishes;
 use super::TracePlan;
@@ -40,6 +41,7 @@ fn defaults_are_those_of_the_manual() {
         show_blocks: 0,
         full_names: false,
         show_internals: false,
+        tier: Tier::Auto,
         ledger: Ledger::Both,
         debuginfod: false,
         cmdline: false,
@@ -92,6 +94,13 @@ fn every_option_arrives() {
 }
 
 #[test]
+fn pages_alone_have_their_own_ledger() {
+    let plan = plan("-p 7 --tier pages").unwrap();
+    assert_eq!((plan.tier, plan.ledger), (Tier::Pages, Ledger::Pages));
+    assert_eq!(self::plan("-p 7 --ledger pages").unwrap().tier, Tier::Auto);
+}
+
+#[test]
 fn positions_mean_what_memleak_means() {
     let plan = plan("-p 7 5 3").unwrap();
     assert_eq!((plan.interval, plan.count), (Some(Duration::from_secs(5)), Some(3)));
@@ -124,6 +133,19 @@ fn contradictions_name_both_options_and_a_remedy() {
     refused("-p 7 -q -v", &["--quiet", "--verbose", "only one"]);
     refused("-p 7 -z 2k -Z 1k", &["--min-size 2048", "--max-size 1024", "exchange"]);
     refused("-p 7 --exact --overhead-budget 5", &["--exact", "--overhead-budget", "only one"]);
+    refused("-p 7 --tier exact --sample-interval 4k", &["--tier exact", "--sample-interval"]);
+    refused("-p 7 --tier exact --overhead-budget 5", &["--tier exact", "--overhead-budget"]);
+    refused("-p 7 --tier sampled --sample-interval 0", &["--tier sampled", "every allocation"]);
+    refused("-p 7 --tier pages --sample-interval 4k", &["--tier pages", "--sample-interval"]);
+    let interval = |typed| self::plan(typed).unwrap().sample_interval;
+    assert_eq!(interval("-p 7 --tier sampled"), SampleInterval::Bytes(512 << 10));
+    assert_eq!(interval("-p 7 --tier sampled --sample-interval 4k"), SampleInterval::Bytes(4096));
+    assert_eq!(interval("-p 7 --tier exact"), SampleInterval::Bytes(0));
+    assert_eq!(interval("-p 7"), SampleInterval::Auto);
+    refused("-p 7 --tier pages --exact", &["--tier pages", "--exact", "blocks"]);
+    refused("-p 7 --tier pages --ledger heap", &["--tier pages", "--ledger heap", "only one"]);
+    refused("-p 7 --tier pages --show-blocks 1", &["--tier pages", "--show-blocks"]);
+    refused("-p 7 --tier pages --free-fn lib.so:give(ptr=0)", &["--tier pages", "--alloc-fn"]);
     refused("-p 7 -i 0 -c 3", &["--count", "--interval 0", "--duration"]);
     refused("-p 7 0 3", &["--count", "--interval 0"]);
     refused("-p 7,8 -o r-{pid}.json", &["{pid}", "--pid", "{seq}"]);

@@ -169,6 +169,8 @@ impl Targets {
         if let Some((start, end)) = heap_segment(&mappings) {
             events.push(What::BreakSeen { start, end });
         }
+        let files = mappings.iter().filter(|mapping| mapping.inode != 0);
+        events.push(What::FilesSeen(files.map(|mapping| (mapping.start, mapping.end)).collect()));
         Ok(events)
     }
 

@@ -9,4 +9,5 @@ pub mod ranges;
 pub(crate) mod sampled;
 mod shard;
 pub(crate) mod tallies;
+pub(crate) mod touched;
 pub mod usable;

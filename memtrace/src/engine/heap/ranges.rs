@@ -235,6 +235,31 @@ impl Ranges {
         }
     }
 
+    /// The kind of the mapping at this address, if it was made since we watch.
+    pub(crate) fn known_kind_at(&self, address: u64) -> Option<RangeKind> {
+        self.overlapping(address, address.saturating_add(1)).next().map(|(_, range)| range.kind)
+    }
+
+    /// What of `[start, end)` is not known to have been mapped after `entered`, in pieces: what a call that was
+    /// entered then may have given up.
+    pub(crate) fn given_up(&self, start: u64, end: u64, entered: Nanos) -> Vec<(u64, u64)> {
+        let (mut pieces, mut end) = (Vec::new(), end);
+        for (first, range) in self.overlapping(start, end) {
+            if range.born > entered {
+                pieces.push((range.end.min(end), end));
+                end = first.max(start);
+            }
+        }
+        pieces.push((start, end));
+        pieces.retain(|(start, end)| start < end);
+        pieces
+    }
+
+    /// Where the heap segment ends, once that is known.
+    pub(crate) const fn heap_end(&self) -> Option<u64> {
+        self.heap_end
+    }
+
     /// Keeps what a stack adds to the heap segment one range. It counts as born before everything, as the kernel never
     /// gives these pages to an `mmap` that could race with an `munmap`.
     fn add_to_heap_segment(&mut self, start: u64, end: u64, stack: u32) {
@@ -342,8 +367,7 @@ impl Ranges {
     }
 
     fn kind_at(&self, address: u64) -> RangeKind {
-        let found = self.overlapping(address, address.saturating_add(1)).next();
-        found.map_or(RangeKind::Anonymous, |(_, range)| range.kind)
+        self.known_kind_at(address).unwrap_or(RangeKind::Anonymous)
     }
 
     // Sums wrap: each range is real, but a hostile order of events could add up any number of them.
@@ -386,7 +410,7 @@ impl Ranges {
 
 /// The whole pages that `[address, address + length)` touches, cut off at the last whole page of
 /// the address space.
-fn pages(address: u64, length: u64) -> (u64, u64) {
+pub(crate) fn pages(address: u64, length: u64) -> (u64, u64) {
     let last = u64::MAX / PAGE * PAGE;
     let end = address.saturating_add(length).min(last).div_ceil(PAGE) * PAGE;
     let start = address / PAGE * PAGE;

@@ -42,6 +42,8 @@ fn proc_event() -> impl Strategy<Value = What<'static>> {
             What::Mappings(mappings.into_iter().map(mapping).collect())
         });
     let break_seen = any::<(u64, u64)>().prop_map(|(start, end)| What::BreakSeen { start, end });
+    let files = prop::collection::vec(any::<(u64, u64)>(), 0..4)
+        .prop_map(|files| What::FilesSeen(files.into()));
     let bits = prop::option::of(prop::collection::vec(any::<bool>(), 0..9)).prop_map(|pages| {
         pages.map(|pages| {
             let mut bits = PageBits::default();
@@ -64,7 +66,8 @@ fn proc_event() -> impl Strategy<Value = What<'static>> {
     let picture = (any::<u64>(), prop::collection::vec(area, 0..4)).prop_map(|(began, areas)| {
         What::Picture(Box::new(Picture { began, ..Picture::default() }), areas.into())
     });
-    prop_oneof![3 => seen, 1 => mappings, 1 => break_seen, 1 => picture, 1 => code, 1 => entry, 1 => Just(What::Mark)]
+    prop_oneof![3 => seen, 1 => mappings, 1 => break_seen, 1 => files, 1 => picture, 1 => code, 1 => entry,
+                1 => Just(What::Mark)]
 }
 
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Arbitrary events of all kinds that cross the ring.
 
 use crate::model::event::{
-    Allocation, Event, Exec, Fork, Free, Map, Reallocation, Remap, StackRef,
+    Allocation, Discard, Event, Exec, Fault, Fork, Free, Map, Reallocation, Remap, StackRef,
 };
 use crate::model::event::{Unmap, What};
 use memtrace_common::classes::SizeClasses;
@@ -27,7 +27,11 @@ impl WireEvent {
         {
             stack.frames = &self.frames;
         }
-        if let What::Map(_, stack) | What::Remap(_, stack) | What::Break { stack, .. } = &mut what {
+        if let What::Map(_, stack)
+        | What::Remap(_, stack)
+        | What::Break { stack, .. }
+        | What::Fault(_, stack) = &mut what
+        {
             stack.frames = &self.frames;
         }
         Event { time: self.time, process: self.process, thread: self.thread, what }
@@ -69,6 +73,14 @@ impl WireEvent {
             What::Break { end, stack } => {
                 stack.id &= 7;
                 page(end);
+            }
+            What::Fault(fault, stack) => {
+                stack.id &= 7;
+                page(&mut fault.address);
+            }
+            What::Discard(discard) => {
+                page(&mut discard.address);
+                page(&mut discard.length);
             }
             What::Fork(fork) => fork.child_process %= 5,
             _ => {}
@@ -127,6 +139,11 @@ fn what() -> impl Strategy<Value = What<'static>> {
             }
         ),
         (any::<u64>(), stack()).prop_map(|(end, stack)| What::Break { end, stack }),
+        (any::<[u64; 2]>(), stack())
+            .prop_map(|([address, error], stack)| What::Fault(Fault { address, error }, stack)),
+        (any::<[u64; 2]>(), 0_u64..30).prop_map(|([address, length], advice)| {
+            What::Discard(Discard { address, length, advice })
+        }),
         any::<([u32; 2], [u64; 2], bool)>().prop_map(
             |([child_process, child_thread], [clone_flags, started], followed)| {
                 What::Fork(Fork { child_process, child_thread, clone_flags, started, followed })

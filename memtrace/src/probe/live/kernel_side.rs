@@ -5,6 +5,7 @@ use super::btf::KernelTypes;
 use super::calibrate::can_link;
 use super::code_tables::CodeTables;
 use super::error::LiveError;
+use super::faults;
 use super::link::{Point, Programs, Purpose, close_all};
 use super::memory_lock;
 use super::namespace;
@@ -52,6 +53,8 @@ pub struct LoadOptions {
     pub watch: bool,
     /// What is mapped is told with the call stack.
     pub mapping_stacks: bool,
+    /// Pages that are touched are told, and those that `madvise` gives back.
+    pub faults: bool,
     /// Room for so many processes.
     pub targets: u32,
     /// Allocations may be sampled.
@@ -70,6 +73,7 @@ impl Default for LoadOptions {
             follow: false,
             watch: false,
             mapping_stacks: true,
+            faults: false,
             targets: USUAL_TARGETS,
             sampling: None,
         }
@@ -114,13 +118,14 @@ impl CodeVersion {
 }
 
 /// Kernel structures and members whose offsets the programs want, with the globals they go to.
-const OFFSETS: [(&str, &str, &str); 17] = [
+const OFFSETS: [(&str, &str, &str); 18] = [
     ("OFFSET_TASK_PID", "task_struct", "pid"),
     ("OFFSET_TASK_TGID", "task_struct", "tgid"),
     ("OFFSET_TASK_MEMORY", "task_struct", "mm"),
     ("OFFSET_MEMORY_START_CODE", "mm_struct", "start_code"),
     ("OFFSET_TASK_STARTED", "task_struct", "start_boottime"),
     ("OFFSET_TASK_STACK", "task_struct", "stack"),
+    ("OFFSET_TASK_FAULTS_OFF", "task_struct", "pagefault_disabled"),
     ("OFFSET_TASK_EXIT_CODE", "task_struct", "exit_code"),
     ("OFFSET_TASK_GROUP_LEADER", "task_struct", "group_leader"),
     ("OFFSET_TASK_SIGNAL", "task_struct", "signal"),
@@ -166,6 +171,7 @@ pub struct KernelSide {
     /// By process (`None`: all) and the caller's number for the file.
     links: BTreeMap<(Option<u32>, u32), Vec<OwnedFd>>,
     tracepoints: Vec<TracepointLink>,
+    faults: bool,
     code_tables: Option<CodeTables>,
 }
 
@@ -183,7 +189,9 @@ impl KernelSide {
             .then(|| CodeTables::new(&loaded, code_mappings(options.targets)))
             .transpose()?;
         let (links, tracepoints) = (BTreeMap::new(), Vec::new());
-        let mut side = Self { loaded, object, programs, trial, links, tracepoints, code_tables };
+        let faults = options.faults;
+        let mut side =
+            Self { loaded, object, programs, trial, links, tracepoints, faults, code_tables };
         if let Some(Sampling { interval, .. }) = options.sampling {
             side.set_sampling(Control::new(interval))?;
         }
@@ -218,6 +226,9 @@ impl KernelSide {
     /// When a tracepoint cannot be attached.
     pub fn attach_tracepoints(&mut self) -> Result<(), LiveError> {
         self.tracepoints = tracepoints::attach(&mut self.loaded, &self.object)?;
+        if self.faults {
+            self.tracepoints.extend(tracepoints::attach_faults(&self.object)?);
+        }
         Ok(())
     }
 
@@ -474,6 +485,9 @@ fn charged_bytes(map: &Map) -> Option<u64> {
 pub(super) fn load_object(options: LoadOptions) -> Result<(Ebpf, Relocated), LiveError> {
     let abilities = prepare()?;
     let types = KernelTypes::running()?;
+    if options.faults {
+        faults::check(&types)?;
+    }
     let loaded = load_maps(options, abilities, &types)?;
     let object = Relocated::new(OBJECT, &loaded, abilities, &types)?;
     Ok((loaded, object))

@@ -6,6 +6,7 @@ pub mod btf;
 pub mod calibrate;
 pub mod code_tables;
 mod error;
+mod faults;
 pub mod kernel_side;
 pub mod link;
 mod mapped;

@@ -83,7 +83,7 @@ impl Layout {
 }
 
 /// Reads 4 bytes of the kernel: where `path` leads from our own task, each offset but the last to a pointer.
-fn read_own(path: &[u64]) -> Result<u32, LiveError> {
+pub(super) fn read_own(path: &[u64]) -> Result<u32, LiveError> {
     let failed = |why: String| LiveError::Namespace(why);
     let instructions =
         follow(path).ok_or_else(|| failed("the kernel's structures are too large".into()))?;

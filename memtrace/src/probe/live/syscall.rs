@@ -220,6 +220,14 @@ pub(super) fn link_tracepoint(program: BorrowedFd<'_>, number: u64) -> io::Resul
     link_event(program, open_event(&attr, None)?, 0)
 }
 
+/// Links a program to the raw tracepoint with this name. The link goes with its descriptor.
+pub(super) fn link_raw_tracepoint(program: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+    let mut attr = empty_attr();
+    attr.raw_tracepoint.name = name.as_ptr() as u64;
+    attr.raw_tracepoint.prog_fd = program.as_raw_fd().unsigned_abs();
+    bpf(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr).and_then(owned)
+}
+
 /// Links a program to a perf event. The result is the link, or where the kernel has no such links
 /// (before 5.15) the event itself, which the program stays with until it is closed.
 fn link_event(program: BorrowedFd<'_>, event: OwnedFd, cookie: u64) -> io::Result<OwnedFd> {

@@ -2,12 +2,13 @@
 
 use super::error::LiveError;
 use super::object::Relocated;
-use super::syscall::link_tracepoint;
+use super::syscall::{link_raw_tracepoint, link_tracepoint};
 use super::tracefs::Tracefs;
 use aya::Ebpf;
 use aya::programs::links::Link as _;
 use aya::programs::raw_trace_point::RawTracePointLink;
 use aya::programs::{Program, ProgramError, RawTracePoint};
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -27,10 +28,15 @@ const SYSTEM_CALLS: [(&str, &[&str]); 3] = [
     ("mapping_returned", &["sys_exit_mmap", "sys_exit_munmap", "sys_exit_mremap", "sys_exit_brk"]),
 ];
 
+/// What gives pages back and keeps their mapping.
+const DISCARDS: &str = "sys_exit_madvise";
+/// Page faults in user mode, and in the kernel's own: `read` into a new buffer makes the latter alone.
+const FAULTS: [&CStr; 2] = [c"page_fault_user", c"page_fault_kernel"];
+
 /// A link that is taken down when dropped.
 pub(super) enum TracepointLink {
     Raw(Option<RawTracePointLink>),
-    SystemCall { _link: OwnedFd },
+    Kept { _link: OwnedFd },
 }
 
 impl Drop for TracepointLink {
@@ -77,10 +83,26 @@ pub(super) fn attach(
         for point in points {
             let number = tracefs.number("syscalls", point).map_err(failed(point))?;
             let link = link_tracepoint(program.as_fd(), number).map_err(failed(point))?;
-            links.push(TracepointLink::SystemCall { _link: link });
+            links.push(TracepointLink::Kept { _link: link });
         }
     }
     Ok(links)
+}
+
+/// Attaches what tells of pages that are touched and given back. Raw ones, but loaded from `object` for the
+/// same reason.
+pub(super) fn attach_faults(object: &Relocated) -> Result<Vec<TracepointLink>, LiveError> {
+    let mut links = Vec::new();
+    let program = object.load("mapping_returned", 0)?;
+    let tracefs = Tracefs::open().map_err(failed("tracefs"))?;
+    let number = tracefs.number("syscalls", DISCARDS).map_err(failed(DISCARDS))?;
+    links.push(link_tracepoint(program.as_fd(), number).map_err(failed(DISCARDS))?);
+    let program = object.load("page_touched", 0)?;
+    for point in FAULTS {
+        let name = point.to_str().unwrap_or_default();
+        links.push(link_raw_tracepoint(program.as_fd(), point).map_err(failed(name))?);
+    }
+    Ok(links.into_iter().map(|link| TracepointLink::Kept { _link: link }).collect())
 }
 
 /// Attaches those that tell of processes that are looked for.

@@ -6,6 +6,7 @@ use super::schema::{
     Link, Loss, MappedStack, MappedSums, Mappings, Memory, Module, Picture, Process,
     SamplingChange, Stack, Sums, Survival, Tables, Tracer, Trend,
 };
+use super::touched::Touched;
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::{Confidence, HeapConfidence, HeapTotals, StackConfidence};
 use crate::engine::trend::{Band, Judgement};
@@ -199,6 +200,7 @@ impl<'a> Process<'a> {
                 .iter()
                 .map(AllocatorMappings::of)
                 .collect(),
+            touched: process.touched.as_ref().map(|it| Touched::of(it, process)),
         }
     }
 }
@@ -441,7 +443,7 @@ impl Survival {
     }
 }
 
-const fn stack_end(end: StackEnd) -> &'static str {
+pub(super) const fn stack_end(end: StackEnd) -> &'static str {
     match end {
         StackEnd::Unknown => "unknown",
         StackEnd::Complete => "complete",
@@ -465,7 +467,7 @@ impl Block {
 }
 
 impl<'a> Frame<'a> {
-    fn of(frame: &'a FrameReport) -> Self {
+    pub(super) fn of(frame: &'a FrameReport) -> Self {
         let (offset, address) = match frame.place {
             Place::Offset(offset) => (Some(offset), None),
             Place::Address(address) => (None, Some(format!("{address:#x}"))),

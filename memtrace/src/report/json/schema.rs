@@ -1,5 +1,6 @@
 //! The keys of `memtrace.report/1`, in their order. `docs/report-json.md` says what they mean.
 
+use super::touched::Touched;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
@@ -144,6 +145,8 @@ pub(super) struct Process<'a> {
     pub(super) mapped_stacks: Vec<MappedStack<'a>>,
     pub(super) mapped_others: MappedSums,
     pub(super) allocator_mappings: Vec<AllocatorMappings<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) touched: Option<Touched<'a>>,
 }
 
 /// What an allocator mapped since the process was first seen, whose code is in the file `module`: address space.

@@ -1,6 +1,6 @@
 //! Periodic reports: at most a dozen lines, none folded.
 
-use super::{TextStyle, alerts, footer, header, many, mapped, picture};
+use super::{TextStyle, alerts, footer, header, many, mapped, picture, touched};
 use crate::report::facts::Ledgers;
 use crate::report::layout::{clip, shorten_function};
 use crate::report::model::{AccountReport, FrameReport, ProcessReport, Report, StackReport};
@@ -58,6 +58,8 @@ fn single(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<Str
     for (number, stack) in (1..=LISTED).zip(shown) {
         lines.push(one_line(number, stack, report, style));
     }
+    let touched = process.touched.as_ref().and_then(touched::line);
+    lines.extend(touched.map(|line| clip(&line, columns)));
     if report.options.ledger != Ledgers::Heap {
         lines.extend(mapped::line(process).map(|line| clip(&line, columns)));
     }

@@ -11,6 +11,7 @@ mod memory;
 mod owners;
 mod picture;
 mod stacks;
+mod touched;
 
 use super::ReportWriter;
 use super::facts::Ledgers;
@@ -112,6 +113,10 @@ fn section(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<St
         lines.push(String::new());
     }
     let ledger = report.options.ledger;
+    if let Some(touched) = &process.touched {
+        lines.extend(touched::touched(report, process, touched, style));
+        lines.push(String::new());
+    }
     if ledger == Ledgers::Mappings {
         lines.extend(mapped::mapped(report, process, style));
         return lines;

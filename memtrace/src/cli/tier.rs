@@ -1,0 +1,18 @@
+//! How closely a target is looked at: `--tier`.
+
+use clap::ValueEnum;
+
+/// What is traced of a target's memory, and what that costs it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Tier {
+    /// Which stacks touch pages first, so that resident memory grows, and who maps them. No function is probed:
+    /// it costs a few percent, works for every program, and knows no blocks
+    Pages,
+    /// One allocation for so many bytes: --sample-interval, 512KiB if that is not given
+    Sampled,
+    /// Every block of every allocator: the same as --exact
+    Exact,
+    /// Every block as long as that fits the budget, else samples
+    #[default]
+    Auto,
+}

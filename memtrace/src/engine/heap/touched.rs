@@ -1,0 +1,294 @@
+//! Which pages were touched since we watch, by whom, and are still there.
+//!
+//! Every page of a process's own memory must be touched once before it takes memory, which makes a page
+//! fault. So first touches say who makes resident memory grow, without any probe on a function. They are
+//! pages, not blocks: who touched one need not have asked for it.
+//!
+//! Accounting: `live = inherited + touched − given back − evicted`, in bytes.
+//!
+//! What makes no fault of its own is not seen: the other pages of a huge one, `MAP_POPULATE`, `mlock`, pages
+//! that a driver pins.
+
+use super::ranges::{NO_STACK, PAGE, RangeKind, pages};
+use crate::engine::snapshot::TouchTotals;
+use crate::model::event::{Discard, Fault};
+use memtrace_common::wire::{advice, fault};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Below that, nobody can map anything (`vm.mmap_min_addr` is 64 KiB unless it was lowered): the program
+/// followed a null pointer.
+const LOWEST: u64 = 64 << 10;
+
+/// Neighbouring pages that the same stack touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    end: u64,
+    /// The address space's number for the stack, or [`NO_STACK`].
+    stack: u32,
+    /// It was only read: the kernel's page of zeroes stands there, and takes no memory.
+    zero: bool,
+}
+
+/// What one call stack touched since we watch, bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Touches {
+    /// Touched first.
+    pub(crate) touched: u64,
+    /// Of those given back, by whomever.
+    pub(crate) given_back: u64,
+}
+
+/// The touched pages of one address space.
+#[derive(Clone, Debug)]
+pub(crate) struct Touched {
+    /// By first address; they do not overlap.
+    runs: BTreeMap<u64, Run>,
+    totals: TouchTotals,
+    /// By number of the stack.
+    by_stack: Vec<Touches>,
+    /// Where files were mapped when the process was seen.
+    files: Arc<[(u64, u64)]>,
+    limit: usize,
+}
+
+impl Touched {
+    /// Nothing; at most `limit` runs will be kept.
+    pub(crate) fn new(limit: usize) -> Self {
+        let (runs, totals) = (BTreeMap::new(), TouchTotals::default());
+        Self { runs, totals, by_stack: Vec::new(), files: Arc::new([]), limit }
+    }
+
+    /// Those of a child that was forked now: it has the same pages, but touched none itself.
+    pub(crate) fn forked(&self) -> Self {
+        let live_bytes = self.totals.live_bytes;
+        let totals =
+            TouchTotals { live_bytes, inherited_bytes: live_bytes, ..TouchTotals::default() };
+        Self { totals, by_stack: Vec::new(), ..self.clone() }
+    }
+
+    /// The numbers of stacks mean nothing any more.
+    pub(crate) fn without_stacks(mut self) -> Self {
+        self.runs.values_mut().for_each(|run| run.stack = NO_STACK);
+        self.by_stack.clear();
+        self
+    }
+
+    /// What it all comes to.
+    pub(crate) const fn totals(&self) -> TouchTotals {
+        self.totals
+    }
+
+    /// What each stack touched, by number; stacks that never did may be missing at the end.
+    pub(crate) fn by_stack(&self) -> &[Touches] {
+        &self.by_stack
+    }
+
+    /// Live bytes with the number of the stack that touched them, in pieces.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (u32, u64)> {
+        let live = self.runs.iter().filter(|(_, run)| !run.zero);
+        live.map(|(start, run)| (run.stack, run.end - start))
+    }
+
+    /// Bytes that it takes, about: a B-tree's nodes are two thirds full on average.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.runs.len() * (size_of::<u64>() + size_of::<Run>()) * 3 / 2
+            + self.by_stack.capacity() * size_of::<Touches>()
+            + self.files.len() * size_of::<(u64, u64)>()
+    }
+
+    /// Where files are mapped. What is mapped from then on the ledger of mappings knows.
+    pub(crate) fn files_seen(&mut self, files: &Arc<[(u64, u64)]>) {
+        self.files = Arc::clone(files);
+    }
+
+    /// New mappings are there; files may have been before.
+    pub(crate) fn mapped_over(&mut self, start: u64, end: u64) {
+        self.cut(start, end);
+        if self.files.iter().any(|file| file.0 < end && start < file.1) {
+            let parts =
+                |&(first, last): &(u64, u64)| [(first, last.min(start)), (first.max(end), last)];
+            let parts = self.files.iter().flat_map(parts);
+            self.files = parts.filter(|(first, last)| first < last).collect();
+        }
+    }
+
+    /// A page fault, in a mapping of this kind if that was made since we watch.
+    pub(crate) fn fault(
+        &mut self,
+        Fault { address, error }: Fault,
+        kind: Option<RangeKind>,
+        stack: u32,
+    ) {
+        let (page, end) = pages(address, 1);
+        if page < LOWEST || page == end {
+            self.totals.elsewhere += 1;
+        } else if self.is_file(page, kind) {
+            self.totals.file_faults += 1;
+        } else {
+            // Of shared memory even reading takes a page.
+            let takes_page = error & fault::WRITE != 0 || kind == Some(RangeKind::Shared);
+            self.touch(page, error & fault::PROTECTION != 0, takes_page, stack);
+        }
+    }
+
+    fn touch(&mut self, page: u64, was_there: bool, takes_page: bool, stack: u32) {
+        match self.at(page).map(|run| run.zero) {
+            Some(true) if takes_page => {
+                self.take(page, page + PAGE);
+                self.add(page, stack);
+            }
+            // The page is written that others have, too, since a fork.
+            Some(false) if was_there => self.totals.copied += 1,
+            // In use by two threads, swapped, moved to another node, or given back without our seeing it.
+            Some(_) => self.totals.again += 1,
+            None if was_there => self.totals.copied_older += 1,
+            None if takes_page => self.add(page, stack),
+            None => {
+                self.totals.only_read += 1;
+                self.insert(page, Run { end: page + PAGE, stack: NO_STACK, zero: true });
+            }
+        }
+    }
+
+    /// `madvise` has returned.
+    pub(crate) fn discard(&mut self, discard: &Discard) {
+        let (start, end) = pages(discard.address, discard.length);
+        match discard.advice {
+            advice::FREE => {
+                let lazily = self.totals.lazily_freed_bytes.wrapping_add(end - start);
+                self.totals.lazily_freed_bytes = lazily;
+            }
+            advice::DONT_NEED | advice::DONT_NEED_LOCKED | advice::REMOVE => self.cut(start, end),
+            _ => {}
+        }
+    }
+
+    /// The pages of `[start, end)` are no more.
+    pub(crate) fn cut(&mut self, start: u64, end: u64) {
+        for (first, run) in self.take(start, end) {
+            self.count_given_back(first, run);
+        }
+    }
+
+    /// The pages in `old`, parts of `length` bytes from `from` on, are at `to` now, where others give way.
+    pub(crate) fn shift(&mut self, old: &[(u64, u64)], from: u64, to: u64, length: u64) {
+        let mut moved = Vec::new();
+        for &(start, end) in old {
+            moved.extend(self.take(start, end));
+        }
+        self.cut(to, to.saturating_add(length));
+        for (first, run) in moved {
+            // Past the end of the address space nothing fits: a nonsensical record.
+            match (to.checked_add(first - from), to.checked_add(run.end - from)) {
+                (Some(first), Some(end)) => self.insert(first, Run { end, ..run }),
+                _ => self.count_given_back(first, run),
+            }
+        }
+    }
+
+    /// The kernel has touched so many bytes of a new mapping, without a fault.
+    pub(crate) const fn populated(&mut self, bytes: u64) {
+        self.totals.populated_bytes = self.totals.populated_bytes.wrapping_add(bytes);
+    }
+
+    fn is_file(&self, page: u64, kind: Option<RangeKind>) -> bool {
+        if let Some(kind) = kind {
+            return matches!(kind, RangeKind::File | RangeKind::Code);
+        }
+        let next = self.files.partition_point(|(start, _)| *start <= page);
+        next.checked_sub(1).is_some_and(|last| page < self.files[last].1)
+    }
+
+    fn at(&self, page: u64) -> Option<Run> {
+        let (_, run) = self.runs.range(..=page).next_back()?;
+        (page < run.end).then_some(*run)
+    }
+
+    /// Takes what of `[start, end)` is there out of the map, without counting it.
+    fn take(&mut self, start: u64, end: u64) -> Vec<(u64, Run)> {
+        if start >= end {
+            return Vec::new();
+        }
+        let overlapping = self.runs.range(..end).rev().take_while(|(_, run)| run.end > start);
+        let firsts: Vec<u64> = overlapping.map(|(first, _)| *first).collect();
+        firsts.into_iter().filter_map(|first| self.take_from(first, start, end)).collect()
+    }
+
+    fn take_from(&mut self, first: u64, start: u64, end: u64) -> Option<(u64, Run)> {
+        let run = self.runs.remove(&first)?;
+        let (cut_start, cut_end) = (start.max(first), end.min(run.end));
+        if first < cut_start {
+            self.insert(first, Run { end: cut_start, ..run });
+        }
+        if cut_end < run.end {
+            self.insert(cut_end, run);
+        }
+        Some((cut_start, Run { end: cut_end, ..run }))
+    }
+
+    /// Counts and keeps a page that is in no run.
+    fn add(&mut self, page: u64, stack: u32) {
+        self.totals.touched_bytes = self.totals.touched_bytes.wrapping_add(PAGE);
+        self.totals.live_bytes = self.totals.live_bytes.wrapping_add(PAGE);
+        if let Some(touches) = self.touches(stack) {
+            touches.touched = touches.touched.wrapping_add(PAGE);
+        }
+        self.insert(page, Run { end: page + PAGE, stack, zero: false });
+    }
+
+    /// Keeps a run that is counted already, as one with equal neighbours, or drops it and counts that.
+    fn insert(&mut self, start: u64, run: Run) {
+        let (mut start, mut run) = (start, run);
+        let is_like = |other: &Run| (other.stack, other.zero) == (run.stack, run.zero);
+        if let Some(next) = self.runs.get(&run.end).copied().filter(is_like) {
+            self.runs.remove(&run.end);
+            run.end = next.end;
+        }
+        let before = self.runs.range(..start).next_back();
+        if let Some((&first, before)) = before
+            && before.end == start
+            && (before.stack, before.zero) == (run.stack, run.zero)
+        {
+            start = first;
+        } else if self.runs.len() >= self.limit {
+            return self.count_evicted(start, run);
+        }
+        self.runs.insert(start, run);
+    }
+
+    // Sums wrap: a hostile order of events could add up any number of pages.
+
+    fn count_given_back(&mut self, start: u64, run: Run) {
+        if run.zero {
+            return;
+        }
+        let bytes = run.end - start;
+        self.totals.given_back_bytes = self.totals.given_back_bytes.wrapping_add(bytes);
+        self.totals.live_bytes = self.totals.live_bytes.wrapping_sub(bytes);
+        if let Some(touches) = self.touches(run.stack) {
+            touches.given_back = touches.given_back.wrapping_add(bytes);
+        }
+    }
+
+    fn count_evicted(&mut self, start: u64, run: Run) {
+        if !run.zero {
+            let bytes = run.end - start;
+            self.totals.evicted_bytes = self.totals.evicted_bytes.wrapping_add(bytes);
+            self.totals.live_bytes = self.totals.live_bytes.wrapping_sub(bytes);
+        }
+    }
+
+    fn touches(&mut self, stack: u32) -> Option<&mut Touches> {
+        if stack == NO_STACK {
+            return None;
+        }
+        if self.by_stack.len() <= stack as usize {
+            self.by_stack.resize(stack as usize + 1, Touches::default());
+        }
+        self.by_stack.get_mut(stack as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! Stacks that touch pages first: which are listed, and what stays of resident memory's change besides.
+
+use super::model::{ProcessReport, Sum};
+use crate::engine::heap::ranges::PAGE;
+use crate::engine::snapshot::{ProcessSnapshot, TouchedStack};
+use std::cmp::Reverse;
+
+/// The stacks to list, most bytes first; `top` 0: all, also those with nothing left.
+pub(super) fn choose(process: &ProcessSnapshot, top: usize) -> Vec<&TouchedStack> {
+    let wanted = |stack: &&TouchedStack| top == 0 || stack.live_bytes > 0;
+    let mut stacks: Vec<&TouchedStack> = process.touched_stacks.iter().filter(wanted).collect();
+    stacks.sort_by_key(|it| (Reverse(it.live_bytes), Reverse(it.touched_bytes), it.stack));
+    if top != 0 {
+        stacks.truncate(top);
+    }
+    stacks
+}
+
+/// Touched pages that are not by the listed stacks. Every live page is in exactly one of both.
+pub(super) fn others(process: &ProcessSnapshot, listed: &[&TouchedStack]) -> Sum {
+    let is_live = |stack: &&TouchedStack| stack.live_bytes > 0;
+    let count = |stacks: usize| stacks as u64;
+    let all = count(process.touched_stacks.iter().filter(is_live).count());
+    let shown = count(listed.iter().copied().filter(is_live).count());
+    let listed: u64 = listed.iter().fold(0, |sum, it| sum.saturating_add(it.live_bytes));
+    let bytes = process.touched.live_bytes.saturating_sub(listed);
+    Sum { stacks: all.saturating_sub(shown), blocks: bytes / PAGE, bytes }
+}
+
+/// By how much resident memory changed since attach, and how much more that is than what was touched and is
+/// still there. (What a child inherited was there when it was first seen.)
+pub(super) fn difference(process: &ProcessReport) -> Option<(i64, i64)> {
+    let totals = process.touched.as_ref()?.totals;
+    let (first, last) = process.usage_first.zip(process.usage_last)?;
+    let difference = |a: u64, b: u64| i64::try_from(i128::from(a) - i128::from(b)).ok();
+    let change = difference(last.resident, first.resident)?;
+    let touched = difference(totals.live_bytes, totals.inherited_bytes)?;
+    Some((change, change.checked_sub(touched)?))
+}
