@@ -12,8 +12,10 @@ use support::tracer::Tracer;
 
 /// A step of `plain/trends.c`; it takes 240.
 const STEP_MILLISECONDS: &str = "50";
+/// Allocating functions with the verdicts on them.
+type Functions = &'static [(&'static str, &'static str)];
 /// What programs do, and the verdicts on them and on their allocating functions.
-const KINDS: [(&str, &str, &[(&str, &str)]); 6] = [
+const KINDS: [(&str, &str, Functions); 6] = [
     ("leak", "growing", &[("leak", "growing")]),
     ("cache", "stable", &[("store", "stable")]),
     ("fill", "stable", &[("load", "stable")]),

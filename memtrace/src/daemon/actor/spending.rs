@@ -58,7 +58,7 @@ impl Actor<'_> {
         let size = units::bytes(interval);
         match sampling.change(&mut self.intake.kernel, interval, reason.clone()) {
             Ok(()) => {
-                tracing::info!("one allocation for {size} is looked at from now on: {reason}")
+                tracing::info!("one allocation for {size} is looked at from now on: {reason}");
             }
             Err(error) => tracing::warn!("the sampling interval stays as it is: {error}"),
         }

@@ -15,8 +15,8 @@ use crate::model::process::Usage;
 use crate::report::alerts::AlertReport;
 use crate::report::facts::{Ledgers, LinkFacts, TableFacts};
 use crate::report::model::{
-    AccountReport, BlockReport, End, FrameReport, MappedReport, ModuleReport, Place, ProcessReport,
-    Report, StackReport, Sum,
+    AccountReport, BlockReport, DeviceReport, End, FrameReport, MappedReport, ModuleReport, Place,
+    ProcessReport, Report, StackReport, Sum,
 };
 use crate::report::units::seconds;
 use crate::report::verdict::Verdict;
@@ -189,10 +189,7 @@ impl<'a> Process<'a> {
             modules: process.modules.iter().map(Module::of).collect(),
             stacks: process.stacks.iter().map(Stack::of).collect(),
             pools: process.pools.as_ref().map(Account::of),
-            device: process.device.as_ref().map(|device| Device {
-                account: Account::of(&device.account),
-                pinned_host: Sums::of(device.pinned),
-            }),
+            device: process.device.as_ref().map(Device::of),
             mapped_stacks: process.mapped.iter().map(MappedStack::of).collect(),
             mapped_others: MappedSums::of(process.mapped_others),
             allocator_mappings: process
@@ -202,6 +199,12 @@ impl<'a> Process<'a> {
                 .collect(),
             touched: process.touched.as_ref().map(|it| Touched::of(it, process)),
         }
+    }
+}
+
+impl<'a> Device<'a> {
+    fn of(device: &'a DeviceReport) -> Self {
+        Self { account: Account::of(&device.account), pinned_host: Sums::of(device.pinned) }
     }
 }
 
