@@ -1,5 +1,6 @@
 //! Sampled allocations: what is estimated, and how often the truth lies where it is said to lie.
 #![cfg(feature = "live")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
