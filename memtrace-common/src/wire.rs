@@ -535,11 +535,13 @@ pub enum Counter {
     TimedEntries = 8,
     /// Sum of their durations, ns.
     TimedEntryNanoseconds = 9,
+    /// Calls that were taken: all of them unless allocations are sampled.
+    Taken = 10,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: u32 = 10;
+    pub const COUNT: u32 = 11;
 }
 
 /// One program run in this many is timed.

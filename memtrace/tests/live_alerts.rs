@@ -117,7 +117,7 @@ fn growth_is_told_with_its_interval() {
         return;
     }
     let mut program = Program::start("grows", &["1000000", "4096", "20"]);
-    let options = ["--alert-growth", "1KiB/s", "--format", "json", "--interval", "0"];
+    let options = ["--exact", "--alert-growth", "1KiB/s", "--format", "json", "--interval", "0"];
     let mut tracer = Tracer::typed(&[&program], &options);
     program.tell();
     let report = tracer.report();

@@ -465,8 +465,17 @@ fn more_blocks_than_fit() {
         return;
     }
     let mut talker = talker("plain/many", &[]);
-    let options =
-        ["--interval", "0", "--max-memory", "32MiB", "--min-age", "0", "--format", "json"];
+    let options = [
+        "--exact",
+        "--interval",
+        "0",
+        "--max-memory",
+        "32MiB",
+        "--min-age",
+        "0",
+        "--format",
+        "json",
+    ];
     // A ring that holds them all: this is about the tables.
     let memtrace = Memtrace::attach(talker.pid(), &options);
     assert_eq!(talker.ask_byte(), b'\n');

@@ -36,7 +36,17 @@ fn crowd(folder: &Path, children: usize) -> (Program, String) {
 
 fn memtrace(options: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
-    command.args(["--interval", "0", "--min-age", "0", "--top", "1", "--format", "json"]);
+    command.args([
+        "--exact",
+        "--interval",
+        "0",
+        "--min-age",
+        "0",
+        "--top",
+        "1",
+        "--format",
+        "json",
+    ]);
     // A look at the memory of each would take most of the time.
     command.args(["--ledger", "heap"]).args(options);
     command

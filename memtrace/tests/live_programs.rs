@@ -21,7 +21,8 @@ use tempfile::TempDir;
 /// Requests of one part of a conversation.
 const PART: usize = 200;
 /// Every block, every stack.
-const ALL: [&str; 8] = ["--interval", "0", "--min-age", "0", "--top", "0", "--format", "json"];
+const ALL: [&str; 9] =
+    ["--exact", "--interval", "0", "--min-age", "0", "--top", "0", "--format", "json"];
 
 /// The conversation that every program has: before attaching, traced, traced and then left alone by
 /// `kill -9`, and afterwards. Gives what it said, and the report.

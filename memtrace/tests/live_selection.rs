@@ -17,7 +17,8 @@ use support::tracer::Tracer;
 use support::{may_trace, patience};
 
 /// One final report that shows everything.
-const WHOLE: [&str; 8] = ["--interval", "0", "--min-age", "0", "--top", "0", "--format", "json"];
+const WHOLE: [&str; 9] =
+    ["--exact", "--interval", "0", "--min-age", "0", "--top", "0", "--format", "json"];
 
 /// Copies of the C program, under names that nothing else on this machine has.
 struct Names(tempfile::TempDir);

@@ -343,6 +343,9 @@ fn finish(probe: Probe, call: Call) {
         return;
     };
     trace!(&RetProbeContext::new(probe.context), "{} bytes at {:x}", call.size, address);
+    if !call.fate.is_passed() {
+        count(Counter::Taken, 1);
+    }
     if site.role as u8 == Role::Reallocate as u8 {
         finish_reallocation(&probe, site, &call, address);
         return;

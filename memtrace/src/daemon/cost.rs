@@ -15,6 +15,8 @@ pub(super) struct Reading {
     pub(super) entries: u64,
     /// Returns that ran for targets.
     pub(super) returns: u64,
+    /// Calls that were taken. (Where calls nest, the returns of the others run, too.)
+    pub(super) taken: u64,
     /// Measured runs at returns and the sum of their durations.
     pub(super) timed_returns: Timed,
     /// … at entries that need no return.
@@ -75,10 +77,14 @@ impl Meter {
         let (entries, returns) = (rate(|it| it.entries), rate(|it| it.returns));
         // What the trap at a return costs beside that at the entry.
         let back = (call - entry).max(0.0);
+        let taken = rate(|it| it.taken).min(returns);
+        // A return that is not taken does next to nothing. Its run is among those that were measured, which makes
+        // the others look cheaper than they are: all that was measured is theirs.
+        let runs = returns * now.timed_returns.mean();
         Some(Load {
-            floor: entries * (entry + now.timed_entries.mean()),
-            taken: returns * (back + now.timed_returns.mean()),
-            samples: returns * SECOND as f64,
+            floor: entries * (entry + now.timed_entries.mean()) + (returns - taken) * back,
+            taken: taken * back + runs,
+            samples: taken * SECOND as f64,
             bytes: rate(|it| it.bytes) * SECOND as f64,
             targets: rate(|it| it.target_cpu),
         })
@@ -112,6 +118,7 @@ mod tests {
             time: second * SECOND,
             entries: 2 * calls,
             returns: calls,
+            taken: calls,
             timed_returns: Timed { runs: 10, nanoseconds: 1000 },
             timed_entries: Timed { runs: 4, nanoseconds: 200 },
             bytes: calls * 100,
@@ -123,6 +130,17 @@ mod tests {
         let mut meter = Meter::new(reading(0, 0));
         meter.learn(prices);
         meter
+    }
+
+    #[test]
+    fn returns_of_calls_that_are_not_taken_belong_to_the_floor() {
+        let prices = Prices { entry: 500.0, entry_stepped: 0.0, call: 900.0, call_stepped: 0.0 };
+        let mut meter = meter(prices);
+        let now = Reading { taken: 1000, ..reading(1, 100_000) };
+        let load = meter.step(now, SITES).unwrap();
+        assert!((load.floor - (0.11 + 99_000.0 * 400e-9)).abs() < 1e-9, "{load:?}");
+        assert!((load.taken - (1000.0 * 400e-9 + 0.01)).abs() < 1e-9, "{load:?}");
+        assert_eq!(load.samples, 1000.0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Clocks of our time namespace (`time_namespaces(7)`). The kernel side tells times of the initial one; what
 //! we ask for, and what `/proc` tells us of starts, is shifted by our namespace's offsets.
 
-use super::process::lossy;
+use super::process::{clock, lossy, stat, ticks};
 use crate::model::ids::Nanos;
 use std::fs;
 use std::path::Path;
@@ -14,6 +14,8 @@ pub struct ClockOffsets {
     pub monotonic: i64,
     /// `CLOCK_BOOTTIME`.
     pub boot: i64,
+    /// Starts in `/proc/PID/stat`: as far as the latter from Linux 5.11 on, before not at all.
+    pub starts: i64,
 }
 
 impl ClockOffsets {
@@ -30,7 +32,10 @@ impl ClockOffsets {
         if namespace("time") != namespace("time_for_children") {
             return Self::default();
         }
-        Self::of(&lossy(Path::new("/proc/self/timens_offsets")).unwrap_or_default())
+        let offsets = Self::of(&lossy(Path::new("/proc/self/timens_offsets")).unwrap_or_default());
+        // We have begun just now, by which it shows.
+        let is_shifted = started_ago().is_none_or(|ago| ago.unsigned_abs() < A_WHILE);
+        Self { starts: if is_shifted { offsets.boot } else { 0 }, ..offsets }
     }
 
     /// Lines `monotonic SECONDS NANOSECONDS` and `boottime …`.
@@ -41,10 +46,8 @@ impl ClockOffsets {
             let (seconds, rest) = (words.next()?.parse::<i64>().ok()?, words.next()?.parse().ok()?);
             seconds.checked_mul(1_000_000_000)?.checked_add(rest)
         };
-        Self {
-            monotonic: offset("monotonic ").unwrap_or(0),
-            boot: offset("boottime ").unwrap_or(0),
-        }
+        let boot = offset("boottime ").unwrap_or(0);
+        Self { monotonic: offset("monotonic ").unwrap_or(0), boot, starts: boot }
     }
 
     /// A moment of our `CLOCK_MONOTONIC` as the kernel side tells it, which is the clock of [`Nanos`].
@@ -53,11 +56,30 @@ impl ClockOffsets {
         ours.saturating_add_signed(self.monotonic.saturating_neg())
     }
 
-    /// A moment of the kernel side's `CLOCK_BOOTTIME` as `/proc` tells it to us.
+    /// A start by the kernel side's `CLOCK_BOOTTIME` as `/proc` tells it to us.
     #[must_use]
-    pub const fn own_boot(self, kernels: Nanos) -> Nanos {
-        kernels.saturating_add_signed(self.boot)
+    pub const fn own_start(self, kernels: Nanos) -> Nanos {
+        kernels.saturating_add_signed(self.starts)
     }
+
+    /// A start that `/proc` tells us, by the kernel side's `CLOCK_MONOTONIC`, given our two clocks now. That one
+    /// does not count time asleep, so a start may lie before its zero: 0 then.
+    #[must_use]
+    pub const fn kernel_start(self, told: Nanos, boot: Nanos, monotonic: Nanos) -> Nanos {
+        let boot = boot.saturating_add_signed(self.boot.saturating_neg());
+        let asleep = boot.saturating_sub(self.kernel_monotonic(monotonic));
+        told.saturating_add_signed(self.starts.saturating_neg()).saturating_sub(asleep)
+    }
+}
+
+/// We have not run for longer when this is asked, and offsets are longer as a rule, ns.
+const A_WHILE: u64 = 60 * 1_000_000_000;
+
+/// How long ago we began, by our own clock and what `/proc` says of our start, ns.
+fn started_ago() -> Option<i64> {
+    let started = ticks(stat(std::process::id()).ok()?.starttime);
+    let now = clock(libc::CLOCK_BOOTTIME)?;
+    i64::try_from(i128::from(now) - i128::from(started)).ok()
 }
 
 #[cfg(test)]
@@ -68,10 +90,22 @@ mod tests {
     fn offsets_are_read_and_taken_off() {
         let offsets =
             ClockOffsets::of("monotonic         -5         7\nboottime        90000  0\n");
-        assert_eq!(offsets, ClockOffsets { monotonic: -4_999_999_993, boot: 90_000_000_000_000 });
+        let boot = 90_000_000_000_000;
+        assert_eq!(offsets, ClockOffsets { monotonic: -4_999_999_993, boot, starts: boot });
         assert_eq!(offsets.kernel_monotonic(10), 5_000_000_003);
-        assert_eq!(offsets.own_boot(5), 90_000_000_000_005);
+        assert_eq!(offsets.own_start(5), 90_000_000_000_005);
         assert_eq!(ClockOffsets::of("nonsense\nboottime 1\n"), ClockOffsets::default());
-        assert_eq!(ClockOffsets { boot: -9, monotonic: 9 }.own_boot(5), 0);
+        assert_eq!(ClockOffsets { boot: -9, monotonic: 9, starts: -9 }.own_start(5), 0);
+    }
+
+    #[test]
+    fn starts_are_moments_of_the_kernels_clock() {
+        // 30 after boot, of which it was asleep for 10; 100 and 200 ahead.
+        for starts in [0, 100] {
+            let offsets = ClockOffsets { boot: 100, monotonic: 200, starts };
+            let told = offsets.own_start(30);
+            assert_eq!(offsets.kernel_start(told, 150, 240), 20);
+            assert_eq!(offsets.kernel_start(told - 25, 150, 240), 0);
+        }
     }
 }

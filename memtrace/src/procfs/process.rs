@@ -326,15 +326,13 @@ pub(super) fn ticks(count: u64) -> Nanos {
 /// The start of a process that the kernel side told of, ns after boot, as `/proc` shows it to us
 /// (`nsec_to_clock_t`, `do_task_stat`).
 fn start_time(started: Nanos) -> u64 {
-    ClockOffsets::own().own_boot(started) / ticks(1).max(1)
+    ClockOffsets::own().own_start(started) / ticks(1).max(1)
 }
 
-/// When a process started, on `CLOCK_MONOTONIC`. The kernel tells it on `CLOCK_BOOTTIME`, which also
-/// counts time asleep, so the start may lie before this clock's zero: 0 then.
+/// When a process started, on the kernel side's `CLOCK_MONOTONIC`. The kernel tells it on `CLOCK_BOOTTIME`.
 fn started(boot_ticks: u64) -> Option<Nanos> {
-    let asleep = clock(libc::CLOCK_BOOTTIME)?.saturating_sub(clock(libc::CLOCK_MONOTONIC)?);
-    let ours = ticks(boot_ticks).saturating_sub(asleep);
-    Some(ClockOffsets::own().kernel_monotonic(ours))
+    let (boot, monotonic) = (clock(libc::CLOCK_BOOTTIME)?, clock(libc::CLOCK_MONOTONIC)?);
+    Some(ClockOffsets::own().kernel_start(ticks(boot_ticks), boot, monotonic))
 }
 
 pub(super) fn clock(which: libc::clockid_t) -> Option<Nanos> {

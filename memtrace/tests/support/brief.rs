@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// One final report that shows everything.
-pub const WHOLE: [&str; 8] =
-    ["--interval", "0", "--min-age", "0", "--top", "0", "--format", "json"];
+pub const WHOLE: [&str; 9] =
+    ["--exact", "--interval", "0", "--min-age", "0", "--top", "0", "--format", "json"];
 /// Processes of each kind; fewer than are remembered when they have ended.
 pub const MANY: usize = 200;
 /// Starts `$1` and `$2` in turn, with the libc in `$3`, one after the other.

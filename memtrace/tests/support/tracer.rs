@@ -12,7 +12,7 @@ const WHOLE: [&str; 8] = ["--interval", "0", "--min-age", "0", "--top", "0", "--
 
 /// Every allocation is wanted, whatever that costs, unless the options say something else of it.
 fn exactness(options: &[&str]) -> &'static [&'static str] {
-    let others = ["--exact", "--sample-interval", "--overhead-budget"];
+    let others = ["--exact", "--sample-interval", "--overhead-budget", "--tier"];
     if options.iter().any(|option| others.contains(option)) { &[] } else { &["--exact"] }
 }
 

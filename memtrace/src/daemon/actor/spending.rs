@@ -83,6 +83,7 @@ impl Actor<'_> {
             time: self.intake.time(),
             entries: counter(Counter::Entries),
             returns: counter(Counter::Returns),
+            taken: counter(Counter::Taken),
             timed_returns: timed(Counter::TimedRuns, Counter::TimedNanoseconds),
             timed_entries: timed(Counter::TimedEntries, Counter::TimedEntryNanoseconds),
             bytes: self.intake.tracker.allocated_bytes(),

@@ -156,9 +156,17 @@ impl Sampled {
     /// What to show in the place of the plain sums.
     pub(crate) fn totals(&self, plain: &HeapTotals) -> HeapTotals {
         let both = |pair: &Pair| (rounded(&pair.bytes), rounded(&pair.blocks));
-        let (live, allocated, freed) = (both(&self.live), both(&self.allocated), both(&self.freed));
+        let (live, allocated) = (both(&self.live), both(&self.allocated));
         let (missed, evicted) = (both(&self.missed), both(&self.evicted));
         let inherited = both(&self.inherited);
+        // What was freed follows from the others, so that rounded figures add up, too.
+        let freed = |came: u64, more: u64, left: [u64; 3]| {
+            left.into_iter().fold(came.saturating_add(more), u64::saturating_sub)
+        };
+        let freed = (
+            freed(allocated.0, inherited.0, [live.0, missed.0, evicted.0]),
+            freed(allocated.1, inherited.1, [live.1, missed.1, evicted.1]),
+        );
         HeapTotals {
             live_bytes: live.0,
             live_blocks: live.1,

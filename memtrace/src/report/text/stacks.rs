@@ -27,7 +27,8 @@ pub(super) fn stacks(report: &Report, process: &ProcessReport, style: TextStyle)
     if process.heap.allocated_blocks == 0 {
         lines.push("No allocation was seen.".to_owned());
     } else if lines.is_empty() && process.heap.live_blocks == 0 {
-        lines.push("Nothing that was allocated is still alive.".to_owned());
+        let what = if process.heap.confidence.is_some() { "sampled" } else { "allocated" };
+        lines.push(format!("Nothing that was {what} is still alive."));
     }
     lines.extend(unlisted(report, process, style));
     lines
