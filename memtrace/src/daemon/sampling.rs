@@ -72,6 +72,11 @@ impl Sampling {
         self.control.interval()
     }
 
+    /// Whether there may be sampled blocks.
+    const fn has_sampled(&self) -> bool {
+        self.control.changes > 0 || self.interval() != 0
+    }
+
     /// What was changed under way.
     pub(super) fn changes(&self) -> &[SamplingChange] {
         &self.changes
@@ -132,7 +137,7 @@ impl Sampling {
         match self.handover {
             Handover::Settling => self.handover = Handover::Due,
             Handover::Due => self.tell(kernel.taken_blocks()?, tracker),
-            Handover::None if self.looks >= SWEEP_AFTER => {
+            Handover::None if self.looks >= SWEEP_AFTER && self.has_sampled() => {
                 self.looks = 0;
                 let mut taken = kernel.taken_blocks()?;
                 self.begin(move || {

@@ -118,7 +118,7 @@ const WAKE_SHARE: u64 = 16;
 const STACK_SHARE: u64 = 4;
 const STACK_BYTES: u64 = 1280;
 /// The kernel side's table of sampled blocks may take this share.
-const SAMPLED_SHARE: u64 = 8;
+const SAMPLED_SHARE: u64 = 16;
 /// For the symbols of a report and mappings; the rest may go to the block tables.
 const FIXED_SHARE: u64 = 8;
 /// Bytes per live block, at most (`engine::heap::blocks`).

@@ -120,8 +120,8 @@ struct Actor<'a> {
     budget: Budget,
     /// Steps in a row that were over twice the budget.
     over: u32,
-    /// The cost, if it is over the usual budget and nothing helps.
-    unmet: Option<Load>,
+    /// Cost and budget, where that is over it and nothing helps.
+    unmet: Option<(Load, f64)>,
     began: Timestamp,
     sequence: u64,
     /// The user wants a report as soon as the one that is being made is done.

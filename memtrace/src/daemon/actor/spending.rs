@@ -25,12 +25,8 @@ impl Actor<'_> {
         }
         let is_over = load.percent().is_some_and(|is| is > 2.0 * most);
         self.over = if is_over { self.over + 1 } else { 0 };
-        if self.over < PATIENCE {
-            return None;
-        }
-        if self.settings.overhead_budget.is_none() {
-            // Nobody asked to end for it.
-            self.unmet = Some(load);
+        // Nobody asked to end for the usual one.
+        if self.over < PATIENCE || self.settings.overhead_budget.is_none() {
             return None;
         }
         let reason = format!(
@@ -45,10 +41,17 @@ impl Actor<'_> {
     /// Changes how many allocations are looked at, if that helps; `false`: it does not, or need not.
     fn adjust(&mut self, load: &Load, most: f64) -> bool {
         let Some(sampling) = &mut self.sampling else { return false };
-        let Decision::Interval(interval) =
-            self.budget.decide(load, sampling.interval(), most / 100.0)
-        else {
-            return false;
+        let interval = match self.budget.decide(load, sampling.interval(), most / 100.0) {
+            Decision::Interval(interval) => interval,
+            Decision::OutOfReach => {
+                self.unmet = Some((*load, most));
+                return false;
+            }
+            Decision::Keep => {
+                // It may be met again.
+                self.unmet = self.unmet.filter(|_| load.percent().is_some_and(|is| is > most));
+                return false;
+            }
         };
         let reason = if interval > sampling.interval() {
             format!("{}, the budget is {most} %", said(load))
@@ -67,10 +70,10 @@ impl Actor<'_> {
 
     /// What to say of a budget that cannot be held.
     pub(super) fn unmet(&self) -> Option<String> {
-        let load = self.unmet?;
+        let (load, most) = self.unmet?;
         Some(format!(
-            "{}, over the usual budget of {USUAL_BUDGET} % however few allocations are looked at: each call \
-             costs that (--overhead-budget ends tracing then, --exact accepts it)",
+            "{}, over the budget of {most} % however few allocations are looked at: each call costs that \
+             (--tier pages probes none, --exact accepts it)",
             said(&load)
         ))
     }
