@@ -20,6 +20,8 @@ pub(super) struct Traced {
     pub(super) link: &'static str,
     pub(super) floor: Costs,
     pub(super) memtrace: Costs,
+    /// One allocation for [`super::tracer::SAMPLED`].
+    pub(super) sampled: Costs,
 }
 
 /// Costs from all rounds.
@@ -131,7 +133,10 @@ fn compare(
     name: &str,
     mut run: impl FnMut(Way) -> Result<Cost>,
 ) -> Result<Comparison> {
-    let empty = |&link| Traced { link, floor: Costs::default(), memtrace: Costs::default() };
+    let empty = |&link| {
+        let [floor, memtrace, sampled] = [(); 3].map(|()| Costs::default());
+        Traced { link, floor, memtrace, sampled }
+    };
     let mut all = Comparison { traced: links.iter().map(empty).collect(), ..Comparison::default() };
     for round in 1..=rounds {
         eprintln!("xtask: {name}, round {round} of {rounds}");
@@ -139,6 +144,7 @@ fn compare(
         for traced in &mut all.traced {
             traced.floor.add(run(Way::Floor(traced.link))?);
             traced.memtrace.add(run(Way::Memtrace(traced.link))?);
+            traced.sampled.add(run(Way::Sampled(traced.link))?);
         }
     }
     Ok(all)

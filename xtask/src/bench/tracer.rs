@@ -19,6 +19,8 @@ pub(super) enum Way {
     Floor(&'static str),
     /// memtrace, exactly, with this kind of link.
     Memtrace(&'static str),
+    /// memtrace, with samples.
+    Sampled(&'static str),
 }
 
 /// Kinds of links, best first.
@@ -27,6 +29,8 @@ pub(super) const LINKS: [&str; 3] = ["session", "multi", "perf"];
 /// How memtrace reports: once, at the end, and what it does on the way.
 const REPORT: [&str; 8] =
     ["--exact", "--verbose", "--interval", "0", "--format", "json", "--top", "3"];
+/// Mean bytes between samples, where there are samples.
+pub(super) const SAMPLED: &str = "512KiB";
 
 /// How the line begins in which memtrace, and what imitates it, says that it traces.
 pub(super) const SIGN: &str = "tracing ";
@@ -71,8 +75,15 @@ impl Programs {
                 memtrace.args(["--link", link]);
                 memtrace
             }
+            Way::Sampled(link) => {
+                let mut memtrace = Command::new(&self.memtrace);
+                memtrace.args(["--pid", &pid.to_string()]).args(&REPORT[1..]);
+                memtrace.args(["--link", link, "--sample-interval", SAMPLED]);
+                memtrace
+            }
         };
-        Tracer::start(&mut command, matches!(way, Way::Memtrace(_))).map(Some)
+        let is_interrupted = matches!(way, Way::Memtrace(_) | Way::Sampled(_));
+        Tracer::start(&mut command, is_interrupted).map(Some)
     }
 
     /// memtrace as it is measured, on a process.
