@@ -31,7 +31,12 @@ impl Tracker {
         }
         if let Some(space) = self.spaces.get(process.space).filter(|_| process.owns_space) {
             let mut segments = Segments::new(areas, &space.ranges);
-            let blocks = place_blocks(&space.heap, &mut segments);
+            let is_sampled = space.heap.sampled().is_some();
+            // Where samples lie says nothing of where the others do.
+            let blocks = match is_sampled {
+                true => PlacedBlocks::default(),
+                false => place_blocks(&space.heap, &mut segments),
+            };
             process.resident = place_ranges(&segments)
                 .into_iter()
                 .filter_map(|(number, it)| Some((*space.stacks().get(number as usize)?, it)))
@@ -42,7 +47,8 @@ impl Tracker {
             let touched = blocks.touched_least;
             let mut owners = Owners::new(&segments, mapper, space.is_from_exec, resident, touched);
             owners.allocator_mapped = mapped_by_allocators(&space.ranges, mapper);
-            process.picture = Some(PictureSnapshot { time, picture: *picture, blocks, owners });
+            let picture = *picture;
+            process.picture = Some(PictureSnapshot { time, picture, is_sampled, blocks, owners });
         }
     }
 }

@@ -326,9 +326,11 @@ pub struct PictureSnapshot {
     pub time: Nanos,
     /// The reading.
     pub picture: Picture,
-    /// The blocks.
+    /// Blocks are samples: where the others lie is not known, and neither what is resident of them.
+    pub is_sampled: bool,
+    /// The blocks; none if they are samples.
     pub blocks: PlacedBlocks,
-    /// Whose the memory is that may hold blocks.
+    /// Whose the memory is that may hold blocks, as far as it holds none.
     pub owners: Owners,
 }
 

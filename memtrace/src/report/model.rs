@@ -245,6 +245,8 @@ pub struct PictureReport {
     pub age: Nanos,
     /// The reading.
     pub picture: Picture,
+    /// As in [`crate::engine::snapshot::PictureSnapshot`].
+    pub is_sampled: bool,
     /// Where the live blocks lay.
     pub blocks: PlacedBlocks,
     /// Whose the memory was that may hold blocks.

@@ -424,6 +424,7 @@ impl Maker<'_> {
             picture: process.picture.map(|it| PictureReport {
                 age: self.snapshot.time.saturating_sub(it.time),
                 picture: it.picture,
+                is_sampled: it.is_sampled,
                 blocks: it.blocks,
                 owners: it.owners,
             }),

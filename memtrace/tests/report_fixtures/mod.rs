@@ -386,7 +386,7 @@ pub fn picture(live: u64) -> PictureSnapshot {
     };
     blocks.by_kind[PageKind::HeapSegment as usize] = live - 4 * MIB - 16 * KIB;
     blocks.by_kind[PageKind::Anonymous as usize] = 4 * MIB;
-    PictureSnapshot { time: NOW, picture, blocks, owners: owners(live) }
+    PictureSnapshot { time: NOW, picture, is_sampled: false, blocks, owners: owners(live) }
 }
 
 /// Whose that is: of what `touched_least` leaves a part could not be looked at.
@@ -465,6 +465,9 @@ pub fn sampled() -> ProcessSnapshot {
     let mut process = leaking();
     let around = |value: u64| Confidence { low: value / 10 * 9, high: value / 10 * 11 };
     process.heap.live_bytes = 100 * MIB;
+    if let Some(picture) = &mut process.picture {
+        (picture.is_sampled, picture.blocks) = (true, PlacedBlocks::default());
+    }
     let heap = process.heap;
     process.heap.confidence = Some(HeapConfidence {
         live_bytes: around(heap.live_bytes),

@@ -11,6 +11,7 @@ impl Picture {
     pub(super) fn of(report: &PictureReport, ledger: Ledgers) -> Self {
         let (picture, blocks, sum) = (&report.picture, &report.blocks, report.picture.sum());
         let (least, most) = report.not_attributable();
+        let known = |figure: u64| (!report.is_sampled).then_some(figure);
         Self {
             age_s: seconds(report.age),
             whole: picture.whole,
@@ -20,16 +21,16 @@ impl Picture {
             mapped_bytes: sum.mapped,
             swap_bytes: sum.swap,
             hugetlb_bytes: sum.hugetlb,
-            live_bytes: blocks.live,
-            elsewhere_bytes: blocks.elsewhere,
-            touched_least_bytes: blocks.touched_least,
-            touched_most_bytes: blocks.touched_most,
-            not_attributable_least_bytes: least,
-            not_attributable_most_bytes: most,
+            live_bytes: known(blocks.live),
+            elsewhere_bytes: known(blocks.elsewhere),
+            touched_least_bytes: known(blocks.touched_least),
+            touched_most_bytes: known(blocks.touched_most),
+            not_attributable_least_bytes: known(least),
+            not_attributable_most_bytes: known(most),
             threads: picture.threads,
             threads_placed: picture.threads_placed,
             kinds: picture::PageKind::ALL.map(|kind| PageKind::of(kind, report)).into(),
-            owners: (ledger != Ledgers::Mappings).then(|| Owners::of(report)),
+            owners: (ledger != Ledgers::Mappings && !report.is_sampled).then(|| Owners::of(report)),
         }
     }
 }
@@ -78,7 +79,7 @@ impl<'a> AllocatorMappings<'a> {
 }
 
 impl PageKind {
-    const fn of(kind: picture::PageKind, report: &PictureReport) -> Self {
+    fn of(kind: picture::PageKind, report: &PictureReport) -> Self {
         let sum = report.picture.of(kind);
         Self {
             kind: key(kind),
@@ -87,7 +88,7 @@ impl PageKind {
             resident_bytes: sum.resident,
             swap_bytes: sum.swap,
             hugetlb_bytes: sum.hugetlb,
-            live_bytes: report.blocks.by_kind[kind as usize],
+            live_bytes: (!report.is_sampled).then_some(report.blocks.by_kind[kind as usize]),
         }
     }
 }

@@ -295,12 +295,12 @@ pub(super) struct Picture {
     pub(super) mapped_bytes: u64,
     pub(super) swap_bytes: u64,
     pub(super) hugetlb_bytes: u64,
-    pub(super) live_bytes: u64,
-    pub(super) elsewhere_bytes: u64,
-    pub(super) touched_least_bytes: u64,
-    pub(super) touched_most_bytes: u64,
-    pub(super) not_attributable_least_bytes: u64,
-    pub(super) not_attributable_most_bytes: u64,
+    pub(super) live_bytes: Option<u64>,
+    pub(super) elsewhere_bytes: Option<u64>,
+    pub(super) touched_least_bytes: Option<u64>,
+    pub(super) touched_most_bytes: Option<u64>,
+    pub(super) not_attributable_least_bytes: Option<u64>,
+    pub(super) not_attributable_most_bytes: Option<u64>,
     pub(super) threads: u64,
     pub(super) threads_placed: u64,
     pub(super) kinds: Vec<PageKind>,
@@ -351,7 +351,7 @@ pub(super) struct PageKind {
     pub(super) resident_bytes: u64,
     pub(super) swap_bytes: u64,
     pub(super) hugetlb_bytes: u64,
-    pub(super) live_bytes: u64,
+    pub(super) live_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]

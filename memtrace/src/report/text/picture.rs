@@ -26,6 +26,10 @@ const ROWS: [(&str, &[(PageKind, &str)]); 8] = [
     ("kernel's", &[(PageKind::Kernel, "")]),
 ];
 
+/// In place of whose the memory is.
+const UNTOLD: &str = "not told where allocations are sampled: which pages the other blocks take is not known \
+                      (--exact tells it)";
+
 /// The lines of the picture.
 pub(super) fn picture(
     report: &PictureReport,
@@ -49,7 +53,11 @@ pub(super) fn picture(
     if options.ledger != Ledgers::Mappings {
         let since = if options.from_start { "the start" } else { "attach" };
         lines.push(String::new());
-        lines.extend(owners::owners(report, process, since, style));
+        lines.extend(if report.is_sampled {
+            wrap("WHOSE   ", UNTOLD, style.columns())
+        } else {
+            owners::owners(report, process, since, style)
+        });
     }
     lines
 }
@@ -66,7 +74,11 @@ pub(super) fn line(report: &PictureReport) -> String {
         .map(|(label, size)| format!("{label} {}", bytes(size)))
         .collect();
     let slack = report.owners.of(Owner::Allocator).beyond.least;
-    let slack = if slack > 0 { format!("; slack {}", bytes(slack)) } else { String::new() };
+    let slack = if slack > 0 && !report.is_sampled {
+        format!("; slack {}", bytes(slack))
+    } else {
+        String::new()
+    };
     format!("picture: {}{slack}", parts.join(", "))
 }
 
