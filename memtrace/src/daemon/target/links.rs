@@ -93,7 +93,8 @@ impl Targets {
     /// The line that scripts wait for.
     pub(in crate::daemon) fn announcement(&self, link: LinkKind) -> String {
         if !self.heap {
-            return format!("tracing {}; mappings alone", self.who());
+            let what = if self.faults { "touched pages and mappings" } else { "mappings" };
+            return format!("tracing {}; {what} alone", self.who());
         }
         let mut parts = vec![self.who()];
         let links: Vec<String> = self.links().iter().map(describe).collect();

@@ -67,6 +67,8 @@ pub(super) struct Targets {
     looks_for_bound: u32,
     /// Functions of allocators are traced.
     heap: bool,
+    /// Pages that are touched are accounted for.
+    faults: bool,
     pods: PodNames,
     /// Files whose allocators' code was told of, and those of whose beginning was told.
     told_code: BTreeSet<ModuleId>,
@@ -117,6 +119,7 @@ impl Targets {
             user: UserFunctions::new(&settings.user_functions, settings.started_here),
             looks_for_bound: 0,
             heap: settings.heap,
+            faults: settings.faults,
             pods: PodNames::default(),
             told_code: BTreeSet::new(),
             told_entries: BTreeSet::new(),

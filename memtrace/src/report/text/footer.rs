@@ -206,6 +206,10 @@ fn children(report: &Report) -> Vec<String> {
     if windows > 0 {
         parts.push(format!("{} between vfork and exec not seen", counted(windows, "time")));
     }
+    let untold = sum(|process| process.untold_frees);
+    if untold > 0 {
+        parts.push(format!("how long {} lived was not kept", counted(untold, "freed block")));
+    }
     parts
 }
 
