@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use support::container::Container;
 use support::may_trace;
 use support::program::Program;
-use support::report::{Accounts, Process, Report, number};
+use support::report::{Accounts, Process, Report, number, path_of};
 use support::stacks::{assert_whole, stacks_from};
 use support::tracer::{Tracer, exact};
 use tempfile::TempDir;
@@ -135,7 +135,9 @@ fn an_exec_by_another_thread_in_a_container_is_followed() {
         let [before, after] = &report.processes(pid)[..] else { panic!("{report:?}") };
         let (before, after) =
             if after.0["state"] == "running" { (before, after) } else { (after, before) };
-        assert_eq!(before.callers()["first_image"].allocated_bytes, 30 * 90);
+        // What made the thread has no name where libc has no debug information.
+        let first = before.stacks().iter().filter(|it| path_of(it)[0] == "first_image");
+        assert_eq!(first.map(|it| number(&it["allocated_bytes"])).sum::<u64>(), 30 * 90);
         after.assert_exactly(&second);
         assert!(program.end().success());
     }
