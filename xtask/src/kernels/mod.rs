@@ -79,7 +79,7 @@ pub(crate) struct Options {
     filter: Option<String>,
 }
 
-const LIMIT: Duration = Duration::from_secs(1500);
+const LIMIT: Duration = Duration::from_secs(2100);
 const GROUP_LIMIT: Duration = Duration::from_secs(420);
 
 impl Options {

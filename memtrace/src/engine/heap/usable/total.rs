@@ -62,7 +62,7 @@ impl Usable {
     /// Blocks of which it is not known.
     #[must_use]
     pub const fn unknown_blocks(&self) -> u64 {
-        (self.unknown + WHOLE / 2) / WHOLE
+        self.unknown.saturating_add(WHOLE / 2) / WHOLE
     }
 
     /// Whose size classes blocks had here.
