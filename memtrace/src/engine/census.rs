@@ -8,8 +8,8 @@ use super::heap::sampled::{Pair, Sample, Sampled, SampledTally, rounded};
 use super::process::{Process, Space};
 use super::sampling::Estimate;
 use super::snapshot::{
-    AccountSnapshot, BlockSnapshot, MappedStack, ProcessSnapshot, SnapshotOptions, StackConfidence,
-    StackSnapshot, State, TouchedStack,
+    AccountSnapshot, BlockSnapshot, MappedStack, ProcessSnapshot, SampledConfidence,
+    SnapshotOptions, StackSnapshot, State, TouchedStack,
 };
 use super::stacks::{Callee, Stack, Stacks};
 use super::trend::{Births, Past};
@@ -144,10 +144,9 @@ fn estimated(
     let (visible, young, filtered) =
         (both(&count.visible), both(&count.young), both(&count.filtered));
     let (allocated, freed) = (both(&tally.allocated), both(&tally.freed));
-    let both_of = |pair: &Pair| pair.confidence(all.interval());
-    let (live_bytes, live_blocks) = both_of(&count.visible);
-    let (allocated_bytes, allocated_blocks) = both_of(&tally.allocated);
-    let (freed_bytes, freed_blocks) = both_of(&tally.freed);
+    // Samples that are alive are told of all, as blocks are listed.
+    let samples = tally.live.blocks.samples();
+    let confidence = all.confidence(&count.visible, at_peak, &tally.allocated, &tally.freed);
     StackSnapshot {
         // By parts, so that these add up.
         live_bytes: visible.0.saturating_add(young.0).saturating_add(filtered.0),
@@ -161,16 +160,7 @@ fn estimated(
         allocated_blocks: allocated.1,
         freed_bytes: freed.0,
         freed_blocks: freed.1,
-        confidence: Some(StackConfidence {
-            live_bytes,
-            live_blocks,
-            peak_bytes: all.peak_confidence(at_peak),
-            allocated_bytes,
-            allocated_blocks,
-            freed_bytes,
-            freed_blocks,
-            samples: tally.live.blocks.samples(),
-        }),
+        confidence: Some(SampledConfidence { samples, ..confidence }),
         ..plain
     }
 }

@@ -7,7 +7,7 @@ pub use super::heap::usable::Usable;
 use super::history::Point;
 pub use super::owners::{Owner, OwnerSum, Owners};
 pub use super::placing::Bounds as ResidentBounds;
-pub use super::sampling::{Confidence, HeapConfidence, StackConfidence};
+pub use super::sampling::{Confidence, SampledConfidence};
 use super::trend::Past;
 use crate::model::frame::Frame;
 use crate::model::ids::{ModuleId, Nanos, StackId};
@@ -199,7 +199,7 @@ pub struct HeapTotals {
     /// Their bytes.
     pub inherited_bytes: u64,
     /// Where the true figures lie, where these are estimates.
-    pub confidence: Option<HeapConfidence>,
+    pub confidence: Option<SampledConfidence>,
 }
 
 /// Mapping totals of a process since it was first seen, in whole pages.
@@ -407,7 +407,7 @@ pub struct StackSnapshot {
     /// Growth of its live bytes.
     pub growth: Growth,
     /// Where the figures lie, where they are estimates.
-    pub confidence: Option<StackConfidence>,
+    pub confidence: Option<SampledConfidence>,
     /// What else is known of its past.
     pub past: Past,
     /// The oldest live blocks, where asked for.

@@ -8,8 +8,8 @@ use crate::engine::ended::Ended;
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::ports::Missing;
 use crate::engine::snapshot::{
-    Growth, HeapTotals, MappingTotals, Owners, PlacedBlocks, ResidentPart, SnapshotOptions,
-    StackConfidence, TouchTotals,
+    Growth, HeapTotals, MappingTotals, Owners, PlacedBlocks, ResidentPart, SampledConfidence,
+    SnapshotOptions, TouchTotals,
 };
 use crate::engine::trend::{Band, Judgement};
 use crate::model::ids::Nanos;
@@ -390,7 +390,7 @@ pub struct StackReport {
     pub growth: Growth,
     /// Where the figures lie, where they are estimates: those without young and filtered blocks, and those of
     /// all.
-    pub confidence: Option<StackConfidence>,
+    pub confidence: Option<SampledConfidence>,
     /// What its trend is, and what that rests on.
     pub judgement: Judgement,
     /// The share of its blocks that live at least so long, where that changes: ages, ns.

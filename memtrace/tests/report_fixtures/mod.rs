@@ -12,10 +12,10 @@ use memtrace::engine::ended::Ended;
 use memtrace::engine::history::Point;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::snapshot::{
-    AccountSnapshot, BlockSnapshot, Bounds, Confidence, Growth, HeapConfidence, HeapTotals,
-    MappedStack, MappingTotals, Owner, OwnerSum, Owners, PictureSnapshot, PlacedBlocks,
-    ProcessSnapshot, ResidentBounds, ResidentPart, Snapshot, SnapshotOptions, StackConfidence,
-    StackSnapshot, State, TouchTotals, Usable,
+    AccountSnapshot, BlockSnapshot, Bounds, Confidence, Growth, HeapTotals, MappedStack,
+    MappingTotals, Owner, OwnerSum, Owners, PictureSnapshot, PlacedBlocks, ProcessSnapshot,
+    ResidentBounds, ResidentPart, SampledConfidence, Snapshot, SnapshotOptions, StackSnapshot,
+    State, TouchTotals, Usable,
 };
 use memtrace::engine::trend::{AgeCount, Ages, Band, COHORTS, Past, class};
 use memtrace::model::frame::Frame;
@@ -469,7 +469,7 @@ pub fn sampled() -> ProcessSnapshot {
         (picture.is_sampled, picture.blocks) = (true, PlacedBlocks::default());
     }
     let heap = process.heap;
-    process.heap.confidence = Some(HeapConfidence {
+    process.heap.confidence = Some(SampledConfidence {
         live_bytes: around(heap.live_bytes),
         live_blocks: around(heap.live_blocks),
         peak_bytes: around(heap.peak_bytes),
@@ -477,9 +477,10 @@ pub fn sampled() -> ProcessSnapshot {
         allocated_blocks: around(heap.allocated_blocks),
         freed_bytes: around(heap.freed_bytes),
         freed_blocks: around(heap.freed_blocks),
+        samples: 512,
     });
     for stack in &mut process.stacks {
-        stack.confidence = Some(StackConfidence {
+        stack.confidence = Some(SampledConfidence {
             live_bytes: around(stack.live_bytes),
             live_blocks: around(stack.live_blocks),
             peak_bytes: around(stack.peak_bytes),

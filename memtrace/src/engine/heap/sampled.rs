@@ -4,7 +4,7 @@
 use super::blocks::Block;
 use super::tallies::{Tallies, Tally};
 use crate::engine::sampling::{Estimate, Interval, Weight};
-use crate::engine::snapshot::{Confidence, HeapConfidence, HeapTotals};
+use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
 
 /// Bytes and blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -181,38 +181,41 @@ impl Sampled {
             evicted_blocks: evicted.1,
             inherited_bytes: inherited.0,
             inherited_blocks: inherited.1,
-            confidence: Some(self.confidence()),
+            confidence: Some(self.confidence(
+                &self.live,
+                &self.peak_bytes,
+                &self.allocated,
+                &self.freed,
+            )),
             ..*plain
         }
     }
 
-    fn confidence(&self) -> HeapConfidence {
-        let both = |pair: &Pair| pair.confidence(self.interval);
-        let (live, allocated, freed) = (both(&self.live), both(&self.allocated), both(&self.freed));
-        HeapConfidence {
-            live_bytes: live.0,
-            live_blocks: live.1,
-            peak_bytes: confidence(self.peak_bytes.interval(self.interval as f64)),
+    /// Where sums over some of these samples lie, of which `live` are alive.
+    pub(crate) fn confidence(
+        &self,
+        live: &Pair,
+        peak_bytes: &Estimate,
+        allocated: &Pair,
+        freed: &Pair,
+    ) -> SampledConfidence {
+        let [live_bounds, allocated, freed] =
+            [live, allocated, freed].map(|pair| pair.confidence(self.interval));
+        SampledConfidence {
+            live_bytes: live_bounds.0,
+            live_blocks: live_bounds.1,
+            peak_bytes: confidence(peak_bytes.interval(self.interval as f64)),
             allocated_bytes: allocated.0,
             allocated_blocks: allocated.1,
             freed_bytes: freed.0,
             freed_blocks: freed.1,
+            samples: live.blocks.samples(),
         }
-    }
-
-    /// The interval of the latest sample, bytes.
-    pub(crate) const fn interval(&self) -> u64 {
-        self.interval
     }
 
     /// Sums of all call stacks up to the last one that has some, each with what it held at the peak.
     pub(crate) fn stacks(&self) -> impl Iterator<Item = (&SampledTally, &Estimate)> {
         self.stacks.iter().map(|tally| (tally, tally.at_peak(self.peak)))
-    }
-
-    /// Where what a stack held at the peak lies.
-    pub(crate) fn peak_confidence(&self, at_peak: &Estimate) -> Confidence {
-        confidence(at_peak.interval(self.interval as f64))
     }
 
     /// A block was allocated.

@@ -9,34 +9,16 @@ pub struct Confidence {
     pub high: u64,
 }
 
-/// Where figures of [`crate::engine::snapshot::HeapTotals`] lie that are estimates from samples. Those that have none here are, too, except for
-/// what is counted call by call: `unknown_frees`, `internal_frees` and `failed` count those that were told of.
+/// Where figures of a heap or of one of its call stacks lie that are estimates from samples. Sums that have none here
+/// are estimates, too, except for what is counted call by call: `unknown_frees`, `internal_frees` and `failed` count
+/// those that were told of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HeapConfidence {
-    /// Of bytes alive.
-    pub live_bytes: Confidence,
-    /// Of blocks alive.
-    pub live_blocks: Confidence,
-    /// Of the peak: of what was alive when the estimate was highest.
-    pub peak_bytes: Confidence,
-    /// Of bytes allocated.
-    pub allocated_bytes: Confidence,
-    /// Of blocks allocated.
-    pub allocated_blocks: Confidence,
-    /// Of bytes freed.
-    pub freed_bytes: Confidence,
-    /// Of blocks freed.
-    pub freed_blocks: Confidence,
-}
-
-/// Where figures of a [`crate::engine::snapshot::StackSnapshot`] lie that are estimates from samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StackConfidence {
-    /// Of bytes alive that are neither young nor filtered.
+pub struct SampledConfidence {
+    /// Of bytes alive; of a stack those that are neither young nor filtered.
     pub live_bytes: Confidence,
     /// Of such blocks.
     pub live_blocks: Confidence,
-    /// Of what it held when the process was at its peak.
+    /// Of the peak: of what was alive when the estimate of the heap was highest.
     pub peak_bytes: Confidence,
     /// Of bytes allocated.
     pub allocated_bytes: Confidence,

@@ -10,7 +10,7 @@ mod estimate;
 mod told;
 mod weight;
 
-pub use confidence::{Confidence, HeapConfidence, StackConfidence};
+pub use confidence::{Confidence, SampledConfidence};
 pub use estimate::{Estimate, Interval};
 pub use told::{Oddities, Sum, Sums, Told, ToldBlocks};
 pub use weight::Weight;

@@ -8,7 +8,7 @@ use super::schema::{
 };
 use super::touched::Touched;
 use crate::engine::heap::ranges::RangeKind;
-use crate::engine::snapshot::{Confidence, HeapConfidence, HeapTotals, StackConfidence};
+use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
 use crate::engine::trend::{Band, Judgement};
 use crate::model::ids::Nanos;
 use crate::model::process::Usage;
@@ -251,8 +251,9 @@ const fn ends(confidence: Confidence) -> [u64; 2] {
 impl Heap {
     fn of(heap: &HeapTotals) -> Self {
         let usable = &heap.usable;
-        let of =
-            |part: fn(&HeapConfidence) -> Confidence| heap.confidence.as_ref().map(part).map(ends);
+        let of = |part: fn(&SampledConfidence) -> Confidence| {
+            heap.confidence.as_ref().map(part).map(ends)
+        };
         let any_known = usable.unknown_blocks() < heap.live_blocks || heap.live_blocks == 0;
         Self {
             live_bytes: heap.live_bytes,
@@ -379,7 +380,7 @@ impl<'a> Module<'a> {
 impl<'a> Stack<'a> {
     fn of(stack: &'a StackReport) -> Self {
         let age = |age: Option<Nanos>| age.map(seconds);
-        let of = |part: fn(&StackConfidence) -> Confidence| {
+        let of = |part: fn(&SampledConfidence) -> Confidence| {
             stack.confidence.as_ref().map(part).map(ends)
         };
         Self {
