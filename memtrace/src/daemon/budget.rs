@@ -68,18 +68,29 @@ const IDLE: f64 = 0.001;
 /// Seconds in a row that speak for a shorter interval before it is chosen.
 const PATIENCE: u32 = 10;
 
+/// CPU that tracing may cost in any case where the user names no budget, cores: a multiple of what an idle
+/// program uses is nothing still.
+pub(super) const FREE: f64 = 0.02;
+
 /// Follows the cost.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Budget {
+    /// Costs below this are not weighed, cores.
+    free: f64,
     /// Seconds in a row in which a shorter interval would have fit.
     under: u32,
 }
 
 impl Budget {
+    /// One that does not weigh costs below so many cores.
+    pub(super) const fn new(free: f64) -> Self {
+        Self { free, under: 0 }
+    }
+
     /// What to do after a second in which tracing cost `load`, with `interval` in force and a budget of `most`,
     /// a share of what the targets would use untraced.
     pub(super) fn decide(&mut self, load: &Load, interval: u64, most: f64) -> Decision {
-        if load.targets < IDLE {
+        if load.targets < IDLE || load.cores() < self.free {
             return Decision::Keep;
         }
         let fitting = fitting(load, most);
@@ -124,7 +135,7 @@ fn fitting(load: &Load, most: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Budget, Decision, LONGEST, Load, PATIENCE, SHORTEST};
+    use super::{Budget, Decision, FREE, LONGEST, Load, PATIENCE, SHORTEST};
 
     /// A program that calls malloc and free so often per second, with this interval.
     fn load(calls: f64, size: f64, interval: u64, untraced: f64) -> Load {
@@ -177,6 +188,16 @@ mod tests {
         // Samples are few then.
         let load = load(900_000.0, 64.0, interval, 0.2);
         assert!(load.taken <= load.floor * 0.21, "{load:?}");
+    }
+
+    #[test]
+    fn what_an_idle_program_costs_is_not_weighed_unless_that_is_wished() {
+        // 4 ms per second for tracing, of a program that uses 3 ms.
+        let idle = load(1_500.0, 100.0, 0, 0.003);
+        assert!(idle.overhead() > 1.0 && idle.cores() < FREE, "{idle:?}");
+        assert_eq!(Budget::new(FREE).decide(&idle, 0, 0.1), Decision::Keep);
+        let weighed = Budget::default().decide(&idle, 0, 0.1);
+        assert!(matches!(weighed, Decision::Interval(_)), "{weighed:?}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod waiting;
 
 use super::alarm::Alarm;
 use super::arrivals::Arrivals;
-use super::budget::{Budget, Load};
+use super::budget::{Budget, FREE, Load};
 use super::cost::{Meter, Reading};
 use super::error::DaemonError;
 use super::intake::Intake;
@@ -181,7 +181,7 @@ impl<'a> Actor<'a> {
             pricing: Some(pricing),
             meter: Meter::new(Reading::default()),
             sampling: Sampling::new(settings),
-            budget: Budget::default(),
+            budget: Budget::new(if settings.overhead_budget.is_some() { 0.0 } else { FREE }),
             over: 0,
             unmet: None,
             began: Timestamp::now(),
