@@ -240,7 +240,7 @@ pub struct TraceArgs {
     ///
     /// It is held by looking at fewer allocations, if the interval is auto. Where that does not suffice, or is not
     /// allowed, tracing ends when it costs over twice this for 3 s, unless this is the default: memtrace
-    /// detaches, reports and exits with 3. The default does not weigh what costs less than 2 % of a core.
+    /// detaches, reports and exits with 3. The default does not weigh what costs less than 5 % of a core.
     #[arg(long, value_name = "PERCENT", value_parser = values::percent,
           allow_negative_numbers = true, help_heading = help::COST)]
     pub overhead_budget: Option<f64>,

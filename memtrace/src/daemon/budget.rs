@@ -70,7 +70,7 @@ const PATIENCE: u32 = 10;
 
 /// CPU that tracing may cost in any case where the user names no budget, cores: a multiple of what an idle
 /// program uses is nothing still.
-pub(super) const FREE: f64 = 0.02;
+pub(super) const FREE: f64 = 0.05;
 
 /// Follows the cost.
 #[derive(Clone, Copy, Debug, Default)]
