@@ -8,6 +8,10 @@ use std::collections::VecDeque;
 /// How much of the end is shown.
 const TAIL: usize = 40;
 
+/// How much is shown from the first trouble on, where the kernel says which of its functions it was
+/// in: its registers, their processes' too, and the call stack.
+const TROUBLE: usize = 80;
+
 /// What init's lines for us begin with.
 const MARK: &str = "@@memtrace ";
 
@@ -57,14 +61,11 @@ enum Part {
 impl Console {
     /// Takes a line, without its end. Returns whether a group has ended with it.
     pub(super) fn line(&mut self, line: &str) -> bool {
-        if self.last.len() == TAIL {
-            self.last.pop_front();
-        }
-        self.last.push_back(line.to_owned());
         let is_trouble = |message: &&str| TROUBLES.iter().any(|start| message.starts_with(start));
         if self.oops.is_none() {
             self.oops = kernel_message(line).filter(is_trouble).map(str::to_owned);
         }
+        self.keep(line);
         // Not at the beginning if the kernel spoke at the same time.
         if let Some((_, mark)) = line.split_once(MARK) {
             return self.mark(mark).unwrap_or(false);
@@ -73,7 +74,18 @@ impl Console {
         false
     }
 
-    /// The end of the console.
+    /// Keeps a line for those that want to know what went wrong: the last ones, or those from the
+    /// first trouble on.
+    fn keep(&mut self, line: &str) {
+        match &self.oops {
+            Some(_) if self.last.len() >= TAIL + TROUBLE => return,
+            None if self.last.len() == TAIL => drop(self.last.pop_front()),
+            _ => {}
+        }
+        self.last.push_back(line.to_owned());
+    }
+
+    /// The end of the console, or what stands around the first trouble.
     pub(super) fn tail(&self) -> String {
         let lines = self.last.iter().map(|line| format!("  | {line}\n"));
         lines.collect()
@@ -265,5 +277,17 @@ test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured
         let tail = read(&text).tail();
         assert_eq!(tail.lines().count(), 40);
         assert!(tail.ends_with("line 99\n") && tail.starts_with("  | line 60\n"));
+    }
+
+    #[test]
+    fn what_the_kernel_says_of_its_trouble_is_not_pushed_out_by_the_rest() {
+        let lines = |from: u32| -> String {
+            (from..from + 300).map(|number| format!("line {number}\n")).collect()
+        };
+        let trouble = "[    1.000000] watchdog: BUG: soft lockup - CPU#1 stuck for 123s!\n";
+        let tail = read(&format!("{}{trouble}{}", lines(0), lines(300))).tail();
+        assert_eq!(tail.lines().count(), 120);
+        assert!(tail.starts_with("  | line 260\n") && tail.contains("stuck for 123s"), "{tail}");
+        assert!(tail.ends_with("line 378\n"), "{tail}");
     }
 }
