@@ -2,13 +2,13 @@
 //! what once did harm, kept as tests (`memtrace/fuzz/regressions`). Only in tests and with the
 //! feature `fuzzing`.
 
-use crate::{probe, procfs, report, symbolize, unwind};
+use crate::{probe, procfs, recording, report, symbolize, unwind};
 
 /// Takes any bytes. It must return, soon, without taking much memory.
 pub type Target = fn(&[u8]);
 
 /// The readers. Each has a program of its own in `memtrace/fuzz/fuzz_targets`.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("cache_entry", unwind::hostile::cache_entry),
     ("debug_files", symbolize::hostile::debug_files),
     ("mappings", procfs::hostile::mappings),
@@ -16,6 +16,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("notes", procfs::hostile::notes),
     ("perf_map", symbolize::hostile::generated_names),
     ("program", probe::hostile::program),
+    ("recording", recording::hostile::recording),
     ("records", report::hostile::records),
     ("unwind_table", unwind::hostile::table),
 ];

@@ -17,6 +17,7 @@ pub mod lookup;
 pub mod model;
 pub mod probe;
 pub mod procfs;
+pub mod recording;
 pub mod report;
 pub mod selection;
 pub mod source;

@@ -1,0 +1,102 @@
+//! How the entries of a chunk become few bytes: what is alike lies side by side.
+//!
+//! A record is taken apart: who made it and of which kind it is (its [`Origin`], of which a chunk has few, by
+//! number), when, and its words, each in a column of those that mean the same ([`Role`]) and as what is not
+//! foreseeable in it. Addresses come back soon after they were given away, so they are told by how many others
+//! came between; a call stack mostly asks for the same size. The columns are compressed one after the other.
+//!
+//! Nothing is kept from one chunk to the next: each can be read by itself.
+
+mod foresight;
+mod pack;
+mod unpack;
+mod varint;
+
+pub(super) use pack::Packer;
+pub(super) use unpack::Unpacker;
+
+use memtrace_common::wire::{Header, Kind};
+
+/// The columns, in the order in which they are written.
+const COLUMNS: usize = 9;
+const ORIGINS: usize = 0;
+const NEW_ORIGINS: usize = 1;
+const TIMES: usize = 2;
+const ADDRESSES: usize = 3;
+const SIZES: usize = 4;
+const STACKS: usize = 5;
+const OTHERS: usize = 6;
+const FRAMES: usize = 7;
+const BYTES: usize = 8;
+
+/// Numbers in [`ORIGINS`] of what has none: a note, and a record that is not laid out as records are. The
+/// origins follow.
+const NOTE: u64 = 0;
+const ODD: u64 = 1;
+const FIRST_ORIGIN: u64 = 2;
+
+/// Bytes of a record's header and of a word.
+const HEADER: usize = size_of::<Header>();
+const WORD: usize = 8;
+
+/// What is the same in many records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Origin {
+    kind: u8,
+    function: u8,
+    flags: u8,
+    stack_end: u8,
+    /// Words of the body.
+    words: u8,
+    /// Frames follow.
+    has_frames: bool,
+    process: u32,
+    thread: u32,
+}
+
+/// Kinds and words of a body beyond these are not expected; such records are kept as they are.
+const MOST_KINDS: usize = 32;
+const MOST_WORDS: usize = 8;
+
+/// What a word of a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// Where a block is.
+    Address,
+    /// How large it is.
+    Size,
+    /// Its call stack's id.
+    Stack,
+    /// When the call began.
+    Time,
+    Other,
+}
+
+/// By kind and place, as `memtrace_common::wire` lays them out. A wrong answer costs bytes, nothing else.
+const fn role(kind: u8, place: usize) -> Role {
+    const ALLOCATION: u8 = Kind::Allocation as u8;
+    const FREE: u8 = Kind::Free as u8;
+    const REALLOCATION: u8 = Kind::Reallocation as u8;
+    const MAP: u8 = Kind::Map as u8;
+    const UNMAP: u8 = Kind::Unmap as u8;
+    const REMAP: u8 = Kind::Remap as u8;
+    const BREAK: u8 = Kind::Break as u8;
+    const FAULT: u8 = Kind::Fault as u8;
+    match (kind, place) {
+        (ALLOCATION | FREE | REALLOCATION, 0) | (REALLOCATION, 1) => Role::Address,
+        (ALLOCATION, 1) | (REALLOCATION, 2) => Role::Size,
+        (ALLOCATION, 3) | (REALLOCATION | MAP, 4) | (REMAP, 5) | (BREAK, 1) | (FAULT, 2) => {
+            Role::Stack
+        }
+        (REALLOCATION, 5) | (UNMAP, 2) | (REMAP, 4) => Role::Time,
+        _ => Role::Other,
+    }
+}
+
+/// Where the stack's id is among the words of a body; at most one is.
+fn place_of_stack(origin: &Origin) -> Option<usize> {
+    (0..usize::from(origin.words)).find(|place| role(origin.kind, *place) == Role::Stack)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! Floor 3: recordings. What the tracer learnt, in order, in a file that survives a tracer that is killed.
+//!
+//! A recording is a [`Head`], then chunks, each compressed and checked by itself. A chunk is a checkpoint: a
+//! file that ends in the middle of one is read up to the one before. The last chunk says that nothing is
+//! missing. All numbers are little-endian; the layout of both is in [`layout`], how the entries of a chunk
+//! are packed in [`columns`].
+//!
+//! An [`Entry`] is a record of the ring buffer, as it was there, or a note: bytes that whoever records gives a
+//! meaning.
+
+mod columns;
+mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod hostile;
+mod layout;
+mod reader;
+mod writer;
+
+pub use error::RecordingError;
+pub use layout::Head;
+pub use reader::{Ending, Reader};
+pub use writer::Writer;
+
+/// One thing that was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// A record of the ring buffer (`memtrace_common::wire`), byte for byte.
+    Record(&'a [u8]),
+    /// Anything else.
+    Note(&'a [u8]),
+}
+
+impl<'a> Entry<'a> {
+    /// Its bytes.
+    #[must_use]
+    pub const fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Record(bytes) | Self::Note(bytes) => bytes,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Entries → a file.
+
+use super::columns::Packer;
+use super::layout::{ChunkHead, Content, Head, MOST_BYTES, MOST_ENTRIES};
+use super::{Entry, RecordingError};
+use std::io::{self, Write};
+use zstd::bulk::Compressor;
+
+/// How large the columns of a chunk become: enough to find what repeats, and little to lose.
+const CHUNK: usize = 1 << 20;
+/// The largest entry: what is there already, and its own length and number, have room beside it.
+const LARGEST_ENTRY: usize = MOST_BYTES - CHUNK - 4096;
+
+/// The fastest of zstd's levels that look for repetitions at all: the columns leave little to find, and the
+/// tracer has other things to do.
+const LEVEL: i32 = 1;
+
+/// Writes a recording.
+#[derive(Debug)]
+pub struct Writer<W> {
+    out: W,
+    packer: Packer,
+    compressor: Packed,
+    entries: u32,
+    from: u64,
+    to: u64,
+    columns: Vec<u8>,
+    written: u64,
+    failed: bool,
+}
+
+struct Packed(Compressor<'static>);
+
+impl std::fmt::Debug for Packed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Packed")
+    }
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a recording.
+    ///
+    /// # Errors
+    /// When its beginning cannot be written.
+    pub fn new(mut out: W, head: Head) -> Result<Self, RecordingError> {
+        let compressor = Compressor::new(LEVEL).map_err(RecordingError::Write)?;
+        out.write_all(&head.bytes()).map_err(RecordingError::Write)?;
+        Ok(Self {
+            out,
+            packer: Packer::new(),
+            compressor: Packed(compressor),
+            entries: 0,
+            from: u64::MAX,
+            to: 0,
+            columns: Vec::new(),
+            written: Head::SIZE as u64,
+            failed: false,
+        })
+    }
+
+    /// Bytes in the file so far.
+    pub const fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Adds an entry. It is in the file after the next checkpoint, which comes by itself when enough is there.
+    ///
+    /// # Errors
+    /// When the file cannot be written: it is readable up to the last checkpoint, and nothing more is added. When
+    /// the entry is too large.
+    pub fn push(&mut self, entry: Entry<'_>) -> Result<(), RecordingError> {
+        let length = entry.bytes().len();
+        if length > LARGEST_ENTRY {
+            return Err(RecordingError::TooLarge(length));
+        }
+        self.packer.push(entry);
+        self.entries += 1;
+        if let Entry::Record(record) = entry
+            && let Some(time) = record.get(16..24).and_then(|time| time.try_into().ok())
+        {
+            let time = u64::from_ne_bytes(time);
+            (self.from, self.to) = (self.from.min(time), self.to.max(time));
+        }
+        if self.entries >= MOST_ENTRIES || self.packer.length() >= CHUNK {
+            self.write_chunk(Content::Entries)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was added, so that it is not lost when this program is.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn checkpoint(&mut self) -> Result<(), RecordingError> {
+        if self.entries > 0 {
+            self.write_chunk(Content::Entries)?;
+        }
+        self.out.flush().map_err(RecordingError::Write)
+    }
+
+    /// Writes what was added, and that nothing is missing.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn finish(mut self) -> Result<W, RecordingError> {
+        self.checkpoint()?;
+        self.write_chunk(Content::End)?;
+        self.out.flush().map_err(RecordingError::Write)?;
+        Ok(self.out)
+    }
+
+    fn write_chunk(&mut self, content: Content) -> Result<(), RecordingError> {
+        if self.failed {
+            let earlier = io::Error::other("it could not be written before");
+            return Err(RecordingError::Write(earlier));
+        }
+        // A part of a chunk may be in the file now, after which none could be found.
+        self.failed = true;
+        self.packer.finish(&mut self.columns);
+        let packed = self.compressor.0.compress(&self.columns).map_err(RecordingError::Write)?;
+        let head = ChunkHead {
+            content,
+            unpacked: self.columns.len() as u32,
+            packed: packed.len() as u32,
+            entries: self.entries,
+            from: if self.to == 0 { 0 } else { self.from },
+            to: self.to,
+        };
+        self.out.write_all(&head.bytes(&packed)).map_err(RecordingError::Write)?;
+        self.out.write_all(&packed).map_err(RecordingError::Write)?;
+        self.written += (ChunkHead::SIZE + packed.len()) as u64;
+        (self.entries, self.from, self.to) = (0, u64::MAX, 0);
+        self.failed = false;
+        Ok(())
+    }
+}
