@@ -2,9 +2,10 @@
 
 use super::alerts::Thresholds;
 use super::snapshot::SnapshotOptions;
+use serde::{Deserialize, Serialize};
 
 /// Bounds of the engine's tables. What does not fit is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Live blocks, over all processes. At most 40 bytes each.
     pub max_blocks: usize,

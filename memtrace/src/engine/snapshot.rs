@@ -16,10 +16,11 @@ use crate::model::picture::{PageKind, Picture};
 use crate::model::process::{ProcessInfo, Usage};
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::{Loss, StackEnd};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Which blocks a snapshot singles out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotOptions {
     /// Blocks younger than this are summed apart (`young_*`). 0: none is young. Age is counted to the
     /// process's [`ProcessSnapshot::until`].

@@ -8,6 +8,7 @@ use super::process::{ProcessInfo, Usage};
 use memtrace_common::classes::SizeClasses;
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::{Loss, StackEnd};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// One thing that happened.
@@ -267,7 +268,7 @@ impl Fork {
 }
 
 /// An executable mapping of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeMapping {
     /// First address.
     pub start: u64,

@@ -1,5 +1,6 @@
 //! Identities and units.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Nanoseconds of `CLOCK_MONOTONIC`: an instant, or a length of time between two.
@@ -12,7 +13,9 @@ pub const SECOND: Nanos = 1_000_000_000;
 pub type Pid = u32;
 
 /// A process for ever: its pid and the moment it started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct ProcessKey {
     /// Thread-group id.
     pub pid: Pid,
@@ -25,7 +28,7 @@ pub struct ProcessKey {
 pub struct StackId(pub u32);
 
 /// A file that was mapped, in the engine's table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ModuleId(pub u32);
 
 impl fmt::Display for ProcessKey {

@@ -5,5 +5,6 @@ pub mod frame;
 pub mod ids;
 pub mod module;
 mod page_bits;
+mod path_bytes;
 pub mod picture;
 pub mod process;

@@ -1,11 +1,14 @@
 //! Files that are mapped into processes.
 
 use super::ids::ModuleId;
+use super::path_bytes;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 
 /// A GNU build-id: the fingerprint that the linker gave a file (usually 20 bytes, at most 32 kept).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<u8>")]
 pub struct BuildId(Box<[u8]>);
 
 impl BuildId {
@@ -48,6 +51,14 @@ impl BuildId {
     }
 }
 
+impl TryFrom<Vec<u8>> for BuildId {
+    type Error = &'static str;
+
+    fn try_from(bytes: Vec<u8>) -> Result<Self, Self::Error> {
+        Self::new(&bytes).ok_or("a build-id of an impossible length")
+    }
+}
+
 impl fmt::Display for BuildId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -61,12 +72,13 @@ impl fmt::Debug for BuildId {
 }
 
 /// A mapped file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module {
     /// Its number.
     pub id: ModuleId,
     /// Path as the process sees it, without the kernel's " (deleted)". Not to be opened: the
     /// process may live in another mount namespace.
+    #[serde(with = "path_bytes")]
     pub path: PathBuf,
     /// Its build-id, where it has one and could be read.
     pub build_id: Option<BuildId>,

@@ -1,14 +1,45 @@
 //! Which pages of a mapping are there: a bit for each.
 
+use serde::{Deserialize, Serialize};
+
 /// Bytes of a page on the machines that we support.
 const PAGE: u64 = 4096;
 
 /// A bit for each page of a mapping, from its first address on; pages behind the last one are not there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Kept", into = "Kept")]
 pub struct PageBits {
     words: Vec<u64>,
     pages: u64,
     there: u64,
+}
+
+/// As it is kept: what follows from it is not.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    words: Vec<u64>,
+    pages: u64,
+}
+
+impl From<PageBits> for Kept {
+    fn from(PageBits { words, pages, .. }: PageBits) -> Self {
+        Self { words, pages }
+    }
+}
+
+impl From<Kept> for PageBits {
+    /// Of anything: there are no more pages than bits, and no bits behind the last page.
+    fn from(Kept { mut words, pages }: Kept) -> Self {
+        let pages = pages.min(words.len() as u64 * 64);
+        words.truncate(pages.div_ceil(64) as usize);
+        if let Some(last) = words.last_mut()
+            && pages % 64 > 0
+        {
+            *last &= u64::MAX >> (64 - pages % 64);
+        }
+        let there = words.iter().map(|word| u64::from(word.count_ones())).sum();
+        Self { words, pages, there }
+    }
 }
 
 impl PageBits {
@@ -89,6 +120,15 @@ mod tests {
     use super::{PAGE, PageBits};
     use proptest::prelude::*;
 
+    #[test]
+    fn what_was_kept_by_others_makes_sense_all_the_same() {
+        let read = |text| serde_json::from_str::<PageBits>(text).unwrap();
+        let bits = read(r#"{"words":[18446744073709551615],"pages":1000000}"#);
+        assert_eq!((bits.pages(), bits.bytes()), (64, 64 * PAGE));
+        let bits = read(r#"{"words":[255,255,255],"pages":3}"#);
+        assert_eq!((bits.pages(), bits.bytes()), (3, 3 * PAGE));
+    }
+
     proptest! {
         #[test]
         fn bytes_are_those_of_the_pages_that_are_there(
@@ -108,6 +148,8 @@ mod tests {
             prop_assert_eq!(bits.bytes_between(from, to), naive);
             prop_assert_eq!(bits.bytes_between(0, u64::MAX), bits.bytes());
             prop_assert_eq!(bits.pages(), pages.len() as u64);
+            let kept = serde_json::to_string(&bits).unwrap();
+            prop_assert_eq!(serde_json::from_str::<PageBits>(&kept).unwrap(), bits);
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use super::ids::Nanos;
 pub use super::page_bits::PageBits;
+use serde::{Deserialize, Serialize};
 
 /// What a mapping is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum PageKind {
     /// The segment that `brk` moves.
     HeapSegment = 0,
@@ -54,7 +55,7 @@ impl PageKind {
 }
 
 /// Some mappings, added up. Bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageSum {
     /// Mappings.
     pub mappings: u64,
@@ -83,7 +84,7 @@ impl PageSum {
 }
 
 /// One reading.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Picture {
     /// When the reading began.
     pub began: Nanos,
@@ -121,7 +122,7 @@ impl Picture {
 }
 
 /// A mapping that may hold blocks of allocators.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Area {
     /// First address.
     pub start: u64,

@@ -1,16 +1,19 @@
 //! What is known of a process from outside.
 
 use super::ids::{Nanos, ProcessKey};
+use super::path_bytes;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Who a process is. Unknown values are `None`, never invented.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessInfo {
     /// Its identity.
     pub key: ProcessKey,
     /// `/proc/PID/comm`.
     pub comm: String,
     /// `/proc/PID/exe`.
+    #[serde(with = "path_bytes::optional")]
     pub exe: Option<PathBuf>,
     /// Arguments; read only when the user asked, as they may hold secrets.
     pub cmdline: Option<Vec<String>>,
@@ -33,7 +36,7 @@ pub struct ProcessInfo {
 }
 
 /// Memory and CPU of a process at one moment, from `/proc`. Bytes and nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Resident set.
     pub resident: u64,

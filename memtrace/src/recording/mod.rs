@@ -5,19 +5,21 @@
 //! missing. All numbers are little-endian; the layout of both is in [`layout`], how the entries of a chunk
 //! are packed in [`columns`].
 //!
-//! An [`Entry`] is a record of the ring buffer, as it was there, or a note: bytes that whoever records gives a
-//! meaning.
+//! An [`Entry`] is a record of the ring buffer, as it was there, or a [`Note`]: what the tracer learnt from
+//! elsewhere, and did, in JSON.
 
 mod columns;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod hostile;
 mod layout;
+mod note;
 mod reader;
 mod writer;
 
 pub use error::RecordingError;
 pub use layout::Head;
+pub use note::{Moment, Note, Told};
 pub use reader::{Ending, Reader};
 pub use writer::Writer;
 
@@ -26,7 +28,7 @@ pub use writer::Writer;
 pub enum Entry<'a> {
     /// A record of the ring buffer (`memtrace_common::wire`), byte for byte.
     Record(&'a [u8]),
-    /// Anything else.
+    /// A [`Note`].
     Note(&'a [u8]),
 }
 

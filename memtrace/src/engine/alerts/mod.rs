@@ -7,6 +7,7 @@ pub(crate) use watch::Watch;
 use super::trend::Band;
 use crate::model::ids::{Nanos, SECOND};
 use crate::model::process::ProcessInfo;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ const LEAST_SPAN: Nanos = 10 * SECOND;
 /// What a process may reach before there is an alert; each process by itself. `None`: anything. A process is
 /// looked at whenever its memory and CPU are told ([`crate::model::event::What::Usage`]): what it reached
 /// and left again between two looks is not seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thresholds {
     /// Live bytes of the heap, of what was allocated while it was watched.
     pub live: Option<u64>,
@@ -30,7 +31,7 @@ pub struct Thresholds {
 
 /// So many bytes in so much time. The time is also that over which it is measured, if that is long enough for
 /// a slope, and else ten seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
     /// Bytes.
     pub bytes: u64,
