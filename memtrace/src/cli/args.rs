@@ -2,6 +2,7 @@
 
 use super::help;
 use super::plan::alerts::AlertArgs;
+use super::report::ReportArgs;
 use super::run::RunArgs;
 use super::tier::Tier;
 use super::values::{self, SampleInterval};
@@ -65,6 +66,9 @@ pub enum Command {
         override_usage = "memtrace run [OPTIONS] [--] COMMAND..."
     )]
     Run(Box<RunArgs>),
+    /// Make reports of a recording
+    #[command(long_about = help::REPORT, after_help = help::AFTER_REPORT)]
+    Report(ReportArgs),
     /// Show what this machine and a process allow, and what to do about the rest
     #[command(long_about = help::DOCTOR)]
     Doctor(DoctorArgs),
@@ -213,6 +217,12 @@ pub struct TraceArgs {
     /// target's number. `-` is standard output.
     #[arg(short, long, value_name = "FILE", help_heading = help::OUTPUT)]
     pub output: Option<OsString>,
+    /// Also record everything to this new file (mode 0600), for `memtrace report`
+    ///
+    /// The recording is complete up to the last second, however memtrace ends. If it cannot be written any
+    /// more, tracing goes on without it. A busy program makes some megabytes per million allocations.
+    #[arg(long, value_name = "FILE", help_heading = help::OUTPUT)]
+    pub record: Option<PathBuf>,
     /// When to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = help::OUTPUT)]
     pub color: Color,
@@ -294,6 +304,17 @@ pub enum Sort {
     Blocks,
     /// Oldest live block first
     Age,
+}
+
+impl From<Sort> for crate::report::Sort {
+    fn from(typed: Sort) -> Self {
+        match typed {
+            Sort::Growth => Self::Growth,
+            Sort::Bytes => Self::Bytes,
+            Sort::Blocks => Self::Blocks,
+            Sort::Age => Self::Age,
+        }
+    }
 }
 
 /// What is accounted for.

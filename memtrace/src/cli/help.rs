@@ -15,6 +15,7 @@ go to standard output, everything else to standard error.";
 pub(super) const USAGE: &str = "\
 memtrace --pid PID... [OPTIONS] [INTERVAL] [COUNT]
        memtrace run [OPTIONS] [--] COMMAND...
+       memtrace report FILE [OPTIONS]
        memtrace doctor [--pid PID]
        memtrace completions SHELL
        memtrace man";
@@ -125,6 +126,22 @@ Examples:
 
 The exit code is the command's, or 128 and the signal that killed it, whatever the report says. 125: \
 memtrace failed; 126: the command cannot be executed; 127: it was not found.";
+
+/// `memtrace report --help`.
+pub(super) const REPORT: &str = "\
+Makes reports of a recording that was made with --record.
+
+Without further options it is the last report of the recorded run, as it was then: functions are named by the \
+programs and libraries as they are on this machine now, if they are the same. No privileges are needed.";
+
+/// Below `memtrace report --help`.
+pub(super) const AFTER_REPORT: &str = "\
+Examples:
+  memtrace report run.mtrace                      the last report of the run
+  memtrace report run.mtrace --info               what is in it, and whether it is whole
+  memtrace report run.mtrace -f json --all        every report of the run, an object per line
+
+The exit code is that of the run: 3 if its figures are degraded.";
 
 /// Below `memtrace completions --help`.
 pub(super) const COMPLETIONS: &str = "\

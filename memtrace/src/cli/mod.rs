@@ -10,6 +10,8 @@ pub mod output;
 mod pages;
 pub mod plan;
 pub mod privileges;
+pub mod report;
+mod reporting;
 pub mod run;
 pub mod terminal;
 pub mod tier;
@@ -41,6 +43,7 @@ fn dispatch(cli: &Cli, ignored: Ignored) -> ExitCode {
     let outcome = match &cli.command {
         // Its status is the command's.
         Some(Command::Run(args)) => return run::run(args, ignored).into(),
+        Some(Command::Report(args)) => report::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Completions { shell }) => print(&pages::completions(*shell)),
         Some(Command::Man) => pages::manual().map_err(Into::into).and_then(|page| print(&page)),

@@ -12,6 +12,8 @@ use crate::engine::snapshot::SnapshotOptions;
 use crate::probe::signature::Signature;
 use alerts::Alerts;
 use memtrace_common::config::{LinkKind, UnwindMode};
+use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub mod alerts;
@@ -78,6 +80,8 @@ pub struct TracePlan {
     pub format: Format,
     /// File for the reports; `None`: standard output.
     pub output: Option<OutputName>,
+    /// File for a recording of the run.
+    pub record: Option<PathBuf>,
     /// When to use colours in reports.
     pub color: Color,
     /// How much to say on standard error.
@@ -192,7 +196,8 @@ impl TracePlan {
             debuginfod: args.debuginfod,
             cmdline: args.cmdline,
             format: args.format,
-            output: output(args)?,
+            output: output(args.output.as_deref())?,
+            record: args.record.clone(),
             color: args.color,
             verbosity: Verbosity::new(args.quiet, args.verbose),
             exact: args.exact,
@@ -291,8 +296,8 @@ fn show_blocks(args: &TraceArgs) -> Result<usize, UsageError> {
     }
 }
 
-fn output(args: &TraceArgs) -> Result<Option<OutputName>, UsageError> {
-    let Some(typed) = args.output.as_deref() else { return Ok(None) };
+pub(super) fn output(typed: Option<&OsStr>) -> Result<Option<OutputName>, UsageError> {
+    let Some(typed) = typed else { return Ok(None) };
     if typed == "-" || typed == "/dev/stdout" {
         return Ok(None);
     }

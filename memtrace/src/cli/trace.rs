@@ -1,21 +1,19 @@
 //! Carries out a tracing run: the plan becomes the daemon's settings, and reports become bytes.
 
-use super::args::{BpfLog, Color, Format, Ledger, LinkFor, Sort};
+use super::args::{BpfLog, Ledger, LinkFor};
 use super::exit::Exit;
 use super::log;
-use super::output::{Destination, Label, OutputError};
+use super::output::{Destination, OutputError, create};
 use super::plan::TracePlan;
+use super::reporting::{ReportWishes, Reporting, StartedCommand};
 use super::tier::Tier;
 use super::values::SampleInterval;
 use super::who::find::Found;
-use crate::daemon::{self, Outlet, Publication, Published, Settings};
+use crate::daemon::{self, Outlet, Publication, Published, Recording, Settings};
 use crate::engine::ports::Symbolizer;
 use crate::launch::Watcher;
 use crate::model::ids::Pid;
-use crate::report::{
-    self, End, FoldedWriter, JsonWriter, ProcessReport, Report, ReportOptions, ReportWriter,
-    TextStyle, TextWriter,
-};
+use crate::report::{self, ReportOptions};
 use crate::symbolize::{self, DebugFiles};
 use std::path::PathBuf;
 
@@ -60,13 +58,15 @@ pub(super) fn carry_out(
     announce: &mut dyn FnMut(&str),
 ) -> anyhow::Result<bool> {
     let settings = settings(plan, &job);
-    let outlet = ReportOutlet {
-        destination: job.destination,
+    let wishes = ReportWishes {
         options: ReportOptions { from_start: job.started.is_some(), ..options(plan) },
-        format: plan.format,
-        color: plan.color,
-        started: job.started,
+        command: job.started.as_ref().map(Started::told),
     };
+    let recording = recording(plan, &wishes)?;
+    let Job { destination, started, .. } = job;
+    let reporting = Reporting { destination, format: plan.format, color: plan.color, wishes };
+    let watcher = started.map(|started| started.watcher);
+    let outlet = ReportOutlet { reporting, watcher };
     // Remarks on a run that does not come about would only hide the reason.
     let mut announce = |line: &str| {
         for note in &plan.notes {
@@ -75,13 +75,27 @@ pub(super) fn carry_out(
         announce(line);
     };
     let names = symbolize::Options { room: Some(plan.max_memory), elsewhere: elsewhere(plan)? };
-    Ok(daemon::run(&settings, Box::new(outlet), names, &mut announce)?.degraded)
+    Ok(daemon::run(&settings, Box::new(outlet), names, recording, &mut announce)?.degraded)
+}
+
+/// The file for a recording, where one is wished.
+fn recording(plan: &TracePlan, wishes: &ReportWishes) -> anyhow::Result<Option<Recording>> {
+    let Some(path) = &plan.record else { return Ok(None) };
+    let file = create(path)?;
+    Ok(Some(Recording { path: path.clone(), file, wishes: serde_json::to_value(wishes)? }))
+}
+
+impl Started {
+    fn told(&self) -> StartedCommand {
+        let us = std::env::current_exe().ok().map(|path| path.to_string_lossy().into_owned());
+        StartedCommand { pid: self.pid, name: self.name.clone(), us }
+    }
 }
 
 fn options(plan: &TracePlan) -> ReportOptions {
     ReportOptions {
         top: plan.top.unwrap_or(0),
-        sort: sort(plan.sort),
+        sort: plan.sort.into(),
         show_blocks: plan.show_blocks,
         full: plan.full,
         full_names: plan.full_names,
@@ -160,15 +174,6 @@ const fn ledger(typed: Ledger) -> report::Ledgers {
     }
 }
 
-const fn sort(typed: Sort) -> report::Sort {
-    match typed {
-        Sort::Growth => report::Sort::Growth,
-        Sort::Bytes => report::Sort::Bytes,
-        Sort::Blocks => report::Sort::Blocks,
-        Sort::Age => report::Sort::Age,
-    }
-}
-
 /// Numbers of `aya_log_common::Level`.
 const fn log_level(typed: BpfLog) -> u8 {
     match typed {
@@ -181,82 +186,20 @@ const fn log_level(typed: BpfLog) -> u8 {
     }
 }
 
-/// Reports, resolved and written where the user wants them.
+/// Reports of a live run.
 struct ReportOutlet {
-    destination: Destination,
-    options: ReportOptions,
-    format: Format,
-    color: Color,
-    started: Option<Started>,
-}
-
-impl ReportOutlet {
-    fn write(
-        &mut self,
-        publication: &Publication,
-        symbolizer: &mut dyn Symbolizer,
-    ) -> Result<(bool, Option<PathBuf>), OutputError> {
-        let facts = &publication.facts;
-        let options = ReportOptions { is_final: publication.is_final, ..self.options.clone() };
-        let mut report = report::resolve(&publication.snapshot, symbolizer, &options, facts);
-        // What comes for earlier reports is in later ones. More may be asked for each time: a file
-        // that came may name another.
-        while publication.is_final && symbolizer.await_names() {
-            report = report::resolve(&publication.snapshot, symbolizer, &options, facts);
-        }
-        if let Some(started) = &self.started {
-            started.tell(&mut report);
-        }
-        let mut bytes = Vec::new();
-        let written = match self.format {
-            Format::Json => JsonWriter.write(&report, &mut bytes),
-            Format::Text => self.text_writer().write(&report, &mut bytes),
-            Format::Folded => {
-                let ReportOptions { show_internals, full_names, .. } = self.options;
-                FoldedWriter { internals: show_internals, full_names }.write(&report, &mut bytes)
-            }
-        };
-        // A vector takes everything.
-        written.map_err(OutputError::stdout)?;
-        let label = Label { sequence: facts.sequence, time: facts.time };
-        let file = self.destination.write(label, &bytes)?;
-        Ok((report.is_degraded(), file))
-    }
-
-    fn text_writer(&self) -> TextWriter {
-        let style = self.destination.style(self.color);
-        let style = TextStyle { width: style.columns, color: style.color, full: self.options.full };
-        TextWriter { style }
-    }
-}
-
-impl Started {
-    /// Takes out what the process was before it became the command: memtrace, which did nothing in it.
-    /// Where nobody could look any more at what it has become the command's name is known all the same.
-    fn tell(&self, report: &mut Report) {
-        let us = std::env::current_exe().ok();
-        let us = us.as_ref().map(|path| path.to_string_lossy());
-        let is_us = |process: &ProcessReport| {
-            process.pid == self.pid && us.is_some() && process.exe.as_deref() == us.as_deref()
-        };
-        report.processes.retain(|process| {
-            let did_something = process.heap.allocated_blocks > 0 || process.heap.failed > 0;
-            did_something || process.end != End::Execed || !is_us(process)
-        });
-        for process in report.processes.iter_mut().filter(|process| is_us(process)) {
-            process.comm.clone_from(&self.name);
-            process.exe = None;
-        }
-    }
+    reporting: Reporting,
+    watcher: Option<Watcher>,
 }
 
 impl Outlet for ReportOutlet {
     fn publish(&mut self, publication: &Publication, symbolizer: &mut dyn Symbolizer) -> Published {
         // There is nothing to report of a command that could not be executed.
-        if self.started.as_ref().is_some_and(|started| started.watcher.has_failed()) {
+        if self.watcher.as_ref().is_some_and(Watcher::has_failed) {
             return Published::Written { degraded: false, file: None };
         }
-        match self.write(publication, symbolizer) {
+        let Publication { snapshot, facts, is_final } = publication;
+        match self.reporting.write(snapshot, facts, *is_final, symbolizer) {
             Ok((degraded, file)) => Published::Written { degraded, file },
             Err(OutputError::Closed) => Published::Closed,
             Err(error) => Published::Failed(super::exit::one_line(&error)),

@@ -7,11 +7,11 @@ use super::error::DaemonError;
 use super::groups::GroupNews;
 use super::progress::Progress;
 use super::reporter::Reporter;
+use super::tables::Tables;
 use super::target::Targets;
 use super::unwinding::{Built, Copies, Unwinding};
 use crate::engine::copied::{CopiedStack, without_addresses};
 use crate::engine::decode::{arrived, candidate, decode};
-use crate::engine::tracker::Tracker;
 use crate::model::event::{CodeMapping, Event, Exec, Fork, Map, What};
 use crate::model::ids::{Nanos, Pid};
 use crate::probe::live::code_tables::CodeTables;
@@ -26,7 +26,7 @@ const MAP_ANONYMOUS: u32 = 0x20;
 
 /// The tables and everything that feeds them.
 pub(super) struct Intake {
-    pub(super) tracker: Tracker,
+    pub(super) tracker: Tables,
     pub(super) kernel: KernelSide,
     pub(super) targets: Targets,
     pub(super) reporter: Reporter,
@@ -43,7 +43,7 @@ pub(super) struct Intake {
 
 impl Intake {
     pub(super) fn new(
-        tracker: Tracker,
+        tracker: Tables,
         kernel: KernelSide,
         targets: Targets,
         reporter: Reporter,
@@ -80,12 +80,13 @@ impl Intake {
             return self.let_in(&arrived);
         }
         let finished = self.copies.take(record).and_then(|copy| self.finish(&copy, record));
-        let Ok(event) = decode(finished.as_deref().unwrap_or(record)) else {
+        let record = finished.as_deref().unwrap_or(record);
+        let Ok(event) = decode(record) else {
             self.tracker.count_undecodable();
             return;
         };
         self.latest = self.latest.max(event.time);
-        self.tracker.apply(&event);
+        self.tracker.apply_record(record, &event);
         match event.what {
             What::Map(map, _) if is_code(&map) || self.replaces_code(event.process, &map) => {
                 self.rescan(event.process);

@@ -15,12 +15,14 @@ pub(crate) mod hostile;
 mod layout;
 mod note;
 mod reader;
+mod replay;
 mod writer;
 
 pub use error::RecordingError;
 pub use layout::Head;
 pub use note::{Moment, Note, Told};
 pub use reader::{Ending, Reader};
+pub use replay::Replay;
 pub use writer::Writer;
 
 /// One thing that was recorded.

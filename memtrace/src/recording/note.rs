@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub enum Note {
     /// How large the tables may become; the first note.
     Limits(Box<Limits>),
+    /// What the user wanted to see, as whoever makes reports writes it.
+    Wishes(serde_json::Value),
     /// Something was learnt.
     Event {
         /// See [`Event`].
@@ -264,6 +266,7 @@ mod tests {
         let moment = Moment { time: 9, options, is_final: true, facts };
         for note in [
             Note::Limits(Box::default()),
+            Note::Wishes(serde_json::json!({ "top": 10 })),
             Note::Undecodable,
             Note::Forgotten(1),
             Note::Retired(2),

@@ -137,6 +137,11 @@ pub struct Chunk<'a> {
 }
 
 impl Chunk<'_> {
+    /// What to say of something in it that makes no sense.
+    pub(super) const fn damaged(&self, what: &'static str) -> RecordingError {
+        RecordingError::Damaged { offset: self.offset, what }
+    }
+
     /// The next entry, oldest first; `None` after the last.
     ///
     /// # Errors

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use memtrace_common::config::LinkKind;
 use memtrace_common::function::{BlockKind, FunctionId};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The order of stacks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sort {
     /// Most bytes gained over the watch first.
     #[default]
@@ -20,7 +21,7 @@ pub enum Sort {
 }
 
 /// What was accounted for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ledgers {
     /// Blocks of allocators.
     Heap,
@@ -33,7 +34,7 @@ pub enum Ledgers {
 
 /// What the user wants to see. Ages, sizes and blocks per stack were wishes to the snapshot
 /// ([`crate::engine::snapshot::SnapshotOptions`]).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportOptions {
     /// Stacks per process; 0: all, also those with nothing alive.
     pub top: usize,
@@ -61,7 +62,7 @@ pub struct ReportOptions {
 }
 
 /// How stacks were found where walks by tables are kept for the next time; zeroes where they are not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Walks {
     /// By walking.
     pub made: u64,
@@ -76,7 +77,7 @@ pub struct Walks {
 }
 
 /// How many files with code were met, and how many of them have no unwinding table, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableFacts {
     /// All of them.
     pub files: u64,
@@ -117,7 +118,7 @@ impl TableFacts {
 }
 
 /// The links of an allocator.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkFacts {
     /// Which.
     pub allocator: String,
@@ -130,7 +131,7 @@ pub struct LinkFacts {
 }
 
 /// How many allocations are looked at has changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SamplingChange {
     /// When.
     pub time: Timestamp,
@@ -141,13 +142,14 @@ pub struct SamplingChange {
 }
 
 /// The tracer's own figures at the moment of the snapshot.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TracerFacts {
     /// Version of memtrace.
     pub version: String,
     /// Release of the running kernel (`uname -r`).
     pub kernel: String,
     /// How the probes are attached; `None` without probes.
+    #[serde(with = "link_kind")]
     pub link: Option<LinkKind>,
     /// For whom links are, by allocator.
     pub links: Vec<LinkFacts>,
@@ -200,5 +202,28 @@ impl TracerFacts {
         }
         let index = usize::from(function.0 - FunctionId::FIRST_USER_DEFINED);
         self.user_functions.get(index).map_or("unknown", String::as_str)
+    }
+}
+
+/// Kinds of links in recordings: by their numbers, which stay what they are.
+mod link_kind {
+    use memtrace_common::config::LinkKind;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    const ALL: [LinkKind; 3] = [LinkKind::Session, LinkKind::Multi, LinkKind::Perf];
+
+    #[expect(clippy::ref_option, reason = "what serde hands over")]
+    pub(super) fn serialize<S: Serializer>(
+        link: &Option<LinkKind>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        link.map(|link| link as u8).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<LinkKind>, D::Error> {
+        let number = Option::<u8>::deserialize(from)?;
+        Ok(number.and_then(|number| ALL.into_iter().find(|link| *link as u8 == number)))
     }
 }

@@ -4,9 +4,11 @@
 //! followed, files of others in such directories are refused, and new files have mode 0600.
 
 mod append;
+mod create;
 mod each;
 mod name;
 
+pub use create::create;
 pub use name::{Label, NameError, OutputName};
 
 use super::args::Color;
@@ -71,6 +73,9 @@ pub enum OutputError {
          may write: remove it or choose another name"
     )]
     Untrusted(PathBuf),
+    /// It is to be made, and is there.
+    #[error("{0:?} exists already: remove it, or choose another name")]
+    Exists(PathBuf),
     /// Another memtrace writes to it.
     #[error("--output {0:?} is being written by another memtrace: choose another name")]
     Busy(PathBuf),

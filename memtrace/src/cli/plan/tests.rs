@@ -47,6 +47,7 @@ fn defaults_are_those_of_the_manual() {
         cmdline: false,
         format: Format::Text,
         output: None,
+        record: None,
         color: Color::Auto,
         verbosity: Verbosity::Normal,
         exact: false,

@@ -13,16 +13,17 @@ use super::error::DaemonError;
 use super::intake::Intake;
 use super::outlet::Outlet;
 use super::pictures::Pictures;
+use super::recorder::{Recorder, Recording};
 use super::reporter::Reporter;
 use super::sampling::Sampling;
 use super::self_usage;
 use super::settings::Settings;
 use super::signals::{Signals, Wish};
+use super::tables::Tables;
 use super::target::{self, Targets};
 use super::unwinding::{Unwinding, next_table};
 use crate::engine::limits::Limits;
 use crate::engine::ports::{Drained, EventSource as _};
-use crate::engine::tracker::Tracker;
 use crate::model::event::What;
 use crate::probe::live::LiveError;
 use crate::probe::live::calibrate::{self, Prices};
@@ -80,8 +81,8 @@ enum End {
     Unread,
 }
 
-/// Traces as `settings` say; reports go to `outlet`, their names come as `names` says. `announce` is told
-/// one line once the probes are in place.
+/// Traces as `settings` say; reports go to `outlet`, their names come as `names` says, and all that is learnt
+/// goes to `recording`, if there is one. `announce` is told one line once the probes are in place.
 ///
 /// # Errors
 /// When a target cannot be traced, a program not be loaded, or the last report not be written.
@@ -90,6 +91,7 @@ pub fn run(
     settings: &Settings,
     outlet: Box<dyn Outlet>,
     names: symbolize::Options,
+    recording: Option<Recording>,
     announce: &mut dyn FnMut(&str),
 ) -> Result<Outcome, DaemonError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -97,7 +99,7 @@ pub fn run(
         .build()
         .map_err(DaemonError::cannot("start the event loop"))?;
     runtime.block_on(async {
-        let mut actor = Actor::new(settings, Reporter::new(outlet, names)?)?;
+        let mut actor = Actor::new(settings, Reporter::new(outlet, names)?, recording)?;
         actor.begin(announce)?;
         let end = actor.watch().await?;
         actor.conclude(end).await
@@ -142,7 +144,11 @@ struct Actor<'a> {
 }
 
 impl<'a> Actor<'a> {
-    fn new(settings: &'a Settings, reporter: Reporter) -> Result<Self, DaemonError> {
+    fn new(
+        settings: &'a Settings,
+        reporter: Reporter,
+        recording: Option<Recording>,
+    ) -> Result<Self, DaemonError> {
         self_usage::step_back();
         // Listens first: a signal during the set-up must not kill us half-way.
         let signals = Signals::listen().map_err(DaemonError::cannot("listen for signals"))?;
@@ -168,8 +174,8 @@ impl<'a> Actor<'a> {
             ..Limits::default()
         };
         let arrivals = settings.selection.clone().map(Arrivals::new);
-        let tracker = Tracker::new(limits);
-        let intake = Intake::new(tracker, kernel, targets, reporter, unwinding, arrivals);
+        let tables = Tables::new(limits, recording.map(Recorder::new));
+        let intake = Intake::new(tables, kernel, targets, reporter, unwinding, arrivals);
         Ok(Self {
             settings,
             intake,
@@ -315,6 +321,7 @@ impl<'a> Actor<'a> {
         self.intake.tend_tables();
         self.intake.tend_links();
         self.intake.settle();
+        self.intake.tracker.checkpoint();
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }

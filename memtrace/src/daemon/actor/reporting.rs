@@ -10,6 +10,7 @@ use crate::daemon::self_usage;
 use crate::daemon::unwinding::Unwinding;
 use crate::engine::alerts::Thresholds;
 use crate::probe::live::release;
+use crate::recording::Moment;
 use crate::report::{TracerFacts, Walks};
 use jiff::Timestamp;
 use memtrace_common::wire::Counter;
@@ -87,6 +88,15 @@ impl Actor<'_> {
         let time = self.intake.time();
         let snapshot = self.intake.tracker.snapshot(time, &self.settings.snapshot);
         let facts = self.facts();
+        self.intake.tracker.record_moment(|| Moment {
+            time,
+            options: self.settings.snapshot,
+            is_final,
+            facts: serde_json::to_value(&facts).unwrap_or_default(),
+        });
+        if is_final {
+            self.intake.tracker.end_recording();
+        }
         self.last_report = (Instant::now(), self.intake.records);
         let publication = Publication { snapshot, facts, is_final };
         self.intake.reporter.publish(publication)?;
@@ -123,7 +133,13 @@ impl Actor<'_> {
             has_thresholds: self.settings.alerts.thresholds != Thresholds::default(),
             user_functions: self.intake.targets.user_functions().to_vec(),
             notes: self.intake.notes().into_iter().chain(self.unmet()).collect(),
-            degraded: self.degraded.iter().cloned().chain(wrong(self.walks())).collect(),
+            degraded: self
+                .degraded
+                .iter()
+                .cloned()
+                .chain(wrong(self.walks()))
+                .chain(self.intake.tracker.recording_failure().map(str::to_owned))
+                .collect(),
         }
     }
 

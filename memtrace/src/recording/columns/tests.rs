@@ -1,3 +1,5 @@
+//! Entries of any kind through columns and back.
+
 use super::{Packer, Unpacker};
 use crate::recording::Entry;
 use memtrace_common::wire::Header;

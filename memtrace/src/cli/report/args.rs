@@ -1,0 +1,48 @@
+//! `memtrace report`, as typed.
+
+use super::super::args::{Color, Format, Sort};
+use super::super::{help, values};
+use clap::Args;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Arguments of `memtrace report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The recording
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Say what is in the recording, and whether it is whole, instead of making a report
+    #[arg(long, conflicts_with_all = ["all", "format", "output"])]
+    pub info: bool,
+    /// Every report that the run made, instead of only the last one
+    #[arg(long)]
+    pub all: bool,
+    /// Show this many call stacks; 0 = all [default: as the run did; with --format folded all]
+    #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
+          allow_negative_numbers = true, help_heading = help::CONTENT)]
+    pub top: Option<u64>,
+    /// Which call stacks come first [default: as the run had it]
+    #[arg(short, long, value_name = "KEY", help_heading = help::CONTENT)]
+    pub sort: Option<Sort>,
+    /// Make every text report complete, not only the final one
+    #[arg(long, help_heading = help::CONTENT)]
+    pub full: bool,
+    /// Name functions in full, with parameters and the arguments of templates, however long
+    #[arg(long, help_heading = help::CONTENT)]
+    pub full_names: bool,
+    /// List frames of allocators and start code, too (JSON reports always do, and mark them)
+    #[arg(long, help_heading = help::CONTENT)]
+    pub show_internals: bool,
+    /// How to write reports
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", help_heading = help::OUTPUT)]
+    pub format: Format,
+    /// Write reports to this file (mode 0600) instead of standard output
+    ///
+    /// As with tracing: {seq} and {time} in the name make a file of each report.
+    #[arg(short, long, value_name = "FILE", help_heading = help::OUTPUT)]
+    pub output: Option<OsString>,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = help::OUTPUT)]
+    pub color: Color,
+}

@@ -1,0 +1,101 @@
+//! What is in a recording, and whether it is whole.
+
+use super::Input;
+use crate::cli::exit::Exit;
+use crate::cli::output::write_stdout;
+use crate::model::ids::ProcessKey;
+use crate::recording::{Ending, Entry, Note, Told};
+use jiff::Timestamp;
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Sums over all entries.
+#[derive(Debug, Default)]
+struct Sums {
+    chunks: u64,
+    records: u64,
+    notes: u64,
+    processes: HashSet<ProcessKey>,
+    files: u64,
+    reports: u64,
+    from: Option<u64>,
+    to: u64,
+}
+
+/// Reads all of it, which also checks it.
+///
+/// # Errors
+/// When it is damaged, after saying what is there before.
+pub(super) fn print(path: &Path, reader: &mut Input) -> anyhow::Result<Exit> {
+    let began = i128::from(reader.head().began);
+    let mut sums = Sums::default();
+    let ended = sums.read(reader);
+    let mut text = String::new();
+    // A string takes everything.
+    let _ = sums.tell(path, began, &ended, &mut text);
+    write_stdout(text.as_bytes())?;
+    Ok(match ended? {
+        Ending::Whole => Exit::Success,
+        Ending::Cut => Exit::Degraded,
+    })
+}
+
+impl Sums {
+    fn read(&mut self, reader: &mut Input) -> anyhow::Result<Ending> {
+        while let Some(mut chunk) = reader.next_chunk()? {
+            self.chunks += 1;
+            if chunk.to > 0 {
+                self.from = Some(self.from.map_or(chunk.from, |from| from.min(chunk.from)));
+                self.to = self.to.max(chunk.to);
+            }
+            while let Some(entry) = chunk.next_entry()? {
+                self.count(entry);
+            }
+        }
+        Ok(reader.ending().unwrap_or(Ending::Cut))
+    }
+
+    fn count(&mut self, entry: Entry<'_>) {
+        let Entry::Note(note) = entry else {
+            self.records += 1;
+            return;
+        };
+        self.notes += 1;
+        match Note::read(note) {
+            Ok(Note::Moment(_)) => self.reports += 1,
+            Ok(Note::Event { what: Told::ModuleSeen(_), .. }) => self.files += 1,
+            Ok(Note::Event {
+                what: Told::ProcessSeen(info) | Told::ProcessBegan(info), ..
+            }) => {
+                self.processes.insert(info.key);
+            }
+            _ => {}
+        }
+    }
+
+    fn tell(
+        &self,
+        path: &Path,
+        began: i128,
+        ended: &anyhow::Result<Ending>,
+        text: &mut String,
+    ) -> std::fmt::Result {
+        let state = match ended {
+            Ok(Ending::Whole) => "whole".to_owned(),
+            Ok(Ending::Cut) => "cut off: its run was killed, or the disk was full".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let bytes = path.metadata().map_or(0, |about| about.len());
+        let seconds = self.to.saturating_sub(self.from.unwrap_or(self.to)) as f64 / 1e9;
+        let began = Timestamp::from_nanosecond(began).map(|time| time.to_string());
+        let each = bytes as f64 / self.records.max(1) as f64;
+        writeln!(text, "state      {state}")?;
+        writeln!(text, "began      {}", began.as_deref().unwrap_or("not known"))?;
+        writeln!(text, "events     {} over {seconds:.1} s", self.records)?;
+        writeln!(text, "size       {bytes} bytes, {each:.1} per event, in {} parts", self.chunks)?;
+        writeln!(text, "processes  {}", self.processes.len())?;
+        writeln!(text, "files      {}", self.files)?;
+        writeln!(text, "reports    {}", self.reports)
+    }
+}

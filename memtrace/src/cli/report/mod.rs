@@ -1,0 +1,179 @@
+//! `memtrace report`: reports of a recording.
+
+mod args;
+mod info;
+
+pub use args::ReportArgs;
+
+use super::args::Format;
+use super::exit::Exit;
+use super::log::{self, Verbosity};
+use super::output::{Destination, OutputError};
+use super::plan;
+use super::reporting::{ReportWishes, Reporting};
+use super::terminal::stderr_color;
+use crate::engine::limits::Limits;
+use crate::engine::snapshot::SnapshotOptions;
+use crate::recording::{Ending, Moment, Reader, RecordingError, Replay};
+use crate::report::TracerFacts;
+use crate::symbolize::BlazeSymbolizer;
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+use std::fs::File;
+use std::io::BufReader;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+type Input = Reader<BufReader<File>>;
+
+/// Makes the reports, or tells what is in the recording.
+///
+/// # Errors
+/// When the recording cannot be read, or is none; when a report cannot be written.
+pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
+    log::init(Verbosity::Normal, stderr_color(args.color));
+    let mut reader = open(&args.file)?;
+    if args.info {
+        return info::print(&args.file, &mut reader);
+    }
+    let destination = match plan::output(args.output.as_deref())? {
+        None => Destination::stdout(),
+        Some(name) => Destination::open(&name, std::process::id())?,
+    };
+    let reporting = Reporting {
+        destination,
+        format: args.format,
+        color: args.color,
+        wishes: ReportWishes::default(),
+    };
+    Reports { args, reporting, symbolizer: BlazeSymbolizer::new(), last: None }.make(&mut reader)
+}
+
+fn open(path: &Path) -> anyhow::Result<Input> {
+    let file = File::open(path).with_context(|| format!("cannot open {path:?}"))?;
+    Reader::new(BufReader::new(file)).with_context(|| format!("{path:?}"))
+}
+
+/// Room for as much as the largest run may have had.
+fn most() -> Limits {
+    Limits { max_blocks: usize::MAX, max_stacks: usize::MAX, ..Limits::default() }
+}
+
+/// A report as it was made: the moment and what the snapshot held.
+struct Reports<'a> {
+    args: &'a ReportArgs,
+    reporting: Reporting,
+    symbolizer: BlazeSymbolizer,
+    /// How the last report went.
+    last: Option<Result<bool, anyhow::Error>>,
+}
+
+impl Reports<'_> {
+    fn make(mut self, reader: &mut Input) -> anyhow::Result<Exit> {
+        let mut replay = Replay::new(most());
+        let mut newest: Option<Moment> = None;
+        let ended = replay.play(reader, &mut |replay, moment| {
+            // Without --all the final one is all that is asked for, and it is the last.
+            if self.args.all || moment.is_final {
+                let last = self.report(replay, &moment);
+                let goes_on = last.is_ok();
+                self.last = Some(last);
+                if !goes_on {
+                    return ControlFlow::Break(());
+                }
+            }
+            newest = Some(moment);
+            ControlFlow::Continue(())
+        });
+        match self.last.take() {
+            Some(Err(error)) if is_closed(&error) => return Ok(Exit::Success),
+            Some(Err(error)) => return Err(error),
+            Some(Ok(degraded)) if newest.as_ref().is_some_and(|moment| moment.is_final) => {
+                return Ok(if degraded { Exit::Degraded } else { Exit::Success });
+            }
+            _ => {}
+        }
+        self.report_end(&mut replay, newest, ended)
+    }
+
+    /// The recorded run has no last report: what is known is shown as of the last event.
+    fn report_end(
+        &mut self,
+        replay: &mut Replay,
+        newest: Option<Moment>,
+        ended: Result<Option<Ending>, RecordingError>,
+    ) -> anyhow::Result<Exit> {
+        let name = &self.args.file;
+        match ended {
+            Ok(Some(Ending::Whole)) => tracing::warn!("{name:?} has no last report"),
+            Ok(_) => {
+                tracing::warn!("{name:?} ends before its run did: this is what it had until then");
+            }
+            Err(error) => tracing::warn!("{name:?}: {error}: this is what was there before"),
+        }
+        let (options, facts) = newest.map_or_else(
+            || (SnapshotOptions::default(), unknown_facts()),
+            |moment| (moment.options, moment.facts),
+        );
+        let facts: TracerFacts = read_facts(facts)?;
+        if replay.records() == 0 && facts.sequence == 0 {
+            bail!("nothing was recorded yet when {name:?} ended");
+        }
+        self.prepare(replay)?;
+        let snapshot = replay.snapshot(None, &options);
+        self.reporting.write(&snapshot, &facts, true, &mut self.symbolizer)?;
+        Ok(Exit::Degraded)
+    }
+
+    /// Makes the report of this moment; gives whether its figures are degraded.
+    fn report(&mut self, replay: &mut Replay, moment: &Moment) -> anyhow::Result<bool> {
+        let facts = read_facts(moment.facts.clone())?;
+        self.prepare(replay)?;
+        let snapshot = replay.snapshot(Some(moment.time), &moment.options);
+        let Self { reporting, symbolizer, .. } = self;
+        let written = reporting.write(&snapshot, &facts, moment.is_final, symbolizer);
+        Ok(written.map(|(degraded, _)| degraded)?)
+    }
+
+    /// Learns what was recorded up to here of files and wishes.
+    fn prepare(&mut self, replay: &mut Replay) -> anyhow::Result<()> {
+        for module in replay.take_modules() {
+            self.symbolizer.register(module.id, module.path.clone());
+        }
+        if let Some(wishes) = replay.wishes() {
+            let wishes = serde_json::from_value(wishes.clone());
+            self.reporting.wishes = wishes.context("the recording's wishes make no sense")?;
+        }
+        let options = &mut self.reporting.wishes.options;
+        let usual = (self.args.format == Format::Folded).then_some(0);
+        if let Some(top) = self.args.top.or(usual) {
+            options.top = usize::try_from(top).unwrap_or(usize::MAX);
+        }
+        if let Some(typed) = self.args.sort {
+            options.sort = typed.into();
+        }
+        options.full |= self.args.full;
+        options.full_names |= self.args.full_names;
+        options.show_internals |= self.args.show_internals;
+        Ok(())
+    }
+}
+
+fn is_closed(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(OutputError::Closed))
+}
+
+fn read_facts(facts: serde_json::Value) -> anyhow::Result<TracerFacts> {
+    serde_json::from_value(facts).context("the recording's figures of the tracer make no sense")
+}
+
+/// The tracer's own figures where none were recorded.
+fn unknown_facts() -> serde_json::Value {
+    let facts = TracerFacts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        time: Timestamp::UNIX_EPOCH,
+        began: Timestamp::UNIX_EPOCH,
+        ..TracerFacts::default()
+    };
+    serde_json::to_value(facts).unwrap_or_default()
+}

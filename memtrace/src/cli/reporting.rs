@@ -1,0 +1,105 @@
+//! From a snapshot to a report in its place: what a live run and the reading of a recording have in common.
+
+use super::args::{Color, Format};
+use super::output::{Destination, Label, OutputError};
+use crate::engine::ports::Symbolizer;
+use crate::engine::snapshot::Snapshot;
+use crate::model::ids::Pid;
+use crate::report::{
+    self, End, FoldedWriter, JsonWriter, ProcessReport, Report, ReportOptions, ReportWriter,
+    TextStyle, TextWriter, TracerFacts,
+};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Reports, resolved and written where the user wants them.
+pub(super) struct Reporting {
+    pub(super) destination: Destination,
+    pub(super) format: Format,
+    pub(super) color: Color,
+    pub(super) wishes: ReportWishes,
+}
+
+/// What the user wants to see of a run, which a recording keeps.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ReportWishes {
+    pub(super) options: ReportOptions,
+    /// The command that was started, where that is what is traced.
+    pub(super) command: Option<StartedCommand>,
+}
+
+/// A command that memtrace has started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StartedCommand {
+    pub(super) pid: Pid,
+    /// As the kernel will call it.
+    pub(super) name: String,
+    /// The program of memtrace, which it was before.
+    pub(super) us: Option<String>,
+}
+
+impl Reporting {
+    /// Makes a report and writes it. Gives whether its figures are not what was asked for, and the file that
+    /// holds it, where that is one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn write(
+        &mut self,
+        snapshot: &Snapshot,
+        facts: &TracerFacts,
+        is_final: bool,
+        symbolizer: &mut dyn Symbolizer,
+    ) -> Result<(bool, Option<PathBuf>), OutputError> {
+        let options = ReportOptions { is_final, ..self.wishes.options.clone() };
+        let mut report = report::resolve(snapshot, symbolizer, &options, facts);
+        // What comes for earlier reports is in later ones. More may be asked for each time: a file
+        // that came may name another.
+        while is_final && symbolizer.await_names() {
+            report = report::resolve(snapshot, symbolizer, &options, facts);
+        }
+        if let Some(command) = &self.wishes.command {
+            command.tell(&mut report);
+        }
+        let mut bytes = Vec::new();
+        let written = match self.format {
+            Format::Json => JsonWriter.write(&report, &mut bytes),
+            Format::Text => self.text_writer().write(&report, &mut bytes),
+            Format::Folded => {
+                let ReportOptions { show_internals, full_names, .. } = options;
+                FoldedWriter { internals: show_internals, full_names }.write(&report, &mut bytes)
+            }
+        };
+        // A vector takes everything.
+        written.map_err(OutputError::stdout)?;
+        let label = Label { sequence: facts.sequence, time: facts.time };
+        let file = self.destination.write(label, &bytes)?;
+        Ok((report.is_degraded(), file))
+    }
+
+    fn text_writer(&self) -> TextWriter {
+        let style = self.destination.style(self.color);
+        let full = self.wishes.options.full;
+        TextWriter { style: TextStyle { width: style.columns, color: style.color, full } }
+    }
+}
+
+impl StartedCommand {
+    /// Takes out what the process was before it became the command: memtrace, which did nothing in it.
+    /// Where nobody could look any more at what it has become the command's name is known all the same.
+    fn tell(&self, report: &mut Report) {
+        let is_us = |process: &ProcessReport| {
+            process.pid == self.pid
+                && self.us.is_some()
+                && process.exe.as_deref() == self.us.as_deref()
+        };
+        report.processes.retain(|process| {
+            let did_something = process.heap.allocated_blocks > 0 || process.heap.failed > 0;
+            did_something || process.end != End::Execed || !is_us(process)
+        });
+        for process in report.processes.iter_mut().filter(|process| is_us(process)) {
+            process.comm.clone_from(&self.name);
+            process.exe = None;
+        }
+    }
+}

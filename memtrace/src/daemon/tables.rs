@@ -1,0 +1,120 @@
+//! The engine's tables, and the recording of all that goes into them, where one is wished.
+
+use super::recorder::Recorder;
+use crate::engine::alerts::Alert;
+use crate::engine::encode::encode;
+use crate::engine::limits::Limits;
+use crate::engine::snapshot::{Snapshot, SnapshotOptions};
+use crate::engine::tracker::Tracker;
+use crate::model::event::Event;
+use crate::model::ids::{Nanos, Pid};
+use crate::recording::{Moment, Note};
+use std::ops::Deref;
+
+/// A [`Tracker`] of which every change is recorded, in order. What does not change it is asked of it directly.
+pub(super) struct Tables {
+    tracker: Tracker,
+    recorder: Option<Recorder>,
+}
+
+impl Deref for Tables {
+    type Target = Tracker;
+
+    fn deref(&self) -> &Tracker {
+        &self.tracker
+    }
+}
+
+impl Tables {
+    pub(super) fn new(limits: Limits, mut recorder: Option<Recorder>) -> Self {
+        if let Some(recorder) = &mut recorder {
+            recorder.note(&Note::Limits(Box::new(limits)));
+        }
+        Self { tracker: Tracker::new(limits), recorder }
+    }
+
+    /// Takes in an event that came as this record.
+    #[inline]
+    pub(super) fn apply_record(&mut self, record: &[u8], event: &Event<'_>) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record(record);
+        }
+        self.tracker.apply(event);
+    }
+
+    /// Takes in an event of our own making.
+    pub(super) fn apply(&mut self, event: &Event<'_>) {
+        if let Some(recorder) = &mut self.recorder {
+            if let Some(note) = Note::of(event) {
+                recorder.note(&note);
+            } else {
+                let mut record = Vec::new();
+                encode(event, &mut record);
+                recorder.record(&record);
+            }
+        }
+        self.tracker.apply(event);
+    }
+
+    /// See [`Tracker::count_undecodable`].
+    pub(super) fn count_undecodable(&mut self) {
+        self.note(&Note::Undecodable);
+        self.tracker.count_undecodable();
+    }
+
+    /// See [`Tracker::forget`].
+    pub(super) fn forget(&mut self, pid: Pid) {
+        self.note(&Note::Forgotten(pid));
+        self.tracker.forget(pid);
+    }
+
+    /// See [`Tracker::retire`].
+    pub(super) fn retire(&mut self, pid: Pid) {
+        self.note(&Note::Retired(pid));
+        self.tracker.retire(pid);
+    }
+
+    /// See [`Tracker::take_forgotten`]. Nothing that a report shows depends on it.
+    pub(super) fn take_forgotten(&mut self) -> Vec<(Pid, u64)> {
+        self.tracker.take_forgotten()
+    }
+
+    /// See [`Tracker::take_alerts`]. Nothing that a report shows depends on it.
+    pub(super) fn take_alerts(&mut self) -> Vec<Alert> {
+        self.tracker.take_alerts()
+    }
+
+    /// See [`Tracker::snapshot`].
+    pub(super) fn snapshot(&mut self, time: Nanos, options: &SnapshotOptions) -> Snapshot {
+        self.tracker.snapshot(time, options)
+    }
+
+    /// Records that a report of this moment is made.
+    pub(super) fn record_moment(&mut self, moment: impl FnOnce() -> Moment) {
+        if self.recorder.is_some() {
+            self.note(&Note::Moment(Box::new(moment())));
+        }
+        self.checkpoint();
+    }
+
+    /// Makes sure that what was recorded is not lost when we are.
+    pub(super) fn checkpoint(&mut self) {
+        self.recorder.iter_mut().for_each(Recorder::checkpoint);
+    }
+
+    /// The last thing was recorded.
+    pub(super) fn end_recording(&mut self) {
+        self.recorder.iter_mut().for_each(Recorder::end);
+    }
+
+    /// Why the recording is not whole, if so.
+    pub(super) fn recording_failure(&self) -> Option<&str> {
+        self.recorder.as_ref()?.failure()
+    }
+
+    fn note(&mut self, note: &Note) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(note);
+        }
+    }
+}

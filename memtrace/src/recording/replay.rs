@@ -1,0 +1,137 @@
+//! A recording → the engine's tables at the moments of its reports.
+
+use super::{Ending, Entry, Moment, Note, Reader, RecordingError};
+use crate::engine::decode::decode;
+use crate::engine::limits::Limits;
+use crate::engine::snapshot::{Snapshot, SnapshotOptions};
+use crate::engine::tracker::Tracker;
+use crate::model::event::{Event, What};
+use crate::model::ids::Nanos;
+use crate::model::module::Module;
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Feeds an engine with what was recorded, in the same order: it comes to the same tables.
+#[derive(Debug)]
+pub struct Replay {
+    tracker: Tracker,
+    /// What the tables may take at most, whatever the recording says.
+    most: Limits,
+    time: Nanos,
+    records: u64,
+    wishes: Option<serde_json::Value>,
+    modules: Vec<Arc<Module>>,
+}
+
+impl Replay {
+    /// Tables that know nothing yet.
+    #[must_use]
+    pub fn new(most: Limits) -> Self {
+        let tracker = Tracker::new(most);
+        Self { tracker, most, time: 0, records: 0, wishes: None, modules: Vec::new() }
+    }
+
+    /// Plays a recording to its end, or as far as `at` wants, which is called at each moment at which a report
+    /// was made.
+    ///
+    /// # Errors
+    /// When the recording is damaged: all is as it was up to there.
+    pub fn play<R: Read>(
+        &mut self,
+        reader: &mut Reader<R>,
+        at: &mut dyn FnMut(&mut Self, Moment) -> ControlFlow<()>,
+    ) -> Result<Option<Ending>, RecordingError> {
+        while let Some(mut chunk) = reader.next_chunk()? {
+            while let Some(entry) = chunk.next_entry()? {
+                let moment = self.take(entry).map_err(|what| chunk.damaged(what))?;
+                if moment.is_some_and(|moment| at(self, moment).is_break()) {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(reader.ending())
+    }
+
+    /// Everything at `time`, or, if that is not the question, at the last event.
+    pub fn snapshot(&mut self, time: Option<Nanos>, options: &SnapshotOptions) -> Snapshot {
+        self.tracker.snapshot(time.unwrap_or(self.time), options)
+    }
+
+    /// What the user of the recorded run wanted to see.
+    #[must_use]
+    pub const fn wishes(&self) -> Option<&serde_json::Value> {
+        self.wishes.as_ref()
+    }
+
+    /// The files that came since the last call.
+    pub fn take_modules(&mut self) -> Vec<Arc<Module>> {
+        std::mem::take(&mut self.modules)
+    }
+
+    /// Records of the ring so far.
+    #[must_use]
+    pub const fn records(&self) -> u64 {
+        self.records
+    }
+
+    fn take(&mut self, entry: Entry<'_>) -> Result<Option<Moment>, &'static str> {
+        match entry {
+            Entry::Record(record) => {
+                self.records += 1;
+                match decode(record) {
+                    Ok(event) => self.apply(&event),
+                    Err(_) => self.tracker.count_undecodable(),
+                }
+            }
+            Entry::Note(note) => return self.heed(Note::read(note)?),
+        }
+        Ok(None)
+    }
+
+    fn apply(&mut self, event: &Event<'_>) {
+        self.time = self.time.max(event.time);
+        self.tracker.apply(event);
+        // Nobody is here to send stacks again.
+        self.tracker.take_forgotten();
+    }
+
+    fn heed(&mut self, note: Note) -> Result<Option<Moment>, &'static str> {
+        match note {
+            Note::Limits(limits) => self.begin(&limits)?,
+            Note::Wishes(wishes) => self.wishes = Some(wishes),
+            Note::Event { time, process, thread, what } => {
+                let what = what.what();
+                if let What::ModuleSeen(module) = &what {
+                    self.modules.push(Arc::clone(module));
+                }
+                self.apply(&Event { time, process, thread, what });
+            }
+            Note::Undecodable => self.tracker.count_undecodable(),
+            Note::Forgotten(pid) => self.tracker.forget(pid),
+            Note::Retired(pid) => self.tracker.retire(pid),
+            Note::Moment(moment) => return Ok(Some(*moment)),
+        }
+        Ok(None)
+    }
+
+    /// Tables as large as they were, as what had no room in them is part of the report.
+    fn begin(&mut self, limits: &Limits) -> Result<(), &'static str> {
+        if self.records > 0 || self.time > 0 {
+            return Err("the size of its tables is told in its middle");
+        }
+        let most = &self.most;
+        self.tracker = Tracker::new(Limits {
+            max_blocks: limits.max_blocks.min(most.max_blocks),
+            max_stacks: limits.max_stacks.min(most.max_stacks),
+            max_stack_ids: limits.max_stack_ids.min(most.max_stack_ids),
+            max_processes: limits.max_processes.min(most.max_processes),
+            max_closed: limits.max_closed.min(most.max_closed),
+            max_ranges: limits.max_ranges.min(most.max_ranges),
+            max_modules: limits.max_modules.min(most.max_modules),
+            closing: limits.closing,
+            alerts: limits.alerts,
+        });
+        Ok(())
+    }
+}

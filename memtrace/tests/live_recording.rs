@@ -1,0 +1,143 @@
+//! A report of a recording is the report of the run, byte for byte; and what is left when memtrace is killed.
+#![cfg(feature = "live")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use support::program::Program;
+use support::report::{Report, number};
+use support::tracer::Tracer;
+use support::{may_trace, wait_until};
+
+const MEMTRACE: &str = env!("CARGO_BIN_EXE_memtrace");
+
+/// `memtrace report` of a recording.
+fn report(recording: &Path, options: &[&str]) -> Output {
+    let mut command = Command::new(MEMTRACE);
+    command.arg("report").arg(recording).args(options).stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// Traces `program` through its work, reports going to a file. Gives reports and recording.
+fn traced(
+    folder: &Path,
+    program: &mut Program,
+    format: &str,
+    options: &[&str],
+) -> (String, PathBuf) {
+    let (output, recording) = (folder.join("live"), folder.join("run.mtrace"));
+    let words = ["--format", format, "--output", output.to_str().unwrap()];
+    let mut all = vec!["--interval", "0", "--record", recording.to_str().unwrap()];
+    all.extend(words.iter().chain(options));
+    let tracer = Tracer::typed(&[program], &all);
+    program.work();
+    let run = tracer.stop();
+    assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
+    (fs::read_to_string(output).unwrap(), recording)
+}
+
+#[track_caller]
+fn assert_same(fixture: (&str, &[&str]), format: &str, options: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::start(fixture.0, fixture.1);
+    let (live, recording) = traced(folder.path(), &mut program, format, options);
+    let replayed = report(&recording, &["--all", "--format", format]);
+    assert_eq!(replayed.status.code(), Some(0), "{}", text(&replayed.stderr));
+    assert_eq!(text(&replayed.stderr), "");
+    assert!(!live.is_empty());
+    assert_eq!(text(&replayed.stdout), live);
+    assert!(program.end().success());
+}
+
+#[test]
+fn a_text_report_is_the_same() {
+    if may_trace() {
+        assert_same(("grows", &["7", "100"]), "text", &["--exact"]);
+    }
+}
+
+#[test]
+fn a_json_report_is_the_same_with_stacks_of_many_kinds() {
+    if may_trace() {
+        assert_same(("stacks", &[]), "json", &["--exact", "--top", "0", "--min-age", "0"]);
+    }
+}
+
+#[test]
+fn a_report_of_samples_is_the_same() {
+    if may_trace() {
+        let options = ["--sample-interval", "512", "--top", "0", "--min-age", "0"];
+        assert_same(("grows", &["2000", "100"]), "json", &options);
+    }
+}
+
+#[test]
+fn reports_of_touched_pages_are_the_same() {
+    if may_trace() {
+        assert_same(("touches", &[]), "json", &["--tier", "pages", "--top", "0"]);
+    }
+}
+
+#[test]
+fn what_a_killed_memtrace_recorded_is_there() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("run.mtrace");
+    let mut program = Program::start("grows", &["7", "100"]);
+    let words = ["--record", recording.to_str().unwrap(), "--exact", "-i", "0", "-f", "json"];
+    let tracer = Tracer::typed(&[&program], &words);
+    program.work();
+    // A checkpoint is made each second.
+    wait_until("a checkpoint", || {
+        let replayed = report(&recording, &["-f", "json", "--top", "0"]);
+        let line = text(&replayed.stdout).lines().next()?;
+        let read = Report::read(line);
+        let process = read.0["processes"].as_array()?.first()?;
+        (number(&process["heap"]["allocated_blocks"]) >= 7).then_some(())
+    });
+    tracer.signal(libc::SIGKILL);
+    drop(tracer);
+    let replayed = report(&recording, &["-f", "json", "--top", "0"]);
+    assert_eq!(replayed.status.code(), Some(3));
+    assert!(text(&replayed.stderr).contains("ends before its run did"), "{replayed:?}");
+    let info = report(&recording, &["--info"]);
+    assert_eq!(info.status.code(), Some(3));
+    assert!(text(&info.stdout).contains("state      cut off"), "{}", text(&info.stdout));
+    assert!(program.end().success());
+}
+
+#[test]
+fn a_command_that_was_started_is_recorded_from_its_first_instruction() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (output, recording) = (folder.path().join("live"), folder.path().join("run.mtrace"));
+    let mut command = Command::new(MEMTRACE);
+    command.arg("run").arg("--record").arg(&recording).arg("-f").arg("json").arg("-o").arg(&output);
+    let run = command.args(["--", "ls", "/"]).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    let replayed = report(&recording, &["-f", "json"]);
+    assert_eq!(text(&replayed.stdout), fs::read_to_string(&output).unwrap());
+    // A recording is never written over.
+    let again = Command::new(MEMTRACE)
+        .args(["run", "--record"])
+        .arg(&recording)
+        .args(["--", "true"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(125));
+    assert!(text(&again.stderr).contains("exists already"), "{}", text(&again.stderr));
+    let info = report(&recording, &["--info"]);
+    assert_eq!(info.status.code(), Some(0));
+    assert!(text(&info.stdout).starts_with("state      whole\n"), "{}", text(&info.stdout));
+}
