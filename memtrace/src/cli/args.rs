@@ -343,6 +343,23 @@ pub enum Format {
     /// For programs that draw flame graphs: a line per call stack, outermost function first, with its live
     /// bytes at the end. Only the final report, unless --interval is given
     Folded,
+    /// For pprof: a profile of what was allocated and of what is in use, compressed. Only the final report, unless
+    /// --interval is given; a file of that name is replaced
+    Pprof,
+}
+
+impl Format {
+    /// Of the moment that the run ends with, and of all stacks and blocks: others are asked for.
+    #[must_use]
+    pub const fn is_for_programs_that_draw(self) -> bool {
+        matches!(self, Self::Folded | Self::Pprof)
+    }
+
+    /// Reports cannot follow each other in a file, nor be read on a terminal.
+    #[must_use]
+    pub const fn is_binary(self) -> bool {
+        matches!(self, Self::Pprof)
+    }
 }
 
 /// Form of what doctor finds.

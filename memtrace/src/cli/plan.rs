@@ -171,7 +171,7 @@ impl TracePlan {
         defaults: Defaults,
     ) -> Result<Self, UsageError> {
         // Folded stacks of several moments in a row would count what is alive several times.
-        let usual = defaults.interval.filter(|_| args.format != Format::Folded);
+        let usual = defaults.interval.filter(|_| !args.format.is_for_programs_that_draw());
         let interval = interval(typed_interval, usual)?;
         check::end(args, interval, count)?;
         let mut plan = Self {
@@ -180,8 +180,8 @@ impl TracePlan {
             duration: args.duration,
             count,
             min_age: args.min_age.unwrap_or_else(|| match args.format {
-                Format::Folded => Duration::ZERO,
-                Format::Text | Format::Json => interval.unwrap_or(defaults.min_age),
+                _ if args.format.is_for_programs_that_draw() => Duration::ZERO,
+                _ => interval.unwrap_or(defaults.min_age),
             }),
             top: top(args),
             min_size: args.min_size.unwrap_or(0),
@@ -236,10 +236,7 @@ impl TracePlan {
     /// # Errors
     /// One line that names the file, the reason and the remedy.
     pub fn open_destination(&self, pid: u32) -> Result<Destination, OutputError> {
-        match &self.output {
-            None => Ok(Destination::stdout()),
-            Some(name) => Destination::open(name, pid),
-        }
+        Destination::of(self.output.as_ref(), self.format, pid)
     }
 }
 
@@ -268,7 +265,7 @@ fn sample_interval(args: &TraceArgs, usual: SampleInterval) -> SampleInterval {
 
 /// Call stacks that are shown; `None`: all.
 fn top(args: &TraceArgs) -> Option<usize> {
-    let usual = if args.format == Format::Folded { 0 } else { DEFAULT_TOP };
+    let usual = if args.format.is_for_programs_that_draw() { 0 } else { DEFAULT_TOP };
     match args.top.unwrap_or(usual) {
         0 => None,
         top => Some(usize::try_from(top).unwrap_or(usize::MAX)),

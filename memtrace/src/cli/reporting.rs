@@ -6,8 +6,8 @@ use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::Snapshot;
 use crate::model::ids::Pid;
 use crate::report::{
-    self, End, FoldedWriter, JsonWriter, ProcessReport, Report, ReportOptions, ReportWriter,
-    TextStyle, TextWriter, TracerFacts,
+    self, End, FoldedWriter, JsonWriter, PprofWriter, ProcessReport, Report, ReportOptions,
+    ReportWriter, TextStyle, TextWriter, TracerFacts,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -61,14 +61,13 @@ impl Reporting {
         if let Some(command) = &self.wishes.command {
             command.tell(&mut report);
         }
+        let ReportOptions { show_internals: internals, full_names, .. } = options;
         let mut bytes = Vec::new();
         let written = match self.format {
             Format::Json => JsonWriter.write(&report, &mut bytes),
             Format::Text => self.text_writer().write(&report, &mut bytes),
-            Format::Folded => {
-                let ReportOptions { show_internals, full_names, .. } = options;
-                FoldedWriter { internals: show_internals, full_names }.write(&report, &mut bytes)
-            }
+            Format::Folded => FoldedWriter { internals, full_names }.write(&report, &mut bytes),
+            Format::Pprof => PprofWriter { internals, full_names }.write(&report, &mut bytes),
         };
         // A vector takes everything.
         written.map_err(OutputError::stdout)?;

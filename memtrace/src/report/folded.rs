@@ -5,7 +5,8 @@
 //! semicolons, with the live bytes behind the last blank.
 
 use super::ReportWriter;
-use super::model::{FrameReport, Place, ProcessReport, Report, StackReport, TouchedReport};
+use super::flat::{NO_STACK, frame_name, rest};
+use super::model::{FrameReport, Report, StackReport, TouchedReport};
 use std::io;
 
 /// Writes what is alive as folded stacks. Sums over equal stacks are left to the reader.
@@ -27,8 +28,8 @@ impl ReportWriter for FoldedWriter {
             for stack in process.stacks.iter().filter(|stack| stack.live_bytes > 0) {
                 writeln!(out, "{root}{} {}", self.frames(stack), stack.live_bytes)?;
             }
-            for (what, bytes) in rest(process) {
-                writeln!(out, "{root};{what} {bytes}")?;
+            for (what, sum) in rest(process) {
+                writeln!(out, "{root};{what} {}", sum.bytes)?;
             }
         }
         out.flush()
@@ -69,35 +70,14 @@ impl FoldedWriter {
         let mut line = String::new();
         for frame in frames.iter().rev() {
             line.push(';');
-            line.push_str(&word(&self.name(frame)));
+            line.push_str(&word(&frame_name(frame, self.full_names)));
         }
         if frames.is_empty() {
-            line.push_str(";(no call stack)");
+            line.push(';');
+            line.push_str(NO_STACK);
         }
         line
     }
-
-    fn name(&self, frame: &FrameReport) -> String {
-        if let Some(name) = frame.name(self.full_names) {
-            return name.to_owned();
-        }
-        match (&frame.module, frame.place) {
-            (Some(module), Place::Offset(offset)) => format!("{module}+{offset:#x}"),
-            (None, Place::Offset(offset)) => format!("+{offset:#x}"),
-            (_, Place::Address(address)) => format!("{address:#x}"),
-            (_, Place::Unknown) => "(gone before its mappings could be read)".to_owned(),
-        }
-    }
-}
-
-/// What is alive and in no listed stack, so that the sum over all lines is what is alive.
-fn rest(process: &ProcessReport) -> impl Iterator<Item = (&'static str, u64)> {
-    let rest = [
-        ("(stacks that are not listed)", process.others.bytes),
-        ("(younger than --min-age)", process.young.bytes),
-        ("(of other sizes)", process.filtered.bytes),
-    ];
-    rest.into_iter().filter(|(_, bytes)| *bytes > 0)
 }
 
 /// A name without what separates frames and lines. (Names are clean of control characters already.)
@@ -107,8 +87,8 @@ fn word(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{FoldedWriter, FrameReport, ProcessReport, Report, ReportWriter, StackReport};
-    use crate::report::model::Sum;
+    use super::{FoldedWriter, FrameReport, Report, ReportWriter, StackReport};
+    use crate::report::model::{ProcessReport, Sum};
 
     const WRITER: FoldedWriter = FoldedWriter { internals: false, full_names: false };
 

@@ -7,6 +7,7 @@ mod alerts;
 pub mod evidence;
 pub mod explain;
 mod facts;
+mod flat;
 mod folded;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod hostile;
@@ -19,6 +20,7 @@ mod mapped;
 mod model;
 mod names;
 mod outermost;
+mod pprof;
 mod resolve;
 mod start_code;
 pub mod text;
@@ -40,6 +42,7 @@ pub use model::{
     TouchedReport, TouchedStackReport,
 };
 pub use names::clean;
+pub use pprof::PprofWriter;
 pub use resolve::resolve;
 pub use text::{TextStyle, TextWriter};
 pub use verdict::Verdict;

@@ -14,6 +14,8 @@ pub(super) struct Each {
     pid: u32,
     /// The file written last: two reports may be taken within the second that `{time}` shows.
     last: Option<PathBuf>,
+    /// One of the same name is replaced.
+    replaces: bool,
 }
 
 impl Each {
@@ -26,14 +28,20 @@ impl Each {
             Ok(found) if found.is_dir() => Err(failed(io::ErrorKind::IsADirectory.into())),
             // Also a name that is too long comes to light here.
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
-            _ => Ok(Self { name, pid, last: None }),
+            _ => Ok(Self { name, pid, last: None, replaces: false }),
         }
+    }
+
+    /// As [`Self::open`], of a name that may be that of each report: the last one stays.
+    pub(super) fn open_replacing(name: OutputName, pid: u32) -> Result<Self, OutputError> {
+        let replaces = !name.is_per_report();
+        Ok(Self { replaces, ..Self::open(name, pid)? })
     }
 
     /// Writes a report to a file of its own. Gives its path.
     pub(super) fn write(&mut self, label: Label, report: &[u8]) -> Result<PathBuf, OutputError> {
         let mut path = self.name.path(self.pid, label);
-        if self.last.as_ref() == Some(&path) {
+        if self.last.as_ref() == Some(&path) && !self.replaces {
             path.as_mut_os_string().push(format!(".{}", label.sequence));
         } else {
             self.last = Some(path.clone());

@@ -11,9 +11,9 @@ mod name;
 pub use create::create;
 pub use name::{Label, NameError, OutputName};
 
-use super::args::Color;
+use super::args::{Color, Format};
 use super::terminal::Style;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -73,6 +73,9 @@ pub enum OutputError {
          may write: remove it or choose another name"
     )]
     Untrusted(PathBuf),
+    /// A report that is no text was to go to a terminal.
+    #[error("this form of report is not for terminals: name a file with --output, or redirect it")]
+    Binary,
     /// It is to be made, and is there.
     #[error("{0:?} exists already: remove it, or choose another name")]
     Exists(PathBuf),
@@ -179,6 +182,30 @@ impl Destination {
         }
         let label = Label { sequence: 1, time: jiff::Timestamp::UNIX_EPOCH };
         Ok(Self(Kind::Append(append::Appended::open(name.path(pid, label))?)))
+    }
+
+    /// Where reports of this form go: standard output, if no file is named.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; when it is binary and standard output is a terminal.
+    pub fn of(name: Option<&OutputName>, format: Format, pid: u32) -> Result<Self, OutputError> {
+        match name {
+            None if format.is_binary() && io::stdout().is_terminal() => Err(OutputError::Binary),
+            None => Ok(Self::stdout()),
+            Some(name) if format.is_binary() => Self::replace(name, pid),
+            Some(name) => Self::open(name, pid),
+        }
+    }
+
+    /// As [`Self::open`], for reports that cannot be appended: one replaces the file of its name.
+    fn replace(name: &OutputName, pid: u32) -> Result<Self, OutputError> {
+        let label = Label { sequence: 1, time: jiff::Timestamp::UNIX_EPOCH };
+        let is_other = |about: std::fs::Metadata| !about.is_file() && !about.is_symlink();
+        if name.path(pid, label).symlink_metadata().is_ok_and(is_other) {
+            // A pipe or a device.
+            return Self::open(name, pid);
+        }
+        Ok(Self(Kind::Each(each::Each::open_replacing(name.clone(), pid)?)))
     }
 
     /// Writes one whole report: a text that ends with a line break, or a line of JSON. Gives the absolute path

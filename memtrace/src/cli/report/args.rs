@@ -5,6 +5,7 @@ use super::super::{help, values};
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Arguments of `memtrace report`.
 #[derive(Debug, Args)]
@@ -18,6 +19,19 @@ pub struct ReportArgs {
     /// Every report that the run made, instead of only the last one
     #[arg(long)]
     pub all: bool,
+    /// Sum blocks younger than this in a line of their own; 0 lists them [default: as the run did; with formats for
+    /// other programs 0]
+    #[arg(long, value_name = "DUR", value_parser = values::duration,
+          allow_negative_numbers = true, help_heading = help::CONTENT)]
+    pub min_age: Option<Duration>,
+    /// Leave out blocks smaller than this [default: as the run did]
+    #[arg(short = 'z', long, value_name = "BYTES", value_parser = values::size,
+          allow_negative_numbers = true, help_heading = help::CONTENT)]
+    pub min_size: Option<u64>,
+    /// Leave out blocks larger than this [default: as the run did]
+    #[arg(short = 'Z', long, value_name = "BYTES", value_parser = values::size,
+          allow_negative_numbers = true, help_heading = help::CONTENT)]
+    pub max_size: Option<u64>,
     /// Show this many call stacks; 0 = all [default: as the run did; with --format folded all]
     #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]

@@ -5,7 +5,6 @@ mod info;
 
 pub use args::ReportArgs;
 
-use super::args::Format;
 use super::exit::Exit;
 use super::log::{self, Verbosity};
 use super::output::{Destination, OutputError};
@@ -23,6 +22,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
 type Input = Reader<BufReader<File>>;
 
@@ -36,10 +36,8 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     if args.info {
         return info::print(&args.file, &mut reader);
     }
-    let destination = match plan::output(args.output.as_deref())? {
-        None => Destination::stdout(),
-        Some(name) => Destination::open(&name, std::process::id())?,
-    };
+    let name = plan::output(args.output.as_deref())?;
+    let destination = Destination::of(name.as_ref(), args.format, std::process::id())?;
     let reporting = Reporting {
         destination,
         format: args.format,
@@ -120,7 +118,7 @@ impl Reports<'_> {
             bail!("nothing was recorded yet when {name:?} ended");
         }
         self.prepare(replay)?;
-        let snapshot = replay.snapshot(None, &options);
+        let snapshot = replay.snapshot(None, &self.blocks(options));
         self.reporting.write(&snapshot, &facts, true, &mut self.symbolizer)?;
         Ok(Exit::Degraded)
     }
@@ -129,10 +127,23 @@ impl Reports<'_> {
     fn report(&mut self, replay: &mut Replay, moment: &Moment) -> anyhow::Result<bool> {
         let facts = read_facts(moment.facts.clone())?;
         self.prepare(replay)?;
-        let snapshot = replay.snapshot(Some(moment.time), &moment.options);
+        let snapshot = replay.snapshot(Some(moment.time), &self.blocks(moment.options));
         let Self { reporting, symbolizer, .. } = self;
         let written = reporting.write(&snapshot, &facts, moment.is_final, symbolizer);
         Ok(written.map(|(degraded, _)| degraded)?)
+    }
+
+    /// Which blocks are singled out: as the run did, or as is asked for now.
+    fn blocks(&self, recorded: SnapshotOptions) -> SnapshotOptions {
+        let args = self.args;
+        let usual = args.format.is_for_programs_that_draw().then_some(Duration::ZERO);
+        let nanos = |age: Duration| u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
+        SnapshotOptions {
+            min_age: args.min_age.or(usual).map_or(recorded.min_age, nanos),
+            min_size: args.min_size.unwrap_or(recorded.min_size),
+            max_size: args.max_size.or(recorded.max_size),
+            blocks_per_stack: recorded.blocks_per_stack,
+        }
     }
 
     /// Learns what was recorded up to here of files and wishes.
@@ -145,7 +156,7 @@ impl Reports<'_> {
             self.reporting.wishes = wishes.context("the recording's wishes make no sense")?;
         }
         let options = &mut self.reporting.wishes.options;
-        let usual = (self.args.format == Format::Folded).then_some(0);
+        let usual = self.args.format.is_for_programs_that_draw().then_some(0);
         if let Some(top) = self.args.top.or(usual) {
             options.top = usize::try_from(top).unwrap_or(usize::MAX);
         }

@@ -1,0 +1,133 @@
+//! Reports as profiles of pprof, compressed with gzip as pprof writes and reads them.
+//!
+//! Four values per call stack, named as Go's heap profiles name theirs: what was allocated and what is in use, in
+//! blocks and in bytes. Processes are told apart by the labels `process` and `pid`.
+
+mod message;
+mod tables;
+
+use super::ReportWriter;
+use super::flat::{NO_STACK, rest};
+use super::model::{ProcessReport, Report, StackReport};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use message::{Label, Sample, ValueType};
+use prost::Message as _;
+use std::io::{self, Write as _};
+use tables::Tables;
+
+/// The values of a sample, in order, and their units.
+const VALUES: [(&str, &str); 4] = [
+    ("alloc_objects", "count"),
+    ("alloc_space", "bytes"),
+    ("inuse_objects", "count"),
+    ("inuse_space", "bytes"),
+];
+
+/// Writes a gzipped profile. Live figures are those of the listed blocks and of the rest together: their sum is
+/// what is alive.
+#[derive(Clone, Copy, Debug)]
+pub struct PprofWriter {
+    /// Frames of allocators and start code, too.
+    pub internals: bool,
+    /// Functions by their full names.
+    pub full_names: bool,
+}
+
+impl ReportWriter for PprofWriter {
+    fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut tables = Tables::new(self.full_names);
+        describe(report, &mut tables);
+        for process in &report.processes {
+            self.process(process, &mut tables);
+        }
+        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+        packed.write_all(&tables.profile.encode_to_vec())?;
+        out.write_all(&packed.finish()?)?;
+        out.flush()
+    }
+}
+
+impl PprofWriter {
+    fn process(&self, process: &ProcessReport, tables: &mut Tables) {
+        let label = labels(process, tables);
+        for stack in &process.stacks {
+            self.stack(process, stack, &label, tables);
+        }
+        for (what, sum) in rest(process) {
+            let place = tables.nowhere(what);
+            let values = [0, 0, sum.blocks, sum.bytes];
+            add(vec![place], values, &label, tables);
+        }
+        if let Some(touched) = &process.touched {
+            for stack in &touched.stacks {
+                let shown = stack.frames.iter().filter(|frame| self.internals || !frame.internal);
+                let places = tables.stack(process, shown);
+                let values = [0, stack.touched_bytes, 0, stack.live_bytes];
+                add(places, values, &label, tables);
+            }
+            if touched.others.bytes > 0 {
+                let place = tables.nowhere("(stacks that are not listed)");
+                add(vec![place], [0, 0, 0, touched.others.bytes], &label, tables);
+            }
+        }
+    }
+
+    fn stack(
+        &self,
+        process: &ProcessReport,
+        stack: &StackReport,
+        label: &[Label],
+        tables: &mut Tables,
+    ) {
+        let mut places = tables.stack(process, stack.shown(self.internals));
+        if places.is_empty() {
+            places.push(tables.nowhere(NO_STACK));
+        }
+        let values =
+            [stack.allocated_blocks, stack.allocated_bytes, stack.live_blocks, stack.live_bytes];
+        add(places, values, label, tables);
+    }
+}
+
+fn add(location_id: Vec<u64>, values: [u64; 4], label: &[Label], tables: &mut Tables) {
+    let value = values.map(|value| i64::try_from(value).unwrap_or(i64::MAX)).to_vec();
+    if values != [0; 4] {
+        tables.profile.sample.push(Sample { location_id, value, label: label.to_vec() });
+    }
+}
+
+fn labels(process: &ProcessReport, tables: &mut Tables) -> Vec<Label> {
+    let (process_key, pid_key) = (tables.text("process"), tables.text("pid"));
+    let name = tables.text(&process.comm);
+    vec![
+        Label { key: process_key, str: name, num: 0 },
+        Label { key: pid_key, str: 0, num: process.pid.into() },
+    ]
+}
+
+/// What is said of the whole: kinds of values, times, and what makes the figures less than exact.
+fn describe(report: &Report, tables: &mut Tables) {
+    for (kind, unit) in VALUES {
+        let value = ValueType { r#type: tables.text(kind), unit: tables.text(unit) };
+        tables.profile.sample_type.push(value);
+    }
+    let period = ValueType { r#type: tables.text("space"), unit: tables.text("bytes") };
+    tables.profile.period_type = Some(period);
+    // Every byte, where every allocation was looked at.
+    let interval = report.tracer.sample_interval_bytes.max(1);
+    tables.profile.period = i64::try_from(interval).unwrap_or(i64::MAX);
+    tables.profile.default_sample_type = tables.text("inuse_space");
+    let time = report.tracer.time.as_nanosecond();
+    tables.profile.time_nanos = i64::try_from(time).unwrap_or_default();
+    tables.profile.duration_nanos = i64::try_from(report.watched).unwrap_or(i64::MAX);
+    let made = format!("memtrace {}", report.tracer.version);
+    let lost = (report.loss.events > 0).then(|| format!("{} events were lost", report.loss.events));
+    for comment in [made].iter().chain(&lost).chain(&report.degraded) {
+        let comment = tables.text(comment);
+        tables.profile.comment.push(comment);
+    }
+}
+
+#[cfg(test)]
+mod tests;

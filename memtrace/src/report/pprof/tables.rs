@@ -1,0 +1,136 @@
+//! What a profile says once and then by number: texts, functions, files and places.
+
+use super::message::{Function, Line, Location, Mapping, Profile};
+use crate::report::flat::frame_name;
+use crate::report::model::{FrameReport, ModuleReport, Place, ProcessReport};
+use std::collections::HashMap;
+
+/// Addresses of a file begin at a multiple of this, so that no two files share any: larger than a file is.
+const APART: u64 = 1 << 40;
+
+/// Functions and lines of a place, innermost first.
+type Lines = Vec<(u64, i64)>;
+
+/// A profile that is being filled, with what is in it already.
+#[derive(Default)]
+pub(super) struct Tables {
+    pub(super) profile: Profile,
+    texts: HashMap<String, i64>,
+    functions: HashMap<(i64, i64), u64>,
+    files: HashMap<(String, Option<String>), u64>,
+    places: HashMap<(u64, u64, Lines), u64>,
+    pub(super) full_names: bool,
+}
+
+impl Tables {
+    pub(super) fn new(full_names: bool) -> Self {
+        let mut tables = Self { full_names, ..Self::default() };
+        // The first one must be empty, and stands for none.
+        tables.text("");
+        tables
+    }
+
+    /// The number of a text.
+    pub(super) fn text(&mut self, text: &str) -> i64 {
+        if let Some(known) = self.texts.get(text) {
+            return *known;
+        }
+        let number = self.profile.string_table.len() as i64;
+        self.profile.string_table.push(text.to_owned());
+        self.texts.insert(text.to_owned(), number);
+        number
+    }
+
+    /// Numbers of the places of a call stack, innermost first: functions that are inlined share one with the
+    /// function that they are in.
+    pub(super) fn stack<'a>(
+        &mut self,
+        process: &ProcessReport,
+        frames: impl Iterator<Item = &'a FrameReport>,
+    ) -> Vec<u64> {
+        let (mut places, mut lines) = (Vec::new(), Vec::new());
+        for frame in frames {
+            lines.push(self.line(frame));
+            if !frame.inlined {
+                places.push(self.place(process, frame, std::mem::take(&mut lines)));
+            }
+        }
+        places
+    }
+
+    /// The number of a place that is no code.
+    pub(super) fn nowhere(&mut self, name: &str) -> u64 {
+        let function = self.function(name, "");
+        self.location(0, 0, vec![(function, 0)])
+    }
+
+    fn line(&mut self, frame: &FrameReport) -> (u64, i64) {
+        let name = frame_name(frame, self.full_names);
+        let function = self.function(&name, frame.file.as_deref().unwrap_or_default());
+        (function, frame.line.map_or(0, i64::from))
+    }
+
+    fn function(&mut self, name: &str, file: &str) -> u64 {
+        let (name, filename) = (self.text(name), self.text(file));
+        let next = self.functions.len() as u64 + 1;
+        let id = *self.functions.entry((name, filename)).or_insert(next);
+        if id == next {
+            self.profile.function.push(Function { id, name, system_name: name, filename });
+        }
+        id
+    }
+
+    fn place(&mut self, process: &ProcessReport, frame: &FrameReport, lines: Lines) -> u64 {
+        match (&frame.module, frame.place) {
+            (Some(module), Place::Offset(offset)) if offset < APART => {
+                let file = self.file(process, module, frame);
+                self.location(file, file * APART + offset, lines)
+            }
+            (_, Place::Offset(address) | Place::Address(address)) => {
+                self.location(0, address, lines)
+            }
+            (_, Place::Unknown) => self.location(0, 0, lines),
+        }
+    }
+
+    fn location(&mut self, mapping_id: u64, address: u64, lines: Lines) -> u64 {
+        let next = self.places.len() as u64 + 1;
+        let id = *self.places.entry((mapping_id, address, lines.clone())).or_insert(next);
+        if id == next {
+            let line = |(function_id, line)| Line { function_id, line };
+            let line = lines.into_iter().map(line).collect();
+            self.profile.location.push(Location { id, mapping_id, address, line });
+        }
+        id
+    }
+
+    /// The number of a file that is mapped.
+    fn file(&mut self, process: &ProcessReport, name: &str, frame: &FrameReport) -> u64 {
+        let key = (name.to_owned(), frame.build_id.clone());
+        if let Some(known) = self.files.get(&key) {
+            return *known;
+        }
+        let is_it =
+            |module: &&ModuleReport| module.name == name && module.build_id == frame.build_id;
+        let module = process.modules.iter().find(is_it);
+        let path = module.map_or(name, |module| &module.path);
+        let has_lines = module.is_some_and(|module| module.debug_lines == Some(true));
+        let id = self.files.len() as u64 + 1;
+        let mapping = Mapping {
+            id,
+            memory_start: id * APART,
+            memory_limit: (id + 1) * APART,
+            file_offset: 0,
+            filename: self.text(path),
+            build_id: self.text(frame.build_id.as_deref().unwrap_or_default()),
+            // Otherwise pprof looks for names itself, where it has the file.
+            has_functions: module.is_none_or(|module| module.missing.is_none()),
+            has_filenames: has_lines,
+            has_line_numbers: has_lines,
+            has_inline_frames: has_lines,
+        };
+        self.profile.mapping.push(mapping);
+        self.files.insert(key, id);
+        id
+    }
+}

@@ -1,0 +1,121 @@
+//! Profiles are read again by the messages that they are made of, and by nothing else here: that others read them
+//! is shown by a test with pprof itself.
+
+use super::message::{Location, Profile};
+use super::{PprofWriter, VALUES};
+use crate::report::ReportWriter as _;
+use crate::report::model::{
+    FrameReport, ModuleReport, Place, ProcessReport, Report, StackReport, Sum,
+};
+use flate2::read::GzDecoder;
+use prost::Message as _;
+use std::io::Read as _;
+
+fn written(report: &Report) -> Profile {
+    let writer = PprofWriter { internals: false, full_names: false };
+    let (mut bytes, mut plain) = (Vec::new(), Vec::new());
+    writer.write(report, &mut bytes).unwrap();
+    GzDecoder::new(bytes.as_slice()).read_to_end(&mut plain).unwrap();
+    Profile::decode(plain.as_slice()).unwrap()
+}
+
+fn frame(name: &str, offset: u64, inlined: bool) -> FrameReport {
+    FrameReport {
+        module: Some("app".to_owned()),
+        build_id: Some("abcd".to_owned()),
+        place: Place::Offset(offset),
+        file: Some(format!("{name}.c")),
+        line: Some(7),
+        inlined,
+        ..FrameReport::called(name)
+    }
+}
+
+fn report() -> Report {
+    let leaf = vec![frame("inner", 16, true), frame("outer", 16, false), frame("main", 99, false)];
+    let stack = |frames, live_bytes| StackReport {
+        frames,
+        live_bytes,
+        live_blocks: 2,
+        allocated_bytes: 1000,
+        allocated_blocks: 10,
+        ..StackReport::default()
+    };
+    let module = ModuleReport {
+        name: "app".to_owned(),
+        path: "/srv/app".to_owned(),
+        build_id: Some("abcd".to_owned()),
+        debug_lines: Some(true),
+        missing: None,
+    };
+    let process = ProcessReport {
+        pid: 7,
+        comm: "app".to_owned(),
+        stacks: vec![stack(leaf, 50), stack(vec![], 3)],
+        young: Sum { stacks: 1, blocks: 4, bytes: 40 },
+        modules: vec![module],
+        ..ProcessReport::default()
+    };
+    let degraded = vec!["something".to_owned()];
+    Report { processes: vec![process], degraded, ..Report::default() }
+}
+
+impl Profile {
+    fn text(&self, number: i64) -> &str {
+        &self.string_table[usize::try_from(number).unwrap()]
+    }
+
+    fn functions(&self, place: &Location) -> Vec<&str> {
+        let name = |id| self.function.iter().find(|function| function.id == id).unwrap().name;
+        place.line.iter().map(|line| self.text(name(line.function_id))).collect()
+    }
+}
+
+#[test]
+fn stacks_values_and_labels_are_there() {
+    let profile = written(&report());
+    let kinds: Vec<_> = profile
+        .sample_type
+        .iter()
+        .map(|it| (profile.text(it.r#type), profile.text(it.unit)))
+        .collect();
+    assert_eq!(kinds, VALUES);
+    let values: Vec<_> = profile.sample.iter().map(|sample| sample.value.as_slice()).collect();
+    assert_eq!(values, [[10, 1000, 2, 50], [10, 1000, 2, 3], [0, 0, 4, 40]]);
+    let stacks: Vec<Vec<&str>> = profile
+        .sample
+        .iter()
+        .map(|sample| {
+            let place = |id: &u64| &profile.location[usize::try_from(*id).unwrap() - 1];
+            sample.location_id.iter().flat_map(|id| profile.functions(place(id))).collect()
+        })
+        .collect();
+    assert_eq!(stacks[0], ["inner", "outer", "main"]);
+    assert_eq!(
+        (&stacks[1][..], &stacks[2][..]),
+        (&["(no call stack)"][..], &["(younger than --min-age)"][..])
+    );
+    // What is inlined has no place of its own.
+    assert_eq!(profile.sample[0].location_id.len(), 2);
+    for sample in &profile.sample {
+        let [process, pid] = sample.label.as_slice() else { panic!("{:?}", sample.label) };
+        assert_eq!((profile.text(process.key), profile.text(process.str)), ("process", "app"));
+        assert_eq!((profile.text(pid.key), pid.num), ("pid", 7));
+    }
+    let comments: Vec<_> = profile.comment.iter().map(|it| profile.text(*it)).collect();
+    assert_eq!(comments, ["memtrace ", "something"]);
+}
+
+#[test]
+fn files_are_told_apart_by_address_and_known_by_build_id() {
+    let profile = written(&report());
+    let [mapping] = profile.mapping.as_slice() else { panic!("{:?}", profile.mapping) };
+    assert_eq!(
+        (profile.text(mapping.filename), profile.text(mapping.build_id)),
+        ("/srv/app", "abcd")
+    );
+    let place = &profile.location[0];
+    assert_eq!(place.address - mapping.memory_start, 16);
+    assert!((mapping.memory_start..mapping.memory_limit).contains(&place.address));
+    assert_eq!(profile.string_table[0], "");
+}
