@@ -50,6 +50,7 @@ impl ReportWriter for PprofWriter {
 
 impl PprofWriter {
     fn process(&self, process: &ProcessReport, tables: &mut Tables) {
+        tables.program(process);
         let label = labels(process, tables);
         for stack in &process.stacks {
             self.stack(process, stack, &label, tables);

@@ -83,7 +83,7 @@ impl Tables {
     fn place(&mut self, process: &ProcessReport, frame: &FrameReport, lines: Lines) -> u64 {
         match (&frame.module, frame.place) {
             (Some(module), Place::Offset(offset)) if offset < APART => {
-                let file = self.file(process, module, frame);
+                let file = self.file(process, module, frame.build_id.as_deref());
                 self.location(file, file * APART + offset, lines)
             }
             (_, Place::Offset(address) | Place::Address(address)) => {
@@ -104,14 +104,22 @@ impl Tables {
         id
     }
 
+    /// The first file is taken for the program, and names the profile.
+    pub(super) fn program(&mut self, process: &ProcessReport) {
+        let Some(exe) = process.exe.as_deref() else { return };
+        if let Some(module) = process.modules.iter().find(|module| module.path == exe) {
+            self.file(process, &module.name, module.build_id.as_deref());
+        }
+    }
+
     /// The number of a file that is mapped.
-    fn file(&mut self, process: &ProcessReport, name: &str, frame: &FrameReport) -> u64 {
-        let key = (name.to_owned(), frame.build_id.clone());
+    fn file(&mut self, process: &ProcessReport, name: &str, build_id: Option<&str>) -> u64 {
+        let key = (name.to_owned(), build_id.map(str::to_owned));
         if let Some(known) = self.files.get(&key) {
             return *known;
         }
         let is_it =
-            |module: &&ModuleReport| module.name == name && module.build_id == frame.build_id;
+            |module: &&ModuleReport| module.name == name && module.build_id.as_deref() == build_id;
         let module = process.modules.iter().find(is_it);
         let path = module.map_or(name, |module| &module.path);
         let has_lines = module.is_some_and(|module| module.debug_lines == Some(true));
@@ -122,7 +130,7 @@ impl Tables {
             memory_limit: (id + 1) * APART,
             file_offset: 0,
             filename: self.text(path),
-            build_id: self.text(frame.build_id.as_deref().unwrap_or_default()),
+            build_id: self.text(build_id.unwrap_or_default()),
             // Otherwise pprof looks for names itself, where it has the file.
             has_functions: module.is_none_or(|module| module.missing.is_none()),
             has_filenames: has_lines,

@@ -32,7 +32,17 @@ fn frame(name: &str, offset: u64, inlined: bool) -> FrameReport {
 }
 
 fn report() -> Report {
-    let leaf = vec![frame("inner", 16, true), frame("outer", 16, false), frame("main", 99, false)];
+    let in_library = FrameReport {
+        module: Some("lib.so".to_owned()),
+        build_id: None,
+        ..frame("strdup", 5, false)
+    };
+    let leaf = vec![
+        in_library,
+        frame("inner", 16, true),
+        frame("outer", 16, false),
+        frame("main", 99, false),
+    ];
     let stack = |frames, live_bytes| StackReport {
         frames,
         live_bytes,
@@ -48,12 +58,18 @@ fn report() -> Report {
         debug_lines: Some(true),
         missing: None,
     };
+    let library = ModuleReport {
+        name: "lib.so".to_owned(),
+        path: "/usr/lib/lib.so".to_owned(),
+        ..ModuleReport::default()
+    };
     let process = ProcessReport {
         pid: 7,
         comm: "app".to_owned(),
+        exe: Some("/srv/app".to_owned()),
         stacks: vec![stack(leaf, 50), stack(vec![], 3)],
         young: Sum { stacks: 1, blocks: 4, bytes: 40 },
-        modules: vec![module],
+        modules: vec![library, module],
         ..ProcessReport::default()
     };
     let degraded = vec!["something".to_owned()];
@@ -90,13 +106,13 @@ fn stacks_values_and_labels_are_there() {
             sample.location_id.iter().flat_map(|id| profile.functions(place(id))).collect()
         })
         .collect();
-    assert_eq!(stacks[0], ["inner", "outer", "main"]);
+    assert_eq!(stacks[0], ["strdup", "inner", "outer", "main"]);
     assert_eq!(
         (&stacks[1][..], &stacks[2][..]),
         (&["(no call stack)"][..], &["(younger than --min-age)"][..])
     );
     // What is inlined has no place of its own.
-    assert_eq!(profile.sample[0].location_id.len(), 2);
+    assert_eq!(profile.sample[0].location_id.len(), 3);
     for sample in &profile.sample {
         let [process, pid] = sample.label.as_slice() else { panic!("{:?}", sample.label) };
         assert_eq!((profile.text(process.key), profile.text(process.str)), ("process", "app"));
@@ -109,12 +125,14 @@ fn stacks_values_and_labels_are_there() {
 #[test]
 fn files_are_told_apart_by_address_and_known_by_build_id() {
     let profile = written(&report());
-    let [mapping] = profile.mapping.as_slice() else { panic!("{:?}", profile.mapping) };
+    // The program is the first, whatever the innermost function is in.
+    let [mapping, library] = profile.mapping.as_slice() else { panic!("{:?}", profile.mapping) };
+    assert_eq!(profile.text(library.filename), "/usr/lib/lib.so");
     assert_eq!(
         (profile.text(mapping.filename), profile.text(mapping.build_id)),
         ("/srv/app", "abcd")
     );
-    let place = &profile.location[0];
+    let place = &profile.location[1];
     assert_eq!(place.address - mapping.memory_start, 16);
     assert!((mapping.memory_start..mapping.memory_limit).contains(&place.address));
     assert_eq!(profile.string_table[0], "");
