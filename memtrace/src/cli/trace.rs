@@ -148,6 +148,7 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         cache_walks: plan.cache_walks,
         follow: plan.who.follow,
         ring_bytes: plan.ring_size,
+        rings: plan.rings,
         log_level: log_level(plan.bpf_log),
     }
 }

@@ -153,7 +153,8 @@ impl<'a> Actor<'a> {
         let prober = kernel.prober();
         // Takes longer than all the rest, and is wanted by nobody before the first second is over.
         let pricing = tokio::task::spawn_blocking(move || calibrate::measure(prober));
-        let source = RingSource::new(kernel.take_ring()?);
+        let source = RingSource::new(kernel.take_rings()?)
+            .map_err(DaemonError::cannot("wait for several rings"))?;
         // SAFETY: the source owns the map's descriptor, always gives the same one, and is dropped
         // with the registration.
         let ring = unsafe { AsyncFd::register(source) }

@@ -15,6 +15,7 @@ mod namespace;
 mod object;
 mod places;
 pub mod release;
+mod rings;
 pub mod sampling;
 pub mod seccomp;
 mod sites;

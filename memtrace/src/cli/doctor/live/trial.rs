@@ -210,7 +210,8 @@ fn measure(kernel: &mut KernelSide) -> Result<Measured, LiveError> {
     know_ourselves(kernel)?;
     let empty = calibrate::measure(kernel.prober())?;
     let traced = calibrate::measure_traced(kernel, &empty)?;
-    let mut ring = RingSource::new(kernel.take_ring()?);
+    let mut ring = RingSource::new(kernel.take_rings()?)
+        .map_err(|error| LiveError::Map { name: "EVENTS", reason: error.to_string() })?;
     let mut records = 0;
     ring.drain(usize::MAX, &mut |_| records += 1)
         .map_err(|error| LiveError::Map { name: "EVENTS", reason: error.to_string() })?;
