@@ -214,7 +214,7 @@ fn what_an_open_record_hides_is_waited_for() {
     let mut merge = Merge::new(2, |record| word(record, 1));
     let mut came = Vec::new();
     merge.drain(&mut lanes, 10, &mut |record| came.push(word(record, 0)));
-    assert_eq!(came, []);
+    assert!(came.is_empty(), "{came:?}");
     world.borrow_mut().step(Step::Complete(0));
     merge.drain(&mut lanes, 10, &mut |record| came.push(word(record, 0)));
     assert_eq!(came, [0, 1, 2]);
