@@ -4,6 +4,7 @@ pub mod abilities;
 mod admission;
 pub mod btf;
 pub mod calibrate;
+pub mod ceiling;
 pub mod code_tables;
 mod error;
 mod faults;
