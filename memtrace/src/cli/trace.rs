@@ -122,6 +122,7 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         count: plan.count,
         alerts: daemon::AlertSettings {
             thresholds: plan.alerts.thresholds,
+            total: plan.alerts.total,
             command: plan.alerts.command.clone(),
             limit: plan.alerts.limit,
         },

@@ -84,11 +84,21 @@ pub enum SamplingWish {
     Auto,
 }
 
+impl AlertSettings {
+    /// Whether there may be any.
+    #[must_use]
+    pub fn has_thresholds(&self) -> bool {
+        [self.thresholds, self.total].iter().any(|it| *it != Thresholds::default())
+    }
+}
+
 /// When there is an alert, and what is done then.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AlertSettings {
-    /// When there is one.
+    /// When there is one for a process.
     pub thresholds: Thresholds,
+    /// When there is one for all of them together.
+    pub total: Thresholds,
     /// Words of the command to run; empty: none.
     pub command: Vec<String>,
     /// For so many of them a report is made and the command run.

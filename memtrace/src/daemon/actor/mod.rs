@@ -143,7 +143,7 @@ struct Actor<'a> {
 
 impl<'a> Actor<'a> {
     fn new(settings: &'a Settings, reporter: Reporter) -> Result<Self, DaemonError> {
-        self_usage::step_back();
+        let rank = self_usage::step_back();
         // Listens first: a signal during the set-up must not kill us half-way.
         let signals = Signals::listen().map_err(DaemonError::cannot("listen for signals"))?;
         let mut targets = Targets::open(settings)?;
@@ -166,6 +166,7 @@ impl<'a> Actor<'a> {
             max_processes: settings.room_for_targets() as usize + target::MOST_ENDED,
             closing: settings.snapshot,
             alerts: settings.alerts.thresholds,
+            total_alerts: settings.alerts.total,
             ..Limits::default()
         };
         let arrivals = settings.selection.clone().map(Arrivals::new);
@@ -178,7 +179,7 @@ impl<'a> Actor<'a> {
             logger,
             signals,
             pictures: Pictures::new(),
-            alarm: Alarm::new(&settings.alerts),
+            alarm: Alarm::new(&settings.alerts, rank),
             pricing: Some(pricing),
             meter: Meter::new(Reading::default()),
             sampling: Sampling::new(settings),

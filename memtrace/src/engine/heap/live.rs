@@ -94,6 +94,14 @@ impl LiveHeap {
         }
     }
 
+    /// Live bytes, as in [`Self::totals`].
+    pub(crate) fn live_bytes(&self) -> u64 {
+        match &self.sampled {
+            Some(sampled) => sampled.live_bytes(),
+            None => self.totals.live_bytes,
+        }
+    }
+
     /// What the blocks stand for, if any is a sample.
     pub(crate) fn sampled(&self) -> Option<&Sampled> {
         self.sampled.as_deref()
