@@ -268,7 +268,7 @@ pub fn remember(process: &mut ProcessSnapshot) {
     process.history = points.map(Arc::new).collect();
     for (number, stack) in (0..).zip(&mut process.stacks) {
         let count =
-            |age, freed, alive| AgeCount { class: class(age) as u8, freed, alive };
+            |age, freed, alive| AgeCount { class: class(age) as u8, freed, alive, masses: None };
         let ages = [count(SECOND, stack.freed_blocks, 0), count(30 * SECOND, 0, stack.live_blocks)];
         let even = u32::try_from(stack.live_blocks / COHORTS as u64).unwrap_or(u32::MAX);
         // What does not grow holds what it got at the beginning.
