@@ -5,7 +5,7 @@ use super::model::End;
 use super::units::{
     about, bytes, counted, difference, duration, percent, rate, share, signed_bytes, span,
 };
-use super::verdict::{self, Figures, Verdict};
+use super::verdict::{self, Explains, Figures, Verdict};
 use crate::engine::snapshot::MappingTotals;
 use crate::engine::trend::{LEAST_WATCH, Trend};
 use crate::model::ids::SECOND;
@@ -200,8 +200,11 @@ fn draining(case: &Case<'_>) -> Vec<String> {
 fn not_the_heap(case: &Case<'_>) -> Vec<String> {
     let resident = &case.figures.resident;
     let slope = case.figures.resident_slope.as_ref().map(evidence::slope);
+    let most = case.figures.heap.confidence.map_or_else(String::new, |_| {
+        format!(" by its samples, {} at most", signed_bytes(verdict::most_gained(&case.figures)))
+    });
     let mut sentences = vec![format!(
-        "resident memory gained {}, by {} in the later half of the watch, the live heap {}",
+        "resident memory gained {}, by {} in the later half of the watch, the live heap {}{most}",
         bytes(resident.bytes.unsigned_abs()),
         slope.unwrap_or_default(),
         signed_bytes(case.figures.growth.bytes)
@@ -224,7 +227,27 @@ fn not_the_heap(case: &Case<'_>) -> Vec<String> {
     sentences
 }
 
+/// Where its samples are too few to say whether it is the heap.
+fn too_few(case: &Case<'_>) -> Vec<String> {
+    let figures = &case.figures;
+    vec![
+        format!(
+            "resident memory gained {}, the live heap {} by its samples and at most {}: too few to say \
+             whether it is the heap",
+            bytes(figures.resident.bytes.unsigned_abs()),
+            signed_bytes(figures.growth.bytes),
+            signed_bytes(verdict::most_gained(figures)),
+        ),
+        "A longer watch or a smaller --sample-interval tells more".to_owned(),
+    ]
+}
+
 fn too_short(case: &Case<'_>) -> Vec<String> {
+    if case.figures.judgement.trend != Trend::New
+        && verdict::heap_explains_resident(&case.figures) == Explains::Perhaps
+    {
+        return too_few(case);
+    }
     let watched = duration(case.figures.watched);
     let (least, wait) = (span(LEAST_WATCH), still_to_wait(case));
     let mut sentences =
