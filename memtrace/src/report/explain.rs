@@ -299,7 +299,9 @@ fn time_to_limit(case: &Case<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{Case, Grower, explain};
-    use crate::engine::snapshot::{Growth, HeapTotals, MappingTotals};
+    use crate::engine::snapshot::{
+        Confidence, Growth, HeapTotals, MappingTotals, SampledConfidence,
+    };
     use crate::engine::trend::{Band, Judgement, Trend};
     use crate::model::ids::SECOND;
     use crate::model::process::Usage;
@@ -435,6 +437,40 @@ mod tests {
             explain(&case)[0],
             "resident memory gained 10.0 MiB, by +20 B/s (95 %: +10 B to +30 B) in the later half of the \
              watch, the live heap 0 B"
+        );
+    }
+
+    /// A sampled heap whose estimate gained nothing, and which may hold so much.
+    fn sampled(high: u64) -> Case<'static> {
+        let mut case = growing(0, vec![]);
+        case.figures.judgement.trend = Trend::Stable;
+        case.figures.resident = Growth { bytes: 10 << 20, ..Growth::default() };
+        case.figures.resident_slope = case.figures.judgement.slope;
+        let live_bytes = Confidence { low: 0, high };
+        case.figures.heap.confidence =
+            Some(SampledConfidence { live_bytes, ..SampledConfidence::default() });
+        case.verdict = crate::report::verdict::process(&case.figures);
+        case
+    }
+
+    #[test]
+    fn what_samples_allow_is_said() {
+        let few = sampled(6 * MIB);
+        assert_eq!(few.verdict, Verdict::TooShort);
+        assert_eq!(
+            explain(&few),
+            [
+                "resident memory gained 10.0 MiB, the live heap 0 B by its samples and at most +6.00 MiB: \
+                 too few to say whether it is the heap",
+                "A longer watch or a smaller --sample-interval tells more"
+            ]
+        );
+        let enough = sampled(2 * MIB);
+        assert_eq!(enough.verdict, Verdict::NotTheHeap);
+        assert!(
+            explain(&enough)[0].ends_with("the live heap 0 B by its samples, +2.00 MiB at most"),
+            "{:?}",
+            explain(&enough)
         );
     }
 

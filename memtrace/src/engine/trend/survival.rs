@@ -86,7 +86,8 @@ impl Lifetimes {
     ///
     /// Samples count for what they stand for. In the variance there are then as many blocks as would tell as
     /// much if all had one weight: `(Σw)²/Σw²` (Kish, *Survey Sampling*, 1965). Where all weights are 1 that
-    /// is their number.
+    /// is their number. Where blocks of one size go and those of another stay, the interval is too wide
+    /// rather than too narrow.
     #[must_use]
     pub fn survival(&self) -> [Option<Band>; CLASSES] {
         let mut curve = [None; CLASSES];
