@@ -4,6 +4,9 @@
 /// more makes the arrays a power of two, which lets the verifier bound an index with a mask.
 pub const MAX_FRAMES: usize = 128;
 
+/// Ring buffers that the records of different processes are shared out to, at most.
+pub const MAX_RINGS: u32 = 64;
+
 /// Unwinding rules that tables can refer to by 16 bits.
 pub const MAX_UNWIND_RULES: u32 = 1 << 16;
 

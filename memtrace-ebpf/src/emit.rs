@@ -56,19 +56,30 @@ struct Record<B> {
 /// Sends a record without frames; counts `loss` if there is no room.
 #[inline(always)]
 pub(crate) fn send<B: Copy + 'static>(header: Header, body: B, loss: Loss) {
-    let flags = wake_flags(ring(header.process), size_of::<Record<B>>() as u64);
-    let _ = send_flagged(header, body, loss, flags);
+    let Some(ring) = ring(header.process) else { return lost(loss) };
+    let flags = wake_flags(ring, size_of::<Record<B>>() as u64);
+    let _ = send_flagged(ring, header, body, loss, flags);
 }
 
 /// As [`send`], and wakes the reader at once: for what it must act on. `false`: there was no room.
 #[inline(always)]
 pub(crate) fn send_now<B: Copy + 'static>(header: Header, body: B, loss: Loss) -> bool {
-    send_flagged(header, body, loss, u64::from(BPF_RB_FORCE_WAKEUP))
+    let Some(ring) = ring(header.process) else {
+        lost(loss);
+        return false;
+    };
+    send_flagged(ring, header, body, loss, u64::from(BPF_RB_FORCE_WAKEUP))
 }
 
 #[inline(always)]
-fn send_flagged<B: Copy + 'static>(header: Header, body: B, loss: Loss, flags: u64) -> bool {
-    let Some(mut entry) = ring(header.process).reserve::<Record<B>>(0) else {
+fn send_flagged<B: Copy + 'static>(
+    ring: &RingBuf,
+    header: Header,
+    body: B,
+    loss: Loss,
+    flags: u64,
+) -> bool {
+    let Some(mut entry) = ring.reserve::<Record<B>>(0) else {
         lost(loss);
         return false;
     };

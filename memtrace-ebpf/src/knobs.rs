@@ -10,6 +10,10 @@ pub(crate) static WIRE_VERSION: Global<u64> = Global::new(memtrace_common::wire:
 #[unsafe(no_mangle)]
 pub(crate) static WAKE_BYTES: Global<u64> = Global::new(1 << 20);
 
+/// One less than the number of rings, which is a power of two.
+#[unsafe(no_mangle)]
+pub(crate) static RING_MASK: Global<u64> = Global::new(0);
+
 /// 1: `bpf_get_attach_cookie` exists (Linux 5.15).
 #[unsafe(no_mangle)]
 pub(crate) static HAS_ATTACH_COOKIES: Global<u64> = Global::new(1);

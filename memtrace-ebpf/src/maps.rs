@@ -1,11 +1,13 @@
 //! The maps, and the two kinds of counters in them.
 
 use crate::atomic;
-use aya_ebpf::macros::map;
+use crate::knobs::RING_MASK;
+use aya_ebpf::btf_maps;
+use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use memtrace_common::limits::{
-    MAX_COUNTED_SITES, MAX_NESTING, MAX_PENDING_THREADS, MAX_SENT_STACKS, MAX_SITES, SCRATCH_SLOTS,
-    USUAL_TARGETS,
+    MAX_COUNTED_SITES, MAX_NESTING, MAX_PENDING_THREADS, MAX_RINGS, MAX_SENT_STACKS, MAX_SITES,
+    SCRATCH_SLOTS, USUAL_TARGETS,
 };
 use memtrace_common::wire::{Counter, Loss};
 
@@ -58,11 +60,29 @@ pub(crate) struct Thread {
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
 
-/// The ring for a process's records. There is one now; with more, a process's records must stay in
-/// one of them, so that its events keep their order.
+/// What the verifier takes each of [`RINGS`] for. Their sizes are user space's to choose: only the kind of
+/// map must be the same (`bpf_map_meta_equal`, Linux 5.10).
+type AnyRing = btf_maps::RingBuf<u64, 4096>;
+
+/// All rings, [`EVENTS`] being the first one, where there are several ([`RING_MASK`]). Ring buffers may be
+/// inner maps since there are any (Linux 5.8).
+#[btf_map]
+static RINGS: btf_maps::ArrayOfMaps<AnyRing, { MAX_RINGS as usize }> = btf_maps::ArrayOfMaps::new();
+
+/// The ring for a process's records: the same for all of them, so that they keep their order. `None` does
+/// not happen, but the verifier does not know.
+///
+/// Each reservation takes a lock of its ring (`kernel/bpf/ringbuf.c`), for which all CPUs queue up. Children
+/// have numbers that follow each other, so that the lowest bits spread them evenly.
 #[inline(always)]
-pub(crate) fn ring(_process: u32) -> &'static RingBuf {
-    &EVENTS
+pub(crate) fn ring(process: u32) -> Option<&'static RingBuf> {
+    let mask = RING_MASK.load();
+    if mask == 0 {
+        return Some(&EVENTS);
+    }
+    let ring = RINGS.get(process & mask as u32)?;
+    // SAFETY: both types stand for an address that goes to helpers for ring buffers and is not read.
+    Some(unsafe { &*(&raw const *ring).cast::<RingBuf>() })
 }
 
 /// Processes that are traced, by thread-group id as memtrace sees it.

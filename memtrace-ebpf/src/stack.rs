@@ -171,12 +171,12 @@ impl Taken {
         if length > (size_of::<H>() + MAX_FRAMES * 8) as u64 {
             return false;
         }
+        let Some(ring) = ring(process) else { return false };
         // SAFETY: `head` ends exactly where `frames` begins, `H` fits (asserted above), and
         // `length` stays inside the buffer, as was just checked.
         unsafe {
             let start = (&raw mut buffer.head).cast::<u8>().add(skipped);
             start.cast::<H>().write_unaligned(head);
-            let ring = ring(process);
             let flags = if urgent { BPF_RB_FORCE_WAKEUP.into() } else { wake_flags(ring, length) };
             let ring = (&raw const *ring).cast_mut().cast::<c_void>();
             bpf_ringbuf_output(ring, start.cast::<c_void>(), length, flags) == 0

@@ -129,3 +129,41 @@ fn growth_is_told_with_its_interval() {
     let run = tracer.stop();
     assert_eq!((run.status.code(), run.reports.len()), (Some(0), 1), "{:#?}", run.messages);
 }
+
+/// None of two processes reaches what both do; the command has memtrace's place when memory runs out as it was
+/// when memtrace was started, and not that which memtrace took.
+#[test]
+fn all_together_and_the_command_is_the_users() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    let mut programs = ["left", "right"].map(|_| Program::start("grows", &["4", "1048576"]));
+    let both = [&programs[0], &programs[1]];
+    let command = format!(
+        "sh -c 'echo $MEMTRACE_SCOPE,$MEMTRACE_PID,$MEMTRACE_ALERT,$(cat /proc/self/oom_score_adj) >> {}'",
+        told.display()
+    );
+    let options =
+        ["--alert-live", "6MiB", "--alert-total-live", "6MiB", "--alert-command", &command];
+    let tracer = Tracer::with(&both, &options);
+    let own = fs::read_to_string("/proc/self/oom_score_adj").unwrap();
+    assert_ne!(own.trim(), "1000", "memtrace takes this for itself");
+    for program in &mut programs {
+        program.work();
+    }
+    let found = wait_until("the command", || Some(lines(&told)).filter(|found| !found.is_empty()));
+    assert_eq!(found, [format!("total,,live,{}", own.trim())]);
+    let run = tracer.stop();
+    assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
+    let [alert] = alerts(run.reports.last().unwrap()) else { panic!("{:#?}", run.messages) };
+    assert_eq!((&alert["scope"], &alert["kind"]), (&"total".into(), &"live".into()));
+    assert_eq!(number(&alert["processes"]), 2);
+    assert!(alert["pid"].is_null() && alert["comm"].is_null(), "{alert}");
+    let value = number(&alert["value"]);
+    assert!((6 << 20..=8 << 20).contains(&value), "{value}");
+    let said =
+        run.messages.iter().filter(|line| line.contains("alert: all 2 processes together: "));
+    assert_eq!(said.count(), 1, "{:#?}", run.messages);
+}

@@ -70,6 +70,12 @@ fn a_busy_program_gets_a_prediction() {
     assert_eq!(row(glibc, "free")["probe"], "entry");
     assert_eq!(row(glibc, "malloc")["probe"], "call+return");
     assert!(row(glibc, "malloc")["traced_ns"].as_u64().is_some_and(|price| price > 0));
+    let [ceiling] = sections(&doctor, "ceiling")[..] else { panic!("{doctor}") };
+    let rows = ceiling["table"].as_array().expect("a table");
+    assert_eq!(rows.len(), 4, "{ceiling}");
+    for key in ["one_cpu_hits_per_s", "all_cpus_hits_per_s"] {
+        assert!(rows.iter().all(|row| row[key].as_u64().is_some_and(|hits| hits > 0)), "{ceiling}");
+    }
     let [cost] = sections(&doctor, "cost")[..] else { panic!("{doctor}") };
     assert!(cost["table"][0]["tracing_cores"].as_f64().is_some_and(|cores| cores > 0.0), "{cost}");
     assert!(busy.is_alive());

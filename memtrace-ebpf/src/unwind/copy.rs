@@ -56,7 +56,7 @@ fn copy(registers: Registers, id: u64) -> u64 {
     if untold(space(task.process), target.epoch) > FRESH_CODE as u64 {
         return 0;
     }
-    let ring = ring(task.process);
+    let Some(ring) = ring(task.process) else { return 0 };
     let (waiting, size) =
         (ring.query(BPF_RB_AVAIL_DATA.into()), ring.query(BPF_RB_RING_SIZE.into()));
     if waiting.saturating_add(size_of::<Record>() as u64) > size / SHARE {

@@ -278,12 +278,20 @@ pub struct TraceArgs {
     #[arg(long, value_name = "WHOM", default_value = "auto", hide_short_help = true,
           help_heading = help::ADVANCED)]
     pub link_for: LinkFor,
-    /// Bytes of the kernel-to-memtrace ring buffer, a power of two [default: chosen for you]
+    /// Bytes of the kernel-to-memtrace ring buffers, a power of two [default: chosen for you]
     ///
     /// A larger one loses fewer events when memtrace gets no CPU time for a while.
     #[arg(long, value_name = "BYTES", value_parser = values::size, allow_negative_numbers = true,
           hide_short_help = true, help_heading = help::ADVANCED)]
     pub ring_size: Option<u64>,
+    /// Ring buffers that processes are shared out to, a power of two [default: by the number of CPUs]
+    ///
+    /// All CPUs that write to a ring queue up for its lock. So there is one for up to four CPUs, then one for
+    /// every four, and 16 at most; --ring-size is that of all together. All events of a process go through one
+    /// ring, and what the rings bring is put in order.
+    #[arg(long, value_name = "N", value_parser = values::positive_count, allow_negative_numbers = true,
+          hide_short_help = true, help_heading = help::ADVANCED)]
+    pub rings: Option<u64>,
     /// Log lines of the programs in the kernel; off costs nothing
     ///
     /// For debugging memtrace itself.

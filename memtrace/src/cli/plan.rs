@@ -12,6 +12,7 @@ use crate::engine::snapshot::SnapshotOptions;
 use crate::probe::signature::Signature;
 use alerts::Alerts;
 use memtrace_common::config::{LinkKind, UnwindMode};
+use memtrace_common::limits::MAX_RINGS;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -104,6 +105,8 @@ pub struct TracePlan {
     pub cache_walks: bool,
     /// Bytes of the ring buffer; `None`: to be chosen.
     pub ring_size: Option<u32>,
+    /// Rings; `None`: by the number of CPUs.
+    pub rings: Option<u32>,
     /// What the programs in the kernel log.
     pub bpf_log: BpfLog,
     /// When there is an alert, and what happens then.
@@ -209,6 +212,7 @@ impl TracePlan {
             unwind: args.unwind.into(),
             cache_walks: !args.no_walk_cache,
             ring_size: ring_size(args)?,
+            rings: rings(args)?,
             bpf_log: args.bpf_log,
             alerts: Alerts::new(&args.alerts, args.ledger)?,
             user_functions: functions::all(&args.functions)?,
@@ -331,6 +335,14 @@ fn ring_size(args: &TraceArgs) -> Result<Option<u32>, UsageError> {
         );
     }
     Ok(u32::try_from(size).ok())
+}
+
+fn rings(args: &TraceArgs) -> Result<Option<u32>, UsageError> {
+    let Some(rings) = args.rings else { return Ok(None) };
+    match u32::try_from(rings) {
+        Ok(rings) if rings.is_power_of_two() && rings <= MAX_RINGS => Ok(Some(rings)),
+        _ => usage(format!("--rings must be a power of two up to {MAX_RINGS}, such as 4")),
+    }
 }
 
 impl From<super::args::Unwind> for UnwindMode {

@@ -136,6 +136,7 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         count: plan.count,
         alerts: daemon::AlertSettings {
             thresholds: plan.alerts.thresholds,
+            total: plan.alerts.total,
             command: plan.alerts.command.clone(),
             limit: plan.alerts.limit,
         },
@@ -162,6 +163,7 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         cache_walks: plan.cache_walks,
         follow: plan.who.follow,
         ring_bytes: plan.ring_size,
+        rings: plan.rings,
         log_level: log_level(plan.bpf_log),
     }
 }

@@ -29,10 +29,35 @@ pub(super) fn resident_bytes() -> u64 {
         .map_or(0, |kibibytes| kibibytes * 1024)
 }
 
+/// `proc_pid_oom_score_adj(5)`: what goes on top of the score by which the kernel chooses whom to end when
+/// memory runs out. Children inherit it.
+const OOM_SCORE: &str = "/proc/self/oom_score_adj";
+/// First of all.
+const FIRST: &str = "1000";
+
+/// With which [`OOM_SCORE`] memtrace was started; none if it has kept that.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rank(Option<String>);
+
+impl Rank {
+    /// Does what makes a process, so that it gets the score that memtrace was started with: it is the user's,
+    /// and no part of memtrace. Meanwhile memtrace has it, too.
+    pub(super) fn at_first<T>(&self, start: impl FnOnce() -> T) -> T {
+        let Some(score) = &self.0 else { return start() };
+        if let Err(error) = fs::write(OOM_SCORE, score) {
+            tracing::debug!("{OOM_SCORE} stays as it is for what is started now: {error}");
+        }
+        let started = start();
+        let _ = fs::write(OOM_SCORE, FIRST);
+        started
+    }
+}
+
 /// Makes this process the kernel's first choice when memory runs out, and gives it room for a
 /// descriptor per mapped file. Both are courtesies: a refusal changes nothing.
-pub(super) fn step_back() {
-    let _ = fs::write("/proc/self/oom_score_adj", "1000");
+pub(super) fn step_back() -> Rank {
+    let before = fs::read_to_string(OOM_SCORE).ok();
+    let rank = Rank(before.filter(|_| fs::write(OOM_SCORE, FIRST).is_ok()));
     // SAFETY: both calls read or write one `rlimit`.
     unsafe {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -41,6 +66,7 @@ pub(super) fn step_back() {
             libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
         }
     }
+    rank
 }
 
 #[cfg(test)]

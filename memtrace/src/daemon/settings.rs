@@ -64,8 +64,10 @@ pub struct Settings {
     pub cache_walks: bool,
     /// Children of the targets are traced.
     pub follow: bool,
-    /// Bytes of the ring; `None`: to fit `max_memory`.
+    /// Bytes of all rings; `None`: to fit `max_memory`.
     pub ring_bytes: Option<u32>,
+    /// Rings; `None`: by the number of CPUs.
+    pub rings: Option<u32>,
     /// Level of the kernel programs' log, 0 to 5.
     pub log_level: u8,
 }
@@ -82,11 +84,21 @@ pub enum SamplingWish {
     Auto,
 }
 
+impl AlertSettings {
+    /// Whether there may be any.
+    #[must_use]
+    pub fn has_thresholds(&self) -> bool {
+        [self.thresholds, self.total].iter().any(|it| *it != Thresholds::default())
+    }
+}
+
 /// When there is an alert, and what is done then.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AlertSettings {
-    /// When there is one.
+    /// When there is one for a process.
     pub thresholds: Thresholds,
+    /// When there is one for all of them together.
+    pub total: Thresholds,
     /// Words of the command to run; empty: none.
     pub command: Vec<String>,
     /// For so many of them a report is made and the command run.
@@ -133,6 +145,29 @@ const LEAST_TARGETS: u32 = 256;
 /// So many times as many as there are at the beginning may come: room is not made later.
 const GROWTH: usize = 2;
 
+/// So many CPUs share a ring.
+const CPUS_PER_RING: u32 = 4;
+/// No more rings are chosen by ourselves: what the one task that reads them takes in comes from no more CPUs.
+const MOST_RINGS: u32 = 16;
+
+/// Rings for so many CPUs, of `bytes` together: one for up to four CPUs, and 16 from 64 on.
+///
+/// What a CPU tells takes a microsecond at least, of which its ring's lock is held for some tens of
+/// nanoseconds (`__bpf_ringbuf_reserve` of `kernel/bpf/ringbuf.c`). So four CPUs do not wait long for each
+/// other, and 64 would for most of the time.
+fn usual_rings(cpus: u32, bytes: u64) -> u32 {
+    let wanted = cpus.div_ceil(CPUS_PER_RING).next_power_of_two().min(MOST_RINGS);
+    let fitting = u32::try_from(bytes / SMALLEST_RING).unwrap_or(MOST_RINGS).max(1);
+    wanted.min(1 << fitting.ilog2())
+}
+
+/// CPUs that are there: targets may run on all of them, wherever memtrace may.
+fn online_cpus() -> u32 {
+    // SAFETY: no pointers.
+    let cpus = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+    u32::try_from(cpus).unwrap_or(1)
+}
+
 impl Settings {
     /// Processes that can be traced at once. As many as are named, or as were found and may come later, if
     /// they fit.
@@ -154,9 +189,11 @@ impl Settings {
         let fitting = (self.max_memory / RING_SHARE).clamp(SMALLEST_RING, LARGEST_RING);
         let fitting = 1_u64 << fitting.ilog2();
         let ring = self.ring_bytes.map_or(fitting, u64::from);
+        let rings = self.rings.unwrap_or_else(|| usual_rings(online_cpus(), ring));
         LoadOptions {
+            rings,
             ring_bytes: u32::try_from(ring).unwrap_or(u32::MAX),
-            wake_bytes: (ring / WAKE_SHARE).max(1024),
+            wake_bytes: (ring / u64::from(rings.max(1)) / WAKE_SHARE).max(1024),
             log_level: self.log_level,
             link: self.link,
             unwind: self.unwind,
@@ -208,7 +245,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::{AlertSettings, LinkFor, SamplingWish, Settings};
+    use super::{AlertSettings, LinkFor, SamplingWish, Settings, usual_rings};
     use crate::engine::snapshot::SnapshotOptions;
     use crate::selection::Selection;
     use memtrace_common::config::UnwindMode;
@@ -240,6 +277,7 @@ mod tests {
             cache_walks: true,
             follow: true,
             ring_bytes: None,
+            rings: None,
             log_level: 0,
         }
     }
@@ -248,7 +286,8 @@ mod tests {
     fn memory_is_shared_out() {
         let usual = with_memory(256 << 20);
         assert_eq!(usual.load_options().ring_bytes, 16 << 20);
-        assert_eq!(usual.load_options().wake_bytes, 1 << 20);
+        let one = Settings { rings: Some(1), ..usual.clone() };
+        assert_eq!(one.load_options().wake_bytes, 1 << 20);
         let blocks = usual.max_blocks(28 << 20) as u64;
         assert!(blocks * 40 < (256 - 28) << 20 && blocks > 3_500_000);
         assert_eq!(usual.max_stacks(28 << 20), 46_694);
@@ -256,6 +295,15 @@ mod tests {
         let small = with_memory(32 << 20);
         assert_eq!(small.load_options().ring_bytes, 2 << 20);
         assert_eq!(small.max_blocks(64 << 20), 1000);
+    }
+
+    #[test]
+    fn rings_are_as_many_as_cpus_need_and_memory_has_room_for() {
+        let rings = |cpus| usual_rings(cpus, 16 << 20);
+        assert_eq!([0, 1, 4, 5, 9, 32, 64, 512].map(rings), [1, 1, 1, 2, 4, 8, 16, 16]);
+        assert_eq!([1 << 16, 1 << 20, 2 << 20].map(|bytes| usual_rings(64, bytes)), [1, 4, 8]);
+        let asked = Settings { rings: Some(4), ..with_memory(256 << 20) }.load_options();
+        assert_eq!((asked.rings, asked.ring_bytes, asked.wake_bytes), (4, 16 << 20, 256 << 10));
     }
 
     #[test]

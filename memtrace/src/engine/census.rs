@@ -6,7 +6,7 @@ use super::heap::live::LiveHeap;
 use super::heap::ranges::RangeKind;
 use super::heap::sampled::{Pair, Sample, Sampled, SampledTally, rounded};
 use super::process::{Process, Space};
-use super::sampling::Estimate;
+use super::sampling::{Estimate, Weight};
 use super::snapshot::{
     AccountSnapshot, BlockSnapshot, MappedStack, ProcessSnapshot, SampledConfidence,
     SnapshotOptions, StackSnapshot, State, TouchedStack,
@@ -292,7 +292,7 @@ impl Count {
         self.newest = self.newest.max(block.born);
         self.smallest = self.smallest.min(block.size);
         self.largest = self.largest.max(block.size);
-        self.births.add(block.born);
+        self.births.add(block.born, || Weight::of(block.size, block.interval).blocks);
         let is_young = time.saturating_sub(block.born) < options.min_age;
         let is_filtered =
             block.size < options.min_size || options.max_size.is_some_and(|max| block.size > max);
@@ -328,7 +328,8 @@ impl Count {
 /// Counts all blocks, by the number of their stack.
 fn count(live: &LiveHeap, space: &Space, time: Nanos, options: &SnapshotOptions) -> Vec<Count> {
     let empty = |number| {
-        let births = Births::new(space.history.since(number), time);
+        let is_sampled = live.sampled().is_some();
+        let births = Births::new(space.history.since(number), time, is_sampled);
         Count::none(births, live.sampled().map(|_| Box::default()))
     };
     let mut counts: Vec<Count> = (0..space.stacks().len()).map(empty).collect();

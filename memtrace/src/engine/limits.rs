@@ -28,6 +28,8 @@ pub struct Limits {
     pub closing: SnapshotOptions,
     /// What processes may reach before there is an alert.
     pub alerts: Thresholds,
+    /// What they may reach together.
+    pub total_alerts: Thresholds,
 }
 
 impl Default for Limits {
@@ -42,6 +44,7 @@ impl Default for Limits {
             max_modules: 65_536,
             closing: SnapshotOptions::default(),
             alerts: Thresholds::default(),
+            total_alerts: Thresholds::default(),
         }
     }
 }

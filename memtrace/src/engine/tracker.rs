@@ -1,6 +1,6 @@
 //! Events in, tables, snapshots out.
 
-use super::alerts::{Alert, Alerts};
+use super::alerts::{Alert, Alerts, Thresholds, Watch, Who};
 use super::allocator_code::AllocatorCode;
 use super::census::{Stores, process_snapshot};
 use super::code::CodeMap;
@@ -67,6 +67,8 @@ pub struct Tracker {
     pub(super) bounds: Bounds,
     pub(super) ended: Ended,
     alerts: Alerts,
+    /// Of all processes together.
+    watch: Watch,
 }
 
 /// The last look at a program that has ended while its pid lives on.
@@ -124,6 +126,7 @@ impl Tracker {
             bounds: Bounds::default(),
             ended: Ended::default(),
             alerts: Alerts::default(),
+            watch: Watch::default(),
         }
     }
 
@@ -383,14 +386,17 @@ impl Tracker {
             && let Some(space) = self.spaces.get_mut(process.space)
         {
             space.history.first_resident(usage.resident);
-            let live = space.heap.totals().live_bytes;
+            let live = space.heap.live_bytes();
             let watch = &mut process.watch;
             let crossed = watch.look(&self.limits.alerts, time, live, usage.resident);
-            self.alerts.add(&process.info, time, crossed);
+            self.alerts.add(&Who::One(Arc::clone(&process.info)), time, crossed);
         }
     }
 
     fn mark(&mut self, time: Nanos) {
+        if self.limits.total_alerts != Thresholds::default() {
+            self.look_at_all(time);
+        }
         for process in self.processes.iter() {
             if process.owns_space
                 && process.state == State::Running
@@ -399,6 +405,23 @@ impl Tracker {
                 space.mark(time, process.usage_last.map(|usage| usage.resident));
             }
         }
+    }
+
+    /// Whether all processes together have crossed a threshold. Who lives in another one's address space, as
+    /// after `vfork`, counts once.
+    fn look_at_all(&mut self, time: Nanos) {
+        let (mut processes, mut live, mut resident) = (0, 0_u64, 0_u64);
+        let running =
+            self.processes.iter().filter(|it| it.owns_space && it.state == State::Running);
+        for process in running {
+            processes += 1;
+            let bytes = self.spaces.get(process.space).map_or(0, |space| space.heap.live_bytes());
+            live = live.saturating_add(bytes);
+            let usage = process.usage_last.map_or(0, |usage| usage.resident);
+            resident = resident.saturating_add(usage);
+        }
+        let crossed = self.watch.look(&self.limits.total_alerts, time, live, resident);
+        self.alerts.add(&Who::All { processes }, time, crossed);
     }
 
     /// Where the process with this pid is; an event of an unknown one is counted.

@@ -67,6 +67,8 @@ pub struct PageSum {
     pub swap: u64,
     /// Pages of hugetlbfs, which the kernel does not count as resident.
     pub hugetlb: u64,
+    /// `AnonHugePages:` of them: resident in transparent huge pages, each of which one touch brings.
+    pub huge: u64,
 }
 
 impl PageSum {
@@ -79,6 +81,7 @@ impl PageSum {
             resident: self.resident.saturating_add(other.resident),
             swap: self.swap.saturating_add(other.swap),
             hugetlb: self.hugetlb.saturating_add(other.hugetlb),
+            huge: self.huge.saturating_add(other.huge),
         }
     }
 }

@@ -129,8 +129,7 @@ impl Replay {
             max_closed: limits.max_closed.min(most.max_closed),
             max_ranges: limits.max_ranges.min(most.max_ranges),
             max_modules: limits.max_modules.min(most.max_modules),
-            closing: limits.closing,
-            alerts: limits.alerts,
+            ..*limits
         });
         Ok(())
     }

@@ -1,22 +1,77 @@
 //! Alerts as reports, messages and commands tell of them.
 
 use super::names::clean;
-use super::units::{bytes, rate};
-use crate::engine::alerts::{Alert, Crossing, Rate};
+use super::units::{bytes, counted, rate};
+use crate::engine::alerts::{Alert, Crossing, Rate, Who};
 use crate::model::ids::Nanos;
 use jiff::{SignedDuration, Timestamp};
 
-/// A process has crossed a threshold. Figures are bytes, or bytes per second for growth.
+/// Who has crossed a threshold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlertBy {
+    /// One process.
+    Process {
+        /// Process id.
+        pid: u32,
+        /// Field 22 of `/proc/PID/stat`.
+        start_time: u64,
+        /// Its name, cleaned.
+        comm: String,
+    },
+    /// All that are traced together.
+    All {
+        /// How many there were.
+        processes: u64,
+    },
+}
+
+impl AlertBy {
+    fn of(who: &Who) -> Self {
+        match who {
+            Who::One(process) => Self::Process {
+                pid: process.key.pid,
+                start_time: process.key.start_time,
+                comm: clean(&process.comm),
+            },
+            Who::All { processes } => Self::All { processes: *processes },
+        }
+    }
+
+    /// `process` or `total`.
+    #[must_use]
+    pub const fn scope(&self) -> &'static str {
+        match self {
+            Self::Process { .. } => "process",
+            Self::All { .. } => "total",
+        }
+    }
+
+    /// Process id; `None` of all together.
+    #[must_use]
+    pub const fn pid(&self) -> Option<u32> {
+        match self {
+            Self::Process { pid, .. } => Some(*pid),
+            Self::All { .. } => None,
+        }
+    }
+
+    /// The process's name; `None` of all together.
+    #[must_use]
+    pub fn comm(&self) -> Option<&str> {
+        match self {
+            Self::Process { comm, .. } => Some(comm),
+            Self::All { .. } => None,
+        }
+    }
+}
+
+/// A threshold was crossed. Figures are bytes, or bytes per second for growth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertReport {
     /// `live`, `rss` or `growth`.
     pub kind: &'static str,
-    /// Process id.
-    pub pid: u32,
-    /// Field 22 of `/proc/PID/stat`.
-    pub start_time: u64,
-    /// Its name, cleaned.
-    pub comm: String,
+    /// By whom.
+    pub by: AlertBy,
     /// When it was seen, by the wall clock of the report.
     pub time: Timestamp,
     /// How long before the report, ns.
@@ -41,9 +96,7 @@ impl AlertReport {
         let (kind, value, threshold) = figures(alert.crossing);
         Self {
             kind,
-            pid: alert.process.key.pid,
-            start_time: alert.process.key.start_time,
-            comm: clean(&alert.process.comm),
+            by: AlertBy::of(&alert.who),
             time: time.checked_sub(past).unwrap_or(Timestamp::MIN),
             age,
             value,
@@ -56,7 +109,15 @@ impl AlertReport {
     /// `thumbd (pid 1234): live heap 12.0 MiB reached 10.0 MiB`.
     #[must_use]
     pub fn describe(&self) -> String {
-        format!("{} (pid {}): {}", self.comm, self.pid, self.words)
+        match &self.by {
+            AlertBy::Process { pid, comm, .. } => format!("{comm} (pid {pid}): {}", self.words),
+            AlertBy::All { processes: 1 } => {
+                format!("all that is traced, 1 process: {}", self.words)
+            }
+            AlertBy::All { processes } => {
+                format!("all {} together: {}", counted(*processes, "process"), self.words)
+            }
+        }
     }
 }
 
@@ -99,7 +160,7 @@ fn typed(threshold: Rate) -> String {
 #[cfg(test)]
 mod tests {
     use super::AlertReport;
-    use crate::engine::alerts::{Alert, Crossing, Rate};
+    use crate::engine::alerts::{Alert, Crossing, Rate, Who};
     use crate::engine::trend::Band;
     use crate::model::ids::{Nanos, ProcessKey, SECOND};
     use crate::model::process::ProcessInfo;
@@ -109,11 +170,8 @@ mod tests {
     fn told(crossing: Crossing, now: Nanos, time: Timestamp) -> AlertReport {
         let key = ProcessKey { pid: 7, start_time: 8 };
         let process = ProcessInfo { key, comm: "a\x1b\nb".to_owned(), ..ProcessInfo::default() };
-        AlertReport::of(
-            &Alert { process: Arc::new(process), time: 5 * SECOND, crossing },
-            now,
-            time,
-        )
+        let who = Who::One(Arc::new(process));
+        AlertReport::of(&Alert { who, time: 5 * SECOND, crossing }, now, time)
     }
 
     #[test]
@@ -133,6 +191,20 @@ mod tests {
         );
         assert_eq!((growth.value, growth.threshold), (3072, 1024));
         assert_eq!(growth.interval, Some((2048, 4096)));
+    }
+
+    #[test]
+    fn all_together_have_no_pid() {
+        let crossing = Crossing::Live { bytes: 3 << 20, threshold: 2 << 20 };
+        let alert = |processes| Alert { who: Who::All { processes }, time: 0, crossing };
+        let told = |processes| AlertReport::of(&alert(processes), 0, Timestamp::UNIX_EPOCH);
+        let words = "live heap 3.00 MiB reached 2.00 MiB";
+        assert_eq!(told(12).describe(), format!("all 12 processes together: {words}"));
+        assert_eq!(told(1).describe(), format!("all that is traced, 1 process: {words}"));
+        assert_eq!(
+            (told(1).by.pid(), told(1).by.comm(), told(1).by.scope()),
+            (None, None, "total")
+        );
     }
 
     /// What is said of the past depends on the wall clock only by what it shows.

@@ -5,7 +5,7 @@ use super::model::End;
 use super::units::{
     about, bytes, counted, difference, duration, percent, rate, share, signed_bytes, span,
 };
-use super::verdict::{self, Figures, Verdict};
+use super::verdict::{self, Explains, Figures, Verdict};
 use crate::engine::snapshot::MappingTotals;
 use crate::engine::trend::{LEAST_WATCH, Trend};
 use crate::model::ids::SECOND;
@@ -200,8 +200,11 @@ fn draining(case: &Case<'_>) -> Vec<String> {
 fn not_the_heap(case: &Case<'_>) -> Vec<String> {
     let resident = &case.figures.resident;
     let slope = case.figures.resident_slope.as_ref().map(evidence::slope);
+    let most = case.figures.heap.confidence.map_or_else(String::new, |_| {
+        format!(" by its samples, {} at most", signed_bytes(verdict::most_gained(&case.figures)))
+    });
     let mut sentences = vec![format!(
-        "resident memory gained {}, by {} in the later half of the watch, the live heap {}",
+        "resident memory gained {}, by {} in the later half of the watch, the live heap {}{most}",
         bytes(resident.bytes.unsigned_abs()),
         slope.unwrap_or_default(),
         signed_bytes(case.figures.growth.bytes)
@@ -224,7 +227,27 @@ fn not_the_heap(case: &Case<'_>) -> Vec<String> {
     sentences
 }
 
+/// Where its samples are too few to say whether it is the heap.
+fn too_few(case: &Case<'_>) -> Vec<String> {
+    let figures = &case.figures;
+    vec![
+        format!(
+            "resident memory gained {}, the live heap {} by its samples and at most {}: too few to say \
+             whether it is the heap",
+            bytes(figures.resident.bytes.unsigned_abs()),
+            signed_bytes(figures.growth.bytes),
+            signed_bytes(verdict::most_gained(figures)),
+        ),
+        "A longer watch or a smaller --sample-interval tells more".to_owned(),
+    ]
+}
+
 fn too_short(case: &Case<'_>) -> Vec<String> {
+    if case.figures.judgement.trend != Trend::New
+        && verdict::heap_explains_resident(&case.figures) == Explains::Perhaps
+    {
+        return too_few(case);
+    }
     let watched = duration(case.figures.watched);
     let (least, wait) = (span(LEAST_WATCH), still_to_wait(case));
     let mut sentences =
@@ -276,7 +299,9 @@ fn time_to_limit(case: &Case<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{Case, Grower, explain};
-    use crate::engine::snapshot::{Growth, HeapTotals, MappingTotals};
+    use crate::engine::snapshot::{
+        Confidence, Growth, HeapTotals, MappingTotals, SampledConfidence,
+    };
     use crate::engine::trend::{Band, Judgement, Trend};
     use crate::model::ids::SECOND;
     use crate::model::process::Usage;
@@ -412,6 +437,40 @@ mod tests {
             explain(&case)[0],
             "resident memory gained 10.0 MiB, by +20 B/s (95 %: +10 B to +30 B) in the later half of the \
              watch, the live heap 0 B"
+        );
+    }
+
+    /// A sampled heap whose estimate gained nothing, and which may hold so much.
+    fn sampled(high: u64) -> Case<'static> {
+        let mut case = growing(0, vec![]);
+        case.figures.judgement.trend = Trend::Stable;
+        case.figures.resident = Growth { bytes: 10 << 20, ..Growth::default() };
+        case.figures.resident_slope = case.figures.judgement.slope;
+        let live_bytes = Confidence { low: 0, high };
+        case.figures.heap.confidence =
+            Some(SampledConfidence { live_bytes, ..SampledConfidence::default() });
+        case.verdict = crate::report::verdict::process(&case.figures);
+        case
+    }
+
+    #[test]
+    fn what_samples_allow_is_said() {
+        let few = sampled(6 * MIB);
+        assert_eq!(few.verdict, Verdict::TooShort);
+        assert_eq!(
+            explain(&few),
+            [
+                "resident memory gained 10.0 MiB, the live heap 0 B by its samples and at most +6.00 MiB: \
+                 too few to say whether it is the heap",
+                "A longer watch or a smaller --sample-interval tells more"
+            ]
+        );
+        let enough = sampled(2 * MIB);
+        assert_eq!(enough.verdict, Verdict::NotTheHeap);
+        assert!(
+            explain(&enough)[0].ends_with("the live heap 0 B by its samples, +2.00 MiB at most"),
+            "{:?}",
+            explain(&enough)
         );
     }
 

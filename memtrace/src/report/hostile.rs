@@ -17,6 +17,9 @@ use crate::model::process::ProcessInfo;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+const THRESHOLDS: Thresholds =
+    Thresholds { live: Some(1), resident: Some(1), growth: Some(Rate { bytes: 1, per: 1 }) };
+
 /// Tables that are soon full.
 const LIMITS: Limits = Limits {
     max_blocks: 64,
@@ -27,11 +30,8 @@ const LIMITS: Limits = Limits {
     max_ranges: 16,
     max_modules: 8,
     closing: SnapshotOptions { min_age: 0, min_size: 0, max_size: None, blocks_per_stack: 2 },
-    alerts: Thresholds {
-        live: Some(1),
-        resident: Some(1),
-        growth: Some(Rate { bytes: 1, per: 1 }),
-    },
+    alerts: THRESHOLDS,
+    total_alerts: THRESHOLDS,
 };
 
 /// Records, and what `/proc` says between them, → tables → a report in both forms.

@@ -29,7 +29,7 @@ pub mod units;
 pub mod verdict;
 
 pub use crate::engine::trend::Trend;
-pub use alerts::AlertReport;
+pub use alerts::{AlertBy, AlertReport};
 pub use facts::{
     Ledgers, LinkFacts, ReportOptions, SamplingChange, Sort, TableFacts, TracerFacts, Walks,
 };

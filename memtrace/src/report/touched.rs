@@ -27,6 +27,17 @@ pub(super) fn others(process: &ProcessSnapshot, listed: &[&TouchedStack]) -> Sum
     Sum { stacks: all.saturating_sub(shown), blocks: bytes / PAGE, bytes }
 }
 
+/// Pages that a transparent huge one has on x86-64 (`HPAGE_PMD_NR`).
+const PAGES_OF_HUGE: u64 = 512;
+
+/// What lies in transparent huge pages now, and how much of it may have come with a touch of another page of
+/// the same one, bytes; `None` if nobody has looked. (The kernel also makes huge pages of small ones, each of
+/// which was touched: `khugepaged`. And some are from before attach.)
+pub(super) fn huge(process: &ProcessReport) -> Option<(u64, u64)> {
+    let huge = process.picture.as_ref()?.picture.sum().huge;
+    Some((huge, huge - huge / PAGES_OF_HUGE))
+}
+
 /// By how much resident memory changed since attach, and how much more that is than what was touched and is
 /// still there. (What a child inherited was there when it was first seen.)
 pub(super) fn difference(process: &ProcessReport) -> Option<(i64, i64)> {
@@ -36,4 +47,21 @@ pub(super) fn difference(process: &ProcessReport) -> Option<(i64, i64)> {
     let change = difference(last.resident, first.resident)?;
     let touched = difference(totals.live_bytes, totals.inherited_bytes)?;
     Some((change, change.checked_sub(touched)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::huge;
+    use crate::model::picture::{PageKind, Picture};
+    use crate::report::model::{PictureReport, ProcessReport};
+
+    #[test]
+    fn of_a_huge_page_one_touch_is_seen() {
+        assert_eq!(huge(&ProcessReport::default()), None);
+        let mut picture = Picture::default();
+        picture.kinds[PageKind::Anonymous as usize].huge = 4 << 20;
+        let picture = Some(PictureReport { picture, ..PictureReport::default() });
+        let process = ProcessReport { picture, ..ProcessReport::default() };
+        assert_eq!(huge(&process), Some((4 << 20, (4 << 20) - 8192)));
+    }
 }

@@ -25,7 +25,7 @@ pub enum Verdict {
     Draining,
     /// The resident set grows, and the live heap does not explain it.
     NotTheHeap,
-    /// It runs, and was not watched for long enough.
+    /// It runs, and was not watched for long enough, or by too few samples.
     #[default]
     TooShort,
     /// It ended before it was watched for long enough.
@@ -107,15 +107,30 @@ pub fn process(figures: &Figures) -> Verdict {
     if figures.judgement.trend == Trend::New {
         return if figures.has_ended { Verdict::Ended } else { Verdict::TooShort };
     }
-    if resident_grows(figures) && !heap_explains_resident(figures) {
+    let explains =
+        if resident_grows(figures) { heap_explains_resident(figures) } else { Explains::Yes };
+    if explains == Explains::No {
         Verdict::NotTheHeap
     } else if heap_grows(figures) && !replaces_older_blocks(figures) {
         Verdict::Growing
+    } else if explains == Explains::Perhaps {
+        Verdict::TooShort
     } else if figures.judgement.trend == Trend::Draining {
         Verdict::Draining
     } else {
         Verdict::Stable
     }
+}
+
+/// Whether the live heap explains that the resident set grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Explains {
+    /// By what it gained.
+    Yes,
+    /// By the most that it may have gained, but not by its estimate: there are too few samples to say.
+    Perhaps,
+    /// Not even so.
+    No,
 }
 
 fn heap_grows(figures: &Figures) -> bool {
@@ -154,11 +169,32 @@ pub fn degraded(lost_share: f64, heap: &HeapTotals) -> bool {
     lost_share > TOLERATED_LOSS || evicted > TOLERATED_LOSS * heap.allocated_blocks as f64
 }
 
-/// At least half of the resident set's growth may be live blocks and what they cost at most.
-fn heap_explains_resident(figures: &Figures) -> bool {
-    let overhead = figures.heap.live_blocks.saturating_mul(BLOCK_OVERHEAD);
-    let heap = positive(figures.growth.bytes).saturating_add(overhead);
-    figures.growth.bytes > 0 && heap.saturating_mul(2) >= positive(figures.resident.bytes)
+/// At least half of the resident set's growth may be live blocks and what they cost at most. Of samples all
+/// of the range counts in which the truth lies: that it is *not* the heap can be said only where the other
+/// end says so, too.
+#[must_use]
+pub fn heap_explains_resident(figures: &Figures) -> Explains {
+    let heap = &figures.heap;
+    if explain(figures, figures.growth.bytes, heap.live_blocks) {
+        return Explains::Yes;
+    }
+    let most = heap.confidence.map_or(heap.live_blocks, |it| it.live_blocks.high);
+    if explain(figures, most_gained(figures), most) { Explains::Perhaps } else { Explains::No }
+}
+
+/// The most that the live heap may have gained: the sums of its growth are those of now, which have a range, and
+/// of when it was seen first, when it had no samples.
+#[must_use]
+pub fn most_gained(figures: &Figures) -> i64 {
+    let Figures { growth, heap, .. } = figures;
+    let beyond = heap.confidence.map_or(0, |it| it.live_bytes.high.saturating_sub(heap.live_bytes));
+    growth.bytes.saturating_add_unsigned(beyond)
+}
+
+fn explain(figures: &Figures, gained: i64, blocks: u64) -> bool {
+    let overhead = blocks.saturating_mul(BLOCK_OVERHEAD);
+    let heap = positive(gained).saturating_add(overhead);
+    gained > 0 && heap.saturating_mul(2) >= positive(figures.resident.bytes)
 }
 
 fn positive(bytes: i64) -> u64 {
@@ -167,8 +203,8 @@ fn positive(bytes: i64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Figures, Verdict, degraded, process};
-    use crate::engine::snapshot::{Growth, HeapTotals};
+    use super::{Explains, Figures, Verdict, degraded, heap_explains_resident, process};
+    use crate::engine::snapshot::{Confidence, Growth, HeapTotals, SampledConfidence};
     use crate::engine::trend::{Band, Judgement, Trend};
     use crate::model::ids::SECOND;
 
@@ -241,6 +277,27 @@ mod tests {
         let mut large = figures(0, 8 * MIB);
         large.resident_first = Some(200 << 20);
         assert_eq!(process(&large), Verdict::Stable, "less than a twentieth of what it was");
+    }
+
+    /// Few large samples: the estimate says one thing, and its range allows the other.
+    #[test]
+    fn what_samples_cannot_tell_is_not_said() {
+        let sampled = |heap: i64, high: u64| {
+            let mut figures = figures(heap, 8 * MIB);
+            let live_bytes = Confidence { low: 0, high };
+            let live_blocks = Confidence { low: 0, high: 1000 };
+            figures.heap.confidence =
+                Some(SampledConfidence { live_bytes, live_blocks, ..SampledConfidence::default() });
+            figures
+        };
+        let [few, enough] = [sampled(MIB, 6 << 20), sampled(MIB, 2 << 20)];
+        assert_eq!(heap_explains_resident(&few), Explains::Perhaps);
+        assert_eq!(process(&few), Verdict::Growing, "that much the heap's own trend tells");
+        assert_eq!(heap_explains_resident(&enough), Explains::No);
+        assert_eq!(process(&enough), Verdict::NotTheHeap);
+        assert_eq!(process(&sampled(0, 6 << 20)), Verdict::TooShort, "it is not known which");
+        assert_eq!(process(&sampled(0, 2 << 20)), Verdict::NotTheHeap);
+        assert_eq!(process(&sampled(5 * MIB, 6 << 20)), Verdict::Growing);
     }
 
     #[test]

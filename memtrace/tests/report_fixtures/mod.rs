@@ -7,7 +7,7 @@
 )]
 
 use jiff::Timestamp;
-use memtrace::engine::alerts::{Alert, Crossing, Rate};
+use memtrace::engine::alerts::{Alert, Crossing, Rate, Who};
 use memtrace::engine::ended::Ended;
 use memtrace::engine::history::Point;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
@@ -267,7 +267,8 @@ pub fn remember(process: &mut ProcessSnapshot) {
     });
     process.history = points.map(Arc::new).collect();
     for (number, stack) in (0..).zip(&mut process.stacks) {
-        let count = |age, freed, alive| AgeCount { class: class(age) as u8, freed, alive };
+        let count =
+            |age, freed, alive| AgeCount { class: class(age) as u8, freed, alive, masses: None };
         let ages = [count(SECOND, stack.freed_blocks, 0), count(30 * SECOND, 0, stack.live_blocks)];
         let even = u32::try_from(stack.live_blocks / COHORTS as u64).unwrap_or(u32::MAX);
         // What does not grow holds what it got at the beginning.
@@ -542,7 +543,7 @@ pub fn device() -> AccountSnapshot {
 pub fn alarming() -> Snapshot {
     let process = leaking();
     let alert = |age: u64, crossing| Alert {
-        process: Arc::clone(&process.info),
+        who: Who::One(Arc::clone(&process.info)),
         time: NOW - age * SECOND,
         crossing,
     };

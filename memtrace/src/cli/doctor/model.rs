@@ -83,6 +83,8 @@ pub enum Topic {
     Programs,
     /// What a probe costs.
     Prices,
+    /// How many hits of probes the kernel gets through.
+    Ceiling,
     /// The process examined.
     Process,
     /// One of its allocators.

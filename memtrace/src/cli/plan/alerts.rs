@@ -34,12 +34,31 @@ pub struct AlertArgs {
     #[arg(long, value_name = "RATE", value_parser = values::rate, allow_negative_numbers = true,
           help_heading = help::ALERTS)]
     pub alert_growth: Option<Rate>,
+    /// Alert when all processes together hold so many live heap bytes
+    ///
+    /// As --alert-live, of the sum over all that are traced at the moment.
+    #[arg(long, value_name = "BYTES", value_parser = values::positive_size, allow_negative_numbers = true,
+          help_heading = help::ALERTS)]
+    pub alert_total_live: Option<u64>,
+    /// Alert when the resident sets of all processes together have so many bytes
+    ///
+    /// Pages that processes share count for each of them.
+    #[arg(long, value_name = "BYTES", value_parser = values::positive_size, allow_negative_numbers = true,
+          help_heading = help::ALERTS)]
+    pub alert_total_rss: Option<u64>,
+    /// Alert when the live heap bytes of all processes together grow by so much, such as 10MiB/min
+    ///
+    /// As --alert-growth. What a process held that ends is gone.
+    #[arg(long, value_name = "RATE", value_parser = values::rate, allow_negative_numbers = true,
+          help_heading = help::ALERTS)]
+    pub alert_total_growth: Option<Rate>,
     /// Run this command for each alert, once its report is written
     ///
     /// It is split into words as a shell would, but no shell runs it: `sh -c '...'` does. It runs as the user
     /// that memtrace runs as, who can read the report; under sudo that is root, and `runuser -u NAME -- CMD`
-    /// changes it. It is told of the alert by `MEMTRACE_PID`, `MEMTRACE_COMM` (escaped), `MEMTRACE_ALERT` (live,
-    /// rss or growth), `MEMTRACE_VALUE` and `MEMTRACE_THRESHOLD` (bytes, or bytes per second) and, where reports go
+    /// changes it. It is told of the alert by `MEMTRACE_SCOPE` (process or total), `MEMTRACE_PID`,
+    /// `MEMTRACE_COMM` (escaped; both empty for all together), `MEMTRACE_ALERT` (live, rss or growth),
+    /// `MEMTRACE_VALUE` and `MEMTRACE_THRESHOLD` (bytes, or bytes per second) and, where reports go
     /// to files, `MEMTRACE_REPORT`. Its input is empty, its output goes to standard error. One command runs at
     /// a time, for at most a minute: then it is killed with its process group.
     #[arg(long, value_name = "CMD", help_heading = help::ALERTS)]
@@ -55,8 +74,10 @@ pub struct AlertArgs {
 /// What they come to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Alerts {
-    /// When there is one.
+    /// When there is one for a process.
     pub thresholds: Thresholds,
+    /// When there is one for all of them together.
+    pub total: Thresholds,
     /// The command's words; empty: none.
     pub command: Vec<String>,
     /// Alerts that are acted on.
@@ -72,20 +93,27 @@ impl Alerts {
             resident: args.alert_rss,
             growth: args.alert_growth,
         };
-        if ledger == Ledger::Pages && (thresholds.live.is_some() || thresholds.growth.is_some()) {
+        let total = Thresholds {
+            live: args.alert_total_live,
+            resident: args.alert_total_rss,
+            growth: args.alert_total_growth,
+        };
+        let both = [thresholds, total];
+        if ledger == Ledger::Pages && both.iter().any(|it| it.live.is_some() || it.growth.is_some())
+        {
             return usage(
-                "--ledger pages follows no heap, so --alert-live and --alert-growth would never be heard \
-                 of: leave --ledger out, or use --alert-rss",
+                "--ledger pages follows no heap, so alerts of live bytes and of growth would never be heard \
+                 of: leave --ledger out, or use --alert-rss or --alert-total-rss",
             );
         }
         let has_wishes = args.alert_command.is_some() || args.alert_limit.is_some();
-        if has_wishes && thresholds == Thresholds::default() {
+        if has_wishes && both == [Thresholds::default(); 2] {
             return usage(
                 "there is no alert to act on: say when with --alert-live, --alert-rss or --alert-growth",
             );
         }
         let command = args.alert_command.as_deref().map_or(Ok(Vec::new()), words)?;
-        Ok(Self { thresholds, command, limit: args.alert_limit.unwrap_or(USUAL_LIMIT) })
+        Ok(Self { thresholds, total, command, limit: args.alert_limit.unwrap_or(USUAL_LIMIT) })
     }
 }
 
@@ -132,5 +160,15 @@ mod tests {
         let live = AlertArgs { alert_live: Some(1), ..AlertArgs::default() };
         assert!(refused(&live, Ledger::Pages).contains("--ledger"));
         assert!(Alerts::new(&live, Ledger::Heap).is_ok());
+        let total = AlertArgs { alert_total_live: Some(1), ..AlertArgs::default() };
+        assert!(refused(&total, Ledger::Pages).contains("--ledger"));
+    }
+
+    #[test]
+    fn all_together_suffice_for_a_command() {
+        let alert_total_rss = Some(7);
+        let args = AlertArgs { alert_rss: None, alert_total_rss, ..commanded("x") };
+        let alerts = Alerts::new(&args, Ledger::Pages).unwrap();
+        assert_eq!((alerts.thresholds.resident, alerts.total.resident), (None, Some(7)));
     }
 }

@@ -59,6 +59,7 @@ fn defaults_are_those_of_the_manual() {
         unwind: UnwindMode::Auto,
         cache_walks: true,
         ring_size: None,
+        rings: None,
         bpf_log: BpfLog::Off,
         alerts: Alerts { limit: 10, ..Alerts::default() },
         user_functions: Vec::new(),
@@ -72,7 +73,7 @@ fn every_option_arrives() {
     let plan = plan(
         "-p 1,2 -p 3 -p 2 -i 5s -d 1m -c 4 --min-age 2s -T 0 -z 64 -Z 1MiB -s age --full \
          --show-blocks 7 --full-names --show-internals --ledger heap --cmdline -f json -o leaks.json --color never -vv --overhead-budget 5% \
-         --max-memory 64MiB --alert-live 1M --alert-rss 2G --alert-growth 3k/h --alert-limit 4 --link perf --link-for each --ring-size 1MiB --bpf-log debug",
+         --max-memory 64MiB --alert-live 1M --alert-rss 2G --alert-growth 3k/h --alert-limit 4 --link perf --link-for each --ring-size 1MiB --rings 8 --bpf-log debug",
     )
     .unwrap();
     assert_eq!(plan.who.pids, [1, 2, 3]);
@@ -88,6 +89,7 @@ fn every_option_arrives() {
     assert!(plan.full && plan.cmdline && plan.output.is_some());
     assert_eq!((plan.overhead_budget, plan.max_memory), (Some(5.0), 64 << 20));
     assert_eq!((plan.link, plan.ring_size), (Some(LinkKind::Perf), Some(1 << 20)));
+    assert_eq!(plan.rings, Some(8));
     assert_eq!(plan.link_for, LinkFor::Each);
     assert_eq!((plan.bpf_log, plan.verbosity), (BpfLog::Debug, Verbosity::Everything));
     let options = plan.snapshot_options();
@@ -167,6 +169,8 @@ fn values_without_meaning_are_refused() {
     refused("-p 7 --show-blocks 10001", &["at most 10000"]);
     refused("-p 7 --max-memory 1MiB", &["below 32MiB"]);
     refused("-p 7 --ring-size 5000", &["power of two"]);
+    refused("-p 7 --rings 3", &["--rings", "power of two"]);
+    refused("-p 7 --rings 128", &["power of two", "64"]);
     refused("-p 7 --ring-size 8GiB --max-memory 64GiB", &["power of two"]);
     refused("-p 7 doctor", &["doctor"]);
     let many: Vec<String> = (1..=65_537).map(|pid| pid.to_string()).collect();

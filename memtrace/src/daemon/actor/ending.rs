@@ -15,6 +15,8 @@ impl Actor<'_> {
         // What comes no more cannot be kept waiting.
         self.looked = Instant::now();
         while self.drain()? == Duration::ZERO {}
+        let intake = &mut self.intake;
+        self.ring.get_mut().finish(&mut |record| intake.take(record));
         if end == End::Unread {
             return Ok(Outcome { degraded: false });
         }

@@ -149,7 +149,7 @@ impl<'a> Actor<'a> {
         reporter: Reporter,
         recording: Option<Recording>,
     ) -> Result<Self, DaemonError> {
-        self_usage::step_back();
+        let rank = self_usage::step_back();
         // Listens first: a signal during the set-up must not kill us half-way.
         let signals = Signals::listen().map_err(DaemonError::cannot("listen for signals"))?;
         let mut targets = Targets::open(settings)?;
@@ -159,7 +159,8 @@ impl<'a> Actor<'a> {
         let prober = kernel.prober();
         // Takes longer than all the rest, and is wanted by nobody before the first second is over.
         let pricing = tokio::task::spawn_blocking(move || calibrate::measure(prober));
-        let source = RingSource::new(kernel.take_ring()?);
+        let source = RingSource::new(kernel.take_rings()?)
+            .map_err(DaemonError::cannot("wait for several rings"))?;
         // SAFETY: the source owns the map's descriptor, always gives the same one, and is dropped
         // with the registration.
         let ring = unsafe { AsyncFd::register(source) }
@@ -171,6 +172,7 @@ impl<'a> Actor<'a> {
             max_processes: settings.room_for_targets() as usize + target::MOST_ENDED,
             closing: settings.snapshot,
             alerts: settings.alerts.thresholds,
+            total_alerts: settings.alerts.total,
             ..Limits::default()
         };
         let arrivals = settings.selection.clone().map(Arrivals::new);
@@ -183,7 +185,7 @@ impl<'a> Actor<'a> {
             logger,
             signals,
             pictures: Pictures::new(),
-            alarm: Alarm::new(&settings.alerts),
+            alarm: Alarm::new(&settings.alerts, rank),
             pricing: Some(pricing),
             meter: Meter::new(Reading::default()),
             sampling: Sampling::new(settings),

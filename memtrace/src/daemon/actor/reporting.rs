@@ -8,7 +8,6 @@ use crate::daemon::pictures::Seen;
 use crate::daemon::sampling::Sampling;
 use crate::daemon::self_usage;
 use crate::daemon::unwinding::Unwinding;
-use crate::engine::alerts::Thresholds;
 use crate::probe::live::release;
 use crate::recording::Moment;
 use crate::report::{TracerFacts, Walks};
@@ -130,7 +129,7 @@ impl Actor<'_> {
             sequence: self.sequence,
             time: Timestamp::now(),
             began: self.began,
-            has_thresholds: self.settings.alerts.thresholds != Thresholds::default(),
+            has_thresholds: self.settings.alerts.has_thresholds(),
             user_functions: self.intake.targets.user_functions().to_vec(),
             notes: self.intake.notes().into_iter().chain(self.unmet()).collect(),
             degraded: self

@@ -1,5 +1,6 @@
 //! The user's command, run for one alert after the other.
 
+use crate::daemon::self_usage::Rank;
 use crate::report::AlertReport;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -18,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The command, and the alerts that it is to be run for.
 pub(super) struct Commands {
     words: Vec<String>,
+    rank: Rank,
     queue: VecDeque<(AlertReport, Option<PathBuf>)>,
     running: Option<Running>,
     patience: Duration,
@@ -32,10 +34,11 @@ struct Running {
 
 impl Commands {
     /// `None` where `words` is empty.
-    pub(super) fn new(words: &[String]) -> Option<Self> {
+    pub(super) fn new(words: &[String], rank: Rank) -> Option<Self> {
         let words = words.to_vec();
+        let (queue, running, patience) = (VecDeque::new(), None, PATIENCE);
         let is_given = !words.is_empty();
-        is_given.then(|| Self { words, queue: VecDeque::new(), running: None, patience: PATIENCE })
+        is_given.then_some(Self { words, rank, queue, running, patience })
     }
 
     /// Has it run for an alert, in its turn. `report` is the file that tells of it.
@@ -64,7 +67,8 @@ impl Commands {
     }
 
     fn start(&mut self, alert: &AlertReport, report: Option<PathBuf>) {
-        match self.command(alert, report).and_then(|mut command| command.spawn()) {
+        let command = self.command(alert, report);
+        match command.and_then(|mut command| self.rank.at_first(|| command.spawn())) {
             Ok(child) => {
                 let until = Instant::now() + self.patience;
                 self.running = Some(Running { child, until, was_killed: false });
@@ -82,8 +86,9 @@ impl Commands {
         let mut command = Command::new(&self.words[0]);
         command
             .args(&self.words[1..])
-            .env("MEMTRACE_PID", alert.pid.to_string())
-            .env("MEMTRACE_COMM", &alert.comm)
+            .env("MEMTRACE_SCOPE", alert.by.scope())
+            .env("MEMTRACE_PID", alert.by.pid().map_or_else(String::new, |pid| pid.to_string()))
+            .env("MEMTRACE_COMM", alert.by.comm().unwrap_or_default())
             .env("MEMTRACE_ALERT", alert.kind)
             .env("MEMTRACE_VALUE", alert.value.to_string())
             .env("MEMTRACE_THRESHOLD", alert.threshold.to_string())
@@ -138,8 +143,8 @@ fn tell(word: &str, ended: io::Result<ExitStatus>, was_killed: bool, patience: D
 
 #[cfg(test)]
 mod tests {
-    use super::{Commands, Duration, Instant};
-    use crate::engine::alerts::{Alert, Crossing};
+    use super::{Commands, Duration, Instant, Rank};
+    use crate::engine::alerts::{Alert, Crossing, Who};
     use crate::model::ids::ProcessKey;
     use crate::model::process::ProcessInfo;
     use crate::report::AlertReport;
@@ -152,12 +157,13 @@ mod tests {
         let key = ProcessKey { pid, start_time: 1 };
         let process = ProcessInfo { key, comm: "a\nb".to_owned(), ..ProcessInfo::default() };
         let crossing = Crossing::Live { bytes: 12, threshold: 10 };
-        let alert = Alert { process: Arc::new(process), time: 0, crossing };
+        let alert = Alert { who: Who::One(Arc::new(process)), time: 0, crossing };
         AlertReport::of(&alert, 0, Timestamp::UNIX_EPOCH)
     }
 
     fn shell(script: &str) -> Commands {
-        Commands::new(&["sh".to_owned(), "-c".to_owned(), script.to_owned()]).unwrap()
+        let words = ["sh".to_owned(), "-c".to_owned(), script.to_owned()];
+        Commands::new(&words, Rank::default()).unwrap()
     }
 
     fn run(commands: &mut Commands) {
@@ -188,6 +194,20 @@ mod tests {
     }
 
     #[test]
+    fn all_together_are_told_as_such() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let script = r#"printf '%s|' "$MEMTRACE_SCOPE" "$MEMTRACE_PID" "$MEMTRACE_COMM" >> "#;
+        let mut commands = shell(&format!("{script}{}", file.path().display()));
+        let crossing = Crossing::Live { bytes: 12, threshold: 10 };
+        let alert = Alert { who: Who::All { processes: 3 }, time: 0, crossing };
+        commands.queue(AlertReport::of(&alert, 0, Timestamp::UNIX_EPOCH), None);
+        commands.queue(self::alert(7), None);
+        run(&mut commands);
+        let said = fs::read_to_string(file.path()).unwrap();
+        assert_eq!(said, "total|||process|7|a\\nb|");
+    }
+
+    #[test]
     fn one_that_hangs_is_killed_with_what_it_started() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().display();
@@ -211,11 +231,11 @@ mod tests {
 
     #[test]
     fn one_that_cannot_run_keeps_nobody_waiting() {
-        let mut commands = Commands::new(&["/does/not/exist".to_owned()]).unwrap();
+        let mut commands = Commands::new(&["/does/not/exist".to_owned()], Rank::default()).unwrap();
         commands.queue(alert(1), None);
         commands.queue(alert(2), None);
         run(&mut commands);
         assert!(commands.are_done());
-        assert!(Commands::new(&[]).is_none());
+        assert!(Commands::new(&[], Rank::default()).is_none());
     }
 }

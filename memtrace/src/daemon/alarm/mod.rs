@@ -3,6 +3,7 @@
 
 mod command;
 
+use super::self_usage::Rank;
 use super::settings::AlertSettings;
 use crate::engine::alerts::Alert;
 use crate::report::AlertReport;
@@ -23,12 +24,13 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
-    pub(super) fn new(settings: &AlertSettings) -> Self {
+    /// The command runs in memtrace's place of `rank` when memory runs out.
+    pub(super) fn new(settings: &AlertSettings, rank: Rank) -> Self {
         Self {
             left: settings.limit,
             waiting: Vec::new(),
             reported: VecDeque::new(),
-            commands: Commands::new(&settings.command),
+            commands: Commands::new(&settings.command, rank),
         }
     }
 

@@ -16,14 +16,14 @@ pub const MOST_KEPT: usize = 100;
 /// Growth is measured over at least this.
 const LEAST_SPAN: Nanos = 10 * SECOND;
 
-/// What a process may reach before there is an alert; each process by itself. `None`: anything. A process is
-/// looked at whenever its memory and CPU are told ([`crate::model::event::What::Usage`]): what it reached
-/// and left again between two looks is not seen.
+/// What may be reached before there is an alert, by a process or by all together. `None`: anything. A process
+/// is looked at whenever its memory and CPU are told ([`crate::model::event::What::Usage`]), all together at
+/// marks ([`crate::model::event::What::Mark`]): what was reached and left again between two looks is not seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thresholds {
     /// Live bytes of the heap, of what was allocated while it was watched.
     pub live: Option<u64>,
-    /// Resident set, bytes.
+    /// Resident set, bytes. Pages that processes share count for each of them.
     pub resident: Option<u64>,
     /// Growth of the live bytes of the heap.
     pub growth: Option<Rate>,
@@ -78,11 +78,23 @@ pub enum Crossing {
     },
 }
 
-/// A process has crossed a threshold.
+/// Who has crossed a threshold.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Who {
+    /// One process.
+    One(Arc<ProcessInfo>),
+    /// All that are traced together.
+    All {
+        /// How many there were.
+        processes: u64,
+    },
+}
+
+/// A threshold was crossed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alert {
-    /// Which process.
-    pub process: Arc<ProcessInfo>,
+    /// By whom.
+    pub who: Who,
     /// When that was seen.
     pub time: Nanos,
     /// What.
@@ -102,7 +114,7 @@ pub(super) struct Alerts {
 impl Alerts {
     pub(super) fn add(
         &mut self,
-        process: &Arc<ProcessInfo>,
+        who: &Who,
         time: Nanos,
         found: impl IntoIterator<Item = Crossing>,
     ) {
@@ -111,7 +123,7 @@ impl Alerts {
                 self.kept.pop_front();
                 self.dropped += 1;
             }
-            self.kept.push_back(Alert { process: Arc::clone(process), time, crossing });
+            self.kept.push_back(Alert { who: who.clone(), time, crossing });
         }
     }
 
@@ -130,9 +142,8 @@ impl Alerts {
 
 #[cfg(test)]
 mod tests {
-    use super::{Alerts, Crossing, MOST_KEPT, Rate};
+    use super::{Alerts, Crossing, MOST_KEPT, Rate, Who};
     use crate::model::ids::SECOND;
-    use std::sync::Arc;
 
     fn live(bytes: u64) -> Crossing {
         Crossing::Live { bytes, threshold: 1 }
@@ -140,18 +151,18 @@ mod tests {
 
     #[test]
     fn each_alert_is_taken_once_and_the_latest_are_kept() {
-        let (mut alerts, process) = (Alerts::default(), Arc::default());
+        let (mut alerts, who) = (Alerts::default(), Who::All { processes: 2 });
         assert!(alerts.take_new().is_empty());
-        alerts.add(&process, 7, [live(1), live(2)]);
+        alerts.add(&who, 7, [live(1), live(2)]);
         let taken: Vec<_> = alerts.take_new().iter().map(|it| (it.time, it.crossing)).collect();
         assert_eq!(taken, [(7, live(1)), (7, live(2))]);
         assert!(alerts.take_new().is_empty());
-        alerts.add(&process, 8, (3..3 + MOST_KEPT as u64).map(live));
+        alerts.add(&who, 8, (3..3 + MOST_KEPT as u64).map(live));
         let (kept, dropped) = alerts.all();
         assert_eq!((kept.len(), dropped), (MOST_KEPT, 2));
         assert_eq!(kept[0].crossing, live(3));
         assert_eq!(alerts.take_new().len(), MOST_KEPT);
-        alerts.add(&process, 9, [live(0)]);
+        alerts.add(&who, 9, [live(0)]);
         assert_eq!(alerts.take_new().len(), 1);
     }
 

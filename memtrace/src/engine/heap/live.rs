@@ -5,6 +5,7 @@ use super::lifespans::Lifespans;
 use super::overwrites::Overwrites;
 use super::sampled::{Sampled, rounded};
 use super::tallies::Tallies;
+use crate::engine::sampling::Weight;
 use crate::engine::snapshot::HeapTotals;
 use crate::model::ids::Nanos;
 use memtrace_common::classes::SizeClasses;
@@ -91,6 +92,14 @@ impl LiveHeap {
         match &self.sampled {
             Some(sampled) => sampled.totals(&self.totals),
             None => self.totals,
+        }
+    }
+
+    /// Live bytes, as in [`Self::totals`].
+    pub(crate) fn live_bytes(&self) -> u64 {
+        match &self.sampled {
+            Some(sampled) => sampled.live_bytes(),
+            None => self.totals.live_bytes,
         }
     }
 
@@ -266,7 +275,8 @@ impl LiveHeap {
         self.totals.freed_blocks += 1;
         self.totals.freed_bytes = self.totals.freed_bytes.wrapping_add(block.size);
         self.tallies.freed(block.stack, block.size);
-        self.lifespans.freed(block.stack, time.saturating_sub(block.born));
+        let weight = self.sampled.is_some().then(|| Weight::of(block.size, block.interval));
+        self.lifespans.freed(block.stack, time.saturating_sub(block.born), weight);
     }
 
     fn came(&mut self, block: &Block) {

@@ -191,6 +191,11 @@ impl Sampled {
         }
     }
 
+    /// Live bytes, as in [`Self::totals`].
+    pub(crate) fn live_bytes(&self) -> u64 {
+        rounded(&self.live.bytes)
+    }
+
     /// Where sums over some of these samples lie, of which `live` are alive.
     pub(crate) fn confidence(
         &self,

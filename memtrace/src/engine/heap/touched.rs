@@ -7,7 +7,8 @@
 //! Accounting: `live = inherited + touched − given back − evicted`, in bytes.
 //!
 //! What makes no fault of its own is not seen: the other pages of a huge one, `MAP_POPULATE`, `mlock`, pages
-//! that a driver pins.
+//! that a driver pins. Before the kernel handles it, nothing tells of a fault whether a huge page will come of
+//! it. So what lies in huge ones is said beside, from `AnonHugePages` of `smaps` (`report/touched.rs`).
 
 use super::ranges::{NO_STACK, PAGE, RangeKind, pages};
 use crate::engine::snapshot::TouchTotals;

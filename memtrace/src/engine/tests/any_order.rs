@@ -24,6 +24,7 @@ fn tight() -> Limits {
         max_modules: 2,
         closing: SnapshotOptions::default(),
         alerts: Thresholds::default(),
+        total_alerts: Thresholds::default(),
     }
 }
 

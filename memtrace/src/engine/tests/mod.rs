@@ -1,5 +1,6 @@
 //! Tests of the engine as a whole, against naive models.
 
+mod alerts;
 mod any_order;
 mod cases;
 mod heap_model;

@@ -128,6 +128,47 @@ fn young_and_filtered_ones_are_estimated_apart() {
     assert_eq!(confidence.samples, 3);
 }
 
+/// Of 4,000 blocks of 16 bytes that are freed at once and 400 of 8 KiB that stay, samples are drawn. By their
+/// number far more than half of them would stay.
+#[test]
+fn lifetimes_are_those_of_all_blocks() {
+    let truth = 400.0 / 4400.0;
+    let (mut inside, mut middles) = (0, Vec::new());
+    for run in 0..100_u64 {
+        let mut tracker = watching(Limits::default());
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(run + 1);
+        let (mut seen, mut stay) = (0, 0);
+        for number in 1..=4400_u64 {
+            let size = if number % 11 == 0 { 8192 } else { 16 };
+            // xorshift64* (Vigna, 2016).
+            random ^= random >> 12;
+            random ^= random << 25;
+            random ^= random >> 27;
+            let draw = random.wrapping_mul(0x2545_f491_4f6c_dd1d) as f64 / u64::MAX as f64;
+            if draw * Weight::of(size, INTERVAL).blocks > 1.0 {
+                continue;
+            }
+            seen += 1;
+            send(&mut tracker, number * 1000, sample(number * 16384, size, INTERVAL, 1));
+            if size == 16 {
+                send(&mut tracker, number * 1000 + 64, free(number * 16384));
+            } else {
+                stay += 1;
+            }
+        }
+        assert!(stay * 2 > seen, "{stay} of {seen} samples");
+        let shown = process(&mut tracker);
+        let ages = shown.stacks[0].past.ages.as_ref().unwrap();
+        let band = ages.lifetimes().survival()[1].unwrap();
+        inside += usize::from(band.low <= truth && truth <= band.high);
+        middles.push(band.middle);
+    }
+    let mean = middles.iter().sum::<f64>() / 100.0;
+    assert!((0.95 * truth..1.05 * truth).contains(&mean), "{mean} is not {truth}");
+    // 95 are expected, and fewer than 88 in one of 500 experiments (binomial distribution).
+    assert!(inside >= 88, "{inside} of 100 intervals hold {truth}");
+}
+
 #[derive(Clone, Debug)]
 struct Life {
     size: u64,

@@ -7,7 +7,7 @@ use crate::engine::snapshot::{ProcessSnapshot, StackSnapshot};
 use crate::model::ids::Nanos;
 
 /// What a snapshot knows of a stack's past beside its sums.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Past {
     /// Its place in each [`crate::engine::history::Point::stacks`].
     pub number: u32,

@@ -11,15 +11,15 @@ pub struct Lasting {
     pub half: Option<Nanos>,
     /// From this age on none was freed …
     pub none_freed_from: Nanos,
-    /// … and so many blocks are older than that.
+    /// … and so many blocks are older than that; an estimate if they are samples.
     pub older: u64,
 }
 
 /// See [`Lasting`]. Ages are beginnings of classes, so that what is said holds exactly.
 pub(super) fn lasting(lifetimes: &Lifetimes) -> Lasting {
     let from = lifetimes.freed.iter().rposition(|blocks| *blocks > 0).map_or(0, |last| last + 1);
-    let older =
-        lifetimes.alive.iter().skip(from).fold(0, |sum: u64, more| sum.saturating_add(*more));
+    let alive = lifetimes.masses().alive;
+    let older = alive.iter().skip(from).map(|mass| mass.blocks).sum::<f64>().round() as u64;
     Lasting {
         half: (from > 0).then(|| half(lifetimes)).flatten(),
         none_freed_from: if from < CLASSES { begins(from) } else { Nanos::MAX },

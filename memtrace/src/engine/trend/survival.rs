@@ -12,12 +12,54 @@ pub const FIRST_CLASS: Nanos = 1 << 20;
 const NORMAL: f64 = 1.959_963_985;
 
 /// Blocks by their age when they were freed, and by their age now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Lifetimes {
-    /// Freed at this age.
+    /// Freed at this age; of samples, the samples.
     pub freed: [u64; CLASSES],
     /// Alive at this age: how old they will become is not known.
     pub alive: [u64; CLASSES],
+    /// What they stand for, if any is a sample.
+    pub masses: Option<Masses>,
+}
+
+/// What blocks stand for, by class of age.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Masses {
+    /// As [`Lifetimes::freed`].
+    pub freed: [Mass; CLASSES],
+    /// As [`Lifetimes::alive`].
+    pub alive: [Mass; CLASSES],
+}
+
+/// What some blocks stand for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Mass {
+    /// The sum of their weights: so many blocks.
+    pub blocks: f64,
+    /// The sum of the squares of their weights.
+    pub squares: f64,
+}
+
+impl Mass {
+    /// So many blocks, each of which stands for itself.
+    #[must_use]
+    pub const fn of(blocks: u64) -> Self {
+        Self { blocks: blocks as f64, squares: blocks as f64 }
+    }
+
+    /// One more block, of this weight.
+    pub fn add(&mut self, weight: f64) {
+        self.blocks += weight;
+        self.squares += weight * weight;
+    }
+}
+
+impl std::ops::Add for Mass {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { blocks: self.blocks + other.blocks, squares: self.squares + other.squares }
+    }
 }
 
 /// The class of an age.
@@ -41,14 +83,20 @@ impl Lifetimes {
     /// What is alive within a class counts as if it had not reached it. (The actuarial method counts half of
     /// it. Where nearly all that reach a class also die in it, as classes are wide, that makes those that
     /// are just young look as if they stayed.) So the curve is too low rather than too high.
+    ///
+    /// Samples count for what they stand for. In the variance there are then as many blocks as would tell as
+    /// much if all had one weight: `(Σw)²/Σw²` (Kish, *Survey Sampling*, 1965). Where all weights are 1 that
+    /// is their number. Where blocks of one size go and those of another stay, the interval is too wide
+    /// rather than too narrow.
     #[must_use]
     pub fn survival(&self) -> [Option<Band>; CLASSES] {
         let mut curve = [None; CLASSES];
-        let sum = |classes: &[u64; CLASSES]| classes.iter().map(|count| *count as f64).sum::<f64>();
-        let (mut left, mut share, mut spread) =
-            (sum(&self.freed) + sum(&self.alive), 1.0_f64, 0.0_f64);
+        let Masses { freed, alive } = self.masses();
+        let (freed_from, alive_from) = (sums(&freed), sums(&alive));
+        let (mut share, mut spread) = (1.0_f64, 0.0_f64);
         for (place, point) in curve.iter_mut().enumerate() {
-            if left <= 0.0 {
+            let left = freed_from[place] + alive_from[place];
+            if left.blocks <= 0.0 {
                 break;
             }
             let half = NORMAL * share * spread.sqrt();
@@ -57,17 +105,44 @@ impl Lifetimes {
                 middle: share,
                 high: (share + half).min(1.0),
             });
-            let (freed, alive) = (self.freed[place] as f64, self.alive[place] as f64);
-            let exposed = left - alive;
-            if freed > 0.0 && exposed > 0.0 {
-                share *= (1.0 - freed / exposed).max(0.0);
-                let rest = exposed - freed;
-                spread += if rest > 0.0 { freed / (exposed * rest) } else { 0.0 };
+            let exposed = freed_from[place] + alive_from[place + 1];
+            let rest = freed_from[place + 1] + alive_from[place + 1];
+            if freed[place].blocks > 0.0 {
+                share *= rest.blocks / exposed.blocks;
+                spread += step(&freed[place], &exposed, &rest);
             }
-            left -= freed + alive;
         }
         curve
     }
+
+    /// What the blocks stand for.
+    #[must_use]
+    pub fn masses(&self) -> Masses {
+        self.masses.unwrap_or_else(|| Masses {
+            freed: self.freed.map(Mass::of),
+            alive: self.alive.map(Mass::of),
+        })
+    }
+}
+
+/// What there is of each class and all later ones, and of none: summed from the end, as what is left of
+/// subtracting would be rounded.
+fn sums(masses: &[Mass; CLASSES]) -> [Mass; CLASSES + 1] {
+    let mut sums = [Mass::default(); CLASSES + 1];
+    for class in (0..CLASSES).rev() {
+        sums[class] = sums[class + 1] + masses[class];
+    }
+    sums
+}
+
+/// Greenwood's summand: `h / ((1 − h) n)`, where `h` is the share that is freed of what is exposed and `n` how
+/// many blocks tell of it; that is `d / (n (n − d))`.
+fn step(freed: &Mass, exposed: &Mass, rest: &Mass) -> f64 {
+    if rest.blocks <= 0.0 {
+        return 0.0;
+    }
+    let tell = exposed.blocks * exposed.blocks / exposed.squares;
+    freed.blocks / (rest.blocks * tell)
 }
 
 impl Lifetimes {
@@ -87,7 +162,7 @@ impl Lifetimes {
 
 #[cfg(test)]
 mod tests {
-    use super::{CLASSES, FIRST_CLASS, Lifetimes, begins, class};
+    use super::{CLASSES, FIRST_CLASS, Lifetimes, Mass, Masses, begins, class};
     use proptest::prelude::*;
 
     #[test]
@@ -129,7 +204,57 @@ mod tests {
         assert!(Lifetimes::default().steps().is_empty());
     }
 
+    /// A sample for a hundred blocks that went, and one for a single block that stayed.
+    #[test]
+    fn samples_count_for_what_they_stand_for() {
+        let mut lifetimes = Lifetimes::default();
+        (lifetimes.freed[0], lifetimes.alive[3]) = (1, 1);
+        assert_eq!(lifetimes.survival()[1].unwrap().middle, 0.5);
+        let mut masses = Masses::default();
+        masses.freed[0].add(99.0);
+        masses.alive[3].add(1.0);
+        lifetimes.masses = Some(masses);
+        let band = lifetimes.survival()[1].unwrap();
+        assert!((band.middle - 0.01).abs() < 1e-12, "{band:?}");
+        // Two samples tell little beside a hundred blocks that were seen.
+        let mut one_by_one = Lifetimes::default();
+        (one_by_one.freed[0], one_by_one.alive[3]) = (99, 1);
+        let exact = one_by_one.survival()[1].unwrap();
+        assert!((exact.middle - band.middle).abs() < 1e-12);
+        assert!(band.high - band.middle > 5.0 * (exact.high - exact.middle), "{band:?} {exact:?}");
+    }
+
     proptest! {
+        /// All weights equal: the same curve, and the interval of as many samples.
+        #[test]
+        fn a_common_weight_changes_nothing(freed in prop::collection::vec(0_u64..1000, CLASSES),
+                                           alive in prop::collection::vec(0_u64..1000, CLASSES),
+                                           weight in 1.0_f64..1e6) {
+            let mut lifetimes = Lifetimes::default();
+            lifetimes.freed.copy_from_slice(&freed);
+            lifetimes.alive.copy_from_slice(&alive);
+            let mass = |blocks: u64| Mass {
+                blocks: blocks as f64 * weight,
+                squares: blocks as f64 * weight * weight,
+            };
+            let masses =
+                Masses { freed: lifetimes.freed.map(mass), alive: lifetimes.alive.map(mass) };
+            let sampled = Lifetimes { masses: Some(masses), ..lifetimes };
+            for (plain, sampled) in lifetimes.survival().iter().zip(sampled.survival()) {
+                let (Some(plain), Some(sampled)) = (plain, sampled) else {
+                    prop_assert_eq!(plain.is_some(), sampled.is_some());
+                    continue;
+                };
+                for (a, b) in [
+                    (plain.low, sampled.low),
+                    (plain.middle, sampled.middle),
+                    (plain.high, sampled.high),
+                ] {
+                    prop_assert!((a - b).abs() < 1e-9, "{:?} {:?}", plain, sampled);
+                }
+            }
+        }
+
         #[test]
         fn it_falls_from_one(freed in prop::collection::vec(0_u64..1 << 40, CLASSES),
                              alive in prop::collection::vec(0_u64..1 << 40, CLASSES)) {

@@ -134,6 +134,40 @@ fn point(function: unsafe extern "C" fn(), returns: bool) -> Result<Point, LiveE
     })
 }
 
+/// A kind of hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// The return is waited for, too.
+    pub returns: bool,
+    /// The kernel emulates the probed instruction; else it single-steps it.
+    pub emulated: bool,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self { returns: false, emulated: true },
+        Self { returns: false, emulated: false },
+        Self { returns: true, emulated: true },
+        Self { returns: true, emulated: false },
+    ];
+
+    fn function(self) -> unsafe extern "C" fn() {
+        if self.emulated { memtrace_calibration_emulated } else { memtrace_calibration_stepped }
+    }
+
+    /// A place of this kind.
+    pub(super) fn point(self) -> Result<Point, LiveError> {
+        point(self.function(), self.returns)
+    }
+
+    /// Calls the function at [`Self::point`].
+    pub(super) fn call(self) {
+        // SAFETY: the functions above take nothing, give nothing, and keep all registers.
+        unsafe { self.function()() };
+    }
+}
+
 /// Our own executable.
 pub(super) const OURSELVES: &str = "/proc/self/exe";
 

@@ -11,6 +11,7 @@ use super::memory_lock;
 use super::namespace;
 use super::object::{Relocated, map_data};
 use super::release;
+use super::rings;
 use super::sampling::Sampling;
 use super::tracepoints::{self, TracepointLink};
 use crate::engine::hash::random_seed;
@@ -34,9 +35,11 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/me
 /// How the kernel side is to be loaded.
 #[derive(Clone, Copy, Debug)]
 pub struct LoadOptions {
-    /// Bytes of the ring; a power of two, a multiple of the page size.
+    /// Rings; made a power of two.
+    pub rings: u32,
+    /// Bytes of all rings together; a power of two, a multiple of the page size.
     pub ring_bytes: u32,
-    /// The reader is woken each time this many bytes more wait; a power of two.
+    /// The reader is woken each time this many bytes more wait in a ring; a power of two.
     pub wake_bytes: u64,
     /// Level of the programs' own log, 0 (off) to 5 (trace).
     pub log_level: u8,
@@ -64,6 +67,7 @@ pub struct LoadOptions {
 impl Default for LoadOptions {
     fn default() -> Self {
         Self {
+            rings: 1,
             ring_bytes: 16 << 20,
             wake_bytes: 1 << 20,
             log_level: 0,
@@ -173,6 +177,8 @@ pub struct KernelSide {
     tracepoints: Vec<TracepointLink>,
     faults: bool,
     code_tables: Option<CodeTables>,
+    /// Rings beside the object's.
+    further_rings: Vec<MapData>,
 }
 
 impl KernelSide {
@@ -181,8 +187,11 @@ impl KernelSide {
     /// # Errors
     /// When the object is missing, the kernel refuses it, or no link works.
     pub fn load(options: LoadOptions) -> Result<Self, LiveError> {
-        let (loaded, object) = load_object(options)?;
+        let (mut loaded, object) = load_object(options)?;
         let object = Arc::new(object);
+        let mask = rings::mask(options.rings);
+        let bytes = rings::bytes_of_each(options.ring_bytes, mask as u32 + 1);
+        let further_rings = rings::make(&mut loaded, mask, bytes)?;
         let (programs, trial) = climb_down(&object, options.link)?;
         let by_tables = options.unwind != UnwindMode::FramePointers;
         let code_tables = by_tables
@@ -190,8 +199,17 @@ impl KernelSide {
             .transpose()?;
         let (links, tracepoints) = (BTreeMap::new(), Vec::new());
         let faults = options.faults;
-        let mut side =
-            Self { loaded, object, programs, trial, links, tracepoints, faults, code_tables };
+        let mut side = Self {
+            loaded,
+            object,
+            programs,
+            trial,
+            links,
+            tracepoints,
+            faults,
+            code_tables,
+            further_rings,
+        };
         if let Some(Sampling { interval, .. }) = options.sampling {
             side.set_sampling(Control::new(interval))?;
         }
@@ -368,13 +386,12 @@ impl KernelSide {
         }
     }
 
-    /// The ring. It can be taken once.
+    /// The rings. They can be taken once.
     ///
     /// # Errors
-    /// When it was taken, or cannot be mapped.
-    pub fn take_ring(&mut self) -> Result<RingBuf<MapData>, LiveError> {
-        let map = self.loaded.take_map("EVENTS").ok_or_else(|| missing("EVENTS"))?;
-        RingBuf::try_from(map).map_err(map_error("EVENTS"))
+    /// When they were taken, or cannot be mapped.
+    pub fn take_rings(&mut self) -> Result<Vec<RingBuf<MapData>>, LiveError> {
+        rings::take(&mut self.loaded, std::mem::take(&mut self.further_rings))
     }
 
     /// What was lost since loading, by cause.
@@ -543,8 +560,11 @@ fn load_maps(
         loader.override_global(global, switch, true);
     }
     loader.override_global("WAKE_BYTES", &options.wake_bytes, true);
+    let ring_mask = rings::mask(options.rings);
+    loader.override_global("RING_MASK", &ring_mask, true);
     loader.override_global("AYA_LOG_LEVEL", &options.log_level, false);
-    loader.map_max_entries("EVENTS", options.ring_bytes);
+    let ring_bytes = rings::bytes_of_each(options.ring_bytes, ring_mask as u32 + 1);
+    loader.map_max_entries("EVENTS", ring_bytes);
     for table in ["TARGETS", "CODE_CHANGES", "SPACES"] {
         loader.map_max_entries(table, options.targets);
     }

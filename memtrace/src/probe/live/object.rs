@@ -57,6 +57,7 @@ fn failed(error: impl std::fmt::Display) -> LiveError {
 pub(super) const fn map_data(map: &Map) -> Option<&MapData> {
     Some(match map {
         Map::Array(data)
+        | Map::ArrayOfMaps(data)
         | Map::HashMap(data)
         | Map::LruHashMap(data)
         | Map::PerCpuArray(data)

@@ -20,6 +20,7 @@ pub(super) const PROGRAM_TRACEPOINT: u32 = 5;
 pub(super) const PROGRAM_RAW_TRACEPOINT: u32 = 17;
 /// `BPF_MAP_TYPE_PROG_ARRAY` of `linux/bpf.h`.
 const MAP_PROG_ARRAY: u32 = 3;
+const MAP_RINGBUF: u32 = 27;
 /// What the verifier writes into its log (`linux/bpf_verifier.h`): every instruction, or just the
 /// sums at the end (Linux 5.2).
 const LOG_INSTRUCTIONS: u32 = 1;
@@ -86,6 +87,16 @@ pub(super) fn create_program_table() -> io::Result<OwnedFd> {
     let map = unsafe { &mut attr.__bindgen_anon_1 };
     map.map_type = MAP_PROG_ARRAY;
     (map.key_size, map.value_size, map.max_entries) = (4, 4, 1);
+    bpf(bpf_cmd::BPF_MAP_CREATE, &mut attr).and_then(owned)
+}
+
+/// Creates a ring buffer (`BPF_MAP_TYPE_RINGBUF`).
+pub(super) fn create_ring(bytes: u32) -> io::Result<OwnedFd> {
+    let mut attr = empty_attr();
+    // SAFETY: for BPF_MAP_CREATE this member of the union is the one in use.
+    let map = unsafe { &mut attr.__bindgen_anon_1 };
+    map.map_type = MAP_RINGBUF;
+    map.max_entries = bytes;
     bpf(bpf_cmd::BPF_MAP_CREATE, &mut attr).and_then(owned)
 }
 

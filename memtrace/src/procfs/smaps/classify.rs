@@ -51,17 +51,19 @@ struct ArenaParts {
     areas: usize,
 }
 
+const NOTHING: PageSum =
+    PageSum { mappings: 0, mapped: 0, resident: 0, swap: 0, hugetlb: 0, huge: 0 };
+
 impl Classifier {
     pub(super) const fn new(stack_pointers: Vec<u64>, tmpfs: Vec<(u32, u32)>) -> Self {
         Self {
-            kinds: [PageSum { mappings: 0, mapped: 0, resident: 0, swap: 0, hugetlb: 0 };
-                PageKind::COUNT],
+            kinds: [NOTHING; PageKind::COUNT],
             areas: Vec::new(),
             stack_pointers,
             tmpfs,
             file: None,
             arena: None,
-            arenas: PageSum { mappings: 0, mapped: 0, resident: 0, swap: 0, hugetlb: 0 },
+            arenas: NOTHING,
             has_glibc: false,
             guard_end: None,
         }

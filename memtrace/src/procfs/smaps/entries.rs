@@ -116,6 +116,7 @@ fn figure(entry: &mut Entry, line: &[u8]) -> bool {
         b"Shared_Hugetlb" | b"Private_Hugetlb" => {
             sum.hugetlb = sum.hugetlb.saturating_add(bytes(value));
         }
+        b"AnonHugePages" => sum.huge = bytes(value),
         b"VmFlags" => entry.no_huge_pages = value.split(|byte| *byte == b' ').any(|it| it == b"nh"),
         _ => {}
     }

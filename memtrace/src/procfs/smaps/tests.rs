@@ -49,6 +49,7 @@ fn naive(text: &[u8]) -> PageSum {
         resident: kib("Rss:"),
         swap: kib("Swap:"),
         hugetlb: kib("Shared_Hugetlb:") + kib("Private_Hugetlb:"),
+        huge: kib("AnonHugePages:"),
     }
 }
 
@@ -177,7 +178,7 @@ fn huge_pages_and_swap_are_counted() {
     let (picture, _) = parse(text.as_bytes());
     let anonymous = picture.of(PageKind::Anonymous);
     assert_eq!((anonymous.resident, anonymous.swap), (2048 * KIB, 12 * KIB));
-    assert_eq!(anonymous.hugetlb, 4096 * KIB);
+    assert_eq!((anonymous.hugetlb, anonymous.huge), (4096 * KIB, 2048 * KIB));
     assert_eq!(picture.of(PageKind::Shared).hugetlb, 2048 * KIB);
     assert_eq!(picture.sum().resident, 2048 * KIB);
 }

@@ -12,7 +12,7 @@ use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
 use crate::engine::trend::{Band, Judgement};
 use crate::model::ids::Nanos;
 use crate::model::process::Usage;
-use crate::report::alerts::AlertReport;
+use crate::report::alerts::{AlertBy, AlertReport};
 use crate::report::facts::{Ledgers, LinkFacts, TableFacts};
 use crate::report::model::{
     AccountReport, BlockReport, DeviceReport, End, FrameReport, MappedReport, ModuleReport, Place,
@@ -58,11 +58,17 @@ impl<'a> Document<'a> {
 
 impl<'a> Alert<'a> {
     fn of(alert: &'a AlertReport) -> Self {
+        let (processes, start_time) = match alert.by {
+            AlertBy::Process { start_time, .. } => (None, Some(start_time)),
+            AlertBy::All { processes } => (Some(processes), None),
+        };
         Self {
             kind: alert.kind,
-            pid: alert.pid,
-            start_time: alert.start_time,
-            comm: &alert.comm,
+            scope: alert.by.scope(),
+            processes,
+            pid: alert.by.pid(),
+            start_time,
+            comm: alert.by.comm(),
             time: alert.time.to_string(),
             age_s: seconds(alert.age),
             value: alert.value,

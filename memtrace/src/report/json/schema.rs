@@ -31,9 +31,13 @@ pub(super) struct Document<'a> {
 #[derive(Serialize)]
 pub(super) struct Alert<'a> {
     pub(super) kind: &'static str,
-    pub(super) pid: u32,
-    pub(super) start_time: u64,
-    pub(super) comm: &'a str,
+    /// `process`, or `total` for all that are traced together.
+    pub(super) scope: &'static str,
+    /// How many there were, of all together.
+    pub(super) processes: Option<u64>,
+    pub(super) pid: Option<u32>,
+    pub(super) start_time: Option<u64>,
+    pub(super) comm: Option<&'a str>,
     pub(super) time: String,
     pub(super) age_s: f64,
     pub(super) value: u64,

@@ -2,7 +2,7 @@
 
 use super::schema::Frame;
 use crate::report::model::{ProcessReport, TouchedReport, TouchedStackReport};
-use crate::report::touched::difference;
+use crate::report::touched::{difference, huge};
 use memtrace_common::wire::StackEnd;
 use serde::Serialize;
 
@@ -24,6 +24,8 @@ pub(super) struct Touched<'a> {
     elsewhere_faults: u64,
     resident_change_bytes: Option<i64>,
     resident_not_touched_bytes: Option<i64>,
+    huge_bytes: Option<u64>,
+    huge_not_touched_most_bytes: Option<u64>,
     stacks: Vec<Stack<'a>>,
     others: Others,
 }
@@ -50,7 +52,7 @@ impl<'a> Touched<'a> {
     /// Of one process.
     pub(super) fn of(touched: &'a TouchedReport, process: &ProcessReport) -> Self {
         let (totals, others) = (&touched.totals, touched.others);
-        let difference = difference(process);
+        let (difference, huge) = (difference(process), huge(process));
         Self {
             live_bytes: totals.live_bytes,
             touched_bytes: totals.touched_bytes,
@@ -67,6 +69,8 @@ impl<'a> Touched<'a> {
             elsewhere_faults: totals.elsewhere,
             resident_change_bytes: difference.map(|(change, _)| change),
             resident_not_touched_bytes: difference.map(|(_, rest)| rest),
+            huge_bytes: huge.map(|(all, _)| all),
+            huge_not_touched_most_bytes: huge.map(|(_, further)| further),
             stacks: touched.stacks.iter().map(Stack::of).collect(),
             others: Others { stacks: others.stacks, pages: others.blocks, bytes: others.bytes },
         }

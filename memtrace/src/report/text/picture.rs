@@ -110,6 +110,9 @@ fn kind_row(
     if live > 0 {
         notes.push(format!("{} of live blocks", bytes(live)));
     }
+    if sum.huge > 0 {
+        notes.push(format!("{} of it in huge pages", bytes(sum.huge)));
+    }
     if sum.hugetlb > 0 {
         notes.push(format!("and {} of hugetlbfs", bytes(sum.hugetlb)));
     }

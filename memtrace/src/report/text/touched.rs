@@ -6,13 +6,12 @@ use crate::engine::heap::ranges::PAGE;
 use crate::engine::snapshot::TouchTotals;
 use crate::report::layout::{pack, wrap};
 use crate::report::model::{ProcessReport, Report, TouchedReport, TouchedStackReport};
-use crate::report::touched::difference;
+use crate::report::touched::{difference, huge};
 use crate::report::units::{bytes, counted, percent, share, signed_bytes};
 
 /// What makes resident memory grow and no first touch that could be seen.
-const BLIND: &str = "pages of files; further pages of huge ones, of which one touch is seen; MAP_POPULATE, \
-                     mlock and pages that drivers pin; pages swapped out or taken after MADV_FREE; pages from \
-                     before attach that went or were swapped in";
+const BLIND: &str = "pages of files; MAP_POPULATE, mlock and pages that drivers pin; pages swapped out or taken \
+                     after MADV_FREE; pages from before attach that went or were swapped in";
 
 /// All listed stacks, then what is not listed, then what touching does not explain.
 pub(super) fn touched(
@@ -52,13 +51,27 @@ pub(super) fn touched(
     }
     if let Some((change, rest)) = difference(process) {
         let text = format!(
-            "{} of resident memory's change of {} are none of these pages. That may be: {BLIND}",
+            "{} of resident memory's change of {} are none of these pages. That may be: {}{BLIND}",
             signed_bytes(rest),
-            signed_bytes(change)
+            signed_bytes(change),
+            in_huge_pages(process)
         );
         lines.extend(wrap("REST    ", &text, columns));
     }
     lines
+}
+
+/// Of a huge page the first touch is seen, and the kernel gives all of it.
+fn in_huge_pages(process: &ProcessReport) -> String {
+    match huge(process) {
+        None => "further pages of huge ones, of which one touch is seen; ".to_owned(),
+        Some((0, _)) => String::new(),
+        Some((all, further)) => format!(
+            "up to {} that came with the touch of another page, as {} are in transparent huge pages; ",
+            bytes(further),
+            bytes(all)
+        ),
+    }
 }
 
 /// The stack that touched most, on one line.

@@ -2,6 +2,7 @@
 
 mod abilities;
 mod allocators;
+mod ceiling;
 mod functions;
 mod hits;
 mod prediction;

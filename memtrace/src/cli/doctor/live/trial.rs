@@ -1,10 +1,11 @@
 //! The kernel side, tried on memtrace itself: programs, links, ring buffer, tracepoints.
 
 use super::super::model::{Line, Section, State, Topic};
-use super::{abilities, failure, not_tried, prices};
+use super::{abilities, ceiling, failure, not_tried, prices};
 use crate::engine::ports::EventSource as _;
 use crate::probe::live::LiveError;
 use crate::probe::live::calibrate::{self, Prices};
+use crate::probe::live::ceiling::{self as rates, HitPath};
 use crate::probe::live::kernel_side::{KernelSide, LoadOptions};
 use crate::probe::live::seccomp::return_probes_are_safe;
 use crate::source::ring::RingSource;
@@ -25,6 +26,8 @@ pub(super) struct Trial {
     pub(super) empty: Option<Prices>,
     /// Prices of the tracer's own programs.
     pub(super) traced: Option<Prices>,
+    /// How many hits the machine gets through, if a program loads.
+    ceiling: Option<Section>,
     /// Whether a return probe survives a seccomp filter; `None` if that is not known.
     pub(super) return_probes_safe: Option<bool>,
     lines: Vec<Line>,
@@ -33,7 +36,7 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// Loads, links, calls, reads; takes about a second.
+    /// Loads, links, calls, reads; takes about two seconds.
     pub(super) fn hold() -> Self {
         let unwind = UnwindMode::Auto;
         let options = LoadOptions { ring_bytes: RING_BYTES, unwind, ..LoadOptions::default() };
@@ -41,6 +44,7 @@ impl Trial {
             kernel: KernelSide::load(options),
             empty: None,
             traced: None,
+            ceiling: None,
             return_probes_safe: None,
             lines: Vec::new(),
             _ring: None,
@@ -54,6 +58,7 @@ impl Trial {
         let title = "Probes, tried on memtrace itself";
         let mut sections = vec![Section::new(Topic::Probes, title, self.lines.clone())];
         sections.extend(prices::section(self));
+        sections.extend(self.ceiling.clone());
         sections
     }
 
@@ -80,6 +85,9 @@ impl Trial {
             Ok(measured) => ring_line(measured.records),
             Err(error) => failure("ring buffer", error),
         });
+        self.ceiling = measured
+            .is_ok()
+            .then(|| ceiling::section(HitPath::of_this_kernel(), rates::measure(kernel)));
         self.lines.push(tracepoints(kernel));
         let safe = return_probes_are_safe(kernel);
         self.return_probes_safe = safe.as_ref().ok().copied();
@@ -210,7 +218,8 @@ fn measure(kernel: &mut KernelSide) -> Result<Measured, LiveError> {
     know_ourselves(kernel)?;
     let empty = calibrate::measure(kernel.prober())?;
     let traced = calibrate::measure_traced(kernel, &empty)?;
-    let mut ring = RingSource::new(kernel.take_ring()?);
+    let mut ring = RingSource::new(kernel.take_rings()?)
+        .map_err(|error| LiveError::Map { name: "EVENTS", reason: error.to_string() })?;
     let mut records = 0;
     ring.drain(usize::MAX, &mut |_| records += 1)
         .map_err(|error| LiveError::Map { name: "EVENTS", reason: error.to_string() })?;
