@@ -288,6 +288,7 @@ impl<'a> Planner<'a> {
                 nests: row.nests,
                 exits: !exits.is_empty(),
                 pushed: site.pushed,
+                aligned: row.aligned,
                 span_below,
                 span_above,
             },
