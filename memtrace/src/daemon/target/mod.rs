@@ -237,6 +237,7 @@ impl Targets {
             target.examined.clear();
             target.allocators.clear();
             target.unbound.clear();
+            target.undecided.clear();
         }
     }
 
