@@ -3,7 +3,7 @@
 //! One program serves every allocator function, so the cookie says which function it is, where its
 //! arguments are, what it does, and where the allocator's own code lies around the probed address.
 
-use crate::classes::SizeClasses;
+use crate::classes::{Alignment, SizeClasses};
 use crate::function::FunctionId;
 
 /// What an allocator function does.
@@ -23,6 +23,63 @@ pub type Argument = u8;
 
 /// Marks an argument that the function does not have.
 pub const NO_ARGUMENT: Argument = 7;
+
+/// How a function is told what its blocks are to be aligned to. Numbers are those in a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Aligned {
+    /// Not at all.
+    No,
+    /// To a page, always.
+    ToPages,
+    /// By an argument.
+    By(Argument),
+    /// By the flags of jemalloc's own interface, in an argument.
+    ByFlags(Argument),
+}
+
+impl Aligned {
+    const PAGES: u8 = 6;
+    const FLAGS: u8 = 8;
+
+    const fn number(self) -> u8 {
+        match self {
+            Self::No => NO_ARGUMENT,
+            Self::ToPages => Self::PAGES,
+            Self::By(argument) => argument,
+            Self::ByFlags(argument) => Self::FLAGS | argument,
+        }
+    }
+
+    #[inline(always)]
+    const fn from_number(number: u8) -> Self {
+        match number & 7 {
+            NO_ARGUMENT => Self::No,
+            Self::PAGES => Self::ToPages,
+            argument if number & Self::FLAGS == 0 => Self::By(argument),
+            argument => Self::ByFlags(argument),
+        }
+    }
+
+    /// The argument that tells it, or [`NO_ARGUMENT`].
+    #[must_use]
+    pub const fn argument(self) -> Argument {
+        match self {
+            Self::No | Self::ToPages => NO_ARGUMENT,
+            Self::By(argument) | Self::ByFlags(argument) => argument,
+        }
+    }
+
+    /// The alignment, given what `argument` finds at a position.
+    #[inline(always)]
+    pub fn read(self, argument: impl Fn(Argument) -> u64) -> Alignment {
+        match self {
+            Self::No => Alignment::NONE,
+            Self::ToPages => Alignment::PAGE,
+            Self::By(position) => Alignment::of_bytes(argument(position)),
+            Self::ByFlags(position) => Alignment::of_flags(argument(position)),
+        }
+    }
+}
 
 /// Most words that a site can tell of: 7 bits.
 pub const MOST_PUSHED: u8 = 127;
@@ -53,8 +110,11 @@ pub struct Site {
     /// throw, and an exception does not get past a replaced return address.
     pub exits: bool,
     /// 8-byte words pushed between the function's entry and the probed instruction: the return
-    /// address is at `[rsp + 8 × pushed]`. At most [`MOST_PUSHED`]; always 0 where a return probe is wanted.
+    /// address is at `[rsp + 8 × pushed]`. At most [`MOST_PUSHED`]; always 0 where a return probe is wanted,
+    /// as it is of all functions but those of [`Role::Free`].
     pub pushed: u8,
+    /// How it is told an alignment; never where the role is [`Role::Free`], so that the two share their bits.
+    pub aligned: Aligned,
     /// The allocator's own code begins this many [`SPAN_UNIT`]s before the probed instruction.
     pub span_below: u16,
     /// … and ends this many units after it.
@@ -74,22 +134,32 @@ impl Site {
             | (self.result_by_pointer as u64) << 22
             | (self.nests as u64) << 23
             | (self.exits as u64) << 24
-            | ((self.pushed & MOST_PUSHED) as u64) << 25
+            | self.pushed_or_aligned() << 25
             | (self.span_below as u64) << 32
             | (self.span_above as u64) << 48
+    }
+
+    const fn pushed_or_aligned(self) -> u64 {
+        match self.role {
+            Role::Free => (self.pushed & MOST_PUSHED) as u64,
+            Role::Allocate | Role::Reallocate => self.aligned.number() as u64,
+        }
     }
 
     /// Reads a cookie back. Total: an unknown role reads as [`Role::Free`].
     #[must_use]
     #[inline(always)]
     pub const fn unpack(cookie: u64) -> Self {
+        let role = match (cookie >> 8) & 3 {
+            0 => Role::Allocate,
+            1 => Role::Reallocate,
+            _ => Role::Free,
+        };
+        let shared = (cookie >> 25) as u8 & MOST_PUSHED;
+        let is_free = matches!(role, Role::Free);
         Self {
             function: FunctionId(cookie as u8),
-            role: match (cookie >> 8) & 3 {
-                0 => Role::Allocate,
-                1 => Role::Reallocate,
-                _ => Role::Free,
-            },
+            role,
             classes: SizeClasses::from_bits((cookie >> 10) as u8),
             size: (cookie >> 13) as u8 & 7,
             count: (cookie >> 16) as u8 & 7,
@@ -97,7 +167,8 @@ impl Site {
             result_by_pointer: cookie & (1 << 22) != 0,
             nests: cookie & (1 << 23) != 0,
             exits: cookie & (1 << 24) != 0,
-            pushed: (cookie >> 25) as u8 & MOST_PUSHED,
+            pushed: if is_free { shared } else { 0 },
+            aligned: if is_free { Aligned::No } else { Aligned::from_number(shared) },
             span_below: (cookie >> 32) as u16,
             span_above: (cookie >> 48) as u16,
         }
@@ -156,8 +227,8 @@ impl Site {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_PUSHED, NO_ARGUMENT, Role, Site};
-    use crate::classes::SizeClasses;
+    use super::{Aligned, MOST_PUSHED, NO_ARGUMENT, Role, Site};
+    use crate::classes::{Alignment, SizeClasses};
     use crate::function::{BlockKind, FunctionId};
 
     const REALLOC: Site = Site {
@@ -170,7 +241,8 @@ mod tests {
         result_by_pointer: false,
         nests: true,
         exits: false,
-        pushed: 3,
+        pushed: 0,
+        aligned: Aligned::No,
         span_below: 0x1234,
         span_above: 0xffff,
     };
@@ -180,10 +252,24 @@ mod tests {
         assert_eq!(Site::unpack(REALLOC.pack()), REALLOC);
         let free = Site { role: Role::Free, nests: false, result_by_pointer: true, ..REALLOC };
         assert_eq!(Site::unpack(free.pack()), free);
-        let many = Site { pushed: MOST_PUSHED, classes: SizeClasses::from_bits(7), ..REALLOC };
+        let many = Site { pushed: MOST_PUSHED, classes: SizeClasses::from_bits(7), ..free };
         assert_eq!(Site::unpack(many.pack()), many);
+        let arguments = (0..6).flat_map(|it| [Aligned::By(it), Aligned::ByFlags(it)]);
+        for aligned in arguments.chain([Aligned::No, Aligned::ToPages]) {
+            let site = Site { aligned, ..REALLOC };
+            assert_eq!(Site::unpack(site.pack()), site);
+        }
         let throws = Site { exits: true, nests: false, ..REALLOC };
         assert_eq!(Site::unpack(throws.pack()), throws);
+    }
+
+    #[test]
+    fn alignments_are_read_from_arguments() {
+        let argument = |position| [0, 64, 0x146][usize::from(position)];
+        assert_eq!(Aligned::No.read(argument), Alignment::NONE);
+        assert_eq!(Aligned::ToPages.read(argument).bytes(), Some(4096));
+        assert_eq!(Aligned::By(1).read(argument).bytes(), Some(64));
+        assert_eq!(Aligned::ByFlags(2).read(argument).bytes(), Some(64));
     }
 
     #[test]

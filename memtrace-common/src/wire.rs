@@ -8,7 +8,7 @@
 use crate::unwind::Registers;
 
 /// Version of these layouts, checked between object and daemon and stored in recordings.
-pub const VERSION: u16 = 5;
+pub const VERSION: u16 = 6;
 
 /// What a record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,7 +89,10 @@ pub struct Header {
     /// A [`StackEnd`]; meaningful where frames follow.
     pub stack_end: u8,
     /// Frames that follow the body. 0 with a non-zero stack id means: sent before.
-    pub frames: u16,
+    pub frames: u8,
+    /// Of an allocation or a reallocation: what the block was to be aligned to
+    /// ([`crate::classes::Alignment::power`]); else 0.
+    pub alignment: u8,
     /// Thread-group id (what users call the pid).
     pub process: u32,
     /// Thread id.
@@ -549,6 +552,7 @@ pub const TIMED_ONE_IN: u64 = 64;
 
 const _: () = {
     assert!(size_of::<Header>() == 24);
+    assert!(crate::limits::MAX_FRAMES <= u8::MAX as usize);
     assert!(size_of::<Allocation>() == 32);
     assert!(size_of::<Free>() == 8);
     assert!(size_of::<Reallocation>() == 48);

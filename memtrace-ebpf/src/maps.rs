@@ -39,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) site: u64,
     /// What is to become of it: see [`crate::sampling::Fate`].
     pub(crate) fate: crate::sampling::Fate,
+    /// What its block is to be aligned to ([`memtrace_common::classes::Alignment::power`]).
+    pub(crate) alignment: u32,
 }
 
 /// What a thread has pending.

@@ -8,12 +8,20 @@
 use crate::maps::{Call, THREADS, Thread, lost};
 use crate::memory::read_user;
 use crate::sampling::Fate;
+use memtrace_common::classes::Alignment;
 use memtrace_common::limits::{MAX_NESTING, NESTING_SPAN_BYTES, OTHER_STACK_BYTES};
 use memtrace_common::site::{Role, Site};
 use memtrace_common::wire::Loss;
 
-const NO_CALL: Call =
-    Call { stack_pointer: 0, size: 0, pointer: 0, entered: 0, site: 0, fate: Fate::NESTED };
+const NO_CALL: Call = Call {
+    stack_pointer: 0,
+    size: 0,
+    pointer: 0,
+    entered: 0,
+    site: 0,
+    fate: Fate::NESTED,
+    alignment: 0,
+};
 const NO_THREAD: Thread =
     Thread { depth: 0, calls: [NO_CALL; MAX_NESTING], returned: 0, mapping_entered: 0 };
 /// Bounds an index for the verifier; `MAX_NESTING` is a power of two.
@@ -96,7 +104,13 @@ impl Thread {
 
     /// Adds a pending call; `false` (counted) if the thread is nested too deeply.
     #[inline(always)]
-    pub(crate) fn push(&mut self, entry: &Entry, entered: u64, fate: Fate) -> bool {
+    pub(crate) fn push(
+        &mut self,
+        entry: &Entry,
+        entered: u64,
+        fate: Fate,
+        alignment: Alignment,
+    ) -> bool {
         let depth = self.depth;
         self.returned = 0;
         if depth >= MAX_NESTING as u64 {
@@ -110,6 +124,7 @@ impl Thread {
             entered,
             site: entry.site.pack(),
             fate,
+            alignment: alignment.power().into(),
         };
         self.depth = depth + 1;
         true

@@ -41,22 +41,22 @@ struct Countdown {
 const INTERVAL_MASK: u64 = REMEMBERED as u64 - 1;
 const _: () = assert!(REMEMBERED.is_power_of_two());
 /// Stands for an interval of 0.
-const EXACT: u64 = REMEMBERED as u64;
+const EXACT: u32 = REMEMBERED as u32;
 
 /// What is to become of a call when it returns.
 #[repr(transparent)]
 #[derive(Clone, Copy)]
-pub(crate) struct Fate(u64);
+pub(crate) struct Fate(u32);
 
 impl Fate {
     /// It happens inside another call and is no event.
     pub(crate) const NESTED: Self = Self(1);
     /// Its new block is not taken.
-    const PASSED: u64 = 2;
+    const PASSED: u32 = 2;
     /// The block that it is given was taken.
-    const OLD_TAKEN: u64 = 4;
+    const OLD_TAKEN: u32 = 4;
     /// … or another one at its address.
-    const OLD_PERHAPS: u64 = 8;
+    const OLD_PERHAPS: u32 = 8;
     /// Which interval it was taken with begins at this bit.
     const INTERVAL: u32 = 8;
     /// A session has 8 bytes between entry and return: the size has these, which is more than there is memory.
@@ -108,7 +108,7 @@ impl Fate {
         }
         let most = (1 << Self::SIZE_BITS) - 1;
         let size = if size > most { most } else { size };
-        size | (self.0 >> Self::INTERVAL) << Self::SIZE_BITS
+        size | u64::from(self.0 >> Self::INTERVAL) << Self::SIZE_BITS
     }
 
     /// Fate and size of a session's cookie.
@@ -118,7 +118,7 @@ impl Fate {
             return (Self(0), cookie);
         }
         let size = cookie & ((1 << Self::SIZE_BITS) - 1);
-        (Self((cookie >> Self::SIZE_BITS) << Self::INTERVAL), size)
+        (Self(((cookie >> Self::SIZE_BITS) << Self::INTERVAL) as u32), size)
     }
 
     /// The interval that the new block was taken with.
@@ -130,7 +130,7 @@ impl Fate {
         let number = self.0 >> Self::INTERVAL;
         match SAMPLING.get(0) {
             Some(control) if number & EXACT == 0 => {
-                control.intervals[(number & INTERVAL_MASK) as usize]
+                control.intervals[(u64::from(number) & INTERVAL_MASK) as usize]
             }
             _ => 0,
         }
@@ -147,7 +147,7 @@ pub(crate) fn draw_for(site: Site, size: u64) -> Fate {
         return Fate(Fate::PASSED);
     };
     let changes = control.changes;
-    let taken = Fate((changes & INTERVAL_MASK) << Fate::INTERVAL);
+    let taken = Fate(((changes & INTERVAL_MASK) as u32) << Fate::INTERVAL);
     let interval = control.intervals[(changes & INTERVAL_MASK) as usize];
     if interval == 0 {
         return taken;

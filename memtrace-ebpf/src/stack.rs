@@ -189,7 +189,7 @@ impl Taken {
 pub(crate) fn with_frames(header: Header, walked: Walked) -> Header {
     Header {
         length: header.length + (walked.frames() * 8) as u16,
-        frames: walked.frames() as u16,
+        frames: walked.frames() as u8,
         stack_end: walked.end() as u8,
         ..header
     }

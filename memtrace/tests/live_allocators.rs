@@ -8,7 +8,7 @@ mod programs;
 mod support;
 
 use memtrace::engine::heap::usable::usable;
-use memtrace_common::classes::SizeClasses;
+use memtrace_common::classes::{Alignment, SizeClasses, Sizing};
 use programs::require;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -97,23 +97,27 @@ fn jemalloc_has_what_it_says_it_has() {
     assert_eq!(files[0]["module"], "libjemalloc.so.2", "{files:?}");
 }
 
-/// What an allocator says that its blocks take, as `usable.c` has it: size asked for, address, bytes.
-fn told_by_allocator(library: Option<&str>) -> Vec<[u64; 3]> {
+/// A block: size asked for, alignment, address, and what it takes as its allocator says.
+type Told = [u64; 4];
+
+/// What an allocator says that its blocks take, as `usable.c` has it.
+fn told_by_allocator(library: Option<&str>, arguments: &[&str]) -> Vec<Told> {
     let mut command = Command::new(compiled("allocators/usable"));
     if let Some(library) = library {
         command.env("LD_PRELOAD", format!("{LIBRARIES}/{library}"));
     }
+    command.args(arguments);
     told_by(command)
 }
 
-fn told_by(mut command: Command) -> Vec<[u64; 3]> {
+fn told_by(mut command: Command) -> Vec<Told> {
     let output = command.output().unwrap();
     assert!(output.status.success());
     let number = |word: &str| match word.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16).unwrap(),
         None => word.parse().unwrap(),
     };
-    let line = |line: &str| -> [u64; 3] {
+    let line = |line: &str| -> Told {
         line.split(' ').map(number).collect::<Vec<_>>().try_into().unwrap()
     };
     let told: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(line).collect();
@@ -131,14 +135,99 @@ fn size_classes_are_those_of_the_allocators() {
         require(&format!("{LIBRARIES}/{library}"), package);
         let is_its = |classes: &&SizeClasses| name.starts_with(classes.name().unwrap());
         let classes = *SizeClasses::KNOWN.iter().find(is_its).unwrap();
-        for [size, address, takes] in told_by_allocator(Some(library)) {
-            match usable(classes, address, size) {
+        for [size, _, address, takes] in told_by_allocator(Some(library), &[]) {
+            match usable(Sizing::of(classes), address, size) {
                 Some(ours) => assert_eq!(ours, takes, "{size} bytes of {library}"),
                 None => {
                     assert!(name == "mimalloc" && size > 128 << 10, "{size} bytes of {library}");
                 }
             }
         }
+    }
+}
+
+fn sizing(classes: SizeClasses, alignment: u64) -> Sizing {
+    Sizing { classes, alignment: Alignment::of_bytes(alignment) }
+}
+
+/// Those whose aligned blocks follow from size and alignment alone.
+#[test]
+fn aligned_blocks_are_those_of_the_allocators() {
+    if !may_trace() {
+        return;
+    }
+    for (library, package, classes) in [
+        ("libjemalloc.so.2", "libjemalloc2", SizeClasses::JEMALLOC),
+        ("libtcmalloc_minimal.so.4", "libtcmalloc-minimal4", SizeClasses::TCMALLOC),
+        ("libtcmalloc.so.4", "libgoogle-perftools4", SizeClasses::TCMALLOC),
+    ] {
+        require(&format!("{LIBRARIES}/{library}"), package);
+        for [size, alignment, address, takes] in told_by_allocator(Some(library), &["aligned"]) {
+            let ours = usable(sizing(classes, alignment), address, size);
+            assert_eq!(ours, Some(takes), "{size} bytes of {library}, aligned to {alignment}");
+        }
+    }
+}
+
+/// mimalloc's are as large as one that is not aligned at least, and at most as one that has a place that is aligned
+/// wherever it lies.
+#[test]
+fn aligned_blocks_of_mimalloc_are_estimated() {
+    if !may_trace() {
+        return;
+    }
+    require(&format!("{LIBRARIES}/libmimalloc.so.2"), "libmimalloc2.0");
+    let plain = |size| usable(Sizing::of(SizeClasses::MIMALLOC), 0, size);
+    let mut sums = [0, 0];
+    for [size, alignment, _, takes] in told_by_allocator(Some("libmimalloc.so.2"), &["aligned"]) {
+        let ours = usable(sizing(SizeClasses::MIMALLOC, alignment), 0, size);
+        let Some(most) = plain(size + alignment - 1) else {
+            assert_eq!(ours, None, "{size} at {alignment}");
+            continue;
+        };
+        let known = plain(size).unwrap()..=most;
+        let ours = ours.unwrap();
+        assert!(known.contains(&ours), "{size} at {alignment}: {ours}");
+        assert!(known.contains(&takes), "{size} at {alignment}: {takes}");
+        sums = [sums[0] + ours, sums[1] + takes];
+    }
+    assert!(sums[0].abs_diff(sums[1]) < sums[1] / 20, "{sums:?}");
+}
+
+/// What a block of mallocng takes at least and at most, as `musl.rs` says, of which it has one class more where it
+/// was resized in place: given what it takes by its class, and by the next two.
+fn slots_of_musl(size: u64, ours: u64) -> std::ops::RangeInclusive<u64> {
+    let own_pages = (size + 20).next_multiple_of(4096) - 20;
+    let plain = |size| usable(Sizing::of(SizeClasses::MALLOCNG), 0, size).unwrap();
+    let next = plain(ours + 1);
+    let after_next = plain(next + 1);
+    // A resized mapping keeps what lies before the block: a page at most.
+    ours.min(own_pages)..=if size < 131_052 { after_next.max(own_pages) } else { next }
+}
+
+/// musl's blocks lie in the slots of their classes, or in those of the next ones, or in pages of their own.
+#[test]
+fn slots_of_musl_are_estimated() {
+    if !may_trace() {
+        return;
+    }
+    require("musl-gcc", "musl-tools");
+    for arguments in [&[][..], &["aligned"]] {
+        let mut command = Command::new(compiled("allocators/slots_musl"));
+        command.args(arguments);
+        let mut sums = [0, 0];
+        let mut equal = 0;
+        let told = told_by(command);
+        for &[size, alignment, address, takes] in &told {
+            let ours = usable(sizing(SizeClasses::MALLOCNG, alignment), address, size).unwrap();
+            let asked = size + alignment.max(16) - 16;
+            let known = slots_of_musl(asked, ours);
+            assert!(known.contains(&takes), "{size} at {alignment}: {takes}, not {known:?}");
+            sums = [sums[0] + ours, sums[1] + takes];
+            equal += usize::from(ours == takes);
+        }
+        assert!(sums[0].abs_diff(sums[1]) < sums[1] / 50, "{sums:?}");
+        assert!(equal > told.len() / 2, "{equal} of {}", told.len());
     }
 }
 
@@ -151,10 +240,10 @@ fn aligned_chunks_of_the_c_library_are_estimated() {
     let mut command = Command::new(compiled("allocators/usable"));
     command.arg("aligned");
     let mut sums = [0, 0];
-    for [size, address, takes] in told_by(command) {
-        let ours = usable(SizeClasses::GLIBC, address, size).unwrap();
-        // One with a mapping of its own keeps a page and the alignment, 4096 bytes at most, behind it.
-        let rest = if size >= 128 << 10 { 2 * 4096 } else { 32 };
+    for [size, alignment, address, takes] in told_by(command) {
+        let ours = usable(sizing(SizeClasses::GLIBC, alignment), address, size).unwrap();
+        // One with a mapping of its own keeps a page and the alignment behind it.
+        let rest = if size + alignment >= 128 << 10 { 4096 + alignment.max(4096) } else { 32 };
         assert!(
             (ours..=ours + rest).contains(&takes),
             "{size} at {address:#x}: {takes}, not {ours}"
@@ -172,8 +261,8 @@ fn chunks_of_the_c_library_are_estimated() {
         return;
     }
     let mut sums = [0, 0];
-    for [size, address, takes] in told_by_allocator(None) {
-        let ours = usable(SizeClasses::GLIBC, address, size).unwrap();
+    for [size, _, address, takes] in told_by_allocator(None, &[]) {
+        let ours = usable(Sizing::of(SizeClasses::GLIBC), address, size).unwrap();
         let is_mapped = address % 4096 == 16 && size >= 4096;
         let rest = if is_mapped { 4096 } else { 16 };
         assert!(
@@ -331,7 +420,7 @@ fn jemalloc_as_in_redis(folder: &Path) {
     assert!(shell.status().unwrap().success());
 }
 
-/// What a program with such a jemalloc takes is known to the byte, where the alignment does not matter.
+/// What a program with such a jemalloc takes is known to the byte.
 #[test]
 fn a_program_with_jemalloc_as_in_redis() {
     if !may_trace() {
@@ -345,9 +434,13 @@ fn a_program_with_jemalloc_as_in_redis() {
     more.extend([search.as_str(), "-lm"]);
 
     let usable_file = linked("gcc", "allocators/usable.c", "libje.a", &more, folder.path());
-    for [size, address, takes] in told_by(Command::new(usable_file)) {
-        let ours = usable(SizeClasses::JEMALLOC_QUANTUM_8, address, size);
-        assert_eq!(ours, Some(takes), "{size} bytes");
+    for arguments in [&[][..], &["aligned"]] {
+        let mut command = Command::new(&usable_file);
+        command.args(arguments);
+        for [size, alignment, address, takes] in told_by(command) {
+            let ours = usable(sizing(SizeClasses::JEMALLOC_QUANTUM_8, alignment), address, size);
+            assert_eq!(ours, Some(takes), "{size} bytes at {alignment}");
+        }
     }
     let file = linked("gcc", "allocators/c.c", "libje.a", &more, folder.path());
     let mut program = Program::start_file(&file, &[]);
@@ -356,8 +449,9 @@ fn a_program_with_jemalloc_as_in_redis() {
     let process = report.process(program.pid());
     let heap = &process.0["heap"];
     assert_eq!(heap["usable_classes"], serde_json::json!(["jemalloc"]), "{heap}");
-    // Those that were asked for with an alignment: 50, 1, 2 and 1, as the program says.
-    assert_eq!(heap["usable_unknown_blocks"], 54, "{heap}");
+    // Those that were asked for with an alignment among them: 50, 1, 2 and 1, as the program says.
+    assert_eq!(heap["usable_unknown_blocks"], 0, "{heap}");
+    assert_eq!(heap["usable_exact"], true, "{heap}");
     assert!(heap["usable_bytes"].as_u64().unwrap() > 1_000_000, "{heap}");
     assert!(program.end().success());
 }

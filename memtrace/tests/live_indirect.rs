@@ -1,4 +1,5 @@
-//! IFUNCs that the user describes: what they stand for in a process is read from its memory, and is probed.
+//! IFUNCs of allocators and of what the user describes: what they stand for in a process is read from its memory,
+//! and is probed.
 #![cfg(feature = "live")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,7 +8,7 @@ mod support;
 use support::may_trace;
 use support::program::{Program, compiled};
 use support::report::{Account, Process, number};
-use support::tracer::Tracer;
+use support::tracer::{Tracer, exact};
 use support::wait_until;
 
 const IN_LIBRARY: [&str; 2] = ["--alloc-fn", "take:pool_take(size=0)"];
@@ -126,5 +127,25 @@ fn what_is_bound_later_is_probed_then() {
     let report = tracer.stop().only_report();
     report.assert_nothing_lost();
     assert_eq!(pools(report.process(pid)), accounts.callers["pools"]);
+    assert!(program.end().success());
+}
+
+/// An allocator whose `malloc` is an IFUNC: the C library has a slot for it that is bound from the start, so nothing
+/// is missed of it.
+#[test]
+fn functions_of_allocators_are_chosen_too() {
+    if !may_trace() {
+        return;
+    }
+    let library = compiled("library/chosen_malloc");
+    let mut command = std::process::Command::new(compiled("two_sizes"));
+    let mut program = Program::launch("two_sizes", command.env("LD_PRELOAD", library));
+    let report = exact(&mut program, &[]);
+    let process = report.process(program.pid());
+    let allocators: Vec<&str> =
+        process.0["allocators"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    let chosen = "mimalloc: malloc (malloc_wide) of chosen_malloc";
+    assert!(allocators.contains(&chosen), "{allocators:?}");
+    assert_eq!(process.functions("many_small"), ["malloc".to_owned()].into());
     assert!(program.end().success());
 }

@@ -20,7 +20,8 @@ use aya_ebpf::macros::{uprobe, uretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use aya_log_ebpf::{debug, trace};
 use core::ffi::c_void;
-use memtrace_common::site::{NO_ARGUMENT, Role, Site};
+use memtrace_common::classes::Alignment;
+use memtrace_common::site::{Aligned, NO_ARGUMENT, Role, Site};
 use memtrace_common::unwind::Registers;
 use memtrace_common::wire::{
     Allocation, Counter, Free, Header, Kind, Loss, Reallocation, TIMED_ONE_IN, flags,
@@ -127,6 +128,17 @@ impl Probe {
             pointer: choose(&arguments, site.pointer),
         }
     }
+
+    /// What the block of the call that is being entered is to be aligned to. Read apart from the rest: the calls
+    /// that are most frequent have none.
+    #[inline(always)]
+    fn alignment(&self, site: Site) -> Alignment {
+        if matches!(site.aligned, Aligned::No) {
+            return Alignment::NONE;
+        }
+        let arguments = self.arguments();
+        site.aligned.read(|position| choose(&arguments, position))
+    }
 }
 
 /// The argument at `position`; 0 for one that the function does not have.
@@ -226,7 +238,9 @@ fn session_return(probe: Probe, call: u64) -> u32 {
             pending(&probe, site)
         } else {
             let (fate, size) = Fate::from_session(call);
-            Some(Call { stack_pointer: 0, size, pointer: 0, entered: 0, site: site.pack(), fate })
+            let (site, pointer, entered) = (site.pack(), 0, 0);
+            // A function that is given an alignment nests.
+            Some(Call { stack_pointer: 0, size, pointer, entered, site, fate, alignment: 0 })
         };
         if let Some(call) = call {
             finish(probe, call);
@@ -283,7 +297,9 @@ fn enter_pending(probe: Probe, entry: Entry) -> u32 {
     // SAFETY: no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
     // What it calls is nested in it, so its return is wanted even if it is not taken.
-    if thread.push(&entry, now, fate_of(&probe, &entry)) { RUN_RETURN } else { SKIP_RETURN }
+    let alignment = probe.alignment(entry.site);
+    let is_pending = thread.push(&entry, now, fate_of(&probe, &entry), alignment);
+    if is_pending { RUN_RETURN } else { SKIP_RETURN }
 }
 
 /// Remembers a call until its return, which will come whatever we say: nested calls are marked. A free
@@ -302,7 +318,8 @@ fn enter_any(probe: Probe, entry: Entry) {
         fate_of(&probe, &entry)
     };
     // SAFETY: no preconditions.
-    thread.push(&entry, unsafe { bpf_ktime_get_ns() }, fate);
+    let now = unsafe { bpf_ktime_get_ns() };
+    thread.push(&entry, now, fate, probe.alignment(entry.site));
 }
 
 /// Draws for a call, and looks after the block that is given to it: its address may be another block's before
@@ -354,7 +371,7 @@ fn finish(probe: Probe, call: Call) {
     if call.fate.is_passed() || !keep(probe.target, site, address, sample_interval) {
         return;
     }
-    let header = header_of(&probe, site, Kind::Allocation, size_of::<Allocation>());
+    let header = header_of(&probe, site, &call, Kind::Allocation, size_of::<Allocation>());
     let body = Allocation { address, size: call.size, sample_interval, stack: 0 };
     send_with_stack(&probe, header, body, |body, id| body.stack = id, address != 0);
 }
@@ -363,7 +380,7 @@ fn finish(probe: Probe, call: Call) {
 /// old one, or nothing.
 #[inline(always)]
 fn finish_reallocation(probe: &Probe, site: Site, call: &Call, address: u64) {
-    let mut header = header_of(probe, site, Kind::Reallocation, size_of::<Reallocation>());
+    let mut header = header_of(probe, site, call, Kind::Reallocation, size_of::<Reallocation>());
     let mut body = Reallocation {
         old_address: call.pointer,
         address,
@@ -398,9 +415,10 @@ fn finish_reallocation(probe: &Probe, site: Site, call: &Call, address: u64) {
 }
 
 #[inline(always)]
-fn header_of(probe: &Probe, site: Site, kind: Kind, body: usize) -> Header {
+fn header_of(probe: &Probe, site: Site, call: &Call, kind: Kind, body: usize) -> Header {
     let flags = flags::of_classes(site.classes);
-    Header { flags, function: site.function.0, ..probe.task.header(kind, body) }
+    let (function, alignment) = (site.function.0, call.alignment as u8);
+    Header { flags, function, alignment, ..probe.task.header(kind, body) }
 }
 
 /// The block that a call gave; 0 if it failed, `None` if that cannot be read.

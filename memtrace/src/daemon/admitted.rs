@@ -6,12 +6,34 @@
 //! live. What is probed for each process by itself is seen from the moment on at which this comes to it,
 //! and the report says so.
 
-use super::arrivals::Verdict;
+use super::arrivals::{Arrivals, Verdict};
 use super::error::DaemonError;
 use super::intake::Intake;
 use crate::engine::decode::Arrived;
 use crate::model::event::{Event, What};
 use std::sync::Arc;
+
+/// What became of a process that was let in.
+#[derive(Debug)]
+enum Outcome {
+    /// It is traced, as far as it was still there.
+    Traced,
+    /// It ended after it was looked at, and before it had probes of its own.
+    Ended,
+    /// It cannot be traced.
+    Refused(DaemonError),
+}
+
+impl Outcome {
+    /// Links to one that has ended fail in many ways, so whether it has is asked where one did.
+    fn of(attempt: Result<(), DaemonError>, has_ended: impl FnOnce() -> bool) -> Self {
+        match attempt {
+            Ok(()) => Self::Traced,
+            Err(_) if has_ended() => Self::Ended,
+            Err(reason) => Self::Refused(reason),
+        }
+    }
+}
 
 impl Intake {
     /// Takes in a process that is traced already.
@@ -39,9 +61,11 @@ impl Intake {
             }
             Err(reason) => Err(reason),
         };
-        match admitted {
-            Ok(()) => self.count_admitted(arrived),
-            Err(reason) => self.turn_away(pid, &reason),
+        match Outcome::of(admitted, || self.targets.has_ended(pid)) {
+            Outcome::Traced => self.count_admitted(arrived),
+            // What the probes for all have seen of it stands in the ring, and so does its end.
+            Outcome::Ended => self.arrivals.iter_mut().for_each(Arrivals::count_ended),
+            Outcome::Refused(reason) => self.turn_away(pid, &reason),
         }
         self.forget_ended();
     }
@@ -65,5 +89,18 @@ impl Intake {
         } else {
             arrivals.count_admitted(self.targets.sees_children_late(arrived.pid));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DaemonError, Outcome};
+
+    #[test]
+    fn who_has_ended_was_not_refused() {
+        let failure = || Err(DaemonError::Refused("no such process".to_owned()));
+        assert!(matches!(Outcome::of(Ok(()), || panic!("asked for nothing")), Outcome::Traced));
+        assert!(matches!(Outcome::of(failure(), || true), Outcome::Ended));
+        assert!(matches!(Outcome::of(failure(), || false), Outcome::Refused(_)));
     }
 }

@@ -56,6 +56,8 @@ struct Admitted {
     gone: u64,
     /// What those executed.
     unseen: Unseen,
+    /// Had gone before they had probes of their own.
+    ended: u64,
     /// Have probes of their own, which came late.
     late: u64,
     /// Were let go, as they are not meant.
@@ -212,6 +214,12 @@ impl Arrivals {
         self.admitted.unseen.add(program, path);
     }
 
+    /// One that was let in was looked at, and had gone before it had probes of its own.
+    pub(super) const fn count_ended(&mut self) {
+        self.admitted.count += 1;
+        self.admitted.ended += 1;
+    }
+
     /// What the reader of a report must know.
     pub(super) fn notes(&self) -> impl Iterator<Item = String> {
         let came = (self.came > 0).then(|| {
@@ -248,11 +256,18 @@ impl Admitted {
                 self.unseen.list()
             )
         });
+        let ended = (self.ended > 0).then(|| {
+            let (count, _) = counted(self.ended);
+            format!(
+                "{count} of those ended before probes of their own could be placed: what they did in files that \
+                 are probed for each process by itself was not seen"
+            )
+        });
         let not_meant = (self.not_meant > 0).then(|| {
             let (count, were) = counted(self.not_meant);
             format!("{count} that matched at exec {were} left alone, as they did not match a moment later")
         });
-        [admitted, late, gone, not_meant].into_iter().flatten()
+        [admitted, late, gone, ended, not_meant].into_iter().flatten()
     }
 }
 
@@ -314,6 +329,10 @@ mod tests {
         let notes: Vec<String> = arrivals.notes().collect();
         assert!(notes[0].starts_with("2 processes came to match") && notes.len() == 4, "{notes:?}");
         assert!(notes[2].ends_with(": /bin/x"), "{notes:?}");
+        arrivals.count_ended();
+        let notes: Vec<String> = arrivals.notes().collect();
+        assert!(notes[0].starts_with("3 processes came to match") && notes.len() == 5, "{notes:?}");
+        assert!(notes[3].starts_with("1 process of those ended before probes"), "{notes:?}");
     }
 
     #[test]

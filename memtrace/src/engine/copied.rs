@@ -121,7 +121,7 @@ mod tests {
     use crate::engine::decode::{Undecodable, decode};
     use crate::engine::encode::encode;
     use crate::model::event::{Allocation, Event, Reallocation, StackRef, What};
-    use memtrace_common::classes::SizeClasses;
+    use memtrace_common::classes::{SizeClasses, Sizing};
     use memtrace_common::function::FunctionId;
     use memtrace_common::limits::MAX_FRAMES;
     use memtrace_common::wire::{self, Kind, StackEnd, WireFrame};
@@ -136,8 +136,8 @@ mod tests {
     fn allocation(frames: &[u8]) -> Allocation<'_> {
         let stack = StackRef { id: 77, end: StackEnd::NoTable, frames };
         let function = FunctionId::MALLOC;
-        let classes = SizeClasses::JEMALLOC;
-        Allocation { function, classes, address: 64, size: 8, sample_interval: 0, stack }
+        let sizing = Sizing::of(SizeClasses::JEMALLOC);
+        Allocation { function, sizing, address: 64, size: 8, sample_interval: 0, stack }
     }
 
     fn copy(words: &[u64], stack: &[u8]) -> Vec<u8> {

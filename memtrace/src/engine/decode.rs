@@ -7,6 +7,7 @@ use crate::model::event::{
 use crate::model::event::{Unmap, What};
 use crate::model::ids::{Nanos, Pid};
 use memtrace_common::admission::Admitted;
+use memtrace_common::classes::{Alignment, Sizing};
 use memtrace_common::function::FunctionId;
 use memtrace_common::limits::MAX_FRAMES;
 use memtrace_common::wire::{self, Kind, StackEnd, WireFrame, flags};
@@ -44,7 +45,7 @@ pub enum Undecodable {
         /// Its kind.
         kind: Kind,
         /// How many it claims.
-        frames: u16,
+        frames: u8,
     },
 }
 
@@ -67,7 +68,7 @@ pub fn decode(record: &[u8]) -> Result<Event<'_>, Undecodable> {
     let what = match kind {
         Kind::Allocation => What::Allocation(Allocation {
             function: callee.function,
-            classes: callee.classes,
+            sizing: callee.sizing,
             address: words.long(),
             size: words.long(),
             sample_interval: words.long(),
@@ -158,7 +159,7 @@ fn reallocation<'a>(
     let old_address = words.long();
     let new = Allocation {
         function: callee.function,
-        classes: callee.classes,
+        sizing: callee.sizing,
         address: words.long(),
         size: words.long(),
         sample_interval: words.long(),
@@ -169,7 +170,9 @@ fn reallocation<'a>(
 
 impl Callee {
     const fn of(header: &wire::Header) -> Self {
-        Self { function: FunctionId(header.function), classes: flags::classes(header.flags) }
+        let (classes, alignment) =
+            (flags::classes(header.flags), Alignment::from_power(header.alignment));
+        Self { function: FunctionId(header.function), sizing: Sizing { classes, alignment } }
     }
 }
 
@@ -265,14 +268,15 @@ impl<'a> Parts<'a> {
 #[inline]
 fn header(mut words: Words<'_>) -> wire::Header {
     let (first, process, thread) = (words.long().to_ne_bytes(), words.short(), words.short());
-    let [length_0, length_1, kind, function, flags, stack_end, frames_0, frames_1] = first;
+    let [length_0, length_1, kind, function, flags, stack_end, frames, alignment] = first;
     wire::Header {
         length: u16::from_ne_bytes([length_0, length_1]),
         kind,
         function,
         flags,
         stack_end,
-        frames: u16::from_ne_bytes([frames_0, frames_1]),
+        frames,
+        alignment,
         process,
         thread,
         time: words.long(),

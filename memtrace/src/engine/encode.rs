@@ -2,6 +2,7 @@
 
 use super::decode::body_length;
 use crate::model::event::{Allocation, Event, Reallocation, StackRef, What};
+use memtrace_common::classes::Alignment;
 use memtrace_common::limits::MAX_FRAMES;
 use memtrace_common::wire::{Header, Kind, StackEnd, WireFrame, flags};
 
@@ -16,10 +17,10 @@ pub fn encode(event: &Event<'_>, out: &mut Vec<u8>) -> bool {
     let frames = stack.frames.len().min(MAX_FRAMES * WireFrame::SIZE) / WireFrame::SIZE;
     let length = size_of::<Header>() + body_length(kind) + frames * WireFrame::SIZE;
     out.reserve(length);
-    // At most 24 + 48 + 1024 bytes: both fit.
+    // At most 24 + 48 + 1024 bytes, and 128 frames: both fit.
     out.extend_from_slice(&(length as u16).to_ne_bytes());
     out.extend_from_slice(&[kind as u8, function, flags, stack.end as u8]);
-    out.extend_from_slice(&(frames as u16).to_ne_bytes());
+    out.extend_from_slice(&[frames as u8, alignment_of(&event.what).power()]);
     shorts(out, [event.process, event.thread]);
     longs(out, [event.time]);
     body(&event.what, out);
@@ -60,16 +61,26 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
 const fn function_and_flags(what: &What<'_>) -> (u8, u8) {
     match what {
         What::Allocation(allocation) => {
-            (allocation.function.0, flags::of_classes(allocation.classes))
+            (allocation.function.0, flags::of_classes(allocation.sizing.classes))
         }
         What::Reallocation(Reallocation { new, perhaps_not_taken, .. }) => {
-            (new.function.0, flags::of_classes(new.classes) | not_taken(*perhaps_not_taken))
+            (new.function.0, flags::of_classes(new.sizing.classes) | not_taken(*perhaps_not_taken))
         }
         What::Free(free) => {
             let inside = if free.inside_allocator { flags::INSIDE_ALLOCATOR } else { 0 };
             (free.function.0, inside | not_taken(free.perhaps_not_taken))
         }
         _ => (0, 0),
+    }
+}
+
+const fn alignment_of(what: &What<'_>) -> Alignment {
+    match what {
+        What::Allocation(Allocation { sizing, .. })
+        | What::Reallocation(Reallocation { new: Allocation { sizing, .. }, .. }) => {
+            sizing.alignment
+        }
+        _ => Alignment::NONE,
     }
 }
 
@@ -144,6 +155,7 @@ mod tests {
     use super::encode;
     use crate::engine::decode::decode;
     use crate::model::event::{Allocation, Event, StackRef, What};
+    use memtrace_common::classes::{SizeClasses, Sizing};
 
     #[test]
     fn what_proc_tells_has_no_record() {
@@ -158,7 +170,7 @@ mod tests {
         let stack = StackRef { id: 1, frames: &frames, ..StackRef::default() };
         let what = What::Allocation(Allocation {
             function: memtrace_common::function::FunctionId::MALLOC,
-            classes: memtrace_common::classes::SizeClasses::GLIBC,
+            sizing: Sizing::of(SizeClasses::GLIBC),
             address: 16,
             size: 1,
             sample_interval: 0,

@@ -80,8 +80,8 @@ fn place_blocks(heap: &LiveHeap, segments: &mut Segments<'_>) -> PlacedBlocks {
         let end = block.address.saturating_add(block.size);
         let found = segments.put(block.address, end, Figure::Asked);
         placed.elsewhere = placed.elsewhere.saturating_add(block.size - found);
-        let classes = heap.tallies().classes(block.stack);
-        if let Some(takes) = usable(classes, block.address, block.size) {
+        let sizing = heap.tallies().sizing(block.stack);
+        if let Some(takes) = usable(sizing, block.address, block.size) {
             segments.put(end, block.address.saturating_add(takes), Figure::Rounding);
         }
     }

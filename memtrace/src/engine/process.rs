@@ -13,7 +13,7 @@ use super::stacks::Stacks;
 use super::wires::Wires;
 use crate::model::ids::{Nanos, Pid, StackId};
 use crate::model::process::{ProcessInfo, Usage};
-use memtrace_common::classes::SizeClasses;
+use memtrace_common::classes::Sizing;
 use memtrace_common::function::BlockKind;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -138,9 +138,8 @@ impl Space {
             return number;
         }
         stacks.hold(id);
-        let classes =
-            stacks.get(id).map_or_else(SizeClasses::default, |stack| stack.callee.classes);
-        let number = self.heap.add_stack(classes);
+        let sizing = stacks.get(id).map_or_else(Sizing::default, |stack| stack.callee.sizing);
+        let number = self.heap.add_stack(sizing);
         self.stacks.push(id);
         self.numbers.insert(id, number);
         number

@@ -2,7 +2,7 @@
 
 use crate::model::frame::Frame;
 use crate::model::ids::StackId;
-use memtrace_common::classes::SizeClasses;
+use memtrace_common::classes::Sizing;
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::StackEnd;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Callee {
     pub(crate) function: FunctionId,
-    pub(crate) classes: SizeClasses,
+    pub(crate) sizing: Sizing,
 }
 
 /// A call stack with the allocator function that it called.
@@ -115,13 +115,14 @@ impl Stacks {
 
 #[cfg(test)]
 mod tests {
-    use super::{Callee, SizeClasses, Stack, Stacks};
+    use super::{Callee, Sizing, Stack, Stacks};
     use crate::model::frame::Frame;
+    use memtrace_common::classes::SizeClasses;
     use memtrace_common::function::FunctionId;
     use memtrace_common::wire::StackEnd;
 
     fn callee(function: FunctionId) -> Callee {
-        Callee { function, classes: SizeClasses::GLIBC }
+        Callee { function, sizing: Sizing::of(SizeClasses::GLIBC) }
     }
 
     fn stack(function: FunctionId, address: u64) -> Stack {

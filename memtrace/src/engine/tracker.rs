@@ -346,8 +346,8 @@ impl Tracker {
     /// The block of an allocation, with the number of its stack. A call that failed needs none, but
     /// frames that came with it must be learned.
     fn new_block(&mut self, process: usize, time: Nanos, allocation: &Allocation<'_>) -> Block {
-        let Allocation { address, size, function, classes, sample_interval, stack } = *allocation;
-        let callee = Callee { function, classes };
+        let Allocation { address, size, function, sizing, sample_interval, stack } = *allocation;
+        let callee = Callee { function, sizing };
         let is_wanted = address != 0 || !stack.frames.is_empty();
         let number = is_wanted.then(|| self.stack_number(process, callee, &stack)).flatten();
         Block {

@@ -126,12 +126,13 @@ impl Wires {
 #[cfg(test)]
 mod tests {
     use super::{Callee, Known, LEAST, Wires};
-    use memtrace_common::classes::SizeClasses;
+    use memtrace_common::classes::{SizeClasses, Sizing};
     use memtrace_common::function::FunctionId;
 
-    const MALLOC: Callee = Callee { function: FunctionId::MALLOC, classes: SizeClasses::GLIBC };
+    const MALLOC: Callee =
+        Callee { function: FunctionId::MALLOC, sizing: Sizing::of(SizeClasses::GLIBC) };
     const CALLOC: Callee = Callee { function: FunctionId::CALLOC, ..MALLOC };
-    const OTHERS: Callee = Callee { classes: SizeClasses::JEMALLOC, ..MALLOC };
+    const OTHERS: Callee = Callee { sizing: Sizing::of(SizeClasses::JEMALLOC), ..MALLOC };
 
     #[test]
     fn an_id_may_come_with_several_functions() {

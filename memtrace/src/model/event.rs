@@ -5,7 +5,7 @@ use super::ids::{ModuleId, Nanos, Pid};
 use super::module::Module;
 use super::picture::{Area, Picture};
 use super::process::{ProcessInfo, Usage};
-use memtrace_common::classes::SizeClasses;
+use memtrace_common::classes::Sizing;
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::{Loss, StackEnd};
 use serde::{Deserialize, Serialize};
@@ -134,7 +134,7 @@ pub struct Allocation<'a> {
     /// Which function was called.
     pub function: FunctionId,
     /// What size the block has.
-    pub classes: SizeClasses,
+    pub sizing: Sizing,
     /// The block; 0: the call failed.
     pub address: u64,
     /// Bytes asked for.

@@ -6,7 +6,7 @@ use crate::model::event::{Allocation, CodeMapping, Event, Free, Reallocation, St
 use crate::model::ids::{ModuleId, Nanos, Pid, ProcessKey};
 use crate::model::module::Module;
 use crate::model::process::ProcessInfo;
-use memtrace_common::classes::SizeClasses;
+use memtrace_common::classes::{SizeClasses, Sizing};
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::StackEnd;
 use std::sync::Arc;
@@ -195,7 +195,7 @@ impl SyntheticSource {
         self.live.push(place);
         Allocation {
             function,
-            classes: SizeClasses::GLIBC,
+            sizing: Sizing::of(SizeClasses::GLIBC),
             address: HEAP + u64::from(place) * SPACING,
             size: 1 + self.random.below(SPACING - 8),
             sample_interval: 0,

@@ -144,6 +144,11 @@ impl Targets {
         self.targets.get(&pid).is_some_and(|target| target.running)
     }
 
+    /// Whether a target has gone, also if its end has not been told yet.
+    pub(super) fn has_ended(&self, pid: Pid) -> bool {
+        self.targets.get(&pid).is_some_and(|target| target.process.has_ended())
+    }
+
     pub(super) fn any_running(&self) -> bool {
         self.targets.values().any(|target| target.running)
     }
@@ -232,6 +237,7 @@ impl Targets {
             target.examined.clear();
             target.allocators.clear();
             target.unbound.clear();
+            target.undecided.clear();
         }
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Target {
     pub(super) allocators: Vec<FoundAllocator>,
     /// What the user describes and the process had not bound at the last look.
     pub(super) unbound: Vec<Unbound>,
+    /// Allocators with IFUNCs that it had not bound at the last look, and what is to be said of them.
+    pub(super) undecided: Vec<(FoundAllocator, String)>,
     pub(super) runtimes: Vec<Runtime>,
     pub(super) usage: Usage,
     pub(super) running: bool,
@@ -57,6 +59,7 @@ impl Target {
             examined: BTreeSet::new(),
             allocators: Vec::new(),
             unbound: Vec::new(),
+            undecided: Vec::new(),
             runtimes: Vec::new(),
             usage: Usage::default(),
             running: true,
@@ -107,6 +110,19 @@ impl Target {
         self.unbound.extend(unbound.into_iter().take(room));
     }
 
+    /// Keeps in mind that an allocator has functions of which its process has to be asked.
+    pub(super) fn decide_later(&mut self, found: &FoundAllocator) {
+        if !found.indirect.is_empty() && self.undecided.len() < MOST_UNBOUND {
+            let why = "which happens when the process begins".to_owned();
+            self.undecided.push((found.clone(), why));
+        }
+    }
+
+    /// Whether there is something that it may bind later.
+    pub(super) const fn may_bind(&self) -> bool {
+        !self.unbound.is_empty() || !self.undecided.is_empty()
+    }
+
     /// A return probe enters the kernel by a system call from Linux 6.11 on, which a filter that
     /// does not know it may answer by killing the process.
     pub(super) fn check_seccomp(&self, kernel: &KernelSide) -> Result<(), DaemonError> {
@@ -128,7 +144,7 @@ impl Target {
             Wanted::ForAll => Some(None),
             Wanted::Filtered => Some(Some(self.process.pid())),
         };
-        if let Some(filter) = filter {
+        if let Some(filter) = filter.filter(|_| !allocator.functions.is_empty()) {
             self.link(kernel, &allocator, filter, scopes.number(&allocator))?;
         }
         for skipped in &allocator.skipped {
@@ -186,6 +202,7 @@ impl Target {
             examined: self.examined.clone(),
             allocators: self.allocators.clone(),
             unbound: self.unbound.clone(),
+            undecided: self.undecided.clone(),
             runtimes: self.runtimes.clone(),
             comm: self.comm.clone(),
             ..Self::new(Process::child(&self.process, pid, started))
@@ -231,6 +248,7 @@ impl Target {
             .iter()
             .map(|r| format!("{}: {}; {}", r.name, r.what_malloc_does_not_show, r.remedy))
             .chain(self.troubles.iter().cloned())
+            .chain(self.undecided.iter().map(|(found, why)| not_probed(found, why)))
             .chain(self.unseen.note(pid))
             .collect();
         if self.vforks > 0 {
@@ -249,4 +267,8 @@ impl Target {
         }
         notes
     }
+}
+
+fn not_probed(found: &FoundAllocator, why: &str) -> String {
+    format!("a function of {} is not probed: {why}", found.name)
 }

@@ -4,7 +4,7 @@ use super::Targets;
 use super::scope::key;
 use crate::daemon::error::DaemonError;
 use crate::model::ids::Pid;
-use crate::probe::allocator::{Discovery, FoundAllocator, MappedFile};
+use crate::probe::allocator::{Chosen, Discovery, FoundAllocator, MappedFile};
 use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::living::Living;
 
@@ -65,7 +65,13 @@ impl Targets {
         target.runtimes = self.detector.detect(&files);
         target.examined.extend(files.iter().map(key));
         for allocator in discovery.allocators.into_iter().chain(pools) {
+            target.decide_later(&allocator);
             target.probe(kernel, allocator, &mut self.scopes)?;
+        }
+        if has_begun {
+            self.probe_chosen(kernel, pid)
+                .into_iter()
+                .try_for_each(|(_, placed)| placed.map(drop))?;
         }
         Ok(())
     }
@@ -127,11 +133,13 @@ impl Targets {
         }
         let probe = |allocator: FoundAllocator| {
             let name = allocator.name.clone();
+            target.decide_later(&allocator);
             (name, target.probe(kernel, allocator, &mut self.scopes))
         };
         let mut placed: Vec<_> = discovery.allocators.into_iter().chain(pools).map(probe).collect();
         // New code may have slots for what was not bound before.
         placed.extend(self.probe_bound(kernel, pid));
+        placed.extend(self.probe_chosen(kernel, pid));
         if let Some(target) = self.targets.get_mut(&pid) {
             target.wait_for(unbound);
         }
@@ -157,6 +165,22 @@ impl Targets {
         placed
     }
 
+    /// Places probes for what an allocator's IFUNCs stand for in the process, as far as it has bound them.
+    fn probe_chosen(&mut self, kernel: &mut KernelSide, pid: Pid) -> Vec<Placed> {
+        let Some(target) = self.targets.get_mut(&pid) else { return Vec::new() };
+        let mut placed = Vec::new();
+        for (found, _) in std::mem::take(&mut target.undecided) {
+            let living = target.living(&self.modules);
+            let Chosen { allocator, unbound } = self.search.chosen(&found, Some(&living));
+            target.undecided.extend(unbound);
+            if let Some(chosen) = allocator {
+                let name = chosen.name.clone();
+                placed.push((name, target.probe(kernel, chosen, &mut self.scopes)));
+            }
+        }
+        placed
+    }
+
     /// Looks again, of those that run, at IFUNCs that were not bound before: at each of the first looks, one a
     /// second, and at one in ten later.
     pub(in crate::daemon) fn attach_bound(&mut self, kernel: &mut KernelSide) {
@@ -165,10 +189,11 @@ impl Targets {
         {
             return;
         }
-        let waiting = self.targets.iter().filter(|(_, it)| it.running && !it.unbound.is_empty());
+        let waiting = self.targets.iter().filter(|(_, it)| it.running && it.may_bind());
         let waiting: Vec<Pid> = waiting.map(|(pid, _)| *pid).collect();
         for pid in waiting {
-            let placed = self.probe_bound(kernel, pid);
+            let mut placed = self.probe_bound(kernel, pid);
+            placed.extend(self.probe_chosen(kernel, pid));
             self.note_placed(pid, placed, "bound");
         }
     }

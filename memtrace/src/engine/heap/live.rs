@@ -8,7 +8,7 @@ use super::tallies::Tallies;
 use crate::engine::sampling::Weight;
 use crate::engine::snapshot::HeapTotals;
 use crate::model::ids::Nanos;
-use memtrace_common::classes::SizeClasses;
+use memtrace_common::classes::Sizing;
 
 /// What the kernel side saw of a reallocation.
 #[derive(Clone, Copy, Debug)]
@@ -135,9 +135,9 @@ impl LiveHeap {
         std::mem::replace(&mut self.unsupported, 0)
     }
 
-    /// A number for one more call stack, whose blocks have these size classes.
-    pub(crate) fn add_stack(&mut self, classes: SizeClasses) -> u32 {
-        self.tallies.add(classes)
+    /// A number for one more call stack, whose blocks have sizes in this way.
+    pub(crate) fn add_stack(&mut self, sizing: Sizing) -> u32 {
+        self.tallies.add(sizing)
     }
 
     /// Has sums for each call stack up to this number, where numbers are given by another heap.
@@ -286,7 +286,7 @@ impl LiveHeap {
         self.tallies.came(block.stack, block.size);
         self.totals.live_blocks += 1;
         self.totals.live_bytes = self.totals.live_bytes.wrapping_add(block.size);
-        self.totals.usable.came(self.tallies.classes(block.stack), block);
+        self.totals.usable.came(self.tallies.sizing(block.stack), block);
         if self.totals.live_bytes > self.totals.peak_bytes {
             self.totals.peak_bytes = self.totals.live_bytes;
             self.tallies.mark_peak();
@@ -300,6 +300,6 @@ impl LiveHeap {
         self.tallies.went(block.stack, block.size);
         self.totals.live_blocks -= 1;
         self.totals.live_bytes = self.totals.live_bytes.wrapping_sub(block.size);
-        self.totals.usable.went(self.tallies.classes(block.stack), block);
+        self.totals.usable.went(self.tallies.sizing(block.stack), block);
     }
 }

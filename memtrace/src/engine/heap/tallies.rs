@@ -1,6 +1,6 @@
 //! What each call stack of an address space allocated, holds, and held at the peak.
 
-use memtrace_common::classes::SizeClasses;
+use memtrace_common::classes::Sizing;
 
 /// Sums of one call stack.
 ///
@@ -27,33 +27,33 @@ pub(crate) struct Tally {
 pub(crate) struct Tallies {
     tallies: Vec<Tally>,
     /// What size the blocks of each have.
-    classes: Vec<SizeClasses>,
+    sizing: Vec<Sizing>,
     peak: u64,
 }
 
 impl Tallies {
     /// The next stack's number.
-    pub(crate) fn add(&mut self, classes: SizeClasses) -> u32 {
+    pub(crate) fn add(&mut self, sizing: Sizing) -> u32 {
         let number = self.tallies.len() as u32;
         self.tallies.push(Tally::default());
-        self.classes.push(classes);
+        self.sizing.push(sizing);
         number
     }
 
     /// Has a tally for each stack up to this number.
     pub(crate) fn reach(&mut self, number: u32) {
         while self.tallies.len() <= number as usize {
-            self.add(SizeClasses::UNKNOWN);
+            self.add(Sizing::default());
         }
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.tallies.capacity() * size_of::<Tally>() + self.classes.capacity()
+        self.tallies.capacity() * size_of::<Tally>() + self.sizing.capacity() * size_of::<Sizing>()
     }
 
     /// What size blocks have that come from this stack.
-    pub(crate) fn classes(&self, stack: u32) -> SizeClasses {
-        self.classes.get(stack as usize).copied().unwrap_or_default()
+    pub(crate) fn sizing(&self, stack: u32) -> Sizing {
+        self.sizing.get(stack as usize).copied().unwrap_or_default()
     }
 
     /// The process is at its peak now.

@@ -10,7 +10,7 @@ use crate::model::frame::Frame;
 use crate::model::ids::{ModuleId, ProcessKey, SECOND};
 use crate::model::picture::{Area, PageKind, Picture};
 use crate::model::process::{ProcessInfo, Usage};
-use memtrace_common::classes::SizeClasses;
+use memtrace_common::classes::{SizeClasses, Sizing};
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::StackEnd;
 use std::sync::Arc;
@@ -51,8 +51,8 @@ pub(super) fn call(
     size: u64,
     stack: StackRef<'_>,
 ) -> Allocation<'_> {
-    let classes = SizeClasses::GLIBC;
-    Allocation { function, classes, address, size, sample_interval: 0, stack }
+    let sizing = Sizing::of(SizeClasses::GLIBC);
+    Allocation { function, sizing, address, size, sample_interval: 0, stack }
 }
 
 pub(super) fn free(address: u64) -> What<'static> {

@@ -10,7 +10,7 @@ use crate::model::event::{Allocation, Event, Exec, Fork, Free, Reallocation, Sta
 use crate::model::frame::Frame;
 use crate::model::ids::ProcessKey;
 use crate::model::process::ProcessInfo;
-use memtrace_common::classes::SizeClasses;
+use memtrace_common::classes::{Alignment, SizeClasses, Sizing};
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::StackEnd;
 use proptest::prelude::*;
@@ -271,7 +271,7 @@ fn apply(tracker: &mut Tracker, step: &Step) {
     let frames = |wire: u64| (0x1000 + wire).to_ne_bytes();
     let allocation = |(function, address, size, id, _): Call| Allocation {
         function: FunctionId(function),
-        classes: classes(function),
+        sizing: sizing(function),
         address,
         size,
         sample_interval: 0,
@@ -319,9 +319,10 @@ fn apply(tracker: &mut Tracker, step: &Step) {
     }
 }
 
-/// Of a function of the model: all that are known, and none.
-const fn classes(function: u8) -> SizeClasses {
-    SizeClasses::from_bits(function % 5)
+/// Of a function of the model: all that are known, and none, with and without alignments.
+const fn sizing(function: u8) -> Sizing {
+    let alignment = Alignment::from_power(function / 8 * 3);
+    Sizing { classes: SizeClasses::from_bits(function), alignment }
 }
 
 fn seen(pid: u32, start_time: u64) -> What<'static> {
@@ -334,7 +335,7 @@ fn compare(snapshot: &ProcessSnapshot, (_, process, until, space): &Shown) {
     let usable = snapshot.heap.usable;
     let (bytes, unknown_bytes) = (usable.bytes, usable.unknown_bytes);
     let unknown_blocks = usable.unknown_blocks();
-    let takes = space.usable(|(function, _)| classes(function));
+    let takes = space.usable(|(function, _)| sizing(function));
     assert_eq!([bytes, unknown_blocks, unknown_bytes], takes);
     let heap = HeapTotals { usable: Usable::default(), ..snapshot.heap };
     assert_eq!(heap, space.totals());

@@ -2,7 +2,7 @@
 
 use crate::engine::heap::usable::usable;
 use crate::engine::snapshot::HeapTotals;
-use memtrace_common::classes::SizeClasses;
+use memtrace_common::classes::Sizing;
 use std::collections::{BTreeMap, HashMap};
 
 /// Function and wire id of a stack; no id where its frames never came.
@@ -115,10 +115,10 @@ impl Space {
     }
 
     /// What the live blocks take, and how many it is not known of, with their bytes.
-    pub(super) fn usable(&self, classes: impl Fn(Key) -> SizeClasses) -> [u64; 3] {
+    pub(super) fn usable(&self, sizing: impl Fn(Key) -> Sizing) -> [u64; 3] {
         let mut sums = [0; 3];
         for (&address, block) in &self.live {
-            if let Some(bytes) = usable(classes(block.key), address, block.size) {
+            if let Some(bytes) = usable(sizing(block.key), address, block.size) {
                 sums[0] += bytes;
             } else {
                 sums[1] += 1;

@@ -10,7 +10,7 @@ use crate::model::event::{CodeMapping, Exec, Map, Remap, StackRef, Unmap, What};
 use crate::model::ids::ModuleId;
 use crate::model::module::Module;
 use crate::model::picture::{Area, PageBits, PageKind, PageSum, Picture};
-use memtrace_common::classes::SizeClasses;
+use memtrace_common::classes::{SizeClasses, Sizing};
 use memtrace_common::wire::StackEnd;
 use proptest::prelude::*;
 use std::path::PathBuf;
@@ -226,7 +226,7 @@ fn placed(blocks: &[(u64, u64)]) -> Vec<(u64, u64, u64)> {
     let mut at = START + 16;
     let mut all = Vec::new();
     for &(size, gap) in blocks {
-        let takes = usable(SizeClasses::GLIBC, at, size).unwrap();
+        let takes = usable(Sizing::of(SizeClasses::GLIBC), at, size).unwrap();
         all.push((at, size, takes));
         at = (at + takes + gap + 8).next_multiple_of(16);
     }

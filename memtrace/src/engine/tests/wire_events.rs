@@ -4,7 +4,7 @@ use crate::model::event::{
     Allocation, Discard, Event, Exec, Fault, Fork, Free, Map, Reallocation, Remap, StackRef,
 };
 use crate::model::event::{Unmap, What};
-use memtrace_common::classes::SizeClasses;
+use memtrace_common::classes::{Alignment, SizeClasses, Sizing};
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::StackEnd;
 use proptest::prelude::*;
@@ -90,10 +90,13 @@ impl WireEvent {
 }
 
 fn allocation() -> impl Strategy<Value = Allocation<'static>> {
-    (any::<[u64; 4]>(), any::<[u8; 2]>(), 0_u8..6).prop_map(
-        |([address, size, interval, id], [function, classes], end)| Allocation {
+    (any::<[u64; 4]>(), any::<[u8; 3]>(), 0_u8..6).prop_map(
+        |([address, size, interval, id], [function, classes, power], end)| Allocation {
             function: FunctionId(function),
-            classes: SizeClasses::from_bits(classes),
+            sizing: Sizing {
+                classes: SizeClasses::from_bits(classes),
+                alignment: Alignment::from_power(power),
+            },
             address,
             size,
             // Most are exact, as one sample makes all sums estimates.

@@ -51,9 +51,8 @@ impl Quantum {
 impl Identity {
     /// The size classes of the blocks that this function of the allocator gives.
     pub(super) fn classes(&self, row: &Row) -> SizeClasses {
-        let is_aligned = is_aligned(row.name);
-        let whatever_alignment = self.kind == AllocatorKind::Glibc && row.name != "pvalloc";
-        if row.role == Role::Free || is_aligned && !whatever_alignment {
+        // `pvalloc` rounds up to pages before anything else does.
+        if row.role == Role::Free || row.name.ends_with("pvalloc") {
             return SizeClasses::UNKNOWN;
         }
         match self.kind {
@@ -61,13 +60,30 @@ impl Identity {
             AllocatorKind::Jemalloc => self.jemalloc_classes(),
             AllocatorKind::Tcmalloc => SizeClasses::TCMALLOC,
             AllocatorKind::Mimalloc => SizeClasses::MIMALLOC,
-            // musl's slots depend on what it holds already (`mal0_clear`, `alloc_slot` of mallocng), and which
-            // of its two allocators a library has is not in its file.
+            AllocatorKind::Musl => self.musl_classes(),
             // What drivers give of their devices is their affair.
-            AllocatorKind::Musl
-            | AllocatorKind::UserDefined
-            | AllocatorKind::CudaRuntime
-            | AllocatorKind::CudaDriver => SizeClasses::UNKNOWN,
+            AllocatorKind::UserDefined | AllocatorKind::CudaRuntime | AllocatorKind::CudaDriver => {
+                SizeClasses::UNKNOWN
+            }
+        }
+    }
+
+    /// 1.2.1 was the first version with mallocng, which is taken unless the library is built otherwise
+    /// (`--with-malloc`). A library does not tell, but by its version; a program that has it inside has no version,
+    /// but symbols.
+    fn musl_classes(&self) -> SizeClasses {
+        if self.mallocng {
+            return SizeClasses::MALLOCNG;
+        }
+        let Some(version) = &self.version else { return SizeClasses::UNKNOWN };
+        let mut numbers = version.split('.').map(|number| number.parse::<u32>().ok());
+        let mut next = || numbers.next().flatten();
+        match (next(), next(), next()) {
+            (Some(major), Some(minor), Some(patch)) if (major, minor, patch) >= (1, 2, 1) => {
+                SizeClasses::MALLOCNG
+            }
+            (Some(_), Some(_), Some(_)) => SizeClasses::OLDMALLOC,
+            _ => SizeClasses::UNKNOWN,
         }
     }
 
@@ -84,12 +100,6 @@ impl Identity {
     }
 }
 
-/// Whether a function of this name is given an alignment, or flags that may hold one. How it is met depends on
-/// it, but with glibc, and it is not in the records.
-fn is_aligned(name: &str) -> bool {
-    name.contains("align") || matches!(name, "valloc" | "pvalloc" | "mallocx" | "rallocx")
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::identify::Identity;
@@ -104,7 +114,14 @@ mod tests {
         name: &str,
     ) -> SizeClasses {
         let version = Some(version.to_owned());
-        let identity = Identity { kind, prefix, version, standard: prefix.is_empty(), quantum };
+        let identity = Identity {
+            kind,
+            prefix,
+            version,
+            standard: prefix.is_empty(),
+            quantum,
+            mallocng: false,
+        };
         identity.classes(kind.rows().find(|row| row.name == name).unwrap())
     }
 
@@ -122,14 +139,24 @@ mod tests {
         assert!(!jemalloc("", "5.3.1", "malloc"));
         assert!(!jemalloc("", "5.3.0", "free"));
         for name in ["mallocx", "rallocx", "aligned_alloc", "valloc", "_ZnwmSt11align_val_t"] {
-            assert!(!jemalloc("", "5.3.0", name), "{name}");
+            assert!(jemalloc("", "5.3.0", name), "{name}");
         }
+        assert!(!jemalloc("", "5.3.0", "pvalloc"));
         let libc = |kind, name| classes(kind, "", "2.36", Quantum::Untold, name);
         for name in ["malloc", "posix_memalign", "valloc"] {
             assert_eq!(libc(AllocatorKind::Glibc, name), SizeClasses::GLIBC);
         }
         assert_eq!(libc(AllocatorKind::Glibc, "pvalloc"), SizeClasses::UNKNOWN);
-        assert_eq!(libc(AllocatorKind::Musl, "malloc"), SizeClasses::UNKNOWN);
+        let musl = |version| classes(AllocatorKind::Musl, "", version, Quantum::Untold, "malloc");
+        for (version, its) in [
+            ("1.1.24", SizeClasses::OLDMALLOC),
+            ("1.2.0", SizeClasses::OLDMALLOC),
+            ("1.2.1", SizeClasses::MALLOCNG),
+            ("1.3.0", SizeClasses::MALLOCNG),
+            ("1.2", SizeClasses::UNKNOWN),
+        ] {
+            assert_eq!(musl(version), its, "{version}");
+        }
     }
 
     #[test]

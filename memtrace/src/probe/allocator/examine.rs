@@ -1,6 +1,6 @@
 //! Looks into one file: are there allocators, and which?
 
-use super::identify;
+use super::identify::{self, Identity};
 use super::plan::plan;
 use super::{FoundAllocator, MappedFile, open};
 use crate::probe::elf::{Binding, Image, Kind, Symbol, Table};
@@ -90,21 +90,14 @@ pub(super) fn examine(file: &MappedFile) -> Result<Vec<FoundAllocator>, Miss> {
     let unopened = |error| Miss::Unopened(format!("cannot be opened: {error}"));
     let handle = open(file).map_err(unopened)?;
     let image = Image::open(&handle).map_err(|error| nothing(error.to_string()))?;
-    let mut functions = functions(&image).map_err(nothing)?;
-    let mut identities = identify::identify(file, &image, &functions);
-    if identities.is_empty() && image.is_program() {
-        // What was found before an error is right.
-        let _ = split::each_symbol(&handle, &image, &mut |symbol| functions.take(symbol));
-        functions.sort();
-        identities = identify::identify(file, &image, &functions);
-    }
+    let (functions, identities) = look(file, &handle, &image).map_err(nothing)?;
     if identities.is_empty() {
         return Err(why_none(&image, &functions));
     }
     let planned: Vec<FoundAllocator> =
         identities.iter().map(|identity| plan(file, &image, &functions, identity)).collect();
     let (probed, empty): (Vec<_>, Vec<_>) =
-        planned.into_iter().partition(|found| !found.functions.is_empty());
+        planned.into_iter().partition(|it| !it.functions.is_empty() || !it.indirect.is_empty());
     match empty.first() {
         Some(found) if probed.is_empty() => Err(Miss::NotProbed(format!(
             "{}: none of its functions can be probed ({})",
@@ -113,6 +106,23 @@ pub(super) fn examine(file: &MappedFile) -> Result<Vec<FoundAllocator>, Miss> {
         ))),
         _ => Ok(probed),
     }
+}
+
+/// The file's functions, and the allocators that they are of.
+pub(super) fn look(
+    file: &MappedFile,
+    handle: &File,
+    image: &Image<'_, File>,
+) -> Result<(Functions, Vec<Identity>), String> {
+    let mut functions = functions(image)?;
+    let mut identities = identify::identify(file, image, &functions);
+    if identities.is_empty() && image.is_program() {
+        // What was found before an error is right.
+        let _ = split::each_symbol(handle, image, &mut |symbol| functions.take(symbol));
+        functions.sort();
+        identities = identify::identify(file, image, &functions);
+    }
+    Ok((functions, identities))
 }
 
 fn why_none(image: &Image<'_, File>, functions: &Functions) -> Miss {

@@ -23,6 +23,8 @@ pub(super) struct Identity {
     pub(super) standard: bool,
     /// Of jemalloc.
     pub(super) quantum: Quantum,
+    /// Of musl: its allocator has what mallocng alone has.
+    pub(super) mallocng: bool,
 }
 
 impl Identity {
@@ -83,6 +85,7 @@ fn jemallocs(
             version: jemalloc_version(constants.bytes()),
             standard: prefix.is_empty(),
             quantum: Quantum::of(image),
+            mallocng: false,
         })
         .collect()
 }
@@ -99,6 +102,7 @@ fn tcmalloc(functions: &Functions, constants: &mut Constants<'_, '_>) -> Option<
         version: tcmalloc_version(constants.bytes()),
         standard,
         quantum: Quantum::Untold,
+        mallocng: false,
     })
 }
 
@@ -114,6 +118,7 @@ fn mimalloc(functions: &Functions) -> Option<Identity> {
         version: None,
         standard,
         quantum: Quantum::Untold,
+        mallocng: false,
     })
 }
 
@@ -132,6 +137,7 @@ fn cuda(functions: &Functions) -> impl Iterator<Item = Identity> {
         version: None,
         standard: true,
         quantum: Quantum::Untold,
+        mallocng: false,
     };
     found.into_iter().flatten().map(identity)
 }
@@ -161,7 +167,14 @@ fn libc(
     } else {
         return None;
     };
-    Some(Identity { kind, prefix: "", version, standard: true, quantum: Quantum::Untold })
+    Some(Identity {
+        kind,
+        prefix: "",
+        version,
+        standard: true,
+        quantum: Quantum::Untold,
+        mallocng: functions.defines("__malloc_alloc_meta"),
+    })
 }
 
 /// A file's constants, read when first needed.

@@ -4,6 +4,7 @@
 //! may still reach the C library's own (`__libc_malloc`, a library bound before a preload), and one
 //! process can map two C libraries. Neither calls the other's public functions for its own work.
 
+mod chosen;
 mod classes;
 mod examine;
 mod identify;
@@ -16,6 +17,7 @@ mod user;
 mod tests;
 
 use super::function_table::AllocatorKind;
+pub use chosen::{Chosen, IndirectFunction};
 use examine::Miss;
 use memtrace_common::function::BlockKind;
 use memtrace_common::site::Site;
@@ -57,6 +59,8 @@ pub struct FoundAllocator {
     pub functions: Vec<PlannedFunction>,
     /// What is not probed, and why.
     pub skipped: Vec<Skipped>,
+    /// Functions of which each process has to be asked what they stand for ([`Search::chosen`]).
+    pub indirect: Vec<IndirectFunction>,
 }
 
 impl FoundAllocator {
@@ -195,6 +199,8 @@ pub fn find(files: &[MappedFile]) -> Result<Discovery, AllocatorError> {
 #[derive(Debug, Default)]
 pub struct Search {
     known: BTreeMap<FileKey, Result<Vec<FoundAllocator>, Miss>>,
+    slots: Slots,
+    choices: chosen::KnownChoices,
 }
 
 /// Device and inode.

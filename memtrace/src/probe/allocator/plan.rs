@@ -1,5 +1,6 @@
 //! Plans the probes of one allocator in one file.
 
+use super::chosen::IndirectFunction;
 use super::examine::{Definition, Functions};
 use super::identify::Identity;
 use super::leave::Ways;
@@ -47,10 +48,11 @@ pub(super) fn plan(
         file: file.clone(),
         functions: planner.planned,
         skipped: planner.skipped,
+        indirect: planner.indirect,
     }
 }
 
-fn name_of(identity: &Identity) -> String {
+pub(super) fn name_of(identity: &Identity) -> String {
     let mut name = identity.kind.name().to_owned();
     if let Some(version) = &identity.version {
         name.push(' ');
@@ -65,7 +67,7 @@ fn name_of(identity: &Identity) -> String {
 /// Address of each function dealt with → its index among the planned ones, or why it is not.
 type Done = BTreeMap<u64, Result<usize, String>>;
 
-struct Planner<'a> {
+pub(super) struct Planner<'a> {
     image: &'a Image<'a, File>,
     functions: &'a Functions,
     identity: &'a Identity,
@@ -77,10 +79,15 @@ struct Planner<'a> {
     span: Option<Span>,
     planned: Vec<PlannedFunction>,
     skipped: Vec<Skipped>,
+    indirect: Vec<IndirectFunction>,
 }
 
 impl<'a> Planner<'a> {
-    fn new(image: &'a Image<'a, File>, functions: &'a Functions, identity: &'a Identity) -> Self {
+    pub(super) fn new(
+        image: &'a Image<'a, File>,
+        functions: &'a Functions,
+        identity: &'a Identity,
+    ) -> Self {
         let mut targets = BTreeMap::new();
         for row in identity.kind.rows().filter(|row| identity.owns(row.name)) {
             let symbol = identity.symbol(row.name);
@@ -106,8 +113,8 @@ impl<'a> Planner<'a> {
                 Span::whole(image.code_segments())
             }
         });
-        let (planned, skipped) = (Vec::new(), Vec::new());
-        Self { image, functions, identity, targets, slots, ways, span, planned, skipped }
+        let (planned, skipped, indirect) = (Vec::new(), Vec::new(), Vec::new());
+        Self { image, functions, identity, targets, slots, ways, span, planned, skipped, indirect }
     }
 
     fn skip(&mut self, name: &str, reason: String) {
@@ -129,6 +136,10 @@ impl<'a> Planner<'a> {
             }
         };
         for definition in &definitions {
+            if definition.kind == Kind::IndirectFunction {
+                self.indirect(row, definition.address, &symbol);
+                continue;
+            }
             match done.get(&definition.address) {
                 Some(Ok(index)) => {
                     if let Some(planned) = self.planned.get_mut(*index) {
@@ -142,6 +153,47 @@ impl<'a> Planner<'a> {
                 }
             }
         }
+    }
+
+    /// Takes note of an IFUNC. Of several names of one the first stands for all.
+    fn indirect(&mut self, row: &'static Row, address: u64, symbol: &str) {
+        match self.indirect.iter_mut().find(|it| it.address == address) {
+            Some(known) => known.names.push(symbol.to_owned()),
+            None => {
+                let names = vec![symbol.to_owned()];
+                self.indirect.push(IndirectFunction { row, address, names });
+            }
+        }
+    }
+
+    /// Plans the function for which an IFUNC stands in some process, which may be no function's beginning.
+    pub(super) fn chosen(
+        &mut self,
+        indirect: &IndirectFunction,
+        definition: &Definition,
+        named: String,
+    ) {
+        let begins = definition.size > 0 || self.functions.is_entry(definition.address);
+        let planned = if begins {
+            self.try_definition(indirect.row, definition)
+        } else {
+            Err(format!(
+                "no function is known to begin at {named}, which was chosen for this IFUNC"
+            ))
+        };
+        match planned {
+            Ok(planned) => self.planned.push(PlannedFunction {
+                aliases: indirect.names.iter().skip(1).cloned().collect(),
+                implementation: Some(named),
+                ..planned
+            }),
+            Err(reason) => self.skip(indirect.row.name, reason),
+        }
+    }
+
+    /// What was planned, and what cannot be probed.
+    pub(super) fn done(self) -> (Vec<PlannedFunction>, Vec<Skipped>) {
+        (self.planned, self.skipped)
     }
 
     /// Plans one function; its index among the planned ones, or why it is not.
@@ -163,9 +215,6 @@ impl<'a> Planner<'a> {
         row: &'static Row,
         definition: &Definition,
     ) -> Result<PlannedFunction, String> {
-        if definition.kind == Kind::IndirectFunction {
-            return Err("an IFUNC: its code is chosen when the program starts".into());
-        }
         let bytes = self.image.code(definition.address, self.length(definition) as usize);
         let outside = |address, length| self.image.code(address, length);
         let code = Code { address: definition.address, bytes: &bytes, outside: &outside };
@@ -288,6 +337,7 @@ impl<'a> Planner<'a> {
                 nests: row.nests,
                 exits: !exits.is_empty(),
                 pushed: site.pushed,
+                aligned: row.aligned,
                 span_below,
                 span_above,
             },

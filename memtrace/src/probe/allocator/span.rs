@@ -103,6 +103,7 @@ mod tests {
         version: None,
         standard: true,
         quantum: Quantum::Untold,
+        mallocng: false,
     };
 
     #[test]

@@ -147,7 +147,7 @@ fn only_allocators_have_operators() {
     let skipped = vec![super::Skipped { name: "f".into(), reason }];
     let (name, functions) = ("x".to_owned(), Vec::new());
     let kind = AllocatorKind::Jemalloc;
-    let mut found = FoundAllocator { name, kind, file, functions, skipped };
+    let mut found = FoundAllocator { name, kind, file, functions, skipped, indirect: Vec::new() };
     assert!(found.operators_not_seen().is_some_and(|said| said.contains("1 forms of C++")));
     found.kind = AllocatorKind::UserDefined;
     assert_eq!(found.operators_not_seen(), None);
@@ -162,6 +162,7 @@ fn several_allocators_are_named_with_their_files() {
         file: file(Path::new(path), 1),
         functions: Vec::new(),
         skipped: Vec::new(),
+        indirect: Vec::new(),
     };
     let one = found("jemalloc 5.3.0", "/usr/bin/server", AllocatorKind::Jemalloc);
     let other = found("jemalloc 5.3.0", "/usr/lib/libjemalloc.so.2", AllocatorKind::Jemalloc);

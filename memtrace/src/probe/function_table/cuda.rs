@@ -46,6 +46,7 @@ pub(super) const RUNTIME_LEFT_ALONE: &[(&str, &str)] = &[
     ("cudaMallocArray", ARRAY),
     ("cudaMalloc3DArray", ARRAY),
     ("cudaMallocMipmappedArray", ARRAY),
+    ("cudaHostRegister", PINNED),
 ];
 
 /// The driver's. Names that end in `_v2` are what `cuda.h` has made of those without since CUDA 3.2.
@@ -74,8 +75,17 @@ pub(super) const DRIVER_LEFT_ALONE: &[(&str, &str)] = &[
     ("cuArrayCreate_v2", ARRAY),
     ("cuArray3DCreate_v2", ARRAY),
     ("cuMipmappedArrayCreate", ARRAY),
-    ("cuMemCreate", "gives a handle of physical memory, which programs map where they like"),
+    (
+        "cuMemCreate",
+        "gives a handle of physical memory, which programs map where they like; it lives until the handle is given \
+         back and the last mapping is gone",
+    ),
+    ("cuMemHostRegister_v2", PINNED),
+    ("cuMemImportFromShareableHandle", OTHERS),
+    ("cuIpcOpenMemHandle_v2", OTHERS),
 ];
 
 const ARRAY: &str = "gives an opaque array, whose size its description hides";
+const PINNED: &str = "pins memory that is there already, and is counted where it came from";
+const OTHERS: &str = "opens memory that another process has allocated";
 const OLD: &str = "the interface from before CUDA 3.2, with sizes and addresses of 32 bits";

@@ -6,6 +6,7 @@ use super::rows::{
     VALLOC, allocate, free, reallocate,
 };
 use memtrace_common::function::FunctionId;
+use memtrace_common::site::Aligned;
 
 /// jemalloc (jemalloc(3)): the standard names and its own interface.
 pub(super) const JEMALLOC: &[Row] = &[
@@ -19,8 +20,8 @@ pub(super) const JEMALLOC: &[Row] = &[
     VALLOC,
     PVALLOC,
     FREE,
-    allocate("mallocx", FunctionId::MALLOCX, 0),
-    reallocate("rallocx", FunctionId::RALLOCX, 1),
+    allocate("mallocx", FunctionId::MALLOCX, 0).aligned(Aligned::ByFlags(1)),
+    reallocate("rallocx", FunctionId::RALLOCX, 1).aligned(Aligned::ByFlags(2)),
     free("dallocx", FunctionId::DALLOCX),
     free("sdallocx", FunctionId::SDALLOCX),
 ];

@@ -6,6 +6,7 @@ use super::rows::{
     PVALLOC, REALLOC, REALLOCARRAY, VALLOC, allocate, free, reallocate,
 };
 use memtrace_common::function::FunctionId;
+use memtrace_common::site::Aligned;
 
 const fn new(name: &'static str, row: Row) -> Row {
     Row { name, throws: true, function: FunctionId::OPERATOR_NEW, ..row.nesting() }
@@ -51,24 +52,24 @@ pub(super) const MIMALLOC: &[Row] = &[
     Row { count: 0, ..allocate("mi_mallocn", FunctionId::MI_MALLOCN, 1).nesting() },
     allocate("mi_malloc_small", FunctionId::MI_MALLOC_SMALL, 0).nesting(),
     allocate("mi_zalloc_small", FunctionId::MI_ZALLOC_SMALL, 0).nesting(),
-    Row { name: "mi_malloc_aligned", size: 0, ..MEMALIGN },
-    Row { name: "mi_malloc_aligned_at", size: 0, ..MEMALIGN },
-    Row { name: "mi_zalloc_aligned", size: 0, ..MEMALIGN },
-    Row { name: "mi_zalloc_aligned_at", size: 0, ..MEMALIGN },
-    Row { name: "mi_calloc_aligned", ..CALLOC.nesting() },
+    Row { name: "mi_malloc_aligned", size: 0, aligned: Aligned::By(1), ..MEMALIGN },
+    Row { name: "mi_malloc_aligned_at", size: 0, aligned: Aligned::By(1), ..MEMALIGN },
+    Row { name: "mi_zalloc_aligned", size: 0, aligned: Aligned::By(1), ..MEMALIGN },
+    Row { name: "mi_zalloc_aligned_at", size: 0, aligned: Aligned::By(1), ..MEMALIGN },
+    Row { name: "mi_calloc_aligned", ..CALLOC.aligned(Aligned::By(2)) },
     Row { count: 1, ..reallocate("mi_reallocn", FunctionId::MI_REALLOCN, 2) },
     reallocate("mi_rezalloc", FunctionId::MI_REZALLOC, 1),
     Row { count: 1, ..reallocate("mi_recalloc", FunctionId::MI_RECALLOC, 2) },
-    Row { name: "mi_realloc_aligned", ..REALLOC },
+    Row { name: "mi_realloc_aligned", ..REALLOC.aligned(Aligned::By(2)) },
     new("mi_new", MALLOC),
     new("mi_new_nothrow", MALLOC),
-    new("mi_new_aligned", MALLOC),
-    new("mi_new_aligned_nothrow", MALLOC),
+    new("mi_new_aligned", MALLOC.aligned(Aligned::By(1))),
+    new("mi_new_aligned_nothrow", MALLOC.aligned(Aligned::By(1))),
     new("mi_new_n", Row { count: 0, ..allocate("mi_new_n", FunctionId::OPERATOR_NEW, 1) }),
     Row { name: "mi_heap_malloc", size: 1, ..MALLOC.nesting() },
     Row { name: "mi_heap_zalloc", size: 1, ..ZALLOC },
     Row { name: "mi_heap_calloc", count: 1, size: 2, ..CALLOC.nesting() },
-    Row { name: "mi_heap_malloc_aligned", ..MEMALIGN },
+    Row { name: "mi_heap_malloc_aligned", aligned: Aligned::By(2), ..MEMALIGN },
     Row { name: "mi_heap_realloc", pointer: 1, size: 2, ..REALLOC },
 ];
 

@@ -12,7 +12,7 @@ use cuda::{DRIVER, DRIVER_LEFT_ALONE, RUNTIME, RUNTIME_LEFT_ALONE};
 use jemalloc::{JEMALLOC, JEMALLOC_LEFT_ALONE, JEMALLOC_NEIGHBOURS};
 use libc::{GLIBC, LIBC_NEIGHBOURS, MUSL};
 use memtrace_common::function::FunctionId;
-use memtrace_common::site::{Argument, Role};
+use memtrace_common::site::{Aligned, Argument, Role};
 use mimalloc::{MIMALLOC, MIMALLOC_LEFT_ALONE, MIMALLOC_NEIGHBOURS};
 use operators::OPERATORS;
 use tcmalloc::{TCMALLOC, TCMALLOC_NEIGHBOURS};
@@ -57,6 +57,8 @@ pub struct Row {
     pub result_by_pointer: bool,
     /// May call or jump to another function of the table.
     pub nests: bool,
+    /// How it is told what the block is to be aligned to.
+    pub aligned: Aligned,
     /// An exception may leave it: its return address must stay, and its `ret`s are probed instead.
     pub throws: bool,
 }
@@ -71,12 +73,17 @@ impl Row {
 
     /// The argument positions that a program reads.
     #[must_use]
-    pub const fn arguments(&self) -> [Argument; 3] {
-        [self.size, self.count, self.pointer]
+    pub const fn arguments(&self) -> [Argument; 4] {
+        [self.size, self.count, self.pointer, self.aligned.argument()]
     }
 
     const fn nesting(self) -> Self {
         Self { nests: true, ..self }
+    }
+
+    /// Told an alignment, which the kernel side keeps for calls that nest alone.
+    const fn aligned(self, aligned: Aligned) -> Self {
+        Self { aligned, ..self.nesting() }
     }
 }
 
@@ -188,7 +195,7 @@ impl AllocatorKind {
 mod tests {
     use super::AllocatorKind;
     use memtrace_common::function::FunctionId;
-    use memtrace_common::site::{NO_ARGUMENT, Role};
+    use memtrace_common::site::{Aligned, NO_ARGUMENT, Role};
     use std::collections::BTreeSet;
 
     #[test]
@@ -203,6 +210,12 @@ mod tests {
                 let has_pointer = row.role != Role::Allocate || row.result_by_pointer;
                 assert_eq!(row.pointer != NO_ARGUMENT, has_pointer, "{}", row.name);
                 assert!(row.nests || row.role != Role::Reallocate, "{}", row.name);
+                let is_aligned = row.aligned != Aligned::No;
+                assert!(!is_aligned || row.nests && row.role != Role::Free, "{}", row.name);
+                let is_valloc = row.name.ends_with("valloc") && !row.name.ends_with("pvalloc");
+                let says = (row.name.contains("align") || is_valloc) && row.role != Role::Free;
+                let by_flags = matches!(row.aligned, Aligned::ByFlags(_));
+                assert_eq!(is_aligned && !by_flags, says, "{}", row.name);
             }
         }
     }

@@ -8,13 +8,18 @@
 use super::Row;
 use super::rows::{allocate, free};
 use memtrace_common::function::FunctionId;
+use memtrace_common::site::Aligned;
 
 const fn new(name: &'static str) -> Row {
     Row { throws: true, ..allocate(name, FunctionId::OPERATOR_NEW, 0).nesting() }
 }
 
-const fn new_array(name: &'static str) -> Row {
-    Row { function: FunctionId::OPERATOR_NEW_ARRAY, ..new(name) }
+const fn new_aligned(name: &'static str) -> Row {
+    new(name).aligned(Aligned::By(1))
+}
+
+const fn array(row: Row) -> Row {
+    Row { function: FunctionId::OPERATOR_NEW_ARRAY, ..row }
 }
 
 const fn delete(name: &'static str) -> Row {
@@ -29,12 +34,12 @@ const fn delete_array(name: &'static str) -> Row {
 pub(super) const OPERATORS: &[Row] = &[
     new("_Znwm"),
     new("_ZnwmRKSt9nothrow_t"),
-    new("_ZnwmSt11align_val_t"),
-    new("_ZnwmSt11align_val_tRKSt9nothrow_t"),
-    new_array("_Znam"),
-    new_array("_ZnamRKSt9nothrow_t"),
-    new_array("_ZnamSt11align_val_t"),
-    new_array("_ZnamSt11align_val_tRKSt9nothrow_t"),
+    new_aligned("_ZnwmSt11align_val_t"),
+    new_aligned("_ZnwmSt11align_val_tRKSt9nothrow_t"),
+    array(new("_Znam")),
+    array(new("_ZnamRKSt9nothrow_t")),
+    array(new_aligned("_ZnamSt11align_val_t")),
+    array(new_aligned("_ZnamSt11align_val_tRKSt9nothrow_t")),
     delete("_ZdlPv"),
     delete("_ZdlPvm"),
     delete("_ZdlPvRKSt9nothrow_t"),

@@ -2,7 +2,7 @@
 
 use super::Row;
 use memtrace_common::function::FunctionId;
-use memtrace_common::site::{Argument, NO_ARGUMENT, Role};
+use memtrace_common::site::{Aligned, Argument, NO_ARGUMENT, Role};
 
 pub(super) const fn allocate(name: &'static str, function: FunctionId, size: Argument) -> Row {
     Row {
@@ -14,6 +14,7 @@ pub(super) const fn allocate(name: &'static str, function: FunctionId, size: Arg
         pointer: NO_ARGUMENT,
         result_by_pointer: false,
         nests: false,
+        aligned: Aligned::No,
         throws: false,
     }
 }
@@ -34,12 +35,13 @@ pub(super) const REALLOCARRAY: Row =
 pub(super) const POSIX_MEMALIGN: Row = Row {
     pointer: 0,
     result_by_pointer: true,
-    ..allocate("posix_memalign", FunctionId::POSIX_MEMALIGN, 2).nesting()
+    ..allocate("posix_memalign", FunctionId::POSIX_MEMALIGN, 2).aligned(Aligned::By(1))
 };
-pub(super) const MEMALIGN: Row = allocate("memalign", FunctionId::MEMALIGN, 1).nesting();
+pub(super) const MEMALIGN: Row =
+    allocate("memalign", FunctionId::MEMALIGN, 1).aligned(Aligned::By(0));
 pub(super) const ALIGNED_ALLOC: Row =
-    allocate("aligned_alloc", FunctionId::ALIGNED_ALLOC, 1).nesting();
-pub(super) const VALLOC: Row = allocate("valloc", FunctionId::VALLOC, 0).nesting();
+    allocate("aligned_alloc", FunctionId::ALIGNED_ALLOC, 1).aligned(Aligned::By(0));
+pub(super) const VALLOC: Row = allocate("valloc", FunctionId::VALLOC, 0).aligned(Aligned::ToPages);
 pub(super) const PVALLOC: Row = allocate("pvalloc", FunctionId::PVALLOC, 0).nesting();
 pub(super) const FREE: Row = free("free", FunctionId::FREE);
 

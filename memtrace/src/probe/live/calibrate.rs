@@ -9,7 +9,7 @@ use super::kernel_side::{KernelSide, Prober};
 use super::link::{Part, Point, Programs, Purpose};
 use memtrace_common::classes::SizeClasses;
 use memtrace_common::function::FunctionId;
-use memtrace_common::site::{NO_ARGUMENT, Role, Site};
+use memtrace_common::site::{Aligned, NO_ARGUMENT, Role, Site};
 use memtrace_common::unwind::CodeRange;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -286,6 +286,7 @@ const fn site(returns: bool) -> Site {
         nests: false,
         exits: false,
         pushed: 0,
+        aligned: Aligned::No,
         span_below: 0,
         span_above: 0,
     };

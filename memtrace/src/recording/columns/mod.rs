@@ -46,6 +46,7 @@ struct Origin {
     function: u8,
     flags: u8,
     stack_end: u8,
+    alignment: u8,
     /// Words of the body.
     words: u8,
     /// Frames follow.

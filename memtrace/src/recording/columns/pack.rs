@@ -115,8 +115,8 @@ impl Packer {
             Slot::Occupied(known) => *known.get(),
             Slot::Vacant(new) => {
                 let column = &mut self.columns[NEW_ORIGINS];
-                let Origin { kind, function, flags, stack_end, words, .. } = origin;
-                column.extend([kind, function, flags, stack_end, words]);
+                let Origin { kind, function, flags, stack_end, alignment, words, .. } = origin;
+                column.extend([kind, function, flags, stack_end, alignment, words]);
                 column.push(u8::from(origin.has_frames));
                 put(column, origin.process.into());
                 put(column, origin.thread.into());
@@ -177,7 +177,7 @@ impl<'a> Parts<'a> {
     fn of(record: &'a [u8]) -> Option<Self> {
         let rest = record.get(HEADER..)?;
         let length = u16::from_ne_bytes([record[0], record[1]]);
-        let frames = usize::from(u16::from_ne_bytes([record[6], record[7]]));
+        let frames = usize::from(record[6]);
         let body = rest.len().checked_sub(frames * WORD)?;
         let words = body / WORD;
         let is_plain = usize::from(length) == record.len()
@@ -191,6 +191,7 @@ impl<'a> Parts<'a> {
             function: record[3],
             flags: record[4],
             stack_end: record[5],
+            alignment: record[7],
             words: words as u8,
             has_frames: frames > 0,
             process: short(8)?,

@@ -37,7 +37,7 @@ fn record() -> impl Strategy<Value = Owned> {
         let length = size_of::<Header>() + 8 * (words.len() + frames.len());
         let mut bytes = (length as u16).to_ne_bytes().to_vec();
         bytes.extend([kind % 20, function % 3, flags % 3, end % 3]);
-        bytes.extend((frames.len() as u16).to_ne_bytes());
+        bytes.extend([frames.len() as u8, flags % 5]);
         bytes.extend(process.to_ne_bytes());
         bytes.extend(thread.to_ne_bytes());
         bytes.extend(time.to_ne_bytes());

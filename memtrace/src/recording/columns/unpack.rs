@@ -117,7 +117,7 @@ impl<'a> Unpacker<'a> {
             return Err(UNKNOWN);
         }
         let fields = self.columns[NEW_ORIGINS].split_first_chunk().ok_or(SHORT)?;
-        let ([kind, function, flags, stack_end, words, has_frames], rest) = fields;
+        let ([kind, function, flags, stack_end, alignment, words, has_frames], rest) = fields;
         self.columns[NEW_ORIGINS] = rest;
         let number = |it: u64| u32::try_from(it).map_err(|_| UNKNOWN);
         let origin = Origin {
@@ -125,6 +125,7 @@ impl<'a> Unpacker<'a> {
             function: *function,
             flags: *flags,
             stack_end: *stack_end,
+            alignment: *alignment,
             words: *words,
             has_frames: *has_frames != 0,
             process: number(self.take(NEW_ORIGINS)?)?,
@@ -154,14 +155,14 @@ impl<'a> Unpacker<'a> {
     /// Puts the record together.
     fn write(&mut self, origin: &Origin, time: u64, words: &[u64]) -> Result<(), Damage> {
         let frames = if origin.has_frames { self.take(FRAMES)? } else { 0 };
-        let frames = u16::try_from(frames).map_err(|_| UNKNOWN)?;
+        let frames = u8::try_from(frames).map_err(|_| UNKNOWN)?;
         let length = HEADER + WORD * (words.len() + usize::from(frames));
         let length = u16::try_from(length).map_err(|_| UNKNOWN)?;
         let Self { record, .. } = self;
         record.clear();
         record.extend_from_slice(&length.to_ne_bytes());
         record.extend([origin.kind, origin.function, origin.flags, origin.stack_end]);
-        record.extend_from_slice(&frames.to_ne_bytes());
+        record.extend([frames, origin.alignment]);
         record.extend_from_slice(&origin.process.to_ne_bytes());
         record.extend_from_slice(&origin.thread.to_ne_bytes());
         record.extend_from_slice(&time.to_ne_bytes());

@@ -248,7 +248,7 @@ fn end(end: End) -> Option<&'static str> {
 
 /// Why it is not known what a block takes.
 const NO_CLASSES: &str =
-    "no size classes are known for this allocator, or for functions that are given an alignment";
+    "no size classes are known for this allocator, or for blocks of this size or alignment";
 
 const fn ends(confidence: Confidence) -> [u64; 2] {
     [confidence.low, confidence.high]

@@ -6,11 +6,32 @@
 
 use super::round_up;
 
+/// `PAGE`, the kernel's on this machine unless it is built otherwise.
+const PAGE: u64 = 4096;
+/// The smallest size of large blocks (`SC_LARGE_MINCLASS`), which have pages of their own.
+const LEAST_LARGE: u64 = 4 * PAGE;
+/// The largest of the others (`SC_SMALL_MAXCLASS`).
+const MOST_SMALL: u64 = 14 << 10;
+
 const TINY: u64 = 8;
 /// Up to so many quanta classes are multiples of it.
 const MOST_QUANTA: u64 = 8;
 /// Classes to a doubling, as a power of two.
 const LOG_GROUP: u32 = 2;
+
+/// Bytes that a block takes that is to be aligned to at least 2 bytes (`sz_sa2u` in `sz.h`). Small blocks lie at
+/// multiples of the largest power of two in their size, large ones at pages; an empty one counts as of one byte
+/// (`bump_empty_aligned_alloc`).
+pub(super) const fn aligned(size: u64, alignment: u64, quantum: u64) -> u64 {
+    let size = if size == 0 { 1 } else { size };
+    if size <= MOST_SMALL && alignment <= PAGE {
+        let takes = usable(round_up(size, alignment), quantum);
+        if takes < LEAST_LARGE {
+            return takes;
+        }
+    }
+    if size <= LEAST_LARGE { LEAST_LARGE } else { usable(size, quantum) }
+}
 
 /// Bytes that a block takes, given the quantum, a power of two.
 pub(super) const fn usable(size: u64, quantum: u64) -> u64 {
@@ -26,7 +47,7 @@ pub(super) const fn usable(size: u64, quantum: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::usable;
+    use super::{aligned, usable};
 
     /// jemalloc(3), table 1.
     #[test]
@@ -41,6 +62,22 @@ mod tests {
             before = class;
         }
         assert_eq!([0, 1 << 20, (1 << 20) + 1].map(|it| usable(it, 16)), [8, 1 << 20, 5 << 18]);
+    }
+
+    #[test]
+    fn aligned_blocks_have_classes_that_are_multiples() {
+        for power in 1..=12 {
+            let alignment = 1 << power;
+            for size in (0..14_000).step_by(13) {
+                let takes = aligned(size, alignment, 16);
+                let lies_at = if takes < 16 << 10 { takes } else { 4096 };
+                assert_eq!(lies_at % alignment, 0, "{size} at {alignment}");
+                assert!(takes >= usable(size, 16), "{size} at {alignment}");
+            }
+        }
+        assert_eq!([0, 9, 65, 4097].map(|size| aligned(size, 64, 16)), [64, 64, 128, 5120]);
+        assert_eq!([1, 8192, 14_337].map(|size| aligned(size, 8192, 16)), [16_384; 3]);
+        assert_eq!((aligned(100, 16, 16), aligned(20_000, 64, 16)), (112, 20_480));
     }
 
     /// As `size_classes` in `src/sc.c` makes them where there are no tiny ones.

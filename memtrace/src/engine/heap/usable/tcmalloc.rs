@@ -23,6 +23,15 @@ pub(super) fn usable(size: u64) -> u64 {
     class.copied().unwrap_or_else(|| round_up(size, PAGE))
 }
 
+/// Bytes that a block takes that is to be aligned to so many (`memalign_fast_path` and `memalign_pages` in
+/// `src/tcmalloc.cc`): up to a page it is one of a multiple, else what lies around it is given back.
+pub(super) fn aligned(size: u64, alignment: u64) -> u64 {
+    if alignment > PAGE {
+        return round_up(size, PAGE).max(PAGE);
+    }
+    usable(round_up(size, alignment).max(alignment))
+}
+
 /// All classes, in order.
 fn classes() -> Vec<u64> {
     let mut classes: Vec<u64> = Vec::new();
@@ -82,7 +91,7 @@ const fn moved_at_once(size: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST, classes, usable};
+    use super::{MOST, aligned, classes, usable};
 
     #[test]
     fn classes_ascend_to_the_largest() {
@@ -91,5 +100,12 @@ mod tests {
         assert_eq!((classes.first(), classes.last()), (Some(&8), Some(&MOST)));
         assert!(classes.len() < 128, "kClassSizesMax: {}", classes.len());
         assert_eq!([0, 9, 17, MOST + 1].map(usable), [8, 16, 32, MOST + 8192]);
+    }
+
+    #[test]
+    fn aligned_blocks_are_multiples() {
+        assert_eq!([0, 1, 65].map(|size| aligned(size, 64)), [64, 64, 128]);
+        assert_eq!([0, 1, 8193].map(|size| aligned(size, 1 << 16)), [8192, 8192, 16_384]);
+        assert_eq!(aligned(100, 1), usable(100));
     }
 }

@@ -3,7 +3,7 @@
 use super::{is_exact, usable};
 use crate::engine::heap::blocks::Block;
 use crate::engine::sampling::Weight;
-use memtrace_common::classes::SizeClasses;
+use memtrace_common::classes::{SizeClasses, Sizing};
 
 /// A block in the units in which blocks are counted.
 const WHOLE: u64 = 1 << 16;
@@ -39,9 +39,9 @@ impl Usable {
     }
 
     /// A block lives. (Sums wrap, as sizes are what the target asked for.)
-    pub(crate) fn came(&mut self, classes: SizeClasses, block: &Block) {
-        if let Some(bytes) = usable(classes, block.address, block.size) {
-            self.seen |= 1 << classes.number();
+    pub(crate) fn came(&mut self, sizing: Sizing, block: &Block) {
+        if let Some(bytes) = usable(sizing, block.address, block.size) {
+            self.seen |= 1 << sizing.classes.number();
             self.bytes = self.bytes.wrapping_add(stands_for(block, bytes));
         } else {
             self.unknown = self.unknown.wrapping_add(stands_for(block, WHOLE));
@@ -50,8 +50,8 @@ impl Usable {
     }
 
     /// A block that came does so no longer.
-    pub(crate) fn went(&mut self, classes: SizeClasses, block: &Block) {
-        if let Some(bytes) = usable(classes, block.address, block.size) {
+    pub(crate) fn went(&mut self, sizing: Sizing, block: &Block) {
+        if let Some(bytes) = usable(sizing, block.address, block.size) {
             self.bytes = self.bytes.wrapping_sub(stands_for(block, bytes));
         } else {
             self.unknown = self.unknown.wrapping_sub(stands_for(block, WHOLE));
@@ -84,7 +84,7 @@ impl Usable {
 
 #[cfg(test)]
 mod tests {
-    use super::{Block, SizeClasses, Usable};
+    use super::{Block, SizeClasses, Sizing, Usable};
 
     fn block(size: u64) -> Block {
         Block { address: 0x20, size, interval: 0, stack: 0, born: 0 }
@@ -93,16 +93,16 @@ mod tests {
     #[test]
     fn what_comes_goes_and_what_is_not_known_stands_apart() {
         let mut usable = Usable::default();
-        usable.came(SizeClasses::JEMALLOC, &block(100));
-        usable.came(SizeClasses::UNKNOWN, &block(7));
+        usable.came(Sizing::of(SizeClasses::JEMALLOC), &block(100));
+        usable.came(Sizing::of(SizeClasses::UNKNOWN), &block(7));
         assert_eq!((usable.bytes, usable.unknown_blocks(), usable.unknown_bytes), (112, 1, 7));
         assert!(usable.is_exact());
-        usable.came(SizeClasses::GLIBC, &block(100));
+        usable.came(Sizing::of(SizeClasses::GLIBC), &block(100));
         assert_eq!((usable.bytes, usable.is_exact()), (112 + 104, false));
         assert_eq!(usable.allocators().collect::<Vec<_>>(), ["glibc", "jemalloc"]);
-        usable.went(SizeClasses::JEMALLOC, &block(100));
-        usable.went(SizeClasses::GLIBC, &block(100));
-        usable.went(SizeClasses::UNKNOWN, &block(7));
+        usable.went(Sizing::of(SizeClasses::JEMALLOC), &block(100));
+        usable.went(Sizing::of(SizeClasses::GLIBC), &block(100));
+        usable.went(Sizing::of(SizeClasses::UNKNOWN), &block(7));
         assert_eq!((usable.bytes, usable.unknown_blocks(), usable.unknown_bytes), (0, 0, 0));
     }
 
@@ -111,13 +111,13 @@ mod tests {
         let mut usable = Usable::default();
         let sample = Block { interval: 100, ..block(100) };
         // 1/(1 - 1/e) = 1.582 blocks of 112 bytes.
-        usable.came(SizeClasses::JEMALLOC, &sample);
-        usable.came(SizeClasses::UNKNOWN, &sample);
-        usable.came(SizeClasses::UNKNOWN, &sample);
+        usable.came(Sizing::of(SizeClasses::JEMALLOC), &sample);
+        usable.came(Sizing::of(SizeClasses::UNKNOWN), &sample);
+        usable.came(Sizing::of(SizeClasses::UNKNOWN), &sample);
         assert_eq!((usable.bytes, usable.unknown_blocks(), usable.unknown_bytes), (177, 3, 316));
-        usable.went(SizeClasses::JEMALLOC, &sample);
-        usable.went(SizeClasses::UNKNOWN, &sample);
-        usable.went(SizeClasses::UNKNOWN, &sample);
+        usable.went(Sizing::of(SizeClasses::JEMALLOC), &sample);
+        usable.went(Sizing::of(SizeClasses::UNKNOWN), &sample);
+        usable.went(Sizing::of(SizeClasses::UNKNOWN), &sample);
         assert_eq!((usable.bytes, usable.unknown_blocks(), usable.unknown_bytes), (0, 0, 0));
     }
 }

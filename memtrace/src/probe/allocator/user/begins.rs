@@ -9,7 +9,7 @@ const MOST: u64 = 64 << 20;
 
 /// What the file's unwinding tables know of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Begin {
+pub(in crate::probe::allocator) enum Begin {
     /// A function of this many bytes begins here.
     Function(u64),
     /// None does.
@@ -19,7 +19,7 @@ pub(super) enum Begin {
 }
 
 /// Looks for the function that begins at `address`.
-pub(super) fn begin(image: &Image<'_, File>, address: u64) -> Begin {
+pub(in crate::probe::allocator) fn begin(image: &Image<'_, File>, address: u64) -> Begin {
     let Some(section) = image.section(".eh_frame") else { return Begin::Unknown };
     let Some(place) = address_of(image, section.offset) else { return Begin::Unknown };
     let Ok(bytes) = image.section_bytes(section, MOST) else { return Begin::Unknown };
@@ -40,7 +40,7 @@ pub(super) fn begin(image: &Image<'_, File>, address: u64) -> Begin {
 }
 
 /// The virtual address of what the file has at `offset`.
-pub(super) fn address_of(image: &Image<'_, File>, offset: u64) -> Option<u64> {
+pub(in crate::probe::allocator) fn address_of(image: &Image<'_, File>, offset: u64) -> Option<u64> {
     image.segments().iter().filter(|it| it.kind == object::elf::PT_LOAD).find_map(|segment| {
         let inside = offset.checked_sub(segment.offset)?;
         (inside < segment.file_size).then(|| segment.address.checked_add(inside))?

@@ -38,18 +38,18 @@ fn key(file: &MappedFile) -> FileKey {
 
 /// An IFUNC of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Indirect {
+pub(in crate::probe::allocator) struct Indirect {
     /// The file that defines it.
-    pub(super) file: MappedFile,
+    pub(in crate::probe::allocator) file: MappedFile,
     /// Virtual address of its resolver.
-    pub(super) address: u64,
+    pub(in crate::probe::allocator) address: u64,
     /// Its names.
-    pub(super) names: Vec<String>,
+    pub(in crate::probe::allocator) names: Vec<String>,
 }
 
 /// Why it is not known what an IFUNC stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Untold {
+pub(in crate::probe::allocator) enum Untold {
     /// There is no process yet.
     #[error("which happens when the process begins")]
     NotBegun,
@@ -90,7 +90,7 @@ struct Slot {
 
 impl Slots {
     /// Offsets in the IFUNC's file of the functions for which it stands in the process, in order.
-    pub(super) fn chosen(
+    pub(in crate::probe::allocator) fn chosen(
         &mut self,
         indirect: &Indirect,
         living: Option<&dyn Living>,

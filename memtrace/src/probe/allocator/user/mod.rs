@@ -1,12 +1,12 @@
 //! Functions that the user describes: found by symbol or offset in the files of a process, and planned as
 //! the allocators' own are.
 
-mod begins;
-mod chosen;
+pub(super) mod begins;
+pub(super) mod chosen;
 mod error;
 mod names;
 mod plan;
-mod symbols;
+pub(super) mod symbols;
 
 #[cfg(test)]
 mod tests;
@@ -117,6 +117,7 @@ impl UserDiscovery {
             file: file.clone(),
             functions: planned.functions,
             skipped: planned.skipped,
+            indirect: Vec::new(),
         });
     }
 }

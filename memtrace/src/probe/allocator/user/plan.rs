@@ -316,6 +316,7 @@ fn cookie(signature: &Signature, site: &PlannedSite, exits: bool) -> Site {
         nests: signature.role != Role::Free,
         exits,
         pushed: site.pushed,
+        aligned: memtrace_common::site::Aligned::No,
         span_below: 0,
         span_above: 0,
     }

@@ -84,7 +84,11 @@ fn add(meant: &mut BTreeMap<u64, Meant>, symbol: &Symbol<'_>, name: String) {
 }
 
 /// A name of the function that begins at `address`.
-pub(super) fn name_at(file: &File, image: &Image<'_, File>, address: u64) -> Option<String> {
+pub(in crate::probe::allocator) fn name_at(
+    file: &File,
+    image: &Image<'_, File>,
+    address: u64,
+) -> Option<String> {
     let mut found = None;
     let mut take = |symbol: &Symbol<'_>| {
         if symbol.address == address && symbol.kind == Kind::Function {
