@@ -30,4 +30,4 @@ mod unwinding;
 pub use actor::{Outcome, run};
 pub use error::DaemonError;
 pub use outlet::{Outlet, Publication, Published};
-pub use settings::{AlertSettings, LinkFor, SamplingWish, Settings};
+pub use settings::{AlertSettings, LinkFor, SamplingWish, Settings, StaticProbeWish};

@@ -48,6 +48,8 @@ pub struct Settings {
     pub pictures: bool,
     /// How many allocations are looked at.
     pub sampling: SamplingWish,
+    /// Static probes by which targets tell of blocks that they sample.
+    pub static_probes: StaticProbeWish,
     /// Pages that are touched are accounted for.
     pub faults: bool,
     /// Percent of the targets' CPU time that tracing may cost; `None`: any.
@@ -80,6 +82,18 @@ pub enum SamplingWish {
     Every(u64),
     /// Every one as long as that costs no more than the budget, else as many as fit it.
     Auto,
+}
+
+/// Which static probes are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StaticProbeWish {
+    /// None.
+    No,
+    /// Those that fire by themselves.
+    #[default]
+    Unasked,
+    /// Those, too, for which the kernel must write into the target's memory.
+    Semaphores,
 }
 
 /// When there is an alert, and what is done then.
@@ -167,6 +181,7 @@ impl Settings {
             faults: self.faults,
             targets: self.room_for_targets(),
             sampling: self.sampling(),
+            static_probes: self.heap && self.static_probes != StaticProbeWish::No,
         }
     }
 
@@ -208,7 +223,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::{AlertSettings, LinkFor, SamplingWish, Settings};
+    use super::{AlertSettings, LinkFor, SamplingWish, Settings, StaticProbeWish};
     use crate::engine::snapshot::SnapshotOptions;
     use crate::selection::Selection;
     use memtrace_common::config::UnwindMode;
@@ -231,6 +246,7 @@ mod tests {
             mappings: true,
             pictures: true,
             sampling: SamplingWish::Exact,
+            static_probes: StaticProbeWish::Unasked,
             faults: false,
             overhead_budget: None,
             max_memory,

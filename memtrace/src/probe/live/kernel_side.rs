@@ -20,6 +20,7 @@ use memtrace_common::config::{LinkKind, UnwindMode};
 use memtrace_common::limits::{USUAL_CODE_MAPPINGS, USUAL_TARGETS};
 use memtrace_common::sampling::{Control, IS_COPY};
 use memtrace_common::unwind::CodeChanges;
+use memtrace_common::usdt::Arguments;
 use memtrace_common::wire::{Counter, Loss};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -59,6 +60,8 @@ pub struct LoadOptions {
     pub targets: u32,
     /// Allocations may be sampled.
     pub sampling: Option<Sampling>,
+    /// Static probes may be used.
+    pub static_probes: bool,
 }
 
 impl Default for LoadOptions {
@@ -76,6 +79,7 @@ impl Default for LoadOptions {
             faults: false,
             targets: USUAL_TARGETS,
             sampling: None,
+            static_probes: false,
         }
     }
 }
@@ -173,6 +177,8 @@ pub struct KernelSide {
     tracepoints: Vec<TracepointLink>,
     faults: bool,
     code_tables: Option<CodeTables>,
+    /// Where static probes have their arguments, as in the kernel's table.
+    pub(super) descriptions: Vec<Arguments>,
 }
 
 impl KernelSide {
@@ -190,8 +196,18 @@ impl KernelSide {
             .transpose()?;
         let (links, tracepoints) = (BTreeMap::new(), Vec::new());
         let faults = options.faults;
-        let mut side =
-            Self { loaded, object, programs, trial, links, tracepoints, faults, code_tables };
+        let descriptions = Vec::new();
+        let mut side = Self {
+            loaded,
+            object,
+            programs,
+            trial,
+            links,
+            tracepoints,
+            faults,
+            code_tables,
+            descriptions,
+        };
         if let Some(Sampling { interval, .. }) = options.sampling {
             side.set_sampling(Control::new(interval))?;
         }
@@ -551,6 +567,9 @@ fn load_maps(
     loader.map_max_entries("CODE_RANGES", code_mappings(options.targets));
     loader.map_max_entries("TAKEN", options.sampling.map_or(1, |sampling| sampling.room.max(1)));
     // Arrays take their memory at once, used or not.
+    if !options.static_probes {
+        loader.map_max_entries("STATIC_PROBES", 1);
+    }
     let unused: &[&str] = match (by_tables, cache_walks) {
         (true, true) => &[],
         (true, false) => &["WALKS"],

@@ -18,6 +18,7 @@ pub mod release;
 pub mod sampling;
 pub mod seccomp;
 mod sites;
+mod static_probes;
 mod syscall;
 mod tracefs;
 mod tracepoints;
