@@ -174,6 +174,9 @@ functions! {
     CU_MEM_FREE_ASYNC = 82, "cuMemFreeAsync";
     /// CUDA driver `cuMemFreeHost`.
     CU_MEM_FREE_HOST = 83, "cuMemFreeHost";
+    /// A static probe by which a program tells of blocks that it samples itself: no function, but what such
+    /// stacks lead to.
+    OTEL_MEMORY_ALLOC = 59, "otel_memory:alloc";
     /// The system call `mmap`: no block of a heap, but the ledger of mappings names it as a function.
     MMAP = 60, "mmap";
     /// The system call `mremap`, likewise.
@@ -200,7 +203,7 @@ mod tests {
 
     #[test]
     fn names_and_numbers_agree() {
-        for number in (0..=28).chain(60..=62).chain(64..=83) {
+        for number in (0..=28).chain(59..=62).chain(64..=83) {
             let function = FunctionId(number);
             assert_eq!(FunctionId::from_name(function.name()), Some(function));
         }

@@ -46,6 +46,10 @@ pub const MAX_TARGETS: u32 = 65_536;
 /// Probe sites with different cookies, where the kernel keeps no cookies for links.
 pub const MAX_SITES: u32 = 4096;
 
+/// Ways in which static probes have their arguments: compilers keep to a few, and sites that have them in the
+/// same places share one.
+pub const MAX_STATIC_PROBES: u32 = 1024;
+
 /// Probe sites whose hits are counted apart before anything is traced. What comes after the last one
 /// is counted as the last one.
 pub const MAX_COUNTED_SITES: u32 = 128;

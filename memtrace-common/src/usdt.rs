@@ -97,11 +97,46 @@ impl Operand {
     }
 }
 
+/// Arguments of the probe that has most.
+pub const ARGUMENTS: usize = 3;
+
+/// Where the arguments of a probe are, in their order; those that it does not have are constants.
+pub type Arguments = [Operand; ARGUMENTS];
+
+/// Where the kernel keeps a general register, 8-byte words from the beginning of its `pt_regs`
+/// (`arch/x86/include/asm/ptrace.h`, in which the order is that of `user_regs_struct`).
+#[must_use]
+#[inline(always)]
+pub const fn word_of_register(number: u8) -> usize {
+    // A byte for each: no table, which would be a map to the kernel side.
+    const LOW: u64 = 0x0e0d_0413_050c_0b0a;
+    const HIGH: u64 = 0x0001_0203_0607_0809;
+    let words = if number & 8 == 0 { LOW } else { HIGH };
+    (words >> ((number & 7) * 8)) as usize & 0xff
+}
+
 const _: () = assert!(size_of::<Operand>() == 16 && align_of::<Operand>() == 8);
 
 #[cfg(test)]
 mod tests {
-    use super::{NO_REGISTER, Operand, Origin};
+    use super::{NO_REGISTER, Operand, Origin, word_of_register};
+
+    #[test]
+    fn registers_lie_where_the_kernel_keeps_them() {
+        // `struct pt_regs`, from its beginning.
+        const KEPT: [&str; 21] = [
+            "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx",
+            "rdx", "rsi", "rdi", "orig_rax", "rip", "cs", "eflags", "rsp", "ss",
+        ];
+        // By number in instructions.
+        const NUMBERED: [&str; 16] = [
+            "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11",
+            "r12", "r13", "r14", "r15",
+        ];
+        for (number, name) in (0..).zip(NUMBERED) {
+            assert_eq!(KEPT[word_of_register(number)], name);
+        }
+    }
 
     fn constant(value: i64, width: u8, signed: bool) -> Operand {
         let signed = u8::from(signed);

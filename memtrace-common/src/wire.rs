@@ -43,10 +43,14 @@ pub enum Kind {
     /// A process has executed a program and is one that is looked for: it is traced from its first
     /// instruction on. [`crate::admission::Admitted`].
     Admitted = 13,
+    /// A block that the program itself sampled: [`Weighted`], perhaps with frames.
+    Weighted = 14,
     /// A page of a traced process is about to be brought in or copied: [`Fault`], perhaps with frames.
     Fault = 15,
     /// `madvise` has given pages back: [`Discard`].
     Discard = 16,
+    /// A block that the program itself sampled is given back: [`Free`].
+    WeightedFree = 17,
 }
 
 impl Kind {
@@ -67,8 +71,10 @@ impl Kind {
             11 => Self::StackCopy,
             12 => Self::Candidate,
             13 => Self::Admitted,
+            14 => Self::Weighted,
             15 => Self::Fault,
             16 => Self::Discard,
+            17 => Self::WeightedFree,
             _ => return None,
         })
     }
@@ -143,7 +149,21 @@ pub struct Allocation {
     pub stack: u64,
 }
 
-/// Body of [`Kind::Free`].
+/// Body of [`Kind::Weighted`]: as a static probe of the program tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Weighted {
+    /// The block.
+    pub address: u64,
+    /// Its size, bytes.
+    pub size: u64,
+    /// What it stands for, bytes.
+    pub weighted: u64,
+    /// As in [`Allocation`].
+    pub stack: u64,
+}
+
+/// Body of [`Kind::Free`] and of [`Kind::WeightedFree`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Free {
@@ -467,11 +487,15 @@ pub enum Loss {
     SampledFull = 11,
     /// No room in the ring for a page that was touched.
     RingFault = 12,
+    /// No room in the ring for what a static probe told.
+    RingWeighted = 13,
+    /// An argument of a static probe could not be read from the target.
+    ArgumentUnreadable = 14,
 }
 
 impl Loss {
     /// All causes, in order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::RingAllocation,
         Self::RingFree,
         Self::RingReallocation,
@@ -485,6 +509,8 @@ impl Loss {
         Self::TargetsFull,
         Self::SampledFull,
         Self::RingFault,
+        Self::RingWeighted,
+        Self::ArgumentUnreadable,
     ];
 
     /// The cause's name in reports and JSON.
@@ -504,6 +530,8 @@ impl Loss {
             Self::TargetsFull => "target_table_full",
             Self::SampledFull => "sampled_table_full",
             Self::RingFault => "ring_full_fault",
+            Self::RingWeighted => "ring_full_static_probe",
+            Self::ArgumentUnreadable => "static_probe_unreadable",
         }
     }
 
@@ -555,6 +583,7 @@ const _: () = {
     assert!(crate::limits::MAX_FRAMES <= u8::MAX as usize);
     assert!(size_of::<Allocation>() == 32);
     assert!(size_of::<Free>() == 8);
+    assert!(size_of::<Weighted>() == 32);
     assert!(size_of::<Reallocation>() == 48);
     assert!(size_of::<Map>() == 40);
     assert!(size_of::<Unmap>() == 24);
@@ -585,12 +614,11 @@ mod tests {
 
     #[test]
     fn numbers_read_back() {
-        for number in (1..=13).chain(15..=16) {
+        for number in 1..=17 {
             assert_eq!(Kind::from_number(number).map(|kind| kind as u8), Some(number));
         }
         assert_eq!(Kind::from_number(0), None);
-        assert_eq!(Kind::from_number(14), None);
-        assert_eq!(Kind::from_number(17), None);
+        assert_eq!(Kind::from_number(18), None);
         assert_eq!(StackEnd::from_number(5), StackEnd::NoFramePointer);
         assert_eq!(StackEnd::from_number(99), StackEnd::Unknown);
     }

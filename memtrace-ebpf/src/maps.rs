@@ -7,8 +7,9 @@ use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use memtrace_common::limits::{
     MAX_COUNTED_SITES, MAX_NESTING, MAX_PENDING_THREADS, MAX_RINGS, MAX_SENT_STACKS, MAX_SITES,
-    SCRATCH_SLOTS, USUAL_TARGETS,
+    MAX_STATIC_PROBES, SCRATCH_SLOTS, USUAL_TARGETS,
 };
+use memtrace_common::usdt::Arguments;
 use memtrace_common::wire::{Counter, Loss};
 
 /// A traced process.
@@ -112,6 +113,10 @@ pub(crate) static SCRATCH_TAKEN: PerCpuArray<u64> = PerCpuArray::with_max_entrie
 /// Cookies of probe sites, by the site's number, where links have none; see [`crate::sites`].
 #[map]
 pub(crate) static SITES: Array<u64> = Array::with_max_entries(MAX_SITES, 0);
+
+/// Where static probes have their arguments, by the number in their cookie.
+#[map]
+pub(crate) static STATIC_PROBES: Array<Arguments> = Array::with_max_entries(MAX_STATIC_PROBES, 0);
 
 /// What was not sent, by [`Loss`].
 #[map]

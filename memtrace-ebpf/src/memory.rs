@@ -10,6 +10,7 @@ pub(crate) trait Plain: Copy {}
 impl Plain for u32 {}
 impl Plain for u64 {}
 impl<const N: usize> Plain for [u64; N] {}
+impl<const N: usize> Plain for [u8; N] {}
 
 /// The same number, of which the compiler knows nothing any more. Before a check of bounds, so that
 /// the check stays the last thing done to the register that is used: older verifiers learn bounds

@@ -121,7 +121,7 @@ fn sites(files: &[MappedFile]) -> Vec<(PathBuf, Vec<Point>)> {
     let allocators = find(files).unwrap().allocators.into_iter();
     let sites = allocators.map(|allocator| {
         let wanted = allocator.functions.iter().filter(|function| function.wants_return);
-        let point = |offset| Point { offset, cookie: 0, part: Part::Call };
+        let point = |offset| Point { offset, cookie: 0, part: Part::Call, semaphore: None };
         let points = wanted.map(|function| point(function.file_offset)).collect();
         (allocator.file.open_path, points)
     });

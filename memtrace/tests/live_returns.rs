@@ -24,7 +24,12 @@ fn points(path: &PathBuf, names: &[&str]) -> Vec<Point> {
     let symbols = file.symbols().filter(|symbol| names.contains(&symbol.name().unwrap_or("")));
     let offset = |address: u64| address.wrapping_add(to_offset);
     symbols
-        .map(|symbol| Point { offset: offset(symbol.address()), cookie: 0, part: Part::Call })
+        .map(|symbol| Point {
+            offset: offset(symbol.address()),
+            cookie: 0,
+            part: Part::Call,
+            semaphore: None,
+        })
         .collect()
 }
 

@@ -115,6 +115,39 @@ fn the_document_and_the_output_have_the_same_keys() {
     assert_eq!(written, documented);
 }
 
+/// What a program tells: each figure has where it lies beside it, the stacks and the others add up, and a process
+/// that tells nothing has no such key.
+#[test]
+fn what_a_program_tells_adds_up_and_has_ranges() {
+    let report = json(&snapshot(vec![telling()]), &last(), &facts());
+    let told = &report["processes"][0]["told"];
+    let [stack] = &told["stacks"].as_array().unwrap()[..] else { panic!("{told}") };
+    let number = |value: &Value| value.as_u64().unwrap();
+    for figures in [told, stack] {
+        for key in ["live_bytes", "live_blocks", "allocated_bytes", "allocated_blocks"] {
+            let range = figures[format!("{key}_ci95")].as_array().unwrap();
+            let value = number(&figures[key]);
+            assert!(number(&range[0]) <= value && value < number(&range[1]), "{key}: {figures}");
+        }
+    }
+    assert_eq!((number(&told["live_bytes"]), number(&told["live_samples"])), (5 << 19, 4));
+    assert_eq!(
+        (number(&told["allocated_bytes"]), number(&told["allocated_samples"])),
+        (6 << 19, 5)
+    );
+    assert_eq!(number(&told["live_blocks"]), 2 * 32768 + 1 + 8192);
+    let others = &told["others"];
+    for key in ["bytes", "samples"] {
+        let sum = number(&stack[format!("live_{key}")]) + number(&others[key]);
+        assert_eq!(sum, number(&told[format!("live_{key}")]), "{key}");
+    }
+    assert_eq!((&told["unknown_frees"], &told["missed_frees"]), (&1.into(), &0.into()));
+    assert!(report["loss"]["by_cause"].get("static_probe_unreadable").is_some());
+    let without = json(&snapshot(vec![leaking()]), &last(), &facts());
+    assert!(without["processes"][0].get("told").is_none());
+    assert!(without["loss"]["by_cause"].get("static_probe_unreadable").is_none());
+}
+
 /// Estimates have their ranges beside them, and nothing else does.
 #[test]
 fn estimates_carry_their_ranges() {

@@ -187,6 +187,18 @@ fn memory_of_devices_is_no_part_of_the_heap() {
 }
 
 #[test]
+fn what_a_program_tells_is_no_part_of_the_heap() {
+    let whole = beside_the_heap(telling(), &facts());
+    let told = whole.split("\n\n").find(|part| part.starts_with("TOLD")).unwrap();
+    insta::assert_snapshot!(told);
+    let brief = ReportOptions { is_final: false, ..last() };
+    let wide = TextStyle { width: 200, ..WIDE };
+    let shown = text(&report(&snapshot(vec![telling()]), &brief, &facts()), wide);
+    assert!(shown.contains("; the program tells of about 2.50 MiB ("), "{shown}");
+    assert!(shown.trim_end().lines().count() <= 12, "{shown}");
+}
+
+#[test]
 fn brief_reports_name_what_is_counted_beside_the_heap() {
     let (process, facts) = pooling();
     let process = ProcessSnapshot { device: device(), ..process };

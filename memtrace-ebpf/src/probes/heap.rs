@@ -173,7 +173,7 @@ const fn product(size: u64, count: u64) -> u64 {
 
 /// Runs `body` and, one time in [`TIMED_ONE_IN`], measures how long it took.
 #[inline(always)]
-fn counted(counter: Counter, body: impl FnOnce() -> u32) -> u32 {
+pub(super) fn counted(counter: Counter, body: impl FnOnce() -> u32) -> u32 {
     count(counter, 1);
     // SAFETY: the helpers have no preconditions.
     let random = unsafe { aya_ebpf::helpers::generated::bpf_get_prandom_u32() };

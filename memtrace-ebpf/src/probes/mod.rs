@@ -7,4 +7,5 @@ mod faults;
 mod heap;
 mod pages;
 mod process;
+mod usdt;
 mod walks;

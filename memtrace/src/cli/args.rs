@@ -278,6 +278,19 @@ pub struct TraceArgs {
     #[arg(long, value_name = "WHOM", default_value = "auto", hide_short_help = true,
           help_heading = help::ADVANCED)]
     pub link_for: LinkFor,
+    /// Do not use static probes by which programs tell of blocks that they sample themselves
+    ///
+    /// Probes `otel_memory:alloc` and `otel_memory:free` (USDT) are used wherever a target maps them. What they
+    /// tell is reported apart, as the program's own estimate, and never added to the heap.
+    #[arg(long, hide_short_help = true, conflicts_with = "usdt_semaphores", help_heading = help::ADVANCED)]
+    pub no_usdt: bool,
+    /// Have the kernel raise the counters of static probes that fire only then: it writes to the target's memory
+    ///
+    /// Such a counter (semaphore) is a variable of the program; the kernel raises it while memtrace is attached,
+    /// in the targets alone unless the probes are for all (--link-for), and lowers it afterwards. Without this
+    /// option these probes are left alone and the report says so.
+    #[arg(long, hide_short_help = true, help_heading = help::ADVANCED)]
+    pub usdt_semaphores: bool,
     /// Bytes of the kernel-to-memtrace ring buffers, a power of two [default: chosen for you]
     ///
     /// A larger one loses fewer events when memtrace gets no CPU time for a while.

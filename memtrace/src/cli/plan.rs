@@ -99,6 +99,10 @@ pub struct TracePlan {
     pub link: Option<LinkKind>,
     /// For whom links are.
     pub link_for: LinkFor,
+    /// Static probes by which programs tell of blocks that they sample are used.
+    pub usdt: bool,
+    /// … also those for which the kernel must write to the target.
+    pub usdt_semaphores: bool,
     /// How call stacks are walked.
     pub unwind: UnwindMode,
     /// Walks of known stacks are not made again.
@@ -209,6 +213,8 @@ impl TracePlan {
             max_memory: max_memory(args)?,
             link: args.link.map(Into::into),
             link_for: args.link_for,
+            usdt: !args.no_usdt,
+            usdt_semaphores: args.usdt_semaphores,
             unwind: args.unwind.into(),
             cache_walks: !args.no_walk_cache,
             ring_size: ring_size(args)?,

@@ -159,6 +159,11 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
             LinkFor::All => daemon::LinkFor::All,
             LinkFor::Each => daemon::LinkFor::Each,
         },
+        static_probes: match (plan.usdt, plan.usdt_semaphores) {
+            (false, _) => daemon::StaticProbeWish::No,
+            (true, false) => daemon::StaticProbeWish::Unasked,
+            (true, true) => daemon::StaticProbeWish::Semaphores,
+        },
         unwind: plan.unwind,
         cache_walks: plan.cache_walks,
         follow: plan.who.follow,

@@ -33,4 +33,4 @@ pub use actor::{Outcome, run};
 pub use error::DaemonError;
 pub use outlet::{Outlet, Publication, Published};
 pub use recorder::Recording;
-pub use settings::{AlertSettings, LinkFor, SamplingWish, Settings};
+pub use settings::{AlertSettings, LinkFor, SamplingWish, Settings, StaticProbeWish};

@@ -48,6 +48,8 @@ pub struct Settings {
     pub pictures: bool,
     /// How many allocations are looked at.
     pub sampling: SamplingWish,
+    /// Static probes by which targets tell of blocks that they sample.
+    pub static_probes: StaticProbeWish,
     /// Pages that are touched are accounted for.
     pub faults: bool,
     /// Percent of the targets' CPU time that tracing may cost; `None`: any.
@@ -90,6 +92,18 @@ impl AlertSettings {
     pub fn has_thresholds(&self) -> bool {
         [self.thresholds, self.total].iter().any(|it| *it != Thresholds::default())
     }
+}
+
+/// Which static probes are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StaticProbeWish {
+    /// None.
+    No,
+    /// Those that fire by themselves.
+    #[default]
+    Unasked,
+    /// Those, too, for which the kernel must write into the target's memory.
+    Semaphores,
 }
 
 /// When there is an alert, and what is done then.
@@ -204,6 +218,7 @@ impl Settings {
             faults: self.faults,
             targets: self.room_for_targets(),
             sampling: self.sampling(),
+            static_probes: self.heap && self.static_probes != StaticProbeWish::No,
         }
     }
 
@@ -245,7 +260,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::{AlertSettings, LinkFor, SamplingWish, Settings, usual_rings};
+    use super::{AlertSettings, LinkFor, SamplingWish, Settings, StaticProbeWish, usual_rings};
     use crate::engine::snapshot::SnapshotOptions;
     use crate::selection::Selection;
     use memtrace_common::config::UnwindMode;
@@ -268,6 +283,7 @@ mod tests {
             mappings: true,
             pictures: true,
             sampling: SamplingWish::Exact,
+            static_probes: StaticProbeWish::Unasked,
             faults: false,
             overhead_budget: None,
             max_memory,

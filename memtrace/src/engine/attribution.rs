@@ -24,14 +24,15 @@ impl Tracker {
         found
     }
 
-    /// The number of the stack that mapped something, [`NO_STACK`] if there is none.
-    pub(super) fn mapping_stack(
+    /// The number of the stack of something that is counted beside the heap's blocks, [`NO_STACK`] if there is
+    /// none.
+    pub(super) fn stack_beside(
         &mut self,
         pid: Pid,
         function: FunctionId,
         stack: &StackRef<'_>,
     ) -> u32 {
-        // Who is nobody's is counted where the mapping is.
+        // Who is nobody's is counted where the rest of the event is.
         if stack.id == 0 || !self.is_watched(pid) {
             if stack.id != 0 && !stack.frames.is_empty() {
                 note_forgotten(&mut self.forgotten, pid, stack.id);

@@ -12,6 +12,7 @@ use super::snapshot::{
     SnapshotOptions, StackSnapshot, State, TouchedStack,
 };
 use super::stacks::{Callee, Stack, Stacks};
+use super::telling::told_snapshot;
 use super::trend::{Births, Past};
 use crate::model::ids::Nanos;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -58,6 +59,7 @@ pub(super) fn process_snapshot(
         snapshot.mapped = mapped_stacks(process, space, stores);
         snapshot.touched = space.touched.totals();
         snapshot.touched_stacks = touched_stacks(space, stacks);
+        snapshot.told = told_snapshot(space, stacks);
         snapshot.pools = AccountSnapshot {
             totals: space.pools.totals(),
             growth: space.history.pools_growth(),

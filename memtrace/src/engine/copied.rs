@@ -72,7 +72,7 @@ pub fn stack_of(record: &[u8]) -> Option<u64> {
     let Parts { kind, body, .. } = Parts::of(record).ok()?;
     let word = |number: usize| Some(Words(body.get(number * 8..)?).long());
     match kind {
-        Kind::Allocation => word(3),
+        Kind::Allocation | Kind::Weighted => word(3),
         Kind::Reallocation | Kind::Map => word(4),
         Kind::Remap => word(5),
         Kind::Break => word(1),

@@ -4,7 +4,7 @@ use super::stacks::Callee;
 use crate::model::event::{
     Allocation, Discard, Event, Exec, Fault, Fork, Free, Map, Reallocation, Remap, StackRef,
 };
-use crate::model::event::{Unmap, What};
+use crate::model::event::{Unmap, Weighted, What};
 use crate::model::ids::{Nanos, Pid};
 use memtrace_common::admission::Admitted;
 use memtrace_common::classes::{Alignment, Sizing};
@@ -81,6 +81,11 @@ pub fn decode(record: &[u8]) -> Result<Event<'_>, Undecodable> {
             perhaps_not_taken: header.flags & flags::PERHAPS_NOT_TAKEN != 0,
         }),
         Kind::Reallocation => What::Reallocation(reallocation(words, &header, end, frames)),
+        Kind::Weighted => {
+            let weighted =
+                Weighted { address: words.long(), size: words.long(), weighted: words.long() };
+            What::Weighted(weighted, StackRef { id: words.long(), end, frames })
+        }
         Kind::Map => {
             let map = map(&mut words);
             What::Map(map, StackRef { id: words.long(), end, frames })
@@ -217,10 +222,12 @@ fn other(kind: Kind, mut words: Words<'_>) -> What<'static> {
             followed: words.long() != 0,
         }),
         Kind::Exit => What::Exit { status: Some(words.short()) },
+        Kind::WeightedFree => What::WeightedFree { address: words.long() },
         Kind::Exec
         | Kind::Allocation
         | Kind::Free
         | Kind::Reallocation
+        | Kind::Weighted
         | Kind::Map
         | Kind::Remap
         | Kind::Break
@@ -287,7 +294,8 @@ fn header(mut words: Words<'_>) -> wire::Header {
 pub(super) const fn body_length(kind: Kind) -> usize {
     match kind {
         Kind::Allocation => size_of::<wire::Allocation>(),
-        Kind::Free => size_of::<wire::Free>(),
+        Kind::Free | Kind::WeightedFree => size_of::<wire::Free>(),
+        Kind::Weighted => size_of::<wire::Weighted>(),
         Kind::Reallocation => size_of::<wire::Reallocation>(),
         Kind::Map => size_of::<wire::Map>(),
         Kind::Unmap => size_of::<wire::Unmap>(),
@@ -308,7 +316,13 @@ pub(super) const fn body_length(kind: Kind) -> usize {
 const fn takes_frames(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::Allocation | Kind::Reallocation | Kind::Map | Kind::Remap | Kind::Break | Kind::Fault
+        Kind::Allocation
+            | Kind::Reallocation
+            | Kind::Weighted
+            | Kind::Map
+            | Kind::Remap
+            | Kind::Break
+            | Kind::Fault
     )
 }
 
@@ -387,7 +401,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_decoded_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..200),
-                                            kind in 0_u8..17, fit in any::<bool>()) {
+                                            kind in 0_u8..18, fit in any::<bool>()) {
             // Half of the time a plausible header, so that bodies are reached too.
             if fit && bytes.len() >= 24 {
                 let length = u16::try_from(bytes.len() / 8 * 8).unwrap();

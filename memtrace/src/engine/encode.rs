@@ -33,6 +33,8 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
         What::Allocation(_) => Kind::Allocation,
         What::Free(_) => Kind::Free,
         What::Reallocation(_) => Kind::Reallocation,
+        What::Weighted(..) => Kind::Weighted,
+        What::WeightedFree { .. } => Kind::WeightedFree,
         What::Map(..) => Kind::Map,
         What::Unmap(_) => Kind::Unmap,
         What::Remap(..) => Kind::Remap,
@@ -92,7 +94,8 @@ const fn stack_of<'a>(what: &What<'a>) -> StackRef<'a> {
     match what {
         What::Allocation(allocation) => allocation.stack,
         What::Reallocation(reallocation) => reallocation.new.stack,
-        What::Map(_, stack)
+        What::Weighted(_, stack)
+        | What::Map(_, stack)
         | What::Remap(_, stack)
         | What::Break { stack, .. }
         | What::Fault(_, stack) => *stack,
@@ -109,6 +112,10 @@ fn body(what: &What<'_>, out: &mut Vec<u8>) {
             longs(out, allocation_words(&reallocation.new));
             longs(out, [reallocation.entered]);
         }
+        What::Weighted(block, stack) => {
+            longs(out, [block.address, block.size, block.weighted, stack.id]);
+        }
+        What::WeightedFree { address } => longs(out, [*address]),
         What::Map(map, stack) => {
             longs(out, [map.address, map.length]);
             shorts(out, [map.protection, map.flags]);

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 pub struct Limits {
     /// Live blocks, over all processes. At most 40 bytes each.
     pub max_blocks: usize,
+    /// Of those, in each process, the ones that a program samples itself and tells of. About 60 bytes each.
+    pub max_told_blocks: usize,
+    /// Call stacks of such blocks in each process that have sums of their own. About 300 bytes each.
+    pub max_told_stacks: usize,
     /// Distinct call stacks, over all processes. With the longest stacks, a full growth series and
     /// lifetimes about 3.5 KiB each.
     pub max_stacks: usize,
@@ -36,6 +40,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_blocks: 5_000_000,
+            max_told_blocks: 65_536,
+            max_told_stacks: 4096,
             max_stacks: 65_536,
             max_stack_ids: 131_072,
             max_processes: memtrace_common::limits::USUAL_TARGETS as usize,

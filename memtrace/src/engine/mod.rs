@@ -27,6 +27,7 @@ mod slab;
 pub mod snapshot;
 mod stacks;
 mod tables;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod touching;

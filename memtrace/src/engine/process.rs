@@ -8,6 +8,7 @@ use super::heap::live::LiveHeap;
 use super::heap::ranges::Ranges;
 use super::heap::touched::Touched;
 use super::history::{History, Point};
+use super::sampling::ToldBlocks;
 use super::snapshot::{PictureSnapshot, ResidentPart, State};
 use super::stacks::Stacks;
 use super::wires::Wires;
@@ -56,6 +57,8 @@ pub(crate) struct Space {
     pub(crate) ranges: Ranges,
     /// Pages that were touched, where that is told.
     pub(crate) touched: Touched,
+    /// Blocks that the program samples itself, from the first one that it tells of.
+    pub(crate) told: Option<Box<ToldBlocks>>,
     pub(crate) history: History,
     /// All that was mapped there since its program was executed is known: what is older, the kernel mapped.
     pub(crate) is_from_exec: bool,
@@ -78,6 +81,7 @@ impl Space {
             ranges: Ranges::new(max_ranges),
             is_from_exec: false,
             touched: Touched::new(max_ranges),
+            told: None,
             stacks: Vec::new(),
             numbers: HashMap::with_hasher(Seeded(seed)),
             users: 1,
@@ -95,6 +99,7 @@ impl Space {
         // A context of CUDA is of no use in a child, and neither is what was allocated in it.
         let device = LiveHeap::new(now);
         let is_from_exec = self.is_from_exec;
+        let told = self.told.as_ref().map(|told| Box::new(told.forked(has_room)));
         if !has_room {
             let (ranges, touched) = (ranges.without_stacks(), touched.without_stacks());
             let heap = self.heap.forked_without_room(now);
@@ -109,6 +114,7 @@ impl Space {
                 device,
                 ranges,
                 touched,
+                told,
                 history,
                 is_from_exec,
                 stacks,
@@ -126,6 +132,7 @@ impl Space {
             ranges,
             is_from_exec,
             touched,
+            told,
             stacks: self.stacks.clone(),
             numbers: self.numbers.clone(),
             users: 1,
@@ -165,9 +172,10 @@ impl Space {
         live
     }
 
-    /// Live blocks, of all kinds.
-    pub(crate) const fn blocks(&self) -> usize {
-        self.heap.blocks().len() + self.pools.blocks().len() + self.device.blocks().len()
+    /// Live blocks, of all kinds and accounts.
+    pub(crate) fn blocks(&self) -> usize {
+        let told = self.told.as_ref().map_or(0, |told| told.len());
+        self.heap.blocks().len() + self.pools.blocks().len() + self.device.blocks().len() + told
     }
 
     /// Blocks refused since the last call because address or size is too large.
@@ -196,6 +204,7 @@ impl Space {
             + self.device.memory_bytes()
             + self.ranges.memory_bytes()
             + self.touched.memory_bytes()
+            + self.told.as_ref().map_or(0, |told| told.memory_bytes())
             + self.history.memory_bytes()
             + self.stacks.capacity() * each
     }

@@ -8,6 +8,7 @@ use super::history::Point;
 pub use super::owners::{Owner, OwnerSum, Owners};
 pub use super::placing::Bounds as ResidentBounds;
 pub use super::sampling::{Confidence, SampledConfidence};
+pub use super::sampling::{Oddities, Sum, Sums, Unseen};
 use super::trend::Past;
 use crate::model::frame::Frame;
 use crate::model::ids::{ModuleId, Nanos, StackId};
@@ -145,6 +146,35 @@ pub struct ProcessSnapshot {
     pub pools: AccountSnapshot,
     /// Memory of devices, and memory of the host that is pinned for them.
     pub device: AccountSnapshot,
+    /// What the program itself tells of blocks that it samples; `None` where it told of nothing.
+    pub told: Option<Box<ToldSnapshot>>,
+}
+
+/// Blocks that the program samples itself: estimates of blocks that may be the heap's, so never to be added to
+/// those.
+#[derive(Clone, Debug, Default)]
+pub struct ToldSnapshot {
+    /// All of them.
+    pub totals: Sums,
+    /// What there may be where no sample is.
+    pub unseen: Unseen,
+    /// What does not fit into sums.
+    pub oddities: Oddities,
+    /// Per call stack; in no particular order.
+    pub stacks: Vec<ToldStack>,
+}
+
+/// Such blocks of one call stack.
+#[derive(Clone, Debug)]
+pub struct ToldStack {
+    /// Its number in the engine.
+    pub stack: StackId,
+    /// From the function with the probe outwards; empty if the stack never arrived.
+    pub frames: Arc<[Frame]>,
+    /// How it ended.
+    pub end: StackEnd,
+    /// What it holds and has allocated.
+    pub sums: Sums,
 }
 
 /// An account of blocks beside the heap's, never to be added to that: what functions that the user describes

@@ -80,9 +80,10 @@ pub(super) struct Closed {
 
 impl Closed {
     /// Call stacks that are kept.
-    pub(super) const fn stacks(&self) -> usize {
+    pub(super) fn stacks(&self) -> usize {
         let snapshot = &self.snapshot;
-        snapshot.stacks.len() + snapshot.pools.stacks.len() + snapshot.device.stacks.len()
+        let told = snapshot.told.as_ref().map_or(0, |told| told.stacks.len());
+        snapshot.stacks.len() + snapshot.pools.stacks.len() + snapshot.device.stacks.len() + told
     }
 }
 
@@ -180,21 +181,23 @@ impl Tracker {
                 live.free(address, inside_allocator, perhaps_not_taken, time);
             }),
             What::Reallocation(call) => self.reallocation(pid, time, call),
+            What::Weighted(block, stack) => self.weighted(pid, block, stack),
+            What::WeightedFree { address } => self.weighted_free(pid, *address),
             What::Map(map, stack) => {
-                let stack = self.mapping_stack(pid, FunctionId::MMAP, stack);
+                let stack = self.stack_beside(pid, FunctionId::MMAP, stack);
                 self.map_with(pid, |space| space.map(map, stack, time));
             }
             What::Unmap(unmap) => self.map_with(pid, |space| space.unmap(unmap)),
             What::Remap(remap, stack) => {
-                let stack = self.mapping_stack(pid, FunctionId::MREMAP, stack);
+                let stack = self.stack_beside(pid, FunctionId::MREMAP, stack);
                 self.map_with(pid, |space| space.remap(remap, stack, time));
             }
             What::Break { end, stack } => {
-                let stack = self.mapping_stack(pid, FunctionId::BRK, stack);
+                let stack = self.stack_beside(pid, FunctionId::BRK, stack);
                 self.map_with(pid, |space| space.set_break(*end, stack));
             }
             What::Fault(fault, stack) => {
-                let stack = self.mapping_stack(pid, FunctionId::FAULT, stack);
+                let stack = self.stack_beside(pid, FunctionId::FAULT, stack);
                 self.map_with(pid, |space| space.fault(*fault, stack));
             }
             What::Discard(discard) => self.map_with(pid, |space| space.touched.discard(discard)),
@@ -449,7 +452,7 @@ impl Tracker {
         }
     }
 
-    fn heap_with(&mut self, pid: Pid, change: impl FnOnce(&mut Space, bool)) {
+    pub(super) fn heap_with(&mut self, pid: Pid, change: impl FnOnce(&mut Space, bool)) {
         if let Some(process) = self.find(pid) {
             self.in_space(process, change);
         }

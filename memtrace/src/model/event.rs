@@ -33,6 +33,13 @@ pub enum What<'a> {
     Free(Free),
     /// A reallocation returned.
     Reallocation(Reallocation<'a>),
+    /// The program tells of a block that it sampled itself, and who allocated it.
+    Weighted(Weighted, StackRef<'a>),
+    /// The program tells that such a block was given back.
+    WeightedFree {
+        /// The block.
+        address: u64,
+    },
     /// `mmap` succeeded; who called, where that is wanted.
     Map(Map, StackRef<'a>),
     /// `munmap` succeeded.
@@ -169,6 +176,17 @@ pub struct Reallocation<'a> {
     pub perhaps_not_taken: bool,
     /// The block after, size, stack and function. Address 0: failed, or freed if the size is 0.
     pub new: Allocation<'a>,
+}
+
+/// See [`What::Weighted`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weighted {
+    /// The block.
+    pub address: u64,
+    /// Its size, bytes.
+    pub size: u64,
+    /// What it stands for, bytes.
+    pub weighted: u64,
 }
 
 /// See [`What::Map`].

@@ -135,6 +135,8 @@ impl Told {
             | What::Break { .. }
             | What::Fault(..)
             | What::Discard(_)
+            | What::Weighted(..)
+            | What::WeightedFree { .. }
             | What::Fork(_)
             | What::Exec(_) => return None,
         })

@@ -22,6 +22,8 @@ const THRESHOLDS: Thresholds =
 
 /// Tables that are soon full.
 const LIMITS: Limits = Limits {
+    max_told_blocks: 7,
+    max_told_stacks: 3,
     max_blocks: 64,
     max_stacks: 32,
     max_stack_ids: 32,
@@ -179,7 +181,11 @@ mod tests {
         let snapshot = snapshot(bytes);
         let process = snapshot.processes.iter().find(|process| !process.stacks.is_empty());
         let process = process.expect("a process with stacks");
-        assert!(snapshot.events >= 14, "all records were understood: {}", snapshot.events);
+        assert!(snapshot.events >= 18, "all records were understood: {}", snapshot.events);
+        let told = snapshot.processes.iter().find_map(|process| process.told.as_ref());
+        let told = told.expect("what a program tells");
+        assert_eq!((told.stacks.len(), told.oddities.unknown_frees), (1, 1));
+        assert_eq!(told.totals.live.blocks.samples(), 1);
         assert!(process.heap.allocated_blocks > 0 && process.mappings.mapped_bytes > 0);
     }
 }

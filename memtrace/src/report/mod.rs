@@ -24,6 +24,7 @@ mod pprof;
 mod resolve;
 mod start_code;
 pub mod text;
+mod told;
 mod touched;
 pub mod units;
 pub mod verdict;
@@ -39,7 +40,7 @@ pub use json::JsonWriter;
 pub use model::{
     AccountReport, AllocatorMapped, BlockReport, DeviceReport, End, FrameReport, LossReport,
     MappedReport, ModuleReport, PictureReport, Place, ProcessReport, Report, StackReport, Sum,
-    TouchedReport, TouchedStackReport,
+    ToldFigures, ToldOthers, ToldReport, ToldStackReport, TouchedReport, TouchedStackReport,
 };
 pub use names::clean;
 pub use pprof::PprofWriter;

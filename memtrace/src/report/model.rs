@@ -7,9 +7,10 @@ use super::verdict::Verdict;
 use crate::engine::ended::Ended;
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::ports::Missing;
+use crate::engine::sampling::Oddities;
 use crate::engine::snapshot::{
-    Growth, HeapTotals, MappingTotals, Owners, PlacedBlocks, ResidentPart, SampledConfidence,
-    SnapshotOptions, TouchTotals,
+    Confidence, Growth, HeapTotals, MappingTotals, Owners, PlacedBlocks, ResidentPart,
+    SampledConfidence, SnapshotOptions, TouchTotals,
 };
 use crate::engine::trend::{Band, Judgement};
 use crate::model::ids::Nanos;
@@ -210,6 +211,65 @@ pub struct ProcessReport {
     pub pools: Option<AccountReport>,
     /// Memory of devices; `None` where no call for any was seen.
     pub device: Option<DeviceReport>,
+    /// What the program itself tells of blocks that it samples; `None` where it told of nothing.
+    pub told: Option<ToldReport>,
+}
+
+/// Blocks that the program samples itself: its own estimates, never to be added to the heap, in which the same
+/// blocks may be.
+#[derive(Clone, Debug, Default)]
+pub struct ToldReport {
+    /// What lives.
+    pub live: ToldFigures,
+    /// What was allocated since the process was first seen.
+    pub allocated: ToldFigures,
+    /// What does not fit into sums.
+    pub oddities: Oddities,
+    /// The stacks that are listed.
+    pub stacks: Vec<ToldStackReport>,
+    /// What lives of others.
+    pub others: ToldOthers,
+}
+
+/// An estimate, and what it rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ToldFigures {
+    /// Bytes.
+    pub bytes: u64,
+    /// Where they lie.
+    pub bytes_ci: Confidence,
+    /// Blocks.
+    pub blocks: u64,
+    /// Where they lie.
+    pub blocks_ci: Confidence,
+    /// How many were told of.
+    pub samples: u64,
+}
+
+/// Samples that live and are of no listed stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ToldOthers {
+    /// Stacks that are not listed.
+    pub stacks: u64,
+    /// Their samples, and those without a stack.
+    pub samples: u64,
+    /// What these stand for.
+    pub bytes: u64,
+}
+
+/// One call stack that a program tells of.
+#[derive(Clone, Debug, Default)]
+pub struct ToldStackReport {
+    /// Identity.
+    pub id: StackDigest,
+    /// What lives.
+    pub live: ToldFigures,
+    /// What it allocated.
+    pub allocated: ToldFigures,
+    /// How the stack ended.
+    pub end: StackEnd,
+    /// From the function with the probe outwards.
+    pub frames: Vec<FrameReport>,
 }
 
 /// Memory that a device's driver gave out. It is no part of the heap and of no mapping that was seen.

@@ -11,10 +11,12 @@ use super::judged::Judged;
 use super::mapped;
 use super::model::{
     AccountReport, BlockReport, DeviceReport, End, LossReport, MappedReport, PictureReport,
-    ProcessReport, Report, STACKS_FULL, StackReport, Sum, TouchedReport, TouchedStackReport,
+    ProcessReport, Report, STACKS_FULL, StackReport, Sum, ToldReport, ToldStackReport,
+    TouchedReport, TouchedStackReport,
 };
 use super::names::{Names, clean};
 use super::outermost;
+use super::told;
 use super::touched;
 use super::units::{counted, percent};
 use super::verdict::{self, Figures, Verdict};
@@ -22,7 +24,7 @@ use crate::engine::ended::Sums;
 use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::{
     AccountSnapshot, HeapTotals, MappedStack, ProcessSnapshot, Snapshot, StackSnapshot, State,
-    TouchedStack,
+    ToldSnapshot, ToldStack, TouchedStack,
 };
 use crate::engine::trend::resident_slope;
 use crate::model::frame::Frame;
@@ -129,11 +131,21 @@ fn loss(snapshot: &Snapshot, options: &ReportOptions) -> LossReport {
         by_cause: snapshot
             .losses
             .iter()
-            // What is not looked for is not lost.
-            .filter(|(cause, count)| options.touches || *count > 0 || *cause != Loss::RingFault)
+            .filter(|(cause, count)| *count > 0 || is_looked_for(*cause, snapshot, options))
             .map(|(cause, count)| (cause.name(), *count))
             .chain(own)
             .collect(),
+    }
+}
+
+/// What is not looked for is not lost.
+fn is_looked_for(cause: Loss, snapshot: &Snapshot, options: &ReportOptions) -> bool {
+    match cause {
+        Loss::RingFault => options.touches,
+        Loss::RingWeighted | Loss::ArgumentUnreadable => {
+            snapshot.processes.iter().any(|process| process.told.is_some())
+        }
+        _ => true,
     }
 }
 
@@ -188,6 +200,7 @@ struct Chosen<'a> {
     mapped: Vec<&'a MappedStack>,
     judged: Judged,
     touched: Vec<&'a TouchedStack>,
+    told: Vec<&'a ToldStack>,
 }
 
 impl<'a> Chosen<'a> {
@@ -201,6 +214,7 @@ impl<'a> Chosen<'a> {
             mapped: mapped::choose(process, options.top),
             judged,
             touched: touched::choose(process, options.top),
+            told: told::choose(process.told.as_deref(), options.top),
         }
     }
 
@@ -210,7 +224,8 @@ impl<'a> Chosen<'a> {
         let blocks = blocks.map(|stack| &stack.frames);
         let mapped = self.mapped.iter().map(|stack| &stack.frames);
         let touched = self.touched.iter().map(|stack| &stack.frames);
-        blocks.chain(mapped).chain(touched).flat_map(|frames| frames.iter())
+        let told = self.told.iter().map(|stack| &stack.frames);
+        blocks.chain(mapped).chain(touched).chain(told).flat_map(|frames| frames.iter())
     }
 }
 
@@ -268,6 +283,8 @@ impl Maker<'_> {
         report.modules = self.names.modules(chosen.frames());
         report.pools = self.pools(process, &chosen.pools, judged);
         report.device = self.device(process, &chosen.device, judged);
+        let told = process.told.as_deref();
+        report.told = told.map(|told| self.told(told, &chosen.told, process));
         report.mapped = chosen.mapped.iter().map(|stack| self.mapped(stack, process)).collect();
         report.mapped_others = mapped::others(process, &chosen.mapped);
         report.touched = self.options.touches.then(|| TouchedReport {
@@ -324,6 +341,35 @@ impl Maker<'_> {
             given_back_bytes: stack.given_back_bytes,
             end: outermost::end(stack.end, &last.map_or_else(Vec::new, names)),
             frames: internals::marked(stack.frames.iter().flat_map(names).collect()),
+        }
+    }
+
+    /// What the program tells of blocks that it samples.
+    fn told(
+        &self,
+        told: &ToldSnapshot,
+        listed: &[&ToldStack],
+        process: &ProcessSnapshot,
+    ) -> ToldReport {
+        let figures = |sum: &_| told::figures(sum, told.unseen);
+        let names = |frame: &Frame| self.names.of(*frame, process.info.key);
+        let stack = |stack: &&ToldStack| {
+            let last = stack.frames.last().filter(|_| stack.frames.len() > 1);
+            let function = FunctionId::OTEL_MEMORY_ALLOC.name();
+            ToldStackReport {
+                id: StackDigest::of(function, &stack.frames, &self.snapshot.modules),
+                live: figures(&stack.sums.live),
+                allocated: figures(&stack.sums.allocated),
+                end: outermost::end(stack.end, &last.map_or_else(Vec::new, names)),
+                frames: internals::marked(stack.frames.iter().flat_map(names).collect()),
+            }
+        };
+        ToldReport {
+            live: figures(&told.totals.live),
+            allocated: figures(&told.totals.allocated),
+            oddities: told.oddities,
+            stacks: listed.iter().map(stack).collect(),
+            others: told::others(told, listed),
         }
     }
 

@@ -11,11 +11,12 @@ use memtrace::engine::alerts::{Alert, Crossing, Rate, Who};
 use memtrace::engine::ended::Ended;
 use memtrace::engine::history::Point;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
+use memtrace::engine::sampling::{Told, ToldBlocks};
 use memtrace::engine::snapshot::{
     AccountSnapshot, BlockSnapshot, Bounds, Confidence, Growth, HeapTotals, MappedStack,
     MappingTotals, Owner, OwnerSum, Owners, PictureSnapshot, PlacedBlocks, ProcessSnapshot,
     ResidentBounds, ResidentPart, SampledConfidence, Snapshot, SnapshotOptions, StackSnapshot,
-    State, TouchTotals, Usable,
+    State, ToldSnapshot, ToldStack, TouchTotals, Usable,
 };
 use memtrace::engine::trend::{AgeCount, Ages, Band, COHORTS, Past, class};
 use memtrace::model::frame::Frame;
@@ -242,6 +243,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         stacks,
         pools: AccountSnapshot::default(),
         device: AccountSnapshot::default(),
+        told: None,
     }
 }
 
@@ -537,6 +539,36 @@ pub fn device() -> AccountSnapshot {
     };
     let stacks = vec![of(FunctionId::CUDA_MALLOC, 70, 24), of(FunctionId::CUDA_HOST_ALLOC, 71, 8)];
     AccountSnapshot { totals: totals(&stacks), growth: growth(8 * (1 << 20), 6, 6), stacks }
+}
+
+/// A process that tells of samples itself: two of 512 KiB that were drawn, and one that stands for itself.
+pub fn telling() -> ProcessSnapshot {
+    let mut account = ToldBlocks::new(10, 10, 1);
+    let leak = StackId(901);
+    for (address, size, weighted, stack) in [
+        (1, 16, 512 << 10, Some(leak)),
+        (2, 16, 512 << 10, Some(leak)),
+        (3, 1 << 20, 1 << 20, Some(leak)),
+        (4, 64, 512 << 10, None),
+        (5, 64, 512 << 10, None),
+    ] {
+        account.allocate(address, Told { size, weighted, stack }, true);
+    }
+    account.free(5);
+    account.free(6);
+    let named = |(stack, sums): (StackId, &_)| ToldStack {
+        stack,
+        frames: leak_frames(),
+        end: StackEnd::Complete,
+        sums: *sums,
+    };
+    let told = ToldSnapshot {
+        totals: *account.totals(),
+        unseen: account.unseen(),
+        oddities: account.oddities(),
+        stacks: account.stacks().map(named).collect(),
+    };
+    ProcessSnapshot { told: Some(Box::new(told)), ..leaking() }
 }
 
 /// A snapshot with an alert of each shape.

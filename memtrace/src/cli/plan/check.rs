@@ -145,6 +145,13 @@ pub(super) fn notes(plan: &TracePlan, interval_typed: bool) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if plan.usdt_semaphores {
+        notes.push(
+            "--usdt-semaphores: where a static probe has a counter (semaphore), the kernel raises that in the \
+             target's memory while memtrace is attached"
+                .to_owned(),
+        );
+    }
     let ignored = [
         ("--full", plan.full && plan.format != Format::Text),
         ("--full-names", plan.full_names && plan.format == Format::Json),

@@ -56,6 +56,8 @@ fn defaults_are_those_of_the_manual() {
         max_memory: 256 << 20,
         link: None,
         link_for: LinkFor::Auto,
+        usdt: true,
+        usdt_semaphores: false,
         unwind: UnwindMode::Auto,
         cache_walks: true,
         ring_size: None,
@@ -73,7 +75,7 @@ fn every_option_arrives() {
     let plan = plan(
         "-p 1,2 -p 3 -p 2 -i 5s -d 1m -c 4 --min-age 2s -T 0 -z 64 -Z 1MiB -s age --full \
          --show-blocks 7 --full-names --show-internals --ledger heap --cmdline -f json -o leaks.json --color never -vv --overhead-budget 5% \
-         --max-memory 64MiB --alert-live 1M --alert-rss 2G --alert-growth 3k/h --alert-limit 4 --link perf --link-for each --ring-size 1MiB --rings 8 --bpf-log debug",
+         --max-memory 64MiB --alert-live 1M --alert-rss 2G --alert-growth 3k/h --alert-limit 4 --link perf --link-for each --usdt-semaphores --ring-size 1MiB --rings 8 --bpf-log debug",
     )
     .unwrap();
     assert_eq!(plan.who.pids, [1, 2, 3]);
@@ -91,6 +93,7 @@ fn every_option_arrives() {
     assert_eq!((plan.link, plan.ring_size), (Some(LinkKind::Perf), Some(1 << 20)));
     assert_eq!(plan.rings, Some(8));
     assert_eq!(plan.link_for, LinkFor::Each);
+    assert!(plan.usdt && plan.usdt_semaphores && !self::plan("-p 7 --no-usdt").unwrap().usdt);
     assert_eq!((plan.bpf_log, plan.verbosity), (BpfLog::Debug, Verbosity::Everything));
     let options = plan.snapshot_options();
     assert_eq!((options.min_age, options.blocks_per_stack), (2_000_000_000, 7));
@@ -149,6 +152,7 @@ fn contradictions_name_both_options_and_a_remedy() {
     refused("-p 7 --tier pages --ledger heap", &["--tier pages", "--ledger heap", "only one"]);
     refused("-p 7 --tier pages --show-blocks 1", &["--tier pages", "--show-blocks"]);
     refused("-p 7 --tier pages --free-fn lib.so:give(ptr=0)", &["--tier pages", "--alloc-fn"]);
+    refused("-p 7 --no-usdt --usdt-semaphores", &["--no-usdt", "--usdt-semaphores"]);
     refused("-p 7 -i 0 -c 3", &["--count", "--interval 0", "--duration"]);
     refused("-p 7 0 3", &["--count", "--interval 0"]);
     refused("-p 7,8 -o r-{pid}.json", &["{pid}", "--pid", "{seq}"]);
@@ -185,6 +189,7 @@ fn surprising_plans_are_remarked_upon() {
     assert!(notes[1].contains("--min-age 10s within --duration 5s"));
     assert_eq!(plan("-p 7 -d 5").unwrap().notes, notes[1..]);
     assert!(plan("-p 7 -d 60").unwrap().notes.is_empty());
+    assert!(plan("-p 7 --usdt-semaphores").unwrap().notes[0].contains("the target's memory"));
     assert!(plan("-p 7 --full -f json").unwrap().notes[0].contains("--full"));
 }
 

@@ -71,6 +71,7 @@ impl Targets {
             target.examined.remove(&file);
             if target.running {
                 target.allocators.retain(|found| key(&found.file) != file);
+                target.told_by.retain(|found| key(&found.file) != file);
             }
         }
         tracing::debug!("no target maps inode {} any more: its probes are taken away", file.2);
@@ -79,15 +80,13 @@ impl Targets {
     /// What a report says of the links.
     pub(in crate::daemon) fn links(&self) -> Vec<LinkFacts> {
         let running = self.targets.values().filter(|target| target.running);
-        self.scopes.facts(&Scopes::count(running.flat_map(|target| &target.allocators)))
+        self.scopes.facts(&Scopes::count(running.flat_map(Target::places)))
     }
 
     /// Whether children of this process are seen late, as it is itself where it was not named.
     pub(in crate::daemon) fn sees_children_late(&self, pid: Pid) -> bool {
         let target = self.targets.get(&pid);
-        target.is_some_and(|target| {
-            target.allocators.iter().any(|found| self.scopes.is_filtered(found))
-        })
+        target.is_some_and(|target| target.is_filtered(&self.scopes))
     }
 
     /// The line that scripts wait for.

@@ -9,6 +9,7 @@ mod one;
 mod payers;
 mod placing;
 mod scope;
+mod telling;
 mod user;
 
 use super::cost::Sites;
@@ -17,13 +18,14 @@ use super::left_out::LeftOut;
 use super::pod_names::PodNames;
 use super::progress::Progress;
 use super::reporter::Reporter;
-use super::settings::{LinkFor, Settings};
+use super::settings::{LinkFor, Settings, StaticProbeWish};
 use super::unseen::device_numbers;
 use crate::model::event::{Exec, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::process::Usage;
 use crate::probe::allocator::{FoundAllocator, Search};
 use crate::probe::runtime::Detector;
+use crate::probe::usdt::StaticSearch;
 use crate::procfs::{Foreseen, ModuleTable, Process, heap_segment};
 use children::Children;
 use memtrace_common::config::LinkKind;
@@ -62,6 +64,8 @@ pub(super) struct Targets {
     /// What files hold, which many processes map.
     search: Search,
     detector: Detector,
+    /// Where static probes are used.
+    static_search: Option<StaticSearch>,
     user: UserFunctions,
     /// How often was looked again at what the user describes and a process had not bound.
     looks_for_bound: u32,
@@ -116,6 +120,7 @@ impl Targets {
             foreseen: settings.foreseen.iter().filter_map(|path| Foreseen::at(path)).collect(),
             search: Search::default(),
             detector: Detector::default(),
+            static_search: static_search(settings.static_probes),
             user: UserFunctions::new(&settings.user_functions, settings.started_here),
             looks_for_bound: 0,
             heap: settings.heap,
@@ -236,6 +241,7 @@ impl Targets {
         if !by_main_thread {
             target.examined.clear();
             target.allocators.clear();
+            target.told_by.clear();
             target.unbound.clear();
             target.undecided.clear();
         }
@@ -304,7 +310,7 @@ impl Targets {
         }
         let Self { targets, scopes, .. } = self;
         for target in targets.values_mut().filter(|t| t.running && !t.blind) {
-            let is_filtered = target.allocators.iter().any(|it| scopes.is_filtered(it));
+            let is_filtered = target.is_filtered(scopes);
             target.blind = is_filtered && target.process.outlives_leader();
             if target.blind {
                 let trouble = format!(
@@ -336,8 +342,14 @@ impl Targets {
         notes.extend(self.scopes.note());
         notes.extend(self.children.note());
         notes.extend(self.user.notes());
+        notes.extend(self.static_search.iter().flat_map(|search| search.left().iter().cloned()));
         notes
     }
+}
+
+fn static_search(wish: StaticProbeWish) -> Option<StaticSearch> {
+    let semaphores = wish == StaticProbeWish::Semaphores;
+    (wish != StaticProbeWish::No).then(|| StaticSearch::new(semaphores))
 }
 
 /// Looks at the processes that `settings` name. Of those that were looked for, one that cannot be traced

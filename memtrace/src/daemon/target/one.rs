@@ -1,6 +1,7 @@
 //! One traced process: what `/proc` says of it, and the probes placed for it.
 
-use super::scope::{Scopes, Wanted};
+use super::scope::{Place, Scopes, Wanted, place};
+use super::telling;
 use crate::daemon::error::DaemonError;
 use crate::daemon::inspect::{filters_system_calls, mapped_files};
 use crate::daemon::living::LivingProcess;
@@ -16,6 +17,7 @@ use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::live::link::Point;
 use crate::probe::live::seccomp::return_probes_are_safe;
 use crate::probe::runtime::Runtime;
+use crate::probe::usdt::FoundProbes;
 use crate::procfs::{FileNumber, ModuleTable, Process, ProcfsError};
 use std::collections::BTreeSet;
 
@@ -30,6 +32,8 @@ pub(super) struct Target {
     /// Files in which allocators have been looked for.
     pub(super) examined: BTreeSet<FileNumber>,
     pub(super) allocators: Vec<FoundAllocator>,
+    /// Static probes by which it tells of blocks that it samples itself.
+    pub(super) told_by: Vec<FoundProbes>,
     /// What the user describes and the process had not bound at the last look.
     pub(super) unbound: Vec<Unbound>,
     /// Allocators with IFUNCs that it had not bound at the last look, and what is to be said of them.
@@ -58,6 +62,7 @@ impl Target {
             modules: Vec::new(),
             examined: BTreeSet::new(),
             allocators: Vec::new(),
+            told_by: Vec::new(),
             unbound: Vec::new(),
             undecided: Vec::new(),
             runtimes: Vec::new(),
@@ -139,13 +144,13 @@ impl Target {
         allocator: FoundAllocator,
         scopes: &mut Scopes,
     ) -> Result<bool, DaemonError> {
-        let filter = match scopes.wanted(&allocator) {
+        let filter = match scopes.wanted(&place(&allocator), false) {
             Wanted::Nothing => None,
             Wanted::ForAll => Some(None),
             Wanted::Filtered => Some(Some(self.process.pid())),
         };
         if let Some(filter) = filter.filter(|_| !allocator.functions.is_empty()) {
-            self.link(kernel, &allocator, filter, scopes.number(&allocator))?;
+            self.link(kernel, &allocator, filter, scopes.number(&place(&allocator)))?;
         }
         for skipped in &allocator.skipped {
             tracing::debug!(
@@ -185,14 +190,29 @@ impl Target {
         kernel: &mut KernelSide,
         scopes: &Scopes,
     ) -> Result<bool, DaemonError> {
-        let filtered = || self.allocators.iter().filter(|found| scopes.is_filtered(found));
+        let pid = self.process.pid();
+        let filtered = || self.allocators.iter().filter(|it| scopes.is_filtered(&place(it)));
         if filtered().next().is_some() {
             self.check_seccomp(kernel)?;
         }
         for allocator in filtered() {
-            self.link(kernel, allocator, Some(self.process.pid()), scopes.number(allocator))?;
+            self.link(kernel, allocator, Some(pid), scopes.number(&place(allocator)))?;
         }
-        Ok(filtered().next().is_some())
+        let told_by = self.told_by.iter().filter(|it| scopes.is_filtered(&telling::place(it)));
+        for found in told_by {
+            self.link_static_probes(kernel, found, Some(pid), scopes)?;
+        }
+        Ok(self.is_filtered(scopes))
+    }
+
+    /// What it has links to, or others have for it.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        self.allocators.iter().map(place).chain(self.told_by.iter().map(telling::place))
+    }
+
+    /// Whether it has links of its own.
+    pub(super) fn is_filtered(&self, scopes: &Scopes) -> bool {
+        self.places().any(|place| scopes.is_filtered(&place))
     }
 
     /// The child with this number, which has a copy of its parent's memory, or shares it.
@@ -201,6 +221,7 @@ impl Target {
             modules: self.modules.clone(),
             examined: self.examined.clone(),
             allocators: self.allocators.clone(),
+            told_by: self.told_by.clone(),
             unbound: self.unbound.clone(),
             undecided: self.undecided.clone(),
             runtimes: self.runtimes.clone(),
@@ -218,7 +239,7 @@ impl Target {
     }
 
     /// The kernel does not find a process that has ended since we looked.
-    fn ended_meanwhile(&self, error: LiveError) -> DaemonError {
+    pub(super) fn ended_meanwhile(&self, error: LiveError) -> DaemonError {
         match error {
             LiveError::Link { source, .. } if source.raw_os_error() == Some(libc::ESRCH) => {
                 ProcfsError::Ended(self.process.pid()).into()
@@ -228,11 +249,11 @@ impl Target {
     }
 
     pub(super) fn describe(&self) -> String {
-        let allocators: Vec<String> = self
-            .allocators
-            .iter()
-            .map(|found| format!("{}, {} functions", found.name, found.functions.len()))
-            .collect();
+        let functions =
+            |it: &FoundAllocator| format!("{}, {} functions", it.name, it.functions.len());
+        let told_by = |it: &FoundProbes| format!("{}, {} static probes", it.name, it.probes.len());
+        let allocators = self.allocators.iter().map(functions);
+        let allocators: Vec<String> = allocators.chain(self.told_by.iter().map(told_by)).collect();
         let (pid, comm) = (self.process.pid(), &self.comm);
         // Of mappings alone, or not mapped yet.
         if allocators.is_empty() {

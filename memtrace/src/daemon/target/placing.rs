@@ -2,6 +2,7 @@
 
 use super::Targets;
 use super::scope::key;
+use super::telling::tell;
 use crate::daemon::error::DaemonError;
 use crate::model::ids::Pid;
 use crate::probe::allocator::{Chosen, Discovery, FoundAllocator, MappedFile};
@@ -47,9 +48,10 @@ impl Targets {
         let living = has_begun.then_some(&living as &dyn Living);
         let (pools, unbound) = self.user.find(&files, known, living);
         target.wait_for(unbound);
+        tell(target, kernel, &files, self.static_search.as_mut(), &mut self.scopes);
         let discovery = match found {
             Ok(discovery) => discovery,
-            Err(source) if pools.is_empty() => {
+            Err(source) if pools.is_empty() && target.told_by.is_empty() => {
                 // It was for these that the process is to be traced.
                 self.user.check()?;
                 return Err(DaemonError::NoAllocator { pid, comm: target.comm.clone(), source });
@@ -131,6 +133,7 @@ impl Targets {
         for left in &discovery.not_probed {
             target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
         }
+        tell(target, kernel, &fresh, self.static_search.as_mut(), &mut self.scopes);
         let probe = |allocator: FoundAllocator| {
             let name = allocator.name.clone();
             target.decide_later(&allocator);

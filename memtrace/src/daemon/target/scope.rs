@@ -21,10 +21,10 @@ pub(super) fn key(file: &MappedFile) -> FileNumber {
     (file.device.0, file.device.1, file.inode)
 }
 
-/// Where an allocator is, and which of those there.
-type Place = (FileNumber, String);
+/// Where an allocator is, or a file's static probes are, and which of those there.
+pub(super) type Place = (FileNumber, String);
 
-fn place(found: &FoundAllocator) -> Place {
+pub(super) fn place(found: &FoundAllocator) -> Place {
     (key(&found.file), found.name.clone())
 }
 
@@ -91,24 +91,28 @@ impl Scopes {
         Self { for_all, wish, follow, targets, places, next: 0, cpu }
     }
 
-    /// Decides for an allocator that a target has brought, the first time.
-    pub(super) fn wanted(&mut self, found: &FoundAllocator) -> Wanted {
-        let place = place(found);
-        if let Some(decided) = self.places.get(&place) {
+    /// Decides for what is to be probed and a target has brought, the first time. Where a link `writes` to the
+    /// memory of processes it is for nobody who is not meant, whoever would pay for that.
+    pub(super) fn wanted(&mut self, place: &Place, writes: bool) -> Wanted {
+        if let Some(decided) = self.places.get(place) {
             return if decided.for_all { Wanted::Nothing } else { Wanted::Filtered };
         }
         let users = self.users(place.0);
-        let for_all = self.for_all.is_some() || are_for_all(self.wish, users);
-        tracing::debug!("{}: {users:?}: for all: {for_all}", found.name);
+        let for_all = if writes {
+            self.for_all == Some(Reason::Everybody) || self.wish == LinkFor::All
+        } else {
+            self.for_all.is_some() || are_for_all(self.wish, users)
+        };
+        tracing::debug!("{}: {users:?}: for all: {for_all}", place.1);
         let decided = Decided { number: self.next, for_all, others: users.others, unused: 0 };
         self.next += 1;
-        self.places.insert(place, decided);
+        self.places.insert(place.clone(), decided);
         if for_all { Wanted::ForAll } else { Wanted::Filtered }
     }
 
-    /// By which number the kernel side knows the allocator's links.
-    pub(super) fn number(&self, found: &FoundAllocator) -> u32 {
-        self.places.get(&place(found)).map_or(u32::MAX, |decided| decided.number)
+    /// By which number the kernel side knows the links.
+    pub(super) fn number(&self, place: &Place) -> u32 {
+        self.places.get(place).map_or(u32::MAX, |decided| decided.number)
     }
 
     /// Who maps a file, and how busy they are.
@@ -132,9 +136,9 @@ impl Scopes {
         self.for_all.is_some()
     }
 
-    /// Whether the allocator has links for each target.
-    pub(super) fn is_filtered(&self, found: &FoundAllocator) -> bool {
-        self.places.get(&place(found)).is_some_and(|decided| !decided.for_all)
+    /// Whether there are links for each target.
+    pub(super) fn is_filtered(&self, place: &Place) -> bool {
+        self.places.get(place).is_some_and(|decided| !decided.for_all)
     }
 
     /// Files with links for all, which others may have come to map.
@@ -184,12 +188,10 @@ impl Scopes {
         self.places.iter().map(fact).collect()
     }
 
-    /// How many of `targets`' lists each allocator is in.
-    pub(super) fn count<'a>(
-        found: impl Iterator<Item = &'a FoundAllocator>,
-    ) -> BTreeMap<Place, usize> {
+    /// How many targets use each of these places.
+    pub(super) fn count(places: impl Iterator<Item = Place>) -> BTreeMap<Place, usize> {
         let mut counts = BTreeMap::new();
-        found.for_each(|found| *counts.entry(place(found)).or_default() += 1);
+        places.for_each(|place| *counts.entry(place).or_default() += 1);
         counts
     }
 
@@ -211,7 +213,7 @@ impl Scopes {
 
 #[cfg(test)]
 mod tests {
-    use super::{BTreeMap, BTreeSet, Decided, LINGER, LinkFor, Scopes};
+    use super::{BTreeMap, BTreeSet, Decided, LINGER, LinkFor, Reason, Scopes, Wanted};
 
     const FILE: (u32, u32, u64) = (8, 1, 77);
 
@@ -235,6 +237,19 @@ mod tests {
         assert_eq!(scopes.unused(&nobody), [FILE].into());
         assert_eq!(scopes.forget(FILE), [3]);
         assert!(scopes.places.is_empty() && scopes.unused(&nobody).is_empty());
+    }
+
+    #[test]
+    fn a_link_that_writes_is_for_those_who_are_meant() {
+        let place = (FILE, "otel_memory of x".to_owned());
+        let wanted = |for_all, wish, writes| {
+            Scopes::new([1, 2].into(), for_all, wish, true).wanted(&place, writes)
+        };
+        assert_eq!(wanted(None, LinkFor::Auto, false), Wanted::ForAll);
+        assert_eq!(wanted(None, LinkFor::Auto, true), Wanted::Filtered);
+        assert_eq!(wanted(Some(Reason::LeaderGone), LinkFor::Auto, true), Wanted::Filtered);
+        assert_eq!(wanted(Some(Reason::Everybody), LinkFor::Auto, true), Wanted::ForAll);
+        assert_eq!(wanted(None, LinkFor::All, true), Wanted::ForAll);
     }
 
     #[test]

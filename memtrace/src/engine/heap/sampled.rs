@@ -3,7 +3,7 @@
 
 use super::blocks::Block;
 use super::tallies::{Tallies, Tally};
-use crate::engine::sampling::{Estimate, Interval, Weight};
+use crate::engine::sampling::{Estimate, Weight};
 use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
 
 /// Bytes and blocks.
@@ -43,15 +43,10 @@ impl Pair {
             1.0
         };
         (
-            confidence(self.bytes.interval(interval)),
-            confidence(self.blocks.interval(interval / mean)),
+            Confidence::of(self.bytes.interval(interval)),
+            Confidence::of(self.blocks.interval(interval / mean)),
         )
     }
-}
-
-fn confidence(interval: Interval) -> Confidence {
-    // Whole numbers that hold the interval; casts saturate.
-    Confidence { low: interval.low.floor() as u64, high: interval.high.ceil() as u64 }
 }
 
 /// The nearest whole number of bytes or blocks.
@@ -209,7 +204,7 @@ impl Sampled {
         SampledConfidence {
             live_bytes: live_bounds.0,
             live_blocks: live_bounds.1,
-            peak_bytes: confidence(peak_bytes.interval(self.interval as f64)),
+            peak_bytes: Confidence::of(peak_bytes.interval(self.interval as f64)),
             allocated_bytes: allocated.0,
             allocated_blocks: allocated.1,
             freed_bytes: freed.0,

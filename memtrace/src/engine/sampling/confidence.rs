@@ -1,5 +1,7 @@
 //! Where the figures of snapshots lie that are estimates.
 
+use super::Interval;
+
 /// Where a true figure lies with a probability of 95 %.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Confidence {
@@ -7,6 +9,15 @@ pub struct Confidence {
     pub low: u64,
     /// At most.
     pub high: u64,
+}
+
+impl Confidence {
+    /// Whole numbers that hold the interval.
+    #[must_use]
+    pub const fn of(interval: Interval) -> Self {
+        // Casts saturate.
+        Self { low: interval.low.floor() as u64, high: interval.high.ceil() as u64 }
+    }
 }
 
 /// Where figures of a heap or of one of its call stacks lie that are estimates from samples. Sums that have none here

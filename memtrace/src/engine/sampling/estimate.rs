@@ -101,8 +101,14 @@ impl Estimate {
         self.seen = if self.samples() == 0 { 0.0 } else { self.seen - seen };
     }
 
+    /// Whether blocks of a kind of which the share `missed` is not taken count as surely taken.
+    #[must_use]
+    pub const fn is_sure(missed: f64) -> bool {
+        missed < SURELY
+    }
+
     const fn part(&mut self, missed: f64) -> &mut Part {
-        if missed < SURELY { &mut self.sure } else { &mut self.rest }
+        if Self::is_sure(missed) { &mut self.sure } else { &mut self.rest }
     }
 
     /// The estimate.

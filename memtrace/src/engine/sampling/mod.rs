@@ -12,5 +12,5 @@ mod weight;
 
 pub use confidence::{Confidence, SampledConfidence};
 pub use estimate::{Estimate, Interval};
-pub use told::{Oddities, Sum, Sums, Told, ToldBlocks};
+pub use told::{Oddities, Sum, Sums, Told, ToldBlocks, Unseen};
 pub use weight::Weight;

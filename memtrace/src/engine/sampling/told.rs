@@ -6,7 +6,10 @@
 //! sampling interval, say); of it p is not known, and it counts as if hardly any of its kind were taken, which
 //! makes intervals too wide rather than too narrow.
 
-use super::Estimate;
+#[cfg(test)]
+mod tests;
+
+use super::{Confidence, Estimate};
 use crate::engine::hash::Seeded;
 use crate::model::ids::StackId;
 use std::collections::HashMap;
@@ -60,6 +63,13 @@ impl Sum {
         self.blocks.add(block.blocks(), 1.0, block.missed());
     }
 
+    /// Where bytes and blocks lie.
+    #[must_use]
+    pub fn confidence(&self, unseen: Unseen) -> (Confidence, Confidence) {
+        let of = |estimate: &Estimate, unseen| Confidence::of(estimate.interval(unseen));
+        (of(&self.bytes, unseen.bytes), of(&self.blocks, unseen.blocks))
+    }
+
     fn remove(&mut self, block: &Told) {
         let seen = block.size.min(block.weighted) as f64;
         self.bytes.remove(block.weighted as f64, seen, block.missed());
@@ -76,6 +86,16 @@ pub struct Sums {
     pub allocated: Sum,
 }
 
+/// What a sample stands for at least, as far as samples have shown, of kinds that are not surely taken: what is
+/// said where none is there. (The sampler's interval would tell, but programs do not tell that.)
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Unseen {
+    /// Bytes: the least that any stood for, which is the interval or a little more. 0: there was none.
+    pub bytes: f64,
+    /// Blocks: those bytes, by the mean size of the blocks.
+    pub blocks: f64,
+}
+
 /// What does not fit into sums. Counts of samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Oddities {
@@ -89,10 +109,12 @@ pub struct Oddities {
     pub crowded_out: u64,
     /// Blocks that are said to stand for less than their own size.
     pub below_size: u64,
+    /// Samples that were alive in the parent when the process was forked. They are among the live ones.
+    pub inherited: u64,
 }
 
 /// The account of one process.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ToldBlocks {
     blocks: HashMap<u64, Told, Seeded>,
     stacks: HashMap<StackId, Sums, Seeded>,
@@ -100,6 +122,8 @@ pub struct ToldBlocks {
     max_stacks: usize,
     totals: Sums,
     oddities: Oddities,
+    /// Least bytes that a sample stood for that was not surely taken.
+    least: Option<u64>,
 }
 
 impl ToldBlocks {
@@ -114,18 +138,81 @@ impl ToldBlocks {
             max_stacks,
             totals: Sums::default(),
             oddities: Oddities::default(),
+            least: None,
         }
     }
 
-    /// A sampled block is new.
-    pub fn allocate(&mut self, address: u64, block: Told) {
+    /// The account of a child that was forked now: the same blocks, none of them its own doing; or none, where
+    /// there is no room for them.
+    #[must_use]
+    pub fn forked(&self, has_room: bool) -> Self {
+        let count = self.blocks.len() as u64;
+        let seed = *self.blocks.hasher();
+        let empty = Self {
+            blocks: HashMap::with_hasher(seed),
+            stacks: HashMap::with_hasher(seed),
+            totals: Sums::default(),
+            oddities: Oddities { evicted: count, ..Oddities::default() },
+            ..*self
+        };
+        if !has_room {
+            return empty;
+        }
+        let of_child = |sums: &Sums| Sums { live: sums.live, ..Sums::default() };
+        let is_live = |(_, sums): &(&StackId, &Sums)| sums.live.blocks.samples() > 0;
+        let mut stacks = HashMap::with_hasher(seed);
+        stacks.extend(
+            self.stacks.iter().filter(is_live).map(|(&stack, sums)| (stack, of_child(sums))),
+        );
+        Self {
+            blocks: self.blocks.clone(),
+            stacks,
+            totals: of_child(&self.totals),
+            oddities: Oddities { inherited: count, ..Oddities::default() },
+            ..empty
+        }
+    }
+
+    /// Live blocks that are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// Bytes taken, about.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.blocks.capacity() * (size_of::<(u64, Told)>() + 1)
+            + self.stacks.capacity() * (size_of::<(StackId, Sums)>() + 1)
+    }
+
+    /// What there may be where no sample is.
+    #[must_use]
+    pub fn unseen(&self) -> Unseen {
+        let bytes = self.least.map_or(0.0, |least| least as f64);
+        let Sum { bytes: all, blocks } = self.totals.allocated;
+        let mean = if blocks.value() > 0.0 { (all.value() / blocks.value()).max(1.0) } else { 1.0 };
+        Unseen { bytes, blocks: bytes / mean }
+    }
+
+    /// A sampled block is new; it is kept if `has_room`, and if there is room for it here.
+    pub fn allocate(&mut self, address: u64, block: Told, has_room: bool) {
         if let Some(old) = self.blocks.remove(&address) {
             self.oddities.missed_frees += 1;
             self.forget(&old);
         }
         let block = self.with_known_stack(block);
         self.oddities.below_size += u64::from(block.is_below_size());
-        let has_room = self.blocks.len() < self.max_blocks;
+        if !Estimate::is_sure(block.missed()) {
+            self.least = Some(self.least.unwrap_or(u64::MAX).min(block.weighted));
+        }
+        let has_room = has_room && self.blocks.len() < self.max_blocks;
         self.each_sum(&block, |sums| {
             sums.allocated.add(&block);
             if has_room {
@@ -189,164 +276,6 @@ impl ToldBlocks {
         change(&mut self.totals);
         if let Some(sums) = block.stack.and_then(|stack| self.stacks.get_mut(&stack)) {
             change(sums);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Oddities, Sum, Sums, Told, ToldBlocks};
-    use crate::engine::sampling::Weight;
-    use crate::model::ids::StackId;
-    use proptest::prelude::*;
-    use std::collections::BTreeMap;
-
-    const INTERVAL: u64 = 512 << 10;
-
-    fn told(size: u64, weighted: u64) -> Told {
-        Told { size, weighted, stack: None }
-    }
-
-    fn of_stack(size: u64, weighted: u64, stack: u32) -> Told {
-        Told { stack: Some(StackId(stack)), ..told(size, weighted) }
-    }
-
-    fn room(blocks: usize, stacks: usize) -> ToldBlocks {
-        ToldBlocks::new(blocks, stacks, 1)
-    }
-
-    #[test]
-    fn known_weights_have_exact_sums() {
-        let mut account = room(10, 10);
-        account.allocate(0x10, of_stack(16, INTERVAL, 1));
-        account.allocate(0x20, of_stack(1 << 20, 1 << 20, 2));
-        account.allocate(0x30, of_stack(64, INTERVAL, 1));
-        account.free(0x10);
-        let Sums { live, allocated } = *account.totals();
-        assert_eq!(live.bytes.value(), ((1 << 20) + INTERVAL) as f64);
-        assert_eq!(live.blocks.value(), (1 + INTERVAL / 64) as f64);
-        assert_eq!(allocated.bytes.value(), ((1 << 20) + 2 * INTERVAL) as f64);
-        assert_eq!(allocated.blocks.value(), (INTERVAL / 16 + 1 + INTERVAL / 64) as f64);
-        let by_stack: BTreeMap<u32, f64> =
-            account.stacks().map(|(stack, sums)| (stack.0, sums.live.bytes.value())).collect();
-        assert_eq!(by_stack, BTreeMap::from([(1, INTERVAL as f64), (2, f64::from(1 << 20))]));
-        assert_eq!(account.oddities(), Oddities::default());
-    }
-
-    #[test]
-    fn what_stands_for_itself_is_certain_and_the_rest_is_not() {
-        let mut account = room(10, 0);
-        account.allocate(1, told(1 << 20, 1 << 20));
-        let certain = account.totals().live.bytes.interval(0.0);
-        assert_eq!((certain.low, certain.high), (f64::from(1 << 20), f64::from(1 << 20)));
-        account.allocate(2, told(16, INTERVAL));
-        let open = account.totals().live.bytes.interval(0.0);
-        // One sample: at least what was seen.
-        assert!(open.low >= ((1 << 20) + 16) as f64 && open.low < ((1 << 20) + INTERVAL) as f64);
-        assert!(open.high > ((1 << 20) + INTERVAL) as f64);
-    }
-
-    #[test]
-    fn the_probability_is_that_of_the_weight() {
-        for size in [1_u64, 4096, 100_000, 1 << 20, 10 << 20] {
-            let weight = Weight::of(size, INTERVAL);
-            let block = told(size, weight.bytes.round() as u64);
-            // What is told of is whole bytes.
-            assert!((block.missed() - weight.missed).abs() < 1e-5, "{size}");
-            assert!((block.blocks() / weight.blocks - 1.0).abs() < 1e-5, "{size}");
-        }
-    }
-
-    #[test]
-    fn what_stands_for_less_than_itself_is_counted_and_uncertain() {
-        let mut account = room(10, 0);
-        account.allocate(1, told(INTERVAL + 1, INTERVAL));
-        let live = account.totals().live;
-        assert_eq!(live.bytes.value(), INTERVAL as f64);
-        assert_eq!(live.blocks.value(), 1.0);
-        assert!(live.bytes.interval(0.0).high > (INTERVAL + 1) as f64);
-        assert_eq!(account.oddities().below_size, 1);
-    }
-
-    #[test]
-    fn a_block_of_no_bytes_is_a_block() {
-        let mut account = room(10, 0);
-        account.allocate(1, told(0, 0));
-        assert_eq!(account.totals().live.blocks.value(), 1.0);
-        assert_eq!(account.totals().live.bytes.value(), 0.0);
-        account.free(1);
-        assert_eq!(account.totals().live, Sum::default());
-    }
-
-    #[test]
-    fn odd_things_are_counted() {
-        let mut account = room(2, 1);
-        account.free(7);
-        account.allocate(1, of_stack(8, 80, 1));
-        account.allocate(1, of_stack(8, 160, 1));
-        account.allocate(2, of_stack(8, 80, 2));
-        account.allocate(3, of_stack(8, 80, 1));
-        let expected = Oddities {
-            unknown_frees: 1,
-            missed_frees: 1,
-            evicted: 1,
-            crowded_out: 1,
-            below_size: 0,
-        };
-        assert_eq!(account.oddities(), expected);
-        assert_eq!(account.totals().live.bytes.value(), 240.0);
-        assert_eq!(account.totals().allocated.bytes.value(), 400.0);
-        let (_, only) = account.stacks().next().expect("a stack");
-        assert_eq!((only.live.bytes.value(), account.stacks().count()), (160.0, 1));
-    }
-
-    /// A step: a block, or `None` for a free.
-    fn steps() -> impl Strategy<Value = Vec<(u64, Option<Told>)>> {
-        let block = (0_u64..5000, 0_u64..1 << 20, prop::option::of(0_u32..5))
-            .prop_map(|(size, weighted, stack)| Told { size, weighted, stack: stack.map(StackId) });
-        prop::collection::vec((0_u64..8, prop::option::of(block)), 0..80)
-    }
-
-    proptest! {
-        /// Against a map that keeps everything.
-        #[test]
-        fn sums_are_those_of_what_is_live(steps in steps()) {
-            let mut account = room(5, 3);
-            let mut naive: BTreeMap<u64, Told> = BTreeMap::new();
-            let mut allocated = 0;
-            for (address, block) in steps {
-                let Some(block) = block else {
-                    account.free(address);
-                    naive.remove(&address);
-                    continue;
-                };
-                account.allocate(address, block);
-                allocated += block.weighted;
-                naive.remove(&address);
-                if naive.len() < 5 {
-                    naive.insert(address, block);
-                }
-            }
-            let live: u64 = naive.values().map(|block| block.weighted).sum();
-            let totals = account.totals();
-            // Whole numbers far below 2^53 are added without rounding.
-            prop_assert_eq!(totals.live.bytes.value(), live as f64);
-            prop_assert_eq!(totals.live.bytes.samples(), naive.len() as u64);
-            prop_assert_eq!(totals.allocated.bytes.value(), allocated as f64);
-            let by_stack: f64 = account.stacks().map(|(_, sums)| sums.live.bytes.value()).sum();
-            prop_assert!(by_stack <= live as f64 && account.stacks().count() <= 3);
-            let interval = totals.live.bytes.interval(0.0);
-            prop_assert!(interval.low <= live as f64 && live as f64 <= interval.high);
-        }
-
-        #[test]
-        fn anything_may_be_told(size: u64, weighted: u64) {
-            let mut account = room(1, 0);
-            account.allocate(1, told(size, weighted));
-            let interval = account.totals().live.blocks.interval(0.0);
-            prop_assert!(interval.low.is_finite() && interval.high.is_finite());
-            account.free(1);
-            prop_assert_eq!(account.totals().live, Sum::default());
         }
     }
 }

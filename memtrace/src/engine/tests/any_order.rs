@@ -16,6 +16,8 @@ use std::sync::Arc;
 fn tight() -> Limits {
     Limits {
         max_blocks: 20,
+        max_told_blocks: 7,
+        max_told_stacks: 3,
         max_stacks: 10,
         max_stack_ids: 5,
         max_processes: 3,

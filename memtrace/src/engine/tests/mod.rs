@@ -8,5 +8,6 @@ mod lifecycles;
 mod naive_space;
 mod owners;
 mod samples;
+mod telling;
 mod trends;
 pub(crate) mod wire_events;

@@ -3,7 +3,7 @@
 use crate::model::event::{
     Allocation, Discard, Event, Exec, Fault, Fork, Free, Map, Reallocation, Remap, StackRef,
 };
-use crate::model::event::{Unmap, What};
+use crate::model::event::{Unmap, Weighted, What};
 use memtrace_common::classes::{Alignment, SizeClasses, Sizing};
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::StackEnd;
@@ -27,7 +27,8 @@ impl WireEvent {
         {
             stack.frames = &self.frames;
         }
-        if let What::Map(_, stack)
+        if let What::Weighted(_, stack)
+        | What::Map(_, stack)
         | What::Remap(_, stack)
         | What::Break { stack, .. }
         | What::Fault(_, stack) = &mut what
@@ -49,6 +50,11 @@ impl WireEvent {
                 allocation.stack.id &= 7;
             }
             What::Free(free) => address(&mut free.address),
+            What::Weighted(block, stack) => {
+                stack.id &= 7;
+                address(&mut block.address);
+            }
+            What::WeightedFree { address: block } => address(block),
             What::Reallocation(call) => {
                 address(&mut call.old_address);
                 address(&mut call.new.address);
@@ -128,6 +134,10 @@ fn what() -> impl Strategy<Value = What<'static>> {
                 What::Reallocation(Reallocation { old_address, entered, perhaps_not_taken, new })
             }
         ),
+        (any::<[u64; 3]>(), stack()).prop_map(|([address, size, weighted], stack)| {
+            What::Weighted(Weighted { address, size, weighted }, stack)
+        }),
+        any::<u64>().prop_map(|address| What::WeightedFree { address }),
         (any::<([u64; 3], [u32; 2])>(), stack()).prop_map(
             |(([address, length, file_offset], [protection, flags]), stack)| {
                 What::Map(Map { address, length, protection, flags, file_offset }, stack)

@@ -131,6 +131,7 @@ fn point(function: unsafe extern "C" fn(), returns: bool) -> Result<Point, LiveE
         offset: offset_of(function)?,
         cookie: 0,
         part: if returns { Part::Call } else { Part::Entry },
+        semaphore: None,
     })
 }
 

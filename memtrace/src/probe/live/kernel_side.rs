@@ -21,6 +21,7 @@ use memtrace_common::config::{LinkKind, UnwindMode};
 use memtrace_common::limits::{USUAL_CODE_MAPPINGS, USUAL_TARGETS};
 use memtrace_common::sampling::{Control, IS_COPY};
 use memtrace_common::unwind::CodeChanges;
+use memtrace_common::usdt::Arguments;
 use memtrace_common::wire::{Counter, Loss};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -62,6 +63,8 @@ pub struct LoadOptions {
     pub targets: u32,
     /// Allocations may be sampled.
     pub sampling: Option<Sampling>,
+    /// Static probes may be used.
+    pub static_probes: bool,
 }
 
 impl Default for LoadOptions {
@@ -80,6 +83,7 @@ impl Default for LoadOptions {
             faults: false,
             targets: USUAL_TARGETS,
             sampling: None,
+            static_probes: false,
         }
     }
 }
@@ -179,6 +183,8 @@ pub struct KernelSide {
     code_tables: Option<CodeTables>,
     /// Rings beside the object's.
     further_rings: Vec<MapData>,
+    /// Where static probes have their arguments, as in the kernel's table.
+    pub(super) descriptions: Vec<Arguments>,
 }
 
 impl KernelSide {
@@ -199,6 +205,7 @@ impl KernelSide {
             .transpose()?;
         let (links, tracepoints) = (BTreeMap::new(), Vec::new());
         let faults = options.faults;
+        let descriptions = Vec::new();
         let mut side = Self {
             loaded,
             object,
@@ -209,6 +216,7 @@ impl KernelSide {
             faults,
             code_tables,
             further_rings,
+            descriptions,
         };
         if let Some(Sampling { interval, .. }) = options.sampling {
             side.set_sampling(Control::new(interval))?;
@@ -571,6 +579,9 @@ fn load_maps(
     loader.map_max_entries("CODE_RANGES", code_mappings(options.targets));
     loader.map_max_entries("TAKEN", options.sampling.map_or(1, |sampling| sampling.room.max(1)));
     // Arrays take their memory at once, used or not.
+    if !options.static_probes {
+        loader.map_max_entries("STATIC_PROBES", 1);
+    }
     let unused: &[&str] = match (by_tables, cache_walks) {
         (true, true) => &[],
         (true, false) => &["WALKS"],

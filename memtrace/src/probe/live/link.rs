@@ -7,6 +7,8 @@ use crate::probe::allocator::PlannedFunction;
 use memtrace_common::config::LinkKind;
 use memtrace_common::function::BlockKind;
 use memtrace_common::site::{Role, Site};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -18,10 +20,14 @@ use std::sync::{Arc, OnceLock};
 pub struct Point {
     /// Offset in the file of the probed instruction.
     pub offset: u64,
-    /// What the program is told: a packed `memtrace_common::site::Site`.
+    /// What the program is told: a packed `memtrace_common::site::Site`, or the number of a static probe's
+    /// description.
     pub cookie: u64,
     /// What of a call is seen there.
     pub part: Part,
+    /// Offset in the file of a static probe's counter, which the kernel is to raise in each process for which
+    /// the link is.
+    pub semaphore: Option<u64>,
 }
 
 impl Point {
@@ -35,8 +41,9 @@ impl Point {
             (true, false) => Part::Enter,
         };
         let cookie = function.site.pack();
-        let exit = |&offset: &u64| Self { offset, cookie, part: Part::Exit };
-        [Self { offset: function.file_offset, cookie, part }]
+        let at = |offset, part| Self { offset, cookie, part, semaphore: None };
+        let exit = |&offset: &u64| at(offset, Part::Exit);
+        [at(function.file_offset, part)]
             .into_iter()
             .chain(function.exits.iter().map(exit))
             .collect()
@@ -56,6 +63,10 @@ pub enum Part {
     Enter,
     /// A `ret` of a function that was seen to be entered.
     Exit,
+    /// A static probe, by which the program tells of a block that it sampled.
+    Told,
+    /// … of one that is given back.
+    ToldFree,
 }
 
 /// The programs for allocator functions, loaded for one kind of link.
@@ -71,6 +82,8 @@ pub(super) struct Programs {
     /// For functions that may throw: few processes have any, and loading takes time.
     purpose: Purpose,
     around: OnceLock<[Loaded; 3]>,
+    /// For static probes, which few files have.
+    told: OnceLock<[Loaded; 2]>,
 }
 
 /// A loaded program.
@@ -124,6 +137,14 @@ impl Purpose {
             Self::Count | Self::Nothing | Self::Walk | Self::KernelWalk => "nothing_entry",
         }
     }
+
+    /// Names of the programs for static probes on allocations and on frees.
+    const fn names_for_static_probes(self) -> [&'static str; 2] {
+        match self {
+            Self::Trace => ["usdt_allocation", "usdt_free"],
+            Self::Count | Self::Nothing | Self::Walk | Self::KernelWalk => ["nothing_entry"; 2],
+        }
+    }
 }
 
 impl Programs {
@@ -147,8 +168,8 @@ impl Programs {
             }
         };
         let entries = load(free, attach, false)?;
-        let (object, around) = (Arc::clone(object), OnceLock::new());
-        Ok(Self { object, kind, calls, returns, entries, purpose, around })
+        let (object, around, told) = (Arc::clone(object), OnceLock::new(), OnceLock::new());
+        Ok(Self { object, kind, calls, returns, entries, purpose, around, told })
     }
 
     /// The programs for entries, for exits, and for returns, where they are to be apart.
@@ -156,18 +177,33 @@ impl Programs {
         if let Some(loaded) = self.around.get() {
             return Ok(loaded);
         }
+        let [_, entry, ret, _] = self.purpose.names();
+        let loaded = [
+            self.load_apart(entry, false)?,
+            self.load_apart(self.purpose.name_at_exit(), false)?,
+            self.load_apart(ret, true)?,
+        ];
+        Ok(self.around.get_or_init(|| loaded))
+    }
+
+    /// The programs for static probes on allocations and on frees.
+    fn told(&self) -> Result<&[Loaded; 2], LiveError> {
+        if let Some(loaded) = self.told.get() {
+            return Ok(loaded);
+        }
+        let [allocation, free] = self.purpose.names_for_static_probes();
+        let loaded = [self.load_apart(allocation, false)?, self.load_apart(free, false)?];
+        Ok(self.told.get_or_init(|| loaded))
+    }
+
+    /// A program for entries or for returns alone.
+    fn load_apart(&self, name: &'static str, returns: bool) -> Result<Loaded, LiveError> {
         let attach_type = match self.kind {
             LinkKind::Session | LinkKind::Multi => ATTACH_MULTI,
             LinkKind::Perf => 0,
         };
-        let load = |name, returns| -> Result<Loaded, LiveError> {
-            let program = self.object.load(name, attach_type)?;
-            Ok(Loaded { name, program, attach_type, returns })
-        };
-        let [_, entry, ret, _] = self.purpose.names();
-        let loaded =
-            [load(entry, false)?, load(self.purpose.name_at_exit(), false)?, load(ret, true)?];
-        Ok(self.around.get_or_init(|| loaded))
+        let program = self.object.load(name, attach_type)?;
+        Ok(Loaded { name, program, attach_type, returns })
     }
 
     pub(super) const fn kind(&self) -> LinkKind {
@@ -210,6 +246,14 @@ impl Programs {
             self.link(&mut links, exits, path, &exit, process)?;
             self.link(&mut links, entries, path, &enter, process)?;
         }
+        let (told, told_free) = (with(Part::Told), with(Part::ToldFree));
+        if !(told.is_empty() && told_free.is_empty()) {
+            let [allocations, frees] = self.told()?;
+            // Frees first: one of a block that was not told of is merely unknown, while a block whose free was
+            // not told of would live for ever.
+            self.link(&mut links, frees, path, &told_free, process)?;
+            self.link(&mut links, allocations, path, &told, process)?;
+        }
         Ok(links)
     }
 
@@ -236,17 +280,21 @@ impl Programs {
         let name = CString::new(path.as_os_str().as_bytes())
             .map_err(|error| failed(std::io::Error::other(error)))?;
         if self.kind == LinkKind::Perf {
+            let mut copies = BTreeMap::new();
             for point in points {
-                let own = self.own_copy(loaded, point)?;
+                // Loading takes long, so places with the same cookie share a copy.
+                let own: &Option<OwnedFd> = match copies.entry(point.cookie) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(self.own_copy(loaded, point)?),
+                };
                 let program = own.as_ref().unwrap_or(&loaded.program).as_fd();
                 let link = link_perf(program, &name, *point, loaded.returns, process);
                 links.push(link.map_err(failed)?);
             }
             return Ok(());
         }
-        let places: Vec<(u64, u64)> = points.iter().map(|p| (p.offset, p.cookie)).collect();
         let Loaded { program, attach_type, returns, .. } = loaded;
-        let link = link_multi(program.as_fd(), *attach_type, &name, &places, *returns, process);
+        let link = link_multi(program.as_fd(), *attach_type, &name, points, *returns, process);
         links.push(link.map_err(failed)?);
         Ok(())
     }
@@ -268,7 +316,7 @@ impl Programs {
 /// links: they then fail by themselves.
 pub(super) fn multi_refuses_negative_pid(object: &Relocated) -> Result<bool, LiveError> {
     let Ok(program) = object.load("nothing_entry", ATTACH_MULTI) else { return Ok(true) };
-    let place = [(0, 0)];
+    let place = [Point { offset: 0, cookie: 0, part: Part::Entry, semaphore: None }];
     let link =
         link_multi(program.as_fd(), ATTACH_MULTI, c"/proc/self/exe", &place, false, Some(u32::MAX));
     Ok(link.is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL)))

@@ -20,6 +20,7 @@ mod rings;
 pub mod sampling;
 pub mod seccomp;
 mod sites;
+mod static_probes;
 mod syscall;
 mod tracefs;
 mod tracepoints;

@@ -25,6 +25,8 @@ const MAP_RINGBUF: u32 = 27;
 /// sums at the end (Linux 5.2).
 const LOG_INSTRUCTIONS: u32 = 1;
 const LOG_SUMS: u32 = 4;
+/// In the array of counters' offsets (`bpf_uprobe_multi_link_attach` in `kernel/trace/bpf_trace.c`).
+const NO_SEMAPHORE: u64 = 0;
 /// `BPF_F_UPROBE_MULTI_RETURN`.
 const MULTI_RETURN: u32 = 1;
 /// `PERF_TYPE_TRACEPOINT` of `linux/perf_event.h`.
@@ -192,12 +194,14 @@ pub(super) fn link_multi(
     program: BorrowedFd<'_>,
     attach_type: u32,
     path: &CStr,
-    places: &[(u64, u64)],
+    places: &[Point],
     returns: bool,
     process: Option<u32>,
 ) -> io::Result<OwnedFd> {
-    let offsets: Vec<u64> = places.iter().map(|(offset, _)| *offset).collect();
-    let cookies: Vec<u64> = places.iter().map(|(_, cookie)| *cookie).collect();
+    let offsets: Vec<u64> = places.iter().map(|place| place.offset).collect();
+    let cookies: Vec<u64> = places.iter().map(|place| place.cookie).collect();
+    let semaphores: Vec<u64> =
+        places.iter().map(|place| place.semaphore.unwrap_or(NO_SEMAPHORE)).collect();
     let mut attr = empty_attr();
     attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd().unsigned_abs();
     attr.link_create.attach_type = attach_type;
@@ -206,6 +210,9 @@ pub(super) fn link_multi(
     multi.path = path.as_ptr() as u64;
     multi.offsets = offsets.as_ptr() as u64;
     multi.cookies = cookies.as_ptr() as u64;
+    if places.iter().any(|place| place.semaphore.is_some()) {
+        multi.ref_ctr_offsets = semaphores.as_ptr() as u64;
+    }
     multi.cnt = length(places)?;
     multi.flags = if returns { MULTI_RETURN } else { 0 };
     multi.pid = process.unwrap_or(0);
@@ -216,11 +223,11 @@ pub(super) fn link_multi(
 pub(super) fn link_perf(
     program: BorrowedFd<'_>,
     path: &CStr,
-    Point { offset, cookie, .. }: Point,
+    point: Point,
     returns: bool,
     process: Option<u32>,
 ) -> io::Result<OwnedFd> {
-    link_event(program, open_uprobe_event(path, offset, returns, process)?, cookie)
+    link_event(program, open_uprobe_event(path, point, returns, process)?, point.cookie)
 }
 
 /// Links a program to the tracepoint with this number.
@@ -273,7 +280,7 @@ fn empty_event() -> io::Result<perf_event_attr> {
 
 fn open_uprobe_event(
     path: &CStr,
-    offset: u64,
+    point: Point,
     returns: bool,
     process: Option<u32>,
 ) -> io::Result<OwnedFd> {
@@ -281,9 +288,23 @@ fn open_uprobe_event(
     attr.type_ = dynamic_number("/sys/bus/event_source/devices/uprobe/type", "")?;
     let bit = dynamic_number("/sys/bus/event_source/devices/uprobe/format/retprobe", "config:")?;
     attr.config = u64::from(returns) << bit;
+    if let Some(semaphore) = point.semaphore {
+        attr.config |= semaphore_bits(semaphore)?;
+    }
     attr.__bindgen_anon_3.config1 = path.as_ptr() as u64;
-    attr.__bindgen_anon_4.config2 = offset;
+    attr.__bindgen_anon_4.config2 = point.offset;
     open_event(&attr, process)
+}
+
+/// The counter's offset where the kernel wants it (Linux 4.20): the upper half of `config`.
+fn semaphore_bits(offset: u64) -> io::Result<u64> {
+    let path = "/sys/bus/event_source/devices/uprobe/format/ref_ctr_offset";
+    let text = std::fs::read_to_string(path)?;
+    if text.trim() != "config:32-63" {
+        return Err(io::Error::other(format!("{path} says {text:?}")));
+    }
+    let offset = u32::try_from(offset).map_err(io::Error::other)?;
+    Ok(u64::from(offset) << 32)
 }
 
 fn open_event(attr: &perf_event_attr, process: Option<u32>) -> io::Result<OwnedFd> {

@@ -8,6 +8,7 @@
 
 mod note;
 mod operand;
+mod search;
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use super::elf::{ElfError, Image, Source};
 use memtrace_common::usdt::Operand;
 use note::Note;
 pub use operand::{OperandError, operands};
+pub use search::{FoundProbes, StaticSearch};
 
 /// Who defines the probes.
 pub const PROVIDER: &str = "otel_memory";

@@ -83,12 +83,18 @@ const fn role(kind: u8, place: usize) -> Role {
     const REMAP: u8 = Kind::Remap as u8;
     const BREAK: u8 = Kind::Break as u8;
     const FAULT: u8 = Kind::Fault as u8;
+    const WEIGHTED: u8 = Kind::Weighted as u8;
+    const WEIGHTED_FREE: u8 = Kind::WeightedFree as u8;
     match (kind, place) {
-        (ALLOCATION | FREE | REALLOCATION, 0) | (REALLOCATION, 1) => Role::Address,
-        (ALLOCATION, 1) | (REALLOCATION, 2) => Role::Size,
-        (ALLOCATION, 3) | (REALLOCATION | MAP, 4) | (REMAP, 5) | (BREAK, 1) | (FAULT, 2) => {
-            Role::Stack
+        (ALLOCATION | FREE | REALLOCATION | WEIGHTED | WEIGHTED_FREE, 0) | (REALLOCATION, 1) => {
+            Role::Address
         }
+        (ALLOCATION | WEIGHTED, 1) | (REALLOCATION, 2) => Role::Size,
+        (ALLOCATION | WEIGHTED, 3)
+        | (REALLOCATION | MAP, 4)
+        | (REMAP, 5)
+        | (BREAK, 1)
+        | (FAULT, 2) => Role::Stack,
         (REALLOCATION, 5) | (UNMAP, 2) | (REMAP, 4) => Role::Time,
         _ => Role::Other,
     }

@@ -6,6 +6,7 @@ use super::schema::{
     Link, Loss, MappedStack, MappedSums, Mappings, Memory, Module, Picture, Process,
     SamplingChange, Stack, Sums, Survival, Tables, Tracer, Trend,
 };
+use super::told::Told;
 use super::touched::Touched;
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
@@ -198,12 +199,9 @@ impl<'a> Process<'a> {
             device: process.device.as_ref().map(Device::of),
             mapped_stacks: process.mapped.iter().map(MappedStack::of).collect(),
             mapped_others: MappedSums::of(process.mapped_others),
-            allocator_mappings: process
-                .allocator_mapped
-                .iter()
-                .map(AllocatorMappings::of)
-                .collect(),
+            allocator_mappings: AllocatorMappings::all(process),
             touched: process.touched.as_ref().map(|it| Touched::of(it, process)),
+            told: process.told.as_ref().map(Told::of),
         }
     }
 }

@@ -6,6 +6,7 @@ mod convert;
 mod ended;
 mod picture;
 mod schema;
+mod told;
 mod touched;
 
 use super::ReportWriter;

@@ -4,7 +4,7 @@ use super::schema::{AllocatorMappings, Owners, PageKind, Picture};
 use crate::engine::snapshot::Owner;
 use crate::model::picture;
 use crate::report::facts::Ledgers;
-use crate::report::model::{AllocatorMapped, PictureReport};
+use crate::report::model::{AllocatorMapped, PictureReport, ProcessReport};
 use crate::report::units::{difference, seconds};
 
 impl Picture {
@@ -66,7 +66,12 @@ impl Owners {
 }
 
 impl<'a> AllocatorMappings<'a> {
-    pub(super) fn of(mapped: &'a AllocatorMapped) -> Self {
+    /// Those of one process.
+    pub(super) fn all(process: &'a ProcessReport) -> Vec<Self> {
+        process.allocator_mapped.iter().map(Self::of).collect()
+    }
+
+    fn of(mapped: &'a AllocatorMapped) -> Self {
         Self {
             module: &mapped.module,
             live_bytes: mapped.live_bytes,

@@ -1,5 +1,6 @@
 //! The keys of `memtrace.report/1`, in their order. `docs/report-json.md` says what they mean.
 
+use super::told::Told;
 use super::touched::Touched;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
@@ -151,6 +152,9 @@ pub(super) struct Process<'a> {
     pub(super) allocator_mappings: Vec<AllocatorMappings<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) touched: Option<Touched<'a>>,
+    /// Only of a process that told of something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) told: Option<Told<'a>>,
 }
 
 /// What an allocator mapped since the process was first seen, whose code is in the file `module`: address space.

@@ -101,6 +101,10 @@ fn memory(report: &Report, process: &ProcessReport) -> String {
         let blocks = counted(totals.live_blocks, "block");
         seen.push_str(&format!("; {name} {} in {blocks}", bytes(totals.live_bytes)));
     }
+    if let Some(told) = &process.told {
+        let live = estimated_bytes(told.live.bytes, Some(told.live.bytes_ci));
+        seen.push_str(&format!("; the program tells of {live}"));
+    }
     match process.usage_first.zip(process.usage_last) {
         None => seen,
         Some((first, last)) => {

@@ -11,6 +11,7 @@ mod memory;
 mod owners;
 mod picture;
 mod stacks;
+mod told;
 mod touched;
 
 use super::ReportWriter;
@@ -129,6 +130,10 @@ fn section(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<St
     if let Some(device) = &process.device {
         lines.push(String::new());
         lines.extend(accounts::device(report, device, style));
+    }
+    if let Some(told) = &process.told {
+        lines.push(String::new());
+        lines.extend(told::told(report, told, style));
     }
     if ledger == Ledgers::Both && process.mappings.mapped_bytes > 0 {
         lines.push(String::new());

@@ -113,7 +113,12 @@ fn attach(
     for allocator in allocators {
         let numbered = allocator.functions.iter().zip(&mut numbers);
         let points: Vec<Point> = numbered
-            .map(|(it, cookie)| Point { offset: it.file_offset, cookie, part: Part::Entry })
+            .map(|(it, cookie)| Point {
+                offset: it.file_offset,
+                cookie,
+                part: Part::Entry,
+                semaphore: None,
+            })
             .collect();
         links.extend(kernel.attach_for(
             Purpose::Count,

@@ -6,9 +6,10 @@ use crate::probe::usdt::{PROVIDER, StaticProbes, Tells, UsdtError, look_into};
 use crate::procfs::Process;
 use std::collections::BTreeMap;
 
-/// They are there for whoever reads them, and tracing does not.
-const NOTE: &str = "These probes tell of allocations that the program itself samples. memtrace shows that they \
-                    are there and does not read them: it sees every call of the allocators above.";
+/// Beside what the allocators' functions show.
+const NOTE: &str = "By these probes the program tells of allocations that it samples itself. Tracing counts what \
+                    they tell apart from the heap (--no-usdt: not at all). One with a semaphore is used only \
+                    with --usdt-semaphores, which has the kernel write to the program's memory.";
 
 /// A section, if any of the files has such probes or could not be looked into.
 pub(super) fn section(process: &Process, files: &[MappedFile]) -> Option<Section> {
