@@ -1,5 +1,6 @@
 //! What a run is to do: plain values, already validated.
 
+use super::windowing::Window;
 use crate::engine::alerts::Thresholds;
 use crate::engine::snapshot::SnapshotOptions;
 use crate::probe::live::kernel_side::LoadOptions;
@@ -48,6 +49,9 @@ pub struct Settings {
     pub pictures: bool,
     /// How many allocations are looked at.
     pub sampling: SamplingWish,
+    /// Times in which allocations and frees are told; `None`: all the time, unless a budget cannot be held
+    /// otherwise.
+    pub window: Option<Window>,
     /// Pages that are touched are accounted for.
     pub faults: bool,
     /// Percent of the targets' CPU time that tracing may cost; `None`: any.
@@ -167,6 +171,7 @@ impl Settings {
             faults: self.faults,
             targets: self.room_for_targets(),
             sampling: self.sampling(),
+            may_close: self.may_close(),
         }
     }
 
@@ -177,6 +182,13 @@ impl Settings {
             SamplingWish::Exact | SamplingWish::Auto => 0,
             SamplingWish::Every(interval) => interval,
         }
+    }
+
+    /// Whether there may be times in which allocations and frees are not told. A budget that nobody named is no
+    /// reason: what lives would become unknown.
+    fn may_close(&self) -> bool {
+        let by_budget = self.overhead_budget.is_some() && self.sampling == SamplingWish::Auto;
+        self.heap && (self.window.is_some() || by_budget)
     }
 
     fn sampling(&self) -> Option<Sampling> {
@@ -231,6 +243,7 @@ mod tests {
             mappings: true,
             pictures: true,
             sampling: SamplingWish::Exact,
+            window: None,
             faults: false,
             overhead_budget: None,
             max_memory,

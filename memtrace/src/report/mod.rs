@@ -25,11 +25,13 @@ pub mod text;
 mod touched;
 pub mod units;
 pub mod verdict;
+mod windows;
 
 pub use crate::engine::trend::Trend;
 pub use alerts::AlertReport;
 pub use facts::{
     Ledgers, LinkFacts, ReportOptions, SamplingChange, Sort, TableFacts, TracerFacts, Walks,
+    WindowChange,
 };
 pub use folded::FoldedWriter;
 pub use identity::StackDigest;
@@ -43,6 +45,7 @@ pub use names::clean;
 pub use resolve::resolve;
 pub use text::{TextStyle, TextWriter};
 pub use verdict::Verdict;
+pub use windows::WindowReport;
 
 use std::io;
 

@@ -7,6 +7,7 @@ use super::schema::{
     SamplingChange, Stack, Sums, Survival, Tables, Tracer, Trend,
 };
 use super::touched::Touched;
+use super::windows::{Window, WindowChange, Windows};
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
 use crate::engine::trend::{Band, Judgement};
@@ -83,6 +84,8 @@ impl<'a> Tracer<'a> {
             links: facts.links.iter().map(Link::of).collect(),
             sample_interval_bytes: facts.sample_interval_bytes,
             sampling_changes: facts.sampling_changes.iter().map(SamplingChange::of).collect(),
+            window: facts.window.map(Window::of),
+            window_changes: facts.window_changes.iter().map(WindowChange::of).collect(),
             unwind: &facts.unwind,
             unwind_tables: facts.tables.as_ref().map(Tables::of),
             cpu_s: facts.cpu_seconds,
@@ -198,6 +201,7 @@ impl<'a> Process<'a> {
                 .map(AllocatorMappings::of)
                 .collect(),
             touched: process.touched.as_ref().map(|it| Touched::of(it, process)),
+            windows: process.windows.as_ref().map(Windows::of),
         }
     }
 }
@@ -270,6 +274,8 @@ impl Heap {
             freed_bytes_ci95: of(|it| it.freed_bytes),
             freed_blocks: heap.freed_blocks,
             freed_blocks_ci95: of(|it| it.freed_blocks),
+            unknown_bytes: heap.unknown_bytes,
+            unknown_blocks: heap.unknown_blocks,
             unknown_frees: heap.unknown_frees,
             missed_frees: heap.missed_frees,
             failed: heap.failed,
@@ -390,6 +396,8 @@ impl<'a> Stack<'a> {
             live_bytes_ci95: of(|it| it.live_bytes),
             live_blocks: stack.live_blocks,
             live_blocks_ci95: of(|it| it.live_blocks),
+            unknown_bytes: stack.unknown.0,
+            unknown_blocks: stack.unknown.1,
             peak_bytes: stack.peak_bytes,
             peak_bytes_ci95: of(|it| it.peak_bytes),
             allocated_bytes: stack.allocated_bytes,
