@@ -7,6 +7,7 @@ mod arrivals;
 mod budget;
 mod clock;
 mod cost;
+mod duty;
 mod error;
 mod groups;
 pub mod inspect;

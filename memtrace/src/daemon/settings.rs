@@ -186,7 +186,8 @@ impl Settings {
 
     /// Whether there may be times in which allocations and frees are not told. A budget that nobody named is no
     /// reason: what lives would become unknown.
-    fn may_close(&self) -> bool {
+    #[must_use]
+    pub fn may_close(&self) -> bool {
         let by_budget = self.overhead_budget.is_some() && self.sampling == SamplingWish::Auto;
         self.heap && (self.window.is_some() || by_budget)
     }

@@ -78,7 +78,11 @@ impl Windowing {
         self.placing = self.placing.max(Some(now - asked));
         // Not from `now`: what is placed late makes no period longer. But none is made up for.
         self.began = match self.window {
-            Some(window) if now < self.began + window.period * 2 => self.began + window.period,
+            Some(Window { period, .. })
+                if (self.began + period..self.began + period * 2).contains(&now) =>
+            {
+                self.began + period
+            }
             _ => now,
         };
         self.due = self.window.map(|window| now + window.on);

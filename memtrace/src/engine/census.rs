@@ -95,7 +95,6 @@ fn stack_snapshots(
             continue;
         }
         let stack = stacks.get(id).cloned().unwrap_or_else(|| Stack::unknown(Callee::default()));
-        let sampled = count.sampled.clone().unwrap_or_default();
         let plain = StackSnapshot {
             stack: id,
             function: stack.callee.function,
@@ -128,7 +127,7 @@ fn stack_snapshots(
             blocks: oldest_first(count.blocks),
         };
         snapshots.push(match estimate {
-            Some((all, (tally, at_peak))) => estimated(plain, all, tally, at_peak, &sampled),
+            Some((all, (tally, at_peak))) => estimated(plain, all, tally, at_peak, count.sampled),
             None => plain,
         });
     }
@@ -141,8 +140,9 @@ fn estimated(
     all: &Sampled,
     tally: &SampledTally,
     at_peak: &Estimate,
-    count: &SampledCount,
+    count: Option<Box<SampledCount>>,
 ) -> StackSnapshot {
+    let count = count.unwrap_or_default();
     let both = |pair: &Pair| (rounded(&pair.bytes), rounded(&pair.blocks));
     let (visible, young, filtered) =
         (both(&count.visible), both(&count.young), both(&count.filtered));

@@ -193,6 +193,13 @@ impl Space {
         self.restart_history(now);
     }
 
+    /// Takes blocks out of the tables of which it is not known whether they live. They stay in the sums.
+    pub(crate) fn let_unknown_go(&mut self) {
+        for live in [&mut self.heap, &mut self.pools, &mut self.device] {
+            live.let_unknown_go();
+        }
+    }
+
     /// It is told again.
     pub(crate) fn open(&mut self, now: Nanos) {
         for live in [&mut self.heap, &mut self.pools, &mut self.device] {

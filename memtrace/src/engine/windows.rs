@@ -100,9 +100,15 @@ impl Tracker {
             return;
         }
         let space = process.space;
-        if let Some(space) = self.spaces.get_mut(space) {
-            space.close(time);
+        // What is unknown makes room for what will be known.
+        let is_crowded = self.blocks > self.limits.max_blocks / 2;
+        let Some(space) = self.spaces.get_mut(space) else { return };
+        let before = space.blocks();
+        if is_crowded {
+            space.let_unknown_go();
         }
+        space.close(time);
+        self.blocks = self.blocks + space.blocks() - before;
     }
 
     /// That is told again.

@@ -228,7 +228,8 @@ fn choose<'a>(
     options: &ReportOptions,
 ) -> Vec<&'a StackSnapshot> {
     let wanted = |stack: &&StackSnapshot| {
-        visible(stack).1 > 0 || (options.top == 0 && stack.live_blocks == 0)
+        let shown = visible(stack).1 > 0 || stack.unknown_blocks > 0;
+        shown || (options.top == 0 && stack.live_blocks == 0)
     };
     let mut stacks: Vec<&StackSnapshot> = all.iter().filter(wanted).collect();
     stacks.sort_by(|a, b| order(a, b, judged, options.sort));
@@ -450,7 +451,8 @@ impl Maker<'_> {
         report.judgement = judged.heap;
         report.survival.clone_from(&judged.survival);
         let figures = Figures {
-            watched: report.watched,
+            watched: report.windows.map_or(report.watched, |it| it.in_a_row),
+            in_windows: report.windows.is_some(),
             has_ended: report.end != End::Running,
             judgement: judged.heap,
             stacks_gain: judged.stacks_gain,

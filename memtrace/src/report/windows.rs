@@ -14,6 +14,8 @@ pub struct WindowReport {
     pub watched: Nanos,
     /// … of so long.
     pub of: Nanos,
+    /// For how long blocks have been watched without a pause, ns; 0: they are not.
+    pub in_a_row: Nanos,
     /// How long ago the last window closed: what lived then is unknown since.
     pub unknown_for: Option<Nanos>,
 }
@@ -28,6 +30,10 @@ impl WindowReport {
             count: windows.count,
             watched: windows.watched(process.until),
             of: process.until.saturating_sub(process.seen),
+            in_a_row: match windows.is_open() {
+                true => process.until.saturating_sub(windows.known_since()),
+                false => 0,
+            },
             unknown_for: windows.last_close.map(|closed| process.until.saturating_sub(closed)),
         })
     }

@@ -1,5 +1,6 @@
 //! The one task that owns the tables: drains the ring, keeps time, listens to the user.
 
+mod duty;
 mod ending;
 mod reporting;
 mod spending;
@@ -10,6 +11,7 @@ use super::alarm::Alarm;
 use super::arrivals::Arrivals;
 use super::budget::{Budget, FREE, Load};
 use super::cost::{Meter, Reading};
+use super::duty::Duty;
 use super::error::DaemonError;
 use super::intake::Intake;
 use super::outlet::Outlet;
@@ -121,7 +123,13 @@ struct Actor<'a> {
     sampling: Option<Sampling>,
     budget: Budget,
     windowing: Windowing,
+    /// Chooses the windows, where a budget calls for them.
+    duty: Option<Duty>,
+    /// As the latest window opened, and as it closed.
+    marks: [Reading; 2],
     has_warned_of_windows: bool,
+    /// What windows reach of a budget that they do not hold, and the budget: percent.
+    missed: Option<(f64, f64)>,
     /// Steps in a row that were over twice the budget.
     over: u32,
     /// Cost and budget, where that is over it and nothing helps.
@@ -187,7 +195,10 @@ impl<'a> Actor<'a> {
             sampling: Sampling::new(settings),
             budget: Budget::new(if settings.overhead_budget.is_some() { 0.0 } else { FREE }),
             windowing: Windowing::new(settings.window, Instant::now()),
+            duty: None,
+            marks: [Reading::default(); 2],
             has_warned_of_windows: false,
+            missed: None,
             over: 0,
             unmet: None,
             began: Timestamp::now(),
@@ -208,6 +219,7 @@ impl<'a> Actor<'a> {
         self.intake.begin()?;
         self.intake.read_usage();
         self.meter = Meter::new(self.reading());
+        self.marks = [self.reading(); 2];
         self.began = Timestamp::now();
         self.last_report.0 = Instant::now();
         self.looked = Instant::now();

@@ -129,6 +129,7 @@ impl Actor<'_> {
                 .notes()
                 .into_iter()
                 .chain(self.unmet())
+                .chain(self.missed_budget())
                 .chain(self.windowing.too_short())
                 .collect(),
             degraded: self.degraded.iter().cloned().chain(wrong(self.walks())).collect(),

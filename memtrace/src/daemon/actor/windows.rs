@@ -20,11 +20,18 @@ impl Actor<'_> {
             Turn::Close => {
                 self.intake.begin_newcomers_closed(true)?;
                 self.close_windows(&pids)?;
+                self.intake.read_usage();
+                self.marks[1] = self.reading();
                 self.windowing.closed(Instant::now());
             }
             Turn::Open => {
+                // Their probes may have to be waited for; what was spent until now is told by then.
+                self.intake.read_usage();
+                let now = self.reading();
                 if self.open_windows(&pids)? {
                     self.intake.begin_newcomers_closed(false)?;
+                    self.after_period(&now);
+                    self.marks = [now; 2];
                     self.windowing.opened(asked, Instant::now());
                     self.warn_of_short_windows();
                 } else {

@@ -25,11 +25,6 @@ pub(in crate::daemon) enum Opening {
 }
 
 impl Targets {
-    /// Whether allocations and frees of the process are told.
-    pub(in crate::daemon) fn is_open(&self, pid: Pid) -> bool {
-        self.targets.get(&pid).is_some_and(|target| target.window.closed == 0)
-    }
-
     /// Stops to tell allocations and frees of these processes: of each at one instant, of all at nearly the same.
     /// What they did before may still stand in the ring. Gives those that were open, and when.
     ///

@@ -143,6 +143,16 @@ impl LiveHeap {
         totals.usable.clear();
     }
 
+    /// Takes blocks out of the table of which it is not known whether they live: what becomes of them cannot be told
+    /// any more, so that they stay unknown for good.
+    pub(crate) fn let_unknown_go(&mut self) {
+        let unknown = self.blocks.iter().filter(|block| self.is_unknown(block));
+        let unknown: Vec<u64> = unknown.map(|block| block.address).collect();
+        for address in unknown {
+            self.blocks.remove(address);
+        }
+    }
+
     /// They are seen again.
     pub(crate) const fn open(&mut self) {
         self.sight.is_closed = false;

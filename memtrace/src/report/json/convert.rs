@@ -144,7 +144,6 @@ impl Tables {
 
 impl<'a> Process<'a> {
     fn of(process: &'a ProcessReport, ledger: Ledgers) -> Self {
-        let state = if process.end == End::Running { "running" } else { "exited" };
         Self {
             pid: process.pid,
             start_time: process.start_time,
@@ -156,7 +155,7 @@ impl<'a> Process<'a> {
             container: process.container.as_deref(),
             pod_uid: process.pod_uid.as_deref(),
             pod: process.pod.as_deref(),
-            state,
+            state: if process.end == End::Running { "running" } else { "exited" },
             exit_status: exit_status(process.end),
             heap: Heap::of(&process.heap),
             mappings: Mappings::of(process),
