@@ -370,7 +370,10 @@ mod tests {
         assert!(explain(&case)[0].contains("none is open"), "{:?}", explain(&case));
         case.figures.watched = 3 * SECOND;
         let said = explain(&case);
-        assert!(said[0].contains("open for 3.0 s") && said[0].contains("10 s in a row"), "{said:?}");
+        assert!(
+            said[0].contains("open for 3.0 s") && said[0].contains("10 s in a row"),
+            "{said:?}"
+        );
         case.verdict = Verdict::Ended;
         case.figures.heap.unknown_blocks = 7;
         assert_eq!(explain(&case), ["whether 7 blocks were still alive at its end is not known"]);
