@@ -5,7 +5,7 @@ use super::plan::alerts::AlertArgs;
 use super::report::ReportArgs;
 use super::run::RunArgs;
 use super::tier::Tier;
-use super::values::{self, SampleInterval};
+use super::values::{self, SampleInterval, Window};
 use super::who::SelectArgs;
 use crate::probe::signature::Signature;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -254,6 +254,14 @@ pub struct TraceArgs {
     #[arg(long, value_name = "PERCENT", value_parser = values::percent,
           allow_negative_numbers = true, help_heading = help::COST)]
     pub overhead_budget: Option<f64>,
+    /// Watch blocks for so long, once in each period, such as 5s/60s; between, the targets run without probes
+    ///
+    /// What lived when a window closed is unknown from then on, until its free is seen in a later window or its
+    /// address is given out again: it may have been freed meanwhile, and counts neither as live nor as a leak.
+    /// Mappings, forks and ends are told all the time.
+    #[arg(long, value_name = "ON/PERIOD", value_parser = values::window,
+          allow_negative_numbers = true, help_heading = help::COST)]
+    pub window: Option<Window>,
     /// Memory that memtrace itself may use, kernel side included; young detail goes first
     #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = values::size,
           allow_negative_numbers = true, help_heading = help::COST)]
@@ -281,7 +289,8 @@ pub struct TraceArgs {
     /// Do not use static probes by which programs tell of blocks that they sample themselves
     ///
     /// Probes `otel_memory:alloc` and `otel_memory:free` (USDT) are used wherever a target maps them. What they
-    /// tell is reported apart, as the program's own estimate, and never added to the heap.
+    /// tell is reported apart, as the program's own estimate, and never added to the heap. They are not used where
+    /// blocks may be watched in windows (--window, --overhead-budget).
     #[arg(long, hide_short_help = true, conflicts_with = "usdt_semaphores", help_heading = help::ADVANCED)]
     pub no_usdt: bool,
     /// Have the kernel raise the counters of static probes that fire only then: it writes to the target's memory

@@ -150,6 +150,7 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
             SampleInterval::Bytes(0) => daemon::SamplingWish::Exact,
             SampleInterval::Bytes(interval) => daemon::SamplingWish::Every(interval),
         },
+        window: plan.window.map(|window| daemon::Window { on: window.on, period: window.period }),
         faults: plan.tier == Tier::Pages,
         overhead_budget: plan.overhead_budget,
         max_memory: plan.max_memory,

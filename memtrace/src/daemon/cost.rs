@@ -4,6 +4,7 @@
 //! is that of a probe with a program that does nothing, on a function of ours, at start-up.
 
 use super::budget::Load;
+use super::duty::Spent;
 use crate::model::ids::{Nanos, SECOND};
 use crate::probe::live::calibrate::Prices;
 
@@ -99,6 +100,22 @@ impl Meter {
         let load = self.between(&self.last, &now, sites);
         self.last = now;
         load
+    }
+
+    /// What it was like between two readings; `None` while the prices are not known.
+    pub(super) fn load(&self, before: &Reading, now: &Reading, sites: Sites) -> Option<Load> {
+        self.between(before, now, sites)
+    }
+
+    /// What was spent between two readings; `None` while the prices are not known.
+    pub(super) fn spent(&self, before: &Reading, now: &Reading, sites: Sites) -> Option<Spent> {
+        let time = now.time.saturating_sub(before.time) as f64 / SECOND as f64;
+        Some(Spent::at(&self.between(before, now, sites)?, time))
+    }
+
+    /// What was spent over the whole run.
+    pub(super) fn spent_so_far(&self, sites: Sites) -> Option<Spent> {
+        self.spent(&self.first, &self.last, sites)
     }
 
     /// Cost over the whole run.

@@ -1,5 +1,6 @@
 //! What a run is to do: plain values, already validated.
 
+use super::windowing::Window;
 use crate::engine::alerts::Thresholds;
 use crate::engine::snapshot::SnapshotOptions;
 use crate::probe::live::kernel_side::LoadOptions;
@@ -50,6 +51,9 @@ pub struct Settings {
     pub sampling: SamplingWish,
     /// Static probes by which targets tell of blocks that they sample.
     pub static_probes: StaticProbeWish,
+    /// Times in which allocations and frees are told; `None`: all the time, unless a budget cannot be held
+    /// otherwise.
+    pub window: Option<Window>,
     /// Pages that are touched are accounted for.
     pub faults: bool,
     /// Percent of the targets' CPU time that tracing may cost; `None`: any.
@@ -218,7 +222,8 @@ impl Settings {
             faults: self.faults,
             targets: self.room_for_targets(),
             sampling: self.sampling(),
-            static_probes: self.heap && self.static_probes != StaticProbeWish::No,
+            static_probes: self.static_probes() != StaticProbeWish::No,
+            may_close: self.may_close(),
         }
     }
 
@@ -229,6 +234,21 @@ impl Settings {
             SamplingWish::Exact | SamplingWish::Auto => 0,
             SamplingWish::Every(interval) => interval,
         }
+    }
+
+    /// Whether there may be times in which allocations and frees are not told. A budget that nobody named is no
+    /// reason: what lives would become unknown.
+    #[must_use]
+    pub fn may_close(&self) -> bool {
+        let by_budget = self.overhead_budget.is_some() && self.sampling == SamplingWish::Auto;
+        self.heap && (self.window.is_some() || by_budget)
+    }
+
+    /// Static probes that are used. None where blocks are watched in windows: a free between two of them would
+    /// not be seen, and what lives by these probes' account would be more and more.
+    #[must_use]
+    pub fn static_probes(&self) -> StaticProbeWish {
+        if self.heap && !self.may_close() { self.static_probes } else { StaticProbeWish::No }
     }
 
     fn sampling(&self) -> Option<Sampling> {
@@ -284,6 +304,7 @@ mod tests {
             pictures: true,
             sampling: SamplingWish::Exact,
             static_probes: StaticProbeWish::Unasked,
+            window: None,
             faults: false,
             overhead_budget: None,
             max_memory,

@@ -33,4 +33,5 @@ mod tests;
 mod touching;
 pub mod tracker;
 pub mod trend;
+mod windows;
 mod wires;

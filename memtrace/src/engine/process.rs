@@ -11,6 +11,7 @@ use super::history::{History, Point};
 use super::sampling::ToldBlocks;
 use super::snapshot::{PictureSnapshot, ResidentPart, State};
 use super::stacks::Stacks;
+use super::windows::Windows;
 use super::wires::Wires;
 use crate::model::ids::{Nanos, Pid, StackId};
 use crate::model::process::{ProcessInfo, Usage};
@@ -34,6 +35,7 @@ pub(crate) struct Process {
     /// What was resident of stacks' mappings then.
     pub(crate) resident: BTreeMap<StackId, ResidentPart>,
     pub(crate) watch: Watch,
+    pub(crate) windows: Windows,
     pub(crate) wires: Wires,
     pub(crate) code: CodeMap,
     /// Where its address space is, and whether it is its own (a vfork child borrows its parent's).
@@ -188,6 +190,35 @@ impl Space {
     /// The stacks by number.
     pub(crate) fn stacks(&self) -> &[StackId] {
         &self.stacks
+    }
+
+    /// What is allocated and freed here is not told any more.
+    pub(crate) fn close(&mut self, now: Nanos) {
+        for live in [&mut self.heap, &mut self.pools, &mut self.device] {
+            live.close(now);
+        }
+        self.restart_history(now);
+    }
+
+    /// Takes blocks out of the tables of which it is not known whether they live. They stay in the sums.
+    pub(crate) fn let_unknown_go(&mut self) {
+        for live in [&mut self.heap, &mut self.pools, &mut self.device] {
+            live.let_unknown_go();
+        }
+    }
+
+    /// It is told again.
+    pub(crate) fn open(&mut self, now: Nanos) {
+        for live in [&mut self.heap, &mut self.pools, &mut self.device] {
+            live.open();
+        }
+        self.restart_history(now);
+    }
+
+    /// What was held before and what is from now on make no series together.
+    fn restart_history(&mut self, now: Nanos) {
+        let point = first_point(now, &self.heap, &self.pools, &self.device);
+        self.history.restart(point);
     }
 
     /// An interval has ended.

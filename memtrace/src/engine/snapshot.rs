@@ -10,6 +10,7 @@ pub use super::placing::Bounds as ResidentBounds;
 pub use super::sampling::{Confidence, SampledConfidence};
 pub use super::sampling::{Oddities, Sum, Sums, Unseen};
 use super::trend::Past;
+pub use super::windows::Windows;
 use crate::model::frame::Frame;
 use crate::model::ids::{ModuleId, Nanos, StackId};
 use crate::model::module::Module;
@@ -110,6 +111,8 @@ pub struct ProcessSnapshot {
     pub seen: Nanos,
     /// When its state was last `Running` (now, or its end).
     pub until: Nanos,
+    /// When its allocations and frees were told.
+    pub windows: Windows,
     /// Heap totals.
     pub heap: HeapTotals,
     /// Mapping totals.
@@ -191,13 +194,19 @@ pub struct AccountSnapshot {
 
 /// Heap totals of a process since it was first seen.
 ///
-/// In bytes and in blocks: `live = inherited + allocated − freed − missed − evicted`.
+/// In bytes and in blocks: `live = inherited + allocated − freed − missed − evicted − unknown`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeapTotals {
     /// Bytes alive.
     pub live_bytes: u64,
     /// Blocks alive.
     pub live_blocks: u64,
+    /// Bytes of blocks whose frees may not have been seen: they were alive when a window closed
+    /// ([`Windows::last_close`]), and neither was a free of them seen since, nor their address given out again.
+    /// Not among the live ones.
+    pub unknown_bytes: u64,
+    /// Those blocks.
+    pub unknown_blocks: u64,
     /// What the blocks alive take.
     pub usable: Usable,
     /// Most bytes ever alive at once.
@@ -411,7 +420,11 @@ pub struct StackSnapshot {
     pub live_bytes: u64,
     /// All live blocks.
     pub live_blocks: u64,
-    /// … of them younger than the options' `min_age`.
+    /// Bytes of its blocks of which it is not known whether they live ([`HeapTotals::unknown_bytes`]).
+    pub unknown_bytes: u64,
+    /// Those blocks.
+    pub unknown_blocks: u64,
+    /// Of the live ones younger than the options' `min_age`.
     pub young_bytes: u64,
     /// … of them younger than the options' `min_age`.
     pub young_blocks: u64,

@@ -70,6 +70,8 @@ pub enum Told {
     Picture(Box<Picture>, Arc<[Area]>),
     Lost { cause: u8, count: u64 },
     Exit { status: Option<u32> },
+    WindowOpened,
+    WindowClosed,
     Mark,
 }
 
@@ -125,6 +127,8 @@ impl Told {
             What::Lost { cause, count } => Self::Lost { cause: *cause as u8, count: *count },
             // One whose record was lost.
             What::Exit { status } => Self::Exit { status: *status },
+            What::WindowOpened => Self::WindowOpened,
+            What::WindowClosed => Self::WindowClosed,
             What::Mark => Self::Mark,
             What::Allocation(_)
             | What::Free(_)
@@ -163,6 +167,8 @@ impl Told {
                 None => What::Mark,
             },
             Self::Exit { status } => What::Exit { status },
+            Self::WindowOpened => What::WindowOpened,
+            Self::WindowClosed => What::WindowClosed,
             Self::Mark => What::Mark,
         }
     }
@@ -245,6 +251,8 @@ mod tests {
             What::Picture(Box::new(Picture { whole: true, ..Picture::default() }), [area].into()),
             What::Lost { cause: Loss::RingFault, count: 3 },
             What::Exit { status: None },
+            What::WindowOpened,
+            What::WindowClosed,
             What::Mark,
         ]
     }

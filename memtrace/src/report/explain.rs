@@ -250,8 +250,17 @@ fn too_short(case: &Case<'_>) -> Vec<String> {
     }
     let watched = duration(case.figures.watched);
     let (least, wait) = (span(LEAST_WATCH), still_to_wait(case));
-    let mut sentences =
-        vec![format!("watched {watched}; a trend needs {least}: watch it for {wait} more")];
+    let mut sentences = vec![match (case.figures.in_windows, case.figures.watched) {
+        (false, _) => format!("watched {watched}; a trend needs {least}: watch it for {wait} more"),
+        (true, 0) => format!(
+            "blocks are watched in windows, and none is open: what is held from one to the next is not \
+             known, and a trend needs {least} in a row"
+        ),
+        (true, _) => format!(
+            "blocks are watched in windows, the latest of which has been open for {watched}: a trend needs \
+             {least} in a row"
+        ),
+    }];
     let growth = case.figures.growth.bytes;
     let first = case.stacks.iter().max_by_key(|stack| stack.gained);
     if let Some(first) = first.filter(|first| growth > 0 && first.gained > 0) {
@@ -273,6 +282,10 @@ fn still_to_wait(case: &Case<'_>) -> String {
 fn ended(case: &Case<'_>) -> Vec<String> {
     let heap = &case.figures.heap;
     let watched = duration(case.figures.watched);
+    if heap.live_blocks == 0 && heap.unknown_blocks > 0 {
+        let unknown = counted(heap.unknown_blocks, "block");
+        return vec![format!("whether {unknown} were still alive at its end is not known")];
+    }
     if heap.live_blocks == 0 {
         return vec![format!("nothing that it allocated was alive at its end, after {watched}")];
     }
@@ -373,6 +386,22 @@ mod tests {
         case.usage = Some((usage(6492 * MIB), usage(6574 * MIB)));
         case.end = End::Exited(0);
         assert_eq!(explain(&case).len(), 2);
+    }
+
+    #[test]
+    fn windows_are_no_long_watch() {
+        let mut case = Case { verdict: Verdict::TooShort, ..Case::default() };
+        case.figures.in_windows = true;
+        assert!(explain(&case)[0].contains("none is open"), "{:?}", explain(&case));
+        case.figures.watched = 3 * SECOND;
+        let said = explain(&case);
+        assert!(
+            said[0].contains("open for 3.0 s") && said[0].contains("10 s in a row"),
+            "{said:?}"
+        );
+        case.verdict = Verdict::Ended;
+        case.figures.heap.unknown_blocks = 7;
+        assert_eq!(explain(&case), ["whether 7 blocks were still alive at its end is not known"]);
     }
 
     #[test]

@@ -28,11 +28,13 @@ mod told;
 mod touched;
 pub mod units;
 pub mod verdict;
+mod windows;
 
 pub use crate::engine::trend::Trend;
 pub use alerts::{AlertBy, AlertReport};
 pub use facts::{
     Ledgers, LinkFacts, ReportOptions, SamplingChange, Sort, TableFacts, TracerFacts, Walks,
+    WindowChange,
 };
 pub use folded::FoldedWriter;
 pub use identity::StackDigest;
@@ -47,6 +49,7 @@ pub use pprof::PprofWriter;
 pub use resolve::resolve;
 pub use text::{TextStyle, TextWriter};
 pub use verdict::Verdict;
+pub use windows::WindowReport;
 
 use std::io;
 

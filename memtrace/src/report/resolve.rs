@@ -20,6 +20,7 @@ use super::told;
 use super::touched;
 use super::units::{counted, percent};
 use super::verdict::{self, Figures, Verdict};
+use super::windows::WindowReport;
 use crate::engine::ended::Sums;
 use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::{
@@ -242,7 +243,8 @@ fn choose<'a>(
     options: &ReportOptions,
 ) -> Vec<&'a StackSnapshot> {
     let wanted = |stack: &&StackSnapshot| {
-        visible(stack).1 > 0 || (options.top == 0 && stack.live_blocks == 0)
+        let shown = visible(stack).1 > 0 || stack.unknown_blocks > 0;
+        shown || (options.top == 0 && stack.live_blocks == 0)
     };
     let mut stacks: Vec<&StackSnapshot> = all.iter().filter(wanted).collect();
     stacks.sort_by(|a, b| order(a, b, judged, options.sort));
@@ -461,6 +463,7 @@ impl Maker<'_> {
             cgroup_limit: info.cgroup_limit,
             allocators: info.allocators.iter().map(|allocator| clean(allocator)).collect(),
             end: end(process.state),
+            windows: WindowReport::of(process),
             watched: process.until.saturating_sub(process.seen),
             up: info.started.map(|started| process.until.saturating_sub(started)),
             heap: process.heap,
@@ -494,7 +497,8 @@ impl Maker<'_> {
         report.judgement = judged.heap;
         report.survival.clone_from(&judged.survival);
         let figures = Figures {
-            watched: report.watched,
+            watched: report.windows.map_or(report.watched, |it| it.in_a_row),
+            in_windows: report.windows.is_some(),
             has_ended: report.end != End::Running,
             judgement: judged.heap,
             stacks_gain: judged.stacks_gain,
@@ -547,6 +551,7 @@ impl Maker<'_> {
             live_blocks,
             young: (stack.young_bytes, stack.young_blocks),
             filtered: (stack.filtered_bytes, stack.filtered_blocks),
+            unknown: (stack.unknown_bytes, stack.unknown_blocks),
             peak_bytes: stack.peak_bytes,
             allocated_bytes: stack.allocated_bytes,
             allocated_blocks: stack.allocated_blocks,

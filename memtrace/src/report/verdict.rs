@@ -83,6 +83,8 @@ impl From<Trend> for Verdict {
 pub struct Figures {
     /// Time watched, ns.
     pub watched: Nanos,
+    /// Blocks were not watched all the time: what else the heap holds is not known.
+    pub in_windows: bool,
     /// It runs no more.
     pub has_ended: bool,
     /// Heap totals.
@@ -107,8 +109,11 @@ pub fn process(figures: &Figures) -> Verdict {
     if figures.judgement.trend == Trend::New {
         return if figures.has_ended { Verdict::Ended } else { Verdict::TooShort };
     }
-    let explains =
-        if resident_grows(figures) { heap_explains_resident(figures) } else { Explains::Yes };
+    let explains = if resident_grows(figures) && !figures.in_windows {
+        heap_explains_resident(figures)
+    } else {
+        Explains::Yes
+    };
     if explains == Explains::No {
         Verdict::NotTheHeap
     } else if heap_grows(figures) && !replaces_older_blocks(figures) {
@@ -305,6 +310,13 @@ mod tests {
         let mut tiny = figures(100_000, 3 * MIB);
         tiny.heap.live_blocks = 100_000;
         assert_eq!(process(&tiny), Verdict::Growing);
+    }
+
+    #[test]
+    fn what_is_not_known_of_the_heap_may_explain_resident_memory() {
+        let figures = figures(0, 40 * MIB);
+        assert_eq!(process(&figures), Verdict::NotTheHeap);
+        assert_ne!(process(&Figures { in_windows: true, ..figures }), Verdict::NotTheHeap);
     }
 
     #[test]

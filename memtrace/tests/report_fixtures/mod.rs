@@ -16,7 +16,7 @@ use memtrace::engine::snapshot::{
     AccountSnapshot, BlockSnapshot, Bounds, Confidence, Growth, HeapTotals, MappedStack,
     MappingTotals, Owner, OwnerSum, Owners, PictureSnapshot, PlacedBlocks, ProcessSnapshot,
     ResidentBounds, ResidentPart, SampledConfidence, Snapshot, SnapshotOptions, StackSnapshot,
-    State, ToldSnapshot, ToldStack, TouchTotals, Usable,
+    State, ToldSnapshot, ToldStack, TouchTotals, Usable, Windows,
 };
 use memtrace::engine::trend::{AgeCount, Ages, Band, COHORTS, Past, class};
 use memtrace::model::frame::Frame;
@@ -141,6 +141,8 @@ pub fn stack(number: u32, frames: Arc<[Frame]>, blocks: u64, size: u64) -> Stack
         end: StackEnd::Complete,
         live_bytes: bytes,
         live_blocks: blocks,
+        unknown_bytes: 0,
+        unknown_blocks: 0,
         young_bytes: 0,
         young_blocks: 0,
         filtered_bytes: 0,
@@ -228,6 +230,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         state: State::Running,
         seen: BEGAN,
         until: NOW,
+        windows: Windows::default(),
         heap: totals(&stacks),
         mappings: MappingTotals::default(),
         usage_first: Some(first),
@@ -436,6 +439,8 @@ pub fn facts() -> TracerFacts {
         tables: None,
         sample_interval_bytes: 0,
         sampling_changes: Vec::new(),
+        window: None,
+        window_changes: Vec::new(),
         cpu_seconds: 18.6,
         rss_bytes: 148 * MIB,
         events_per_second: 158_224.3,

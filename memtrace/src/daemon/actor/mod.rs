@@ -1,14 +1,17 @@
 //! The one task that owns the tables: drains the ring, keeps time, listens to the user.
 
+mod duty;
 mod ending;
 mod reporting;
 mod spending;
 mod waiting;
+mod windows;
 
 use super::alarm::Alarm;
 use super::arrivals::Arrivals;
 use super::budget::{Budget, FREE, Load};
 use super::cost::{Meter, Reading};
+use super::duty::Duty;
 use super::error::DaemonError;
 use super::intake::Intake;
 use super::outlet::Outlet;
@@ -22,6 +25,7 @@ use super::signals::{Signals, Wish};
 use super::tables::Tables;
 use super::target::{self, Targets};
 use super::unwinding::{Unwinding, next_table};
+use super::windowing::Windowing;
 use crate::engine::limits::Limits;
 use crate::engine::ports::{Drained, EventSource as _};
 use crate::model::event::What;
@@ -120,6 +124,14 @@ struct Actor<'a> {
     /// `None` where every allocation is looked at, whatever happens.
     sampling: Option<Sampling>,
     budget: Budget,
+    windowing: Windowing,
+    /// Chooses the windows, where a budget calls for them.
+    duty: Option<Duty>,
+    /// As the latest window opened, and as it closed.
+    marks: [Reading; 2],
+    has_warned_of_windows: bool,
+    /// What windows reach of a budget that they do not hold, and the budget: percent.
+    missed: Option<(f64, f64)>,
     /// Steps in a row that were over twice the budget.
     over: u32,
     /// Cost and budget, where that is over it and nothing helps.
@@ -190,6 +202,11 @@ impl<'a> Actor<'a> {
             meter: Meter::new(Reading::default()),
             sampling: Sampling::new(settings),
             budget: Budget::new(if settings.overhead_budget.is_some() { 0.0 } else { FREE }),
+            windowing: Windowing::new(settings.window, Instant::now()),
+            duty: None,
+            marks: [Reading::default(); 2],
+            has_warned_of_windows: false,
+            missed: None,
             over: 0,
             unmet: None,
             began: Timestamp::now(),
@@ -210,9 +227,11 @@ impl<'a> Actor<'a> {
         self.intake.begin()?;
         self.intake.read_usage();
         self.meter = Meter::new(self.reading());
+        self.marks = [self.reading(); 2];
         self.began = Timestamp::now();
         self.last_report.0 = Instant::now();
         self.looked = Instant::now();
+        self.windowing = Windowing::new(self.settings.window, Instant::now());
         announce(&self.intake.targets.announcement(self.intake.kernel.link_kind()));
         for warning in self.intake.notes() {
             tracing::info!("{warning}");
@@ -255,6 +274,7 @@ impl<'a> Actor<'a> {
                         self.publish_or_warn();
                     }
                 }
+                () = at(self.windowing.due()) => self.turn_windows()?,
                 () = self.alarm.run() => {}
                 prices = measured(&mut self.pricing) => self.learn(prices)?,
                 built = next_table(&mut self.intake.unwinding) => self.intake.take_in_table(built),

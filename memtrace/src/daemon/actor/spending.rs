@@ -17,9 +17,12 @@ impl Actor<'_> {
     pub(super) fn spend(&mut self) -> Option<End> {
         let (reading, sites) = (self.reading(), self.intake.targets.sites());
         let load = self.meter.step(reading, sites)?;
+        if self.windowing.window().is_some() {
+            // A second tells of a window or of a pause: they are looked at together, once a period.
+            return None;
+        }
         let is_adjusted = self.settings.sampling == SamplingWish::Auto;
-        let usual = is_adjusted.then_some(USUAL_BUDGET);
-        let most = self.settings.overhead_budget.or(usual)?;
+        let most = self.budget_in_force()?;
         if is_adjusted && self.adjust(&load, most) {
             return None;
         }
@@ -39,11 +42,14 @@ impl Actor<'_> {
     }
 
     /// Changes how many allocations are looked at, if that helps; `false`: it does not, or need not.
-    fn adjust(&mut self, load: &Load, most: f64) -> bool {
+    pub(super) fn adjust(&mut self, load: &Load, most: f64) -> bool {
         let Some(sampling) = &mut self.sampling else { return false };
         let interval = match self.budget.decide(load, sampling.interval(), most / 100.0) {
             Decision::Interval(interval) => interval,
             Decision::OutOfReach => {
+                if self.begin_windows(load, most) {
+                    return true;
+                }
                 self.unmet = Some((*load, most));
                 return false;
             }
@@ -71,11 +77,24 @@ impl Actor<'_> {
     /// What to say of a budget that cannot be held.
     pub(super) fn unmet(&self) -> Option<String> {
         let (load, most) = self.unmet?;
+        let remedy = match self.settings.overhead_budget {
+            Some(_) => "(--tier pages probes none, --exact accepts it)",
+            None => {
+                "(--overhead-budget holds it by watching in windows, --tier pages probes none, --exact \
+                 accepts it)"
+            }
+        };
         Some(format!(
             "{}, over the budget of {most} % however few allocations are looked at: each call costs that \
-             (--tier pages probes none, --exact accepts it)",
+             {remedy}",
             said(&load)
         ))
+    }
+
+    /// The budget, if it is to be held: percent.
+    pub(super) fn budget_in_force(&self) -> Option<f64> {
+        let is_adjusted = self.settings.sampling == SamplingWish::Auto;
+        self.settings.overhead_budget.or(is_adjusted.then_some(USUAL_BUDGET))
     }
 
     pub(super) fn reading(&self) -> Reading {
@@ -95,7 +114,7 @@ impl Actor<'_> {
     }
 }
 
-fn said(load: &Load) -> String {
+pub(super) fn said(load: &Load) -> String {
     // An estimate may be more than all that the targets use.
     let percent = match load.percent().unwrap_or_default() {
         percent if percent > 1000.0 => "over 1,000".to_owned(),

@@ -11,6 +11,7 @@ mod placing;
 mod scope;
 mod telling;
 mod user;
+mod windows;
 
 use super::cost::Sites;
 use super::error::DaemonError;
@@ -36,6 +37,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 use user::UserFunctions;
+pub(super) use windows::Opening;
 
 /// Targets that have ended and are remembered; the ones that ended first are forgotten.
 pub(super) const MOST_ENDED: usize = 256;
@@ -69,6 +71,8 @@ pub(super) struct Targets {
     user: UserFunctions,
     /// How often was looked again at what the user describes and a process had not bound.
     looks_for_bound: u32,
+    /// Processes that come to match begin closed.
+    newcomers_closed: bool,
     /// Functions of allocators are traced.
     heap: bool,
     /// Pages that are touched are accounted for.
@@ -120,9 +124,10 @@ impl Targets {
             foreseen: settings.foreseen.iter().filter_map(|path| Foreseen::at(path)).collect(),
             search: Search::default(),
             detector: Detector::default(),
-            static_search: static_search(settings.static_probes),
+            static_search: static_search(settings.static_probes()),
             user: UserFunctions::new(&settings.user_functions, settings.started_here),
             looks_for_bound: 0,
+            newcomers_closed: false,
             heap: settings.heap,
             faults: settings.faults,
             pods: PodNames::default(),

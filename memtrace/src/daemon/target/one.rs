@@ -19,6 +19,7 @@ use crate::probe::live::seccomp::return_probes_are_safe;
 use crate::probe::runtime::Runtime;
 use crate::probe::usdt::FoundProbes;
 use crate::procfs::{FileNumber, ModuleTable, Process, ProcfsError};
+use memtrace_common::windows::HeapWindow;
 use std::collections::BTreeSet;
 
 /// IFUNCs of a process that are looked at again.
@@ -51,6 +52,8 @@ pub(super) struct Target {
     pub(super) forks: u64,
     /// Its links see nothing of it any more.
     pub(super) blind: bool,
+    /// Whether its allocations and frees are told.
+    pub(super) window: HeapWindow,
     pub(super) troubles: Vec<String>,
     pub(super) unseen: Unseen,
 }
@@ -74,6 +77,7 @@ impl Target {
             vforks: 0,
             forks: 0,
             blind: false,
+            window: HeapWindow::default(),
             troubles: Vec::new(),
             unseen: Unseen::default(),
         }
@@ -137,14 +141,14 @@ impl Target {
         Ok(())
     }
 
-    /// Gives whether links were made for it: if not, there were links for all.
+    /// Gives whether links were made for it: if not, there were links for all, or it is closed.
     pub(super) fn probe(
         &mut self,
         kernel: &mut KernelSide,
         allocator: FoundAllocator,
         scopes: &mut Scopes,
     ) -> Result<bool, DaemonError> {
-        let filter = match scopes.wanted(&place(&allocator), false) {
+        let filter = match scopes.wanted(&place(&allocator), false, self.is_open()) {
             Wanted::Nothing => None,
             Wanted::ForAll => Some(None),
             Wanted::Filtered => Some(Some(self.process.pid())),
@@ -168,7 +172,7 @@ impl Target {
         Ok(filter.is_some())
     }
 
-    fn link(
+    pub(super) fn link(
         &self,
         kernel: &mut KernelSide,
         allocator: &FoundAllocator,
@@ -226,6 +230,7 @@ impl Target {
             undecided: self.undecided.clone(),
             runtimes: self.runtimes.clone(),
             comm: self.comm.clone(),
+            window: self.window,
             ..Self::new(Process::child(&self.process, pid, started))
         }
     }

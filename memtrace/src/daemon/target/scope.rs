@@ -35,7 +35,7 @@ pub(super) enum Wanted {
     Filtered,
     /// One for all processes.
     ForAll,
-    /// Nothing: there is one for all.
+    /// Nothing: there is one for all, or it is closed.
     Nothing,
 }
 
@@ -54,10 +54,26 @@ struct Decided {
     /// By which the kernel side knows them.
     number: u32,
     for_all: bool,
+    /// Those for all were taken down, as nobody had a use for them.
+    down: bool,
     /// Processes that map the file and are no targets, as of the last look; these pay if links are for all.
     others: usize,
     /// Looks in a row at which no target mapped the file.
     unused: u32,
+}
+
+impl Decided {
+    /// What is to be linked for one more target. Links for all are in place then, if it is `open`.
+    const fn wanted(&mut self, open: bool) -> Wanted {
+        match (open, self.for_all) {
+            (true, false) => Wanted::Filtered,
+            (true, true) if self.down => {
+                self.down = false;
+                Wanted::ForAll
+            }
+            _ => Wanted::Nothing,
+        }
+    }
 }
 
 /// The decisions so far.
@@ -92,10 +108,11 @@ impl Scopes {
     }
 
     /// Decides for what is to be probed and a target has brought, the first time. Where a link `writes` to the
-    /// memory of processes it is for nobody who is not meant, whoever would pay for that.
-    pub(super) fn wanted(&mut self, place: &Place, writes: bool) -> Wanted {
-        if let Some(decided) = self.places.get(place) {
-            return if decided.for_all { Wanted::Nothing } else { Wanted::Filtered };
+    /// memory of processes it is for nobody who is not meant, whoever would pay for that. `open`: what the target
+    /// does there is told now.
+    pub(super) fn wanted(&mut self, place: &Place, writes: bool, open: bool) -> Wanted {
+        if let Some(decided) = self.places.get_mut(place) {
+            return decided.wanted(open);
         }
         let users = self.users(place.0);
         let for_all = if writes {
@@ -104,10 +121,29 @@ impl Scopes {
             self.for_all.is_some() || are_for_all(self.wish, users)
         };
         tracing::debug!("{}: {users:?}: for all: {for_all}", place.1);
-        let decided = Decided { number: self.next, for_all, others: users.others, unused: 0 };
+        let (number, others) = (self.next, users.others);
+        let mut decided = Decided { number, for_all, down: for_all, others, unused: 0 };
+        let wanted = decided.wanted(open);
         self.next += 1;
         self.places.insert(place.clone(), decided);
-        if for_all { Wanted::ForAll } else { Wanted::Filtered }
+        wanted
+    }
+
+    /// Numbers of links for all that are in place and not among those that are `used`. They are taken to be taken
+    /// down.
+    pub(super) fn idle(&mut self, used: &BTreeSet<Place>) -> Vec<u32> {
+        let idle = self.places.iter_mut().filter(|(place, it)| !it.down && !used.contains(*place));
+        let idle = idle.filter(|(_, decided)| decided.for_all);
+        idle.map(|(_, decided)| {
+            decided.down = true;
+            decided.number
+        })
+        .collect()
+    }
+
+    /// The links for all could not be made after all.
+    pub(super) fn take_down(&mut self, place: &Place) {
+        self.places.entry(place.clone()).and_modify(|decided| decided.down = true);
     }
 
     /// By which number the kernel side knows the links.
@@ -219,7 +255,7 @@ mod tests {
 
     fn with_shared_file() -> Scopes {
         let mut scopes = Scopes::new([1, 2].into(), None, LinkFor::Auto, true);
-        let decided = Decided { number: 3, for_all: true, others: 0, unused: 0 };
+        let decided = Decided { number: 3, for_all: true, down: false, others: 0, unused: 0 };
         scopes.places.insert((FILE, "libc.so.6".to_owned()), decided);
         scopes
     }
@@ -243,13 +279,27 @@ mod tests {
     fn a_link_that_writes_is_for_those_who_are_meant() {
         let place = (FILE, "otel_memory of x".to_owned());
         let wanted = |for_all, wish, writes| {
-            Scopes::new([1, 2].into(), for_all, wish, true).wanted(&place, writes)
+            Scopes::new([1, 2].into(), for_all, wish, true).wanted(&place, writes, true)
         };
         assert_eq!(wanted(None, LinkFor::Auto, false), Wanted::ForAll);
         assert_eq!(wanted(None, LinkFor::Auto, true), Wanted::Filtered);
         assert_eq!(wanted(Some(Reason::LeaderGone), LinkFor::Auto, true), Wanted::Filtered);
         assert_eq!(wanted(Some(Reason::Everybody), LinkFor::Auto, true), Wanted::ForAll);
         assert_eq!(wanted(None, LinkFor::All, true), Wanted::ForAll);
+    }
+
+    #[test]
+    fn links_for_all_stay_as_long_as_somebody_is_open() {
+        let mut scopes = with_shared_file();
+        let place = (FILE, "libc.so.6".to_owned());
+        assert!(scopes.idle(&[place.clone()].into()).is_empty());
+        assert_eq!(scopes.idle(&BTreeSet::new()), [3]);
+        assert!(scopes.idle(&BTreeSet::new()).is_empty(), "they are down");
+        let decided = scopes.places.get_mut(&place).unwrap();
+        assert_eq!(decided.wanted(false), Wanted::Nothing, "a closed one has no use for them");
+        assert_eq!(decided.wanted(true), Wanted::ForAll);
+        assert_eq!(decided.wanted(true), Wanted::Nothing, "they are there again");
+        assert_eq!(scopes.idle(&BTreeSet::new()), [3]);
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl Target {
         scopes: &mut Scopes,
     ) -> Result<(), DaemonError> {
         let writes = found.probes.iter().any(|probe| probe.semaphore.is_some());
-        let filter = match scopes.wanted(&place(found), writes) {
+        let filter = match scopes.wanted(&place(found), writes, true) {
             Wanted::Nothing => return Ok(()),
             Wanted::ForAll => None,
             Wanted::Filtered => Some(self.process.pid()),

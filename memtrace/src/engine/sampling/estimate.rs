@@ -47,6 +47,14 @@ impl Part {
         self.variance += amount * amount * missed;
     }
 
+    fn with(self, other: Self) -> Self {
+        Self {
+            value: self.value + other.value,
+            variance: self.variance + other.variance,
+            samples: self.samples + other.samples,
+        }
+    }
+
     fn remove(&mut self, amount: f64, missed: f64) {
         self.samples = self.samples.saturating_sub(1);
         if self.samples == 0 {
@@ -105,6 +113,16 @@ impl Estimate {
     #[must_use]
     pub const fn is_sure(missed: f64) -> bool {
         missed < SURELY
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn with(self, other: &Self) -> Self {
+        Self {
+            sure: self.sure.with(other.sure),
+            rest: self.rest.with(other.rest),
+            seen: self.seen + other.seen,
+        }
     }
 
     const fn part(&mut self, missed: f64) -> &mut Part {

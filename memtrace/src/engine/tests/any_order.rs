@@ -70,7 +70,7 @@ fn proc_event() -> impl Strategy<Value = What<'static>> {
         What::Picture(Box::new(Picture { began, ..Picture::default() }), areas.into())
     });
     prop_oneof![3 => seen, 1 => mappings, 1 => break_seen, 1 => files, 1 => picture, 1 => code, 1 => entry,
-                1 => Just(What::Mark)]
+                1 => Just(What::Mark), 2 => Just(What::WindowClosed), 2 => Just(What::WindowOpened)]
 }
 
 #[derive(Clone, Debug)]
@@ -112,6 +112,7 @@ fn check_estimates(process: &ProcessSnapshot) {
     let heap = process.heap;
     let came = heap.inherited_blocks as f64 + heap.allocated_blocks as f64;
     let went = heap.freed_blocks as f64 + heap.missed_frees as f64 + heap.evicted_blocks as f64;
+    let went = went + heap.unknown_blocks as f64;
     let slack = 4.0 + came * 1e-9;
     // What does not fit 64 bits is cut.
     if came < (1_u64 << 60) as f64 {
@@ -133,10 +134,14 @@ fn check(process: &ProcessSnapshot) {
     let HeapTotals { live_bytes, live_blocks, .. } = process.heap;
     let heap = process.heap;
     let came = heap.inherited_bytes.wrapping_add(heap.allocated_bytes);
-    let went = [heap.freed_bytes, heap.missed_bytes, heap.evicted_bytes];
+    let went = [heap.freed_bytes, heap.missed_bytes, heap.evicted_bytes, heap.unknown_bytes];
     assert_eq!(live_bytes, went.into_iter().fold(came, u64::wrapping_sub));
     let came = heap.inherited_blocks + heap.allocated_blocks;
-    assert_eq!(live_blocks + heap.freed_blocks + heap.missed_frees + heap.evicted_blocks, came);
+    let held = live_blocks + heap.unknown_blocks;
+    assert_eq!(held + heap.freed_blocks + heap.missed_frees + heap.evicted_blocks, came);
+    if !process.windows.is_open() {
+        assert_eq!((live_blocks, live_bytes), (0, 0), "nobody knows what lives");
+    }
     let mappings = process.mappings;
     let came = mappings.inherited_bytes.wrapping_add(mappings.mapped_bytes);
     let went = mappings.unmapped_bytes.wrapping_add(mappings.evicted_bytes);
@@ -146,6 +151,9 @@ fn check(process: &ProcessSnapshot) {
     let blocks: u64 = stacks.iter().map(|stack| stack.live_blocks).sum();
     let bytes = stacks.iter().fold(0, |sum: u64, stack| sum.wrapping_add(stack.live_bytes));
     assert_eq!((live_bytes, live_blocks), (bytes, blocks));
+    let unknown = stacks.iter().fold(0, |sum: u64, stack| sum.wrapping_add(stack.unknown_bytes));
+    assert_eq!(heap.unknown_bytes, unknown);
+    assert_eq!(heap.unknown_blocks, stacks.iter().map(|stack| stack.unknown_blocks).sum::<u64>());
     assert_eq!(
         heap.allocated_blocks,
         stacks.iter().map(|stack| stack.allocated_blocks).sum::<u64>()

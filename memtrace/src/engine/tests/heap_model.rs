@@ -35,6 +35,8 @@ enum Act {
     /// Old address, how long ago it was entered.
     Reallocate(u64, u64, Call),
     Mark,
+    Close,
+    Open,
 }
 
 /// An allocation's function, address, size, stack id, and whether its frames come along.
@@ -67,6 +69,8 @@ fn act() -> impl Strategy<Value = Act> {
             Act::Reallocate(old, ago * 64, call)
         }),
         1 => Just(Act::Mark),
+        1 => Just(Act::Close),
+        2 => Just(Act::Open),
     ]
 }
 
@@ -90,6 +94,7 @@ struct Process {
     ended: u64,
     space: usize,
     owns: bool,
+    closed: bool,
     wires: HashSet<u64>,
     order: usize,
     vforks: u64,
@@ -136,8 +141,20 @@ impl Model {
         }
     }
 
-    fn begin(&mut self, pid: u32, start_time: u64, space: Option<usize>, own: Space) {
+    fn begin(
+        &mut self,
+        pid: u32,
+        start_time: u64,
+        space: Option<usize>,
+        own: Space,
+        (closed, time): (bool, u64),
+    ) {
         self.order += 1;
+        let mut own = own;
+        if closed && space.is_none() {
+            own.close(time);
+            own.marks = 1;
+        }
         self.spaces.push(own);
         let process = Process {
             start_time,
@@ -145,6 +162,7 @@ impl Model {
             ended: 0,
             space: space.unwrap_or(self.spaces.len() - 1),
             owns: space.is_none(),
+            closed,
             wires: HashSet::new(),
             order: self.order,
             vforks: 0,
@@ -169,12 +187,17 @@ impl Model {
         let fork = fork.and_then(|(parent, order, _, shares)| {
             let parent = self.processes.get_mut(&parent).filter(|p| p.order == order)?;
             *(if shares { &mut parent.vforks } else { &mut parent.children }) -= 1;
-            Some((parent.space, shares))
+            Some((parent.space, shares, parent.closed))
         });
         match fork {
-            Some((space, true)) => self.begin(pid, start_time, Some(space), Space::default()),
-            Some((space, false)) => self.begin(pid, start_time, None, self.spaces[space].forked()),
-            None => self.begin(pid, start_time, None, Space::default()),
+            Some((space, true, closed)) => {
+                self.begin(pid, start_time, Some(space), Space::default(), (closed, time));
+            }
+            Some((space, false, closed)) => {
+                let copy = self.spaces[space].forked();
+                self.begin(pid, start_time, None, copy, (closed, time));
+            }
+            None => self.begin(pid, start_time, None, Space::default(), (false, time)),
         }
     }
 
@@ -222,8 +245,9 @@ impl Model {
             Act::Fork(child, shares, _) => self.fork(pid, child, shares),
             Act::Exec => {
                 let start_time = self.processes[&pid].start_time;
+                let closed = self.processes[&pid].closed;
                 self.close(pid, State::Execed, time);
-                self.begin(pid, start_time, None, Space::default());
+                self.begin(pid, start_time, None, Space::default(), (closed, time));
             }
             Act::Exit(status) => {
                 let process = self.processes.get_mut(&pid).unwrap();
@@ -247,6 +271,8 @@ impl Model {
                 let entered = time.saturating_sub(ago);
                 self.spaces[space.unwrap()].reallocate(old, entered, call.1, block);
             }
+            Act::Close => self.turn(pid, true, time),
+            Act::Open => self.turn(pid, false, time),
             Act::Mark => {
                 for process in self.processes.values() {
                     if process.owns && process.state == State::Running {
@@ -255,6 +281,16 @@ impl Model {
                 }
             }
         }
+    }
+
+    /// Closes a process, or opens it: where it has an address space of its own, that, too.
+    fn turn(&mut self, pid: u32, close: bool, time: u64) {
+        let process = self.processes.get_mut(&pid).unwrap();
+        if std::mem::replace(&mut process.closed, close) == close || !process.owns {
+            return;
+        }
+        let space = &mut self.spaces[process.space];
+        if close { space.close(time) } else { space.open() }
     }
 
     fn all(&self, time: u64) -> Vec<Shown> {
@@ -316,6 +352,8 @@ fn apply(tracker: &mut Tracker, step: &Step) {
             }));
         }
         Act::Mark => send(What::Mark),
+        Act::Close => send(What::WindowClosed),
+        Act::Open => send(What::WindowOpened),
     }
 }
 
@@ -342,7 +380,8 @@ fn compare(snapshot: &ProcessSnapshot, (_, process, until, space): &Shown) {
     assert_eq!(snapshot.intervals, space.marks);
     let counts = (snapshot.unseen_vforks, snapshot.untraced_children);
     assert_eq!(counts, (process.vforks, process.children));
-    let live_keys: HashSet<Key> = space.live.values().map(|block| block.key).collect();
+    let live_keys: HashSet<Key> =
+        space.live.values().chain(space.unknown.values()).map(|block| block.key).collect();
     let allocated =
         space.sums.iter().filter(|(_, sums)| sums.allocated[1] > 0).map(|(key, _)| *key);
     let keys: HashSet<Key> = allocated.chain(live_keys).collect();
@@ -370,6 +409,9 @@ fn compare_stack(stack: &StackSnapshot, key: Key, space: &Space, until: u64) {
     };
     let sums = space.sums.get(&key).copied().unwrap_or_default();
     assert_eq!((stack.live_bytes, stack.live_blocks), sum(&blocks));
+    let unknown = space.unknown.values().filter(|block| block.key == key);
+    let unknown = unknown.fold((0, 0), |sum, block| (sum.0 + block.size, sum.1 + 1));
+    assert_eq!((stack.unknown_bytes, stack.unknown_blocks), unknown);
     assert_eq!([stack.allocated_bytes, stack.allocated_blocks], sums.allocated);
     assert_eq!([stack.freed_bytes, stack.freed_blocks], sums.freed);
     assert_eq!(stack.peak_bytes, space.at_peak.get(&key).copied().unwrap_or(0));

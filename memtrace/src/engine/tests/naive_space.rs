@@ -25,6 +25,12 @@ pub(super) struct Sums {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Space {
     pub(super) live: BTreeMap<u64, Block>,
+    /// Blocks that lived when a window closed, and of which nothing was heard since.
+    pub(super) unknown: BTreeMap<u64, Block>,
+    pub(super) closed: bool,
+    /// The latest birth, and up to which births it is not known what lives.
+    newest: u64,
+    unknown_until: Option<u64>,
     pub(super) totals: HeapTotals,
     pub(super) sums: HashMap<Key, Sums>,
     pub(super) at_peak: HashMap<Key, u64>,
@@ -53,15 +59,34 @@ impl Space {
         }
         let sums = self.sums.entry(block.key).or_default();
         sums.allocated = [sums.allocated[0] + block.size, sums.allocated[1] + 1];
+        if let Some(old) = self.unknown.remove(&address) {
+            self.count_freed(old);
+        }
+        self.newest = self.newest.max(block.born);
+        if self.closed {
+            self.unknown_until = self.unknown_until.max(Some(block.born));
+        }
+        if self.unknown_until.is_some_and(|until| block.born <= until) {
+            // It takes the place of one that is known, like any other.
+            if let Some(old) = self.live.remove(&address) {
+                self.missed(address, old, block.born);
+            }
+            self.unknown.insert(address, block);
+            return;
+        }
         if let Some(old) = self.live.insert(address, block) {
-            self.totals.missed_frees += 1;
-            self.totals.missed_bytes += old.size;
-            self.overwrites.push((address, old, block.born));
+            self.missed(address, old, block.born);
         }
         if self.live_bytes() > self.totals.peak_bytes {
             self.totals.peak_bytes = self.live_bytes();
             self.at_peak = self.by_stack();
         }
+    }
+
+    fn missed(&mut self, address: u64, old: Block, time: u64) {
+        self.totals.missed_frees += 1;
+        self.totals.missed_bytes += old.size;
+        self.overwrites.push((address, old, time));
     }
 
     fn count_freed(&mut self, block: Block) {
@@ -70,7 +95,7 @@ impl Space {
     }
 
     pub(super) fn free(&mut self, address: u64, inside: bool) {
-        match self.live.remove(&address) {
+        match self.live.remove(&address).or_else(|| self.unknown.remove(&address)) {
             Some(block) => self.count_freed(block),
             None if inside => self.totals.internal_frees += 1,
             None => self.totals.unknown_frees += 1,
@@ -88,7 +113,8 @@ impl Space {
         let explained = |(at, was, over): &(u64, Block, u64)| {
             *at == old && was.born <= entered && entered < *over
         };
-        if self.live.get(&old).is_some_and(|block| block.born <= entered) {
+        let known = self.live.get(&old).or_else(|| self.unknown.get(&old));
+        if known.is_some_and(|block| block.born <= entered) {
             self.free(old, false);
         } else if let Some(place) = self.overwrites.iter().rposition(explained) {
             let (_, was, _) = self.overwrites.remove(place);
@@ -103,15 +129,45 @@ impl Space {
         }
     }
 
+    /// Nobody sees frees any more.
+    pub(super) fn close(&mut self, now: u64) {
+        self.newest = self.newest.max(now);
+        self.unknown_until = Some(self.newest);
+        if !self.closed {
+            self.unknown.append(&mut self.live);
+            self.closed = true;
+            self.marks += 1;
+        }
+    }
+
+    pub(super) fn open(&mut self) {
+        self.marks += u32::from(std::mem::take(&mut self.closed));
+    }
+
+    fn unknown_sums(&self) -> [u64; 2] {
+        let bytes = self.unknown.values().map(|block| block.size).sum();
+        [bytes, self.unknown.len() as u64]
+    }
+
     pub(super) fn forked(&self) -> Self {
-        let (live_bytes, live_blocks) = (self.live_bytes(), self.live.len() as u64);
+        let live_bytes = self.live_bytes();
+        let [unknown_bytes, unknown_blocks] = self.unknown_sums();
         let totals = HeapTotals {
             peak_bytes: live_bytes,
-            inherited_bytes: live_bytes,
-            inherited_blocks: live_blocks,
+            inherited_bytes: live_bytes + unknown_bytes,
+            inherited_blocks: self.live.len() as u64 + unknown_blocks,
             ..HeapTotals::default()
         };
-        Self { live: self.live.clone(), totals, at_peak: self.by_stack(), ..Self::default() }
+        Self {
+            live: self.live.clone(),
+            unknown: self.unknown.clone(),
+            closed: self.closed,
+            newest: self.newest,
+            unknown_until: self.unknown_until,
+            totals,
+            at_peak: self.by_stack(),
+            ..Self::default()
+        }
     }
 
     /// What the live blocks take, and how many it is not known of, with their bytes.
@@ -133,6 +189,8 @@ impl Space {
         HeapTotals {
             live_bytes: self.live_bytes(),
             live_blocks: self.live.len() as u64,
+            unknown_bytes: self.unknown_sums()[0],
+            unknown_blocks: self.unknown_sums()[1],
             allocated_bytes: sum(|sums| sums.allocated[0]),
             allocated_blocks: sum(|sums| sums.allocated[1]),
             freed_bytes: sum(|sums| sums.freed[0]),

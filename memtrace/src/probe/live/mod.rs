@@ -25,5 +25,6 @@ mod syscall;
 mod tracefs;
 mod tracepoints;
 pub mod verdict;
+mod windows;
 
 pub use error::LiveError;

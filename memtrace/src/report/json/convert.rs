@@ -8,6 +8,7 @@ use super::schema::{
 };
 use super::told::Told;
 use super::touched::Touched;
+use super::windows::{Window, WindowChange, Windows};
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
 use crate::engine::trend::{Band, Judgement};
@@ -90,6 +91,8 @@ impl<'a> Tracer<'a> {
             links: facts.links.iter().map(Link::of).collect(),
             sample_interval_bytes: facts.sample_interval_bytes,
             sampling_changes: facts.sampling_changes.iter().map(SamplingChange::of).collect(),
+            window: facts.window.map(Window::of),
+            window_changes: facts.window_changes.iter().map(WindowChange::of).collect(),
             unwind: &facts.unwind,
             unwind_tables: facts.tables.as_ref().map(Tables::of),
             cpu_s: facts.cpu_seconds,
@@ -148,7 +151,6 @@ impl Tables {
 
 impl<'a> Process<'a> {
     fn of(process: &'a ProcessReport, ledger: Ledgers) -> Self {
-        let state = if process.end == End::Running { "running" } else { "exited" };
         Self {
             pid: process.pid,
             start_time: process.start_time,
@@ -160,7 +162,7 @@ impl<'a> Process<'a> {
             container: process.container.as_deref(),
             pod_uid: process.pod_uid.as_deref(),
             pod: process.pod.as_deref(),
-            state,
+            state: if process.end == End::Running { "running" } else { "exited" },
             exit_status: exit_status(process.end),
             heap: Heap::of(&process.heap),
             mappings: Mappings::of(process),
@@ -202,6 +204,7 @@ impl<'a> Process<'a> {
             allocator_mappings: AllocatorMappings::all(process),
             touched: process.touched.as_ref().map(|it| Touched::of(it, process)),
             told: process.told.as_ref().map(Told::of),
+            windows: process.windows.as_ref().map(Windows::of),
         }
     }
 }
@@ -274,6 +277,8 @@ impl Heap {
             freed_bytes_ci95: of(|it| it.freed_bytes),
             freed_blocks: heap.freed_blocks,
             freed_blocks_ci95: of(|it| it.freed_blocks),
+            unknown_bytes: heap.unknown_bytes,
+            unknown_blocks: heap.unknown_blocks,
             unknown_frees: heap.unknown_frees,
             missed_frees: heap.missed_frees,
             failed: heap.failed,
@@ -394,6 +399,8 @@ impl<'a> Stack<'a> {
             live_bytes_ci95: of(|it| it.live_bytes),
             live_blocks: stack.live_blocks,
             live_blocks_ci95: of(|it| it.live_blocks),
+            unknown_bytes: stack.unknown.0,
+            unknown_blocks: stack.unknown.1,
             peak_bytes: stack.peak_bytes,
             peak_bytes_ci95: of(|it| it.peak_bytes),
             allocated_bytes: stack.allocated_bytes,

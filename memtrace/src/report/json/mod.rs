@@ -8,6 +8,7 @@ mod picture;
 mod schema;
 mod told;
 mod touched;
+mod windows;
 
 use super::ReportWriter;
 use super::model::Report;

@@ -4,12 +4,13 @@ use super::TextStyle;
 use crate::engine::ended::Ended;
 use crate::engine::trend::Trend;
 use crate::model::ids::SECOND;
-use crate::report::facts::Ledgers;
+use crate::report::facts::{Ledgers, WindowChange};
 use crate::report::layout::wrap;
 use crate::report::model::{End, FrameReport, ModuleReport, ProcessReport, Report, STACKS_FULL};
 use crate::report::units::{bytes, clock, count, counted, percent, share, span};
 use crate::report::verdict::Verdict;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Modules without symbols that are named.
 const NAMED_MODULES: usize = 4;
@@ -22,6 +23,7 @@ const MANY_INCOMPLETE: f64 = 0.05;
 pub(super) fn footer(report: &Report, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
     let mut lines = wrap("COST    ", &cost(report), columns);
+    lines.extend(windowed(report).iter().flat_map(|text| wrap("WINDOWS ", text, columns)));
     lines.extend(sampled(report).iter().flat_map(|text| wrap("SAMPLED ", text, columns)));
     lines.extend(wrap("LOST    ", &lost(report), columns));
     lines.extend(wrap("TRUST   ", &trust(report).join("; "), columns));
@@ -35,6 +37,29 @@ pub(super) fn footer(report: &Report, style: TextStyle) -> Vec<String> {
 /// Percent, as far as that means something: an estimate may be more than all that the targets use.
 fn overhead(part: f64) -> String {
     if part > 1000.0 { "over 1,000 %".to_owned() } else { percent(part / 100.0) }
+}
+
+/// When blocks were watched, where that was changed under way.
+fn windowed(report: &Report) -> Option<String> {
+    let changes = &report.tracer.window_changes;
+    let (first, last) = (changes.first()?, changes.last()?);
+    let how = |change: &WindowChange| {
+        let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
+        let how = change.window.map_or_else(
+            || "all the time".to_owned(),
+            |(on, period)| format!("{} of each {}", seconds(on), seconds(period)),
+        );
+        format!("{how} from {} on: {}", clock(change.time), change.reason)
+    };
+    Some(match changes.len() {
+        1 => how(first),
+        number => format!(
+            "{}; after {} {}",
+            how(first),
+            counted(number as u64 - 1, "more change"),
+            how(last)
+        ),
+    })
 }
 
 /// How many allocations were looked at, where that was changed under way.

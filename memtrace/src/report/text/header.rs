@@ -5,6 +5,7 @@ use crate::report::facts::{Ledgers, LinkFacts};
 use crate::report::layout::{clip, pack, wrap_hanging};
 use crate::report::model::{End, ProcessReport, Report};
 use crate::report::units::{clock, counted, duration, exact_bytes};
+use std::time::Duration;
 
 /// The first lines of a report.
 pub(super) fn header(report: &Report, style: TextStyle) -> Vec<String> {
@@ -30,7 +31,10 @@ pub(super) fn header(report: &Report, style: TextStyle) -> Vec<String> {
 
 /// The first lines of a process's section, where there are several.
 pub(super) fn section(process: &ProcessReport, style: TextStyle) -> Vec<String> {
-    let mut facts = vec![format!("watched {}", duration(process.watched))];
+    let mut facts = vec![process.windows.as_ref().map_or_else(
+        || format!("watched {}", duration(process.watched)),
+        |it| format!("blocks watched {} of {}", duration(it.watched), duration(it.of)),
+    )];
     facts.extend(of_process(process));
     let mut lines = pack("", 2, &[name(process), facts.join("; ")], "   ", style.columns());
     lines.extend(command(process, style));
@@ -50,7 +54,12 @@ fn how(report: &Report) -> Vec<String> {
         _ => None,
     };
     let watched = single.map_or(report.watched, |process| process.watched);
-    let mut parts = vec![format!("watched {} from {}", duration(watched), clock(facts.began))];
+    let mut parts = vec![format!(
+        "{}watched {} from {}",
+        windows(report, single),
+        duration(watched),
+        clock(facts.began)
+    )];
     parts.extend(single.and_then(up));
     parts.push(match facts.sample_interval_bytes {
         _ if report.options.touches => "touched pages and mappings alone".to_owned(),
@@ -66,6 +75,22 @@ fn how(report: &Report) -> Vec<String> {
     parts.extend(single.and_then(end));
     parts.extend(single.and_then(place));
     parts
+}
+
+/// `windows of 5 s each 60 s: blocks watched 35 s of 420 s; `, where blocks are not watched all the time.
+fn windows(report: &Report, single: Option<&ProcessReport>) -> String {
+    let how = report.tracer.window.map(|(on, period)| {
+        let time = |time: Duration| duration(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        format!("windows of {} each {}", time(on), time(period))
+    });
+    let seen = single
+        .and_then(|process| process.windows)
+        .map(|it| format!("blocks watched {} of {}", duration(it.watched), duration(it.of)));
+    match (how, seen) {
+        (Some(how), Some(seen)) => format!("{how}: {seen}; "),
+        (Some(one), None) | (None, Some(one)) => format!("{one}; "),
+        (None, None) => String::new(),
+    }
 }
 
 /// Says that others pay, or for how many processes there is a single link; what is usual is not told.

@@ -9,7 +9,7 @@ use crate::report::layout::{width_of, wrap};
 use crate::report::mapped::kind_name;
 use crate::report::model::ProcessReport;
 use crate::report::units::{
-    bytes, count, counted, difference, estimated_bytes, estimated_count, signed_bytes,
+    bytes, count, counted, difference, duration, estimated_bytes, estimated_count, signed_bytes,
 };
 
 /// Columns before the notes.
@@ -32,6 +32,7 @@ pub(super) fn memory(process: &ProcessReport, ledger: Ledgers, style: TextStyle)
     let heap = &process.heap;
     let note = [range(heap), live_and_peak(heap)].concat();
     lines.extend(sizes("heap, seen", 0, heap.live_bytes, &note, style));
+    lines.extend(unknown(process, style));
     lines.extend(takes(heap, style));
     if ledger == Ledgers::Both {
         lines.extend(mapped(process, style));
@@ -64,6 +65,17 @@ fn live_and_peak(heap: &HeapTotals) -> String {
         estimated_count(heap.live_blocks, "block", confidence.map(|it| it.live_blocks)),
         estimated_bytes(heap.peak_bytes, confidence.map(|it| it.peak_bytes))
     )
+}
+
+/// Blocks of which nobody knows whether they live.
+fn unknown(process: &ProcessReport, style: TextStyle) -> Vec<String> {
+    let Some(windows) = &process.windows else { return Vec::new() };
+    let heap = &process.heap;
+    let since = windows.unknown_for.map_or_else(String::new, |ago| {
+        format!(" alive when a window closed, the last {} ago;", duration(ago))
+    });
+    let note = format!("{}{since} perhaps freed since", counted(heap.unknown_blocks, "block"));
+    noted(&row("unknown", "", &bytes(heap.unknown_bytes), ""), &note, style)
 }
 
 /// What the heap's blocks take beside what was asked for with them, as far as that is known.

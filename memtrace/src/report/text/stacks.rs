@@ -20,18 +20,25 @@ const BESIDE: usize = 80;
 /// All listed stacks, then what is not listed.
 pub(super) fn stacks(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<String> {
     let mut lines = Vec::new();
-    let shown = process.stacks.iter().filter(|stack| stack.live_blocks > 0);
+    let shown = process.stacks.iter().filter(|stack| is_shown(stack));
     for (number, stack) in (1..).zip(shown) {
         lines.extend(one(number, stack, process.heap.live_bytes, report, style));
     }
     if process.heap.allocated_blocks == 0 {
         lines.push("No allocation was seen.".to_owned());
+    } else if lines.is_empty() && process.heap.unknown_blocks > 0 {
+        lines.push("What lived when the last window closed may have been freed since.".to_owned());
     } else if lines.is_empty() && process.heap.live_blocks == 0 {
         let what = if process.heap.confidence.is_some() { "sampled" } else { "allocated" };
         lines.push(format!("Nothing that was {what} is still alive."));
     }
     lines.extend(unlisted(report, process, style));
     lines
+}
+
+/// It holds something, or may.
+const fn is_shown(stack: &StackReport) -> bool {
+    stack.live_blocks > 0 || stack.unknown.1 > 0
 }
 
 /// A stack, `total` being what all like it hold.
@@ -56,10 +63,17 @@ pub(super) fn one(
 fn head(number: usize, stack: &StackReport, total: u64, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
     let of_live = percent(share(stack.live_bytes, total));
-    let mut parts = vec![held_by(stack), format!("{of_live} of live")];
     let verdict = Verdict::from(stack.judgement.trend);
-    let evidence = evidence::beside(&stack.judgement, &stack.growth, stack.live_bytes);
-    parts.push(format!("{} {evidence}", verdict.words()));
+    let mut parts = Vec::new();
+    if stack.live_blocks > 0 {
+        let evidence = evidence::beside(&stack.judgement, &stack.growth, stack.live_bytes);
+        parts.extend([held_by(stack), format!("{of_live} of live")]);
+        parts.push(format!("{} {evidence}", verdict.words()));
+    }
+    if stack.unknown.1 > 0 {
+        let blocks = counted(stack.unknown.1, "block");
+        parts.push(format!("{} in {blocks} unknown, perhaps freed", bytes(stack.unknown.0)));
+    }
     let prefix = format!("{:<4}", format!("#{number} "));
     let mut lines = pack(&prefix, 4, &parts, "   ", columns);
     if let Some(line) = lines.last_mut() {
@@ -200,7 +214,7 @@ fn unlisted(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<S
 
 /// How many frames of the listed stacks are not shown.
 fn hidden(report: &Report, process: &ProcessReport, columns: usize) -> Vec<String> {
-    let stacks = process.stacks.iter().filter(|stack| stack.live_blocks > 0);
+    let stacks = process.stacks.iter().filter(|stack| is_shown(stack));
     let frames = stacks.flat_map(|stack| &stack.frames).filter(|frame| frame.internal).count();
     if frames == 0 || report.options.show_internals {
         return Vec::new();
