@@ -5,7 +5,6 @@ use super::exit::Exit;
 use super::log;
 use super::output::{Destination, Label, OutputError};
 use super::plan::TracePlan;
-use super::tier::Tier;
 use super::values::SampleInterval;
 use super::who::find::Found;
 use crate::daemon::{self, Outlet, Publication, Published, Settings};
@@ -87,7 +86,7 @@ fn options(plan: &TracePlan) -> ReportOptions {
         full_names: plan.full_names,
         show_internals: plan.show_internals,
         ledger: ledger(plan.ledger),
-        touches: plan.tier == Tier::Pages,
+        touches: plan.tier.has_touches(),
         from_start: false,
         is_final: false,
         interval: plan.interval,
@@ -127,7 +126,7 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         },
         snapshot: plan.snapshot_options(),
         cmdline: plan.cmdline,
-        heap: plan.ledger != Ledger::Pages,
+        heap: plan.ledger != Ledger::Pages || plan.zoom.is_some(),
         mappings: plan.ledger != Ledger::Heap,
         pictures: plan.ledger != Ledger::Heap,
         sampling: match plan.sample_interval {
@@ -135,7 +134,8 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
             SampleInterval::Bytes(0) => daemon::SamplingWish::Exact,
             SampleInterval::Bytes(interval) => daemon::SamplingWish::Every(interval),
         },
-        faults: plan.tier == Tier::Pages,
+        zoom: plan.zoom,
+        faults: plan.tier.has_touches(),
         overhead_budget: plan.overhead_budget,
         max_memory: plan.max_memory,
         link: plan.link,

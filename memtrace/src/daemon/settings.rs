@@ -2,6 +2,7 @@
 
 use crate::engine::alerts::Thresholds;
 use crate::engine::snapshot::SnapshotOptions;
+use crate::engine::zoom;
 use crate::probe::live::kernel_side::LoadOptions;
 use crate::probe::live::sampling::{BYTES_PER_BLOCK, Sampling};
 use crate::probe::signature::Signature;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub pictures: bool,
     /// How many allocations are looked at.
     pub sampling: SamplingWish,
+    /// The heap of a process is traced only while it grows, and then for a while; `None`: all the time.
+    pub zoom: Option<zoom::Settings>,
     /// Pages that are touched are accounted for.
     pub faults: bool,
     /// Percent of the targets' CPU time that tracing may cost; `None`: any.
@@ -231,6 +234,7 @@ mod tests {
             mappings: true,
             pictures: true,
             sampling: SamplingWish::Exact,
+            zoom: None,
             faults: false,
             overhead_budget: None,
             max_memory,

@@ -2,6 +2,7 @@
 
 use super::alerts::Thresholds;
 use super::snapshot::SnapshotOptions;
+use super::zoom;
 
 /// Bounds of the engine's tables. What does not fit is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Limits {
     pub closing: SnapshotOptions,
     /// What processes may reach before there is an alert.
     pub alerts: Thresholds,
+    /// When processes are looked at more closely; `None`: all are, or none, all the time.
+    pub zoom: Option<zoom::Settings>,
 }
 
 impl Default for Limits {
@@ -41,6 +44,7 @@ impl Default for Limits {
             max_modules: 65_536,
             closing: SnapshotOptions::default(),
             alerts: Thresholds::default(),
+            zoom: None,
         }
     }
 }

@@ -33,3 +33,5 @@ mod touching;
 pub mod tracker;
 pub mod trend;
 mod wires;
+pub mod zoom;
+mod zooming;

@@ -11,6 +11,7 @@ use super::history::{History, Point};
 use super::snapshot::{PictureSnapshot, ResidentPart, State};
 use super::stacks::Stacks;
 use super::wires::Wires;
+use super::zoom::Zoom;
 use crate::model::ids::{Nanos, Pid, StackId};
 use crate::model::process::{ProcessInfo, Usage};
 use memtrace_common::classes::SizeClasses;
@@ -33,6 +34,8 @@ pub(crate) struct Process {
     /// What was resident of stacks' mappings then.
     pub(crate) resident: BTreeMap<StackId, ResidentPart>,
     pub(crate) watch: Watch,
+    /// Where processes are watched for growth.
+    pub(crate) zoom: Option<Box<Zoom>>,
     pub(crate) wires: Wires,
     pub(crate) code: CodeMap,
     /// Where its address space is, and whether it is its own (a vfork child borrows its parent's).

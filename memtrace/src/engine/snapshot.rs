@@ -9,6 +9,10 @@ pub use super::owners::{Owner, OwnerSum, Owners};
 pub use super::placing::Bounds as ResidentBounds;
 pub use super::sampling::{Confidence, SampledConfidence};
 use super::trend::Past;
+pub use super::zoom::{
+    Found, FoundStack, Growing, LookSnapshot, Outcome, State as LookState, Story,
+    Totals as LookTotals, TouchedGrowth,
+};
 use crate::model::frame::Frame;
 use crate::model::ids::{ModuleId, Nanos, StackId};
 use crate::model::module::Module;
@@ -59,6 +63,8 @@ pub struct Snapshot {
     pub ended: Ended,
     /// Thresholds that were crossed, oldest first; the latest ones.
     pub alerts: Vec<Alert>,
+    /// Closer looks at processes that grow, where there are any.
+    pub looks: Option<LookTotals>,
     /// How many came before those.
     pub older_alerts: u64,
 }
@@ -108,6 +114,8 @@ pub struct ProcessSnapshot {
     pub seen: Nanos,
     /// When its state was last `Running` (now, or its end).
     pub until: Nanos,
+    /// How it grew and when it was looked at more closely, where that is done.
+    pub story: Option<Box<Story>>,
     /// Heap totals.
     pub heap: HeapTotals,
     /// Mapping totals.

@@ -15,6 +15,7 @@ use super::slab::Slab;
 use super::snapshot::{Bounds, ProcessSnapshot, Snapshot, SnapshotOptions, State};
 use super::stacks::{Callee, Stacks};
 use super::tables::Tables;
+use super::zoom::{Desk, Wish};
 use crate::model::event::{Allocation, Event, Free, Reallocation, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::module::Module;
@@ -67,6 +68,7 @@ pub struct Tracker {
     pub(super) bounds: Bounds,
     pub(super) ended: Ended,
     alerts: Alerts,
+    pub(super) desk: Desk,
 }
 
 /// The last look at a program that has ended while its pid lives on.
@@ -124,6 +126,7 @@ impl Tracker {
             bounds: Bounds::default(),
             ended: Ended::default(),
             alerts: Alerts::default(),
+            desk: Desk::default(),
         }
     }
 
@@ -158,6 +161,7 @@ impl Tracker {
                 self.map_with(pid, |space| space.touched.files_seen(files));
             }
             What::Usage(usage) => self.usage_seen(pid, time, usage),
+            What::Look(look) => self.look_told(pid, time, look),
             What::Picture(picture, areas) => self.picture_seen(pid, time, picture, areas),
             what => {
                 self.events += 1;
@@ -267,6 +271,11 @@ impl Tracker {
         self.alerts.take_new()
     }
 
+    /// What is to be done about processes that grow, since the last call.
+    pub fn take_wishes(&mut self) -> Vec<Wish> {
+        self.desk.take_wishes()
+    }
+
     /// Bytes that all tables take, about; the block tables exactly.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
@@ -298,6 +307,7 @@ impl Tracker {
         }
         processes.sort_by_key(|(order, _)| *order);
         let (alerts, older_alerts) = self.alerts.all();
+        let looks = self.limits.zoom.map(|_| self.look_totals());
         Snapshot {
             time,
             began: self.began.unwrap_or(time),
@@ -311,6 +321,7 @@ impl Tracker {
             bounds: Bounds { refused_stacks: self.stacks.refused, ..self.bounds },
             ended: self.ended,
             alerts,
+            looks,
             older_alerts,
         }
     }
@@ -388,6 +399,7 @@ impl Tracker {
             let crossed = watch.look(&self.limits.alerts, time, live, usage.resident);
             self.alerts.add(&process.info, time, crossed);
         }
+        self.watch_growth(pid, time, usage);
     }
 
     fn mark(&mut self, time: Nanos) {

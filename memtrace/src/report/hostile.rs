@@ -10,6 +10,7 @@ use crate::engine::limits::Limits;
 use crate::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
+use crate::engine::zoom;
 use crate::model::event::{CodeMapping, Event, What};
 use crate::model::ids::{ModuleId, ProcessKey};
 use crate::model::module::{BuildId, Module};
@@ -32,6 +33,7 @@ const LIMITS: Limits = Limits {
         resident: Some(1),
         growth: Some(Rate { bytes: 1, per: 1 }),
     },
+    zoom: Some(zoom::Settings { growth: Rate { bytes: 1, per: 1 }, pace: 1 }),
 };
 
 /// Records, and what `/proc` says between them, → tables → a report in both forms.

@@ -25,6 +25,7 @@ pub mod text;
 mod touched;
 pub mod units;
 pub mod verdict;
+mod watch;
 
 pub use crate::engine::trend::Trend;
 pub use alerts::AlertReport;
@@ -43,6 +44,7 @@ pub use names::clean;
 pub use resolve::resolve;
 pub use text::{TextStyle, TextWriter};
 pub use verdict::Verdict;
+pub use watch::{FoundReport, LookReport, TouchedGrowthReport, WatchReport, WatchState};
 
 use std::io;
 

@@ -7,6 +7,7 @@ use super::schema::{
     SamplingChange, Stack, Sums, Survival, Tables, Tracer, Trend,
 };
 use super::touched::Touched;
+use super::watch::{Totals, Watch};
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
 use crate::engine::trend::{Band, Judgement};
@@ -99,6 +100,7 @@ impl<'a> Tracer<'a> {
             stacks_finished: facts.walks.finished,
             notes: &facts.notes,
             degraded: &report.degraded,
+            watch: Totals::of(report),
         }
     }
 }
@@ -198,6 +200,7 @@ impl<'a> Process<'a> {
                 .map(AllocatorMappings::of)
                 .collect(),
             touched: process.touched.as_ref().map(|it| Touched::of(it, process)),
+            watch: process.watch.as_ref().map(Watch::of),
         }
     }
 }

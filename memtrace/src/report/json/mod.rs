@@ -7,6 +7,7 @@ mod ended;
 mod picture;
 mod schema;
 mod touched;
+mod watch;
 
 use super::ReportWriter;
 use super::model::Report;

@@ -1,6 +1,7 @@
 //! The keys of `memtrace.report/1`, in their order. `docs/report-json.md` says what they mean.
 
 use super::touched::Touched;
+use super::watch::{Totals, Watch};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
@@ -66,6 +67,8 @@ pub(super) struct Tracer<'a> {
     pub(super) stacks_finished: u64,
     pub(super) notes: &'a [String],
     pub(super) degraded: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) watch: Option<Totals>,
 }
 
 #[derive(Serialize)]
@@ -147,6 +150,8 @@ pub(super) struct Process<'a> {
     pub(super) allocator_mappings: Vec<AllocatorMappings<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) touched: Option<Touched<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) watch: Option<Watch<'a>>,
 }
 
 /// What an allocator mapped since the process was first seen, whose code is in the file `module`: address space.
