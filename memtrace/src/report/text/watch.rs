@@ -7,7 +7,7 @@ use crate::engine::trend::Band;
 use crate::report::identity::StackDigest;
 use crate::report::layout::{clip, pack, wrap, wrap_hanging};
 use crate::report::model::{FrameReport, ProcessReport, Report};
-use crate::report::units::{bytes, clock, counted, duration, exact_bytes, percent, rate};
+use crate::report::units::{bytes, clock, counted, duration, percent, rate};
 use crate::report::watch::{FoundReport, LookReport, WatchReport, WatchState};
 use memtrace_common::wire::StackEnd;
 use std::collections::BTreeSet;
@@ -109,7 +109,7 @@ fn one(
     style: TextStyle,
 ) -> Vec<String> {
     let columns = style.columns();
-    let head = format!("{}  grew {}. {}.", clock(look.time), grown(&look.growth), result(look));
+    let head = format!("{}  grew {}; {}", clock(look.time), grown(&look.growth), result(look));
     let mut lines = wrap_hanging("  ", 4, &head, columns);
     for stack in &look.found {
         lines.extend(pack("    ", 6, &found(stack, look, told), "   ", columns));
@@ -157,7 +157,7 @@ fn named(frames: &[FrameReport], end: StackEnd, report: &Report, style: TextStyl
 fn result(look: &LookReport) -> String {
     let how = match look.interval {
         0 => "every allocation".to_owned(),
-        interval => format!("one sample in {}", exact_bytes(interval)),
+        interval => format!("one sample in {}", bytes(interval)),
     };
     let traced = format!("heap traced for {}, {how}", duration(look.lasted));
     match &look.outcome {
