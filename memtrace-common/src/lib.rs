@@ -10,4 +10,5 @@ pub mod sampling;
 pub mod site;
 pub mod unwind;
 pub mod usdt;
+pub mod windows;
 pub mod wire;

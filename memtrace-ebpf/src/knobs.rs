@@ -63,6 +63,10 @@ pub(crate) static HAS_CONTROL_GROUPS: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static SAMPLES: Global<u64> = Global::new(0);
 
+/// 1: there may be times in which allocations and frees of a process are not told.
+#[unsafe(no_mangle)]
+pub(crate) static MAY_CLOSE: Global<u64> = Global::new(0);
+
 /// 1: what is mapped is told with the call stack.
 #[unsafe(no_mangle)]
 pub(crate) static MAPPING_STACKS: Global<u64> = Global::new(0);

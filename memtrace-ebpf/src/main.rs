@@ -23,6 +23,7 @@ mod sampling;
 mod sites;
 mod stack;
 mod unwind;
+mod windows;
 
 /// The kernel's helpers for reading other memory and walking stacks are open to GPL-compatible
 /// programs only.

@@ -67,6 +67,15 @@ impl Thread {
         Some(&mut self.calls[((depth - 1) & MASK) as usize])
     }
 
+    /// Drops what is pending if it was entered before `since`, when there were no probes that would see its
+    /// return.
+    #[inline(always)]
+    pub(crate) fn forget_before(&mut self, since: u64) {
+        if self.top().is_some_and(|call| call.entered < since) {
+            self.depth = 0;
+        }
+    }
+
     /// Whether `entry` happens inside a pending call of another allocator function whose blocks are
     /// counted together with its own, so that it is not an event of its own. Drops calls that the thread
     /// has left behind.

@@ -12,6 +12,7 @@ use crate::maps::{TARGETS, Target, lost};
 use crate::memory::read_kernel;
 use crate::unwind::changes::{begin_changes, forget_changes};
 use crate::unwind::tables::{code_came, forget};
+use crate::windows::{begin_window, forget_window};
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_uid_gid, bpf_ktime_get_ns};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap};
@@ -111,6 +112,7 @@ fn begin(task: Task, admitted: &Admitted) -> bool {
     // What may be left of an earlier process with this number.
     forget(task.process);
     begin_changes(task.process);
+    begin_window(task.process);
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
     let target =
@@ -118,6 +120,7 @@ fn begin(task: Task, admitted: &Admitted) -> bool {
     if TARGETS.insert(&task.process, &target, 0).is_err() {
         lost(Loss::TargetsFull);
         forget_changes(task.process);
+        forget_window(task.process);
         return false;
     }
     code_came(task.process);
@@ -128,5 +131,6 @@ fn begin(task: Task, admitted: &Admitted) -> bool {
     // Nobody would know whose events they are.
     let _ = TARGETS.remove(&task.process);
     forget_changes(task.process);
+    forget_window(task.process);
     false
 }

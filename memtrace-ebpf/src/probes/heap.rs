@@ -14,6 +14,7 @@ use crate::pending::{Entry, thread, thread_or_new};
 use crate::sampling::{Fate, draw_for, is_told, keep, release};
 use crate::sites::cookie;
 use crate::stack::{Head, is_sent, remember, seed_of, take, with_frames, without_stack};
+use crate::windows::{counts, opened};
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::{uprobe, uretprobe};
@@ -22,6 +23,7 @@ use aya_log_ebpf::{debug, trace};
 use core::ffi::c_void;
 use memtrace_common::site::{NO_ARGUMENT, Role, Site};
 use memtrace_common::unwind::Registers;
+use memtrace_common::windows::HeapWindow;
 use memtrace_common::wire::{
     Allocation, Counter, Free, Header, Kind, Loss, Reallocation, TIMED_ONE_IN, flags,
 };
@@ -90,6 +92,21 @@ impl Probe {
     #[inline(always)]
     fn site(&self) -> Site {
         Site::unpack(cookie(self.context))
+    }
+
+    /// Whether a call that is entered now counts.
+    #[inline(always)]
+    fn counts(&self) -> bool {
+        counts(self.task.process, self.task.pending())
+    }
+
+    /// The call, which returns now, if it counts: it was entered in the same window.
+    #[inline(always)]
+    fn counted(&self, call: Call) -> Option<Call> {
+        if call.fate.is_nested() || call.entered < opened(self.task.process) {
+            return None;
+        }
+        Some(call)
     }
 
     /// All six register arguments. Read one by one whatever is wanted: the verifier allows fixed
@@ -199,6 +216,9 @@ fn heap_session(context: *mut c_void) -> u32 {
 #[inline(never)]
 fn session_entry(probe: &Probe) -> u32 {
     count(Counter::Entries, 1);
+    if !probe.counts() {
+        return SKIP_RETURN;
+    }
     let entry = probe.entry();
     if entry.site.nests {
         return enter_pending(*probe, entry);
@@ -226,7 +246,12 @@ fn session_return(probe: Probe, call: u64) -> u32 {
             pending(&probe, site)
         } else {
             let (fate, size) = Fate::from_session(call);
-            Some(Call { stack_pointer: 0, size, pointer: 0, entered: 0, site: site.pack(), fate })
+            // Entry and return are one link's, and so of one window, unless that has just closed.
+            let entered = opened(probe.task.process);
+            if entered == HeapWindow::CLOSED {
+                return 0;
+            }
+            Some(Call { stack_pointer: 0, size, pointer: 0, entered, site: site.pack(), fate })
         };
         if let Some(call) = call {
             finish(probe, call);
@@ -265,7 +290,7 @@ fn heap_exit(context: ProbeContext) -> u32 {
     counted(Counter::Returns, || {
         if let Some(thread) = thread(probe.task.pending())
             && let Some(call) = thread.pop(probe.site().mark(probe.registers().rsp))
-            && !call.fate.is_nested()
+            && let Some(call) = probe.counted(call)
         {
             finish(probe, call);
         }
@@ -291,9 +316,11 @@ fn enter_pending(probe: Probe, entry: Entry) -> u32 {
 /// room on their stack for it.)
 #[inline(always)]
 fn enter_any(probe: Probe, entry: Entry) {
+    let counts = probe.counts();
     let Some(thread) = thread_or_new(probe.task.pending()) else { return };
     let nested = thread.is_nested(&entry);
-    let fate = if nested {
+    // Its return will be seen all the same.
+    let fate = if nested || !counts {
         Fate::NESTED
     } else if entry.site.role as u8 == Role::Free as u8 {
         send_free(probe.target, &entry);
@@ -324,11 +351,14 @@ fn pending(probe: &Probe, site: Site) -> Option<Call> {
     // A thread that never entered a call since tracing began returns from an older one.
     let thread = thread(probe.task.pending())?;
     let call = thread.pop(stack_pointer);
-    if call.is_none() && !thread.has_just_returned(stack_pointer) {
+    if call.is_none()
+        && !thread.has_just_returned(stack_pointer)
+        && opened(probe.task.process) != HeapWindow::CLOSED
+    {
         lost(Loss::Unpaired);
         debug!(&RetProbeContext::new(probe.context), "unpaired return at {:x}", stack_pointer);
     }
-    call.filter(|call| !call.fate.is_nested())
+    probe.counted(call?)
 }
 
 /// A call has returned: sends what it did.
@@ -490,7 +520,7 @@ fn heap_free(context: ProbeContext) -> u32 {
 #[inline(always)]
 fn free(probe: Probe) {
     let entry = probe.entry();
-    if entry.pointer == 0 {
+    if entry.pointer == 0 || !probe.counts() {
         return;
     }
     if let Some(thread) = thread(probe.task.pending())

@@ -15,6 +15,7 @@ use crate::memory::read_kernel;
 use crate::numbers::{Numbers, before_exec};
 use crate::unwind::changes::{forget_changes, inherit_changes, removed_all};
 use crate::unwind::tables::{code_came, forget, inherit_space};
+use crate::windows::{forget_window, inherit_window};
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
@@ -68,6 +69,7 @@ fn follow(parent: u32, child: u32, target: Target, clone_flags: u64) -> bool {
         lost(Loss::TargetsFull);
         return false;
     }
+    inherit_window(parent, child);
     inherit_changes(parent, child);
     inherit_space(parent, child);
     true
@@ -78,6 +80,7 @@ fn unfollow(process: u32) {
     let _ = TARGETS.remove(&process);
     forget(process);
     forget_changes(process);
+    forget_window(process);
 }
 
 /// The current process runs a new program; its old address space is gone.

@@ -4,7 +4,7 @@ use super::help;
 use super::plan::alerts::AlertArgs;
 use super::run::RunArgs;
 use super::tier::Tier;
-use super::values::{self, SampleInterval};
+use super::values::{self, SampleInterval, Window};
 use super::who::SelectArgs;
 use crate::engine::alerts::Rate;
 use crate::probe::signature::Signature;
@@ -261,6 +261,14 @@ pub struct TraceArgs {
     #[arg(long, value_name = "PERCENT", value_parser = values::percent,
           allow_negative_numbers = true, help_heading = help::COST)]
     pub overhead_budget: Option<f64>,
+    /// Watch blocks for so long, once in each period, such as 5s/60s; between, the targets run without probes
+    ///
+    /// What lived when a window closed is unknown from then on, until its free is seen in a later window or its
+    /// address is given out again: it may have been freed meanwhile, and counts neither as live nor as a leak.
+    /// Mappings, forks and ends are told all the time.
+    #[arg(long, value_name = "ON/PERIOD", value_parser = values::window,
+          allow_negative_numbers = true, help_heading = help::COST)]
+    pub window: Option<Window>,
     /// Memory that memtrace itself may use, kernel side included; young detail goes first
     #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = values::size,
           allow_negative_numbers = true, help_heading = help::COST)]

@@ -6,7 +6,7 @@ use super::exit::UsageError;
 use super::log::Verbosity;
 use super::output::{Destination, OutputError, OutputName};
 use super::tier::Tier;
-use super::values::SampleInterval;
+use super::values::{SampleInterval, Window};
 use super::who::{SelectArgs, Wishes};
 use crate::engine::snapshot::SnapshotOptions;
 use crate::engine::zoom;
@@ -90,6 +90,8 @@ pub struct TracePlan {
     pub exact: bool,
     /// How many allocations are looked at.
     pub sample_interval: SampleInterval,
+    /// Times in which blocks are watched; `None`: all the time.
+    pub window: Option<Window>,
     /// Share of the target's CPU time that tracing may cost, percent; `None`: any.
     pub overhead_budget: Option<f64>,
     /// Memory that memtrace may use, kernel maps included, bytes.
@@ -203,6 +205,7 @@ impl TracePlan {
             verbosity: Verbosity::new(args.quiet, args.verbose),
             exact: args.exact,
             sample_interval: sample_interval(args, tier, defaults.sampling),
+            window: args.window,
             overhead_budget: args.overhead_budget,
             max_memory: max_memory(args)?,
             link: args.link.map(Into::into),

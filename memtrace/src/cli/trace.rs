@@ -136,6 +136,7 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         },
         zoom: plan.zoom,
         faults: plan.tier.has_touches(),
+        window: plan.window.map(|window| daemon::Window { on: window.on, period: window.period }),
         overhead_budget: plan.overhead_budget,
         max_memory: plan.max_memory,
         link: plan.link,

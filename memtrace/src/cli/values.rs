@@ -12,6 +12,8 @@ use thiserror::Error;
 
 /// Longest duration that is accepted: 100 years, which still fits 64 bits of nanoseconds.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+/// Shortest window that is accepted: placing probes takes milliseconds.
+const SHORTEST_WINDOW: Duration = Duration::from_millis(10);
 /// `PID_MAX_LIMIT` of the kernel's `threads.h` on 64-bit machines.
 const LARGEST_PID: u32 = 1 << 22;
 /// Largest percentage that is accepted: a target that runs at an eleventh of its speed.
@@ -61,6 +63,7 @@ pub enum ValueError {
 
 const SIZE: &str = "a size such as 64, 64k, 1.5MiB or 1G (k, M, G, T are powers of 1,024)";
 const DURATION: &str = "a duration such as 500ms, 10s, 5m, 2h or 1d (no unit: seconds)";
+const WINDOW: &str = "two durations such as 5s/60s: so long, once in each such time";
 const RATE: &str = "a rate such as 1MiB/s, 10MiB/min or 500MiB/h";
 const PERCENT: &str = "a percentage above 0, such as 5";
 const PID: &str = "a process number such as 1234";
@@ -76,6 +79,31 @@ pub fn size(text: &str) -> Result<u64, ValueError> {
     let bytes = number.times(size_unit(unit)?).ok_or(ValueError::TooLarge("16EiB - 1"))?;
     let bytes = u64::try_from(bytes).map_err(|_| ValueError::TooLarge("16EiB - 1"))?;
     number.unless_lost(bytes, "one byte")
+}
+
+/// Times in which blocks are watched: so long, once in each period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// For how long; shorter than the period.
+    pub on: Duration,
+    /// How often.
+    pub period: Duration,
+}
+
+/// Such as `5s/60s`.
+///
+/// # Errors
+/// A message for people that says what would have been right.
+pub fn window(text: &str) -> Result<Window, ValueError> {
+    let (on, period) = text.split_once('/').ok_or(ValueError::Expected(WINDOW))?;
+    let window = Window { on: duration(on)?, period: duration(period)? };
+    if window.on < SHORTEST_WINDOW {
+        return Err(ValueError::TooSmall("10ms, in which probes are hardly placed"));
+    }
+    if window.on >= window.period {
+        return Err(ValueError::Expected("a first time that is shorter than the second"));
+    }
+    Ok(window)
 }
 
 /// How many allocations are looked at.

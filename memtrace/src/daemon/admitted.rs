@@ -35,7 +35,7 @@ impl Intake {
             Ok(info) => {
                 let what = What::ProcessBegan(Arc::new(info));
                 self.tracker.apply(&Event { time: arrived.time, process: pid, thread: pid, what });
-                self.look_at_admitted(arrived, verdict)
+                self.settle_window(pid).and_then(|()| self.look_at_admitted(arrived, verdict))
             }
             Err(reason) => Err(reason),
         };

@@ -124,6 +124,11 @@ impl Intake {
         self.tracker.apply(&Event { time, process, thread: 0, what });
     }
 
+    /// The time of the latest record.
+    pub(super) const fn latest(&self) -> Nanos {
+        self.latest
+    }
+
     /// Who maps memory depends on where code is: told before anybody asks.
     pub(super) fn tell_code_of_mappers(&mut self) {
         for what in self.targets.code_of_mappers() {
@@ -255,6 +260,7 @@ impl Intake {
             self.targets.attach(&mut self.kernel, pid)?;
         }
         self.feed_all(pid, events, version);
+        self.settle_window(pid)?;
         self.wait_briefly_for_tables();
         self.kernel.add_target(pid)?;
         // What was mapped between the look and this moment made no event.
@@ -447,6 +453,9 @@ impl Intake {
         }
         let Some(info) = self.targets.adopt(parent, &fork) else { return };
         self.feed(child, What::ProcessSeen(Arc::new(info)));
+        if let Err(error) = self.settle_window(child) {
+            tracing::warn!("pid {child}: {error}");
+        }
         if let (Some(unwinding), Some(tables)) = (&mut self.unwinding, self.kernel.code_tables()) {
             unwinding.inherit(tables, parent, child);
         }

@@ -26,8 +26,11 @@ mod signals;
 mod target;
 mod unseen;
 mod unwinding;
+mod windowing;
+mod windows;
 
 pub use actor::{Outcome, run};
 pub use error::DaemonError;
 pub use outlet::{Outlet, Publication, Published};
 pub use settings::{AlertSettings, LinkFor, SamplingWish, Settings};
+pub use windowing::Window;

@@ -1,5 +1,6 @@
 //! What a run is to do: plain values, already validated.
 
+use super::windowing::Window;
 use crate::engine::alerts::Thresholds;
 use crate::engine::snapshot::SnapshotOptions;
 use crate::engine::zoom;
@@ -51,6 +52,9 @@ pub struct Settings {
     pub sampling: SamplingWish,
     /// The heap of a process is traced only while it grows, and then for a while; `None`: all the time.
     pub zoom: Option<zoom::Settings>,
+    /// Times in which allocations and frees are told; `None`: all the time, unless a budget cannot be held
+    /// otherwise.
+    pub window: Option<Window>,
     /// Pages that are touched are accounted for.
     pub faults: bool,
     /// Percent of the targets' CPU time that tracing may cost; `None`: any.
@@ -170,6 +174,7 @@ impl Settings {
             faults: self.faults,
             targets: self.room_for_targets(),
             sampling: self.sampling(),
+            may_close: self.may_close(),
         }
     }
 
@@ -180,6 +185,13 @@ impl Settings {
             SamplingWish::Exact | SamplingWish::Auto => 0,
             SamplingWish::Every(interval) => interval,
         }
+    }
+
+    /// Whether there may be times in which allocations and frees are not told. A budget that nobody named is no
+    /// reason: what lives would become unknown.
+    fn may_close(&self) -> bool {
+        let by_budget = self.overhead_budget.is_some() && self.sampling == SamplingWish::Auto;
+        self.heap && (self.window.is_some() || by_budget)
     }
 
     fn sampling(&self) -> Option<Sampling> {
@@ -235,6 +247,7 @@ mod tests {
             pictures: true,
             sampling: SamplingWish::Exact,
             zoom: None,
+            window: None,
             faults: false,
             overhead_budget: None,
             max_memory,

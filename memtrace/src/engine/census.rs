@@ -39,6 +39,7 @@ pub(super) fn process_snapshot(
         state: process.state,
         seen: process.seen,
         until,
+        windows: process.windows,
         usage_first: process.usage_first,
         usage_last: process.usage_last,
         picture: process.picture,
@@ -91,7 +92,7 @@ fn stack_snapshots(
     for (number, ((&id, (tally, peak_bytes)), count)) in rows.enumerate() {
         let estimate =
             estimates.as_mut().and_then(|(sampled, stacks)| Some((*sampled, stacks.next()?)));
-        if tally.live_blocks == 0 && tally.allocated_blocks == 0 {
+        if tally.live_blocks == 0 && tally.allocated_blocks == 0 && tally.unknown_blocks == 0 {
             continue;
         }
         let stack = stacks.get(id).cloned().unwrap_or_else(|| Stack::unknown(Callee::default()));
@@ -103,6 +104,8 @@ fn stack_snapshots(
             end: stack.end,
             live_bytes: tally.live_bytes,
             live_blocks: tally.live_blocks,
+            unknown_bytes: tally.unknown_bytes,
+            unknown_blocks: tally.unknown_blocks,
             young_bytes: count.young.bytes,
             young_blocks: count.young.blocks,
             filtered_bytes: count.filtered.bytes,
@@ -145,6 +148,7 @@ fn estimated(
     let (visible, young, filtered) =
         (both(&count.visible), both(&count.young), both(&count.filtered));
     let (allocated, freed) = (both(&tally.allocated), both(&tally.freed));
+    let unknown = both(&tally.unknown);
     // Samples that are alive are told of all, as blocks are listed.
     let samples = tally.live.blocks.samples();
     let confidence = all.confidence(&count.visible, at_peak, &tally.allocated, &tally.freed);
@@ -152,6 +156,8 @@ fn estimated(
         // By parts, so that these add up.
         live_bytes: visible.0.saturating_add(young.0).saturating_add(filtered.0),
         live_blocks: visible.1.saturating_add(young.1).saturating_add(filtered.1),
+        unknown_bytes: unknown.0,
+        unknown_blocks: unknown.1,
         young_bytes: young.0,
         young_blocks: young.1,
         filtered_bytes: filtered.0,
@@ -333,7 +339,7 @@ fn count(live: &LiveHeap, space: &Space, time: Nanos, options: &SnapshotOptions)
         Count::none(births, live.sampled().map(|_| Box::default()))
     };
     let mut counts: Vec<Count> = (0..space.stacks().len()).map(empty).collect();
-    for block in live.blocks().iter() {
+    for block in live.live_blocks() {
         if let Some(count) = counts.get_mut(block.stack as usize) {
             count.add(&block, time, options);
         }

@@ -50,6 +50,8 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
         | What::TableAwaited { .. }
         | What::AllocatorCode { .. }
         | What::EntryPoint { .. }
+        | What::WindowClosed
+        | What::WindowOpened
         | What::Usage(_)
         | What::Picture(..)
         | What::Lost { .. }

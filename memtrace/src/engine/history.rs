@@ -37,11 +37,13 @@ pub(crate) struct History {
     pushed: u32,
     /// Points whose number is a multiple of this stay.
     spacing: u32,
+    /// What blocks hold at points before this makes no series with what they hold later.
+    blocks_from: Nanos,
 }
 
 impl History {
     pub(crate) fn new(first: Point) -> Self {
-        Self { points: vec![Arc::new(first)], pushed: 1, spacing: 1 }
+        Self { blocks_from: first.time, points: vec![Arc::new(first)], pushed: 1, spacing: 1 }
     }
 
     /// Marks since the first point.
@@ -61,6 +63,18 @@ impl History {
         }
     }
 
+    /// What blocks hold begins anew with this point; resident memory goes on.
+    pub(crate) fn restart(&mut self, point: Point) {
+        self.blocks_from = point.time;
+        let resident = self.points.last().and_then(|last| last.resident);
+        self.push(Point { resident, ..point });
+    }
+
+    /// The points from which on what blocks hold makes a series.
+    fn of_blocks(&self) -> impl Iterator<Item = &Arc<Point>> {
+        self.points.iter().filter(|point| point.time >= self.blocks_from)
+    }
+
     /// The resident set as first read belongs to the first point, which was made before.
     pub(crate) fn first_resident(&mut self, bytes: u64) {
         if let Some(first) = self.points.first_mut().filter(|first| first.resident.is_none()) {
@@ -76,19 +90,20 @@ impl History {
     /// From when on a stack was watched: the last point before it came, or the first of all.
     pub(crate) fn since(&self, stack: usize) -> Nanos {
         let before = self.points.partition_point(|point| point.stacks.len() <= stack);
-        self.points.get(before.saturating_sub(1)).map_or(0, |point| point.time)
+        let before = self.points.get(before.saturating_sub(1)).map_or(0, |point| point.time);
+        before.max(self.blocks_from)
     }
 
     pub(crate) fn heap_growth(&self) -> Growth {
-        growth(self.points.iter().map(|point| (point.time, point.heap)))
+        growth(self.of_blocks().map(|point| (point.time, point.heap)))
     }
 
     pub(crate) fn pools_growth(&self) -> Growth {
-        growth(self.points.iter().map(|point| (point.time, point.pools)))
+        growth(self.of_blocks().map(|point| (point.time, point.pools)))
     }
 
     pub(crate) fn device_growth(&self) -> Growth {
-        growth(self.points.iter().map(|point| (point.time, point.device)))
+        growth(self.of_blocks().map(|point| (point.time, point.device)))
     }
 
     /// Over the points at which it is known.
@@ -98,7 +113,7 @@ impl History {
 
     pub(crate) fn stack_growth(&self, stack: usize) -> Growth {
         let bytes = |point: &Arc<Point>| point.stacks.get(stack).copied().unwrap_or(0);
-        growth(self.points.iter().map(|point| (point.time, bytes(point))))
+        growth(self.of_blocks().map(|point| (point.time, bytes(point))))
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {

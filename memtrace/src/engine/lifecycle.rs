@@ -7,6 +7,7 @@ use super::code::CodeMap;
 use super::process::{Process, Space};
 use super::snapshot::State;
 use super::tracker::{Announced, Closed, Tracker};
+use super::windows::Windows;
 use super::wires::Wires;
 use super::zoom::Zoom;
 use crate::model::event::Fork;
@@ -69,7 +70,15 @@ impl Tracker {
         let announced = self.take_announced(pid);
         let (space, owns_space) = self.space_for(announced, time);
         let code = announced.and_then(|fork| self.code_of(fork.parent)).unwrap_or_default();
-        let process = self.new_process(Arc::clone(info), time, space, owns_space, code);
+        let parent = announced.and_then(|fork| self.windows_of(fork.parent));
+        let windows = parent.unwrap_or_else(|| Windows::new(time)).of_next(time);
+        if owns_space
+            && !windows.is_open()
+            && let Some(space) = self.spaces.get_mut(space)
+        {
+            space.close(time);
+        }
+        let process = self.new_process(Arc::clone(info), windows, space, owns_space, code);
         let place = self.processes.insert(process);
         self.pids.insert(pid, place);
     }
@@ -123,11 +132,16 @@ impl Tracker {
         // It may have been read of the new program, as records come later.
         process.picture = None;
         let info = Arc::clone(&process.info);
+        // Nothing is unknown of a new address space.
+        let windows = process.windows.of_next(time).of_new_space();
         self.close(place, time);
         self.remove(place);
-        let space = Space::new(time, self.limits.max_ranges, self.seed).begun_by_exec();
+        let mut space = Space::new(time, self.limits.max_ranges, self.seed).begun_by_exec();
+        if !windows.is_open() {
+            space.close(time);
+        }
         let space = self.spaces.insert(space);
-        let process = self.new_process(info, time, space, true, CodeMap::default());
+        let process = self.new_process(info, windows, space, true, CodeMap::default());
         let place = self.processes.insert(process);
         self.pids.insert(pid, place);
     }
@@ -145,7 +159,7 @@ impl Tracker {
     fn new_process(
         &mut self,
         info: Arc<ProcessInfo>,
-        time: Nanos,
+        windows: Windows,
         space: usize,
         owns_space: bool,
         code: CodeMap,
@@ -156,8 +170,9 @@ impl Tracker {
             pid: info.key.pid,
             info,
             state: State::Running,
-            seen: time,
-            ended: time,
+            seen: windows.known_since(),
+            ended: windows.known_since(),
+            windows,
             usage_first: None,
             usage_last: None,
             picture: None,
@@ -223,6 +238,10 @@ impl Tracker {
         let parents = self.spaces.get(parents)?;
         let has_room = self.blocks + parents.blocks() <= self.limits.max_blocks;
         Some(parents.forked(time, has_room, &mut self.stacks))
+    }
+
+    fn windows_of(&self, pid: Pid) -> Option<Windows> {
+        self.processes.get(*self.pids.get(&pid)?).map(|process| process.windows)
     }
 
     fn code_of(&self, pid: Pid) -> Option<CodeMap> {

@@ -32,6 +32,7 @@ mod tests;
 mod touching;
 pub mod tracker;
 pub mod trend;
+mod windows;
 mod wires;
 pub mod zoom;
 mod zooming;

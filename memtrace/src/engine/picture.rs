@@ -31,7 +31,8 @@ impl Tracker {
         }
         if let Some(space) = self.spaces.get(process.space).filter(|_| process.owns_space) {
             let mut segments = Segments::new(areas, &space.ranges);
-            let is_sampled = space.heap.sampled().is_some();
+            // Where the others lie is not known, either, if some came or went unseen.
+            let is_sampled = space.heap.sampled().is_some() || !process.windows.are_whole();
             // Where samples lie says nothing of where the others do.
             let blocks = match is_sampled {
                 true => PlacedBlocks::default(),

@@ -10,6 +10,7 @@ use super::heap::touched::Touched;
 use super::history::{History, Point};
 use super::snapshot::{PictureSnapshot, ResidentPart, State};
 use super::stacks::Stacks;
+use super::windows::Windows;
 use super::wires::Wires;
 use super::zoom::Zoom;
 use crate::model::ids::{Nanos, Pid, StackId};
@@ -36,6 +37,7 @@ pub(crate) struct Process {
     pub(crate) watch: Watch,
     /// Where processes are watched for growth.
     pub(crate) zoom: Option<Box<Zoom>>,
+    pub(crate) windows: Windows,
     pub(crate) wires: Wires,
     pub(crate) code: CodeMap,
     /// Where its address space is, and whether it is its own (a vfork child borrows its parent's).
@@ -184,6 +186,28 @@ impl Space {
     /// The stacks by number.
     pub(crate) fn stacks(&self) -> &[StackId] {
         &self.stacks
+    }
+
+    /// What is allocated and freed here is not told any more.
+    pub(crate) fn close(&mut self, now: Nanos) {
+        for live in [&mut self.heap, &mut self.pools, &mut self.device] {
+            live.close(now);
+        }
+        self.restart_history(now);
+    }
+
+    /// It is told again.
+    pub(crate) fn open(&mut self, now: Nanos) {
+        for live in [&mut self.heap, &mut self.pools, &mut self.device] {
+            live.open();
+        }
+        self.restart_history(now);
+    }
+
+    /// What was held before and what is from now on make no series together.
+    fn restart_history(&mut self, now: Nanos) {
+        let point = first_point(now, &self.heap, &self.pools, &self.device);
+        self.history.restart(point);
     }
 
     /// An interval has ended.

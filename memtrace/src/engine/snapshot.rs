@@ -13,6 +13,7 @@ pub use super::zoom::{
     Found, FoundStack, Growing, LookSnapshot, Outcome, State as LookState, Story,
     Totals as LookTotals, TouchedGrowth,
 };
+pub use super::windows::Windows;
 use crate::model::frame::Frame;
 use crate::model::ids::{ModuleId, Nanos, StackId};
 use crate::model::module::Module;
@@ -116,6 +117,8 @@ pub struct ProcessSnapshot {
     pub until: Nanos,
     /// How it grew and when it was looked at more closely, where that is done.
     pub story: Option<Box<Story>>,
+    /// When its allocations and frees were told.
+    pub windows: Windows,
     /// Heap totals.
     pub heap: HeapTotals,
     /// Mapping totals.
@@ -168,13 +171,19 @@ pub struct AccountSnapshot {
 
 /// Heap totals of a process since it was first seen.
 ///
-/// In bytes and in blocks: `live = inherited + allocated − freed − missed − evicted`.
+/// In bytes and in blocks: `live = inherited + allocated − freed − missed − evicted − unknown`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeapTotals {
     /// Bytes alive.
     pub live_bytes: u64,
     /// Blocks alive.
     pub live_blocks: u64,
+    /// Bytes of blocks whose frees may not have been seen: they were alive when a window closed
+    /// ([`Windows::last_close`]), and neither was a free of them seen since, nor their address given out again.
+    /// Not among the live ones.
+    pub unknown_bytes: u64,
+    /// Those blocks.
+    pub unknown_blocks: u64,
     /// What the blocks alive take.
     pub usable: Usable,
     /// Most bytes ever alive at once.
@@ -388,7 +397,11 @@ pub struct StackSnapshot {
     pub live_bytes: u64,
     /// All live blocks.
     pub live_blocks: u64,
-    /// … of them younger than the options' `min_age`.
+    /// Bytes of its blocks of which it is not known whether they live ([`HeapTotals::unknown_bytes`]).
+    pub unknown_bytes: u64,
+    /// Those blocks.
+    pub unknown_blocks: u64,
+    /// Of the live ones younger than the options' `min_age`.
     pub young_bytes: u64,
     /// … of them younger than the options' `min_age`.
     pub young_blocks: u64,

@@ -160,6 +160,8 @@ impl Tracker {
             What::FilesSeen(files) => {
                 self.map_with(pid, |space| space.touched.files_seen(files));
             }
+            What::WindowClosed => self.window_closed(pid, time),
+            What::WindowOpened => self.window_opened(pid, time),
             What::Usage(usage) => self.usage_seen(pid, time, usage),
             What::Look(look) => self.look_told(pid, time, look),
             What::Picture(picture, areas) => self.picture_seen(pid, time, picture, areas),

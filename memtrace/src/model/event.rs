@@ -99,6 +99,10 @@ pub enum What<'a> {
         /// Where.
         offset: u64,
     },
+    /// Allocations and frees of the process are not told any more. Mappings are, and what becomes of it.
+    WindowClosed,
+    /// They are told again.
+    WindowOpened,
     /// Memory and CPU of the process.
     Usage(Usage),
     /// What its resident memory is, with the mappings that may hold blocks: in order of address, without

@@ -140,6 +140,17 @@ pub struct SamplingChange {
     pub reason: String,
 }
 
+/// When blocks are watched has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowChange {
+    /// When.
+    pub time: Timestamp,
+    /// For how long they are watched, and how often, from then on; `None`: all the time.
+    pub window: Option<(Duration, Duration)>,
+    /// Why, for people.
+    pub reason: String,
+}
+
 /// The tracer's own figures at the moment of the snapshot.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TracerFacts {
@@ -159,6 +170,10 @@ pub struct TracerFacts {
     pub sample_interval_bytes: u64,
     /// What was changed of that under way.
     pub sampling_changes: Vec<SamplingChange>,
+    /// For how long blocks are watched, and how often; `None`: all the time.
+    pub window: Option<(Duration, Duration)>,
+    /// What was changed of that under way.
+    pub window_changes: Vec<WindowChange>,
     /// CPU time of the tracer itself, seconds.
     pub cpu_seconds: f64,
     /// Resident memory of the tracer itself, bytes, kernel maps included.

@@ -26,11 +26,13 @@ mod touched;
 pub mod units;
 pub mod verdict;
 mod watch;
+mod windows;
 
 pub use crate::engine::trend::Trend;
 pub use alerts::AlertReport;
 pub use facts::{
     Ledgers, LinkFacts, ReportOptions, SamplingChange, Sort, TableFacts, TracerFacts, Walks,
+    WindowChange,
 };
 pub use folded::FoldedWriter;
 pub use identity::StackDigest;
@@ -45,6 +47,7 @@ pub use resolve::resolve;
 pub use text::{TextStyle, TextWriter};
 pub use verdict::Verdict;
 pub use watch::{FoundReport, LookReport, TouchedGrowthReport, WatchReport, WatchState};
+pub use windows::WindowReport;
 
 use std::io;
 

@@ -5,6 +5,7 @@ use super::facts::{ReportOptions, TracerFacts};
 use super::identity::StackDigest;
 use super::verdict::Verdict;
 use super::watch::WatchReport;
+use super::windows::WindowReport;
 use crate::engine::ended::Ended;
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::ports::Missing;
@@ -146,6 +147,8 @@ pub struct ProcessReport {
     pub allocators: Vec<String>,
     /// How it ended.
     pub end: End,
+    /// When its blocks were watched; `None`: all the time.
+    pub windows: Option<WindowReport>,
     /// For how long it was watched, ns.
     pub watched: Nanos,
     /// For how long it has run, ns.
@@ -375,6 +378,8 @@ pub struct StackReport {
     pub young: (u64, u64),
     /// Filtered bytes and blocks, which are not in `live`.
     pub filtered: (u64, u64),
+    /// Bytes and blocks of which it is not known whether they live, all; none of them is in `live`.
+    pub unknown: (u64, u64),
     /// Bytes held when the process was at its peak, all.
     pub peak_bytes: u64,
     /// Bytes allocated, all.

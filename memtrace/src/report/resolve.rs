@@ -20,6 +20,7 @@ use super::touched;
 use super::units::{counted, percent};
 use super::verdict::{self, Figures, Verdict};
 use super::watch::{self, FoundReport, LookReport, TouchedGrowthReport, WatchReport, WatchState};
+use super::windows::WindowReport;
 use crate::engine::ended::Sums;
 use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::{
@@ -492,6 +493,7 @@ impl Maker<'_> {
             cgroup_limit: info.cgroup_limit,
             allocators: info.allocators.iter().map(|allocator| clean(allocator)).collect(),
             end: end(process.state),
+            windows: WindowReport::of(process),
             watched: process.until.saturating_sub(process.seen),
             up: info.started.map(|started| process.until.saturating_sub(started)),
             heap: process.heap,
@@ -578,6 +580,7 @@ impl Maker<'_> {
             live_blocks,
             young: (stack.young_bytes, stack.young_blocks),
             filtered: (stack.filtered_bytes, stack.filtered_blocks),
+            unknown: (stack.unknown_bytes, stack.unknown_blocks),
             peak_bytes: stack.peak_bytes,
             allocated_bytes: stack.allocated_bytes,
             allocated_blocks: stack.allocated_blocks,

@@ -28,6 +28,11 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
              --alloc-fn and its like",
         );
     }
+    if args.ledger == Ledger::Pages && args.window.is_some() {
+        return usage(
+            "--window is about blocks, and --ledger pages watches none: give only one of them",
+        );
+    }
     match (args.min_size, args.max_size) {
         (Some(min), Some(max)) if min > max => usage(format!(
             "--min-size {min} is larger than --max-size {max}, so no block would be left: \
@@ -61,6 +66,7 @@ fn no_blocks(args: &TraceArgs) -> Result<(), UsageError> {
     let blocks = [
         ("--exact", args.exact),
         ("--sample-interval", args.sample_interval.is_some()),
+        ("--window", args.window.is_some()),
         ("--ledger heap", args.ledger == Ledger::Heap),
         ("--alloc-fn and its like", functions::are_described(&args.functions)),
         ("--show-blocks", args.show_blocks > 0),
@@ -136,6 +142,15 @@ pub(super) fn notes(plan: &TracePlan, interval_typed: bool) -> Vec<String> {
             "no block can become older than --min-age {:?} within --duration {duration:?}: call \
              stacks will be summed as YOUNG; --min-age 0 lists them",
             plan.min_age
+        ));
+    }
+    if let (Some(window), Some(duration)) = (plan.window, plan.duration)
+        && window.on >= duration
+    {
+        notes.push(format!(
+            "the first window of --window, {:?}, is not over within --duration {duration:?}: blocks will \
+             be watched all the time",
+            window.on
         ));
     }
     let mut roles = plan.user_functions.iter().map(|function| function.role);

@@ -3,7 +3,7 @@
 use super::super::args::{BpfLog, Cli, Color, Format, Ledger, LinkFor, Sort};
 use super::super::log::Verbosity;
 use super::super::tier::Tier;
-use super::super::values::SampleInterval;
+use super::super::values::{SampleInterval, Window};
 use super::super::who::Wishes;
 use super::TracePlan;
 use super::alerts::Alerts;
@@ -55,6 +55,7 @@ fn defaults_are_those_of_the_manual() {
         verbosity: Verbosity::Normal,
         exact: false,
         sample_interval: SampleInterval::Auto,
+        window: None,
         overhead_budget: None,
         max_memory: 256 << 20,
         link: None,
@@ -74,7 +75,7 @@ fn defaults_are_those_of_the_manual() {
 fn every_option_arrives() {
     let plan = plan(
         "-p 1,2 -p 3 -p 2 -i 5s -d 1m -c 4 --min-age 2s -T 0 -z 64 -Z 1MiB -s age --full \
-         --show-blocks 7 --full-names --show-internals --ledger heap --cmdline -f json -o leaks.json --color never -vv --overhead-budget 5% \
+         --show-blocks 7 --full-names --show-internals --ledger heap --cmdline -f json -o leaks.json --color never -vv --overhead-budget 5% --window 500ms/1m \
          --max-memory 64MiB --alert-live 1M --alert-rss 2G --alert-growth 3k/h --alert-limit 4 --link perf --link-for each --ring-size 1MiB --bpf-log debug",
     )
     .unwrap();
@@ -90,6 +91,8 @@ fn every_option_arrives() {
     assert!(plan.full_names && plan.show_internals && plan.ledger == Ledger::Heap);
     assert!(plan.full && plan.cmdline && plan.output.is_some());
     assert_eq!((plan.overhead_budget, plan.max_memory), (Some(5.0), 64 << 20));
+    let window = Window { on: Duration::from_millis(500), period: Duration::from_secs(60) };
+    assert_eq!(plan.window, Some(window));
     assert_eq!((plan.link, plan.ring_size), (Some(LinkKind::Perf), Some(1 << 20)));
     assert_eq!(plan.link_for, LinkFor::Each);
     assert_eq!((plan.bpf_log, plan.verbosity), (BpfLog::Debug, Verbosity::Everything));

@@ -4,6 +4,7 @@ mod ending;
 mod reporting;
 mod spending;
 mod waiting;
+mod windows;
 
 use super::alarm::Alarm;
 use super::arrivals::Arrivals;
@@ -20,6 +21,7 @@ use super::settings::Settings;
 use super::signals::{Signals, Wish};
 use super::target::{self, Targets};
 use super::unwinding::{Unwinding, next_table};
+use super::windowing::Windowing;
 use crate::engine::limits::Limits;
 use crate::engine::ports::{Drained, EventSource as _};
 use crate::engine::tracker::Tracker;
@@ -118,6 +120,8 @@ struct Actor<'a> {
     /// `None` where every allocation is looked at, whatever happens.
     sampling: Option<Sampling>,
     budget: Budget,
+    windowing: Windowing,
+    has_warned_of_windows: bool,
     /// Steps in a row that were over twice the budget.
     over: u32,
     /// Cost and budget, where that is over it and nothing helps.
@@ -182,6 +186,8 @@ impl<'a> Actor<'a> {
             meter: Meter::new(Reading::default()),
             sampling: Sampling::new(settings),
             budget: Budget::new(if settings.overhead_budget.is_some() { 0.0 } else { FREE }),
+            windowing: Windowing::new(settings.window, Instant::now()),
+            has_warned_of_windows: false,
             over: 0,
             unmet: None,
             began: Timestamp::now(),
@@ -205,6 +211,7 @@ impl<'a> Actor<'a> {
         self.began = Timestamp::now();
         self.last_report.0 = Instant::now();
         self.looked = Instant::now();
+        self.windowing = Windowing::new(self.settings.window, Instant::now());
         announce(&self.intake.targets.announcement(self.intake.kernel.link_kind()));
         for warning in self.intake.notes() {
             tracing::info!("{warning}");
@@ -247,6 +254,7 @@ impl<'a> Actor<'a> {
                         self.publish_or_warn();
                     }
                 }
+                () = at(self.windowing.due()) => self.turn_windows()?,
                 () = self.alarm.run() => {}
                 prices = measured(&mut self.pricing) => self.learn(prices)?,
                 built = next_table(&mut self.intake.unwinding) => self.intake.take_in_table(built),

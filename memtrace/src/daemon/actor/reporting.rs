@@ -110,6 +110,8 @@ impl Actor<'_> {
                 .sampling
                 .as_ref()
                 .map_or_else(Vec::new, |it| it.changes().to_vec()),
+            window: self.windowing.window().map(|window| (window.on, window.period)),
+            window_changes: self.windowing.changes().to_vec(),
             cpu_seconds: self_usage::cpu().as_secs_f64(),
             rss_bytes: self_usage::resident_bytes() + self.intake.kernel.map_bytes(),
             events_per_second: (self.intake.records - records) as f64 / seconds,
@@ -122,7 +124,13 @@ impl Actor<'_> {
             began: self.began,
             has_thresholds: self.settings.alerts.thresholds != Thresholds::default(),
             user_functions: self.intake.targets.user_functions().to_vec(),
-            notes: self.intake.notes().into_iter().chain(self.unmet()).collect(),
+            notes: self
+                .intake
+                .notes()
+                .into_iter()
+                .chain(self.unmet())
+                .chain(self.windowing.too_short())
+                .collect(),
             degraded: self.degraded.iter().cloned().chain(wrong(self.walks())).collect(),
         }
     }

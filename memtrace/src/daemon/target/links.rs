@@ -19,7 +19,9 @@ impl Targets {
     /// Probes children whose time has come, where links are filtered by process.
     pub(in crate::daemon) fn attach_children(&mut self, kernel: &mut KernelSide) {
         for pid in self.children.due(Instant::now()) {
-            let Some(target) = self.targets.get_mut(&pid) else { continue };
+            // One that is closed gets its links when it is opened.
+            let target = self.targets.get_mut(&pid).filter(|target| target.is_open());
+            let Some(target) = target else { continue };
             match target.probe_as_child(kernel, &self.scopes) {
                 Ok(true) => self.children.count(true),
                 // The file's links have gone meanwhile.

@@ -55,7 +55,8 @@ impl Targets {
             return Err(DaemonError::Refused(reason));
         }
         self.ended.retain(|ended| *ended != pid);
-        self.targets.insert(pid, Target::new(process));
+        let window = self.first_window();
+        self.targets.insert(pid, Target { window, ..Target::new(process) });
         self.scopes.targets.insert(pid);
         Ok(())
     }
@@ -86,7 +87,9 @@ impl Targets {
         };
         self.ended.retain(|ended| *ended != pid);
         let comm = info.comm.clone();
-        self.targets.insert(pid, Target { info: info.clone(), comm, ..Target::new(process) });
+        let window = self.first_window();
+        let target = Target { info: info.clone(), comm, window, ..Target::new(process) };
+        self.targets.insert(pid, target);
         self.scopes.targets.insert(pid);
         Ok(info)
     }

@@ -10,6 +10,7 @@ mod payers;
 mod placing;
 mod scope;
 mod user;
+mod windows;
 
 use super::cost::Sites;
 use super::error::DaemonError;
@@ -34,6 +35,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 use user::UserFunctions;
+pub(super) use windows::Opening;
 
 /// Targets that have ended and are remembered; the ones that ended first are forgotten.
 pub(super) const MOST_ENDED: usize = 256;
@@ -65,6 +67,8 @@ pub(super) struct Targets {
     user: UserFunctions,
     /// How often was looked again at what the user describes and a process had not bound.
     looks_for_bound: u32,
+    /// Processes that come to match begin closed.
+    newcomers_closed: bool,
     /// Functions of allocators are traced.
     heap: bool,
     /// Pages that are touched are accounted for.
@@ -118,6 +122,7 @@ impl Targets {
             detector: Detector::default(),
             user: UserFunctions::new(&settings.user_functions, settings.started_here),
             looks_for_bound: 0,
+            newcomers_closed: false,
             heap: settings.heap,
             faults: settings.faults,
             pods: PodNames::default(),

@@ -17,6 +17,7 @@ use crate::probe::live::link::Point;
 use crate::probe::live::seccomp::return_probes_are_safe;
 use crate::probe::runtime::Runtime;
 use crate::procfs::{FileNumber, ModuleTable, Process, ProcfsError};
+use memtrace_common::windows::HeapWindow;
 use std::collections::BTreeSet;
 
 /// IFUNCs of a process that are looked at again.
@@ -45,6 +46,8 @@ pub(super) struct Target {
     pub(super) forks: u64,
     /// Its links see nothing of it any more.
     pub(super) blind: bool,
+    /// Whether its allocations and frees are told.
+    pub(super) window: HeapWindow,
     pub(super) troubles: Vec<String>,
     pub(super) unseen: Unseen,
 }
@@ -66,6 +69,7 @@ impl Target {
             vforks: 0,
             forks: 0,
             blind: false,
+            window: HeapWindow::default(),
             troubles: Vec::new(),
             unseen: Unseen::default(),
         }
@@ -116,14 +120,14 @@ impl Target {
         Ok(())
     }
 
-    /// Gives whether links were made for it: if not, there were links for all.
+    /// Gives whether links were made for it: if not, there were links for all, or it is closed.
     pub(super) fn probe(
         &mut self,
         kernel: &mut KernelSide,
         allocator: FoundAllocator,
         scopes: &mut Scopes,
     ) -> Result<bool, DaemonError> {
-        let filter = match scopes.wanted(&allocator) {
+        let filter = match scopes.wanted(&allocator, self.is_open()) {
             Wanted::Nothing => None,
             Wanted::ForAll => Some(None),
             Wanted::Filtered => Some(Some(self.process.pid())),
@@ -147,7 +151,7 @@ impl Target {
         Ok(filter.is_some())
     }
 
-    fn link(
+    pub(super) fn link(
         &self,
         kernel: &mut KernelSide,
         allocator: &FoundAllocator,
@@ -188,6 +192,7 @@ impl Target {
             unbound: self.unbound.clone(),
             runtimes: self.runtimes.clone(),
             comm: self.comm.clone(),
+            window: self.window,
             ..Self::new(Process::child(&self.process, pid, started))
         }
     }

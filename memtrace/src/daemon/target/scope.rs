@@ -22,9 +22,9 @@ pub(super) fn key(file: &MappedFile) -> FileNumber {
 }
 
 /// Where an allocator is, and which of those there.
-type Place = (FileNumber, String);
+pub(super) type Place = (FileNumber, String);
 
-fn place(found: &FoundAllocator) -> Place {
+pub(super) fn place(found: &FoundAllocator) -> Place {
     (key(&found.file), found.name.clone())
 }
 
@@ -35,7 +35,7 @@ pub(super) enum Wanted {
     Filtered,
     /// One for all processes.
     ForAll,
-    /// Nothing: there is one for all.
+    /// Nothing: there is one for all, or it is closed.
     Nothing,
 }
 
@@ -54,10 +54,26 @@ struct Decided {
     /// By which the kernel side knows them.
     number: u32,
     for_all: bool,
+    /// Those for all were taken down, as nobody had a use for them.
+    down: bool,
     /// Processes that map the file and are no targets, as of the last look; these pay if links are for all.
     others: usize,
     /// Looks in a row at which no target mapped the file.
     unused: u32,
+}
+
+impl Decided {
+    /// What is to be linked for one more target. Links for all are in place then, if it is `open`.
+    const fn wanted(&mut self, open: bool) -> Wanted {
+        match (open, self.for_all) {
+            (true, false) => Wanted::Filtered,
+            (true, true) if self.down => {
+                self.down = false;
+                Wanted::ForAll
+            }
+            _ => Wanted::Nothing,
+        }
+    }
 }
 
 /// The decisions so far.
@@ -92,18 +108,38 @@ impl Scopes {
     }
 
     /// Decides for an allocator that a target has brought, the first time.
-    pub(super) fn wanted(&mut self, found: &FoundAllocator) -> Wanted {
+    /// `open`: the target's allocations are told now.
+    pub(super) fn wanted(&mut self, found: &FoundAllocator, open: bool) -> Wanted {
         let place = place(found);
-        if let Some(decided) = self.places.get(&place) {
-            return if decided.for_all { Wanted::Nothing } else { Wanted::Filtered };
+        if let Some(decided) = self.places.get_mut(&place) {
+            return decided.wanted(open);
         }
         let users = self.users(place.0);
         let for_all = self.for_all.is_some() || are_for_all(self.wish, users);
         tracing::debug!("{}: {users:?}: for all: {for_all}", found.name);
-        let decided = Decided { number: self.next, for_all, others: users.others, unused: 0 };
+        let (number, others) = (self.next, users.others);
+        let mut decided = Decided { number, for_all, down: for_all, others, unused: 0 };
+        let wanted = decided.wanted(open);
         self.next += 1;
         self.places.insert(place, decided);
-        if for_all { Wanted::ForAll } else { Wanted::Filtered }
+        wanted
+    }
+
+    /// Numbers of links for all that are in place and not among those that are `used`. They are taken to be taken
+    /// down.
+    pub(super) fn idle(&mut self, used: &BTreeSet<Place>) -> Vec<u32> {
+        let idle = self.places.iter_mut().filter(|(place, it)| !it.down && !used.contains(*place));
+        let idle = idle.filter(|(_, decided)| decided.for_all);
+        idle.map(|(_, decided)| {
+            decided.down = true;
+            decided.number
+        })
+        .collect()
+    }
+
+    /// The links for all could not be made after all.
+    pub(super) fn take_down(&mut self, found: &FoundAllocator) {
+        self.places.entry(place(found)).and_modify(|decided| decided.down = true);
     }
 
     /// By which number the kernel side knows the allocator's links.
@@ -211,13 +247,13 @@ impl Scopes {
 
 #[cfg(test)]
 mod tests {
-    use super::{BTreeMap, BTreeSet, Decided, LINGER, LinkFor, Scopes};
+    use super::{BTreeMap, BTreeSet, Decided, LINGER, LinkFor, Scopes, Wanted};
 
     const FILE: (u32, u32, u64) = (8, 1, 77);
 
     fn with_shared_file() -> Scopes {
         let mut scopes = Scopes::new([1, 2].into(), None, LinkFor::Auto, true);
-        let decided = Decided { number: 3, for_all: true, others: 0, unused: 0 };
+        let decided = Decided { number: 3, for_all: true, down: false, others: 0, unused: 0 };
         scopes.places.insert((FILE, "libc.so.6".to_owned()), decided);
         scopes
     }
@@ -235,6 +271,20 @@ mod tests {
         assert_eq!(scopes.unused(&nobody), [FILE].into());
         assert_eq!(scopes.forget(FILE), [3]);
         assert!(scopes.places.is_empty() && scopes.unused(&nobody).is_empty());
+    }
+
+    #[test]
+    fn links_for_all_stay_as_long_as_somebody_is_open() {
+        let mut scopes = with_shared_file();
+        let place = (FILE, "libc.so.6".to_owned());
+        assert!(scopes.idle(&[place.clone()].into()).is_empty());
+        assert_eq!(scopes.idle(&BTreeSet::new()), [3]);
+        assert!(scopes.idle(&BTreeSet::new()).is_empty(), "they are down");
+        let decided = scopes.places.get_mut(&place).unwrap();
+        assert_eq!(decided.wanted(false), Wanted::Nothing, "a closed one has no use for them");
+        assert_eq!(decided.wanted(true), Wanted::ForAll);
+        assert_eq!(decided.wanted(true), Wanted::Nothing, "they are there again");
+        assert_eq!(scopes.idle(&BTreeSet::new()), [3]);
     }
 
     #[test]

@@ -147,6 +147,14 @@ impl BlockTable {
         Some(self.block(entry))
     }
 
+    /// A block's birth as the table gives it back.
+    #[must_use]
+    pub fn kept_birth(&self, born: Nanos) -> Nanos {
+        let birth = (born / TIME_STEP).saturating_sub(self.zero).min(LIMIT - 1);
+        // A multiple of the step also where there is no later one.
+        (self.zero + birth).saturating_mul(TIME_STEP) / TIME_STEP * TIME_STEP
+    }
+
     /// All blocks, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = Block> {
         self.shards.iter().flat_map(Shard::iter).map(|entry| self.block(entry))

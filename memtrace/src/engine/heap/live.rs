@@ -19,6 +19,27 @@ pub(crate) struct Resize {
     pub(crate) new: Block,
 }
 
+/// Of which blocks it is not known whether they live. Births tell, so that a window closes in a moment, however
+/// many blocks there are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sight {
+    /// The latest birth so far, as the table keeps it.
+    newest: Nanos,
+    /// Blocks that were born until then may have been freed unseen.
+    unknown: Option<Nanos>,
+    is_closed: bool,
+}
+
+impl Sight {
+    /// A block that was born then is told of. In time that is closed it may have gone since.
+    fn came(&mut self, born: Nanos) {
+        self.newest = self.newest.max(born);
+        if self.is_closed {
+            self.unknown = self.unknown.max(Some(born));
+        }
+    }
+}
+
 /// The live heap of one address space.
 #[derive(Clone, Debug)]
 pub(crate) struct LiveHeap {
@@ -28,6 +49,7 @@ pub(crate) struct LiveHeap {
     overwrites: Overwrites,
     lifespans: Lifespans,
     unsupported: u64,
+    sight: Sight,
     /// From the first sample on.
     sampled: Option<Box<Sampled>>,
 }
@@ -41,13 +63,15 @@ impl LiveHeap {
             overwrites: Overwrites::default(),
             lifespans: Lifespans::default(),
             unsupported: 0,
+            sight: Sight::default(),
             sampled: None,
         }
     }
 
     /// The heap of a child that was forked now: the same blocks, none of them its own doing.
     pub(crate) fn forked(&self) -> Self {
-        let HeapTotals { live_bytes, live_blocks, usable, .. } = self.totals;
+        let HeapTotals { live_bytes, live_blocks, unknown_bytes, unknown_blocks, usable, .. } =
+            self.totals;
         let mut tallies = self.tallies.clone();
         tallies.reset_to_live();
         Self {
@@ -57,21 +81,27 @@ impl LiveHeap {
                 live_blocks,
                 peak_bytes: live_bytes,
                 usable,
-                inherited_bytes: live_bytes,
-                inherited_blocks: live_blocks,
+                unknown_bytes,
+                unknown_blocks,
+                inherited_bytes: live_bytes.wrapping_add(unknown_bytes),
+                inherited_blocks: live_blocks + unknown_blocks,
                 ..HeapTotals::default()
             },
             tallies,
             overwrites: Overwrites::default(),
             lifespans: Lifespans::default(),
             unsupported: 0,
+            sight: self.sight,
             sampled: self.sampled.as_ref().map(|sampled| Box::new(sampled.forked())),
         }
     }
 
     /// The heap of a child for whose copy there is no room: all that it inherits is evicted.
     pub(crate) fn forked_without_room(&self, now: Nanos) -> Self {
-        let HeapTotals { live_bytes, live_blocks, .. } = self.totals();
+        let HeapTotals { live_bytes, live_blocks, unknown_bytes, unknown_blocks, .. } =
+            self.totals();
+        let (live_bytes, live_blocks) =
+            (live_bytes.wrapping_add(unknown_bytes), live_blocks.saturating_add(unknown_blocks));
         let totals = HeapTotals {
             inherited_bytes: live_bytes,
             inherited_blocks: live_blocks,
@@ -79,11 +109,43 @@ impl LiveHeap {
             evicted_blocks: live_blocks,
             ..HeapTotals::default()
         };
-        Self { totals, ..Self::new(now) }
+        let sight = Sight { is_closed: self.sight.is_closed, ..Sight::default() };
+        Self { totals, sight, ..Self::new(now) }
     }
 
     pub(crate) const fn blocks(&self) -> &BlockTable {
         &self.blocks
+    }
+
+    /// Those that live as far as is known: not the ones of which it is unknown.
+    pub(crate) fn live_blocks(&self) -> impl Iterator<Item = Block> {
+        self.blocks.iter().filter(|block| !self.is_unknown(block))
+    }
+
+    /// Whether it is not known if a block that is kept lives.
+    fn is_unknown(&self, block: &Block) -> bool {
+        self.sight.unknown.is_some_and(|until| self.blocks.kept_birth(block.born) <= until)
+    }
+
+    /// Frees are not seen any more: of what lives it is not known from now on whether it does, until a free of it is
+    /// seen, or its address is given out again.
+    pub(crate) fn close(&mut self, now: Nanos) {
+        let newest = self.sight.newest.max(self.blocks.kept_birth(now));
+        self.sight = Sight { newest, unknown: Some(newest), is_closed: true };
+        if let Some(sampled) = &mut self.sampled {
+            sampled.lose_sight();
+        }
+        self.tallies.lose_sight();
+        let totals = &mut self.totals;
+        totals.unknown_blocks += std::mem::take(&mut totals.live_blocks);
+        let bytes = std::mem::take(&mut totals.live_bytes);
+        totals.unknown_bytes = totals.unknown_bytes.wrapping_add(bytes);
+        totals.usable.clear();
+    }
+
+    /// They are seen again.
+    pub(crate) const fn open(&mut self) {
+        self.sight.is_closed = false;
     }
 
     /// Totals; estimates, with their bounds, if any block is a sample.
@@ -155,6 +217,7 @@ impl LiveHeap {
         if let Some(sampled) = &mut self.sampled {
             sampled.allocated(&block);
         }
+        self.sight.came(self.blocks.kept_birth(block.born));
         self.totals.allocated_blocks += 1;
         self.totals.allocated_bytes = self.totals.allocated_bytes.wrapping_add(block.size);
         self.tallies.allocated(block.stack, block.size);
@@ -237,6 +300,10 @@ impl LiveHeap {
     }
 
     fn overwrite(&mut self, old: Block, time: Nanos) {
+        if self.is_unknown(&old) {
+            // Its free was in no window, and nothing is odd.
+            return self.release(&old, time);
+        }
         self.totals.missed_frees += 1;
         self.totals.missed_bytes = self.totals.missed_bytes.wrapping_add(old.size);
         if let Some(sampled) = &mut self.sampled {
@@ -266,10 +333,16 @@ impl LiveHeap {
         self.totals.freed_blocks += 1;
         self.totals.freed_bytes = self.totals.freed_bytes.wrapping_add(block.size);
         self.tallies.freed(block.stack, block.size);
-        self.lifespans.freed(block.stack, time.saturating_sub(block.born));
+        // How old one became whose free may have come earlier is not known.
+        if !self.is_unknown(block) {
+            self.lifespans.freed(block.stack, time.saturating_sub(block.born));
+        }
     }
 
     fn came(&mut self, block: &Block) {
+        if self.is_unknown(block) {
+            return self.came_unknown(block);
+        }
         if let Some(sampled) = &mut self.sampled {
             sampled.came(block);
         }
@@ -283,7 +356,29 @@ impl LiveHeap {
         }
     }
 
+    /// A record that came late: what became of the block since is not known.
+    fn came_unknown(&mut self, block: &Block) {
+        if let Some(sampled) = &mut self.sampled {
+            sampled.came_unknown(block);
+        }
+        self.tallies.came_unknown(block.stack, block.size);
+        self.totals.unknown_blocks += 1;
+        self.totals.unknown_bytes = self.totals.unknown_bytes.wrapping_add(block.size);
+    }
+
+    fn went_unknown(&mut self, block: &Block) {
+        if let Some(sampled) = &mut self.sampled {
+            sampled.went_unknown(block);
+        }
+        self.tallies.went_unknown(block.stack, block.size);
+        self.totals.unknown_blocks -= 1;
+        self.totals.unknown_bytes = self.totals.unknown_bytes.wrapping_sub(block.size);
+    }
+
     fn went(&mut self, block: &Block) {
+        if self.is_unknown(block) {
+            return self.went_unknown(block);
+        }
         if let Some(sampled) = &mut self.sampled {
             sampled.went(block);
         }

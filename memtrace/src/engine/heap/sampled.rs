@@ -19,6 +19,11 @@ impl Pair {
         Self { bytes: estimate(bytes), blocks: estimate(blocks) }
     }
 
+    /// Both together.
+    fn with(self, other: &Self) -> Self {
+        Self { bytes: self.bytes.with(&other.bytes), blocks: self.blocks.with(&other.blocks) }
+    }
+
     pub(crate) fn add(&mut self, sample: &Sample) {
         let Sample { size, weight } = *sample;
         self.bytes.add(weight.bytes, size, weight.missed);
@@ -76,6 +81,7 @@ impl Sample {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SampledTally {
     pub(crate) live: Pair,
+    pub(crate) unknown: Pair,
     pub(crate) allocated: Pair,
     pub(crate) freed: Pair,
     /// As in [`Tally`].
@@ -87,6 +93,7 @@ impl SampledTally {
     fn exact(tally: &Tally, at_peak: u64) -> Self {
         Self {
             live: Pair::exact(tally.live_bytes, tally.live_blocks),
+            unknown: Pair::exact(tally.unknown_bytes, tally.unknown_blocks),
             allocated: Pair::exact(tally.allocated_bytes, tally.allocated_blocks),
             freed: Pair::exact(tally.freed_bytes, tally.freed_blocks),
             peak: 0,
@@ -106,6 +113,7 @@ pub(crate) struct Sampled {
     /// The interval of the latest sample.
     interval: u64,
     live: Pair,
+    unknown: Pair,
     allocated: Pair,
     freed: Pair,
     missed: Pair,
@@ -123,6 +131,7 @@ impl Sampled {
         Self {
             interval: 0,
             live: Pair::exact(totals.live_bytes, totals.live_blocks),
+            unknown: Pair::exact(totals.unknown_bytes, totals.unknown_blocks),
             allocated: Pair::exact(totals.allocated_bytes, totals.allocated_blocks),
             freed: Pair::exact(totals.freed_bytes, totals.freed_blocks),
             missed: Pair::exact(totals.missed_bytes, totals.missed_frees),
@@ -137,15 +146,15 @@ impl Sampled {
     /// Of a child that was forked now: the same blocks, none of them its own doing.
     pub(crate) fn forked(&self) -> Self {
         let stacks = self.stacks.iter().map(|tally| {
-            let SampledTally { live, .. } = *tally;
-            SampledTally { live, ..SampledTally::default() }
+            let SampledTally { live, unknown, .. } = *tally;
+            SampledTally { live, unknown, ..SampledTally::default() }
         });
         Self {
             allocated: Pair::default(),
             freed: Pair::default(),
             missed: Pair::default(),
             evicted: Pair::default(),
-            inherited: self.live,
+            inherited: self.live.with(&self.unknown),
             peak_bytes: self.live.bytes,
             peak: 1,
             stacks: stacks.collect(),
@@ -157,19 +166,22 @@ impl Sampled {
     pub(crate) fn totals(&self, plain: &HeapTotals) -> HeapTotals {
         let both = |pair: &Pair| (rounded(&pair.bytes), rounded(&pair.blocks));
         let (live, allocated) = (both(&self.live), both(&self.allocated));
+        let unknown = both(&self.unknown);
         let (missed, evicted) = (both(&self.missed), both(&self.evicted));
         let inherited = both(&self.inherited);
         // What was freed follows from the others, so that rounded figures add up, too.
-        let freed = |came: u64, more: u64, left: [u64; 3]| {
+        let freed = |came: u64, more: u64, left: [u64; 4]| {
             left.into_iter().fold(came.saturating_add(more), u64::saturating_sub)
         };
         let freed = (
-            freed(allocated.0, inherited.0, [live.0, missed.0, evicted.0]),
-            freed(allocated.1, inherited.1, [live.1, missed.1, evicted.1]),
+            freed(allocated.0, inherited.0, [live.0, missed.0, evicted.0, unknown.0]),
+            freed(allocated.1, inherited.1, [live.1, missed.1, evicted.1, unknown.1]),
         );
         HeapTotals {
             live_bytes: live.0,
             live_blocks: live.1,
+            unknown_bytes: unknown.0,
+            unknown_blocks: unknown.1,
             peak_bytes: rounded(&self.peak_bytes),
             allocated_bytes: allocated.0,
             allocated_blocks: allocated.1,
@@ -242,6 +254,30 @@ impl Sampled {
         let sample = Sample::of(block);
         self.live.remove(&sample);
         self.change_live(block.stack, |live| live.remove(&sample));
+    }
+
+    /// Of all that lives it is not known any more whether it does.
+    pub(crate) fn lose_sight(&mut self) {
+        self.unknown = self.unknown.with(&std::mem::take(&mut self.live));
+        for number in 0..self.stacks.len() as u32 {
+            let mut lost = Pair::default();
+            self.change_live(number, |live| lost = std::mem::take(live));
+            self.change(number, |tally| tally.unknown = tally.unknown.with(&lost));
+        }
+    }
+
+    /// A block came of which it is not known whether it lives.
+    pub(crate) fn came_unknown(&mut self, block: &Block) {
+        let sample = Sample::of(block);
+        self.unknown.add(&sample);
+        self.change(block.stack, |tally| tally.unknown.add(&sample));
+    }
+
+    /// It has become known that such a block does not live.
+    pub(crate) fn went_unknown(&mut self, block: &Block) {
+        let sample = Sample::of(block);
+        self.unknown.remove(&sample);
+        self.change(block.stack, |tally| tally.unknown.remove(&sample));
     }
 
     /// A block was given back.

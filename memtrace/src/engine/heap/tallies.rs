@@ -9,6 +9,9 @@ use memtrace_common::classes::SizeClasses;
 pub(crate) struct Tally {
     pub(crate) live_bytes: u64,
     pub(crate) live_blocks: u64,
+    /// Of blocks of which it is not known whether they live.
+    pub(crate) unknown_bytes: u64,
+    pub(crate) unknown_blocks: u64,
     pub(crate) allocated_bytes: u64,
     pub(crate) allocated_blocks: u64,
     pub(crate) freed_bytes: u64,
@@ -64,10 +67,37 @@ impl Tallies {
     /// All that was held up to now is another process's: only what is alive stays.
     pub(crate) fn reset_to_live(&mut self) {
         for tally in &mut self.tallies {
-            let Tally { live_bytes, live_blocks, .. } = *tally;
-            *tally = Tally { live_bytes, live_blocks, ..Tally::default() };
+            let Tally { live_bytes, live_blocks, unknown_bytes, unknown_blocks, .. } = *tally;
+            let live = Tally { live_bytes, live_blocks, ..Tally::default() };
+            *tally = Tally { unknown_bytes, unknown_blocks, ..live };
         }
         self.peak = 1;
+    }
+
+    /// Of all that lives it is not known any more whether it does.
+    pub(crate) fn lose_sight(&mut self) {
+        for number in 0..self.tallies.len() as u32 {
+            let Some(tally) = self.before_change(number) else { return };
+            tally.unknown_blocks += std::mem::take(&mut tally.live_blocks);
+            let bytes = std::mem::take(&mut tally.live_bytes);
+            tally.unknown_bytes = tally.unknown_bytes.wrapping_add(bytes);
+        }
+    }
+
+    /// A block came of which it is not known whether it lives.
+    pub(crate) fn came_unknown(&mut self, stack: u32, size: u64) {
+        if let Some(tally) = self.tallies.get_mut(stack as usize) {
+            tally.unknown_blocks += 1;
+            tally.unknown_bytes = tally.unknown_bytes.wrapping_add(size);
+        }
+    }
+
+    /// It has become known that such a block does not live.
+    pub(crate) fn went_unknown(&mut self, stack: u32, size: u64) {
+        if let Some(tally) = self.tallies.get_mut(stack as usize) {
+            tally.unknown_blocks = tally.unknown_blocks.wrapping_sub(1);
+            tally.unknown_bytes = tally.unknown_bytes.wrapping_sub(size);
+        }
     }
 
     pub(crate) fn allocated(&mut self, stack: u32, size: u64) {

@@ -47,6 +47,14 @@ impl Part {
         self.variance += amount * amount * missed;
     }
 
+    fn with(self, other: Self) -> Self {
+        Self {
+            value: self.value + other.value,
+            variance: self.variance + other.variance,
+            samples: self.samples + other.samples,
+        }
+    }
+
     fn remove(&mut self, amount: f64, missed: f64) {
         self.samples = self.samples.saturating_sub(1);
         if self.samples == 0 {
@@ -99,6 +107,16 @@ impl Estimate {
     pub fn remove(&mut self, amount: f64, seen: f64, missed: f64) {
         self.part(missed).remove(amount, missed);
         self.seen = if self.samples() == 0 { 0.0 } else { self.seen - seen };
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn with(self, other: &Self) -> Self {
+        Self {
+            sure: self.sure.with(other.sure),
+            rest: self.rest.with(other.rest),
+            seen: self.seen + other.seen,
+        }
     }
 
     const fn part(&mut self, missed: f64) -> &mut Part {

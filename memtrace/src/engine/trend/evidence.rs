@@ -19,6 +19,12 @@ pub struct Past {
     pub cohorts: [u32; COHORTS],
 }
 
+/// For how long what is held has been watched without a gap, `since` when it is known. Lifetimes say nothing
+/// where there were gaps: those are missing whose ends came in one, the longest.
+fn watched(process: &ProcessSnapshot, since: Nanos) -> Nanos {
+    if process.windows.is_open() { process.until.saturating_sub(since) } else { 0 }
+}
+
 /// The evidence on a stack of `process`.
 #[must_use]
 pub fn of_stack(process: &ProcessSnapshot, stack: &StackSnapshot) -> Evidence {
@@ -29,9 +35,9 @@ pub fn of_stack(process: &ProcessSnapshot, stack: &StackSnapshot) -> Evidence {
         (point.time, bytes)
     });
     Evidence {
-        watched: process.until.saturating_sub(*since),
+        watched: watched(process, *since),
         held: series(held, *since, process.until, stack.live_bytes),
-        lifetimes: ages.as_ref().map(Ages::lifetimes),
+        lifetimes: ages.as_ref().map(Ages::lifetimes).filter(|_| process.windows.are_whole()),
         cohorts: cohorts.map(u64::from),
         allocated: (stack.allocated_bytes, stack.allocated_blocks),
     }
@@ -44,11 +50,14 @@ pub fn of_heap(process: &ProcessSnapshot) -> Evidence {
     for ages in process.stacks.iter().filter_map(|stack| stack.past.ages.as_ref()) {
         ages.add_to(&mut lifetimes);
     }
-    let held = process.history.iter().map(|point| (point.time, point.heap));
+    let since = process.windows.known_since().max(process.seen);
+    let points = process.history.iter().filter(|point| point.time >= since);
+    let held = points.map(|point| (point.time, point.heap));
+    let has_lifetimes = process.untold_frees == 0 && process.windows.are_whole();
     Evidence {
-        watched: process.until.saturating_sub(process.seen),
-        held: series(held, process.seen, process.until, process.heap.live_bytes),
-        lifetimes: (process.untold_frees == 0).then_some(lifetimes),
+        watched: watched(process, since),
+        held: series(held, since, process.until, process.heap.live_bytes),
+        lifetimes: has_lifetimes.then_some(lifetimes),
         // Of a mix of stacks the curve may be flat by chance: whose blocks stay is asked of each.
         cohorts: [0; COHORTS],
         allocated: (process.heap.allocated_bytes, process.heap.allocated_blocks),

@@ -13,6 +13,7 @@ use super::object::{Relocated, map_data};
 use super::release;
 use super::sampling::Sampling;
 use super::tracepoints::{self, TracepointLink};
+use super::windows::{Departing, Owner};
 use crate::engine::hash::random_seed;
 use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use aya::{Ebpf, EbpfLoader, Pod};
@@ -59,6 +60,9 @@ pub struct LoadOptions {
     pub targets: u32,
     /// Allocations may be sampled.
     pub sampling: Option<Sampling>,
+    /// There may be times in which allocations and frees of a process are not told
+    /// ([`KernelSide::set_window`]).
+    pub may_close: bool,
 }
 
 impl Default for LoadOptions {
@@ -76,6 +80,7 @@ impl Default for LoadOptions {
             faults: false,
             targets: USUAL_TARGETS,
             sampling: None,
+            may_close: false,
         }
     }
 }
@@ -169,7 +174,9 @@ pub struct KernelSide {
     trial: Vec<OwnedFd>,
     /// By the process that they are for; `None`: for all.
     /// By process (`None`: all) and the caller's number for the file.
-    links: BTreeMap<(Option<u32>, u32), Vec<OwnedFd>>,
+    links: BTreeMap<Owner, Vec<OwnedFd>>,
+    /// Links that are being taken down.
+    pub(super) departing: Vec<Departing>,
     tracepoints: Vec<TracepointLink>,
     faults: bool,
     code_tables: Option<CodeTables>,
@@ -188,10 +195,19 @@ impl KernelSide {
         let code_tables = by_tables
             .then(|| CodeTables::new(&loaded, code_mappings(options.targets)))
             .transpose()?;
-        let (links, tracepoints) = (BTreeMap::new(), Vec::new());
+        let (links, tracepoints, departing) = (BTreeMap::new(), Vec::new(), Vec::new());
         let faults = options.faults;
-        let mut side =
-            Self { loaded, object, programs, trial, links, tracepoints, faults, code_tables };
+        let mut side = Self {
+            loaded,
+            object,
+            programs,
+            trial,
+            links,
+            departing,
+            tracepoints,
+            faults,
+            code_tables,
+        };
         if let Some(Sampling { interval, .. }) = options.sampling {
             side.set_sampling(Control::new(interval))?;
         }
@@ -301,11 +317,16 @@ impl KernelSide {
 
     fn detach_those(&mut self, are_meant: impl Fn(Option<u32>, u32) -> bool) {
         let meant = self.links.extract_if(.., |(process, number), _| are_meant(*process, *number));
-        let links: Vec<OwnedFd> = meant.flat_map(|(_, links)| links).collect();
-        if !links.is_empty() {
-            // Where no thread is to be had the closure is dropped, and the links with it.
-            let _ =
-                std::thread::Builder::new().name("detach".into()).spawn(move || close_all(links));
+        let (owners, links): (Vec<Owner>, Vec<Vec<OwnedFd>>) = meant.unzip();
+        let links: Vec<OwnedFd> = links.into_iter().flatten().collect();
+        if links.is_empty() {
+            return;
+        }
+        // Where no thread is to be had the closure is dropped, and the links with it.
+        let detach = std::thread::Builder::new().name("detach".into());
+        if let Ok(thread) = detach.spawn(move || close_all(links)) {
+            self.departing.retain(|departing| !departing.thread.is_finished());
+            self.departing.push(Departing { owners, thread });
         }
     }
 
@@ -346,6 +367,7 @@ impl KernelSide {
         if let Ok(mut changes) = self.changes() {
             let _ = changes.remove(&process);
         }
+        self.forget_window(process);
     }
 
     fn targets(&mut self) -> Result<HashMap<&mut MapData, u32, Target>, LiveError> {
@@ -533,6 +555,7 @@ fn load_maps(
         ("MAPPING_STACKS", u64::from(options.mapping_stacks)),
         ("WATCH", u64::from(options.watch)),
         ("SAMPLES", u64::from(options.sampling.is_some())),
+        ("MAY_CLOSE", u64::from(options.may_close)),
         ("HAS_RETURN_INSTANCES", u64::from(has_return_instances)),
         ("HAS_CONTROL_GROUPS", u64::from(has_control_groups)),
         ("HAS_ATTACH_COOKIES", u64::from(abilities.attach_cookies)),
@@ -548,6 +571,7 @@ fn load_maps(
     for table in ["TARGETS", "CODE_CHANGES", "SPACES"] {
         loader.map_max_entries(table, options.targets);
     }
+    loader.map_max_entries("WINDOWS", if options.may_close { options.targets } else { 1 });
     loader.map_max_entries("CODE_RANGES", code_mappings(options.targets));
     loader.map_max_entries("TAKEN", options.sampling.map_or(1, |sampling| sampling.room.max(1)));
     // Arrays take their memory at once, used or not.

@@ -22,5 +22,6 @@ mod syscall;
 mod tracefs;
 mod tracepoints;
 pub mod verdict;
+mod windows;
 
 pub use error::LiveError;

@@ -8,6 +8,7 @@ use super::schema::{
 };
 use super::touched::Touched;
 use super::watch::{Totals, Watch};
+use super::windows::{Window, WindowChange, Windows};
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
 use crate::engine::trend::{Band, Judgement};
@@ -84,6 +85,8 @@ impl<'a> Tracer<'a> {
             links: facts.links.iter().map(Link::of).collect(),
             sample_interval_bytes: facts.sample_interval_bytes,
             sampling_changes: facts.sampling_changes.iter().map(SamplingChange::of).collect(),
+            window: facts.window.map(Window::of),
+            window_changes: facts.window_changes.iter().map(WindowChange::of).collect(),
             unwind: &facts.unwind,
             unwind_tables: facts.tables.as_ref().map(Tables::of),
             cpu_s: facts.cpu_seconds,
@@ -201,6 +204,7 @@ impl<'a> Process<'a> {
                 .collect(),
             touched: process.touched.as_ref().map(|it| Touched::of(it, process)),
             watch: process.watch.as_ref().map(Watch::of),
+            windows: process.windows.as_ref().map(Windows::of),
         }
     }
 }
@@ -273,6 +277,8 @@ impl Heap {
             freed_bytes_ci95: of(|it| it.freed_bytes),
             freed_blocks: heap.freed_blocks,
             freed_blocks_ci95: of(|it| it.freed_blocks),
+            unknown_bytes: heap.unknown_bytes,
+            unknown_blocks: heap.unknown_blocks,
             unknown_frees: heap.unknown_frees,
             missed_frees: heap.missed_frees,
             failed: heap.failed,
@@ -393,6 +399,8 @@ impl<'a> Stack<'a> {
             live_bytes_ci95: of(|it| it.live_bytes),
             live_blocks: stack.live_blocks,
             live_blocks_ci95: of(|it| it.live_blocks),
+            unknown_bytes: stack.unknown.0,
+            unknown_blocks: stack.unknown.1,
             peak_bytes: stack.peak_bytes,
             peak_bytes_ci95: of(|it| it.peak_bytes),
             allocated_bytes: stack.allocated_bytes,

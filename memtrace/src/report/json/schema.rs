@@ -2,8 +2,15 @@
 
 use super::touched::Touched;
 use super::watch::{Totals, Watch};
+use super::windows::{Window, WindowChange, Windows};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
+
+/// There are no such blocks.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+const fn is_none(figure: &u64) -> bool {
+    *figure == 0
+}
 
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
@@ -51,6 +58,11 @@ pub(super) struct Tracer<'a> {
     pub(super) links: Vec<Link<'a>>,
     pub(super) sample_interval_bytes: u64,
     pub(super) sampling_changes: Vec<SamplingChange<'a>>,
+    /// Only where blocks are, or were, not watched all the time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) window: Option<Window>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) window_changes: Vec<WindowChange<'a>>,
     pub(super) unwind: &'a str,
     pub(super) unwind_tables: Option<Tables>,
     pub(super) cpu_s: f64,
@@ -152,6 +164,9 @@ pub(super) struct Process<'a> {
     pub(super) touched: Option<Touched<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) watch: Option<Watch<'a>>,
+    /// Only of a process whose blocks were not watched all the time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) windows: Option<Windows>,
 }
 
 /// What an allocator mapped since the process was first seen, whose code is in the file `module`: address space.
@@ -215,6 +230,11 @@ pub(super) struct Heap {
     pub(super) freed_blocks: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) freed_blocks_ci95: Option<[u64; 2]>,
+    /// Of blocks whose frees may have come in no window; left out where there are none.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(super) unknown_bytes: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    pub(super) unknown_blocks: u64,
     pub(super) unknown_frees: u64,
     pub(super) missed_frees: u64,
     pub(super) failed: u64,
@@ -385,6 +405,10 @@ pub(super) struct Stack<'a> {
     pub(super) live_blocks: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) live_blocks_ci95: Option<[u64; 2]>,
+    #[serde(skip_serializing_if = "is_none")]
+    pub(super) unknown_bytes: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    pub(super) unknown_blocks: u64,
     pub(super) peak_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) peak_bytes_ci95: Option<[u64; 2]>,

@@ -49,6 +49,11 @@ impl Usable {
         }
     }
 
+    /// None of them lives any more, as far as is known.
+    pub(crate) const fn clear(&mut self) {
+        *self = Self { seen: self.seen, bytes: 0, unknown: 0, unknown_bytes: 0 };
+    }
+
     /// A block that came does so no longer.
     pub(crate) fn went(&mut self, classes: SizeClasses, block: &Block) {
         if let Some(bytes) = usable(classes, block.address, block.size) {

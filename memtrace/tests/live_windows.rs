@@ -1,0 +1,139 @@
+//! Windows: what happens in them is counted exactly, nothing of it costs anything outside of them, and what
+//! lived when one closed is unknown, never alive.
+#![cfg(feature = "live")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use serde_json::Value;
+use std::path::PathBuf;
+use std::time::Duration;
+use support::kernel::{LINKS, kernel};
+use support::program::Program;
+use support::report::Report;
+use support::tracer::Tracer;
+use support::{may_trace, patience, wait_until};
+
+/// As long as a phase of the program takes on a slow machine, and much longer.
+fn window() -> String {
+    let half = patience(Duration::from_secs(3));
+    format!("{}ms/{}ms", half.as_millis(), 2 * half.as_millis())
+}
+
+/// A folder of this test's own, for a libc that nobody else uses.
+fn folder(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn process(report: &Report, pid: u32) -> &Value {
+    let processes = report.0["processes"].as_array().unwrap();
+    processes.iter().find(|it| it["pid"] == pid).unwrap()
+}
+
+/// Waits for the window with this number to be open, or to be closed.
+fn wait_for_window(tracer: &mut Tracer, pid: u32, count: u64, open: bool) -> Report {
+    wait_until(&format!("window {count}, open: {open}"), || {
+        tracer.signal(libc::SIGUSR1);
+        let report = tracer.report();
+        let windows = &process(&report, pid)["windows"];
+        // Until one closes it is as if there were none.
+        let (seen, is_open) = match windows {
+            Value::Null => (1, true),
+            _ => (windows["count"].as_u64().unwrap(), windows["open"].as_bool().unwrap()),
+        };
+        assert!(seen <= count, "the window has been missed: {windows}");
+        ((seen, is_open) == (count, open)).then_some(report)
+    })
+}
+
+/// Blocks of a stack: alive, unknown, allocated, freed.
+fn of_stack(process: &Value, function: &str) -> [u64; 4] {
+    let is_it = |stack: &&Value| stack["frames"][0]["function"] == function;
+    let stacks = process["stacks"].as_array().unwrap();
+    let Some(stack) = stacks.iter().find(is_it) else { return [0; 4] };
+    let figures = ["live_blocks", "unknown_blocks", "allocated_blocks", "freed_blocks"];
+    figures.map(|name| stack[name].as_u64().unwrap_or(0))
+}
+
+/// Lets the program work through its phases, the second one in no window. Gives the last report.
+fn phases(program: &mut Program, options: &[&str]) -> Report {
+    let window = window();
+    let code = program.libc_code();
+    let usual = ["--window", &window, "--interval", "0", "--min-age", "0", "--top", "0"];
+    let options = [&usual, options, &["--format", "json"]].concat();
+    let mut tracer = Tracer::typed(&[program], &options);
+    let pid = program.pid();
+    assert_ne!(program.libc_code(), code, "no probes in the first window");
+    program.tell();
+    program.wait_for("phase 1");
+    let closed = wait_for_window(&mut tracer, pid, 1, false);
+    let seen = process(&closed, pid);
+    assert_eq!(of_stack(seen, "first"), [0, 90, 100, 10], "{}", seen["windows"]);
+    assert_eq!(seen["heap"]["live_bytes"], 0);
+    assert_eq!(seen["heap"]["unknown_bytes"], 90 * 64);
+    wait_until("the code as it was", || (program.libc_code() == code).then_some(()));
+    program.tell();
+    program.wait_for("phase 2");
+    let open = wait_for_window(&mut tracer, pid, 2, true);
+    let seen = process(&open, pid);
+    assert_eq!(of_stack(seen, "first"), [0, 90, 100, 10], "nothing of the pause is known");
+    assert_ne!(program.libc_code(), code, "no probes in the second window");
+    program.tell();
+    program.wait_for("done");
+    let mut run = tracer.stop();
+    assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
+    let report = run.reports.pop().unwrap();
+    assert_eq!(process(&report, pid)["windows"]["count"], 2, "the window was too short");
+    assert_eq!(program.libc_code(), code, "breakpoints are left");
+    report
+}
+
+fn check(options: &[&str], unknown_frees: u64) {
+    let mut program = Program::start_with_libc("phases", &[], &folder("windows"));
+    let report = phases(&mut program, options);
+    report.assert_nothing_lost();
+    let seen = process(&report, program.pid());
+    // 20 of the 90 were seen to be freed; 30 were freed unseen, and 40 live: nobody knows which.
+    assert_eq!(of_stack(seen, "first"), [0, 70, 100, 30]);
+    assert_eq!(of_stack(seen, "second"), [0; 4]);
+    assert_eq!(of_stack(seen, "third"), [39, 0, 40, 1]);
+    let heap = &seen["heap"];
+    assert_eq!(heap["live_bytes"], 39 * 4096);
+    assert_eq!((&heap["unknown_blocks"], &heap["unknown_bytes"]), (&70.into(), &(70 * 64).into()));
+    // Of blocks from the pause.
+    assert_eq!(heap["unknown_frees"], unknown_frees);
+    assert_eq!(heap["missed_frees"], 0);
+    assert!(program.end().success());
+}
+
+#[test]
+fn windows_are_exact_by_session_links() {
+    by_link(LINKS[0]);
+}
+
+#[test]
+fn windows_are_exact_by_multi_links() {
+    by_link(LINKS[1]);
+}
+
+#[test]
+fn windows_are_exact_by_perf_links() {
+    by_link(LINKS[2]);
+}
+
+fn by_link((link, since): (&str, (u32, u32))) {
+    if may_trace() && kernel() >= since {
+        check(&["--exact", "--link", link], 5);
+    }
+}
+
+/// Where every block of 64 bytes and more is taken practically surely: frees of samples of an earlier window are
+/// told in a later one. Frees of others are not told at all.
+#[test]
+fn sampled_blocks_leave_the_unknown_as_well() {
+    if may_trace() {
+        check(&["--sample-interval", "1"], 0);
+    }
+}
