@@ -88,10 +88,10 @@ mod tests {
         looks.began(1, at(10));
         looks.began(2, at(20));
         let both = [(1, 30), (2, 35)].map(|(pid, now)| looks.ended(pid, at(now), |_, _| None));
-        assert_eq!(both.map(|it| it.map(|cost| (cost.hits, cost.shared))), [
-            Some((20, true)),
-            Some((15, true))
-        ]);
+        assert_eq!(
+            both.map(|it| it.map(|cost| (cost.hits, cost.shared))),
+            [Some((20, true)), Some((15, true))]
+        );
         assert_eq!(looks.ended(1, at(0), |_, _| None), None);
     }
 

@@ -191,7 +191,7 @@ impl Settings {
     /// reason: what lives would become unknown.
     fn may_close(&self) -> bool {
         let by_budget = self.overhead_budget.is_some() && self.sampling == SamplingWish::Auto;
-        self.heap && (self.window.is_some() || by_budget)
+        self.heap && (self.window.is_some() || by_budget || self.zoom.is_some())
     }
 
     fn sampling(&self) -> Option<Sampling> {

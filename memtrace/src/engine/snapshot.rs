@@ -9,11 +9,11 @@ pub use super::owners::{Owner, OwnerSum, Owners};
 pub use super::placing::Bounds as ResidentBounds;
 pub use super::sampling::{Confidence, SampledConfidence};
 use super::trend::Past;
+pub use super::windows::Windows;
 pub use super::zoom::{
     Found, FoundStack, Growing, LookSnapshot, Outcome, State as LookState, Story,
     Totals as LookTotals, TouchedGrowth,
 };
-pub use super::windows::Windows;
 use crate::model::frame::Frame;
 use crate::model::ids::{ModuleId, Nanos, StackId};
 use crate::model::module::Module;

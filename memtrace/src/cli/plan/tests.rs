@@ -200,7 +200,7 @@ fn standard_output_has_three_names() {
 
 #[test]
 fn a_whole_machine_is_watched_for_growth_unless_blocks_are_wanted() {
-    let tier = |typed| self::plan(typed).unwrap().tier;
+    let tier = |typed: &str| self::plan(typed).unwrap().tier;
     assert_eq!(tier("--all"), Tier::Watch);
     for blocks in
         ["--exact", "--tier pages", "--sample-interval 4k", "--ledger heap", "--alert-live 1M"]

@@ -1,6 +1,7 @@
 //! The one task that owns the tables: drains the ring, keeps time, listens to the user.
 
 mod ending;
+mod looking;
 mod reporting;
 mod spending;
 mod waiting;
@@ -12,6 +13,7 @@ use super::budget::{Budget, FREE, Load};
 use super::cost::{Meter, Reading};
 use super::error::DaemonError;
 use super::intake::Intake;
+use super::looks::Looks;
 use super::outlet::Outlet;
 use super::pictures::Pictures;
 use super::reporter::Reporter;
@@ -121,6 +123,7 @@ struct Actor<'a> {
     sampling: Option<Sampling>,
     budget: Budget,
     windowing: Windowing,
+    looks: Looks,
     has_warned_of_windows: bool,
     /// Steps in a row that were over twice the budget.
     over: u32,
@@ -169,6 +172,7 @@ impl<'a> Actor<'a> {
             max_processes: settings.room_for_targets() as usize + target::MOST_ENDED,
             closing: settings.snapshot,
             alerts: settings.alerts.thresholds,
+            zoom: settings.zoom,
             ..Limits::default()
         };
         let arrivals = settings.selection.clone().map(Arrivals::new);
@@ -187,6 +191,7 @@ impl<'a> Actor<'a> {
             sampling: Sampling::new(settings),
             budget: Budget::new(if settings.overhead_budget.is_some() { 0.0 } else { FREE }),
             windowing: Windowing::new(settings.window, Instant::now()),
+            looks: Looks::default(),
             has_warned_of_windows: false,
             over: 0,
             unmet: None,
@@ -255,6 +260,7 @@ impl<'a> Actor<'a> {
                     }
                 }
                 () = at(self.windowing.due()) => self.turn_windows()?,
+                () = at(self.looks.due()) => self.obey()?,
                 () = self.alarm.run() => {}
                 prices = measured(&mut self.pricing) => self.learn(prices)?,
                 built = next_table(&mut self.intake.unwinding) => self.intake.take_in_table(built),
@@ -269,6 +275,7 @@ impl<'a> Actor<'a> {
                     if let Some(end) = self.look_around() {
                         return Ok(end);
                     }
+                    self.obey()?;
                 }
                 () = readable(&self.ring, pause) => {
                     pause = self.drain()?;

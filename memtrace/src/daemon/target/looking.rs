@@ -25,6 +25,11 @@ impl Targets {
         self.probe_new(kernel, pid).into_iter().try_for_each(|(_, placed)| placed.map(drop))
     }
 
+    /// Whether heaps are traced in looks alone.
+    pub(in crate::daemon) const fn are_by_looks(&self) -> bool {
+        self.by_looks
+    }
+
     /// Whether the process is none of those in which allocators are searched for now.
     pub(super) fn is_left_for_looks(&self, pid: Pid) -> bool {
         self.by_looks && !self.is_open(pid)

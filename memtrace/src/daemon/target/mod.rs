@@ -4,6 +4,7 @@ mod children;
 mod choice;
 mod code;
 mod links;
+mod looking;
 mod membership;
 mod one;
 mod payers;
@@ -69,6 +70,8 @@ pub(super) struct Targets {
     looks_for_bound: u32,
     /// Processes that come to match begin closed.
     newcomers_closed: bool,
+    /// Heaps are traced in looks alone: processes begin closed, and nobody searches their files before the first.
+    by_looks: bool,
     /// Functions of allocators are traced.
     heap: bool,
     /// Pages that are touched are accounted for.
@@ -88,9 +91,12 @@ impl Targets {
     pub(super) fn open(settings: &Settings) -> Result<Self, DaemonError> {
         let mut left_out = LeftOut::default();
         let room = settings.room_for_targets() as usize;
-        let targets = open_all(settings, room, &mut left_out)?;
+        let mut targets = open_all(settings, room, &mut left_out)?;
         if targets.is_empty() {
             return Err(DaemonError::AllLeftOut(left_out.describe()));
+        }
+        if settings.zoom.is_some() {
+            targets.values_mut().for_each(|target| target.window.closed = 1);
         }
         let leader_gone = || targets.values().any(|target: &Target| target.process.leader_exited());
         let for_all = match &settings.selection {
@@ -122,7 +128,8 @@ impl Targets {
             detector: Detector::default(),
             user: UserFunctions::new(&settings.user_functions, settings.started_here),
             looks_for_bound: 0,
-            newcomers_closed: false,
+            newcomers_closed: settings.zoom.is_some(),
+            by_looks: settings.zoom.is_some(),
             heap: settings.heap,
             faults: settings.faults,
             pods: PodNames::default(),
@@ -233,7 +240,7 @@ impl Targets {
         self.children.executed(pid, Instant::now());
         let Some(target) = self.targets.get_mut(&pid) else { return };
         target.runtimes.clear();
-        if !by_main_thread {
+        if !by_main_thread || (self.by_looks && target.window.closed != 0) {
             target.examined.clear();
             target.allocators.clear();
             target.unbound.clear();
