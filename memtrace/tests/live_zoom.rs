@@ -7,10 +7,11 @@ mod support;
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use support::program::{Program, compiled};
 use support::report::{Report, number};
 use support::tracer::Tracer;
-use support::{may_trace, wait_until};
+use support::{may_trace, patience, wait_until};
 
 /// As fast as it goes, and growth that noise does not make.
 const WATCHING: [&str; 10] = [
@@ -58,13 +59,21 @@ fn looks<'a>(report: &'a Report, program: &Program) -> &'a [Value] {
     watch(report, program)["looks"].as_array().unwrap()
 }
 
-/// Asks for reports until one is as wanted.
+/// Asks for reports until one is as wanted. To know that something grows takes 19 paces, and noise may take as
+/// many.
 fn wait_for(tracer: &mut Tracer, what: &str, wanted: impl Fn(&Report) -> bool) -> Report {
-    wait_until(what, || {
+    let begin = Instant::now();
+    loop {
         tracer.signal(libc::SIGUSR1);
         let report = tracer.report();
-        wanted(&report).then_some(report)
-    })
+        if wanted(&report) {
+            return report;
+        }
+        let watched = &report.0["processes"];
+        let limit = patience(Duration::from_secs(60));
+        assert!(begin.elapsed() < limit, "waited in vain for {what}: {watched:#}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 /// Of three programs one leaks: it alone is looked at, the function that leaks is named, and afterwards no probe

@@ -17,6 +17,10 @@ impl Targets {
         pid: Pid,
     ) -> Result<(), DaemonError> {
         let Some(target) = self.targets.get_mut(&pid) else { return Ok(()) };
+        if target.process.leader_exited() {
+            // The kernel's filter follows the main thread: links for this process would see nothing.
+            return Err(DaemonError::Refused(format!("the main thread of pid {pid} has ended")));
+        }
         if target.allocators.is_empty() {
             target.examined.clear();
             return self.search_and_probe(kernel, pid);

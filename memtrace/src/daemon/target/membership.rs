@@ -50,7 +50,7 @@ impl Targets {
     /// When it cannot be traced; nothing is kept of it then.
     pub(in crate::daemon) fn take_in(&mut self, pid: Pid) -> Result<(), DaemonError> {
         let process = Process::open(pid)?;
-        if process.leader_exited() && !self.scopes.are_for_all() {
+        if process.leader_exited() && !self.scopes.are_for_all() && !self.by_looks {
             let reason = format!("the main thread of pid {pid} has ended");
             return Err(DaemonError::Refused(reason));
         }

@@ -99,18 +99,17 @@ impl Targets {
             targets.values_mut().for_each(|target| target.window.closed = 1);
         }
         let leader_gone = || targets.values().any(|target: &Target| target.process.leader_exited());
+        // A look is at one process: nobody else is to pay for it, other targets least of all.
+        let link_for = if settings.zoom.is_some() { LinkFor::Each } else { settings.link_for };
         let for_all = match &settings.selection {
+            _ if settings.zoom.is_some() => None,
             Some(selection) if selection.all && settings.link_for != LinkFor::Each => {
                 Some(Reason::Everybody)
             }
             _ => leader_gone().then_some(Reason::LeaderGone),
         };
-        let scopes = Scopes::new(
-            targets.keys().copied().collect(),
-            for_all,
-            settings.link_for,
-            settings.follow,
-        );
+        let scopes =
+            Scopes::new(targets.keys().copied().collect(), for_all, link_for, settings.follow);
         Ok(Self {
             targets,
             modules: ModuleTable::default(),
