@@ -16,7 +16,7 @@ use memtrace::engine::snapshot::{
     HeapTotals, LookSnapshot, LookState, LookTotals, MappedStack, MappingTotals, Outcome, Owner,
     OwnerSum, Owners, PictureSnapshot, PlacedBlocks, ProcessSnapshot, ResidentBounds, ResidentPart,
     SampledConfidence, Snapshot, SnapshotOptions, StackSnapshot, State, Story, TouchTotals,
-    TouchedGrowth, Usable,
+    TouchedGrowth, Usable, Windows,
 };
 use memtrace::engine::trend::{AgeCount, Ages, Band, COHORTS, Past, class};
 use memtrace::model::event::LookCost;
@@ -136,6 +136,8 @@ pub fn growth(bytes: i64, up: u32, of: u32) -> Growth {
 pub fn stack(number: u32, frames: Arc<[Frame]>, blocks: u64, size: u64) -> StackSnapshot {
     let bytes = blocks * size;
     StackSnapshot {
+        unknown_bytes: 0,
+        unknown_blocks: 0,
         stack: StackId(number),
         function: FunctionId::MALLOC,
         frames,
@@ -209,6 +211,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
     };
     ProcessSnapshot {
         story: None,
+        windows: Windows::default(),
         touched: TouchTotals::default(),
         touched_stacks: Vec::new(),
         mapped: vec![MappedStack {
@@ -424,6 +427,8 @@ fn owners(live: u64) -> Owners {
 
 pub fn facts() -> TracerFacts {
     TracerFacts {
+        window: None,
+        window_changes: Vec::new(),
         version: "0.1.0".to_owned(),
         kernel: "6.18.0".to_owned(),
         link: Some(LinkKind::Session),

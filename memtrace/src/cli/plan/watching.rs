@@ -1,6 +1,6 @@
 //! Watch and zoom: whether it is meant, and how.
 
-use super::super::args::{Ledger, TraceArgs};
+use super::super::args::{Ledger, LinkFor, TraceArgs};
 use super::super::exit::UsageError;
 use super::super::tier::Tier;
 use super::super::values::SampleInterval;
@@ -25,6 +25,8 @@ pub(super) fn tier(args: &TraceArgs, all: bool) -> Tier {
         || args.sample_interval.is_some()
         || args.overhead_budget.is_some()
         || args.ledger != Ledger::Both
+        || args.window.is_some()
+        || args.link_for == LinkFor::All
         || args.show_blocks > 0
         || args.alerts.alert_live.is_some()
         || args.alerts.alert_growth.is_some()
@@ -43,12 +45,17 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
     let blocks = [
         ("--ledger", args.ledger != Ledger::Both),
         ("--overhead-budget", args.overhead_budget.is_some()),
+        ("--window", args.window.is_some()),
         ("--show-blocks", args.show_blocks > 0),
         ("--alert-live", args.alerts.alert_live.is_some()),
         ("--alert-growth", args.alerts.alert_growth.is_some()),
         ("--alloc-fn and its like", functions::are_described(&args.functions)),
     ];
     match blocks.into_iter().find(|(_, given)| *given) {
+        None if args.link_for == LinkFor::All => usage(
+            "--tier watch looks at one process at a time, for which nobody else is to pay, as with --link-for \
+             all: give only one of them",
+        ),
         None => Ok(()),
         Some((option, _)) => usage(format!(
             "--tier watch sees blocks only while it looks closer, and {option} is about all of them: give \

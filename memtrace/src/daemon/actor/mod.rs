@@ -249,10 +249,7 @@ impl<'a> Actor<'a> {
                     if self.heed(published) == Heeded::Unread {
                         return Ok(End::Unread);
                     }
-                    self.complain();
-                    if std::mem::take(&mut self.wanted) {
-                        self.report_if_idle();
-                    }
+                    self.go_on_reporting();
                 }
                 seen = self.pictures.next() => {
                     if self.take_in(seen) {

@@ -353,7 +353,8 @@ fn open_all(
     left_out: &mut LeftOut,
 ) -> Result<BTreeMap<Pid, Target>, DaemonError> {
     let mut targets = BTreeMap::new();
-    let filtered = settings.selection.as_ref().is_some_and(|selection| !selection.all);
+    let filtered = settings.selection.as_ref().is_some_and(|selection| !selection.all)
+        && settings.zoom.is_none();
     left_out.add_beyond(settings.beyond + settings.pids.len().saturating_sub(room), room);
     let mut progress = Progress::new("looking at processes", settings.pids.len().min(room));
     for number in settings.pids.iter().take(room) {

@@ -147,6 +147,7 @@ impl Tables {
 impl<'a> Process<'a> {
     fn of(process: &'a ProcessReport, ledger: Ledgers) -> Self {
         let state = if process.end == End::Running { "running" } else { "exited" };
+        let allocators = process.allocator_mapped.iter();
         Self {
             pid: process.pid,
             start_time: process.start_time,
@@ -197,11 +198,7 @@ impl<'a> Process<'a> {
             device: process.device.as_ref().map(Device::of),
             mapped_stacks: process.mapped.iter().map(MappedStack::of).collect(),
             mapped_others: MappedSums::of(process.mapped_others),
-            allocator_mappings: process
-                .allocator_mapped
-                .iter()
-                .map(AllocatorMappings::of)
-                .collect(),
+            allocator_mappings: allocators.map(AllocatorMappings::of).collect(),
             touched: process.touched.as_ref().map(|it| Touched::of(it, process)),
             watch: process.watch.as_ref().map(Watch::of),
             windows: process.windows.as_ref().map(Windows::of),
