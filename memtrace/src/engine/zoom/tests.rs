@@ -153,7 +153,13 @@ fn innocent(pid: Pid, at: u64, chance: &mut impl FnMut() -> f64) -> u64 {
             // Load that comes and goes within an hour.
             3 => base * (1.0 + 0.3 * (at / 3600.0 * std::f64::consts::TAU + f64::from(pid)).sin()),
             // A step now and then, up and down.
-            _ => base * if (at / 300.0 + f64::from(pid)) as u64 % 2 == 0 { 1.0 } else { 1.2 },
+            _ => {
+                base * if ((at / 300.0 + f64::from(pid)) as u64).is_multiple_of(2) {
+                    1.0
+                } else {
+                    1.2
+                }
+            }
         })
 }
 
@@ -163,7 +169,7 @@ fn growers_are_looked_at_soon_and_others_hardly_ever() {
     const HOURS: u64 = 2;
     let mut machine = Machine::new(1..=ALL);
     let mut chance = chance();
-    let grows = |pid: Pid| pid % 30 == 0;
+    let grows = |pid: Pid| pid.is_multiple_of(30);
     machine.run(HOURS * 3600, |pid, at| {
         if grows(pid) {
             // 4 MiB a minute on 20 MiB, and ups and downs beside.
