@@ -136,14 +136,14 @@ pub fn growth(bytes: i64, up: u32, of: u32) -> Growth {
 pub fn stack(number: u32, frames: Arc<[Frame]>, blocks: u64, size: u64) -> StackSnapshot {
     let bytes = blocks * size;
     StackSnapshot {
-        unknown_bytes: 0,
-        unknown_blocks: 0,
         stack: StackId(number),
         function: FunctionId::MALLOC,
         frames,
         end: StackEnd::Complete,
         live_bytes: bytes,
         live_blocks: blocks,
+        unknown_bytes: 0,
+        unknown_blocks: 0,
         young_bytes: 0,
         young_blocks: 0,
         filtered_bytes: 0,
@@ -211,7 +211,6 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
     };
     ProcessSnapshot {
         story: None,
-        windows: Windows::default(),
         touched: TouchTotals::default(),
         touched_stacks: Vec::new(),
         mapped: vec![MappedStack {
@@ -233,6 +232,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         state: State::Running,
         seen: BEGAN,
         until: NOW,
+        windows: Windows::default(),
         heap: totals(&stacks),
         mappings: MappingTotals::default(),
         usage_first: Some(first),
@@ -427,8 +427,6 @@ fn owners(live: u64) -> Owners {
 
 pub fn facts() -> TracerFacts {
     TracerFacts {
-        window: None,
-        window_changes: Vec::new(),
         version: "0.1.0".to_owned(),
         kernel: "6.18.0".to_owned(),
         link: Some(LinkKind::Session),
@@ -442,6 +440,8 @@ pub fn facts() -> TracerFacts {
         tables: None,
         sample_interval_bytes: 0,
         sampling_changes: Vec::new(),
+        window: None,
+        window_changes: Vec::new(),
         cpu_seconds: 18.6,
         rss_bytes: 148 * MIB,
         events_per_second: 158_224.3,
