@@ -503,3 +503,34 @@ fn alerts_are_listed_with_their_figures() {
     let none = json(&snapshot(vec![leaking()]), &last(), &facts);
     assert_eq!(none["alerts"], Value::Array(vec![]));
 }
+
+/// Looks at processes that grow are there only where they are made.
+#[test]
+fn watch_and_looks_have_their_figures() {
+    let without = json(&snapshot(vec![leaking()]), &last(), &facts());
+    assert_eq!(
+        (without["processes"][0].get("watch"), without["tracer"].get("watch")),
+        (None, None)
+    );
+    let report = json(&zoomed(), &last(), &facts());
+    let totals = serde_json::json!({ "growing": 1, "looking": 1, "waiting": 2, "looks": 12 });
+    assert_eq!(report["tracer"]["watch"], totals);
+    let of = |quiet: bool| {
+        let mut all = report["processes"].as_array().unwrap().iter();
+        all.find(|it| it["watch"]["looks"].as_array().unwrap().is_empty() == quiet).unwrap()
+    };
+    assert_eq!(of(true)["watch"]["state"], "watching");
+    assert_eq!(of(true)["watch"]["growing"], Value::Null);
+    let watch = &of(false)["watch"];
+    assert_eq!((&watch["state"], &watch["next_look_s"]), (&"resting".into(), &90.0.into()));
+    assert_eq!(watch["dropped_looks"], 7);
+    let looks = watch["looks"].as_array().unwrap();
+    let outcomes: Vec<_> = looks.iter().map(|look| look["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["heap", "not_the_heap", "heap", "refused"]);
+    assert!(looks[3]["reason"].as_str().unwrap().starts_with("no allocator\\x1b"));
+    assert_eq!(looks[3]["hits"], Value::Null);
+    let mut first = looks[0].clone();
+    first["stacks"][0]["frames"].as_array_mut().unwrap().truncate(1);
+    first["touched"] = Value::Null;
+    insta::assert_snapshot!(serde_json::to_string_pretty(&first).unwrap());
+}

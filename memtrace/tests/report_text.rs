@@ -502,3 +502,36 @@ fn alerts_have_a_line_each() {
     assert_eq!(brief.len(), 1, "{brief:#?}");
     assert!(brief[0].contains("live heap grew by +1.53 MiB/s"), "{brief:#?}");
 }
+
+/// How it grew, what each look found and cost; nothing of a process that never grew.
+#[test]
+fn what_grew_and_was_looked_at() {
+    let watching = ReportOptions { ledger: Ledgers::Mappings, touches: true, ..last() };
+    let report = report(&zoomed(), &watching, &facts());
+    let whole = text(&report, TextStyle::default());
+    assert_width(&whole, 100);
+    let stories: Vec<&str> =
+        whole.split("\n\n").filter(|part| part.starts_with("WATCH   it")).collect();
+    let [story] = stories[..] else { panic!("{whole}") };
+    insta::assert_snapshot!(story);
+    assert!(
+        whole.contains("WATCH   1 of 2 processes grow; 12 closer looks so far, 1 now, 2 waiting")
+    );
+    let narrow = text(&report, TextStyle { width: 50, ..TextStyle::default() });
+    assert_width(&narrow, 50);
+}
+
+#[test]
+fn brief_reports_say_what_was_found_last() {
+    let watching =
+        ReportOptions { ledger: Ledgers::Mappings, touches: true, is_final: false, ..last() };
+    let mut snapshot = zoomed();
+    if let Some(story) = &mut snapshot.processes[0].story {
+        story.looks.pop();
+    }
+    let brief = text(&report(&snapshot, &watching, &facts()), TextStyle::default());
+    let lines: Vec<&str> = brief.lines().skip_while(|line| !line.starts_with("WATCH")).collect();
+    let told = "  thumbd (pid 1234): grew +40.0 KiB/s; +41.5 KiB/s by thumb::Cache::insert < \
+                thumb::Worker::serve";
+    assert_eq!(lines[1], told, "{brief}");
+}

@@ -7,6 +7,7 @@ use super::run::RunArgs;
 use super::tier::Tier;
 use super::values::{self, SampleInterval, Window};
 use super::who::SelectArgs;
+use crate::engine::alerts::Rate;
 use crate::probe::signature::Signature;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -183,6 +184,22 @@ pub struct TraceArgs {
     /// How closely to look
     #[arg(long, value_name = "TIER", default_value = "auto", help_heading = help::CONTENT)]
     pub tier: Tier,
+    /// Growth of a process that is worth a closer look, with --tier watch [default: 1MiB/min]
+    ///
+    /// It is the median slope of anonymous memory, swapped or not, over a minute, seven minutes, an hour and eight
+    /// hours; its interval of 95 % must leave nought out, the process have grown by 5 % in that time, and beyond
+    /// what it had earlier. Four processes are looked at at once, for a minute at most each. Then a process is
+    /// let alone for a minute, for two after the next look and so on, up to an hour, and again for a minute where
+    /// something else grows.
+    #[arg(long, value_name = "RATE", value_parser = values::rate, allow_negative_numbers = true,
+          help_heading = help::CONTENT)]
+    pub watch_growth: Option<Rate>,
+    /// The measure of time of --tier watch: every other time of it is a multiple of this [default: 5s]
+    ///
+    /// A minute of those that --watch-growth speaks of is twelve times this.
+    #[arg(long, value_name = "DUR", value_parser = values::duration, allow_negative_numbers = true,
+          hide_short_help = true, help_heading = help::ADVANCED)]
+    pub watch_pace: Option<Duration>,
     /// Account for allocators' blocks, for mappings, or for both
     #[arg(long, value_name = "WHICH", default_value = "both", help_heading = help::CONTENT)]
     pub ledger: Ledger,

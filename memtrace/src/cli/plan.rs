@@ -9,6 +9,7 @@ use super::tier::Tier;
 use super::values::{SampleInterval, Window};
 use super::who::{SelectArgs, Wishes};
 use crate::engine::snapshot::SnapshotOptions;
+use crate::engine::zoom;
 use crate::probe::signature::Signature;
 use alerts::Alerts;
 use memtrace_common::config::{LinkKind, UnwindMode};
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub mod alerts;
 mod check;
 pub(super) mod functions;
+mod watching;
 
 /// Time between reports when the user names none.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
@@ -71,6 +73,8 @@ pub struct TracePlan {
     pub show_internals: bool,
     /// How closely targets are looked at.
     pub tier: Tier,
+    /// When to look closer, where processes are watched for growth.
+    pub zoom: Option<zoom::Settings>,
     /// What is accounted for.
     pub ledger: Ledger,
     /// Debug information that this machine has not may be fetched.
@@ -183,6 +187,7 @@ impl TracePlan {
         let usual = defaults.interval.filter(|_| !args.format.is_for_programs_that_draw());
         let interval = interval(typed_interval, usual)?;
         check::end(args, interval, count)?;
+        let tier = watching::tier(args, who.all);
         let mut plan = Self {
             who,
             interval,
@@ -200,8 +205,9 @@ impl TracePlan {
             show_blocks: show_blocks(args)?,
             full_names: args.full_names,
             show_internals: args.show_internals,
-            tier: args.tier,
-            ledger: if args.tier == Tier::Pages { Ledger::Pages } else { args.ledger },
+            tier,
+            zoom: watching::settings(args, tier)?,
+            ledger: if tier.has_touches() { Ledger::Pages } else { args.ledger },
             debuginfod: args.debuginfod,
             cmdline: args.cmdline,
             format: args.format,
@@ -210,7 +216,7 @@ impl TracePlan {
             color: args.color,
             verbosity: Verbosity::new(args.quiet, args.verbose),
             exact: args.exact,
-            sample_interval: sample_interval(args, defaults.sampling),
+            sample_interval: sample_interval(args, tier, defaults.sampling),
             window: args.window,
             overhead_budget: args.overhead_budget,
             max_memory: max_memory(args)?,
@@ -266,9 +272,10 @@ fn one_of<T>(option: &str, named: Option<T>, placed: Option<T>) -> Result<Option
     Ok(named.or(placed))
 }
 
-fn sample_interval(args: &TraceArgs, usual: SampleInterval) -> SampleInterval {
+fn sample_interval(args: &TraceArgs, tier: Tier, usual: SampleInterval) -> SampleInterval {
     let usual = if args.overhead_budget.is_some() { SampleInterval::Auto } else { usual };
-    match args.tier {
+    match tier {
+        Tier::Watch => watching::samples(args),
         Tier::Exact => SampleInterval::Bytes(0),
         _ if args.exact => SampleInterval::Bytes(0),
         Tier::Sampled => args.sample_interval.unwrap_or(SampleInterval::Bytes(USUAL_SAMPLES)),

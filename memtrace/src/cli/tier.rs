@@ -12,7 +12,17 @@ pub enum Tier {
     Sampled,
     /// Every block of every allocator: the same as --exact
     Exact,
-    /// Every block as long as that fits the budget, else samples
+    /// As `pages`, for as long as nothing grows: a process whose memory grows is sampled until the stacks that grow
+    /// are named, then its probes go again. For weeks, and for whole machines
+    Watch,
+    /// Every block as long as that fits the budget, else samples. With --all and no option about blocks: `watch`
     #[default]
     Auto,
+}
+
+impl Tier {
+    /// Pages that are touched are accounted for.
+    pub(super) const fn has_touches(self) -> bool {
+        matches!(self, Self::Pages | Self::Watch)
+    }
 }

@@ -6,7 +6,6 @@ use super::log;
 use super::output::{Destination, OutputError, create};
 use super::plan::TracePlan;
 use super::reporting::{ReportWishes, Reporting, StartedCommand};
-use super::tier::Tier;
 use super::values::SampleInterval;
 use super::who::find::Found;
 use crate::daemon::{self, Outlet, Publication, Published, Recording, Settings};
@@ -101,7 +100,7 @@ fn options(plan: &TracePlan) -> ReportOptions {
         full_names: plan.full_names,
         show_internals: plan.show_internals,
         ledger: ledger(plan.ledger),
-        touches: plan.tier == Tier::Pages,
+        touches: plan.tier.has_touches(),
         from_start: false,
         is_final: false,
         interval: plan.interval,
@@ -142,7 +141,7 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         },
         snapshot: plan.snapshot_options(),
         cmdline: plan.cmdline,
-        heap: plan.ledger != Ledger::Pages,
+        heap: plan.ledger != Ledger::Pages || plan.zoom.is_some(),
         mappings: plan.ledger != Ledger::Heap,
         pictures: plan.ledger != Ledger::Heap,
         sampling: match plan.sample_interval {
@@ -150,8 +149,9 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
             SampleInterval::Bytes(0) => daemon::SamplingWish::Exact,
             SampleInterval::Bytes(interval) => daemon::SamplingWish::Every(interval),
         },
+        zoom: plan.zoom,
+        faults: plan.tier.has_touches(),
         window: plan.window.map(|window| daemon::Window { on: window.on, period: window.period }),
-        faults: plan.tier == Tier::Pages,
         overhead_budget: plan.overhead_budget,
         max_memory: plan.max_memory,
         link: plan.link,

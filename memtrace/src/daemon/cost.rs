@@ -91,6 +91,12 @@ impl Meter {
         })
     }
 
+    /// CPU time that tracing cost between two readings; `None` while the prices are not known.
+    pub(super) fn price(&self, before: &Reading, now: &Reading, sites: Sites) -> Option<Nanos> {
+        let elapsed = now.time.saturating_sub(before.time) as f64;
+        self.between(before, now, sites).map(|load| (load.cores() * elapsed) as Nanos)
+    }
+
     /// Takes a reading, and gives the cost since the last one; `None` if that was just before, or the prices are
     /// not known yet.
     pub(super) fn step(&mut self, now: Reading, sites: Sites) -> Option<Load> {

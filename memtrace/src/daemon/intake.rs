@@ -152,6 +152,9 @@ impl Intake {
             }
             self.kernel.attach_candidates()?;
         }
+        if self.targets.are_by_looks() {
+            self.begin_newcomers_closed(true)?;
+        }
         self.tell_of_groups();
         let running = self.targets.running();
         let mut progress = Progress::new("placing probes for processes", running.len());
@@ -175,6 +178,7 @@ impl Intake {
                 self.forget_code(pid);
                 continue;
             }
+            self.settle_window(pid)?;
             self.kernel.add_target(pid)?;
             // What was mapped between the last look and this moment made no event.
             self.rescan(pid);

@@ -15,6 +15,7 @@ mod intake;
 mod kernel_log;
 mod left_out;
 mod living;
+mod looks;
 mod outlet;
 mod pictures;
 mod pod_names;

@@ -3,6 +3,7 @@
 use super::windowing::Window;
 use crate::engine::alerts::Thresholds;
 use crate::engine::snapshot::SnapshotOptions;
+use crate::engine::zoom;
 use crate::probe::live::kernel_side::LoadOptions;
 use crate::probe::live::sampling::{BYTES_PER_BLOCK, Sampling};
 use crate::probe::signature::Signature;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub sampling: SamplingWish,
     /// Static probes by which targets tell of blocks that they sample.
     pub static_probes: StaticProbeWish,
+    /// The heap of a process is traced only while it grows, and then for a while; `None`: all the time.
+    pub zoom: Option<zoom::Settings>,
     /// Times in which allocations and frees are told; `None`: all the time, unless a budget cannot be held
     /// otherwise.
     pub window: Option<Window>,
@@ -241,7 +244,7 @@ impl Settings {
     #[must_use]
     pub fn may_close(&self) -> bool {
         let by_budget = self.overhead_budget.is_some() && self.sampling == SamplingWish::Auto;
-        self.heap && (self.window.is_some() || by_budget)
+        self.heap && (self.window.is_some() || by_budget || self.zoom.is_some())
     }
 
     /// Static probes that are used. None where blocks are watched in windows: a free between two of them would
@@ -304,6 +307,7 @@ mod tests {
             pictures: true,
             sampling: SamplingWish::Exact,
             static_probes: StaticProbeWish::Unasked,
+            zoom: None,
             window: None,
             faults: false,
             overhead_budget: None,

@@ -6,6 +6,7 @@ use crate::engine::encode::encode;
 use crate::engine::limits::Limits;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
+use crate::engine::zoom::Wish;
 use crate::model::event::Event;
 use crate::model::ids::{Nanos, Pid};
 use crate::recording::{Moment, Note};
@@ -82,6 +83,11 @@ impl Tables {
     /// See [`Tracker::take_alerts`]. Nothing that a report shows depends on it.
     pub(super) fn take_alerts(&mut self) -> Vec<Alert> {
         self.tracker.take_alerts()
+    }
+
+    /// See [`Tracker::take_wishes`]. Nothing that a report shows depends on it.
+    pub(super) fn take_wishes(&mut self) -> Vec<Wish> {
+        self.tracker.take_wishes()
     }
 
     /// See [`Tracker::snapshot`].

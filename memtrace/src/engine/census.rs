@@ -44,6 +44,7 @@ pub(super) fn process_snapshot(
         usage_first: process.usage_first,
         usage_last: process.usage_last,
         picture: process.picture,
+        story: process.zoom.as_ref().map(|zoom| Box::new(zoom.snapshot(until))),
         unseen_vforks: process.unseen_vforks,
         untraced_children: process.untraced_children,
         ..ProcessSnapshot::default()

@@ -58,6 +58,7 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
         | What::Usage(_)
         | What::Picture(..)
         | What::Lost { .. }
+        | What::Look(_)
         | What::Mark => return None,
     })
 }

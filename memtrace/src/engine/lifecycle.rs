@@ -9,6 +9,7 @@ use super::snapshot::State;
 use super::tracker::{Announced, Closed, Tracker};
 use super::windows::Windows;
 use super::wires::Wires;
+use super::zoom::Zoom;
 use crate::model::event::Fork;
 use crate::model::ids::{Nanos, Pid};
 use crate::model::process::ProcessInfo;
@@ -22,6 +23,7 @@ impl Tracker {
     /// Forgets a process and all that its pid ran. Its later events count as foreign.
     pub fn forget(&mut self, pid: Pid) {
         self.closed.retain(|closed| closed.snapshot.info.key.pid != pid);
+        self.desk.leave(pid);
         if let Some(place) = self.pids.remove(&pid) {
             self.remove(place);
         }
@@ -125,6 +127,8 @@ impl Tracker {
         let Some(place) = self.find(pid) else { return };
         let Some(process) = self.processes.get_mut(place) else { return };
         process.state = State::Execed;
+        self.cut_look_short(pid, time);
+        let Some(process) = self.processes.get_mut(place) else { return };
         // It may have been read of the new program, as records come later.
         process.picture = None;
         let info = Arc::clone(&process.info);
@@ -148,6 +152,7 @@ impl Tracker {
         let Some(process) = self.processes.get_mut(place) else { return };
         process.state = State::Exited(status);
         process.ended = time;
+        self.cut_look_short(pid, time);
         self.forget_stack_ids(place);
     }
 
@@ -173,6 +178,7 @@ impl Tracker {
             picture: None,
             resident: BTreeMap::new(),
             watch: Watch::default(),
+            zoom: self.limits.zoom.map(|settings| Box::new(Zoom::new(settings))),
             wires: Wires::new(self.seed),
             code,
             space,

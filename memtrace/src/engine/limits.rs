@@ -2,6 +2,7 @@
 
 use super::alerts::Thresholds;
 use super::snapshot::SnapshotOptions;
+use super::zoom;
 use serde::{Deserialize, Serialize};
 
 /// Bounds of the engine's tables. What does not fit is counted.
@@ -34,6 +35,8 @@ pub struct Limits {
     pub alerts: Thresholds,
     /// What they may reach together.
     pub total_alerts: Thresholds,
+    /// When processes are looked at more closely; `None`: all are, or none, all the time.
+    pub zoom: Option<zoom::Settings>,
 }
 
 impl Default for Limits {
@@ -51,6 +54,7 @@ impl Default for Limits {
             closing: SnapshotOptions::default(),
             alerts: Thresholds::default(),
             total_alerts: Thresholds::default(),
+            zoom: None,
         }
     }
 }

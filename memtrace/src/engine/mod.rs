@@ -35,3 +35,5 @@ pub mod tracker;
 pub mod trend;
 mod windows;
 mod wires;
+pub mod zoom;
+mod zooming;

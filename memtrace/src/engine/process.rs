@@ -13,6 +13,7 @@ use super::snapshot::{PictureSnapshot, ResidentPart, State};
 use super::stacks::Stacks;
 use super::windows::Windows;
 use super::wires::Wires;
+use super::zoom::Zoom;
 use crate::model::ids::{Nanos, Pid, StackId};
 use crate::model::process::{ProcessInfo, Usage};
 use memtrace_common::classes::Sizing;
@@ -35,6 +36,8 @@ pub(crate) struct Process {
     /// What was resident of stacks' mappings then.
     pub(crate) resident: BTreeMap<StackId, ResidentPart>,
     pub(crate) watch: Watch,
+    /// Where processes are watched for growth.
+    pub(crate) zoom: Option<Box<Zoom>>,
     pub(crate) windows: Windows,
     pub(crate) wires: Wires,
     pub(crate) code: CodeMap,

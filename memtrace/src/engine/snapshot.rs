@@ -11,6 +11,10 @@ pub use super::sampling::{Confidence, SampledConfidence};
 pub use super::sampling::{Oddities, Sum, Sums, Unseen};
 use super::trend::Past;
 pub use super::windows::Windows;
+pub use super::zoom::{
+    Found, FoundStack, Growing, LookSnapshot, Outcome, State as LookState, Story,
+    Totals as LookTotals, TouchedGrowth,
+};
 use crate::model::frame::Frame;
 use crate::model::ids::{ModuleId, Nanos, StackId};
 use crate::model::module::Module;
@@ -62,6 +66,8 @@ pub struct Snapshot {
     pub ended: Ended,
     /// Thresholds that were crossed, oldest first; the latest ones.
     pub alerts: Vec<Alert>,
+    /// Closer looks at processes that grow, where there are any.
+    pub looks: Option<LookTotals>,
     /// How many came before those.
     pub older_alerts: u64,
 }
@@ -111,6 +117,8 @@ pub struct ProcessSnapshot {
     pub seen: Nanos,
     /// When its state was last `Running` (now, or its end).
     pub until: Nanos,
+    /// How it grew and when it was looked at more closely, where that is done.
+    pub story: Option<Box<Story>>,
     /// When its allocations and frees were told.
     pub windows: Windows,
     /// Heap totals.

@@ -15,6 +15,7 @@ use super::slab::Slab;
 use super::snapshot::{Bounds, ProcessSnapshot, Snapshot, SnapshotOptions, State};
 use super::stacks::{Callee, Stacks};
 use super::tables::Tables;
+use super::zoom::{Desk, Wish};
 use crate::model::event::{Allocation, Event, Free, Reallocation, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::module::Module;
@@ -69,6 +70,7 @@ pub struct Tracker {
     alerts: Alerts,
     /// Of all processes together.
     watch: Watch,
+    pub(super) desk: Desk,
 }
 
 /// The last look at a program that has ended while its pid lives on.
@@ -128,6 +130,7 @@ impl Tracker {
             ended: Ended::default(),
             alerts: Alerts::default(),
             watch: Watch::default(),
+            desk: Desk::default(),
         }
     }
 
@@ -164,6 +167,7 @@ impl Tracker {
             What::WindowClosed => self.window_closed(pid, time),
             What::WindowOpened => self.window_opened(pid, time),
             What::Usage(usage) => self.usage_seen(pid, time, usage),
+            What::Look(look) => self.look_told(pid, time, look),
             What::Picture(picture, areas) => self.picture_seen(pid, time, picture, areas),
             what => {
                 self.events += 1;
@@ -275,6 +279,11 @@ impl Tracker {
         self.alerts.take_new()
     }
 
+    /// What is to be done about processes that grow, since the last call.
+    pub fn take_wishes(&mut self) -> Vec<Wish> {
+        self.desk.take_wishes()
+    }
+
     /// Bytes that all tables take, about; the block tables exactly.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
@@ -306,6 +315,7 @@ impl Tracker {
         }
         processes.sort_by_key(|(order, _)| *order);
         let (alerts, older_alerts) = self.alerts.all();
+        let looks = self.limits.zoom.map(|_| self.look_totals());
         Snapshot {
             time,
             began: self.began.unwrap_or(time),
@@ -319,6 +329,7 @@ impl Tracker {
             bounds: Bounds { refused_stacks: self.stacks.refused, ..self.bounds },
             ended: self.ended,
             alerts,
+            looks,
             older_alerts,
         }
     }
@@ -396,6 +407,7 @@ impl Tracker {
             let crossed = watch.look(&self.limits.alerts, time, live, usage.resident);
             self.alerts.add(&Who::One(Arc::clone(&process.info)), time, crossed);
         }
+        self.watch_growth(pid, time, usage);
     }
 
     fn mark(&mut self, time: Nanos) {

@@ -123,8 +123,35 @@ pub enum What<'a> {
         /// How many.
         count: u64,
     },
+    /// What became of the wish to look at a process more closely (`crate::engine::zoom`).
+    Look(Look),
     /// An interval has ended: every process's growth series gets a point.
     Mark,
+}
+
+/// See [`What::Look`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Look {
+    /// From here on its heap is traced.
+    Began {
+        /// Mean sampling interval in bytes; 0: every allocation.
+        interval: u64,
+    },
+    /// It cannot be traced, for this reason.
+    Refused(Arc<str>),
+    /// It is about to be traced no more.
+    Ended(LookCost),
+}
+
+/// What a look cost the process, by the count of its probes' hits and their measured prices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookCost {
+    /// Calls of probed functions.
+    pub hits: u64,
+    /// CPU time; `None` where the prices are not known yet.
+    pub cpu: Option<Nanos>,
+    /// Other processes were looked at meanwhile, whose part in it is not known.
+    pub shared: bool,
 }
 
 /// A call stack on its way into the engine.

@@ -3,7 +3,7 @@
 
 use crate::engine::limits::Limits;
 use crate::engine::snapshot::SnapshotOptions;
-use crate::model::event::{CodeMapping, Event, What};
+use crate::model::event::{CodeMapping, Event, Look, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
 use crate::model::module::Module;
 use crate::model::picture::{Area, Picture};
@@ -72,6 +72,7 @@ pub enum Told {
     Exit { status: Option<u32> },
     WindowOpened,
     WindowClosed,
+    Look(Look),
     Mark,
 }
 
@@ -129,6 +130,7 @@ impl Told {
             What::Exit { status } => Self::Exit { status: *status },
             What::WindowOpened => Self::WindowOpened,
             What::WindowClosed => Self::WindowClosed,
+            What::Look(look) => Self::Look(look.clone()),
             What::Mark => Self::Mark,
             What::Allocation(_)
             | What::Free(_)
@@ -169,6 +171,7 @@ impl Told {
             Self::Exit { status } => What::Exit { status },
             Self::WindowOpened => What::WindowOpened,
             Self::WindowClosed => What::WindowClosed,
+            Self::Look(look) => What::Look(look),
             Self::Mark => What::Mark,
         }
     }
@@ -200,7 +203,7 @@ mod tests {
     use super::{Moment, Note, Told};
     use crate::engine::limits::Limits;
     use crate::engine::snapshot::SnapshotOptions;
-    use crate::model::event::{CodeMapping, Event, What};
+    use crate::model::event::{CodeMapping, Event, Look, LookCost, What};
     use crate::model::ids::ModuleId;
     use crate::model::module::{BuildId, Module};
     use crate::model::picture::{Area, PageBits, PageKind, Picture};
@@ -253,6 +256,8 @@ mod tests {
             What::Exit { status: None },
             What::WindowOpened,
             What::WindowClosed,
+            What::Look(Look::Refused("why".into())),
+            What::Look(Look::Ended(LookCost { hits: 7, ..LookCost::default() })),
             What::Mark,
         ]
     }

@@ -92,8 +92,9 @@ impl Replay {
     fn apply(&mut self, event: &Event<'_>) {
         self.time = self.time.max(event.time);
         self.tracker.apply(event);
-        // Nobody is here to send stacks again.
+        // Nobody is here to send stacks again, or to look closer.
         self.tracker.take_forgotten();
+        self.tracker.take_wishes();
     }
 
     fn heed(&mut self, note: Note) -> Result<Option<Moment>, &'static str> {

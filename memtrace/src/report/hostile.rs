@@ -10,6 +10,7 @@ use crate::engine::limits::Limits;
 use crate::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
+use crate::engine::zoom;
 use crate::model::event::{CodeMapping, Event, What};
 use crate::model::ids::{ModuleId, ProcessKey};
 use crate::model::module::{BuildId, Module};
@@ -34,6 +35,7 @@ const LIMITS: Limits = Limits {
     closing: SnapshotOptions { min_age: 0, min_size: 0, max_size: None, blocks_per_stack: 2 },
     alerts: THRESHOLDS,
     total_alerts: THRESHOLDS,
+    zoom: Some(zoom::Settings { growth: Rate { bytes: 1, per: 1 }, pace: 1 }),
 };
 
 /// Records, and what `/proc` says between them, → tables → a report in both forms.

@@ -28,6 +28,7 @@ mod told;
 mod touched;
 pub mod units;
 pub mod verdict;
+mod watch;
 mod windows;
 
 pub use crate::engine::trend::Trend;
@@ -49,6 +50,7 @@ pub use pprof::PprofWriter;
 pub use resolve::resolve;
 pub use text::{TextStyle, TextWriter};
 pub use verdict::Verdict;
+pub use watch::{FoundReport, LookReport, TouchedGrowthReport, WatchReport, WatchState};
 pub use windows::WindowReport;
 
 use std::io;

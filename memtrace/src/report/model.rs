@@ -4,13 +4,14 @@ use super::alerts::AlertReport;
 use super::facts::{ReportOptions, TracerFacts};
 use super::identity::StackDigest;
 use super::verdict::Verdict;
+use super::watch::WatchReport;
 use super::windows::WindowReport;
 use crate::engine::ended::Ended;
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::ports::Missing;
 use crate::engine::sampling::Oddities;
 use crate::engine::snapshot::{
-    Confidence, Growth, HeapTotals, MappingTotals, Owners, PlacedBlocks, ResidentPart,
+    Confidence, Growth, HeapTotals, LookTotals, MappingTotals, Owners, PlacedBlocks, ResidentPart,
     SampledConfidence, SnapshotOptions, TouchTotals,
 };
 use crate::engine::trend::{Band, Judgement};
@@ -41,6 +42,8 @@ pub struct Report {
     pub loss: LossReport,
     /// Why the figures are not what was asked for.
     pub degraded: Vec<String>,
+    /// Closer looks at processes that grow; `None` where there are none.
+    pub looks: Option<LookTotals>,
     /// Thresholds that were crossed, oldest first; `None` where the user set none.
     pub alerts: Option<Vec<AlertReport>>,
     /// How many came before those.
@@ -210,6 +213,8 @@ pub struct ProcessReport {
     pub allocator_mapped: Vec<AllocatorMapped>,
     /// Pages that were touched; `None` where nobody asked.
     pub touched: Option<TouchedReport>,
+    /// How it grew and what closer looks found; `None` where processes are not watched for that.
+    pub watch: Option<WatchReport>,
     /// What functions that the user describes gave out; `None` where none is described.
     pub pools: Option<AccountReport>,
     /// Memory of devices; `None` where no call for any was seen.

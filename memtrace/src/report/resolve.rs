@@ -10,9 +10,9 @@ use super::internals;
 use super::judged::Judged;
 use super::mapped;
 use super::model::{
-    AccountReport, BlockReport, DeviceReport, End, LossReport, MappedReport, PictureReport,
-    ProcessReport, Report, STACKS_FULL, StackReport, Sum, ToldReport, ToldStackReport,
-    TouchedReport, TouchedStackReport,
+    AccountReport, BlockReport, DeviceReport, End, FrameReport, LossReport, MappedReport,
+    PictureReport, ProcessReport, Report, STACKS_FULL, StackReport, Sum, ToldReport,
+    ToldStackReport, TouchedReport, TouchedStackReport,
 };
 use super::names::{Names, clean};
 use super::outermost;
@@ -20,12 +20,13 @@ use super::told;
 use super::touched;
 use super::units::{counted, percent};
 use super::verdict::{self, Figures, Verdict};
+use super::watch::{self, FoundReport, LookReport, TouchedGrowthReport, WatchReport, WatchState};
 use super::windows::WindowReport;
 use crate::engine::ended::Sums;
 use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::{
-    AccountSnapshot, HeapTotals, MappedStack, ProcessSnapshot, Snapshot, StackSnapshot, State,
-    ToldSnapshot, ToldStack, TouchedStack,
+    AccountSnapshot, FoundStack, HeapTotals, LookSnapshot, MappedStack, Outcome, ProcessSnapshot,
+    Snapshot, StackSnapshot, State, Story, ToldSnapshot, ToldStack, TouchedGrowth, TouchedStack,
 };
 use crate::engine::trend::resident_slope;
 use crate::model::frame::Frame;
@@ -85,6 +86,7 @@ pub fn resolve(
         ended: snapshot.ended,
         loss,
         degraded,
+        looks: snapshot.looks,
         alerts: tracer.has_thresholds.then(|| {
             let told = |alert| AlertReport::of(alert, snapshot.time, tracer.time);
             snapshot.alerts.iter().map(told).collect()
@@ -202,6 +204,7 @@ struct Chosen<'a> {
     judged: Judged,
     touched: Vec<&'a TouchedStack>,
     told: Vec<&'a ToldStack>,
+    story: Option<&'a Story>,
 }
 
 impl<'a> Chosen<'a> {
@@ -216,6 +219,7 @@ impl<'a> Chosen<'a> {
             judged,
             touched: touched::choose(process, options.top),
             told: told::choose(process.told.as_deref(), options.top),
+            story: process.story.as_deref(),
         }
     }
 
@@ -226,7 +230,9 @@ impl<'a> Chosen<'a> {
         let mapped = self.mapped.iter().map(|stack| &stack.frames);
         let touched = self.touched.iter().map(|stack| &stack.frames);
         let told = self.told.iter().map(|stack| &stack.frames);
-        blocks.chain(mapped).chain(touched).chain(told).flat_map(|frames| frames.iter())
+        let listed = blocks.chain(mapped).chain(touched).chain(told);
+        let listed = listed.flat_map(|frames| frames.iter());
+        listed.chain(self.story.into_iter().flat_map(watch::frames))
     }
 }
 
@@ -294,6 +300,7 @@ impl Maker<'_> {
             stacks: chosen.touched.iter().map(|stack| self.touched(stack, process)).collect(),
             others: touched::others(process, &chosen.touched),
         });
+        report.watch = chosen.story.map(|story| self.watch(story, process));
         report.allocator_mapped = mapped::by_allocators(process, &self.snapshot.modules);
         report.stacks = stacks.iter().map(|stack| self.stack(stack, process, judged)).collect();
         for stack in &process.stacks {
@@ -373,6 +380,76 @@ impl Maker<'_> {
             stacks: listed.iter().map(stack).collect(),
             others: told::others(told, listed),
         }
+    }
+
+    /// The story of a process that is watched for growth.
+    fn watch(&self, story: &Story, process: &ProcessSnapshot) -> WatchReport {
+        WatchReport {
+            growing: story.growing,
+            state: WatchState::of(story.state, process.until),
+            looks: story.looks.iter().map(|look| self.look(look, process)).collect(),
+            dropped: story.dropped,
+        }
+    }
+
+    fn look(&self, look: &LookSnapshot, process: &ProcessSnapshot) -> LookReport {
+        let outcome = match &look.outcome {
+            Outcome::Refused(reason) => Outcome::Refused(clean(reason).into()),
+            other => other.clone(),
+        };
+        LookReport {
+            time: self.wall_clock(look.time).unwrap_or(self.tracer.time),
+            age: self.snapshot.time.saturating_sub(look.time),
+            growth: look.growth,
+            lasted: look.lasted,
+            interval: look.interval,
+            outcome,
+            found: look.found.iter().map(|stack| self.found(stack, look, process)).collect(),
+            touched: look.touched.iter().map(|stack| self.touched_growth(stack, process)).collect(),
+            cost: look.cost,
+        }
+    }
+
+    fn found(
+        &self,
+        stack: &FoundStack,
+        look: &LookSnapshot,
+        process: &ProcessSnapshot,
+    ) -> FoundReport {
+        let function = clean(self.tracer.function_name(stack.function));
+        let (end, frames) = self.named(&stack.frames, stack.end, process);
+        FoundReport {
+            id: StackDigest::of(&function, &stack.frames, &self.snapshot.modules),
+            function,
+            rate: stack.rate,
+            gained: stack.gained,
+            share: stack.rate.middle / look.growth.rate.middle.max(f64::MIN_POSITIVE),
+            end,
+            frames,
+        }
+    }
+
+    fn touched_growth(
+        &self,
+        stack: &TouchedGrowth,
+        process: &ProcessSnapshot,
+    ) -> TouchedGrowthReport {
+        let (end, frames) = self.named(&stack.frames, stack.end, process);
+        let id = StackDigest::of(FunctionId::FAULT.name(), &stack.frames, &self.snapshot.modules);
+        TouchedGrowthReport { id, gained: stack.gained, end, frames }
+    }
+
+    /// A stack's frames with their names, and how it ended.
+    fn named(
+        &self,
+        frames: &[Frame],
+        end: StackEnd,
+        process: &ProcessSnapshot,
+    ) -> (StackEnd, Vec<FrameReport>) {
+        let names = |frame: &Frame| self.names.of(*frame, process.info.key);
+        let last = frames.last().filter(|_| frames.len() > 1);
+        let end = outermost::end(end, &last.map_or_else(Vec::new, names));
+        (end, internals::marked(frames.iter().flat_map(names).collect()))
     }
 
     /// What the functions that the user describes gave out, if any is described.

@@ -13,12 +13,14 @@ use memtrace::engine::history::Point;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::sampling::{Told, ToldBlocks};
 use memtrace::engine::snapshot::{
-    AccountSnapshot, BlockSnapshot, Bounds, Confidence, Growth, HeapTotals, MappedStack,
-    MappingTotals, Owner, OwnerSum, Owners, PictureSnapshot, PlacedBlocks, ProcessSnapshot,
-    ResidentBounds, ResidentPart, SampledConfidence, Snapshot, SnapshotOptions, StackSnapshot,
-    State, ToldSnapshot, ToldStack, TouchTotals, Usable, Windows,
+    AccountSnapshot, BlockSnapshot, Bounds, Confidence, Found, FoundStack, Growing, Growth,
+    HeapTotals, LookSnapshot, LookState, LookTotals, MappedStack, MappingTotals, Outcome, Owner,
+    OwnerSum, Owners, PictureSnapshot, PlacedBlocks, ProcessSnapshot, ResidentBounds, ResidentPart,
+    SampledConfidence, Snapshot, SnapshotOptions, StackSnapshot, State, Story, ToldSnapshot,
+    ToldStack, TouchTotals, TouchedGrowth, Usable, Windows,
 };
 use memtrace::engine::trend::{AgeCount, Ages, Band, COHORTS, Past, class};
+use memtrace::model::event::LookCost;
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
 use memtrace::model::module::{BuildId, Module};
@@ -209,6 +211,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         cpu: 5_000 * SECOND,
     };
     ProcessSnapshot {
+        story: None,
         touched: TouchTotals::default(),
         touched_stacks: Vec::new(),
         mapped: vec![MappedStack {
@@ -299,6 +302,7 @@ pub fn snapshot(mut processes: Vec<ProcessSnapshot>) -> Snapshot {
         events: 9_493_456,
         bounds: Bounds::default(),
         alerts: Vec::new(),
+        looks: None,
         older_alerts: 0,
     }
 }
@@ -590,4 +594,66 @@ pub fn alarming() -> Snapshot {
         alert(3, Crossing::Growth { rate, threshold: Rate { bytes: 60 << 20, per: 60 * SECOND } }),
     ];
     Snapshot { alerts, older_alerts: 2, ..snapshot(vec![process]) }
+}
+
+/// A process that grew and was looked at, three times, with all that can come of that; beside one that did not.
+pub fn zoomed() -> Snapshot {
+    let growing = |kib: f64| Growing {
+        rate: Band { low: 0.95 * kib * 1024.0, middle: kib * 1024.0, high: 1.04 * kib * 1024.0 },
+        span: 55 * SECOND,
+        from: 40 * MIB,
+        to: 42 * MIB,
+    };
+    let found = |number: u32, kib: f64| FoundStack {
+        stack: StackId(number),
+        function: FunctionId::MALLOC,
+        frames: leak_frames(),
+        end: StackEnd::Complete,
+        rate: growing(kib).rate,
+        gained: 800 * KIB,
+    };
+    let touched = TouchedGrowth {
+        stack: StackId(901),
+        frames: Arc::from([in_file(PROGRAM, 0x1600), in_file(MAGICK, 0x4440)]),
+        end: StackEnd::Complete,
+        gained: 3 * MIB,
+    };
+    let look = |age: u64, outcome| LookSnapshot {
+        time: NOW - age * SECOND,
+        growth: growing(40.0),
+        lasted: 20 * SECOND,
+        interval: 16 * KIB,
+        outcome,
+        found: Vec::new(),
+        touched: vec![touched.clone()],
+        cost: Some(LookCost { hits: 12_345, cpu: Some(SECOND / 50), shared: false }),
+    };
+    let first =
+        LookSnapshot { found: vec![found(900, 38.0)], ..look(2000, Outcome::Found(Found::Heap)) };
+    let cost = Some(LookCost { hits: 1, cpu: None, shared: true });
+    let second = LookSnapshot { cost, ..look(500, Outcome::Found(Found::NotTheHeap)) };
+    let third = LookSnapshot {
+        interval: 0,
+        found: vec![found(900, 41.5)],
+        ..look(300, Outcome::Found(Found::Heap))
+    };
+    let refused = LookSnapshot {
+        cost: None,
+        touched: Vec::new(),
+        ..look(60, Outcome::Refused("no allocator\u{1b}[31m".into()))
+    };
+    let story = Story {
+        looks: vec![first, second, third, refused],
+        dropped: 7,
+        growing: Some(growing(40.0)),
+        state: LookState::Resting(NOW + 90 * SECOND),
+    };
+    let mut process = leaking();
+    process.stacks.clear();
+    process.story = Some(Box::new(story));
+    let mut quiet = leaking();
+    quiet.stacks.clear();
+    quiet.story = Some(Box::default());
+    let looks = Some(LookTotals { looking: 1, waiting: 2, looks: 12 });
+    Snapshot { looks, ..snapshot(vec![process, quiet]) }
 }

@@ -4,7 +4,7 @@ use super::super::args::{Format, Ledger, TraceArgs};
 use super::super::exit::UsageError;
 use super::super::tier::Tier;
 use super::super::values::SampleInterval;
-use super::{TracePlan, functions, usage};
+use super::{TracePlan, functions, usage, watching};
 use memtrace_common::site::Role;
 use std::time::Duration;
 
@@ -47,6 +47,7 @@ fn tier(args: &TraceArgs) -> Result<(), UsageError> {
     let every = SampleInterval::Bytes(0);
     match args.tier {
         Tier::Pages => no_blocks(args),
+        Tier::Watch => watching::contradictions(args),
         Tier::Exact if args.sample_interval.is_some_and(|it| it != every) => {
             usage("--tier exact and --sample-interval contradict each other: give only one")
         }

@@ -7,6 +7,9 @@ use super::super::values::{SampleInterval, Window};
 use super::super::who::Wishes;
 use super::TracePlan;
 use super::alerts::Alerts;
+use crate::engine::alerts::Rate;
+use crate::engine::zoom;
+use crate::model::ids::SECOND;
 use clap::Parser;
 use memtrace_common::config::{LinkKind, UnwindMode};
 use std::time::Duration;
@@ -42,6 +45,7 @@ fn defaults_are_those_of_the_manual() {
         full_names: false,
         show_internals: false,
         tier: Tier::Auto,
+        zoom: None,
         ledger: Ledger::Both,
         debuginfod: false,
         cmdline: false,
@@ -202,4 +206,30 @@ fn standard_output_has_three_names() {
         assert_eq!(plan(&format!("-p 7 -o {name}")).unwrap().output, None);
     }
     assert_eq!(plan("-p 7").unwrap().output, None);
+}
+
+#[test]
+fn a_whole_machine_is_watched_for_growth_unless_blocks_are_wanted() {
+    let tier = |typed: &str| self::plan(typed).unwrap().tier;
+    assert_eq!(tier("--all"), Tier::Watch);
+    for blocks in
+        ["--exact", "--tier pages", "--sample-interval 4k", "--ledger heap", "--alert-live 1M"]
+    {
+        assert_ne!(tier(&format!("--all {blocks}")), Tier::Watch, "{blocks}");
+    }
+    assert_eq!((tier("--comm x"), tier("--comm x --tier watch")), (Tier::Auto, Tier::Watch));
+    assert_eq!(self::plan("--all --tier exact").unwrap().zoom, None);
+    let plan = self::plan("--all --watch-growth 5MiB/h --watch-pace 2s").unwrap();
+    let growth = Rate { bytes: 5 << 20, per: 3600 * SECOND };
+    assert_eq!(plan.zoom, Some(zoom::Settings { growth, pace: 2 * SECOND }));
+    assert_eq!(
+        (plan.ledger, plan.sample_interval),
+        (Ledger::Pages, SampleInterval::Bytes(16 << 10))
+    );
+    let exact = self::plan("-p 7 --tier watch --exact").unwrap();
+    assert_eq!((exact.sample_interval, exact.tier), (SampleInterval::Bytes(0), Tier::Watch));
+    refused("-p 7 --watch-growth 1k/s", &["--watch-growth", "--tier watch"]);
+    refused("--all --watch-pace 10ms", &["--watch-pace", "1s"]);
+    refused("-p 7 --tier watch --show-blocks 1", &["--tier watch", "--show-blocks", "only one"]);
+    refused("-p 7 --tier watch --alert-live 1", &["--tier watch", "--alert-live"]);
 }

@@ -2,6 +2,7 @@
 
 mod duty;
 mod ending;
+mod looking;
 mod reporting;
 mod spending;
 mod waiting;
@@ -14,6 +15,7 @@ use super::cost::{Meter, Reading};
 use super::duty::Duty;
 use super::error::DaemonError;
 use super::intake::Intake;
+use super::looks::Looks;
 use super::outlet::Outlet;
 use super::pictures::Pictures;
 use super::recorder::{Recorder, Recording};
@@ -129,6 +131,7 @@ struct Actor<'a> {
     duty: Option<Duty>,
     /// As the latest window opened, and as it closed.
     marks: [Reading; 2],
+    looks: Looks,
     has_warned_of_windows: bool,
     /// What windows reach of a budget that they do not hold, and the budget: percent.
     missed: Option<(f64, f64)>,
@@ -185,6 +188,7 @@ impl<'a> Actor<'a> {
             closing: settings.snapshot,
             alerts: settings.alerts.thresholds,
             total_alerts: settings.alerts.total,
+            zoom: settings.zoom,
             ..Limits::default()
         };
         let arrivals = settings.selection.clone().map(Arrivals::new);
@@ -205,6 +209,7 @@ impl<'a> Actor<'a> {
             windowing: Windowing::new(settings.window, Instant::now()),
             duty: None,
             marks: [Reading::default(); 2],
+            looks: Looks::default(),
             has_warned_of_windows: false,
             missed: None,
             over: 0,
@@ -264,10 +269,7 @@ impl<'a> Actor<'a> {
                     if self.heed(published) == Heeded::Unread {
                         return Ok(End::Unread);
                     }
-                    self.complain();
-                    if std::mem::take(&mut self.wanted) {
-                        self.report_if_idle();
-                    }
+                    self.go_on_reporting();
                 }
                 seen = self.pictures.next() => {
                     if self.take_in(seen) {
@@ -275,6 +277,7 @@ impl<'a> Actor<'a> {
                     }
                 }
                 () = at(self.windowing.due()) => self.turn_windows()?,
+                () = at(self.looks.due()) => self.obey()?,
                 () = self.alarm.run() => {}
                 prices = measured(&mut self.pricing) => self.learn(prices)?,
                 built = next_table(&mut self.intake.unwinding) => self.intake.take_in_table(built),
@@ -289,6 +292,7 @@ impl<'a> Actor<'a> {
                     if let Some(end) = self.look_around() {
                         return Ok(end);
                     }
+                    self.obey()?;
                 }
                 () = readable(&self.ring, pause) => {
                     pause = self.drain()?;

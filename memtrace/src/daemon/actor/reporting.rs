@@ -39,6 +39,14 @@ impl Actor<'_> {
         }
     }
 
+    /// A report has been made: the next one, if the user wants it already.
+    pub(super) fn go_on_reporting(&mut self) {
+        self.complain();
+        if std::mem::take(&mut self.wanted) {
+            self.report_if_idle();
+        }
+    }
+
     /// Tells of thresholds that were crossed, and has a report made at once.
     pub(super) fn raise_alarm(&mut self) {
         let alerts = self.intake.tracker.take_alerts();

@@ -46,12 +46,18 @@ impl Actor<'_> {
     /// probes go. What they did until now is taken in first.
     pub(super) fn close_windows(&mut self, pids: &[Pid]) -> Result<(), DaemonError> {
         let (closed, time) = self.intake.stop_telling(pids)?;
+        self.drain_what_was_told()?;
+        self.intake.close_windows(&closed, time);
+        Ok(())
+    }
+
+    /// Takes in what stands in the ring.
+    pub(super) fn drain_what_was_told(&mut self) -> Result<(), DaemonError> {
         for _ in 0..MOST_LOOKS {
             if self.drain()? != Duration::ZERO {
                 break;
             }
         }
-        self.intake.close_windows(&closed, time);
         Ok(())
     }
 

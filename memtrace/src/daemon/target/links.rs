@@ -93,6 +93,12 @@ impl Targets {
 
     /// The line that scripts wait for.
     pub(in crate::daemon) fn announcement(&self, link: LinkKind) -> String {
+        if self.by_looks {
+            return format!(
+                "tracing {}; touched pages and mappings, and the heap of what grows",
+                self.who()
+            );
+        }
         if !self.heap {
             let what = if self.faults { "touched pages and mappings" } else { "mappings" };
             return format!("tracing {}; {what} alone", self.who());

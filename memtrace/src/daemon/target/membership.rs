@@ -50,7 +50,7 @@ impl Targets {
     /// When it cannot be traced; nothing is kept of it then.
     pub(in crate::daemon) fn take_in(&mut self, pid: Pid) -> Result<(), DaemonError> {
         let process = Process::open(pid)?;
-        if process.leader_exited() && !self.scopes.are_for_all() {
+        if process.leader_exited() && !self.scopes.are_for_all() && !self.by_looks {
             let reason = format!("the main thread of pid {pid} has ended");
             return Err(DaemonError::Refused(reason));
         }
@@ -135,7 +135,9 @@ impl Targets {
         let parent = self.targets.get(&parent)?;
         let child = parent.child(fork.child_process, fork.started);
         let info = parent.info_of_child(&child);
-        let child = Target { info: info.clone(), ..child };
+        // A look is at one process: its children are watched from outside, as all are.
+        let window = if self.by_looks { self.first_window() } else { child.window };
+        let child = Target { info: info.clone(), window, ..child };
         let pid = fork.child_process;
         self.ended.retain(|ended| *ended != pid);
         self.targets.insert(pid, child);

@@ -4,6 +4,7 @@ mod children;
 mod choice;
 mod code;
 mod links;
+mod looking;
 mod membership;
 mod one;
 mod payers;
@@ -73,6 +74,8 @@ pub(super) struct Targets {
     looks_for_bound: u32,
     /// Processes that come to match begin closed.
     newcomers_closed: bool,
+    /// Heaps are traced in looks alone: processes begin closed, and nobody searches their files before the first.
+    by_looks: bool,
     /// Functions of allocators are traced.
     heap: bool,
     /// Pages that are touched are accounted for.
@@ -92,23 +95,25 @@ impl Targets {
     pub(super) fn open(settings: &Settings) -> Result<Self, DaemonError> {
         let mut left_out = LeftOut::default();
         let room = settings.room_for_targets() as usize;
-        let targets = open_all(settings, room, &mut left_out)?;
+        let mut targets = open_all(settings, room, &mut left_out)?;
         if targets.is_empty() {
             return Err(DaemonError::AllLeftOut(left_out.describe()));
         }
+        if settings.zoom.is_some() {
+            targets.values_mut().for_each(|target| target.window.closed = 1);
+        }
         let leader_gone = || targets.values().any(|target: &Target| target.process.leader_exited());
+        // A look is at one process: nobody else is to pay for it, other targets least of all.
+        let link_for = if settings.zoom.is_some() { LinkFor::Each } else { settings.link_for };
         let for_all = match &settings.selection {
+            _ if settings.zoom.is_some() => None,
             Some(selection) if selection.all && settings.link_for != LinkFor::Each => {
                 Some(Reason::Everybody)
             }
             _ => leader_gone().then_some(Reason::LeaderGone),
         };
-        let scopes = Scopes::new(
-            targets.keys().copied().collect(),
-            for_all,
-            settings.link_for,
-            settings.follow,
-        );
+        let scopes =
+            Scopes::new(targets.keys().copied().collect(), for_all, link_for, settings.follow);
         Ok(Self {
             targets,
             modules: ModuleTable::default(),
@@ -127,7 +132,8 @@ impl Targets {
             static_search: static_search(settings.static_probes()),
             user: UserFunctions::new(&settings.user_functions, settings.started_here),
             looks_for_bound: 0,
-            newcomers_closed: false,
+            newcomers_closed: settings.zoom.is_some(),
+            by_looks: settings.zoom.is_some(),
             heap: settings.heap,
             faults: settings.faults,
             pods: PodNames::default(),
@@ -243,7 +249,7 @@ impl Targets {
         self.children.executed(pid, Instant::now());
         let Some(target) = self.targets.get_mut(&pid) else { return };
         target.runtimes.clear();
-        if !by_main_thread {
+        if !by_main_thread || (self.by_looks && target.window.closed != 0) {
             target.examined.clear();
             target.allocators.clear();
             target.told_by.clear();
@@ -365,7 +371,8 @@ fn open_all(
     left_out: &mut LeftOut,
 ) -> Result<BTreeMap<Pid, Target>, DaemonError> {
     let mut targets = BTreeMap::new();
-    let filtered = settings.selection.as_ref().is_some_and(|selection| !selection.all);
+    let filtered = settings.selection.as_ref().is_some_and(|selection| !selection.all)
+        && settings.zoom.is_none();
     left_out.add_beyond(settings.beyond + settings.pids.len().saturating_sub(room), room);
     let mut progress = Progress::new("looking at processes", settings.pids.len().min(room));
     for number in settings.pids.iter().take(room) {

@@ -27,11 +27,25 @@ impl Targets {
         kernel: &mut KernelSide,
         pid: Pid,
     ) -> Result<(), DaemonError> {
+        let is_left = self.is_left_for_looks(pid);
         let Some(target) = self.targets.get_mut(&pid) else { return Ok(()) };
-        if !self.heap {
+        if !self.heap || is_left {
             target.runtimes = self.detector.detect(&target.files(&self.modules));
             return Ok(());
         }
+        self.search_and_probe(kernel, pid)
+    }
+
+    /// Looks for what is to be probed in all files of a process, and probes it.
+    ///
+    /// # Errors
+    /// As [`Self::attach`].
+    pub(super) fn search_and_probe(
+        &mut self,
+        kernel: &mut KernelSide,
+        pid: Pid,
+    ) -> Result<(), DaemonError> {
+        let Some(target) = self.targets.get_mut(&pid) else { return Ok(()) };
         target.check_seccomp(kernel)?;
         let mut files = target.files(&self.modules);
         let foreseen: Vec<MappedFile> = self.foreseen.iter().map(|it| (&it.file).into()).collect();
@@ -88,13 +102,17 @@ impl Targets {
         kernel: &mut KernelSide,
         pid: Pid,
     ) -> Result<(), DaemonError> {
-        let Some(target) = self.targets.get(&pid).filter(|_| self.heap) else { return Ok(()) };
+        let is_wanted = self.heap && !self.is_left_for_looks(pid);
+        let Some(target) = self.targets.get(&pid).filter(|_| is_wanted) else { return Ok(()) };
         target.check_seccomp(kernel)?;
         self.probe_new(kernel, pid).into_iter().try_for_each(|(_, placed)| placed.map(drop))
     }
 
     /// Places probes for allocators that came later (by exec or dlopen).
     pub(in crate::daemon) fn attach_new(&mut self, kernel: &mut KernelSide, pid: Pid) {
+        if self.is_left_for_looks(pid) {
+            return;
+        }
         let placed = self.probe_new(kernel, pid);
         self.note_placed(pid, placed, "mapped");
     }
@@ -121,7 +139,7 @@ impl Targets {
 
     /// Places probes for allocators in files at which nobody has looked for this process. Each is looked at
     /// once. Gives their names, and whether links were made.
-    fn probe_new(&mut self, kernel: &mut KernelSide, pid: Pid) -> Vec<Placed> {
+    pub(super) fn probe_new(&mut self, kernel: &mut KernelSide, pid: Pid) -> Vec<Placed> {
         let target = self.targets.get_mut(&pid).filter(|_| self.heap);
         let Some(target) = target else { return Vec::new() };
         let mut fresh = target.files(&self.modules);

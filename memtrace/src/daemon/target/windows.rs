@@ -25,6 +25,11 @@ pub(in crate::daemon) enum Opening {
 }
 
 impl Targets {
+    /// Whether allocations and frees of the process are told.
+    pub(in crate::daemon) fn is_open(&self, pid: Pid) -> bool {
+        self.targets.get(&pid).is_some_and(Target::is_open)
+    }
+
     /// Stops to tell allocations and frees of these processes: of each at one instant, of all at nearly the same.
     /// What they did before may still stand in the ring. Gives those that were open, and when.
     ///

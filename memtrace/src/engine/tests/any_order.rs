@@ -1,14 +1,15 @@
 //! Any records in any order: nothing panics, and what must add up adds up.
 
 use super::wire_events::{WireEvent, wire_event};
-use crate::engine::alerts::Thresholds;
+use crate::engine::alerts::{Rate, Thresholds};
 use crate::engine::limits::Limits;
 use crate::engine::snapshot::{HeapTotals, ProcessSnapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
-use crate::model::event::{CodeMapping, Event, What};
-use crate::model::ids::{ModuleId, ProcessKey};
+use crate::engine::zoom;
+use crate::model::event::{CodeMapping, Event, Look, LookCost, What};
+use crate::model::ids::{ModuleId, ProcessKey, SECOND};
 use crate::model::picture::{Area, PageBits, PageKind, Picture};
-use crate::model::process::ProcessInfo;
+use crate::model::process::{ProcessInfo, Usage};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ fn tight() -> Limits {
         closing: SnapshotOptions::default(),
         alerts: Thresholds::default(),
         total_alerts: Thresholds::default(),
+        zoom: Some(zoom::Settings { growth: Rate { bytes: 1, per: SECOND }, pace: 2 }),
     }
 }
 
@@ -69,7 +71,17 @@ fn proc_event() -> impl Strategy<Value = What<'static>> {
     let picture = (any::<u64>(), prop::collection::vec(area, 0..4)).prop_map(|(began, areas)| {
         What::Picture(Box::new(Picture { began, ..Picture::default() }), areas.into())
     });
-    prop_oneof![3 => seen, 1 => mappings, 1 => break_seen, 1 => files, 1 => picture, 1 => code, 1 => entry,
+    let usage = any::<(u64, u64)>().prop_map(|(resident_anonymous, swap)| {
+        What::Usage(Usage { resident_anonymous, swap, ..Usage::default() })
+    });
+    let look = (0..3_u8, any::<u64>()).prop_map(|(what, number)| {
+        What::Look(match what {
+            0 => Look::Began { interval: number },
+            1 => Look::Refused("so".into()),
+            _ => Look::Ended(LookCost { hits: number, ..LookCost::default() }),
+        })
+    });
+    prop_oneof![2 => usage, 1 => look, 3 => seen, 1 => mappings, 1 => break_seen, 1 => files, 1 => picture, 1 => code, 1 => entry,
                 1 => Just(What::Mark), 2 => Just(What::WindowClosed), 2 => Just(What::WindowOpened)]
 }
 

@@ -46,6 +46,9 @@ pub fn of_stack(process: &ProcessSnapshot, stack: &StackSnapshot) -> Evidence {
 /// The evidence on the heap of `process` as a whole.
 #[must_use]
 pub fn of_heap(process: &ProcessSnapshot) -> Evidence {
+    if process.story.is_some() {
+        return of_no_heap(process);
+    }
     let mut lifetimes = Lifetimes::default();
     for ages in process.stacks.iter().filter_map(|stack| stack.past.ages.as_ref()) {
         ages.add_to(&mut lifetimes);
@@ -61,6 +64,18 @@ pub fn of_heap(process: &ProcessSnapshot) -> Evidence {
         // Of a mix of stacks the curve may be flat by chance: whose blocks stay is asked of each.
         cohorts: [0; COHORTS],
         allocated: (process.heap.allocated_bytes, process.heap.allocated_blocks),
+    }
+}
+
+/// Where blocks are seen in closer looks alone they are no account of the heap: what is to be judged is memory, as if
+/// there were no heap.
+fn of_no_heap(process: &ProcessSnapshot) -> Evidence {
+    let held = process.history.iter().map(|point| (point.time, 0));
+    Evidence {
+        watched: process.until.saturating_sub(process.seen),
+        held: series(held, process.seen, process.until, 0),
+        lifetimes: Some(Lifetimes::default()),
+        ..Evidence::default()
     }
 }
 

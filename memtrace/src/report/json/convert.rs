@@ -8,6 +8,7 @@ use super::schema::{
 };
 use super::told::Told;
 use super::touched::Touched;
+use super::watch::{Totals, Watch};
 use super::windows::{Window, WindowChange, Windows};
 use crate::engine::heap::ranges::RangeKind;
 use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
@@ -109,6 +110,7 @@ impl<'a> Tracer<'a> {
             stacks_finished: facts.walks.finished,
             notes: &facts.notes,
             degraded: &report.degraded,
+            watch: Totals::of(report),
         }
     }
 }
@@ -204,6 +206,7 @@ impl<'a> Process<'a> {
             allocator_mappings: AllocatorMappings::all(process),
             touched: process.touched.as_ref().map(|it| Touched::of(it, process)),
             told: process.told.as_ref().map(Told::of),
+            watch: process.watch.as_ref().map(Watch::of),
             windows: process.windows.as_ref().map(Windows::of),
         }
     }

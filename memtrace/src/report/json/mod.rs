@@ -8,6 +8,7 @@ mod picture;
 mod schema;
 mod told;
 mod touched;
+mod watch;
 mod windows;
 
 use super::ReportWriter;

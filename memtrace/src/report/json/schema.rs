@@ -2,6 +2,7 @@
 
 use super::told::Told;
 use super::touched::Touched;
+use super::watch::{Totals, Watch};
 use super::windows::{Window, WindowChange, Windows};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
@@ -83,6 +84,8 @@ pub(super) struct Tracer<'a> {
     pub(super) stacks_finished: u64,
     pub(super) notes: &'a [String],
     pub(super) degraded: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) watch: Option<Totals>,
 }
 
 #[derive(Serialize)]
@@ -167,6 +170,8 @@ pub(super) struct Process<'a> {
     /// Only of a process that told of something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) told: Option<Told<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) watch: Option<Watch<'a>>,
     /// Only of a process whose blocks were not watched all the time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) windows: Option<Windows>,

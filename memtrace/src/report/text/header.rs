@@ -62,6 +62,9 @@ fn how(report: &Report) -> Vec<String> {
     )];
     parts.extend(single.and_then(up));
     parts.push(match facts.sample_interval_bytes {
+        _ if report.looks.is_some() => {
+            "touched pages and mappings, and the heap of what grows".to_owned()
+        }
         _ if report.options.touches => "touched pages and mappings alone".to_owned(),
         _ if report.options.ledger == Ledgers::Mappings => "mappings alone".to_owned(),
         0 => "every allocation".to_owned(),

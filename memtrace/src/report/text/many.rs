@@ -26,10 +26,15 @@ pub(super) fn in_order(report: &Report) -> Vec<&ProcessReport> {
                 Ledgers::Mappings => (mappings.live_bytes, mappings.mapped_bytes),
                 Ledgers::Heap | Ledgers::Both => (heap.live_bytes, heap.allocated_bytes),
             };
-            (rank(process.verdict), Reverse(held))
+            (!was_looked_at(process), rank(process.verdict), Reverse(held))
         });
     }
     processes
+}
+
+/// It grew enough for a closer look.
+fn was_looked_at(process: &ProcessReport) -> bool {
+    process.watch.as_ref().is_some_and(|watch| !watch.looks.is_empty())
 }
 
 const fn rank(verdict: Verdict) -> u8 {
@@ -82,6 +87,9 @@ pub(super) fn sections(report: &Report, style: TextStyle) -> (Vec<&ProcessReport
 
 /// Nothing is to be said of it.
 fn is_quiet(process: &ProcessReport, ledger: Ledgers) -> bool {
+    if was_looked_at(process) {
+        return false;
+    }
     let heap = &process.heap;
     let verdict = matches!(process.verdict, Verdict::Stable | Verdict::TooShort | Verdict::Ended);
     if ledger == Ledgers::Mappings {

@@ -13,6 +13,7 @@ mod picture;
 mod stacks;
 mod told;
 mod touched;
+mod watch;
 
 use super::ReportWriter;
 use super::facts::Ledgers;
@@ -86,6 +87,7 @@ impl ReportWriter for TextWriter {
 fn whole(report: &Report, style: TextStyle) -> Vec<String> {
     let mut lines = header::header(report, style);
     lines.extend(alerts::alerts(report, style));
+    lines.extend(watch::totals(report, style));
     let several = report.processes.len() > 1;
     let (processes, others) = many::sections(report, style);
     for process in processes {
@@ -107,6 +109,11 @@ fn whole(report: &Report, style: TextStyle) -> Vec<String> {
 fn section(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<String> {
     let mut lines = verdict(process, style);
     lines.push(String::new());
+    let story = watch::watch(report, process, style);
+    if !story.is_empty() {
+        lines.extend(story);
+        lines.push(String::new());
+    }
     lines.extend(memory::memory(process, report.options.ledger, style));
     lines.push(String::new());
     if let Some(picture) = &process.picture {

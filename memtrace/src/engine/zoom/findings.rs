@@ -1,0 +1,160 @@
+//! What a look finds: the stacks whose live blocks become more and more while it lasts.
+
+use super::{Growing, Settings};
+use crate::engine::trend::{Band, slope};
+use crate::model::ids::{Nanos, SECOND};
+use std::collections::BTreeMap;
+
+/// Stacks that a look names.
+pub(super) const MOST_NAMED: usize = 5;
+/// Points of a look, at two for each pace.
+const MOST_POINTS: usize = 26;
+/// Fewer tell nothing …
+const LEAST_POINTS: usize = 8;
+/// … and of them the first quarter is left out: what is short-lived fills up first.
+const SETTLING: usize = 4;
+/// A look may end when stacks are named that grow by this share of the process's growth, at least.
+const ENOUGH: f64 = 0.5;
+
+/// A stack that grows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::engine) struct Named {
+    /// Its number in the address space.
+    pub(in crate::engine) number: u32,
+    /// Bytes per second.
+    pub(in crate::engine) rate: Band,
+    /// Live bytes at the end of the look beyond those at its beginning.
+    pub(in crate::engine) gained: u64,
+}
+
+/// Live bytes by stack, from time to time.
+#[derive(Clone, Debug)]
+pub(in crate::engine) struct Findings {
+    began: Nanos,
+    points: Vec<(Nanos, Box<[u64]>)>,
+    /// Live bytes of touched pages by stack, when the look began.
+    touched: BTreeMap<u32, u64>,
+}
+
+impl Findings {
+    pub(in crate::engine) const fn new(began: Nanos, touched: BTreeMap<u32, u64>) -> Self {
+        Self { began, points: Vec::new(), touched }
+    }
+
+    pub(in crate::engine) const fn began(&self) -> Nanos {
+        self.began
+    }
+
+    /// Each stack has so many live bytes now.
+    pub(super) fn add(&mut self, now: Nanos, held: impl Iterator<Item = u64>, settings: Settings) {
+        let spacing = settings.pace / 2;
+        let is_due = self.points.last().is_none_or(|last| now >= last.0.saturating_add(spacing));
+        if is_due && self.points.len() < MOST_POINTS {
+            self.points.push((now, held.collect()));
+        }
+    }
+
+    /// Whether the look may end: it has lasted, or enough is named.
+    pub(super) fn are_complete(&self, now: Nanos, growing: &Growing, settings: Settings) -> bool {
+        let explained: f64 = self.named().iter().map(|named| named.rate.low).sum();
+        now.saturating_sub(self.began) >= settings.longest_look()
+            || (!self.points.is_empty() && explained >= growing.rate.middle * ENOUGH)
+    }
+
+    /// The stacks that grow, fastest first.
+    pub(in crate::engine) fn named(&self) -> Vec<Named> {
+        let settled = &self.points[self.points.len() / SETTLING..];
+        let (Some(first), Some(last)) = (self.points.first(), settled.last()) else {
+            return Vec::new();
+        };
+        if self.points.len() < LEAST_POINTS {
+            return Vec::new();
+        }
+        let held = |point: &(Nanos, Box<[u64]>), number| point.1.get(number).copied().unwrap_or(0);
+        let place = |point: &(Nanos, Box<[u64]>), number| {
+            let time = point.0.saturating_sub(first.0) as f64 / SECOND as f64;
+            (time, held(point, number) as f64)
+        };
+        let rises = |number: &usize| held(last, *number) > held(&settled[0], *number);
+        let mut named: Vec<Named> = (0..last.1.len())
+            .filter(rises)
+            .filter_map(|number| {
+                let points: Vec<_> = settled.iter().map(|point| place(point, number)).collect();
+                let rate = slope(&points).filter(|rate| rate.low > 0.0)?;
+                let gained = held(last, number).saturating_sub(held(first, number));
+                Some(Named { number: number as u32, rate, gained })
+            })
+            .collect();
+        named.sort_by(|a, b| b.rate.middle.total_cmp(&a.rate.middle));
+        named.truncate(MOST_NAMED);
+        named
+    }
+
+    /// By how much pages became more that each stack touched first, most first, given what there is now.
+    pub(in crate::engine) fn touched_since(&self, now: &BTreeMap<u32, u64>) -> Vec<(u32, u64)> {
+        let before = |number: u32| self.touched.get(&number).copied().unwrap_or(0);
+        let gained =
+            |(&number, &bytes): (&u32, &u64)| (number, bytes.saturating_sub(before(number)));
+        let mut gained: Vec<(u32, u64)> = now.iter().map(gained).filter(|it| it.1 > 0).collect();
+        gained.sort_by_key(|(number, bytes)| (std::cmp::Reverse(*bytes), *number));
+        gained.truncate(MOST_NAMED);
+        gained
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Findings, Growing, MOST_POINTS};
+    use crate::engine::alerts::Rate;
+    use crate::engine::trend::Band;
+    use crate::engine::zoom::Settings;
+    use crate::model::ids::SECOND;
+    use std::collections::BTreeMap;
+
+    const SETTINGS: Settings =
+        Settings { growth: Rate { bytes: 1 << 20, per: 60 * SECOND }, pace: 5 * SECOND };
+
+    fn growing(by: f64) -> Growing {
+        Growing { rate: Band { low: by, middle: by, high: by }, ..Growing::default() }
+    }
+
+    /// Looks once a second at stacks that hold what `held` says at each second.
+    fn after(seconds: u64, held: impl Fn(u64) -> Vec<u64>) -> Findings {
+        let mut findings = Findings::new(0, BTreeMap::new());
+        (0..=seconds).for_each(|at| findings.add(at * SECOND, held(at).into_iter(), SETTINGS));
+        findings
+    }
+
+    #[test]
+    fn who_grows_is_named_and_who_only_fills_or_sways_is_not() {
+        let held = |at: u64| vec![at * 1000, 50_000 * at.min(5), at % 7 * 9000, at * 3000, 70];
+        let findings = after(30, held);
+        let named: Vec<_> = findings.named().iter().map(|it| (it.number, it.gained)).collect();
+        assert_eq!(named, [(3, 90_000), (0, 30_000)]);
+        assert!(findings.are_complete(30 * SECOND, &growing(4000.0), SETTINGS));
+        assert!(
+            !findings.are_complete(30 * SECOND, &growing(9000.0), SETTINGS),
+            "half of it is not named"
+        );
+        assert!(findings.are_complete(60 * SECOND, &growing(9000.0), SETTINGS), "it has lasted");
+    }
+
+    #[test]
+    fn a_look_that_is_too_short_names_nobody() {
+        let findings = after(19, |at| vec![at * 1000]);
+        assert!(findings.named().is_empty() && !findings.are_complete(0, &growing(1.0), SETTINGS));
+        assert!(Findings::new(0, BTreeMap::new()).named().is_empty());
+    }
+
+    #[test]
+    fn points_are_few() {
+        assert_eq!(after(4000, |at| vec![at]).points.len(), MOST_POINTS);
+    }
+
+    #[test]
+    fn touched_pages_count_from_the_beginning_on() {
+        let findings = Findings::new(0, [(1, 10), (2, 5)].into());
+        let now = [(1, 10), (2, 3), (3, 4), (7, 9)].into();
+        assert_eq!(findings.touched_since(&now), [(7, 9), (3, 4)]);
+    }
+}
