@@ -193,10 +193,7 @@ impl TracePlan {
             interval,
             duration: args.duration,
             count,
-            min_age: args.min_age.unwrap_or_else(|| match args.format {
-                _ if args.format.is_for_programs_that_draw() => Duration::ZERO,
-                _ => interval.unwrap_or(defaults.min_age),
-            }),
+            min_age: min_age(args, interval, defaults),
             top: top(args),
             min_size: args.min_size.unwrap_or(0),
             max_size: args.max_size,
@@ -281,6 +278,13 @@ fn sample_interval(args: &TraceArgs, tier: Tier, usual: SampleInterval) -> Sampl
         Tier::Sampled => args.sample_interval.unwrap_or(SampleInterval::Bytes(USUAL_SAMPLES)),
         Tier::Pages | Tier::Auto => args.sample_interval.unwrap_or(usual),
     }
+}
+
+/// Age from which a block counts as old.
+fn min_age(args: &TraceArgs, interval: Option<Duration>, defaults: Defaults) -> Duration {
+    let usual = interval.unwrap_or(defaults.min_age);
+    let usual = if args.format.is_for_programs_that_draw() { Duration::ZERO } else { usual };
+    args.min_age.unwrap_or(usual)
 }
 
 /// Call stacks that are shown; `None`: all.

@@ -180,17 +180,7 @@ impl<'a> Actor<'a> {
         // with the registration.
         let ring = unsafe { AsyncFd::register(source) }
             .map_err(|error| DaemonError::cannot("wait for the ring buffer")(error.into()))?;
-        let used = kernel.map_bytes() + self_usage::resident_bytes();
-        let limits = Limits {
-            max_blocks: settings.max_blocks(used),
-            max_stacks: settings.max_stacks(used),
-            max_processes: settings.room_for_targets() as usize + target::MOST_ENDED,
-            closing: settings.snapshot,
-            alerts: settings.alerts.thresholds,
-            total_alerts: settings.alerts.total,
-            zoom: settings.zoom,
-            ..Limits::default()
-        };
+        let limits = limits(settings, kernel.map_bytes() + self_usage::resident_bytes());
         let arrivals = settings.selection.clone().map(Arrivals::new);
         let tables = Tables::new(limits, recording.map(Recorder::new));
         let intake = Intake::new(tables, kernel, targets, reporter, unwinding, arrivals);
@@ -384,6 +374,20 @@ impl<'a> Actor<'a> {
     /// The next report is the last one of `--count`.
     fn is_last(&self) -> bool {
         self.settings.count.is_some_and(|count| self.sequence + 1 >= count)
+    }
+}
+
+/// How much the tables may remember where so many bytes are used already.
+fn limits(settings: &Settings, used: u64) -> Limits {
+    Limits {
+        max_blocks: settings.max_blocks(used),
+        max_stacks: settings.max_stacks(used),
+        max_processes: settings.room_for_targets() as usize + target::MOST_ENDED,
+        closing: settings.snapshot,
+        alerts: settings.alerts.thresholds,
+        total_alerts: settings.alerts.total,
+        zoom: settings.zoom,
+        ..Limits::default()
     }
 }
 

@@ -583,10 +583,22 @@ fn load_maps(
         loader.override_global(global, switch, true);
     }
     loader.override_global("WAKE_BYTES", &options.wake_bytes, true);
+    loader.override_global("AYA_LOG_LEVEL", &options.log_level, false);
     let ring_mask = rings::mask(options.rings);
     loader.override_global("RING_MASK", &ring_mask, true);
-    loader.override_global("AYA_LOG_LEVEL", &options.log_level, false);
-    let ring_bytes = rings::bytes_of_each(options.ring_bytes, ring_mask as u32 + 1);
+    size_maps(&mut loader, options, by_tables, cache_walks);
+    loader.load(OBJECT).map_err(|error| LiveError::Object(describe(&error)))
+}
+
+/// Makes each map as large as it has to be.
+fn size_maps(
+    loader: &mut EbpfLoader<'_>,
+    options: LoadOptions,
+    by_tables: bool,
+    cache_walks: bool,
+) {
+    let rings = rings::mask(options.rings) as u32 + 1;
+    let ring_bytes = rings::bytes_of_each(options.ring_bytes, rings);
     loader.map_max_entries("EVENTS", ring_bytes);
     for table in ["TARGETS", "CODE_CHANGES", "SPACES"] {
         loader.map_max_entries(table, options.targets);
@@ -606,7 +618,6 @@ fn load_maps(
     for array in unused {
         loader.map_max_entries(array, 1);
     }
-    loader.load(OBJECT).map_err(|error| LiveError::Object(describe(&error)))
 }
 
 /// Mappings of code for which there is room, all of so many processes together.
