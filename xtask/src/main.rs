@@ -61,10 +61,16 @@ enum Chore {
         #[command(flatten)]
         options: kernels::Options,
     },
-    /// Measure what tracing costs
+    /// Measure what tracing costs: without a subcommand memtrace and its neighbours under all workloads, in one
+    /// table
+    #[command(args_conflicts_with_subcommands = true)]
     Bench {
+        #[command(flatten)]
+        install: Install,
+        #[command(flatten)]
+        options: bench::peers::overview::Options,
         #[command(subcommand)]
-        what: Bench,
+        what: Option<Bench>,
     },
     /// Trace stock programs through real work and print whether their call stacks are whole
     Stacks {
@@ -120,6 +126,13 @@ enum Bench {
         #[command(flatten)]
         options: bench::peers::Options,
     },
+    /// How often the truth lies in the intervals that reports of samples give: many runs of a known program
+    Sampling {
+        #[command(flatten)]
+        install: Install,
+        #[command(flatten)]
+        options: bench::sampling::Options,
+    },
 }
 
 /// How far a chore may go.
@@ -159,17 +172,9 @@ fn perform(chore: Chore) -> anyhow::Result<ExitCode> {
         Chore::Kernels { install, options } => {
             return kernels::kernels(install.no_install, &options);
         }
-        Chore::Bench { what: Bench::Overhead { install, options } } => {
-            bench::overhead(install.no_install, options)?;
-        }
-        Chore::Bench { what: Bench::Unwind { install, options } } => {
-            bench::unwind::unwind(install.no_install, &options)?;
-        }
-        Chore::Bench { what: Bench::Crowds { install, options } } => {
-            bench::crowds::crowds(install.no_install, &options)?;
-        }
-        Chore::Bench { what: Bench::Peers { install, options } } => {
-            bench::peers::peers(install.no_install, &options)?;
+        Chore::Bench { what: Some(what), .. } => bench(&what)?,
+        Chore::Bench { what: None, install, options } => {
+            bench::peers::overview::overview(install.no_install, &options)?;
         }
         Chore::Stacks { install, options } => return stacks::stacks(install.no_install, &options),
         Chore::Fuzz { install, options } => return fuzz::fuzz(install.no_install, &options),
@@ -182,4 +187,16 @@ fn perform(chore: Chore) -> anyhow::Result<ExitCode> {
         Chore::Fixtures { check: true } => fixtures::check_all()?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn bench(what: &Bench) -> anyhow::Result<()> {
+    match what {
+        Bench::Overhead { install, options } => bench::overhead(install.no_install, *options),
+        Bench::Unwind { install, options } => bench::unwind::unwind(install.no_install, options),
+        Bench::Crowds { install, options } => bench::crowds::crowds(install.no_install, options),
+        Bench::Peers { install, options } => bench::peers::peers(install.no_install, options),
+        Bench::Sampling { install, options } => {
+            bench::sampling::sampling(install.no_install, options)
+        }
+    }
 }

@@ -10,11 +10,7 @@ pub(crate) fn describe() -> Result<Vec<String>> {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let mut lines = vec![
-        format!(
-            "Date: {}; commit {}.",
-            read(Command::new("date").args(["-u", "+%F"]))?.trim(),
-            commit()?
-        ),
+        format!("Date: {}; commit {}.", today()?, commit()?),
         format!(
             "Machine: {}, {} CPUs, {} of memory, {}.",
             field(&cpuinfo, "model name").unwrap_or("unknown CPU"),
@@ -32,6 +28,11 @@ pub(crate) fn describe() -> Result<Vec<String>> {
     }
     lines.push(format!("Load before the run: {}.", load()));
     Ok(lines)
+}
+
+/// The day, as 2026-01-31.
+pub(super) fn today() -> Result<String> {
+    Ok(read(Command::new("date").args(["-u", "+%F"]))?.trim().to_owned())
 }
 
 fn kernel_file(path: &str) -> String {

@@ -5,6 +5,7 @@ pub(crate) mod machine;
 mod overhead;
 pub(crate) mod peers;
 mod sample;
+pub(crate) mod sampling;
 mod sections;
 mod table;
 mod tracer;

@@ -28,6 +28,11 @@ impl Sample {
         Self(self.0.iter().zip(&other.0).map(|(own, base)| own - base).collect())
     }
 
+    /// In hundredths.
+    pub(super) fn percent(&self) -> Self {
+        self.0.iter().map(|part| part * 100.0).collect()
+    }
+
     /// Median and extremes, with `digits` behind the point.
     pub(super) fn shown(&self, digits: usize) -> String {
         let Some(median) = self.median() else { return "not measured".to_owned() };

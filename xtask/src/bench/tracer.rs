@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -48,12 +48,29 @@ impl Programs {
         run(elevate::cargo()?
             .args(["build", "--release", "--package", "memtrace", "--bin", "memtrace"])
             .args(["--example", "floor", "--example", "engine_bench"]))?;
-        let folder = target().join("release");
-        Ok(Self {
+        Ok(Self::in_folder(&target().join("release")))
+    }
+
+    /// Those for which memtrace alone is needed.
+    pub(super) fn build_memtrace() -> Result<Self> {
+        eprintln!("xtask: building memtrace (release)");
+        run(elevate::cargo()?.args([
+            "build",
+            "--release",
+            "--package",
+            "memtrace",
+            "--bin",
+            "memtrace",
+        ]))?;
+        Ok(Self::in_folder(&target().join("release")))
+    }
+
+    fn in_folder(folder: &Path) -> Self {
+        Self {
             memtrace: folder.join("memtrace"),
             floor: folder.join("examples/floor"),
             engine: folder.join("examples/engine_bench"),
-        })
+        }
     }
 
     /// What the engine's own benchmark prints with a heap of at most `blocks`.
@@ -76,9 +93,8 @@ impl Programs {
                 memtrace
             }
             Way::Sampled(link) => {
-                let mut memtrace = Command::new(&self.memtrace);
-                memtrace.args(["--pid", &pid.to_string()]).args(&REPORT[1..]);
-                memtrace.args(["--link", link, "--sample-interval", SAMPLED]);
+                let mut memtrace = self.sampling(&[pid], SAMPLED);
+                memtrace.args(["--link", link]);
                 memtrace
             }
         };
@@ -90,6 +106,23 @@ impl Programs {
     pub(super) fn memtrace(&self, pid: u32) -> Command {
         let mut command = Command::new(&self.memtrace);
         command.args(["--pid", &pid.to_string()]).args(REPORT);
+        command
+    }
+
+    /// The same with samples.
+    pub(super) fn sampling(&self, pids: &[u32], interval: &str) -> Command {
+        let mut command = Command::new(&self.memtrace);
+        for pid in pids {
+            command.args(["--pid", &pid.to_string()]);
+        }
+        command.args(&REPORT[1..]).args(["--sample-interval", interval]);
+        command
+    }
+
+    /// The same without blocks, for pages that are touched.
+    pub(super) fn pages(&self, pid: u32) -> Command {
+        let mut command = Command::new(&self.memtrace);
+        command.args(["--pid", &pid.to_string()]).args(&REPORT[1..]).args(["--tier", "pages"]);
         command
     }
 }

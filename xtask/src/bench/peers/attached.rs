@@ -2,7 +2,7 @@
 
 use super::peer::{How, Peer};
 use super::shop::Shop;
-use crate::bench::tracer::{Ended, SIGN};
+use crate::bench::tracer::{Ended, SAMPLED, SIGN};
 use crate::command::{find, read};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -49,6 +49,32 @@ pub(super) const MEMTRACE: Peer = Peer {
     only: None,
 };
 
+pub(super) const MEMTRACE_SAMPLES: Peer = Peer {
+    name: "memtrace, samples",
+    how: How::Attached(Attached {
+        command: |shop, pid| Ok(shop.programs.sampling(&[pid], SAMPLED)),
+        signs: &[SIGN],
+        settles: Duration::ZERO,
+        counts: |ended| ended.report.as_ref().map(counted).unwrap_or_default(),
+    }),
+    line: "memtrace --pid PID --sample-interval 512KiB --interval 0 --format json --top 3",
+    remark: "an allocation for each 512 KiB; what was seen is an estimate",
+    ..MEMTRACE
+};
+
+pub(super) const MEMTRACE_PAGES: Peer = Peer {
+    name: "memtrace, pages",
+    how: How::Attached(Attached {
+        command: |shop, pid| Ok(shop.programs.pages(pid)),
+        signs: &[SIGN],
+        settles: Duration::ZERO,
+        counts: |ended| ended.report.as_ref().map(lost).unwrap_or_default(),
+    }),
+    line: "memtrace --pid PID --tier pages --interval 0 --format json --top 3",
+    remark: "which stack touched which pages first, and who maps memory; no blocks",
+    ..MEMTRACE
+};
+
 pub(super) const BPFTRACE: Peer = Peer {
     name: "bpftrace",
     version: |_| said_version("bpftrace", "bpftrace"),
@@ -85,6 +111,12 @@ pub(super) const MEMLEAK: Peer = Peer {
     only: None,
 };
 
+/// Of a report without blocks.
+fn lost(report: &Value) -> Counts {
+    let lost = report.pointer("/loss/events").and_then(Value::as_f64);
+    Counts { lost, ..Counts::default() }
+}
+
 /// Sums over the processes that memtrace reports.
 fn counted(report: &Value) -> Counts {
     let processes = report.pointer("/processes").and_then(Value::as_array);
@@ -93,11 +125,8 @@ fn counted(report: &Value) -> Counts {
         figures.filter_map(|process| process.pointer(place)?.as_f64()).sum()
     };
     let seen = sum("/heap/allocated_blocks");
-    Counts {
-        seen: Some(seen),
-        lost: report.pointer("/loss/events").and_then(Value::as_f64),
-        complete: (seen > 0.0).then(|| 1.0 - sum("/incomplete_blocks") / seen),
-    }
+    let complete = (seen > 0.0).then(|| 1.0 - sum("/incomplete_blocks") / seen);
+    Counts { seen: Some(seen), complete, ..lost(report) }
 }
 
 /// The script is all on one library, because a process has one allocator.

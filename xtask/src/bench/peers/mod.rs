@@ -1,9 +1,10 @@
-//! `cargo xtask bench peers`: memtrace beside its neighbours. Each workload is a module with a function that
+//! `cargo xtask bench` and `bench peers`: memtrace beside its neighbours. Each workload is a module with a function that
 //! runs it once in one way, and a line in [`WORKLOADS`]; each peer is a line in `peer::ALL`.
 
 mod attached;
 mod install;
 mod launched;
+pub(crate) mod overview;
 mod peer;
 mod rounds;
 mod shop;
@@ -11,7 +12,8 @@ mod table;
 mod watch;
 mod workloads;
 
-use self::peer::Peer;
+use self::peer::{Peer, Way};
+use self::rounds::Row;
 use self::shop::Shop;
 use self::watch::Figures;
 use super::sections::chosen;
@@ -65,8 +67,15 @@ const WORKLOADS: [(&str, Workload); 6] = [
     ("nginx", workloads::nginx::WORKLOAD),
 ];
 
-/// `cargo xtask bench peers`.
-pub(crate) fn peers(no_install: bool, options: &Options) -> Result<()> {
+/// What was measured of all workloads that are wanted.
+struct Results {
+    machine: Vec<String>,
+    ways: Vec<Way>,
+    workloads: Vec<(&'static str, Workload, Vec<Row>)>,
+}
+
+/// Measures.
+fn measure(no_install: bool, options: &Options) -> Result<Results> {
     if !elevate::is_root() {
         bail!("the benchmark traces processes: run it as root, or through sudo");
     }
@@ -79,12 +88,22 @@ pub(crate) fn peers(no_install: bool, options: &Options) -> Result<()> {
     let machine = machine::describe()?;
     let shop = Shop::open(Programs::build()?)?;
     let ways = peer::look(&shop);
-    let mut document = table::head(&machine, options, &ways);
+    let mut results = Results { machine, ways, workloads: Vec::new() };
     for (name, workload) in workloads {
         eprintln!("xtask: measuring {name}");
+        let rows = rounds::measure(&shop, name, workload, &results.ways, options);
+        results.workloads.push((name, workload, rows));
+    }
+    Ok(results)
+}
+
+/// `cargo xtask bench peers`.
+pub(crate) fn peers(no_install: bool, options: &Options) -> Result<()> {
+    let results = measure(no_install, options)?;
+    let mut document = table::head(&results.machine, options, &results.ways);
+    for (_, workload, rows) in &results.workloads {
         document.push('\n');
-        let rows = rounds::measure(&shop, name, workload, &ways, options);
-        document.push_str(&table::section(workload, &rows));
+        document.push_str(&table::section(*workload, rows));
     }
     println!("{document}");
     if options.write {

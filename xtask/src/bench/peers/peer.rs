@@ -44,7 +44,7 @@ impl Peer {
 }
 
 /// In the table's order; the first is what others are compared with.
-const ALL: [Peer; 9] = [
+pub(super) const ALL: [Peer; 11] = [
     Peer {
         name: "untraced",
         version: |_| Ok(String::new()),
@@ -56,6 +56,8 @@ const ALL: [Peer; 9] = [
         only: None,
     },
     attached::MEMTRACE,
+    attached::MEMTRACE_SAMPLES,
+    attached::MEMTRACE_PAGES,
     attached::BPFTRACE,
     attached::MEMLEAK,
     launched::HEAPTRACK,

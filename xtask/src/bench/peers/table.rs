@@ -110,12 +110,12 @@ fn shown(sample: &Sample, digits: usize) -> String {
     sample.median().map_or_else(|| NONE.to_owned(), |_| sample.shown(digits))
 }
 
-fn number(figure: Option<f64>, digits: usize, unit: &str) -> String {
+pub(super) fn number(figure: Option<f64>, digits: usize, unit: &str) -> String {
     figure.map_or_else(|| NONE.to_owned(), |figure| format!("{figure:.digits$}{unit}"))
 }
 
 /// A reason's beginning and end: tools say what is wrong first, or last.
-fn shortened(reason: &str) -> String {
+pub(super) fn shortened(reason: &str) -> String {
     let length = reason.chars().count();
     if length <= REASON {
         return reason.to_owned();
