@@ -50,11 +50,14 @@ pub(crate) struct Options {
     /// Test only these kernels; `native` is the one that runs
     #[arg(long, value_name = "KERNEL,…", value_delimiter = ',')]
     only: Vec<String>,
+    /// Run only these groups of tests, such as `links` for `live_links`
+    #[arg(long, value_name = "GROUP,…", value_delimiter = ',')]
+    group: Vec<String>,
     /// Keep what the guests boot into until the next run, and say how to boot it by hand
     #[arg(long)]
     keep: bool,
     /// Write the tables, of all kernels and all tests, to docs/kernels.md
-    #[arg(long, conflicts_with_all = ["only", "filter"])]
+    #[arg(long, conflicts_with_all = ["only", "group", "filter"])]
     write: bool,
     /// Download the kernels' newest packages, also where the cache has one
     #[arg(long)]
@@ -87,6 +90,7 @@ impl Options {
     fn of_tests() -> Self {
         Self {
             only: Vec::new(),
+            group: Vec::new(),
             keep: false,
             write: false,
             refresh: false,
@@ -143,8 +147,7 @@ fn run_all<'a>(
     built: &'a Privileged,
     options: &Options,
 ) -> Result<(Vec<Run>, Vec<&'a str>)> {
-    let groups: Vec<&Program> =
-        built.tests.iter().filter(|it| !NOT_ABOUT_KERNELS.contains(&it.name.as_str())).collect();
+    let groups = groups(built, &options.group)?;
     let names = groups.iter().map(|program| initramfs::group_name(program)).collect();
     let limit = Duration::from_secs(options.group_limit);
     let job = Job { groups: &groups, built, filter: options.filter.as_deref(), limit };
@@ -165,6 +168,20 @@ fn run_all<'a>(
     keep_output(&folder, &runs)?;
     elevate::give_back_target()?;
     Ok((runs, names))
+}
+
+/// The groups that are about kernels, or those of them that were asked for.
+fn groups<'a>(built: &'a Privileged, wanted: &[String]) -> Result<Vec<&'a Program>> {
+    let name = |program: &Program| initramfs::group_name(program).to_owned();
+    let about_kernels =
+        built.tests.iter().filter(|it| !NOT_ABOUT_KERNELS.contains(&it.name.as_str()));
+    let all: Vec<&Program> = about_kernels.collect();
+    if let Some(unknown) = wanted.iter().find(|it| all.iter().all(|group| name(group) != **it)) {
+        let names: Vec<String> = all.iter().map(|group| name(group)).collect();
+        bail!("no group of tests is called {unknown}; there are {}", names.join(", "));
+    }
+    let is_wanted = |group: &&Program| wanted.is_empty() || wanted.contains(&name(group));
+    Ok(all.into_iter().filter(is_wanted).collect())
 }
 
 /// Makes what all guests boot into, in a folder of this run.
