@@ -7,7 +7,7 @@ mod support;
 
 use serde_json::Value;
 use std::collections::BTreeMap;
-use support::kernel::has_link;
+use support::kernel::links;
 use support::program::{Program, compiled};
 use support::report::{Accounts, Process, Report, number, path_of};
 use support::tracer::{Run, Tracer};
@@ -93,7 +93,7 @@ fn told_samples_are_counted_exactly_apart_from_the_heap() {
     if !may_trace() {
         return;
     }
-    for link in ["session", "multi", "perf"].into_iter().filter(|link| has_link(link)) {
+    for link in links() {
         let (program, accounts, run) = traced(&[], &["--link", link]);
         let report = run.only_report();
         report.assert_nothing_lost();
@@ -113,7 +113,7 @@ fn told_by_probes_with_a_counter_only_if_the_user_lets_the_kernel_raise_it() {
     let about = |note: &&&str| note.contains("--usdt-semaphores lets the kernel raise it");
     assert_eq!(notes(&report).iter().filter(about).count(), 1, "{:?}", notes(&report));
     assert!(program.end().success());
-    for link in ["session", "multi", "perf"].into_iter().filter(|link| has_link(link)) {
+    for link in links() {
         let (program, accounts, run) = traced(&[], &["--usdt-semaphores", "--link", link]);
         let warned =
             run.messages.iter().any(|line| line.contains("raises that in the target's memory"));
@@ -149,7 +149,7 @@ fn told_only_by_targets_whose_counters_are_raised() {
     if !may_trace() {
         return;
     }
-    for link in ["session", "multi", "perf"].into_iter().filter(|link| has_link(link)) {
+    for link in links() {
         let mut target = Program::start("tells", &[]);
         let mut other = Program::start("tells", &[]);
         let tracer = Tracer::with(&[&target], &["--usdt-semaphores", "--link", link]);
@@ -210,7 +210,7 @@ fn told_by_a_child_as_its_own_beside_what_it_inherited() {
     if !may_trace() {
         return;
     }
-    for link in ["session", "multi", "perf"].into_iter().filter(|link| has_link(link)) {
+    for link in links() {
         let (program, accounts, run) = traced(&["fork"], &["--link", link]);
         let report = run.only_report();
         report.assert_nothing_lost();

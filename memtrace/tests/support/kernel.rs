@@ -29,3 +29,8 @@ pub fn has_link(kind: &str) -> bool {
     }
     has
 }
+
+/// The kinds of links that the running kernel has, for tests that run with each of them.
+pub fn links() -> impl Iterator<Item = &'static str> {
+    LINKS.iter().filter(|(_, since)| kernel() >= *since).map(|(link, _)| *link)
+}
