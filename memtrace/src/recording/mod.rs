@@ -2,8 +2,7 @@
 //!
 //! A recording is a [`Head`], then chunks, each compressed and checked by itself. A chunk is a checkpoint: a
 //! file that ends in the middle of one is read up to the one before. The last chunk says that nothing is
-//! missing. All numbers are little-endian; the layout of both is in [`layout`], how the entries of a chunk
-//! are packed in [`columns`].
+//! missing. All numbers are little-endian; `docs/recording-format.md` has the layout of all of it.
 //!
 //! An [`Entry`] is a record of the ring buffer, as it was there, or a [`Note`]: what the tracer learnt from
 //! elsewhere, and did, in JSON.
