@@ -7,7 +7,7 @@ mod support;
 use support::program::Program;
 use support::report::{Account, Report};
 use support::tracer::{Tracer, exact};
-use support::{may_trace, wait_until};
+use support::{is_guest, may_trace, wait_until};
 
 /// Where a figure is said to lie.
 fn range(figures: &serde_json::Value, name: &str) -> (u64, u64) {
@@ -56,15 +56,16 @@ fn an_interval_of_one_byte_takes_all() {
     }
 }
 
-/// Of 30 processes at least 22 have each figure in its range: with the promised 95 of 100 fewer do once in
-/// 10,000 runs. (`cargo xtask bench sampling` looks at hundreds.) What small blocks and large ones stand for
-/// is far apart, and none of it may be left out.
+/// Of 30 processes at least 22 have each figure in its range, in guests, where each takes seconds, 7 of 12: with
+/// the promised 95 of 100 fewer do once in 10,000 runs of six figures. (`cargo xtask bench sampling` looks at 100.)
+/// What small blocks and large ones stand for is far apart, and none of it may be left out.
 #[test]
 fn the_truth_lies_where_it_is_said_to_lie() {
     if !may_trace() {
         return;
     }
-    let mut programs: Vec<_> = (0..30).map(|_| Program::start("samples", &[])).collect();
+    let (processes, least) = if is_guest() { (12, 7) } else { (30, 22) };
+    let mut programs: Vec<_> = (0..processes).map(|_| Program::start("samples", &[])).collect();
     let tracer =
         Tracer::with(&programs.iter().collect::<Vec<_>>(), &["--sample-interval", "64KiB"]);
     let accounts: Vec<_> = programs.iter_mut().map(Program::work).collect();
@@ -81,7 +82,7 @@ fn the_truth_lies_where_it_is_said_to_lie() {
         assert_eq!((&heap["unknown_frees"], &heap["missed_frees"]), (&0.into(), &0.into()));
     }
     let names = figures(&accounts[0].all).map(|(name, _)| name);
-    assert!(held.iter().all(|held| *held >= 22), "of 30: {names:?} {held:?}");
+    assert!(held.iter().all(|held| *held >= least), "of {processes}: {names:?} {held:?}");
 }
 
 /// What was counted one by one stays exact when fewer allocations are looked at, and frees of those blocks are

@@ -75,7 +75,7 @@ impl Replay {
         self.records
     }
 
-    fn take(&mut self, entry: Entry<'_>) -> Result<Option<Moment>, &'static str> {
+    pub(super) fn take(&mut self, entry: Entry<'_>) -> Result<Option<Moment>, &'static str> {
         match entry {
             Entry::Record(record) => {
                 self.records += 1;

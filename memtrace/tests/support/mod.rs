@@ -49,12 +49,17 @@ pub fn may_trace() -> bool {
 /// Whether this is a guest that was booted for the tests, where all that runs may be traced. If not, it
 /// says so.
 pub fn may_trace_everything() -> bool {
-    let may = std::env::var_os(GUEST).is_some();
+    let may = is_guest();
     if !may {
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
         let _ = writeln!(std::io::stderr(), "NOT RUN: {test} traces all processes: in guests only");
     }
     may
+}
+
+/// Whether this is a guest that was booted for the tests.
+pub fn is_guest() -> bool {
+    std::env::var_os(GUEST).is_some()
 }
 
 /// As much time on this machine as `usual` is on a usual one. For what only makes a test give up or

@@ -82,7 +82,7 @@ pub(crate) struct Options {
     filter: Option<String>,
 }
 
-const LIMIT: Duration = Duration::from_secs(2100);
+const LIMIT: Duration = Duration::from_secs(2700);
 const GROUP_LIMIT: Duration = Duration::from_secs(420);
 
 impl Options {
