@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use support::brief::{
-    Folder, MANY, STARTER, all_of_them, all_seen_by, assert_whole, looking_for, name, wait,
+    Folder, STARTER, all_of_them, all_seen_by, assert_whole, looking_for, many, name, wait,
 };
 use support::container::Container;
 use support::group::Group;
@@ -115,7 +115,7 @@ fn those_of_a_container_with_a_root_of_its_own() {
     stay.arg(root.path()).arg(&yes).env("LD_LIBRARY_PATH", "/lib");
     let mut meant = Command::new("unshare");
     meant.args(["--pid", "--mount", "--fork", "--kill-child", "chroot"]).arg(root.path());
-    meant.args(["/sh", "-c", STARTER, "sh", &yes, &no, "/lib", &MANY.to_string()]);
+    meant.args(["/sh", "-c", STARTER, "sh", &yes, &no, "/lib", &many().to_string()]);
     all_of_them(
         &["--container", &id('b')[..12]],
         &mut group.run("", &stay),

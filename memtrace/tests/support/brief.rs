@@ -3,7 +3,7 @@
 use super::program::{Program, compiled, copy_libc};
 use super::report::{Process, Report, number};
 use super::tracer::Tracer;
-use super::wait_until;
+use super::{is_guest, wait_until};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,14 @@ use std::process::{Child, Command, Stdio};
 /// One final report that shows everything.
 pub const WHOLE: [&str; 9] =
     ["--exact", "--interval", "0", "--min-age", "0", "--top", "0", "--format", "json"];
-/// Processes of each kind; fewer than are remembered when they have ended.
-pub const MANY: usize = 200;
 /// Starts `$1` and `$2` in turn, with the libc in `$3`, one after the other.
 pub const STARTER: &str = "i=0; while [ $i -lt $4 ]; do LD_LIBRARY_PATH=$3 \"$1\" x; \
                            LD_LIBRARY_PATH=$3 \"$2\" x; i=$((i+1)); done";
+
+/// Processes of each kind; fewer than are remembered when they have ended. In guests each takes a tenth of a second.
+pub fn many() -> usize {
+    if is_guest() { 60 } else { 200 }
+}
 
 /// Copies of the program under names that nothing else on this machine has, and a libc of their own, which
 /// is probed for all processes as nobody else maps it.
@@ -60,7 +63,7 @@ impl Folder {
     pub fn script(&self, script: &str, first: &str, second: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", script, "sh"]).args([self.file(first), self.file(second)]);
-        command.arg(self.path()).arg(MANY.to_string()).stdin(Stdio::null());
+        command.arg(self.path()).arg(many().to_string()).stdin(Stdio::null());
         command
     }
 }
@@ -123,7 +126,7 @@ pub fn assert_whole(report: &Report, others: &[u32]) {
     let is_other = |pid: u64| others.iter().any(|other| u64::from(*other) == pid);
     let brief: Vec<Process<'_>> =
         processes.iter().filter(|it| !is_other(number(&it["pid"]))).map(Process).collect();
-    assert_eq!(brief.len(), MANY);
+    assert_eq!(brief.len(), many());
     for process in brief {
         assert_eq!(process.0["comm"], name("yes"));
         assert_eq!((&process.0["state"], &process.0["exit_status"]), (&"exited".into(), &0.into()));
@@ -133,7 +136,7 @@ pub fn assert_whole(report: &Report, others: &[u32]) {
     }
     let notes = report.0["tracer"]["notes"].to_string();
     // The first of the others was there before; the next ones may have been let in, too.
-    let counts = MANY..MANY + others.len();
+    let counts = many()..many() + others.len();
     let is_told =
         |count| notes.contains(&format!("\"{count} processes came to match while tracing, as"));
     assert!(counts.into_iter().any(is_told), "{notes}");
