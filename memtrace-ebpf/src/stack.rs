@@ -1,7 +1,7 @@
 //! Call stacks on their way out: walked into a scratch buffer, sent once, then by id.
 
 use crate::atomic;
-use crate::emit::{Task, wake_flags};
+use crate::emit::{Task, send, wake_flags};
 use crate::knobs::UNWIND_BY_TABLES;
 use crate::maps::{SCRATCH, SCRATCH_TAKEN, SENT_STACKS, Target, lost, ring};
 use crate::memory::opaque;
@@ -98,6 +98,42 @@ pub(crate) fn take() -> Option<Taken> {
 pub(crate) fn id_in(slot: u32) -> u64 {
     // SAFETY: the pointer comes from the map and the slot is the caller's.
     SCRATCH.get_ptr(slot).map_or(0, |buffer| unsafe { (*buffer).id })
+}
+
+/// A body that says which stack it is about.
+pub(crate) trait OnStack: Copy + 'static {
+    /// Puts the stack's id into it.
+    fn set_stack(&mut self, id: u64);
+}
+
+/// Walks the stack from `start` on and sends a record of it: its frames the first time, the id alone afterwards.
+/// What finds no room is counted as `loss`.
+#[inline(always)]
+pub(crate) fn send_on_stack<B: OnStack>(
+    (task, target): (Task, Target),
+    header: Header,
+    mut body: B,
+    start: impl FnOnce() -> Registers,
+    loss: Loss,
+) {
+    let Some(mut scratch) = take() else {
+        without_stack();
+        return send(header, body, loss);
+    };
+    let (id, walked) = scratch.walk(start(), target, seed_of(task, target));
+    let id = scratch.copied(id);
+    body.set_stack(id);
+    if is_sent(id) {
+        send(header, body, loss);
+    } else {
+        let head = Head { header: with_frames(header, walked), body };
+        if scratch.send(header.process, head, walked.frames(), false) {
+            remember(id);
+        } else {
+            lost(loss);
+        }
+    }
+    scratch.give_back();
 }
 
 impl Taken {

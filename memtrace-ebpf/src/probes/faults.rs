@@ -5,11 +5,11 @@
 //! raw ones: the others would have a record put together for each fault of each process.
 
 use super::pages::user_registers;
-use crate::emit::{Task, send};
+use crate::emit::Task;
 use crate::knobs::{HAS_TASK_REGISTERS, OFFSET_TASK_FAULTS_OFF};
-use crate::maps::{Target, lost, target};
+use crate::maps::{lost, target};
 use crate::memory::read_kernel;
-use crate::stack::{Head, is_sent, remember, seed_of, take, with_frames, without_stack};
+use crate::stack::{OnStack, send_on_stack};
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::generated::bpf_get_current_task;
 use aya_ebpf::macros::raw_tracepoint;
@@ -41,7 +41,9 @@ fn page_touched(context: RawTracePointContext) -> i32 {
         lost(Loss::ResultUnreadable);
         return 0;
     }
-    tell(task, target, Fault { address, error, stack: 0 }, registers);
+    let header = task.header(Kind::Fault, size_of::<Fault>());
+    let body = Fault { address, error, stack: 0 };
+    send_on_stack((task, target), header, body, || start(registers, error), Loss::RingFault);
     0
 }
 
@@ -63,31 +65,11 @@ fn are_of_user(registers: u64) -> bool {
     segment & 3 == 3
 }
 
-/// Sends the fault with its stack: frames the first time, the id alone afterwards.
-#[inline(always)]
-fn tell(task: Task, target: Target, body: Fault, registers: u64) {
-    let header = task.header(Kind::Fault, size_of::<Fault>());
-    let Some(mut scratch) = take() else {
-        without_stack();
-        return send(header, body, Loss::RingFault);
-    };
-    let start = start(registers, body.error);
-    let (id, walked) = scratch.walk(start, target, seed_of(task, target));
-    let id = scratch.copied(id);
-    let body = Fault { stack: id, ..body };
-    if is_sent(id) {
-        send(header, body, Loss::RingFault);
-    } else if scratch.send(
-        header.process,
-        Head { header: with_frames(header, walked), body },
-        walked.frames(),
-        false,
-    ) {
-        remember(id);
-    } else {
-        lost(Loss::RingFault);
+impl OnStack for Fault {
+    #[inline(always)]
+    fn set_stack(&mut self, id: u64) {
+        self.stack = id;
     }
-    scratch.give_back();
 }
 
 /// Where the walk begins. Walks take each address for one to return to, of a call before it; here it is that of

@@ -6,11 +6,11 @@
 
 use super::heap::counted;
 use crate::emit::{Task, send};
-use crate::maps::{STATIC_PROBES, Target, lost, target};
+use crate::maps::{STATIC_PROBES, lost, target};
 use crate::memory::{read_kernel, read_user};
 use crate::own_stack;
 use crate::sites::cookie;
-use crate::stack::{Head, is_sent, remember, seed_of, take, with_frames, without_stack};
+use crate::stack::{OnStack, send_on_stack};
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::macros::uprobe;
 use aya_ebpf::programs::ProbeContext;
@@ -28,7 +28,11 @@ fn usdt_allocation(context: ProbeContext) -> u32 {
     let Some(target) = target(task.process) else { return 0 };
     counted(Counter::Entries, || {
         match told(context) {
-            Some(body) => tell(context, task, target, body),
+            Some(body) => {
+                let header = task.header(Kind::Weighted, size_of::<Weighted>());
+                let start = || start(context);
+                send_on_stack((task, target), header, body, start, Loss::RingWeighted);
+            }
             None => lost(Loss::ArgumentUnreadable),
         }
         0
@@ -102,30 +106,11 @@ fn narrow<const N: usize>(bytes: Option<[u8; N]>) -> Option<u64> {
     Some(u64::from_ne_bytes(word))
 }
 
-/// Sends the block with its stack: frames the first time, the id alone afterwards.
-#[inline(always)]
-fn tell(context: *mut c_void, task: Task, target: Target, body: Weighted) {
-    let header = task.header(Kind::Weighted, size_of::<Weighted>());
-    let Some(mut scratch) = take() else {
-        without_stack();
-        return send(header, body, Loss::RingWeighted);
-    };
-    let (id, walked) = scratch.walk(start(context), target, seed_of(task, target));
-    let id = scratch.copied(id);
-    let body = Weighted { stack: id, ..body };
-    if is_sent(id) {
-        send(header, body, Loss::RingWeighted);
-    } else if scratch.send(
-        header.process,
-        Head { header: with_frames(header, walked), body },
-        walked.frames(),
-        false,
-    ) {
-        remember(id);
-    } else {
-        lost(Loss::RingWeighted);
+impl OnStack for Weighted {
+    #[inline(always)]
+    fn set_stack(&mut self, id: u64) {
+        self.stack = id;
     }
-    scratch.give_back();
 }
 
 /// Where the walk begins. Walks take each address for one to return to, of a call before it; here it is that of

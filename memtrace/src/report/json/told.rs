@@ -2,13 +2,12 @@
 
 use super::schema::Frame;
 use crate::engine::snapshot::Confidence;
-use crate::report::model::{ToldReport, ToldStackReport};
+use crate::report::model::{ToldFigures, ToldReport, ToldStackReport};
 use memtrace_common::wire::StackEnd;
 use serde::Serialize;
 
-/// Not to be added to the heap: the same blocks may be in both.
 #[derive(Serialize)]
-pub(super) struct Told<'a> {
+struct Figures {
     live_bytes: u64,
     live_bytes_ci95: [u64; 2],
     live_blocks: u64,
@@ -19,6 +18,30 @@ pub(super) struct Told<'a> {
     allocated_blocks: u64,
     allocated_blocks_ci95: [u64; 2],
     allocated_samples: u64,
+}
+
+impl Figures {
+    const fn of(live: &ToldFigures, allocated: &ToldFigures) -> Self {
+        Self {
+            live_bytes: live.bytes,
+            live_bytes_ci95: ends(live.bytes_ci),
+            live_blocks: live.blocks,
+            live_blocks_ci95: ends(live.blocks_ci),
+            live_samples: live.samples,
+            allocated_bytes: allocated.bytes,
+            allocated_bytes_ci95: ends(allocated.bytes_ci),
+            allocated_blocks: allocated.blocks,
+            allocated_blocks_ci95: ends(allocated.blocks_ci),
+            allocated_samples: allocated.samples,
+        }
+    }
+}
+
+/// Not to be added to the heap: the same blocks may be in both.
+#[derive(Serialize)]
+pub(super) struct Told<'a> {
+    #[serde(flatten)]
+    figures: Figures,
     inherited_samples: u64,
     unknown_frees: u64,
     missed_frees: u64,
@@ -39,16 +62,8 @@ struct Others {
 #[derive(Serialize)]
 struct Stack<'a> {
     id: String,
-    live_bytes: u64,
-    live_bytes_ci95: [u64; 2],
-    live_blocks: u64,
-    live_blocks_ci95: [u64; 2],
-    live_samples: u64,
-    allocated_bytes: u64,
-    allocated_bytes_ci95: [u64; 2],
-    allocated_blocks: u64,
-    allocated_blocks_ci95: [u64; 2],
-    allocated_samples: u64,
+    #[serde(flatten)]
+    figures: Figures,
     complete: bool,
     end: &'static str,
     frames: Vec<Frame<'a>>,
@@ -61,18 +76,9 @@ const fn ends(confidence: Confidence) -> [u64; 2] {
 impl<'a> Told<'a> {
     /// Of one process.
     pub(super) fn of(told: &'a ToldReport) -> Self {
-        let (live, allocated, oddities) = (&told.live, &told.allocated, &told.oddities);
+        let oddities = &told.oddities;
         Self {
-            live_bytes: live.bytes,
-            live_bytes_ci95: ends(live.bytes_ci),
-            live_blocks: live.blocks,
-            live_blocks_ci95: ends(live.blocks_ci),
-            live_samples: live.samples,
-            allocated_bytes: allocated.bytes,
-            allocated_bytes_ci95: ends(allocated.bytes_ci),
-            allocated_blocks: allocated.blocks,
-            allocated_blocks_ci95: ends(allocated.blocks_ci),
-            allocated_samples: allocated.samples,
+            figures: Figures::of(&told.live, &told.allocated),
             inherited_samples: oddities.inherited,
             unknown_frees: oddities.unknown_frees,
             missed_frees: oddities.missed_frees,
@@ -91,19 +97,9 @@ impl<'a> Told<'a> {
 
 impl<'a> Stack<'a> {
     fn of(stack: &'a ToldStackReport) -> Self {
-        let (live, allocated) = (&stack.live, &stack.allocated);
         Self {
             id: stack.id.to_string(),
-            live_bytes: live.bytes,
-            live_bytes_ci95: ends(live.bytes_ci),
-            live_blocks: live.blocks,
-            live_blocks_ci95: ends(live.blocks_ci),
-            live_samples: live.samples,
-            allocated_bytes: allocated.bytes,
-            allocated_bytes_ci95: ends(allocated.bytes_ci),
-            allocated_blocks: allocated.blocks,
-            allocated_blocks_ci95: ends(allocated.blocks_ci),
-            allocated_samples: allocated.samples,
+            figures: Figures::of(&stack.live, &stack.allocated),
             complete: stack.end == StackEnd::Complete,
             end: super::convert::stack_end(stack.end),
             frames: stack.frames.iter().map(Frame::of).collect(),
