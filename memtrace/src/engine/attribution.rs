@@ -144,11 +144,14 @@ impl Tracker {
     pub(super) fn mappings_seen(&mut self, pid: Pid, code: &CodeMap) {
         let Some(process) = self.find(pid) else { return };
         let Some(process) = self.processes.get_mut(process) else { return };
-        let only_missed = process.code.is_part_of(code);
+        let is_still_there = process.code.is_part_of(code);
         process.code = code.clone();
-        let before = process.wires.len();
-        process.wires.forget(only_missed, |id| note_forgotten(&mut self.forgotten, pid, id));
-        self.stack_ids -= before - process.wires.len();
+        if is_still_there {
+            process.wires.missed().for_each(|id| note_forgotten(&mut self.forgotten, pid, id));
+        } else {
+            self.stack_ids -= process.wires.len();
+            process.wires.forget(|id| note_forgotten(&mut self.forgotten, pid, id));
+        }
     }
 }
 

@@ -295,7 +295,7 @@ impl Tracker {
         let Some(process) = self.processes.get_mut(place) else { return };
         self.stack_ids -= process.wires.len();
         let pid = process.pid;
-        process.wires.forget(false, |id| note_forgotten(&mut self.forgotten, pid, id));
+        process.wires.forget(|id| note_forgotten(&mut self.forgotten, pid, id));
     }
 }
 

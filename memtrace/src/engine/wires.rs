@@ -104,17 +104,16 @@ impl Wires {
         None
     }
 
-    /// Forgets all, or only those with an address that had no place; hands each to `gone`.
-    pub(crate) fn forget(&mut self, only_missed: bool, mut gone: impl FnMut(u64)) {
-        self.ids.retain(|&id, wire| {
-            let stays = only_missed && !wire.missed;
-            if !stays {
-                gone(id);
-            }
-            stays
-        });
-        let ids = &self.ids;
-        self.hand.retain(|id| ids.contains_key(id));
+    /// Forgets all; hands each to `gone`.
+    pub(crate) fn forget(&mut self, gone: impl FnMut(u64)) {
+        self.ids.drain().map(|(id, _)| id).for_each(gone);
+        self.hand.clear();
+    }
+
+    /// Those with an address that had no place. They stay known: records that are on their way still name
+    /// them without frames.
+    pub(crate) fn missed(&self) -> impl Iterator<Item = u64> {
+        self.ids.iter().filter(|(_, wire)| wire.missed).map(|(&id, _)| id)
     }
 
     /// Bytes taken, about.
@@ -162,14 +161,17 @@ mod tests {
     }
 
     #[test]
-    fn missed_ones_can_be_forgotten_alone() {
+    fn missed_ones_are_told_apart_until_their_frames_come_again() {
         let mut wires = Wires::new(1);
         wires.learn(1, MALLOC, 0, true);
         wires.learn(2, MALLOC, 0, false);
         assert_eq!(wires.look_up(1, MALLOC), Known::Missed(0));
+        assert_eq!(wires.missed().collect::<Vec<_>>(), [1]);
+        wires.learn(1, MALLOC, 3, false);
+        assert_eq!((wires.look_up(1, MALLOC), wires.missed().count()), (Known::Stack(3), 0));
         let mut gone = Vec::new();
-        wires.forget(true, |id| gone.push(id));
-        wires.forget(false, |id| gone.push(id));
+        wires.forget(|id| gone.push(id));
+        gone.sort_unstable();
         assert_eq!((gone, wires.len()), (vec![1, 2], 0));
     }
 }

@@ -138,11 +138,23 @@ impl Report {
     pub fn assert_nothing_lost(&self) {
         let loss = &self.0["loss"];
         for key in ["events", "stacks", "evicted_blocks"] {
-            assert_eq!(loss[key], 0, "{loss}");
+            assert_eq!(loss[key], 0, "{loss}\n{}", self.without_frames());
         }
         let causes = loss["by_cause"].as_object().unwrap();
         assert!(!causes.is_empty());
         assert!(causes.values().all(|count| *count == 0), "{loss}");
+    }
+
+    /// The stacks whose frames are not known, of all processes, a line each: for who looks for the reason.
+    fn without_frames(&self) -> String {
+        let processes = self.0["processes"].as_array().into_iter().flatten();
+        let of = |process: &Value| {
+            let stacks = process["stacks"].as_array().into_iter().flatten();
+            let unknown = stacks.filter(|stack| stack["frames"].as_array().is_none_or(Vec::is_empty));
+            let who = (&process["pid"], &process["comm"], &process["state"]);
+            unknown.map(|stack| format!("{who:?}: {stack}\n")).collect::<String>()
+        };
+        processes.map(of).collect()
     }
 }
 
