@@ -150,7 +150,8 @@ impl Report {
         let processes = self.0["processes"].as_array().into_iter().flatten();
         let of = |process: &Value| {
             let stacks = process["stacks"].as_array().into_iter().flatten();
-            let unknown = stacks.filter(|stack| stack["frames"].as_array().is_none_or(Vec::is_empty));
+            let unknown =
+                stacks.filter(|stack| stack["frames"].as_array().is_none_or(Vec::is_empty));
             let who = (&process["pid"], &process["comm"], &process["state"]);
             unknown.map(|stack| format!("{who:?}: {stack}\n")).collect::<String>()
         };

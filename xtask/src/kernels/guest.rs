@@ -1,9 +1,9 @@
 //! A guest: a kernel in qemu. Always software emulation: hardware virtualisation is not to be had on
 //! every machine, and breaks some that are guests themselves.
 
-use super::cache::Image;
 use super::console::Console;
 use super::follow::follow;
+use super::pieces::Piece;
 use super::results::Run;
 use crate::command::{find, shown};
 use crate::elevate;
@@ -55,34 +55,36 @@ pub(super) fn require_qemu() -> Result<PathBuf> {
 ///
 /// # Errors
 /// When qemu cannot be run, or its output not be kept. What goes wrong inside is in the result.
-pub(super) fn boot(kernel: &str, image: &Image, setting: &Setting) -> Result<Run> {
-    run(kernel, qemu(&require_qemu()?, &image.file, setting)?, setting)
+pub(super) fn boot(piece: &Piece<'_>, setting: &Setting) -> Result<Run> {
+    run(piece, qemu(&require_qemu()?, piece, setting)?, setting)
 }
 
 /// What a person would type to boot it.
-pub(super) fn by_hand(image: &Image, setting: &Setting) -> Result<String> {
-    Ok(shown(&qemu(&require_qemu()?, &image.file, setting)?))
+pub(super) fn by_hand(piece: &Piece<'_>, setting: &Setting) -> Result<String> {
+    Ok(shown(&qemu(&require_qemu()?, piece, setting)?))
 }
 
 /// The command that boots a kernel.
-fn qemu(program: &Path, image: &Path, setting: &Setting) -> Result<Command> {
+fn qemu(program: &Path, piece: &Piece<'_>, setting: &Setting) -> Result<Command> {
     let mut qemu = elevate::as_user(program)?;
     // One thread for all processors: with one each, a 5.10 guest hung and a 6.18 guest panicked on an
     // int3 that was a nop again when the message was written. The kernel patches its code through
     // breakpoints each time that a tracepoint is switched, and qemu 10 seems to race with it.
     qemu.args(["-accel", "tcg,thread=single", "-cpu", "max", "-m", MEMORY]);
     qemu.args(["-smp", &setting.processors.to_string()]);
-    qemu.arg("-kernel").arg(image).arg("-initrd").arg(&setting.initramfs);
-    qemu.args(["-append", format!("{COMMAND_LINE} {}", setting.append).trim_end()]);
+    qemu.arg("-kernel").arg(&piece.image.file).arg("-initrd").arg(&setting.initramfs);
+    let words = format!("{COMMAND_LINE} {} {}", piece.words(), setting.append);
+    qemu.args(["-append", words.trim_end()]);
     // Nothing but a serial line, and no second try after a panic.
     qemu.args(["-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"]);
     Ok(qemu)
 }
 
-fn run(kernel: &str, qemu: Command, setting: &Setting) -> Result<Run> {
+fn run(piece: &Piece<'_>, qemu: Command, setting: &Setting) -> Result<Run> {
+    let kernel = piece.kernel;
     let folder = setting.folder.join(kernel);
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let path = folder.join("console.log");
+    let path = folder.join(piece.console());
     let log = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     // Line by line, so that it can be watched.
     let mut log = LineWriter::new(log);
@@ -104,6 +106,7 @@ fn run(kernel: &str, qemu: Command, setting: &Setting) -> Result<Run> {
             format!("{what}\n{}  the whole console: {}", console.tail(), path.display())
         }),
         release: console.release,
+        wanted: piece.groups.iter().map(|&group| group.to_owned()).collect(),
         groups: console.groups,
         verdicts: console.verdicts,
         time: begin.elapsed(),
@@ -121,7 +124,8 @@ fn trouble(console: &Console, status: Option<ExitStatus>, limit: Duration) -> Op
 
 #[cfg(test)]
 mod tests {
-    use super::{COMMAND_LINE, Setting, qemu, run};
+    use super::{COMMAND_LINE, Piece, Setting, qemu, run};
+    use crate::kernels::cache::Image;
     use std::path::Path;
     use std::process::Command;
     use std::time::Duration;
@@ -136,13 +140,21 @@ mod tests {
         }
     }
 
+    fn image() -> Image {
+        Image { package: String::new(), file: "/vmlinuz".into() }
+    }
+
+    fn piece(image: &Image) -> Piece<'_> {
+        Piece { kernel: "6.1", image, number: 0, groups: vec!["links", "loss"] }
+    }
+
     /// What is said of a guest whose qemu is this script.
     fn trouble(script: &str, limit: Duration) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
         let mut shell = Command::new("sh");
         shell.args(["-c", script]);
         let setting = Setting { limit, ..setting(folder.path()) };
-        let run = run("6.1", shell, &setting).unwrap();
+        let run = run(&piece(&image()), shell, &setting).unwrap();
         assert!(folder.path().join("6.1/console.log").is_file());
         run.trouble
     }
@@ -170,12 +182,13 @@ mod tests {
 
     #[test]
     fn hardware_virtualisation_is_never_asked_for() {
-        let (program, image) = (Path::new("qemu"), Path::new("/vmlinuz"));
-        let command = qemu(program, image, &setting(Path::new("/"))).unwrap();
+        let image = image();
+        let command = qemu(Path::new("qemu"), &piece(&image), &setting(Path::new("/"))).unwrap();
         let words: Vec<_> = command.get_args().filter_map(|word| word.to_str()).collect();
         let after = |option| words.windows(2).find(|pair| pair[0] == option).map(|pair| pair[1]);
         assert_eq!(after("-accel"), Some("tcg,thread=single"));
-        assert_eq!(after("-append"), Some(format!("{COMMAND_LINE} extra").as_str()));
+        let own = "memtrace.groups=links,loss memtrace.verdicts=yes";
+        assert_eq!(after("-append"), Some(format!("{COMMAND_LINE} {own} extra").as_str()));
         assert!(!words.join(" ").contains("kvm"));
     }
 }

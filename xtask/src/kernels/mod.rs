@@ -8,6 +8,7 @@ mod initramfs;
 mod list;
 mod native;
 mod packages;
+mod pieces;
 mod results;
 mod table;
 mod verifier;
@@ -17,11 +18,11 @@ use crate::test::programs::{self, Privileged, Program};
 use crate::test::tally::Tally;
 use crate::{elevate, setup};
 use anyhow::{Context as _, Result, bail};
-use cache::Image;
 use clap::value_parser;
 use guest::Setting;
 use initramfs::Job;
 use list::{Kernel, Selection};
+use pieces::Piece;
 use results::Run;
 use std::fs;
 use std::path::Path;
@@ -38,6 +39,26 @@ const NOT_ABOUT_KERNELS: [&str; 5] =
 /// This group is about files, users and words more than about kernels, and takes as long as all others
 /// together: `cargo xtask test` leaves it to `cargo xtask kernels`.
 const LEAVES_TIME: &str = "live_bad_input";
+
+/// In these groups the kernel decides what memtrace does (its links, its programs, what it is told of processes):
+/// `cargo xtask test` runs them on each of its kernels, and the others on the oldest, which allows least, and
+/// on this machine's.
+const ON_EACH_KERNEL: [&str; 14] = [
+    "live_doctor",
+    "live_follow",
+    "live_lifecycle",
+    "live_links",
+    "live_namespaces",
+    "live_pages",
+    "live_process",
+    "live_sharing",
+    "live_stacks",
+    "live_tables",
+    "live_threads",
+    "live_told",
+    "live_touches",
+    "live_windows",
+];
 
 /// How many guests run at once where there are processors for them, and with how many each. A guest
 /// waits about as much as it works, as the emulation of several processors has one thread.
@@ -109,7 +130,7 @@ pub(crate) fn kernels(no_install: bool, options: &Options) -> Result<ExitCode> {
     let selection = Selection::of(&options.only)?;
     setup::ensure(purpose(&selection), no_install)?;
     let built = programs::build_privileged()?;
-    let (runs, names) = run_all(&selection, &built, options)?;
+    let (runs, names) = run_all(&selection, &built, options, |_, _| true)?;
     print!("\n{}", table::terminal(&runs, &names));
     if options.write {
         let path = root().join("docs/kernels.md");
@@ -118,8 +139,7 @@ pub(crate) fn kernels(no_install: bool, options: &Options) -> Result<ExitCode> {
         println!("written to {}", path.display());
     }
     // A filter that matches nothing has shown nothing.
-    let is_good =
-        runs.iter().all(|run| run.is_good(&names)) && table::counted(&runs, &names).passed > 0;
+    let is_good = runs.iter().all(Run::is_good) && table::counted(&runs).passed > 0;
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -136,16 +156,23 @@ fn purpose(selection: &Selection) -> setup::Purpose {
 pub(crate) fn stage() -> Result<Tally> {
     let mut built = programs::build_privileged()?;
     built.tests.retain(|program| program.name != LEAVES_TIME);
-    let (runs, names) = run_all(&Selection::long_term()?, &built, &Options::of_tests())?;
+    let selection = Selection::long_term()?;
+    let oldest = selection.kernels.first().map(|kernel| kernel.name);
+    let share = |kernel: &Kernel, group: &Program| {
+        Some(kernel.name) == oldest || ON_EACH_KERNEL.contains(&group.name.as_str())
+    };
+    let (runs, names) = run_all(&selection, &built, &Options::of_tests(), share)?;
     print!("\n{}", table::terminal(&runs, &names));
-    Ok(table::counted(&runs, &names))
+    Ok(table::counted(&runs))
 }
 
-/// Runs everything; gives the results, and the groups' names.
+/// Runs everything, on other kernels the groups for which `share` says so; gives the results, and the groups'
+/// names.
 fn run_all<'a>(
     selection: &Selection,
     built: &'a Privileged,
     options: &Options,
+    share: impl Fn(&Kernel, &Program) -> bool,
 ) -> Result<(Vec<Run>, Vec<&'a str>)> {
     let groups = groups(built, &options.group)?;
     let names = groups.iter().map(|program| initramfs::group_name(program)).collect();
@@ -161,9 +188,16 @@ fn run_all<'a>(
     }
     if !images.is_empty() {
         let setting = set_up(&folder, &job, options)?;
-        let guests: Vec<_> = selection.kernels.iter().copied().zip(&images).collect();
+        let kernels = selection.kernels.iter().copied().zip(&images);
+        let guests: Vec<Piece<'_>> = kernels
+            .flat_map(|(kernel, image)| {
+                let wanted = groups.iter().filter(|group| share(kernel, group));
+                let names: Vec<_> = wanted.map(|group| initramfs::group_name(group)).collect();
+                pieces::of(kernel, image, &names)
+            })
+            .collect();
         runs.extend(run_guests(&guests, &setting, options.guests.unwrap_or_else(guests_at_once))?);
-        take_down(&setting, options.keep, &images)?;
+        take_down(&setting, options.keep, &guests)?;
     }
     keep_output(&folder, &runs)?;
     elevate::give_back_target()?;
@@ -219,10 +253,10 @@ fn sweep(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn take_down(setting: &Setting, keep: bool, images: &[Image]) -> Result<()> {
+fn take_down(setting: &Setting, keep: bool, guests: &[Piece<'_>]) -> Result<()> {
     if keep {
-        for image in images {
-            println!("to boot it by hand: {}", guest::by_hand(image, setting)?);
+        for piece in guests {
+            println!("to boot it by hand: {}", guest::by_hand(piece, setting)?);
         }
         println!("the next run removes {}", setting.initramfs.display());
         return Ok(());
@@ -237,15 +271,15 @@ fn guests_at_once() -> u8 {
     if processors >= 2 { GUESTS } else { 1 }
 }
 
-/// Boots all, so many at once, and gives what came of them in the order of the kernels.
-fn run_guests(guests: &[(&Kernel, &Image)], setting: &Setting, at_once: u8) -> Result<Vec<Run>> {
+/// Boots all, so many at once, and gives what came of them, by kernel, in their order.
+fn run_guests(guests: &[Piece<'_>], setting: &Setting, at_once: u8) -> Result<Vec<Run>> {
     let queue = Mutex::new(guests.iter().enumerate());
     let next = || queue.lock().ok()?.next();
     let work = || -> Result<Vec<(usize, Run)>> {
         let mut runs = Vec::new();
-        while let Some((index, (kernel, image))) = next() {
-            println!("kernel {}: booting {}", kernel.name, image.package);
-            runs.push((index, guest::boot(kernel.name, image, setting)?));
+        while let Some((index, piece)) = next() {
+            println!("kernel {}: booting {}", piece.kernel, piece.image.package);
+            runs.push((index, guest::boot(piece, setting)?));
         }
         Ok(runs)
     };
@@ -259,7 +293,7 @@ fn run_guests(guests: &[(&Kernel, &Image)], setting: &Setting, at_once: u8) -> R
         Ok(runs)
     })?;
     runs.sort_by_key(|(index, _)| *index);
-    Ok(runs.into_iter().map(|(_, run)| run).collect())
+    Ok(pieces::joined(runs.into_iter().map(|(_, run)| run).collect()))
 }
 
 /// Keeps what each group printed, and says where that of those is that failed.

@@ -22,6 +22,7 @@ pub(super) fn run(job: &Job<'_>) -> Result<Run> {
     let mut run = Run {
         kernel: NATIVE.to_owned(),
         release: Some(release.trim().to_owned()),
+        wanted: job.groups.iter().map(|program| group_name(program).to_owned()).collect(),
         ..Run::default()
     };
     for program in job.groups {

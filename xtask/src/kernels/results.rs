@@ -95,13 +95,15 @@ pub(super) struct Run {
     pub(super) kernel: String,
     /// What the kernel calls itself.
     pub(super) release: Option<String>,
+    /// The groups that were to run.
+    pub(super) wanted: Vec<String>,
     /// The groups that began, in order.
     pub(super) groups: Vec<Group>,
     /// What the verifier said of our programs, as `memtrace doctor` prints it.
     pub(super) verdicts: Option<serde_json::Value>,
     /// What went wrong with the whole of it.
     pub(super) trouble: Option<String>,
-    /// From start to end.
+    /// From start to end, of all its guests together.
     pub(super) time: Duration,
 }
 
@@ -111,17 +113,34 @@ impl Run {
         self.groups.iter().find(|group| group.name == name)
     }
 
+    /// Whether a group was to run.
+    pub(super) fn wants(&self, name: &str) -> bool {
+        self.wanted.iter().any(|wanted| wanted == name)
+    }
+
+    /// Takes what another guest with the same kernel has to tell.
+    pub(super) fn join(&mut self, other: Self) {
+        self.release = self.release.take().or(other.release);
+        self.wanted.extend(other.wanted);
+        self.groups.extend(other.groups);
+        self.verdicts = self.verdicts.take().or(other.verdicts);
+        let troubles = self.trouble.take().into_iter().chain(other.trouble);
+        self.trouble = troubles.reduce(|all, more| format!("{all}\n{more}"));
+        self.time += other.time;
+    }
+
     /// All of it went well, and it was all of it.
-    pub(super) fn is_good(&self, names: &[&str]) -> bool {
+    pub(super) fn is_good(&self) -> bool {
         self.trouble.is_none()
-            && names.iter().all(|name| self.group(name).is_some_and(Group::is_good))
+            && self.wanted.iter().all(|name| self.group(name).is_some_and(Group::is_good))
     }
 
     /// All groups together; trouble with the whole counts as one failure, and so does a group that
     /// did not run.
-    pub(super) fn counted(&self, names: &[&str]) -> Tally {
+    pub(super) fn counted(&self) -> Tally {
         let failure = Tally { passed: 0, failed: 1 };
-        let groups = names.iter().map(|name| self.group(name).map_or(failure, Group::counted));
+        let groups =
+            self.wanted.iter().map(|name| self.group(name).map_or(failure, Group::counted));
         let trouble = self.trouble.iter().map(|_| failure);
         groups.chain(trouble).fold(Tally::default(), Tally::plus)
     }
@@ -183,11 +202,15 @@ mod tests {
     #[test]
     fn a_run_without_a_group_is_not_good() {
         let ok = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured";
-        let mut run = Run { groups: vec![group(&[ok], Some(0))], ..Run::default() };
-        assert!(run.is_good(&["links"]) && !run.is_good(&["links", "loss"]));
-        assert_eq!(run.counted(&["links", "loss"]), Tally { passed: 3, failed: 1 });
-        run.trouble = Some("it hung".to_owned());
-        assert!(!run.is_good(&["links"]));
-        assert_eq!(run.counted(&["links"]), Tally { passed: 3, failed: 1 });
+        let run = |wanted: &[&str]| Run {
+            wanted: wanted.iter().map(|name| (*name).to_owned()).collect(),
+            groups: vec![group(&[ok], Some(0))],
+            ..Run::default()
+        };
+        assert!(run(&["links"]).is_good() && !run(&["links", "loss"]).is_good());
+        assert_eq!(run(&["links", "loss"]).counted(), Tally { passed: 3, failed: 1 });
+        let run = Run { trouble: Some("it hung".to_owned()), ..run(&["links"]) };
+        assert!(!run.is_good());
+        assert_eq!(run.counted(), Tally { passed: 3, failed: 1 });
     }
 }

@@ -16,14 +16,14 @@ pub(super) fn terminal(runs: &[Run], names: &[&str]) -> String {
             let _ = writeln!(text, "kernel {}: {}: {}", run.kernel, group.name, failure(group));
         }
     }
-    let sum = counted(runs, names);
+    let sum = counted(runs);
     let _ = writeln!(text, "{} passed, {} failed", sum.passed, sum.failed);
     text
 }
 
 /// Everything together.
-pub(super) fn counted(runs: &[Run], names: &[&str]) -> Tally {
-    runs.iter().map(|run| run.counted(names)).fold(Tally::default(), Tally::plus)
+pub(super) fn counted(runs: &[Run]) -> Tally {
+    runs.iter().map(Run::counted).fold(Tally::default(), Tally::plus)
 }
 
 /// `docs/kernels.md`.
@@ -38,7 +38,7 @@ pub(super) fn document(runs: &[Run], names: &[&str]) -> String {
          memtrace on other people's programs, not on other kernels.\n\n",
     );
     text.push_str(&markdown(&header(runs), &rows(runs, names)));
-    for run in runs.iter().filter(|run| !run.is_good(names)) {
+    for run in runs.iter().filter(|run| !run.is_good()) {
         let _ = write!(text, "\nOn {}:\n\n", run.kernel);
         if let Some(trouble) = &run.trouble {
             let _ = writeln!(text, "- {}", trouble.lines().next().unwrap_or_default());
@@ -66,11 +66,15 @@ fn rows(runs: &[Run], names: &[&str]) -> Vec<Vec<String>> {
         [name.to_owned()].into_iter().chain(runs.iter().map(cell)).collect()
     };
     let groups = names.iter().map(|name| {
-        row(name, &|run| run.group(name).map_or_else(|| "NOT RUN".to_owned(), Group::to_string))
+        row(name, &|run| match run.group(name) {
+            Some(group) => group.to_string(),
+            None if run.wants(name) => "NOT RUN".to_owned(),
+            None => "-".to_owned(),
+        })
     });
     let release = |run: &Run| run.release.clone().unwrap_or_else(|| "not known".to_owned());
     let whole = |run: &Run| {
-        let verdict = if run.is_good(names) { "ok" } else { "FAILED" };
+        let verdict = if run.is_good() { "ok" } else { "FAILED" };
         format!("{verdict} {:.0} s", run.time.as_secs_f64())
     };
     [row("release", &release)].into_iter().chain(groups).chain([row("all", &whole)]).collect()
@@ -127,37 +131,51 @@ mod tests {
         group
     }
 
-    fn runs() -> [Run; 2] {
+    fn runs() -> [Run; 3] {
+        let wanted = vec!["links".to_owned(), "loss".to_owned()];
         let mut bad = group("loss", "---- a::b stdout ----", 101);
         bad.line("test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured");
         let good = group("links", "test result: ok. 9 passed; 0 failed; 0 ignored; 0 measured", 0);
         let native = Run {
             kernel: "native".to_owned(),
             release: Some("6.18.44".to_owned()),
+            wanted: wanted.clone(),
             groups: vec![good.clone(), bad],
             time: Duration::from_secs(5),
             ..Run::default()
         };
         let trouble = Some("the kernel panicked: x\n  | [1.0] x\n".to_owned());
-        let old = Run { kernel: "5.10".to_owned(), groups: vec![good], trouble, ..Run::default() };
-        [native, old]
+        let old = Run {
+            kernel: "5.10".to_owned(),
+            wanted,
+            groups: vec![good.clone()],
+            trouble,
+            ..Run::default()
+        };
+        let few = Run {
+            kernel: "6.1".to_owned(),
+            wanted: vec!["links".to_owned()],
+            groups: vec![good],
+            ..Run::default()
+        };
+        [native, old, few]
     }
 
     #[test]
     fn the_table_has_a_column_per_kernel_and_names_what_failed() {
         let text = terminal(&runs(), &["links", "loss"]);
         let expected = "\
-group    native                 5.10
-release  6.18.44                not known
-links    9 ok, 2.3 s            9 ok, 2.3 s
-loss     3 ok, 1 FAILED, 2.3 s  NOT RUN
-all      FAILED 5 s             FAILED 0 s
+group    native                 5.10         6.1
+release  6.18.44                not known    not known
+links    9 ok, 2.3 s            9 ok, 2.3 s  9 ok, 2.3 s
+loss     3 ok, 1 FAILED, 2.3 s  NOT RUN      -
+all      FAILED 5 s             FAILED 0 s   ok 0 s
 kernel native: loss: a::b failed
 
 kernel 5.10: the kernel panicked: x
   | [1.0] x
 
-21 passed, 3 failed
+30 passed, 3 failed
 ";
         assert_eq!(text, expected);
     }
@@ -166,11 +184,11 @@ kernel 5.10: the kernel panicked: x
     fn the_document_has_the_same_and_the_verifiers_table() {
         let text = document(&runs(), &["links", "loss"]);
         for part in [
-            "| group | native | 5.10 |\n|---|---|---|\n",
-            "| loss | 3 ok, 1 FAILED, 2.3 s | NOT RUN |\n",
+            "| group | native | 5.10 | 6.1 |\n|---|---|---|---|\n",
+            "| loss | 3 ok, 1 FAILED, 2.3 s | NOT RUN | - |\n",
             "\nOn native:\n\n- loss: a::b failed\n",
             "\nOn 5.10:\n\n- the kernel panicked: x\n\n## The verifier",
-            "| all | not known | not known |\n",
+            "| all | not known | not known | not known |\n",
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }

@@ -35,10 +35,17 @@ echo 1 > /proc/sys/kernel/panic_on_oops
 # Not every kernel keeps the times of an initramfs, and a program must be younger than its source.
 find "$fixtures" -type f -exec touch {} +
 
+# What this guest is to do stands among its kernel's words: several guests share a kernel's groups.
+word() {
+    sed -n "s/.*memtrace\\.$1=\\([^ ]*\\).*/\\1/p" /proc/cmdline
+}
+wanted=$(word groups)
+
 say release "$(cat /proc/sys/kernel/osrelease)"
 cd "$package"
 worst=0
 while read -r group program; do
+    case ",$wanted," in *",$group,"*) ;; *) continue ;; esac
     say begin "$group" "$(uptime)"
     set -- --test-threads=1
     [ -n "$filter" ] && set -- "$@" "$filter"
@@ -50,9 +57,11 @@ while read -r group program; do
     say end "$group" "$code" "$(uptime)"
 done < /memtrace/groups
 
-say doctor-begin
-timeout -s KILL "$limit" "$memtrace" doctor --programs --format json < /dev/null 2>&1
-say doctor-end $?
+if [ "$(word verdicts)" = yes ]; then
+    say doctor-begin
+    timeout -s KILL "$limit" "$memtrace" doctor --programs --format json < /dev/null 2>&1
+    say doctor-end $?
+fi
 say sentinel "$worst"
 # The console is slow, and power-off does not wait for it.
 sleep 1
