@@ -43,9 +43,6 @@ pub const USUAL_TARGETS: u32 = 4096;
 /// large as is needed when the kernel side is loaded.
 pub const MAX_TARGETS: u32 = 65_536;
 
-/// Probe sites with different cookies, where the kernel keeps no cookies for links.
-pub const MAX_SITES: u32 = 4096;
-
 /// Ways in which static probes have their arguments: compilers keep to a few, and sites that have them in the
 /// same places share one.
 pub const MAX_STATIC_PROBES: u32 = 1024;

@@ -6,7 +6,7 @@ use aya_ebpf::btf_maps;
 use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use memtrace_common::limits::{
-    MAX_COUNTED_SITES, MAX_NESTING, MAX_PENDING_THREADS, MAX_RINGS, MAX_SENT_STACKS, MAX_SITES,
+    MAX_COUNTED_SITES, MAX_NESTING, MAX_PENDING_THREADS, MAX_RINGS, MAX_SENT_STACKS,
     MAX_STATIC_PROBES, SCRATCH_SLOTS, USUAL_TARGETS,
 };
 use memtrace_common::usdt::Arguments;
@@ -110,9 +110,9 @@ pub(crate) static SCRATCH: PerCpuArray<crate::stack::Scratch> =
 #[map]
 pub(crate) static SCRATCH_TAKEN: PerCpuArray<u64> = PerCpuArray::with_max_entries(SCRATCH_SLOTS, 0);
 
-/// Cookies of probe sites, by the site's number, where links have none; see [`crate::sites`].
+/// The cookie of the site that this CPU is at, where links have none; see [`crate::sites`].
 #[map]
-pub(crate) static SITES: Array<u64> = Array::with_max_entries(MAX_SITES, 0);
+pub(crate) static SITE_COOKIE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
 /// Where static probes have their arguments, by the number in their cookie.
 #[map]

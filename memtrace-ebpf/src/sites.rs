@@ -1,10 +1,13 @@
 //! Which probe site a program runs for: the link's cookie, or what stands for it on kernels without.
 //!
-//! Before Linux 5.15 a link carries no cookie. There each site gets a copy of the program, in which
-//! user space has written the site's number, and a map knows the number's cookie.
+//! Before Linux 5.15 a link carries no cookie. There each site has a program of a few instructions that notes the
+//! site's cookie for the CPU and goes on into ours (`memtrace/src/probe/live/entrance.rs`). Nothing can come
+//! between: until Linux 6.0 a uprobe's programs run with preemption switched off (`__uprobe_perf_func` in
+//! `kernel/trace/trace_uprobe.c`), and another program of a probe does not interrupt them (`bpf_prog_active` in
+//! `trace_call_bpf`).
 
 use crate::knobs::HAS_ATTACH_COOKIES;
-use crate::maps::SITES;
+use crate::maps::SITE_COOKIE;
 use aya_ebpf::helpers::generated::bpf_get_attach_cookie;
 use core::ffi::c_void;
 
@@ -15,16 +18,6 @@ pub(crate) fn cookie(context: *mut c_void) -> u64 {
         // SAFETY: a context of this program's type is what the helper wants.
         return unsafe { bpf_get_attach_cookie(context) };
     }
-    SITES.get(own_number()).copied().unwrap_or(0)
-}
-
-/// The number in this copy of the program.
-#[inline(always)]
-fn own_number() -> u32 {
-    // SAFETY: user space replaces this call by a constant before it loads the program
-    // (`memtrace/src/probe/live/object.rs`), so nothing is called.
-    unsafe {
-        let number: unsafe extern "C" fn() -> u64 = core::mem::transmute(0x7f00_0003_usize);
-        number() as u32
-    }
+    // SAFETY: an aligned u64 of this CPU, which nobody else uses meanwhile: see above.
+    SITE_COOKIE.get_ptr(0).map_or(0, |cookie| unsafe { *cookie })
 }

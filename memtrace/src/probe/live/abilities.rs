@@ -1,14 +1,18 @@
 //! What this kernel's BPF can do, found by loading tiny programs and not by the kernel's version:
 //! distributions carry later features back to older kernels.
 
+use super::assembly::{
+    ADD_CONSTANT, ATOMIC, CALL, EXIT, FRAME, GET_ATTACH_COOKIE, GET_CURRENT_TASK_BTF, MOVE, MOVE_CONSTANT,
+    PROBE_READ_KERNEL, STORE_CONSTANT, TASK_PT_REGS, instruction,
+};
 use super::syscall::{PROGRAM_KPROBE, ProgramImage, load_program};
 use aya_obj::generated::bpf_insn;
 
 /// Abilities that the programs can do without, in another way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Abilities {
-    /// Links carry a cookie (Linux 5.15). Without, each probe site gets a copy of the program, and a
-    /// map keeps the cookies.
+    /// Links carry a cookie (Linux 5.15). Without, each probe site gets a way into the program
+    /// that notes its cookie.
     pub attach_cookies: bool,
     /// Atomic operations that give the old value (Linux 5.12). Without, programs do not interrupt
     /// each other, so none are needed.
@@ -18,24 +22,8 @@ pub struct Abilities {
     pub task_registers: bool,
 }
 
-/// `BPF_CALL`, `BPF_EXIT`, `BPF_MOV64` of a constant and of a register, an 8-byte store of a constant,
-/// and an 8-byte atomic operation (`linux/bpf.h`, `Documentation/bpf/instruction-set.rst`).
-pub(super) const CALL: u8 = 0x85;
-pub(super) const EXIT: u8 = 0x95;
-pub(super) const MOVE_CONSTANT: u8 = 0xb7;
-pub(super) const MOVE: u8 = 0xbf;
-pub(super) const ADD_CONSTANT: u8 = 0x07;
-pub(super) const STORE_CONSTANT: u8 = 0x7a;
-const ATOMIC: u8 = 0xdb;
-/// `BPF_XCHG`: exchanges, which gives the old value.
+/// `BPF_XCHG`: an atomic operation that gives the old value.
 const EXCHANGE: i32 = 0xe1;
-/// Numbers of the helpers (`linux/bpf.h`).
-pub(super) const PROBE_READ_KERNEL: i32 = 113;
-const GET_ATTACH_COOKIE: i32 = 174;
-const GET_CURRENT_TASK_BTF: i32 = 158;
-const TASK_PT_REGS: i32 = 175;
-/// The frame pointer.
-pub(super) const FRAME: u8 = 10;
 
 impl Abilities {
     /// Those of the running kernel; takes about a millisecond. What the kernel refuses for want of
@@ -90,15 +78,4 @@ fn loads(body: &[bpf_insn]) -> bool {
         line_info: (&[], 0),
     };
     load_program(&image).is_ok()
-}
-
-/// One instruction (`struct bpf_insn`).
-pub(super) fn instruction(code: u8, to: u8, from: u8, offset: i16, constant: i32) -> bpf_insn {
-    bpf_insn {
-        code,
-        _bitfield_align_1: [],
-        _bitfield_1: bpf_insn::new_bitfield_1(to, from),
-        off: offset,
-        imm: constant,
-    }
 }

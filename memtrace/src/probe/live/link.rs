@@ -1,12 +1,12 @@
 //! Links: which kinds this kernel has, and one link per program and file.
 
+use super::entrance::Hall;
 use super::error::LiveError;
 use super::object::Relocated;
 use super::syscall::{ATTACH_MULTI, ATTACH_SESSION, link_multi, link_perf};
 use crate::probe::allocator::PlannedFunction;
 use memtrace_common::config::LinkKind;
-use memtrace_common::function::BlockKind;
-use memtrace_common::site::{Role, Site};
+use memtrace_common::site::Role;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::CString;
@@ -94,6 +94,8 @@ struct Loaded {
     attach_type: u32,
     /// Linked to returns.
     returns: bool,
+    /// Where links carry no cookie: what leads into it.
+    hall: Option<Hall>,
 }
 
 /// Which of the object's programs to link.
@@ -158,9 +160,7 @@ impl Programs {
             LinkKind::Session | LinkKind::Multi => ATTACH_MULTI,
             LinkKind::Perf => 0,
         };
-        let load = |name, attach_type, returns| -> Result<Loaded, LiveError> {
-            Ok(Loaded { name, program: object.load(name, attach_type)?, attach_type, returns })
-        };
+        let load = |name, attach, returns| Loaded::new(object, name, attach, returns);
         let (calls, returns) = match kind {
             LinkKind::Session => (load(session, ATTACH_SESSION, false)?, None),
             LinkKind::Multi | LinkKind::Perf => {
@@ -202,8 +202,7 @@ impl Programs {
             LinkKind::Session | LinkKind::Multi => ATTACH_MULTI,
             LinkKind::Perf => 0,
         };
-        let program = self.object.load(name, attach_type)?;
-        Ok(Loaded { name, program, attach_type, returns })
+        Loaded::new(&self.object, name, attach_type, returns)
     }
 
     pub(super) const fn kind(&self) -> LinkKind {
@@ -280,12 +279,12 @@ impl Programs {
         let name = CString::new(path.as_os_str().as_bytes())
             .map_err(|error| failed(std::io::Error::other(error)))?;
         if self.kind == LinkKind::Perf {
-            let mut copies = BTreeMap::new();
+            let mut entrances = BTreeMap::new();
             for point in points {
-                // Loading takes long, so places with the same cookie share a copy.
-                let own: &Option<OwnedFd> = match copies.entry(point.cookie) {
+                // Places with the same cookie share one.
+                let own: &Option<OwnedFd> = match entrances.entry(point.cookie) {
                     Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(new) => new.insert(self.own_copy(loaded, point)?),
+                    Entry::Vacant(new) => new.insert(self.entrance(loaded, point)?),
                 };
                 let program = own.as_ref().unwrap_or(&loaded.program).as_fd();
                 let link = link_perf(program, &name, *point, loaded.returns, process);
@@ -299,16 +298,24 @@ impl Programs {
         Ok(())
     }
 
-    /// A copy of the program for this site alone, where links carry no cookie. Returns and exits of the
-    /// heap's functions need none: what was entered is known from the entry, and found by a place whose mark
-    /// for the heap is 0 ([`Site::mark`]).
-    fn own_copy(&self, loaded: &Loaded, point: &Point) -> Result<Option<OwnedFd>, LiveError> {
-        let unmarked = Site::unpack(point.cookie).function.kind() == BlockKind::Heap;
-        let from_entry = (loaded.returns || point.part == Part::Exit) && unmarked;
-        if from_entry || self.object.abilities().attach_cookies {
-            return Ok(None);
-        }
-        self.object.load_for_site(loaded.name, point.cookie).map(Some)
+    /// The way into the program for this site alone, where links carry no cookie.
+    fn entrance(&self, loaded: &Loaded, point: &Point) -> Result<Option<OwnedFd>, LiveError> {
+        let Some(hall) = &loaded.hall else { return Ok(None) };
+        self.object.load_entrance(loaded.name, hall, point.cookie).map(Some)
+    }
+}
+
+impl Loaded {
+    fn new(
+        object: &Relocated,
+        name: &'static str,
+        attach_type: u32,
+        returns: bool,
+    ) -> Result<Self, LiveError> {
+        let program = object.load(name, attach_type)?;
+        let needs_hall = attach_type == 0 && !object.abilities().attach_cookies;
+        let hall = needs_hall.then(|| Hall::of(program.as_fd())).transpose()?;
+        Ok(Self { name, program, attach_type, returns, hall })
     }
 }
 

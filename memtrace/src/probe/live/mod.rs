@@ -2,10 +2,12 @@
 
 pub mod abilities;
 mod admission;
+mod assembly;
 pub mod btf;
 pub mod calibrate;
 pub mod ceiling;
 pub mod code_tables;
+mod entrance;
 mod error;
 mod faults;
 pub mod kernel_side;
@@ -19,7 +21,6 @@ pub mod release;
 mod rings;
 pub mod sampling;
 pub mod seccomp;
-mod sites;
 mod static_probes;
 mod syscall;
 mod tracefs;

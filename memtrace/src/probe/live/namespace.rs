@@ -5,8 +5,10 @@
 //! lies (`NSpid` of `/proc/PID/status` begins at the namespace of that `/proc`, `NS_GET_PARENT` of
 //! `ioctl_nsfs(2)` ends there), so a tiny program is run for us that reads it from our own task.
 
-use super::abilities::{ADD_CONSTANT, CALL, EXIT, FRAME, MOVE, MOVE_CONSTANT, PROBE_READ_KERNEL};
-use super::abilities::{STORE_CONSTANT, instruction};
+use super::assembly::{
+    ADD_CONSTANT, CALL, EXIT, FRAME, GET_CURRENT_TASK, LOAD, LOAD_WORD, MOVE, MOVE_CONSTANT, PROBE_READ_KERNEL, STORE_CONSTANT,
+    instruction,
+};
 use super::btf::KernelTypes;
 use super::error::LiveError;
 use super::syscall::{PROGRAM_RAW_TRACEPOINT, ProgramImage, load_program, run_program};
@@ -15,11 +17,6 @@ use std::os::fd::AsFd as _;
 
 /// `PROC_PID_INIT_INO` of `linux/proc_ns.h`: the initial one has the same number on all machines.
 const INITIAL: &str = "pid:[4026531836]";
-/// `bpf_get_current_task` (`linux/bpf.h`).
-const GET_CURRENT_TASK: i32 = 35;
-/// `BPF_LDX` of 8 and of 4 bytes (`Documentation/bpf/instruction-set.rst`).
-const LOAD: u8 = 0x79;
-const LOAD_WORD: u8 = 0x61;
 /// `MAX_PID_NS_LEVEL` of `linux/pid_namespace.h`.
 const MAX_LEVEL: u32 = 32;
 

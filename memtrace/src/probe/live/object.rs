@@ -2,9 +2,10 @@
 //! cannot load (multi and session attach types, calls of kernel functions).
 
 use super::abilities::Abilities;
+use super::assembly::{ATOMIC, CALL, LOAD_WIDE, MAP_DESCRIPTOR, MOVE_CONSTANT};
 use super::btf::KernelTypes;
+use super::entrance::{Entrances, Hall};
 use super::error::LiveError;
-use super::sites::Sites;
 use super::syscall::{
     PROGRAM_KPROBE, PROGRAM_RAW_TRACEPOINT, PROGRAM_TRACEPOINT, ProgramImage, create_program_table,
     load_btf, load_program, verify_program,
@@ -17,31 +18,19 @@ use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-/// `BPF_JMP | BPF_CALL`.
-const CALL: u8 = 0x85;
 /// Source register of a call to a kernel function (`BPF_PSEUDO_KFUNC_CALL`).
 const KERNEL_FUNCTION: u8 = 2;
 /// Numbers that stand for kernel functions in the object (`memtrace-ebpf/src/probes/heap.rs`).
 const KERNEL_FUNCTIONS: [(i32, &str); 2] =
     [(0x7f00_0001, "bpf_session_is_return"), (0x7f00_0002, "bpf_session_cookie")];
 
-/// Stands for the number of the site that a copy of a program serves (`memtrace-ebpf/src/sites.rs`).
-const OWN_NUMBER: i32 = 0x7f00_0003;
 /// Name of the table of programs in the object.
 const NO_PROGRAMS: &str = "NO_PROGRAMS";
-/// `BPF_LD | BPF_IMM | BPF_DW`, and its source register where it loads a map (`BPF_PSEUDO_MAP_FD`).
-const LOAD_WIDE: u8 = 0x18;
-const MAP_DESCRIPTOR: u8 = 1;
-/// `BPF_STX | BPF_ATOMIC | BPF_DW`; its constant says which operation, 0 being a plain addition.
-const ATOMIC: u8 = 0xdb;
-/// `BPF_ALU64 | BPF_MOV | BPF_K`: a constant into a register, by default that of results.
-const RESULT_IS: u8 = 0xb7;
-
 /// A relocated object, ready to load single programs from.
 pub(super) struct Relocated {
     object: Object,
     btf: Option<OwnedFd>,
-    sites: Sites,
+    entrances: Entrances,
     abilities: Abilities,
     /// The kernel's numbers of [`KERNEL_FUNCTIONS`], where it has them.
     kernel_functions: [Option<u32>; KERNEL_FUNCTIONS.len()],
@@ -93,8 +82,8 @@ impl Relocated {
             .as_fd()
             .as_raw_fd();
         let kernel_functions = KERNEL_FUNCTIONS.map(|(_, name)| types.function(name));
-        let sites = Sites::of(loaded)?;
-        Ok(Self { object, btf, sites, abilities, kernel_functions, no_programs })
+        let entrances = Entrances::of(loaded)?;
+        Ok(Self { object, btf, entrances, abilities, kernel_functions, no_programs })
     }
 
     /// What the kernel can do for the programs.
@@ -104,17 +93,22 @@ impl Relocated {
 
     /// Loads the program called `name` for links of `attach_type` (0: perf events).
     pub(super) fn load(&self, name: &str, attach_type: u32) -> Result<OwnedFd, LiveError> {
-        self.load_numbered(name, attach_type, 0)
-    }
-
-    /// Loads a copy of the program called `name` for perf events on the site with this cookie.
-    pub(super) fn load_for_site(&self, name: &str, cookie: u64) -> Result<OwnedFd, LiveError> {
-        self.load_numbered(name, 0, self.sites.number(cookie)?)
-    }
-
-    fn load_numbered(&self, name: &str, attach_type: u32, site: u32) -> Result<OwnedFd, LiveError> {
-        self.with_image(name, attach_type, site, load_program)?
+        self.with_image(name, attach_type, load_program)?
             .map_err(|(source, log)| LiveError::Load { name: name.into(), source, log })
+    }
+
+    /// Loads the way into the program called `name`, for perf events on the site with this cookie.
+    pub(super) fn load_entrance(
+        &self,
+        name: &str,
+        hall: &Hall,
+        cookie: u64,
+    ) -> Result<OwnedFd, LiveError> {
+        self.entrances.load(name, &self.program(name)?.license, hall, cookie)
+    }
+
+    fn program(&self, name: &str) -> Result<&aya_obj::Program, LiveError> {
+        self.object.programs.get(name).ok_or_else(|| failed(format!("no program {name}")))
     }
 
     /// What the verifier says of the program called `name`; see [`verify_program`].
@@ -123,7 +117,7 @@ impl Relocated {
         name: &str,
         attach_type: u32,
     ) -> Result<(io::Result<OwnedFd>, String), LiveError> {
-        self.with_image(name, attach_type, 0, verify_program)
+        self.with_image(name, attach_type, verify_program)
     }
 
     /// Names and types (`enum bpf_prog_type`) of all programs.
@@ -135,18 +129,15 @@ impl Relocated {
         &self,
         name: &str,
         attach_type: u32,
-        site: u32,
         work: impl FnOnce(&ProgramImage<'_>) -> T,
     ) -> Result<T, LiveError> {
-        let program =
-            self.object.programs.get(name).ok_or_else(|| failed(format!("no program {name}")))?;
+        let program = self.program(name)?;
         let function = self
             .object
             .functions
             .get(&program.function_key())
             .ok_or_else(|| failed(format!("program {name} has no code")))?;
-        let site = i32::try_from(site).map_err(failed)?;
-        let mut instructions = self.with_kernel_functions(function, site)?;
+        let mut instructions = self.with_kernel_functions(function)?;
         if !self.abilities.fetch_atomics {
             blank_fetch_atomics(&mut instructions);
         }
@@ -167,20 +158,11 @@ impl Relocated {
 }
 
 impl Relocated {
-    /// The program's instructions with the kernel's ids in place of our numbers, and the site's.
-    fn with_kernel_functions(
-        &self,
-        function: &Function,
-        site: i32,
-    ) -> Result<Vec<bpf_insn>, LiveError> {
+    /// The program's instructions with the kernel's ids in place of our numbers.
+    fn with_kernel_functions(&self, function: &Function) -> Result<Vec<bpf_insn>, LiveError> {
         let mut instructions = function.instructions.clone();
         let calls = |call: &&mut bpf_insn| call.code == CALL && call.src_reg() == 0;
         for instruction in instructions.iter_mut().filter(calls) {
-            if instruction.imm == OWN_NUMBER {
-                instruction.code = RESULT_IS;
-                instruction.imm = site;
-                continue;
-            }
             let functions = KERNEL_FUNCTIONS.iter().zip(self.kernel_functions);
             let called = functions.into_iter().find(|((number, _), _)| *number == instruction.imm);
             let Some(((_, name), id)) = called else { continue };
@@ -233,7 +215,7 @@ fn load_object_btf(object: &mut Object) -> Result<Option<OwnedFd>, LiveError> {
 fn blank_fetch_atomics(instructions: &mut [bpf_insn]) {
     for instruction in instructions {
         if instruction.code == ATOMIC && instruction.imm != 0 {
-            instruction.code = RESULT_IS;
+            instruction.code = MOVE_CONSTANT;
             instruction.set_dst_reg(instruction.src_reg());
             instruction.set_src_reg(0);
             instruction.off = 0;

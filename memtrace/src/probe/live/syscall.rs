@@ -92,6 +92,18 @@ pub(super) fn create_program_table() -> io::Result<OwnedFd> {
     bpf(bpf_cmd::BPF_MAP_CREATE, &mut attr).and_then(owned)
 }
 
+/// Puts a program into the first place of a table of programs.
+pub(super) fn put_program(table: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    let (key, value) = (0_u32, program.as_raw_fd());
+    let mut attr = empty_attr();
+    // SAFETY: for BPF_MAP_UPDATE_ELEM this member of the union is the one in use.
+    let element = unsafe { &mut attr.__bindgen_anon_2 };
+    element.map_fd = table.as_raw_fd().unsigned_abs();
+    element.key = (&raw const key) as u64;
+    element.__bindgen_anon_1.value = (&raw const value) as u64;
+    bpf(bpf_cmd::BPF_MAP_UPDATE_ELEM, &mut attr).map(drop)
+}
+
 /// Creates a ring buffer (`BPF_MAP_TYPE_RINGBUF`).
 pub(super) fn create_ring(bytes: u32) -> io::Result<OwnedFd> {
     let mut attr = empty_attr();

@@ -10,8 +10,8 @@ pub(super) fn lines(abilities: Abilities) -> [Line; 3] {
         line(
             "cookies of links",
             attach_cookies,
-            "this kernel has none (Linux 5.15): a copy of the program for each function, and a map, \
-             serve",
+            "this kernel has none (Linux 5.15): a small program of its own leads each function into \
+             the one that all share",
         ),
         line(
             "exchanging atomics",
