@@ -1,5 +1,5 @@
-//! How fast the engine folds records, how much memory its block table takes, and how long a
-//! snapshot takes. One core, no I/O.
+//! How fast the engine folds records, how much memory its block table takes, and for how long a report keeps
+//! it from folding. One core, no I/O.
 //!
 //! `cargo run --release -p memtrace --no-default-features --example engine_bench [BLOCKS]`
 //!
@@ -10,14 +10,21 @@
 use memtrace::engine::decode::decode;
 use memtrace::engine::heap::blocks::{Block, BlockTable};
 use memtrace::engine::limits::Limits;
+use memtrace::engine::lookahead::Lookahead;
 use memtrace::engine::snapshot::SnapshotOptions;
 use memtrace::engine::tracker::Tracker;
+use memtrace::model::event::{Event, What};
 use memtrace::model::ids::SECOND;
+use memtrace::model::picture::{Area, PageKind, Picture};
 use memtrace::source::synthetic::{SyntheticSource, Workload};
 use std::time::{Duration, Instant};
 
 /// Records that are made beforehand and then timed together.
 const BATCH: usize = 1_000_000;
+
+/// Blocks that the daemon looks at in one go, and records that it takes in before the next.
+const SLICE: usize = 32_768;
+const BETWEEN: usize = 20_000;
 
 fn main() {
     let large = std::env::args().nth(1).map_or(10_000_000, |blocks| blocks.parse().unwrap());
@@ -83,18 +90,80 @@ fn heap_of(live_blocks: u32) {
         rate(BATCH as u64, best)
     );
 
-    let options = SnapshotOptions { min_age: SECOND, blocks_per_stack: 5, ..Default::default() };
-    for (name, options) in
-        [("plain", SnapshotOptions::default()), ("with ages and blocks", options)]
-    {
-        let start = Instant::now();
-        let snapshot = tracker.snapshot(100 * SECOND, &options);
-        let heap = snapshot.processes[0].heap;
-        assert_eq!(heap.live_blocks, source.live_blocks() as u64);
-        assert_eq!((heap.missed_frees, heap.unknown_frees), (0, 0));
-        println!("  snapshot {name}: {:?}", start.elapsed());
-    }
+    report(&mut tracker, &mut source);
     println!("  tables, by their own count: {} KiB", tracker.memory_bytes() >> 10);
+}
+
+/// Looks blocks up in the mappings and takes a snapshot as the daemon does, with records in between.
+fn report(tracker: &mut Tracker, source: &mut SyntheticSource) {
+    let mut stops = Stops::default();
+    let area = Area {
+        start: 0x5555_0000_0000,
+        end: 0x5655_0000_0000,
+        resident: 1 << 40,
+        kind: PageKind::HeapSegment,
+        writable: true,
+        pages: None,
+    };
+    let picture = Picture { began: u64::MAX, ..Picture::default() };
+    let seen = What::Picture(Box::new(picture), [area].into());
+    let process = Workload::default().pid;
+    let event = Event { time: 100 * SECOND, process, thread: 0, what: seen };
+    stops.time(|| tracker.apply(&event));
+    stops.until_done(tracker, source);
+    println!("  looking blocks up, {stops}");
+
+    let mut stops = Stops::default();
+    let options = SnapshotOptions { min_age: SECOND, blocks_per_stack: 5, ..Default::default() };
+    let live_blocks = source.live_blocks() as u64;
+    stops.time(|| tracker.begin_snapshot(100 * SECOND, &options));
+    stops.until_done(tracker, source);
+    let snapshot = stops.time(|| tracker.finish_snapshot()).unwrap();
+    let heap = snapshot.processes[0].heap;
+    assert_eq!(heap.live_blocks, live_blocks);
+    assert_eq!((heap.missed_frees, heap.unknown_frees), (0, 0));
+    println!("  snapshot with ages and blocks, {stops}");
+}
+
+/// Times in which nothing is taken in.
+#[derive(Default)]
+struct Stops {
+    longest: Duration,
+    all: Duration,
+    count: u32,
+    /// Records that were taken in meanwhile, and how long that took.
+    records: u64,
+    folding: Duration,
+}
+
+impl Stops {
+    fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = work();
+        let stop = start.elapsed();
+        self.longest = self.longest.max(stop);
+        self.all += stop;
+        self.count += 1;
+        result
+    }
+
+    fn until_done(&mut self, tracker: &mut Tracker, source: &mut SyntheticSource) {
+        while !self.time(|| tracker.advance(SLICE)) {
+            self.folding += Batch::of(source, BETWEEN).fold_into(tracker);
+            self.records += BETWEEN as u64;
+        }
+    }
+}
+
+impl std::fmt::Display for Stops {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { longest, all, count, records, folding } = self;
+        write!(f, "{count} pieces: {all:.1?} in all, the longest {longest:.1?}; meanwhile ")?;
+        match records {
+            0 => write!(f, "nothing"),
+            _ => write!(f, "{}", rate(*records, *folding)),
+        }
+    }
 }
 
 fn rate(records: u64, time: Duration) -> String {
@@ -123,11 +192,19 @@ impl Batch {
     }
 
     fn fold_into(&self, tracker: &mut Tracker) -> Duration {
+        let mut ahead = Lookahead::default();
         let start = Instant::now();
         let mut from = 0;
         for &end in &self.ends {
-            tracker.apply(&decode(&self.bytes[from..end]).unwrap());
+            if let Some(record) = ahead.push(&self.bytes[from..end], tracker) {
+                tracker.apply(&decode(&record).unwrap());
+                ahead.put_back(record);
+            }
             from = end;
+        }
+        while let Some(record) = ahead.next_waiting() {
+            tracker.apply(&decode(&record).unwrap());
+            ahead.put_back(record);
         }
         start.elapsed()
     }
