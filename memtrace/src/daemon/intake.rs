@@ -69,21 +69,20 @@ impl Intake {
         }
     }
 
-    /// Takes in one record, after a few others.
+    /// Takes in one record, together with a few others.
     pub(super) fn take(&mut self, record: &[u8]) {
         self.records += 1;
-        if let Some(first) = self.ahead.push(record, &self.tracker) {
-            self.fold(&first);
-            self.ahead.put_back(first);
+        if self.ahead.push(record, &self.tracker) {
+            self.take_waiting();
         }
     }
 
-    /// Takes in those that wait: for now no more come.
+    /// Takes in those that wait.
     pub(super) fn take_waiting(&mut self) {
-        while let Some(first) = self.ahead.next_waiting() {
-            self.fold(&first);
-            self.ahead.put_back(first);
-        }
+        let mut group = std::mem::take(&mut self.ahead);
+        group.iter().for_each(|record| self.fold(record));
+        group.clear();
+        self.ahead = group;
     }
 
     fn fold(&mut self, record: &[u8]) {

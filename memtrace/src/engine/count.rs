@@ -1,13 +1,14 @@
 //! What each call stack of an account holds, by age and size: sums that are kept, and a walk over the blocks.
 
 use super::heap::blocks::Block;
-use super::heap::sampled::{Pair, Sample, SampledTally, confidence_of, rounded};
+use super::heap::sampled::{Pair, Sample, Sampled, SampledTally, confidence_of, rounded};
+use super::heap::tallies::Tally;
 use super::process::Space;
 use super::sampling::{Estimate, Weight};
 use super::snapshot::{BlockSnapshot, SampledConfidence, SnapshotOptions, StackSnapshot};
 use super::stacks::{Callee, Stack, Stacks};
 use super::trend::{Births, Freed, Past};
-use crate::model::ids::Nanos;
+use crate::model::ids::{Nanos, StackId};
 use memtrace_common::function::BlockKind;
 use std::collections::BinaryHeap;
 
@@ -39,51 +40,59 @@ pub(super) fn rows(
 ) -> Option<(Rows, Counts)> {
     let live = space.account(kind);
     live.tallies().iter().next()?;
-    let mut estimates = live.sampled().map(|sampled| sampled.stacks());
+    let mut estimates = live.sampled().map(Sampled::stacks);
     let mut rows = Vec::new();
-    for (number, (&id, (tally, peak_bytes))) in
-        space.stacks().iter().zip(live.tallies().iter()).enumerate()
-    {
+    for (number, (&id, tally)) in space.stacks().iter().zip(live.tallies().iter()).enumerate() {
         let estimate = estimates.as_mut().and_then(Iterator::next);
-        if tally.live_blocks == 0 && tally.allocated_blocks == 0 && tally.unknown_blocks == 0 {
+        let it = tally.0;
+        if it.live_blocks == 0 && it.allocated_blocks == 0 && it.unknown_blocks == 0 {
             continue;
         }
-        let stack = stacks.get(id).cloned().unwrap_or_else(|| Stack::unknown(Callee::default()));
-        let past =
-            Past { number: number as u32, since: space.history.since(number), ..Past::default() };
-        let plain = StackSnapshot {
-            stack: id,
-            function: stack.callee.function,
-            frames: stack.frames,
-            end: stack.end,
-            live_bytes: tally.live_bytes,
-            live_blocks: tally.live_blocks,
-            unknown_bytes: tally.unknown_bytes,
-            unknown_blocks: tally.unknown_blocks,
-            peak_bytes,
-            allocated_bytes: tally.allocated_bytes,
-            allocated_blocks: tally.allocated_blocks,
-            freed_bytes: tally.freed_bytes,
-            freed_blocks: tally.freed_blocks,
-            growth: space.history.stack_growth(number),
-            past,
-            // From here on the walk says.
-            young_bytes: 0,
-            young_blocks: 0,
-            filtered_bytes: 0,
-            filtered_blocks: 0,
-            oldest: None,
-            newest: None,
-            sizes: None,
-            confidence: None,
-            blocks: Vec::new(),
-        };
+        let plain = plain(space, stacks, (number, id), tally);
         let estimate = estimate.map(|(tally, at_peak)| (*tally, *at_peak));
         rows.push(Row { plain, freed: live.lifespans().of(number as u32), estimate });
     }
-    let interval = live.sampled().map_or(0, |sampled| sampled.interval());
+    let interval = live.sampled().map_or(0, Sampled::interval);
     let counts = Counts::new(space, time, options, live.sampled().is_some());
     Some((Rows { rows, interval }, counts))
+}
+
+/// A stack with the sums that are kept of it, the last one being its bytes at the peak.
+fn plain(
+    space: &Space,
+    stacks: &Stacks,
+    (number, id): (usize, StackId),
+    (tally, peak_bytes): (&Tally, u64),
+) -> StackSnapshot {
+    let stack = stacks.get(id).cloned().unwrap_or_else(|| Stack::unknown(Callee::default()));
+    let since = space.history.since(number);
+    StackSnapshot {
+        stack: id,
+        function: stack.callee.function,
+        frames: stack.frames,
+        end: stack.end,
+        live_bytes: tally.live_bytes,
+        live_blocks: tally.live_blocks,
+        unknown_bytes: tally.unknown_bytes,
+        unknown_blocks: tally.unknown_blocks,
+        peak_bytes,
+        allocated_bytes: tally.allocated_bytes,
+        allocated_blocks: tally.allocated_blocks,
+        freed_bytes: tally.freed_bytes,
+        freed_blocks: tally.freed_blocks,
+        growth: space.history.stack_growth(number),
+        past: Past { number: number as u32, since, ..Past::default() },
+        // From here on the walk says.
+        young_bytes: 0,
+        young_blocks: 0,
+        filtered_bytes: 0,
+        filtered_blocks: 0,
+        oldest: None,
+        newest: None,
+        sizes: None,
+        confidence: None,
+        blocks: Vec::new(),
+    }
 }
 
 impl Rows {

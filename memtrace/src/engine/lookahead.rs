@@ -1,44 +1,44 @@
-//! Records that wait a little before they are taken in, so that the memory they need is on its way.
+//! Records that wait for a few others before they are taken in, so that the memory they need is on its way.
 //!
-//! The block table of a large heap is in no cache, and a look-up is one wait for memory, about 100 ns. The next
-//! few records' places are asked for while the ones before are worked on: the waits overlap (Chen, Ailamaki,
-//! Gibbons, Mowry: Improving hash join performance through prefetching, ICDE 2004).
+//! The block table of a large heap is in no cache, and a look-up is one wait for memory, about 100 ns. The places
+//! of a group of records are asked for before the first of them is worked on: the waits overlap (Chen, Ailamaki,
+//! Gibbons, Mowry: Improving hash join performance through prefetching, ICDE 2004, "group prefetching").
 
 use super::tracker::Tracker;
 use memtrace_common::wire::{Header, Kind};
-use std::collections::VecDeque;
 use std::mem::offset_of;
 
-/// Records that wait. At some 100 ns each that is longer than memory takes, also of a busy machine.
-const DEPTH: usize = 8;
+/// Records of a group: more than a processor has memory accesses under way at once, and few enough that what was
+/// fetched for the first is there still.
+const GROUP: usize = 16;
 
-/// See the file's head. In order: the first that comes is the first that goes.
+/// A group of records in the order in which they came.
 #[derive(Debug, Default)]
 pub struct Lookahead {
-    waiting: VecDeque<Vec<u8>>,
-    /// Buffers that are not in use.
-    spare: Vec<Vec<u8>>,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
 }
 
 impl Lookahead {
-    /// Takes a record, and gives the one whose turn it is, if any; [`Self::put_back`] wants its buffer.
-    pub fn push(&mut self, record: &[u8], tracker: &Tracker) -> Option<Vec<u8>> {
+    /// Keeps a record, and gives whether the group is full: then it should be taken in.
+    #[inline]
+    pub fn push(&mut self, record: &[u8], tracker: &Tracker) -> bool {
         expect(record, tracker);
-        let mut buffer = self.spare.pop().unwrap_or_default();
-        buffer.clear();
-        buffer.extend_from_slice(record);
-        self.waiting.push_back(buffer);
-        if self.waiting.len() > DEPTH { self.waiting.pop_front() } else { None }
+        self.bytes.extend_from_slice(record);
+        self.ends.push(self.bytes.len());
+        self.ends.len() >= GROUP
     }
 
-    /// The next record where no more come.
-    pub fn next_waiting(&mut self) -> Option<Vec<u8>> {
-        self.waiting.pop_front()
+    /// The records, the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, &end)| self.bytes.get(begin..end).unwrap_or_default())
     }
 
-    /// Takes a buffer back.
-    pub fn put_back(&mut self, buffer: Vec<u8>) {
-        self.spare.push(buffer);
+    /// They have been taken in.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
     }
 }
 
@@ -46,8 +46,8 @@ impl Lookahead {
 #[inline]
 fn expect(record: &[u8], tracker: &Tracker) {
     // A block's address comes first; in a reallocation the old one, then the new one.
-    let addresses = match record.get(offset_of!(Header, kind)).copied().and_then(Kind::from_number)
-    {
+    let kind = record.get(offset_of!(Header, kind)).copied().and_then(Kind::from_number);
+    let addresses = match kind {
         Some(Kind::Allocation | Kind::Free) => 1,
         Some(Kind::Reallocation) => 2,
         _ => return,
@@ -61,7 +61,7 @@ fn expect(record: &[u8], tracker: &Tracker) {
 
 #[cfg(test)]
 mod tests {
-    use super::{DEPTH, Lookahead};
+    use super::{GROUP, Lookahead};
     use crate::engine::limits::Limits;
     use crate::engine::tracker::Tracker;
     use proptest::prelude::*;
@@ -72,21 +72,17 @@ mod tests {
             records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..90), 0..40)
         ) {
             let (mut ahead, tracker) = (Lookahead::default(), Tracker::new(Limits::default()));
-            let mut out = Vec::new();
+            let mut out: Vec<Vec<u8>> = Vec::new();
             for (number, record) in records.iter().enumerate() {
-                let first = ahead.push(record, &tracker);
-                prop_assert_eq!(first.is_some(), number >= DEPTH);
-                if let Some(buffer) = first {
-                    out.push(buffer.clone());
-                    ahead.put_back(buffer);
+                let is_full = ahead.push(record, &tracker);
+                prop_assert_eq!(is_full, (number + 1) % GROUP == 0);
+                if is_full {
+                    out.extend(ahead.iter().map(<[u8]>::to_vec));
+                    ahead.clear();
                 }
             }
-            while let Some(buffer) = ahead.next_waiting() {
-                out.push(buffer.clone());
-                ahead.put_back(buffer);
-            }
+            out.extend(ahead.iter().map(<[u8]>::to_vec));
             prop_assert_eq!(out, records);
-            prop_assert!(ahead.spare.len() <= DEPTH + 1);
         }
     }
 }

@@ -90,7 +90,7 @@ pub struct Bounds {
     pub evicted_stack_ids: u64,
     /// Modules whose number is out of range.
     pub refused_modules: u64,
-    /// Blocks not kept because address or size is 2^48 or more; among the evicted ones.
+    /// Blocks not kept because address or size is too large for an entry; among the evicted ones.
     pub unsupported_blocks: u64,
 }
 
