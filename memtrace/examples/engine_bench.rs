@@ -1,5 +1,5 @@
-//! How fast the engine folds records, how much memory its block table takes, and how long a
-//! snapshot takes. One core, no I/O.
+//! How fast the engine folds records, how much memory its block table takes, and for how long a report keeps
+//! it from folding. One core, no I/O. Times are the thread's CPU time, so that what else runs counts little.
 //!
 //! `cargo run --release -p memtrace --no-default-features --example engine_bench [BLOCKS]`
 //!
@@ -10,14 +10,22 @@
 use memtrace::engine::decode::decode;
 use memtrace::engine::heap::blocks::{Block, BlockTable};
 use memtrace::engine::limits::Limits;
+use memtrace::engine::lookahead::Lookahead;
 use memtrace::engine::snapshot::SnapshotOptions;
 use memtrace::engine::tracker::Tracker;
+use memtrace::model::event::{Event, What};
 use memtrace::model::ids::SECOND;
+use memtrace::model::picture::{Area, PageKind, Picture};
 use memtrace::source::synthetic::{SyntheticSource, Workload};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Records that are made beforehand and then timed together.
 const BATCH: usize = 1_000_000;
+const ROUNDS: usize = 5;
+
+/// Blocks that the daemon looks at in one go, and records that it takes in before the next.
+const SLICE: usize = 32_768;
+const BETWEEN: usize = 20_000;
 
 fn main() {
     let large = std::env::args().nth(1).map_or(10_000_000, |blocks| blocks.parse().unwrap());
@@ -32,20 +40,20 @@ fn table_alone(blocks: u32) {
     let before = resident();
     let mut table = BlockTable::new(0);
     let (mut own, mut kernel, mut slowest) = (0.0_f64, 0.0_f64, Duration::ZERO);
-    let start = Instant::now();
+    let start = cpu();
     for number in 1..=u64::from(blocks) {
         let block =
             Block { address: number * 48, size: 40, interval: 0, stack: 1, born: number * 64 };
-        let one = Instant::now();
+        let one = cpu();
         table.insert(block, true);
-        slowest = slowest.max(one.elapsed());
+        slowest = slowest.max(cpu() - one);
         // Below a million blocks what else the process does would show.
         if number % 65_536 == 0 && number > 1_000_000 {
             own = own.max(table.memory_bytes() as f64 / number as f64);
             kernel = kernel.max((resident() - before) as f64 / number as f64);
         }
     }
-    let each = start.elapsed().as_nanos() as f64 / f64::from(blocks);
+    let each = (cpu() - start).as_nanos() as f64 / f64::from(blocks);
     let now = (table.memory_bytes() as f64, (resident() - before) as f64);
     let count = f64::from(blocks);
     println!("block table, {blocks} blocks, growing from 1,000,000:");
@@ -71,30 +79,92 @@ fn heap_of(live_blocks: u32) {
         records += batch.ends.len() as u64;
     }
     println!("  growing: {}", rate(records, growing));
-    let (mut steady, mut best) = (Duration::ZERO, Duration::MAX);
-    for _ in 0..5 {
-        let time = Batch::of(&mut source, BATCH).fold_into(&mut tracker);
-        steady += time;
-        best = best.min(time);
-    }
-    println!(
-        "  steady:  {}, best of 5: {}",
-        rate(5 * BATCH as u64, steady),
-        rate(BATCH as u64, best)
-    );
-
-    let options = SnapshotOptions { min_age: SECOND, blocks_per_stack: 5, ..Default::default() };
-    for (name, options) in
-        [("plain", SnapshotOptions::default()), ("with ages and blocks", options)]
-    {
-        let start = Instant::now();
-        let snapshot = tracker.snapshot(100 * SECOND, &options);
-        let heap = snapshot.processes[0].heap;
-        assert_eq!(heap.live_blocks, source.live_blocks() as u64);
-        assert_eq!((heap.missed_frees, heap.unknown_frees), (0, 0));
-        println!("  snapshot {name}: {:?}", start.elapsed());
-    }
+    steady("as the daemon does it", &mut source, |batch| batch.fold_into(&mut tracker));
+    steady("each as it comes", &mut source, |batch| batch.fold_at_once(&mut tracker));
+    report(&mut tracker, &mut source);
     println!("  tables, by their own count: {} KiB", tracker.memory_bytes() >> 10);
+}
+
+/// Rounds at a steady number of blocks.
+fn steady(how: &str, source: &mut SyntheticSource, mut fold: impl FnMut(&Batch) -> Duration) {
+    let times = (0..ROUNDS).map(|_| fold(&Batch::of(source, BATCH)));
+    let times: Vec<Duration> = times.collect();
+    let all = times.iter().sum();
+    let best = times.iter().min().copied().unwrap_or_default();
+    let rounds = ROUNDS as u64 * BATCH as u64;
+    println!("  steady, {how}: {}, best: {}", rate(rounds, all), rate(BATCH as u64, best));
+}
+
+/// Looks blocks up in the mappings and takes a snapshot as the daemon does, with records in between.
+fn report(tracker: &mut Tracker, source: &mut SyntheticSource) {
+    let mut stops = Stops::default();
+    let area = Area {
+        start: 0x5555_0000_0000,
+        end: 0x5655_0000_0000,
+        resident: 1 << 40,
+        kind: PageKind::HeapSegment,
+        writable: true,
+        pages: None,
+    };
+    let picture = Picture { began: u64::MAX, ..Picture::default() };
+    let seen = What::Picture(Box::new(picture), [area].into());
+    let process = Workload::default().pid;
+    let event = Event { time: 100 * SECOND, process, thread: 0, what: seen };
+    stops.time(|| tracker.apply(&event));
+    stops.until_done(tracker, source);
+    println!("  looking blocks up, {stops}");
+
+    let mut stops = Stops::default();
+    let options = SnapshotOptions { min_age: SECOND, blocks_per_stack: 5, ..Default::default() };
+    let live_blocks = source.live_blocks() as u64;
+    stops.time(|| tracker.begin_snapshot(100 * SECOND, &options));
+    stops.until_done(tracker, source);
+    let snapshot = stops.time(|| tracker.finish_snapshot()).unwrap();
+    let heap = snapshot.processes[0].heap;
+    assert_eq!(heap.live_blocks, live_blocks);
+    assert_eq!((heap.missed_frees, heap.unknown_frees), (0, 0));
+    println!("  snapshot with ages and blocks, {stops}");
+}
+
+/// Times in which nothing is taken in.
+#[derive(Default)]
+struct Stops {
+    longest: Duration,
+    all: Duration,
+    count: u32,
+    /// Records that were taken in meanwhile, and how long that took.
+    records: u64,
+    folding: Duration,
+}
+
+impl Stops {
+    fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let start = cpu();
+        let result = work();
+        let stop = cpu() - start;
+        self.longest = self.longest.max(stop);
+        self.all += stop;
+        self.count += 1;
+        result
+    }
+
+    fn until_done(&mut self, tracker: &mut Tracker, source: &mut SyntheticSource) {
+        while !self.time(|| tracker.advance(SLICE)) {
+            self.folding += Batch::of(source, BETWEEN).fold_into(tracker);
+            self.records += BETWEEN as u64;
+        }
+    }
+}
+
+impl std::fmt::Display for Stops {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { longest, all, count, records, folding } = self;
+        write!(f, "{count} pieces: {all:.1?} in all, the longest {longest:.1?}; meanwhile ")?;
+        match records {
+            0 => write!(f, "nothing"),
+            _ => write!(f, "{}", rate(*records, *folding)),
+        }
+    }
 }
 
 fn rate(records: u64, time: Duration) -> String {
@@ -122,15 +192,45 @@ impl Batch {
         batch
     }
 
+    /// As the daemon does it: each record waits for a few others.
     fn fold_into(&self, tracker: &mut Tracker) -> Duration {
-        let start = Instant::now();
+        let mut group = Lookahead::default();
+        let start = cpu();
+        let mut from = 0;
+        for &end in &self.ends {
+            if group.push(&self.bytes[from..end], tracker) {
+                fold(&mut group, tracker);
+            }
+            from = end;
+        }
+        fold(&mut group, tracker);
+        cpu() - start
+    }
+
+    /// Each as it comes.
+    fn fold_at_once(&self, tracker: &mut Tracker) -> Duration {
+        let start = cpu();
         let mut from = 0;
         for &end in &self.ends {
             tracker.apply(&decode(&self.bytes[from..end]).unwrap());
             from = end;
         }
-        start.elapsed()
+        cpu() - start
     }
+}
+
+fn fold(group: &mut Lookahead, tracker: &mut Tracker) {
+    group.iter().for_each(|record| tracker.apply(&decode(record).unwrap()));
+    group.clear();
+}
+
+/// CPU time of this thread.
+fn cpu() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: it writes to the place that it is given, and to nothing else.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    assert_eq!(failed, 0);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// Resident bytes of this process.

@@ -12,6 +12,7 @@ use super::target::Targets;
 use super::unwinding::{Built, Copies, Unwinding};
 use crate::engine::copied::{CopiedStack, without_addresses};
 use crate::engine::decode::{arrived, candidate, decode};
+use crate::engine::lookahead::Lookahead;
 use crate::model::event::{CodeMapping, Event, Exec, Fork, Map, What};
 use crate::model::ids::{Nanos, Pid};
 use crate::probe::live::code_tables::CodeTables;
@@ -32,6 +33,8 @@ pub(super) struct Intake {
     pub(super) reporter: Reporter,
     pub(super) unwinding: Option<Unwinding>,
     pub(super) copies: Copies,
+    /// Records that have come and are not in the tables yet.
+    ahead: Lookahead,
     /// Where processes are looked for.
     pub(super) arrivals: Option<Arrivals>,
     /// Nothing is traced any more: changes of code are not counted, so what was known of it stays.
@@ -58,6 +61,7 @@ impl Intake {
             reporter,
             unwinding,
             copies: Copies::default(),
+            ahead: Lookahead::default(),
             has_ended: false,
             losses: [0; Loss::ALL.len()],
             records: 0,
@@ -65,9 +69,23 @@ impl Intake {
         }
     }
 
-    /// Takes in one record.
+    /// Takes in one record, together with a few others.
     pub(super) fn take(&mut self, record: &[u8]) {
         self.records += 1;
+        if self.ahead.push(record, &self.tracker) {
+            self.take_waiting();
+        }
+    }
+
+    /// Takes in those that wait.
+    pub(super) fn take_waiting(&mut self) {
+        let mut group = std::mem::take(&mut self.ahead);
+        group.iter().for_each(|record| self.fold(record));
+        group.clear();
+        self.ahead = group;
+    }
+
+    fn fold(&mut self, record: &[u8]) {
         self.look_at_new_code();
         if let Some(copy) = CopiedStack::read(record) {
             return self.copies.keep(copy);

@@ -90,12 +90,22 @@ impl Tables {
         self.tracker.take_wishes()
     }
 
-    /// See [`Tracker::snapshot`].
-    pub(super) fn snapshot(&mut self, time: Nanos, options: &SnapshotOptions) -> Snapshot {
-        self.tracker.snapshot(time, options)
+    /// See [`Tracker::begin_snapshot`].
+    pub(super) fn begin_snapshot(&mut self, time: Nanos, options: &SnapshotOptions) {
+        self.tracker.begin_snapshot(time, options);
     }
 
-    /// Records that a report of this moment is made.
+    /// See [`Tracker::advance`].
+    pub(super) fn advance(&mut self, blocks: usize) -> bool {
+        self.tracker.advance(blocks)
+    }
+
+    /// See [`Tracker::finish_snapshot`].
+    pub(super) fn finish_snapshot(&mut self) -> Option<Snapshot> {
+        self.tracker.finish_snapshot()
+    }
+
+    /// Records that a report of this moment is made: when the snapshot begins, not when it is done.
     pub(super) fn record_moment(&mut self, moment: impl FnOnce() -> Moment) {
         if self.recorder.is_some() {
             self.note(&Note::Moment(Box::new(moment())));

@@ -2,7 +2,7 @@
 
 use super::alerts::Watch;
 use super::attribution::note_forgotten;
-use super::census::{Stores, process_snapshot};
+use super::census::{Stores, full_snapshot};
 use super::code::CodeMap;
 use super::process::{Process, Space};
 use super::snapshot::State;
@@ -38,7 +38,7 @@ impl Tracker {
             let space = self.spaces.get(process.space);
             let options = &self.limits.closing;
             let stores = Stores { stacks: &self.stacks, code: &self.allocator_code };
-            let last = process_snapshot(process, space, stores, process.ended, options);
+            let last = full_snapshot(process, space, stores, process.ended, options);
             self.ended.add(&last);
         }
         self.forget(pid);
@@ -125,6 +125,7 @@ impl Tracker {
     /// process stays until it is seen again.
     pub(super) fn exec(&mut self, pid: Pid, time: Nanos) {
         let Some(place) = self.find(pid) else { return };
+        self.finish_sweeps_in(place);
         let Some(process) = self.processes.get_mut(place) else { return };
         process.state = State::Execed;
         self.cut_look_short(pid, time);
@@ -235,6 +236,7 @@ impl Tracker {
     }
 
     fn copy_of(&mut self, parents: usize, time: Nanos) -> Option<Space> {
+        self.finish_sweeps_of(parents);
         let parents = self.spaces.get(parents)?;
         let has_room = self.blocks + parents.blocks() <= self.limits.max_blocks;
         Some(parents.forked(time, has_room, &mut self.stacks))
@@ -250,6 +252,7 @@ impl Tracker {
 
     /// Keeps a last look at a program that ends while its pid lives on.
     fn close(&mut self, place: usize, time: Nanos) {
+        self.finish_sweeps_in(place);
         let Some(process) = self.processes.get_mut(place) else { return };
         if !matches!(process.state, State::Exited(Some(_))) {
             process.ended = time;
@@ -261,7 +264,7 @@ impl Tracker {
         let space = self.spaces.get(process.space);
         let ended = process.ended;
         let stores = Stores { stacks: &self.stacks, code: &self.allocator_code };
-        let snapshot = process_snapshot(process, space, stores, ended, &self.limits.closing);
+        let snapshot = full_snapshot(process, space, stores, ended, &self.limits.closing);
         self.closed.push_back(Closed { order: process.order, snapshot });
         while self.has_too_much_closed() {
             let dropped = self.closed.pop_front();
@@ -278,6 +281,7 @@ impl Tracker {
     /// Removes a process, and its address space if it was the last one there.
     fn remove(&mut self, place: usize) {
         self.last = None;
+        self.finish_sweeps_in(place);
         self.forget_stack_ids(place);
         let Some(process) = self.processes.remove(place) else { return };
         let Some(space) = self.spaces.get_mut(process.space) else { return };
@@ -287,6 +291,12 @@ impl Tracker {
         {
             self.blocks -= space.blocks();
             space.stacks().iter().for_each(|&id| self.stacks.release(id));
+        }
+    }
+
+    fn finish_sweeps_in(&mut self, place: usize) {
+        if let Some(process) = self.processes.get(place) {
+            self.finish_sweeps_of(process.space);
         }
     }
 

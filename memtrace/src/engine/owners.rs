@@ -97,7 +97,7 @@ impl Owners {
     /// Takes in all segments. `resident` is what is resident of the kinds that may hold blocks, and `touched`
     /// what live blocks have of it at least.
     pub(super) fn new(
-        segments: &Segments<'_>,
+        segments: &Segments,
         mapper: impl Fn(u32) -> Option<Mapper>,
         is_from_exec: bool,
         resident: u64,

@@ -1,7 +1,7 @@
 //! Where the live blocks lie among the mappings of a process, and whose these are.
 
 use super::allocator_code::{AllocatorCode, Mapper};
-use super::heap::live::LiveHeap;
+use super::heap::blocks::Block;
 use super::heap::ranges::{NO_STACK, Ranges};
 use super::heap::usable::usable;
 use super::owners::{Owner, Owners};
@@ -9,48 +9,103 @@ use super::placing::{Bounds, Figure, Part, Segments};
 use super::process::Space;
 use super::snapshot::{PictureSnapshot, PlacedBlocks, ResidentPart};
 use super::stacks::Stacks;
+use super::sweeps::{Goal, Visitor};
 use super::tracker::Tracker;
-use crate::model::ids::{Nanos, Pid};
+use crate::model::ids::{Nanos, Pid, StackId};
 use crate::model::picture::{Area, Picture};
+use memtrace_common::classes::Sizing;
+use memtrace_common::function::BlockKind;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl Tracker {
     /// The memory of a process was looked at. A process that only borrows its address space has none.
+    ///
+    /// Its blocks are looked up piece by piece, as they are now: see [`Self::advance`].
     pub(super) fn picture_seen(
         &mut self,
         pid: Pid,
         time: Nanos,
         picture: &Picture,
-        areas: &[Area],
+        areas: &Arc<[Area]>,
     ) {
         let Some(place) = self.find(pid) else { return };
         let Some(process) = self.processes.get_mut(place) else { return };
         // What was read of the program that ran before is not this one's.
-        if picture.began < process.seen {
+        if picture.began < process.seen || !process.owns_space {
             return;
         }
-        if let Some(space) = self.spaces.get(process.space).filter(|_| process.owns_space) {
-            let mut segments = Segments::new(areas, &space.ranges);
-            // Where the others lie is not known, either, if some came or went unseen.
-            let is_sampled = space.heap.sampled().is_some() || !process.windows.are_whole();
+        let number = process.space;
+        self.finish_sweeps_of(number);
+        let Some(space) = self.spaces.get_mut(number) else { return };
+        let are_whole =
+            self.processes.get(place).is_some_and(|process| process.windows.are_whole());
+        // Where the others lie is not known, either, if some came or went unseen.
+        let is_sampled = space.heap.sampled().is_some() || !are_whole;
+        let pending = Pending {
+            process: place,
+            time,
+            picture: *picture,
+            is_sampled,
+            mappers: mappers(space, &self.stacks, &self.allocator_code),
+            is_from_exec: space.is_from_exec,
+            ranges_of_allocators: 0,
+            resident: BTreeMap::new(),
+        };
+        let segments = Segments::new(areas, &space.ranges);
+        let pending = pending.with_ranges(space, &segments);
+        let placing = Placing { segments, live: 0, elsewhere: 0 };
+        if is_sampled {
             // Where samples lie says nothing of where the others do.
-            let blocks = match is_sampled {
-                true => PlacedBlocks::default(),
-                false => place_blocks(&space.heap, &mut segments),
-            };
-            process.resident = place_ranges(&segments)
-                .into_iter()
-                .filter_map(|(number, it)| Some((*space.stacks().get(number as usize)?, it)))
-                .collect();
-            let whose = mappers(space, &self.stacks, &self.allocator_code);
-            let mapper = |stack: u32| whose.get(&stack).copied();
-            let resident = picture.resident_with_blocks();
-            let touched = blocks.touched_least;
-            let mut owners = Owners::new(&segments, mapper, space.is_from_exec, resident, touched);
-            owners.allocator_mapped = mapped_by_allocators(&space.ranges, mapper);
-            let picture = *picture;
-            process.picture = Some(PictureSnapshot { time, picture, is_sampled, blocks, owners });
+            self.picture_placed(pending, &placing, PlacedBlocks::default());
+        } else {
+            space.heap.begin_sweep(Visitor::Place(Box::new(placing)));
+            self.sweeps.begin(number, BlockKind::Heap, Goal::Picture(Box::new(pending)));
         }
+    }
+
+    /// All blocks have been looked up.
+    pub(super) fn picture_done(&mut self, pending: Pending, placing: &Placing) {
+        let blocks = placing.placed();
+        self.picture_placed(pending, placing, blocks);
+    }
+
+    fn picture_placed(&mut self, pending: Pending, placing: &Placing, blocks: PlacedBlocks) {
+        let Some(process) = self.processes.get_mut(pending.process) else { return };
+        let Pending { time, picture, is_sampled, mappers, is_from_exec, .. } = pending;
+        let mapper = |stack: u32| mappers.get(&stack).copied();
+        let resident = picture.resident_with_blocks();
+        let touched = blocks.touched_least;
+        let mut owners = Owners::new(&placing.segments, mapper, is_from_exec, resident, touched);
+        owners.allocator_mapped = pending.ranges_of_allocators;
+        process.resident = pending.resident;
+        process.picture = Some(PictureSnapshot { time, picture, is_sampled, blocks, owners });
+    }
+}
+
+/// A picture whose blocks are still looked up: all else that it says, as it was when it was seen.
+#[derive(Debug)]
+pub(super) struct Pending {
+    process: usize,
+    time: Nanos,
+    picture: Picture,
+    is_sampled: bool,
+    mappers: BTreeMap<u32, Mapper>,
+    is_from_exec: bool,
+    ranges_of_allocators: u64,
+    resident: BTreeMap<StackId, ResidentPart>,
+}
+
+impl Pending {
+    fn with_ranges(self, space: &Space, segments: &Segments) -> Self {
+        let mapper = |stack: u32| self.mappers.get(&stack).copied();
+        let ranges_of_allocators = mapped_by_allocators(&space.ranges, mapper);
+        let id = |number: u32| space.stacks().get(number as usize).copied();
+        let resident = place_ranges(segments)
+            .into_iter()
+            .filter_map(|(number, it)| Some((id(number)?, it)))
+            .collect();
+        Self { ranges_of_allocators, resident, ..self }
     }
 }
 
@@ -73,35 +128,47 @@ fn mapped_by_allocators(ranges: &Ranges, mapper: impl Fn(u32) -> Option<Mapper>)
         .fold(0, |sum: u64, (start, range)| sum.saturating_add(range.end.saturating_sub(start)))
 }
 
-/// Looks all blocks up. Areas that are out of order give other sums, and no panic.
-fn place_blocks(heap: &LiveHeap, segments: &mut Segments<'_>) -> PlacedBlocks {
-    let mut placed = PlacedBlocks::default();
-    for block in heap.blocks().iter() {
-        placed.live = placed.live.saturating_add(block.size);
+/// Blocks while they are looked up.
+#[derive(Debug)]
+pub(super) struct Placing {
+    segments: Segments,
+    live: u64,
+    elsewhere: u64,
+}
+
+impl Placing {
+    /// Looks a block up. Areas that are out of order give other sums, and no panic.
+    pub(super) fn put(&mut self, block: &Block, sizing: Sizing) {
+        self.live = self.live.saturating_add(block.size);
         let end = block.address.saturating_add(block.size);
-        let found = segments.put(block.address, end, Figure::Asked);
-        placed.elsewhere = placed.elsewhere.saturating_add(block.size - found);
-        let sizing = heap.tallies().sizing(block.stack);
+        let found = self.segments.put(block.address, end, Figure::Asked);
+        self.elsewhere = self.elsewhere.saturating_add(block.size - found);
         if let Some(takes) = usable(sizing, block.address, block.size) {
-            segments.put(end, block.address.saturating_add(takes), Figure::Rounding);
+            self.segments.put(end, block.address.saturating_add(takes), Figure::Rounding);
         }
     }
-    let mut by_area: BTreeMap<usize, (&Area, Part)> = BTreeMap::new();
-    for (area, segment) in segments.iter() {
-        let kind = &mut placed.by_kind[area.kind as usize];
-        *kind = kind.saturating_add(segment.asked.bytes);
-        by_area.entry(segment.area).or_insert((area, Part::default())).1.add(segment.asked);
+
+    /// What they came to.
+    fn placed(&self) -> PlacedBlocks {
+        let Self { live, elsewhere, .. } = *self;
+        let mut placed = PlacedBlocks { live, elsewhere, ..PlacedBlocks::default() };
+        let mut by_area: BTreeMap<usize, (&Area, Part)> = BTreeMap::new();
+        for (area, segment) in self.segments.iter() {
+            let kind = &mut placed.by_kind[area.kind as usize];
+            *kind = kind.saturating_add(segment.asked.bytes);
+            by_area.entry(segment.area).or_insert((area, Part::default())).1.add(segment.asked);
+        }
+        for (area, asked) in by_area.into_values() {
+            let touched = Bounds::of(asked, area);
+            placed.touched_least = placed.touched_least.saturating_add(touched.least);
+            placed.touched_most = placed.touched_most.saturating_add(touched.most);
+        }
+        placed
     }
-    for (area, asked) in by_area.into_values() {
-        let touched = Bounds::of(asked, area);
-        placed.touched_least = placed.touched_least.saturating_add(touched.least);
-        placed.touched_most = placed.touched_most.saturating_add(touched.most);
-    }
-    placed
 }
 
 /// What is resident of each stack's mappings, by the number of the stack.
-fn place_ranges(segments: &Segments<'_>) -> BTreeMap<u32, ResidentPart> {
+fn place_ranges(segments: &Segments) -> BTreeMap<u32, ResidentPart> {
     // By number of the area, and of the stack.
     let mut parts: BTreeMap<(usize, u32), (&Area, Part)> = BTreeMap::new();
     for (area, segment) in segments.iter().filter(|(_, it)| it.stack != NO_STACK) {
@@ -122,12 +189,12 @@ fn place_ranges(segments: &Segments<'_>) -> BTreeMap<u32, ResidentPart> {
 #[cfg(test)]
 mod tests {
     use super::{
-        Area, BTreeMap, LiveHeap, NO_STACK, PlacedBlocks, Ranges, ResidentPart, Segments,
-        place_blocks, place_ranges,
+        Area, BTreeMap, Block, NO_STACK, PlacedBlocks, Placing, Ranges, ResidentPart, Segments,
+        Sizing, place_ranges,
     };
-    use crate::engine::heap::blocks::Block;
     use crate::model::event::Map;
     use crate::model::picture::PageKind;
+    use memtrace_common::classes::SizeClasses;
     use proptest::prelude::*;
 
     const PAGE: u64 = 4096;
@@ -137,16 +204,18 @@ mod tests {
         Area { start, end, resident, kind, writable: true, pages: None }
     }
 
-    fn heap(blocks: &[(u64, u64)]) -> LiveHeap {
-        let mut heap = LiveHeap::new(0);
-        for &(address, size) in blocks {
-            heap.allocate(Block { address, size, interval: 0, stack: 0, born: 0 }, true);
-        }
-        heap
+    fn segments(areas: &[Area], ranges: &Ranges) -> Segments {
+        Segments::new(&areas.into(), ranges)
     }
 
     fn placed(blocks: &[(u64, u64)], areas: &[Area]) -> PlacedBlocks {
-        place_blocks(&heap(blocks), &mut Segments::new(areas, &Ranges::new(0)))
+        let segments = segments(areas, &Ranges::new(0));
+        let mut placing = Placing { segments, live: 0, elsewhere: 0 };
+        for &(address, size) in blocks {
+            let block = Block { address, size, interval: 0, stack: 0, born: 0 };
+            placing.put(&block, Sizing::of(SizeClasses::UNKNOWN));
+        }
+        placing.placed()
     }
 
     #[test]
@@ -201,7 +270,7 @@ mod tests {
             least: least * PAGE,
             most: most * PAGE,
         };
-        let placed = place_ranges(&Segments::new(&areas, &ranges));
+        let placed = place_ranges(&segments(&areas, &ranges));
         assert_eq!(placed, BTreeMap::from([(1, part(5, 3, 5)), (2, part(6, 1, 3))]));
     }
 

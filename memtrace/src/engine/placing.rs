@@ -2,6 +2,7 @@
 
 use super::heap::ranges::{NO_STACK, RangeKind, Ranges};
 use crate::model::picture::Area;
+use std::sync::Arc;
 
 /// How much of some part of a mapping is resident, bytes.
 ///
@@ -96,16 +97,17 @@ pub(super) enum Figure {
 }
 
 /// All areas in parts, in order of address if the areas are.
-pub(super) struct Segments<'a> {
-    areas: &'a [Area],
+#[derive(Debug)]
+pub(super) struct Segments {
+    areas: Arc<[Area]>,
     segments: Vec<Segment>,
     /// Where the last block was found.
     at: usize,
 }
 
-impl<'a> Segments<'a> {
-    pub(super) fn new(areas: &'a [Area], ranges: &Ranges) -> Self {
-        let mut segments = Self { areas, segments: Vec::new(), at: 0 };
+impl Segments {
+    pub(super) fn new(areas: &Arc<[Area]>, ranges: &Ranges) -> Self {
+        let mut segments = Self { areas: Arc::clone(areas), segments: Vec::new(), at: 0 };
         for (number, area) in areas.iter().enumerate() {
             let mut at = area.start;
             for (start, range) in ranges.between(area.start, area.end) {
@@ -133,7 +135,7 @@ impl<'a> Segments<'a> {
         });
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a Area, &Segment)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Area, &Segment)> {
         self.segments.iter().filter_map(|it| Some((self.areas.get(it.area)?, it)))
     }
 

@@ -50,6 +50,13 @@ pub(crate) struct Process {
     pub(crate) order: u64,
 }
 
+impl Process {
+    /// Until when it is shown: a dead process's blocks do not grow older.
+    pub(crate) fn until(&self, time: Nanos) -> Nanos {
+        if self.state == State::Running { time } else { self.ended }
+    }
+}
+
 /// An address space: what lives in it, and the numbers that its stacks have there.
 #[derive(Debug)]
 pub(crate) struct Space {
@@ -157,12 +164,21 @@ impl Space {
         number
     }
 
-    /// What blocks of this kind are counted with.
+    /// As [`Self::account`], for what is to change.
     pub(crate) const fn live(&mut self, kind: BlockKind) -> &mut LiveHeap {
         match kind {
             BlockKind::Heap => &mut self.heap,
             BlockKind::Device => &mut self.device,
             BlockKind::UserDefined => &mut self.pools,
+        }
+    }
+
+    /// What blocks of this kind are counted with.
+    pub(crate) const fn account(&self, kind: BlockKind) -> &LiveHeap {
+        match kind {
+            BlockKind::Heap => &self.heap,
+            BlockKind::Device => &self.device,
+            BlockKind::UserDefined => &self.pools,
         }
     }
 

@@ -20,7 +20,7 @@ use crate::model::ids::{ModuleId, Nanos, StackId};
 use crate::model::module::Module;
 use crate::model::picture::{PageKind, Picture};
 use crate::model::process::{ProcessInfo, Usage};
-use memtrace_common::function::FunctionId;
+use memtrace_common::function::{BlockKind, FunctionId};
 use memtrace_common::wire::{Loss, StackEnd};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -90,7 +90,7 @@ pub struct Bounds {
     pub evicted_stack_ids: u64,
     /// Modules whose number is out of range.
     pub refused_modules: u64,
-    /// Blocks not kept because address or size is 2^48 or more; among the evicted ones.
+    /// Blocks not kept because address or size is too large for an entry; among the evicted ones.
     pub unsupported_blocks: u64,
 }
 
@@ -186,6 +186,17 @@ pub struct ToldStack {
     pub end: StackEnd,
     /// What it holds and has allocated.
     pub sums: Sums,
+}
+
+impl ProcessSnapshot {
+    /// The stacks of one account.
+    pub(super) const fn stacks_of(&mut self, kind: BlockKind) -> &mut Vec<StackSnapshot> {
+        match kind {
+            BlockKind::Heap => &mut self.stacks,
+            BlockKind::Device => &mut self.device.stacks,
+            BlockKind::UserDefined => &mut self.pools.stacks,
+        }
+    }
 }
 
 /// An account of blocks beside the heap's, never to be added to that: what functions that the user describes

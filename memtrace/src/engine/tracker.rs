@@ -2,8 +2,9 @@
 
 use super::alerts::{Alert, Alerts, Thresholds, Watch, Who};
 use super::allocator_code::AllocatorCode;
-use super::census::{Stores, process_snapshot};
+use super::census::{KINDS, Stores, process_snapshot};
 use super::code::CodeMap;
+use super::count::rows;
 use super::ended::Ended;
 use super::hash::random_seed;
 use super::heap::blocks::Block;
@@ -14,6 +15,7 @@ use super::process::{Process, Space};
 use super::slab::Slab;
 use super::snapshot::{Bounds, ProcessSnapshot, Snapshot, SnapshotOptions, State};
 use super::stacks::{Callee, Stacks};
+use super::sweeps::{Goal, Sweeps, Visitor};
 use super::tables::Tables;
 use super::zoom::{Desk, Wish};
 use crate::model::event::{Allocation, Event, Free, Reallocation, What};
@@ -71,6 +73,7 @@ pub struct Tracker {
     /// Of all processes together.
     watch: Watch,
     pub(super) desk: Desk,
+    pub(super) sweeps: Sweeps,
 }
 
 /// The last look at a program that has ended while its pid lives on.
@@ -78,6 +81,13 @@ pub struct Tracker {
 pub(super) struct Closed {
     pub(super) order: u64,
     pub(super) snapshot: ProcessSnapshot,
+}
+
+/// A process in a snapshot that is made: its place there, its address space, and until when it is shown.
+struct SpaceOwner {
+    place: usize,
+    space: usize,
+    until: Nanos,
 }
 
 impl Closed {
@@ -131,6 +141,7 @@ impl Tracker {
             alerts: Alerts::default(),
             watch: Watch::default(),
             desk: Desk::default(),
+            sweeps: Sweeps::default(),
         }
     }
 
@@ -173,6 +184,19 @@ impl Tracker {
                 self.events += 1;
                 self.apply_record(pid, time, what);
             }
+        }
+    }
+
+    /// An event about the block at `address` comes soon: asks for the memory that it will need.
+    #[inline]
+    pub(super) fn prefetch(&self, pid: Pid, address: u64) {
+        // That of another process is in no hurry: such a change is rare.
+        if let Some((last, process)) = self.last
+            && last == pid
+            && let Some(process) = self.processes.get(process)
+            && let Some(space) = self.spaces.get(process.space)
+        {
+            space.heap.blocks().prefetch(address);
         }
     }
 
@@ -305,22 +329,24 @@ impl Tracker {
 
     /// Everything as it is at `time` (which should be the latest event's).
     pub fn snapshot(&mut self, time: Nanos, options: &SnapshotOptions) -> Snapshot {
-        let mut processes: Vec<(u64, ProcessSnapshot)> =
-            self.closed.iter().map(|closed| (closed.order, closed.snapshot.clone())).collect();
-        for process in self.processes.iter() {
-            let space = self.spaces.get(process.space);
-            let stores = Stores { stacks: &self.stacks, code: &self.allocator_code };
-            let snapshot = process_snapshot(process, space, stores, time, options);
-            processes.push((process.order, snapshot));
-        }
-        processes.sort_by_key(|(order, _)| *order);
+        self.begin_snapshot(time, options);
+        self.finish_snapshot().unwrap_or_default()
+    }
+
+    /// Begins a snapshot of everything as it is at `time`, in place of one that was begun before.
+    /// [`Self::advance`] goes on with it while events are taken in.
+    ///
+    /// Pictures whose blocks are still looked up are finished first: advance until all is done before.
+    pub fn begin_snapshot(&mut self, time: Nanos, options: &SnapshotOptions) {
+        self.advance(usize::MAX);
+        let (processes, owners) = self.process_snapshots(time);
         let (alerts, older_alerts) = self.alerts.all();
         let looks = self.limits.zoom.map(|_| self.look_totals());
-        Snapshot {
+        self.sweeps.snapshot = Some(Snapshot {
             time,
             began: self.began.unwrap_or(time),
             options: *options,
-            processes: processes.into_iter().map(|(_, process)| process).collect(),
+            processes,
             modules: self.modules(),
             losses: Loss::ALL.into_iter().zip(self.losses).collect(),
             unknown_stacks: self.unknown_stacks,
@@ -331,6 +357,44 @@ impl Tracker {
             alerts,
             looks,
             older_alerts,
+        });
+        owners.into_iter().for_each(|owner| self.begin_count(&owner, options));
+    }
+
+    /// The snapshot that was begun last; `None` if there is none.
+    pub fn finish_snapshot(&mut self) -> Option<Snapshot> {
+        self.advance(usize::MAX);
+        self.sweeps.snapshot.take()
+    }
+
+    /// All processes in order of first sight, without what their stacks hold, and who has some of that.
+    fn process_snapshots(&self, time: Nanos) -> (Vec<ProcessSnapshot>, Vec<SpaceOwner>) {
+        let stores = Stores { stacks: &self.stacks, code: &self.allocator_code };
+        let running = self.processes.iter().map(|process| {
+            let space = self.spaces.get(process.space).filter(|_| process.owns_space);
+            let until = process.until(time);
+            let snapshot = process_snapshot(process, space, stores, until);
+            (process.order, snapshot, space.map(|_| (process.space, until)))
+        });
+        let closed = self.closed.iter().map(|closed| (closed.order, closed.snapshot.clone(), None));
+        let mut all: Vec<_> = closed.chain(running).collect();
+        all.sort_by_key(|(order, ..)| *order);
+        let owner = |(place, (.., space)): (usize, &(_, _, Option<(usize, Nanos)>))| {
+            space.map(|(space, until)| SpaceOwner { place, space, until })
+        };
+        let owners = all.iter().enumerate().filter_map(owner).collect();
+        (all.into_iter().map(|(_, snapshot, _)| snapshot).collect(), owners)
+    }
+
+    /// Begins to count the blocks of all kinds in an address space.
+    fn begin_count(&mut self, owner: &SpaceOwner, options: &SnapshotOptions) {
+        for kind in KINDS {
+            let Some(space) = self.spaces.get_mut(owner.space) else { return };
+            let Some((rows, counts)) = rows(space, kind, &self.stacks, owner.until, options) else {
+                continue;
+            };
+            space.live(kind).begin_sweep(Visitor::Count(Box::new(counts)));
+            self.sweeps.begin(owner.space, kind, Goal::Stacks(owner.place, rows));
         }
     }
 

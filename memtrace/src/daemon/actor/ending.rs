@@ -17,6 +17,7 @@ impl Actor<'_> {
         while self.drain()? == Duration::ZERO {}
         let intake = &mut self.intake;
         self.ring.get_mut().finish(&mut |record| intake.take(record));
+        intake.take_waiting();
         if end == End::Unread {
             return Ok(Outcome { degraded: false });
         }
@@ -34,12 +35,14 @@ impl Actor<'_> {
         if self.pictures.is_busy() {
             // A report that was begun before the end was wished.
             self.all_seen().await?;
+            self.close_tables(false);
             self.publish_or_warn();
         }
         self.look_at_memory(true);
         self.all_seen().await?;
         let outstanding = self.intake.reporter.is_busy();
-        self.publish(true)?;
+        self.close_tables(true);
+        self.publish()?;
         if outstanding {
             self.published().await?;
             self.complain();

@@ -39,7 +39,7 @@ use crate::symbolize;
 use aya_log::EbpfLogger;
 use jiff::Timestamp;
 use memtrace_common::config::UnwindMode;
-use reporting::Heeded;
+use reporting::{Closed, Heeded, Making};
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
@@ -143,6 +143,9 @@ struct Actor<'a> {
     sequence: u64,
     /// The user wants a report as soon as the one that is being made is done.
     wanted: bool,
+    /// How far the one is that is being made.
+    making: Making,
+    closed: Option<Closed>,
     /// Time and records at the last report.
     last_report: (Instant, u64),
     /// When the user asked for the end.
@@ -207,6 +210,8 @@ impl<'a> Actor<'a> {
             began: Timestamp::now(),
             sequence: 0,
             wanted: false,
+            making: Making::Nothing,
+            closed: None,
             last_report: (Instant::now(), 0),
             asked: Instant::now(),
             next_usage: Instant::now(),
@@ -263,7 +268,7 @@ impl<'a> Actor<'a> {
                 }
                 seen = self.pictures.next() => {
                     if self.take_in(seen) {
-                        self.publish_or_warn();
+                        self.making = Making::Pictures;
                     }
                 }
                 () = at(self.windowing.due()) => self.turn_windows()?,
@@ -310,9 +315,12 @@ impl<'a> Actor<'a> {
             .get_mut()
             .drain(BATCH, &mut |record| intake.take(record))
             .map_err(DaemonError::Ring)?;
+        intake.take_waiting();
         self.looked = Instant::now();
         intake.targets.attach_children(&mut intake.kernel);
         intake.take_in_arrivals();
+        let is_making = self.go_on();
+        let intake = &self.intake;
         let something = intake.records > before;
         if something {
             self.last_record = self.looked;
@@ -321,6 +329,7 @@ impl<'a> Actor<'a> {
         let idle = !self.settings.started_here && self.last_record.elapsed() > SECOND;
         Ok(match drained {
             Drained::More => Duration::ZERO,
+            _ if is_making => Duration::ZERO,
             _ if something => LOOK_AGAIN,
             _ if idle => LOOK_IDLE,
             _ => LOOK,

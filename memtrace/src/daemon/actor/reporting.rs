@@ -15,6 +15,28 @@ use jiff::Timestamp;
 use memtrace_common::wire::Counter;
 use tokio::time::Instant;
 
+/// Blocks that are looked at in one go between two looks at the ring: a few milliseconds.
+const SLICE: usize = 32_768;
+
+/// How far a report is whose blocks are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Making {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// The blocks are looked up in the targets' mappings.
+    Pictures,
+    /// The tables are closed for it, and the blocks are counted.
+    Snapshot,
+}
+
+/// What a report says of the tracer, of the moment at which the tables were closed for it.
+#[derive(Debug)]
+pub(super) struct Closed {
+    facts: TracerFacts,
+    is_final: bool,
+}
+
 /// What became of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heeded {
@@ -26,7 +48,28 @@ pub(super) enum Heeded {
 impl Actor<'_> {
     /// A report is being made.
     pub(super) const fn is_busy(&self) -> bool {
-        self.intake.reporter.is_busy() || self.pictures.is_busy()
+        self.intake.reporter.is_busy()
+            || self.pictures.is_busy()
+            || !matches!(self.making, Making::Nothing)
+    }
+
+    /// Goes on with the report that is being made, and gives whether there is more to do. It is not long: the
+    /// ring is to be drained.
+    pub(super) fn go_on(&mut self) -> bool {
+        if self.making == Making::Nothing || !self.intake.tracker.advance(SLICE) {
+            return self.making != Making::Nothing;
+        }
+        match self.making {
+            Making::Pictures => {
+                self.close_tables(false);
+                self.making = Making::Snapshot;
+            }
+            Making::Snapshot | Making::Nothing => {
+                self.making = Making::Nothing;
+                self.publish_or_warn();
+            }
+        }
+        self.making != Making::Nothing
     }
 
     /// Begins a report of this moment, unless one is still being made: looks at the targets' memory, which
@@ -54,9 +97,9 @@ impl Actor<'_> {
             return;
         }
         // A report whose tables are not closed yet will have it; one that was begun before will not.
-        if self.intake.reporter.is_busy() {
+        if self.intake.reporter.is_busy() || self.making == Making::Snapshot {
             self.wanted = true;
-        } else if !self.pictures.is_busy() {
+        } else if !self.is_busy() {
             self.report_if_idle();
         }
     }
@@ -80,20 +123,21 @@ impl Actor<'_> {
     }
 
     pub(super) fn publish_or_warn(&mut self) {
-        if let Err(error) = self.publish(false) {
+        if let Err(error) = self.publish() {
             tracing::warn!("{error}");
         }
     }
 
-    pub(super) fn publish(&mut self, is_final: bool) -> Result<(), DaemonError> {
+    /// The tables as they are now are what the report is of.
+    pub(super) fn close_tables(&mut self, is_final: bool) {
         self.intake.read_usage();
         self.intake.settle();
         let alerts = self.intake.tracker.take_alerts();
         self.alarm.hear(&alerts);
         self.mark();
-        self.sequence += 1;
         let time = self.intake.time();
-        let snapshot = self.intake.tracker.snapshot(time, &self.settings.snapshot);
+        self.intake.tracker.begin_snapshot(time, &self.settings.snapshot);
+        self.sequence += 1;
         let facts = self.facts();
         self.intake.tracker.record_moment(|| Moment {
             time,
@@ -105,9 +149,17 @@ impl Actor<'_> {
             self.intake.tracker.end_recording();
         }
         self.last_report = (Instant::now(), self.intake.records);
-        let publication = Publication { snapshot, facts, is_final };
-        self.intake.reporter.publish(publication)?;
+        self.closed = Some(Closed { facts, is_final });
+        // Later alerts are for the next report.
         self.alarm.being_reported();
+    }
+
+    /// Has the report written whose tables were closed last.
+    pub(super) fn publish(&mut self) -> Result<(), DaemonError> {
+        let Some(Closed { facts, is_final }) = self.closed.take() else { return Ok(()) };
+        let Some(snapshot) = self.intake.tracker.finish_snapshot() else { return Ok(()) };
+        let publication = Publication { snapshot, facts, is_final };
+        self.intake.reporter.publish(publication).inspect_err(|_| self.alarm.is_reported(None))?;
         Ok(())
     }
 

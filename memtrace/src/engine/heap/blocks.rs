@@ -3,6 +3,12 @@
 //! Extendible hashing over shards: the top bits of an address's hash choose the shard. Shards
 //! grow by 1.3 and split at 8,192 homes, so that the memory follows the number of blocks closely,
 //! and no single operation moves more than one shard (some 180 KB).
+//!
+//! All blocks of one moment can be visited piece by piece while the table goes on to change. Each entry has a
+//! mark. Beginning a sweep turns the meaning of all marks over, so that every block that is there counts as
+//! not met; what is inserted later has the new mark, and what is to be removed is met before. Where an entry
+//! has moved meanwhile does not matter. (Garbage collectors keep a snapshot at the beginning so: Yuasa,
+//! Real-time garbage collection on general-purpose machines, 1990.)
 
 use super::entry::{Entry, INTERVALS};
 pub use super::entry::{LIMIT, SIZE_LIMIT, TIME_STEP};
@@ -47,6 +53,10 @@ pub enum Inserted {
     Unsupported,
 }
 
+/// How far a sweep has come: shards before this one are done with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SweepPlace(usize);
+
 /// See the file's head.
 #[derive(Clone)]
 pub struct BlockTable {
@@ -61,6 +71,8 @@ pub struct BlockTable {
     shards: Vec<Shard>,
     shard_bytes: usize,
     len: usize,
+    /// What the mark of a block is that need not be met (any more).
+    mark: bool,
 }
 
 impl BlockTable {
@@ -78,6 +90,7 @@ impl BlockTable {
             shard_bytes: shard.bytes(),
             shards: vec![shard],
             len: 0,
+            mark: false,
         }
     }
 
@@ -117,7 +130,8 @@ impl BlockTable {
         }
         let Some(interval) = self.number(block.interval) else { return Inserted::Unsupported };
         let birth = (born / TIME_STEP).saturating_sub(self.zero);
-        let entry = Entry::new(address, size, interval, stack, birth);
+        let mut entry = Entry::new(address, size, interval, stack, birth);
+        entry.set_mark(self.mark);
         let hash = mix(self.seed, address);
         let shard = self.shard_of(hash);
         match self.shards[shard].find(address, hash, self.seed) {
@@ -158,6 +172,49 @@ impl BlockTable {
     /// All blocks, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = Block> {
         self.shards.iter().flat_map(Shard::iter).map(|entry| self.block(entry))
+    }
+
+    /// Asks for the memory where the block at `address` is or would be, so that it is there when it is needed.
+    #[inline]
+    pub(crate) fn prefetch(&self, address: u64) {
+        let hash = mix(self.seed, address);
+        self.shards[self.shard_of(hash)].prefetch(hash);
+    }
+
+    /// Begins to visit the blocks that are there now. The last sweep must have come to its end.
+    pub(crate) const fn begin_sweep(&mut self) -> SweepPlace {
+        self.mark = !self.mark;
+        SweepPlace(0)
+    }
+
+    /// The block at `address`, if the sweep has yet to meet it: now it has. To be asked before it is removed or
+    /// replaced.
+    pub(crate) fn meet(&mut self, address: u64) -> Option<Block> {
+        let (shard, place) = self.find(address)?;
+        let entry = self.shards[shard].at(place);
+        if entry.mark() == self.mark {
+            return None;
+        }
+        self.shards[shard].set_mark(place, self.mark);
+        Some(self.block(entry))
+    }
+
+    /// Shows `visit` the blocks of one more shard that it has yet to meet, and gives how many entries were
+    /// looked at; `None`: there are no more.
+    pub(crate) fn sweep(
+        &mut self,
+        place: &mut SweepPlace,
+        visit: &mut dyn FnMut(Block),
+    ) -> Option<usize> {
+        // A split puts one half of a shard behind all others, where it is looked at again.
+        let mut shard = std::mem::take(self.shards.get_mut(place.0)?);
+        for entry in shard.entries_to_mark(self.mark) {
+            visit(self.block(entry));
+        }
+        let looked_at = shard.len();
+        self.shards[place.0] = shard;
+        place.0 += 1;
+        Some(looked_at)
     }
 
     fn block(&self, entry: Entry) -> Block {

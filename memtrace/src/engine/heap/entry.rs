@@ -10,17 +10,21 @@ pub const LIMIT: u64 = 1 << 48;
 /// longer than one step: their order survives.
 pub const TIME_STEP: u64 = 1 << STEP_BITS;
 
-/// Widest size: 8 TiB. The upper bits of the size's place hold the number of the sampling interval.
+/// Widest size: 4 TiB. The upper bits of the size's place hold the number of the sampling interval and the mark.
 pub const SIZE_LIMIT: u64 = 1 << SIZE_BITS;
 
 /// Numbers that there are for sampling intervals.
-pub(super) const INTERVALS: usize = 1 << (48 - SIZE_BITS);
+pub(super) const INTERVALS: usize = 1 << (MARK_BIT - SIZE_BITS);
 
-const SIZE_BITS: u32 = 43;
+const SIZE_BITS: u32 = 42;
+const MARK_BIT: u32 = 47;
 const STEP_BITS: u32 = 6;
+/// Where the mark is: the last bit of the size's six bytes.
+const MARK_BYTE: usize = 6 + (MARK_BIT / 8) as usize;
+const MARK: u8 = 1 << (MARK_BIT % 8);
 const LOW_48: u64 = LIMIT - 1;
 
-/// Little-endian: address 6 bytes, size and interval 6, stack 4, birth 6. All zero: an empty slot, as no block
+/// Little-endian: address 6 bytes, size, interval and mark 6, stack 4, birth 6. All zero: an empty slot, as no block
 /// lives at address 0.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry([u8; Entry::BYTES]);
@@ -54,7 +58,18 @@ impl Entry {
     /// The number of the sampling interval.
     #[inline]
     pub(super) fn interval(&self) -> u8 {
-        ((self.eight_from(6) & LOW_48) >> SIZE_BITS) as u8
+        (self.eight_from(6) >> SIZE_BITS) as u8 & (INTERVALS - 1) as u8
+    }
+
+    /// Whether the latest sweep has met it, or need not; see [`super::blocks::BlockTable::begin_sweep`].
+    #[inline]
+    pub(super) const fn mark(&self) -> bool {
+        self.0[MARK_BYTE] & MARK != 0
+    }
+
+    #[inline]
+    pub(super) const fn set_mark(&mut self, mark: bool) {
+        self.0[MARK_BYTE] = self.0[MARK_BYTE] & !MARK | if mark { MARK } else { 0 };
     }
 
     #[inline]
@@ -92,8 +107,12 @@ mod tests {
         #[test]
         fn fields_do_not_touch_each_other(address in 1..LIMIT, size in 0..SIZE_LIMIT,
                                           interval in 0..INTERVALS as u8,
-                                          stack in any::<u32>(), birth in any::<u64>()) {
-            let entry = Entry::new(address, size, interval, stack, birth);
+                                          stack in any::<u32>(), birth in any::<u64>(), mark in any::<bool>()) {
+            let mut entry = Entry::new(address, size, interval, stack, birth);
+            prop_assert!(!entry.mark());
+            entry.set_mark(!mark);
+            entry.set_mark(mark);
+            prop_assert_eq!(entry.mark(), mark);
             prop_assert_eq!(entry.interval(), interval);
             prop_assert_eq!(entry.address(), address);
             prop_assert_eq!(entry.size(), size);

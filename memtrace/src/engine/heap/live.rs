@@ -1,12 +1,13 @@
 //! The meaning of allocator events: what they do to the live heap of an address space.
 
-use super::blocks::{Block, BlockTable, Inserted};
+use super::blocks::{Block, BlockTable, Inserted, SweepPlace};
 use super::lifespans::Lifespans;
 use super::overwrites::Overwrites;
 use super::sampled::{Sampled, rounded};
 use super::tallies::Tallies;
 use crate::engine::sampling::Weight;
 use crate::engine::snapshot::HeapTotals;
+use crate::engine::sweeps::Visitor;
 use crate::model::ids::Nanos;
 use memtrace_common::classes::Sizing;
 
@@ -42,7 +43,7 @@ impl Sight {
 }
 
 /// The live heap of one address space.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct LiveHeap {
     blocks: BlockTable,
     totals: HeapTotals,
@@ -53,6 +54,16 @@ pub(crate) struct LiveHeap {
     sight: Sight,
     /// From the first sample on.
     sampled: Option<Box<Sampled>>,
+    /// While all blocks of a moment are visited.
+    sweep: Option<Sweep>,
+}
+
+#[derive(Debug)]
+struct Sweep {
+    place: SweepPlace,
+    visitor: Visitor,
+    /// As in [`Sight`], of the moment at which it began: blocks of which it was not known whether they live.
+    unknown: Option<Nanos>,
 }
 
 impl LiveHeap {
@@ -66,10 +77,12 @@ impl LiveHeap {
             unsupported: 0,
             sight: Sight::default(),
             sampled: None,
+            sweep: None,
         }
     }
 
-    /// The heap of a child that was forked now: the same blocks, none of them its own doing.
+    /// The heap of a child that was forked now: the same blocks, none of them its own doing. There must be no
+    /// sweep of this one.
     pub(crate) fn forked(&self) -> Self {
         let HeapTotals { live_bytes, live_blocks, unknown_bytes, unknown_blocks, usable, .. } =
             self.totals;
@@ -94,6 +107,7 @@ impl LiveHeap {
             unsupported: 0,
             sight: self.sight,
             sampled: self.sampled.as_ref().map(|sampled| Box::new(sampled.forked())),
+            sweep: None,
         }
     }
 
@@ -150,6 +164,7 @@ impl LiveHeap {
         let unknown = self.blocks.iter().filter(|block| self.is_unknown(block));
         let unknown: Vec<u64> = unknown.map(|block| block.address).collect();
         for address in unknown {
+            self.before_change(address);
             self.blocks.remove(address);
         }
     }
@@ -157,6 +172,40 @@ impl LiveHeap {
     /// They are seen again.
     pub(crate) const fn open(&mut self) {
         self.sight.is_closed = false;
+    }
+
+    /// Begins to show all blocks that live now, as far as is known, to `visitor`. The last sweep must have been
+    /// taken.
+    pub(in crate::engine) fn begin_sweep(&mut self, visitor: Visitor) {
+        let place = self.blocks.begin_sweep();
+        self.sweep = Some(Sweep { place, visitor, unknown: self.sight.unknown });
+    }
+
+    /// Shows it some more, and gives how many blocks were looked at; `None`: it has seen all.
+    pub(crate) fn sweep(&mut self) -> Option<usize> {
+        let Sweep { place, visitor, unknown } = self.sweep.as_mut()?;
+        let (tallies, unknown) = (&self.tallies, *unknown);
+        self.blocks.sweep(place, &mut |block| {
+            if unknown < Some(block.born) {
+                visitor.visit(&block, tallies.sizing(block.stack));
+            }
+        })
+    }
+
+    /// The visitor of a sweep that has come to its end.
+    pub(in crate::engine) fn take_visitor(&mut self) -> Option<Visitor> {
+        self.sweep.take().map(|sweep| sweep.visitor)
+    }
+
+    /// Shows the sweep what is about to change.
+    #[inline]
+    fn before_change(&mut self, address: u64) {
+        if let Some(Sweep { visitor, unknown, .. }) = &mut self.sweep
+            && let Some(block) = self.blocks.meet(address)
+            && *unknown < Some(block.born)
+        {
+            visitor.visit(&block, self.tallies.sizing(block.stack));
+        }
     }
 
     /// Totals; estimates, with their bounds, if any block is a sample.
@@ -240,6 +289,7 @@ impl LiveHeap {
         self.totals.allocated_blocks += 1;
         self.totals.allocated_bytes = self.totals.allocated_bytes.wrapping_add(block.size);
         self.tallies.allocated(block.stack, block.size);
+        self.before_change(block.address);
         match self.blocks.insert(block, has_room) {
             Inserted::New => self.came(&block),
             Inserted::Over(old) => {
@@ -268,6 +318,7 @@ impl LiveHeap {
         perhaps_not_taken: bool,
         time: Nanos,
     ) {
+        self.before_change(address);
         match self.blocks.remove(address) {
             Some(block) => self.release(&block, time),
             None => self.count_unknown(is_internal, perhaps_not_taken),

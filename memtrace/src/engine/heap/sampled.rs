@@ -54,6 +54,26 @@ impl Pair {
     }
 }
 
+/// Where sums over some samples lie: what is alive, was allocated, and was freed.
+pub(crate) fn confidence_of(
+    interval: u64,
+    peak_bytes: &Estimate,
+    [live, allocated, freed]: [&Pair; 3],
+) -> SampledConfidence {
+    let [live_bounds, allocated, freed] =
+        [live, allocated, freed].map(|pair| pair.confidence(interval));
+    SampledConfidence {
+        live_bytes: live_bounds.0,
+        live_blocks: live_bounds.1,
+        peak_bytes: Confidence::of(peak_bytes.interval(interval as f64)),
+        allocated_bytes: allocated.0,
+        allocated_blocks: allocated.1,
+        freed_bytes: freed.0,
+        freed_blocks: freed.1,
+        samples: live.blocks.samples(),
+    }
+}
+
 /// The nearest whole number of bytes or blocks.
 pub(crate) fn rounded(estimate: &Estimate) -> u64 {
     estimate.value().round() as u64
@@ -188,11 +208,10 @@ impl Sampled {
             evicted_blocks: evicted.1,
             inherited_bytes: inherited.0,
             inherited_blocks: inherited.1,
-            confidence: Some(self.confidence(
-                &self.live,
+            confidence: Some(confidence_of(
+                self.interval,
                 &self.peak_bytes,
-                &self.allocated,
-                &self.freed,
+                [&self.live, &self.allocated, &self.freed],
             )),
             ..*plain
         }
@@ -203,26 +222,9 @@ impl Sampled {
         rounded(&self.live.bytes)
     }
 
-    /// Where sums over some of these samples lie, of which `live` are alive.
-    pub(crate) fn confidence(
-        &self,
-        live: &Pair,
-        peak_bytes: &Estimate,
-        allocated: &Pair,
-        freed: &Pair,
-    ) -> SampledConfidence {
-        let [live_bounds, allocated, freed] =
-            [live, allocated, freed].map(|pair| pair.confidence(self.interval));
-        SampledConfidence {
-            live_bytes: live_bounds.0,
-            live_blocks: live_bounds.1,
-            peak_bytes: Confidence::of(peak_bytes.interval(self.interval as f64)),
-            allocated_bytes: allocated.0,
-            allocated_blocks: allocated.1,
-            freed_bytes: freed.0,
-            freed_blocks: freed.1,
-            samples: live.blocks.samples(),
-        }
+    /// The mean interval of the latest sample, bytes.
+    pub(crate) const fn interval(&self) -> u64 {
+        self.interval
     }
 
     /// Sums of all call stacks up to the last one that has some, each with what it held at the peak.

@@ -22,6 +22,26 @@ const LEAST_HOMES: usize = 16;
 /// A shard that would grow past this many homes is split in two instead.
 pub(super) const MOST_HOMES: usize = 8192;
 
+/// Entries behind its home within which one lies mostly, and within which the next gap is.
+const NEAR: usize = 9;
+
+/// On all machines that this runs on.
+const CACHE_LINE: usize = 64;
+
+/// Has the processor fetch an entry, without waiting for it.
+#[inline]
+fn fetch(entry: &Entry) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: PREFETCHT0 is a hint: it changes nothing that a program can see, and takes any address
+        // (Intel SDM, volume 2B). SSE, which has it, is part of x86-64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(entry).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = entry;
+}
+
 /// Where an address is, or where it belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -30,7 +50,7 @@ pub(super) enum Place {
 }
 
 /// See the file's head.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Shard {
     slots: Vec<Entry>,
     homes: usize,
@@ -98,6 +118,15 @@ impl Shard {
         ((((hash << self.depth) >> 32) * self.homes as u64) >> 32) as usize
     }
 
+    /// Asks for the memory of an entry with this hash: its home and what lies behind.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64) {
+        if let Some(home) = self.slots.get(self.home(hash)..) {
+            let near = home.len().min(NEAR);
+            home[..near].iter().step_by(CACHE_LINE.div_ceil(Entry::BYTES)).for_each(fetch);
+        }
+    }
+
     #[inline]
     pub(super) fn find(&self, address: u64, hash: u64, seed: u64) -> Place {
         let mut at = self.home(hash);
@@ -117,6 +146,23 @@ impl Shard {
     #[inline]
     pub(super) fn at(&self, place: usize) -> Entry {
         self.slots[place]
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn set_mark(&mut self, place: usize, mark: bool) {
+        self.slots[place].set_mark(mark);
+    }
+
+    /// The entries without this mark; they get it.
+    pub(super) fn entries_to_mark(&mut self, mark: bool) -> impl Iterator<Item = Entry> {
+        let is_other = move |entry: &&mut Entry| !entry.is_empty() && entry.mark() != mark;
+        self.slots.iter_mut().filter(is_other).map(move |entry| {
+            entry.set_mark(mark);
+            *entry
+        })
     }
 
     pub(super) fn replace(&mut self, place: usize, entry: Entry) -> Entry {

@@ -8,6 +8,7 @@ mod lifecycles;
 mod naive_space;
 mod owners;
 mod samples;
+mod sweeps;
 mod telling;
 mod trends;
 pub(crate) mod wire_events;

@@ -2,8 +2,8 @@
 //! distributions carry later features back to older kernels.
 
 use super::assembly::{
-    ADD_CONSTANT, ATOMIC, CALL, EXIT, FRAME, GET_ATTACH_COOKIE, GET_CURRENT_TASK_BTF, MOVE, MOVE_CONSTANT,
-    PROBE_READ_KERNEL, STORE_CONSTANT, TASK_PT_REGS, instruction,
+    ADD_CONSTANT, ATOMIC, CALL, EXIT, FRAME, GET_ATTACH_COOKIE, GET_CURRENT_TASK_BTF, MOVE,
+    MOVE_CONSTANT, PROBE_READ_KERNEL, STORE_CONSTANT, TASK_PT_REGS, instruction,
 };
 use super::syscall::{PROGRAM_KPROBE, ProgramImage, load_program};
 use aya_obj::generated::bpf_insn;

@@ -5,8 +5,8 @@
 //! once for each site.
 
 use super::assembly::{
-    ADD_CONSTANT, CALL, EXIT, FRAME, JUMP_IF_EQUAL, MAP_DESCRIPTOR, MAP_LOOKUP, MOVE, MOVE_CONSTANT, STORE,
-    STORE_CONSTANT, TAIL_CALL, instruction, load_wide,
+    ADD_CONSTANT, CALL, EXIT, FRAME, JUMP_IF_EQUAL, MAP_DESCRIPTOR, MAP_LOOKUP, MOVE,
+    MOVE_CONSTANT, STORE, STORE_CONSTANT, TAIL_CALL, instruction, load_wide,
 };
 use super::error::LiveError;
 use super::object::map_data;

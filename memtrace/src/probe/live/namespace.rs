@@ -6,8 +6,8 @@
 //! `ioctl_nsfs(2)` ends there), so a tiny program is run for us that reads it from our own task.
 
 use super::assembly::{
-    ADD_CONSTANT, CALL, EXIT, FRAME, GET_CURRENT_TASK, LOAD, LOAD_WORD, MOVE, MOVE_CONSTANT, PROBE_READ_KERNEL, STORE_CONSTANT,
-    instruction,
+    ADD_CONSTANT, CALL, EXIT, FRAME, GET_CURRENT_TASK, LOAD, LOAD_WORD, MOVE, MOVE_CONSTANT,
+    PROBE_READ_KERNEL, STORE_CONSTANT, instruction,
 };
 use super::btf::KernelTypes;
 use super::error::LiveError;

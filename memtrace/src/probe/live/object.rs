@@ -93,8 +93,11 @@ impl Relocated {
 
     /// Loads the program called `name` for links of `attach_type` (0: perf events).
     pub(super) fn load(&self, name: &str, attach_type: u32) -> Result<OwnedFd, LiveError> {
-        self.with_image(name, attach_type, load_program)?
-            .map_err(|(source, log)| LiveError::Load { name: name.into(), source, log })
+        self.with_image(name, attach_type, load_program)?.map_err(|(source, log)| LiveError::Load {
+            name: name.into(),
+            source,
+            log,
+        })
     }
 
     /// Loads the way into the program called `name`, for perf events on the site with this cookie.
