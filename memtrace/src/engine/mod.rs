@@ -17,6 +17,7 @@ pub mod heap;
 pub mod history;
 mod lifecycle;
 pub mod limits;
+pub mod marks;
 mod owners;
 mod picture;
 mod placing;

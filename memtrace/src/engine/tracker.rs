@@ -10,6 +10,7 @@ use super::heap::blocks::Block;
 use super::heap::live::Resize;
 use super::heap::ranges::NO_STACK;
 use super::limits::Limits;
+use super::marks::Marks;
 use super::process::{Process, Space};
 use super::slab::Slab;
 use super::snapshot::{Bounds, ProcessSnapshot, Snapshot, SnapshotOptions, State};
@@ -68,6 +69,7 @@ pub struct Tracker {
     pub(super) bounds: Bounds,
     pub(super) ended: Ended,
     alerts: Alerts,
+    pub(super) marks: Marks,
     /// Of all processes together.
     watch: Watch,
     pub(super) desk: Desk,
@@ -129,6 +131,7 @@ impl Tracker {
             bounds: Bounds::default(),
             ended: Ended::default(),
             alerts: Alerts::default(),
+            marks: Marks::default(),
             watch: Watch::default(),
             desk: Desk::default(),
         }
@@ -147,6 +150,7 @@ impl Tracker {
                 *lost = lost.saturating_add(*count);
             }
             What::Mark => self.mark(time),
+            What::Named(name) => self.marks.add(time, name),
             What::BreakSeen { end, .. } => {
                 self.map_with(pid, |space| space.ranges.set_break(*end, NO_STACK));
             }
@@ -315,6 +319,7 @@ impl Tracker {
         }
         processes.sort_by_key(|(order, _)| *order);
         let (alerts, older_alerts) = self.alerts.all();
+        let (marks, dropped_marks) = self.marks.all();
         let looks = self.limits.zoom.map(|_| self.look_totals());
         Snapshot {
             time,
@@ -331,6 +336,8 @@ impl Tracker {
             alerts,
             looks,
             older_alerts,
+            marks,
+            dropped_marks,
         }
     }
 
