@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod containers;
+pub mod control;
 #[cfg(feature = "live")]
 pub mod daemon;
 pub mod debug_files;

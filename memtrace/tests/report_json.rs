@@ -473,6 +473,23 @@ fn a_whole_report() {
     insta::assert_snapshot!(text);
 }
 
+/// They are there only where there are marks.
+#[test]
+fn marks_are_listed_with_their_times() {
+    let without = json(&snapshot(vec![leaking()]), &last(), &facts());
+    assert_eq!((without.get("marks"), without.get("dropped_marks")), (None, None));
+    let report = json(&marked(), &last(), &facts());
+    assert_eq!(report["dropped_marks"], 5);
+    let [first, second] = report["marks"].as_array().unwrap().as_slice() else { panic!() };
+    assert_eq!((&first["name"], &second["name"]), (&"deploy  7".into(), &"a\\u{202e}b".into()));
+    for (mark, age) in [(first, 40), (second, 3)] {
+        let since = mark["since_start_s"].as_f64().unwrap();
+        assert!((since + f64::from(age) - report["uptime_s"].as_f64().unwrap()).abs() < 0.002);
+        let time: jiff::Timestamp = mark["time"].as_str().unwrap().parse().unwrap();
+        assert_eq!(time, facts().time - jiff::SignedDuration::from_secs(age.into()));
+    }
+}
+
 /// They are there only where thresholds were set.
 #[test]
 fn alerts_are_listed_with_their_figures() {

@@ -503,6 +503,21 @@ fn alerts_have_a_line_each() {
     assert!(brief[0].contains("live heap grew by +1.53 MiB/s"), "{brief:#?}");
 }
 
+#[test]
+fn marks_have_a_line_each() {
+    let lines = |options: &ReportOptions| -> Vec<String> {
+        let text = text(&report(&marked(), options, &facts()), TextStyle::default());
+        text.lines().filter(|line| line.starts_with("MARK")).map(str::to_owned).collect()
+    };
+    let whole = lines(&last());
+    assert_eq!(whole.len(), 3, "{whole:#?}");
+    assert_eq!(whole[0], "MARK    5 earlier ones not listed here");
+    assert!(whole[1].ends_with(" after the start: deploy  7"), "{whole:#?}");
+    assert!(whole[2].ends_with(" after the start: a\\u{202e}b"), "{whole:#?}");
+    let brief = lines(&ReportOptions { is_final: false, ..last() });
+    assert_eq!(brief, [format!("{}; 6 earlier ones", whole[2])]);
+}
+
 /// How it grew, what each look found and cost; nothing of a process that never grew.
 #[test]
 fn what_grew_and_was_looked_at() {

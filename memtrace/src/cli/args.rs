@@ -1,5 +1,6 @@
 //! The command line as typed. [`super::plan`] decides whether it makes sense.
 
+use super::ctl::CtlArgs;
 use super::help;
 use super::plan::alerts::AlertArgs;
 use super::report::ReportArgs;
@@ -70,6 +71,13 @@ pub enum Command {
     /// Make reports of a recording
     #[command(long_about = help::REPORT, after_help = help::AFTER_REPORT)]
     Report(ReportArgs),
+    /// Tell a running memtrace something: name a moment, ask for a report
+    #[command(
+        long_about = help::CTL,
+        after_help = help::AFTER_CTL,
+        arg_required_else_help = false
+    )]
+    Ctl(CtlArgs),
     /// Show what this machine and a process allow, and what to do about the rest
     #[command(long_about = help::DOCTOR)]
     Doctor(DoctorArgs),
@@ -331,6 +339,15 @@ pub struct TraceArgs {
     #[arg(long, value_name = "N", value_parser = values::positive_count, allow_negative_numbers = true,
           hide_short_help = true, help_heading = help::ADVANCED)]
     pub rings: Option<u64>,
+    /// Listen here for `memtrace ctl` [default: PID.sock in /run/memtrace, or for other users than root in memtrace
+    /// in `XDG_RUNTIME_DIR`]
+    ///
+    /// The socket has mode 0600, and nobody but root and the user that traces is heard. It is removed at the end.
+    #[arg(long, value_name = "PATH", hide_short_help = true, help_heading = help::ADVANCED)]
+    pub control: Option<PathBuf>,
+    /// Do not listen for `memtrace ctl`
+    #[arg(long, conflicts_with = "control", hide_short_help = true, help_heading = help::ADVANCED)]
+    pub no_control: bool,
     /// Log lines of the programs in the kernel; off costs nothing
     ///
     /// For debugging memtrace itself.

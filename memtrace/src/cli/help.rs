@@ -16,6 +16,7 @@ pub(super) const USAGE: &str = "\
 memtrace --pid PID... [OPTIONS] [INTERVAL] [COUNT]
        memtrace run [OPTIONS] [--] COMMAND...
        memtrace report FILE [OPTIONS]
+       memtrace ctl [--pid TRACER] mark NAME | report | status
        memtrace doctor [--pid PID]
        memtrace completions SHELL
        memtrace man";
@@ -58,9 +59,10 @@ pub(super) const EXIT_CODES: [(u8, &str); 4] = [
 ];
 
 /// Signals and what they do.
-pub(super) const SIGNALS: [(&str, &str); 2] = [
+pub(super) const SIGNALS: [(&str, &str); 3] = [
     ("SIGINT, SIGTERM, SIGHUP", "final report, detach, exit; a second SIGINT leaves at once"),
     ("SIGUSR1", "a report now"),
+    ("SIGUSR2", "a mark: this moment gets a name, `mark 1` and so on"),
 ];
 
 /// Below `-h`.
@@ -81,6 +83,7 @@ Durations: 500ms, 10s, 5m, 2h, 1d; a bare number is seconds.
 Signals:
   SIGINT, SIGTERM, SIGHUP   final report, detach, exit; a second SIGINT leaves at once
   SIGUSR1                   a report now
+  SIGUSR2                   a mark: this moment gets a name, `mark 1` and so on
 
 Examples:
   sudo memtrace --pid 1234                       a report every 10 s; Ctrl-C for the final one
@@ -140,8 +143,27 @@ Examples:
   memtrace report run.mtrace                      the last report of the run
   memtrace report run.mtrace --info               what is in it, and whether it is whole
   memtrace report run.mtrace -f json --all        every report of the run, an object per line
+  memtrace report run.mtrace --at deploy-7        as it was at a mark
 
 The exit code is that of the run: 3 if its figures are degraded.";
+
+/// `memtrace ctl --help`.
+pub(super) const CTL: &str = "\
+Tells a running memtrace something, through the control socket at which it listens.
+
+A mark is a name for a moment: reports list it, and with --record `memtrace report FILE --at NAME` gives the \
+report as it was then. All that the targets did before the command was given counts, as far as their calls had \
+returned. It is the same user that asks, or root.";
+
+/// Below `memtrace ctl --help`.
+pub(super) const AFTER_CTL: &str = "\
+Examples:
+  sudo memtrace ctl mark deploy-7                 this moment is called deploy-7
+  sudo memtrace ctl --pid 4321 report             a report now, of that tracer
+  sudo memtrace ctl status                        what it does
+
+The socket takes one line of JSON and answers with one: {\"request\":\"mark\",\"name\":\"deploy-7\"}, \
+{\"request\":\"report\"}, {\"request\":\"status\"}.";
 
 /// Below `memtrace completions --help`.
 pub(super) const COMPLETIONS: &str = "\

@@ -119,6 +119,10 @@ pub struct TracePlan {
     pub rings: Option<u32>,
     /// What the programs in the kernel log.
     pub bpf_log: BpfLog,
+    /// Others can tell the tracer something.
+    pub has_control: bool,
+    /// … here; `None`: at the usual place.
+    pub control: Option<PathBuf>,
     /// When there is an alert, and what happens then.
     pub alerts: Alerts,
     /// Functions of the targets' own that allocate and free.
@@ -226,6 +230,8 @@ impl TracePlan {
             ring_size: ring_size(args)?,
             rings: rings(args)?,
             bpf_log: args.bpf_log,
+            has_control: !args.no_control,
+            control: args.control.clone(),
             alerts: Alerts::new(&args.alerts, args.ledger)?,
             user_functions: functions::all(&args.functions)?,
             notes: Vec::new(),

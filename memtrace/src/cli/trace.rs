@@ -171,6 +171,15 @@ fn settings(plan: &TracePlan, job: &Job) -> Settings {
         ring_bytes: plan.ring_size,
         rings: plan.rings,
         log_level: log_level(plan.bpf_log),
+        control: control(plan),
+    }
+}
+
+fn control(plan: &TracePlan) -> daemon::ControlWish {
+    match &plan.control {
+        _ if !plan.has_control => daemon::ControlWish::No,
+        Some(path) => daemon::ControlWish::At(path.clone()),
+        None => daemon::ControlWish::Usual,
     }
 }
 

@@ -79,6 +79,20 @@ pub struct Settings {
     pub rings: Option<u32>,
     /// Level of the kernel programs' log, 0 to 5.
     pub log_level: u8,
+    /// Where others can tell the tracer something.
+    pub control: ControlWish,
+}
+
+/// Where the control socket is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ControlWish {
+    /// In the user's usual folder.
+    #[default]
+    Usual,
+    /// Here.
+    At(PathBuf),
+    /// Nowhere.
+    No,
 }
 
 /// How many allocations are looked at.
@@ -283,13 +297,16 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::{AlertSettings, LinkFor, SamplingWish, Settings, StaticProbeWish, usual_rings};
+    use super::{
+        AlertSettings, ControlWish, LinkFor, SamplingWish, Settings, StaticProbeWish, usual_rings,
+    };
     use crate::engine::snapshot::SnapshotOptions;
     use crate::selection::Selection;
     use memtrace_common::config::UnwindMode;
 
     fn with_memory(max_memory: u64) -> Settings {
         Settings {
+            control: ControlWish::No,
             pids: vec![1],
             selection: None,
             beyond: 0,

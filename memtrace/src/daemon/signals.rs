@@ -8,6 +8,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(super) enum Wish {
     /// A report now (SIGUSR1).
     Report,
+    /// A mark without a name (SIGUSR2).
+    Mark,
     /// The final report, then the end (SIGINT, SIGTERM, SIGHUP).
     End,
 }
@@ -18,6 +20,7 @@ pub(super) struct Signals {
     terminate: Signal,
     hang_up: Signal,
     report: Signal,
+    mark: Signal,
 }
 
 impl Signals {
@@ -27,6 +30,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
             report: signal(SignalKind::user_defined1())?,
+            mark: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -37,6 +41,7 @@ impl Signals {
             _ = self.terminate.recv() => Wish::End,
             _ = self.hang_up.recv() => Wish::End,
             _ = self.report.recv() => Wish::Report,
+            _ = self.mark.recv() => Wish::Mark,
         }
     }
 }

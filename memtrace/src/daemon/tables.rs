@@ -113,6 +113,13 @@ impl Tables {
         self.checkpoint();
     }
 
+    /// Records what a report of the moment that was named just now would need.
+    pub(super) fn record_marked(&mut self, moment: impl FnOnce() -> Moment) {
+        if self.recorder.is_some() {
+            self.note(&Note::Marked(Box::new(moment())));
+        }
+    }
+
     /// Makes sure that what was recorded is not lost when we are.
     pub(super) fn checkpoint(&mut self) {
         self.recorder.iter_mut().for_each(Recorder::checkpoint);
@@ -121,6 +128,11 @@ impl Tables {
     /// The last thing was recorded.
     pub(super) fn end_recording(&mut self) {
         self.recorder.iter_mut().for_each(Recorder::end);
+    }
+
+    /// Whether everything is being recorded.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.recorder.as_ref().is_some_and(|recorder| recorder.failure().is_none())
     }
 
     /// Why the recording is not whole, if so.

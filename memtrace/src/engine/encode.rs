@@ -59,7 +59,8 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
         | What::Picture(..)
         | What::Lost { .. }
         | What::Look(_)
-        | What::Mark => return None,
+        | What::Mark
+        | What::Named(_) => return None,
     })
 }
 

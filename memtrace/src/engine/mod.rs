@@ -19,6 +19,7 @@ pub mod history;
 mod lifecycle;
 pub mod limits;
 pub mod lookahead;
+pub mod marks;
 mod owners;
 mod picture;
 mod placing;

@@ -5,6 +5,7 @@ use super::ended::Ended;
 use super::heap::ranges::RangeKind;
 pub use super::heap::usable::Usable;
 use super::history::Point;
+pub use super::marks::Marked;
 pub use super::owners::{Owner, OwnerSum, Owners};
 pub use super::placing::Bounds as ResidentBounds;
 pub use super::sampling::{Confidence, SampledConfidence};
@@ -70,6 +71,10 @@ pub struct Snapshot {
     pub looks: Option<LookTotals>,
     /// How many came before those.
     pub older_alerts: u64,
+    /// Moments that the user has named, in the order in which they came; the latest ones.
+    pub marks: Vec<Marked>,
+    /// How many came before those.
+    pub dropped_marks: u64,
 }
 
 /// What the engine's bounded tables had no room for, and what belonged to nothing they hold. Counts

@@ -11,6 +11,7 @@ use super::heap::blocks::Block;
 use super::heap::live::Resize;
 use super::heap::ranges::NO_STACK;
 use super::limits::Limits;
+use super::marks::Marks;
 use super::process::{Process, Space};
 use super::slab::Slab;
 use super::snapshot::{Bounds, ProcessSnapshot, Snapshot, SnapshotOptions, State};
@@ -70,6 +71,7 @@ pub struct Tracker {
     pub(super) bounds: Bounds,
     pub(super) ended: Ended,
     alerts: Alerts,
+    pub(super) marks: Marks,
     /// Of all processes together.
     watch: Watch,
     pub(super) desk: Desk,
@@ -139,6 +141,7 @@ impl Tracker {
             bounds: Bounds::default(),
             ended: Ended::default(),
             alerts: Alerts::default(),
+            marks: Marks::default(),
             watch: Watch::default(),
             desk: Desk::default(),
             sweeps: Sweeps::default(),
@@ -158,6 +161,7 @@ impl Tracker {
                 *lost = lost.saturating_add(*count);
             }
             What::Mark => self.mark(time),
+            What::Named(name) => self.marks.add(time, name),
             What::BreakSeen { end, .. } => {
                 self.map_with(pid, |space| space.ranges.set_break(*end, NO_STACK));
             }
@@ -341,6 +345,7 @@ impl Tracker {
         self.advance(usize::MAX);
         let (processes, owners) = self.process_snapshots(time);
         let (alerts, older_alerts) = self.alerts.all();
+        let (marks, dropped_marks) = self.marks.all();
         let looks = self.limits.zoom.map(|_| self.look_totals());
         self.sweeps.snapshot = Some(Snapshot {
             time,
@@ -357,6 +362,8 @@ impl Tracker {
             alerts,
             looks,
             older_alerts,
+            marks,
+            dropped_marks,
         });
         owners.into_iter().for_each(|owner| self.begin_count(&owner, options));
     }

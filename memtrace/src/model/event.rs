@@ -2,6 +2,7 @@
 
 use super::frame::Frame;
 use super::ids::{ModuleId, Nanos, Pid};
+use super::mark::MarkName;
 use super::module::Module;
 use super::picture::{Area, Picture};
 use super::process::{ProcessInfo, Usage};
@@ -127,6 +128,8 @@ pub enum What<'a> {
     Look(Look),
     /// An interval has ended: every process's growth series gets a point.
     Mark,
+    /// The user gives this moment a name.
+    Named(MarkName),
 }
 
 /// See [`What::Look`].

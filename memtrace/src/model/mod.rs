@@ -3,6 +3,7 @@
 pub mod event;
 pub mod frame;
 pub mod ids;
+pub mod mark;
 pub mod module;
 mod page_bits;
 mod path_bytes;

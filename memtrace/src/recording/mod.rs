@@ -12,6 +12,7 @@ mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod hostile;
 mod layout;
+mod locate;
 mod note;
 mod reader;
 mod replay;
@@ -19,6 +20,7 @@ mod writer;
 
 pub use error::RecordingError;
 pub use layout::Head;
+pub use locate::{LocateError, Place, Wanted, exactly, locate, time_of};
 pub use note::{Moment, Note, Told};
 pub use reader::{Ending, Reader};
 pub use replay::Replay;

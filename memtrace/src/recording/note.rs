@@ -5,6 +5,7 @@ use crate::engine::limits::Limits;
 use crate::engine::snapshot::SnapshotOptions;
 use crate::model::event::{CodeMapping, Event, Look, What};
 use crate::model::ids::{ModuleId, Nanos, Pid};
+use crate::model::mark::MarkName;
 use crate::model::module::Module;
 use crate::model::picture::{Area, Picture};
 use crate::model::process::{ProcessInfo, Usage};
@@ -38,9 +39,11 @@ pub enum Note {
     Retired(Pid),
     /// A report was made.
     Moment(Box<Moment>),
+    /// The user named this moment: what a report of it would need besides the tables. The event comes before.
+    Marked(Box<Moment>),
 }
 
-/// See [`Note::Moment`].
+/// See [`Note::Moment`] and [`Note::Marked`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moment {
     /// The moment that it shows.
@@ -74,6 +77,7 @@ pub enum Told {
     WindowClosed,
     Look(Look),
     Mark,
+    Named(MarkName),
 }
 
 impl Note {
@@ -132,6 +136,7 @@ impl Told {
             What::WindowClosed => Self::WindowClosed,
             What::Look(look) => Self::Look(look.clone()),
             What::Mark => Self::Mark,
+            What::Named(name) => Self::Named(name.clone()),
             What::Allocation(_)
             | What::Free(_)
             | What::Reallocation(_)
@@ -173,6 +178,32 @@ impl Told {
             Self::WindowClosed => What::WindowClosed,
             Self::Look(look) => What::Look(look),
             Self::Mark => What::Mark,
+            Self::Named(name) => What::Named(name),
+        }
+    }
+
+    /// It tells who or what records are about, and may come after some that are earlier: who reads the ring
+    /// learns it on meeting them.
+    pub(super) const fn introduces(&self) -> bool {
+        match self {
+            Self::ProcessSeen(_)
+            | Self::ProcessBegan(_)
+            | Self::BreakSeen { .. }
+            | Self::FilesSeen(_)
+            | Self::ModuleSeen(_)
+            | Self::Mappings(_)
+            | Self::TableAwaited { .. }
+            | Self::AllocatorCode { .. }
+            | Self::EntryPoint { .. } => true,
+            Self::Usage(_)
+            | Self::Picture(..)
+            | Self::Lost { .. }
+            | Self::Exit { .. }
+            | Self::WindowOpened
+            | Self::WindowClosed
+            | Self::Look(_)
+            | Self::Mark
+            | Self::Named(_) => false,
         }
     }
 
@@ -205,6 +236,7 @@ mod tests {
     use crate::engine::snapshot::SnapshotOptions;
     use crate::model::event::{CodeMapping, Event, Look, LookCost, What};
     use crate::model::ids::ModuleId;
+    use crate::model::mark::MarkName;
     use crate::model::module::{BuildId, Module};
     use crate::model::picture::{Area, PageBits, PageKind, Picture};
     use crate::model::process::{ProcessInfo, Usage};
@@ -259,6 +291,7 @@ mod tests {
             What::Look(Look::Refused("why".into())),
             What::Look(Look::Ended(LookCost { hits: 7, ..LookCost::default() })),
             What::Mark,
+            What::Named(MarkName::new("größer").unwrap()),
         ]
     }
 
@@ -285,7 +318,8 @@ mod tests {
             Note::Undecodable,
             Note::Forgotten(1),
             Note::Retired(2),
-            Note::Moment(Box::new(moment)),
+            Note::Moment(Box::new(moment.clone())),
+            Note::Marked(Box::new(moment)),
         ] {
             assert_eq!(Note::read(&note.bytes().unwrap()), Ok(note));
         }
@@ -312,6 +346,13 @@ mod tests {
             Told::Lost { cause: 200, count: 1 },
         ] {
             assert!(Note::read(&note(told).bytes().unwrap()).is_err());
+        }
+        for name in ["", "\\u001b[2J", &"x".repeat(129)] {
+            let event = format!(r#""time":0,"process":0,"thread":0,"what":{{"Named":"{name}"}}"#);
+            assert!(
+                Note::read(format!("{{\"Event\":{{{event}}}}}").as_bytes()).is_err(),
+                "{name:?}"
+            );
         }
         for bytes in [&b""[..], b"{}", b"\"Mark\"", b"{\"Event\":{}}", b"\xff"] {
             assert!(Note::read(bytes).is_err());

@@ -1,6 +1,6 @@
 //! A recording → the engine's tables at the moments of its reports.
 
-use super::{Ending, Entry, Moment, Note, Reader, RecordingError};
+use super::{Ending, Entry, Moment, Note, Place, Reader, RecordingError};
 use crate::engine::decode::decode;
 use crate::engine::limits::Limits;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
@@ -22,6 +22,8 @@ pub struct Replay {
     records: u64,
     wishes: Option<serde_json::Value>,
     modules: Vec<Arc<Module>>,
+    /// Events after it are left out, but for what earlier ones may need to be understood.
+    until: Nanos,
 }
 
 impl Replay {
@@ -29,7 +31,8 @@ impl Replay {
     #[must_use]
     pub fn new(most: Limits) -> Self {
         let tracker = Tracker::new(most);
-        Self { tracker, most, time: 0, records: 0, wishes: None, modules: Vec::new() }
+        let (wishes, modules) = (None, Vec::new());
+        Self { tracker, most, time: 0, records: 0, wishes, modules, until: Nanos::MAX }
     }
 
     /// Plays a recording to its end, or as far as `at` wants, which is called at each moment at which a report
@@ -51,6 +54,29 @@ impl Replay {
             }
         }
         Ok(reader.ending())
+    }
+
+    /// Plays a recording up to a place in it.
+    ///
+    /// # Errors
+    /// When it is damaged before.
+    pub fn play_to<R: Read>(
+        &mut self,
+        reader: &mut Reader<R>,
+        place: &Place,
+    ) -> Result<(), RecordingError> {
+        self.until = place.time;
+        let mut number = 0;
+        while let Some(mut chunk) = reader.next_chunk()? {
+            while let Some(entry) = chunk.next_entry()? {
+                self.take(entry).map_err(|what| chunk.damaged(what))?;
+                if number == place.entry {
+                    return Ok(());
+                }
+                number += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Everything at `time`, or, if that is not the question, at the last event.
@@ -80,6 +106,7 @@ impl Replay {
             Entry::Record(record) => {
                 self.records += 1;
                 match decode(record) {
+                    Ok(event) if event.time > self.until => {}
                     Ok(event) => self.apply(&event),
                     Err(_) => self.tracker.count_undecodable(),
                 }
@@ -101,6 +128,7 @@ impl Replay {
         match note {
             Note::Limits(limits) => self.begin(&limits)?,
             Note::Wishes(wishes) => self.wishes = Some(wishes),
+            Note::Event { time, what, .. } if time > self.until && !what.introduces() => {}
             Note::Event { time, process, thread, what } => {
                 let what = what.what();
                 if let What::ModuleSeen(module) = &what {
@@ -112,6 +140,7 @@ impl Replay {
             Note::Forgotten(pid) => self.tracker.forget(pid),
             Note::Retired(pid) => self.tracker.retire(pid),
             Note::Moment(moment) => return Ok(Some(*moment)),
+            Note::Marked(_) => {}
         }
         Ok(None)
     }

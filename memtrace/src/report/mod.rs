@@ -17,6 +17,7 @@ pub mod json;
 mod judged;
 mod layout;
 mod mapped;
+mod marks;
 mod model;
 mod names;
 mod outermost;
@@ -40,6 +41,7 @@ pub use facts::{
 pub use folded::FoldedWriter;
 pub use identity::StackDigest;
 pub use json::JsonWriter;
+pub use marks::MarkReport;
 pub use model::{
     AccountReport, AllocatorMapped, BlockReport, DeviceReport, End, FrameReport, LossReport,
     MappedReport, ModuleReport, PictureReport, Place, ProcessReport, Report, StackReport, Sum,

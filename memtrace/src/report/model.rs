@@ -3,6 +3,7 @@
 use super::alerts::AlertReport;
 use super::facts::{ReportOptions, TracerFacts};
 use super::identity::StackDigest;
+use super::marks::MarkReport;
 use super::verdict::Verdict;
 use super::watch::WatchReport;
 use super::windows::WindowReport;
@@ -48,6 +49,10 @@ pub struct Report {
     pub alerts: Option<Vec<AlertReport>>,
     /// How many came before those.
     pub older_alerts: u64,
+    /// Moments that the user has named, in the order in which they came.
+    pub marks: Vec<MarkReport>,
+    /// How many came before those, and are not kept.
+    pub dropped_marks: u64,
 }
 
 impl Report {

@@ -9,6 +9,7 @@ use super::identity::StackDigest;
 use super::internals;
 use super::judged::Judged;
 use super::mapped;
+use super::marks::{Clocks, MarkReport};
 use super::model::{
     AccountReport, BlockReport, DeviceReport, End, FrameReport, LossReport, MappedReport,
     PictureReport, ProcessReport, Report, STACKS_FULL, StackReport, Sum, ToldReport,
@@ -92,7 +93,14 @@ pub fn resolve(
             snapshot.alerts.iter().map(told).collect()
         }),
         older_alerts: snapshot.older_alerts,
+        marks: marks(snapshot, tracer),
+        dropped_marks: snapshot.dropped_marks,
     }
+}
+
+fn marks(snapshot: &Snapshot, tracer: &TracerFacts) -> Vec<MarkReport> {
+    let clocks = Clocks { began: snapshot.began, now: snapshot.time, time: tracer.time };
+    snapshot.marks.iter().map(|mark| MarkReport::of(mark, clocks)).collect()
 }
 
 fn clean_facts(tracer: &TracerFacts) -> TracerFacts {

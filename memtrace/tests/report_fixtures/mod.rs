@@ -14,15 +14,16 @@ use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::sampling::{Told, ToldBlocks};
 use memtrace::engine::snapshot::{
     AccountSnapshot, BlockSnapshot, Bounds, Confidence, Found, FoundStack, Growing, Growth,
-    HeapTotals, LookSnapshot, LookState, LookTotals, MappedStack, MappingTotals, Outcome, Owner,
-    OwnerSum, Owners, PictureSnapshot, PlacedBlocks, ProcessSnapshot, ResidentBounds, ResidentPart,
-    SampledConfidence, Snapshot, SnapshotOptions, StackSnapshot, State, Story, ToldSnapshot,
-    ToldStack, TouchTotals, TouchedGrowth, Usable, Windows,
+    HeapTotals, LookSnapshot, LookState, LookTotals, MappedStack, MappingTotals, Marked, Outcome,
+    Owner, OwnerSum, Owners, PictureSnapshot, PlacedBlocks, ProcessSnapshot, ResidentBounds,
+    ResidentPart, SampledConfidence, Snapshot, SnapshotOptions, StackSnapshot, State, Story,
+    ToldSnapshot, ToldStack, TouchTotals, TouchedGrowth, Usable, Windows,
 };
 use memtrace::engine::trend::{AgeCount, Ages, Band, COHORTS, Past, class};
 use memtrace::model::event::LookCost;
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, Nanos, ProcessKey, SECOND, StackId};
+use memtrace::model::mark::MarkName;
 use memtrace::model::module::{BuildId, Module};
 use memtrace::model::picture::{PageKind, PageSum, Picture};
 use memtrace::model::process::{ProcessInfo, Usage};
@@ -304,6 +305,8 @@ pub fn snapshot(mut processes: Vec<ProcessSnapshot>) -> Snapshot {
         alerts: Vec::new(),
         looks: None,
         older_alerts: 0,
+        marks: Vec::new(),
+        dropped_marks: 0,
     }
 }
 
@@ -594,6 +597,17 @@ pub fn alarming() -> Snapshot {
         alert(3, Crossing::Growth { rate, threshold: Rate { bytes: 60 << 20, per: 60 * SECOND } }),
     ];
     Snapshot { alerts, older_alerts: 2, ..snapshot(vec![process]) }
+}
+
+/// A snapshot with two marks, and others that are not kept.
+pub fn marked() -> Snapshot {
+    let mark = |name: &str, age: u64| Marked {
+        name: MarkName::new(name).unwrap(),
+        time: NOW - age * SECOND,
+    };
+    // Of the second one the name would turn the direction of writing.
+    let marks = vec![mark("deploy  7", 40), mark("a\u{202e}b", 3)];
+    Snapshot { marks, dropped_marks: 5, ..snapshot(vec![leaking()]) }
 }
 
 /// A process that grew and was looked at, three times, with all that can come of that; beside one that did not.

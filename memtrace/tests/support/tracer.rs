@@ -86,6 +86,11 @@ impl Tracer {
         tracer
     }
 
+    /// Its process id, if it is what was started.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: libc::c_int) {
         send(&self.child, signal);

@@ -67,6 +67,8 @@ fn defaults_are_those_of_the_manual() {
         cache_walks: true,
         ring_size: None,
         rings: None,
+        has_control: true,
+        control: None,
         bpf_log: BpfLog::Off,
         alerts: Alerts { limit: 10, ..Alerts::default() },
         user_functions: Vec::new(),

@@ -14,11 +14,17 @@ pub struct ReportArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Say what is in the recording, and whether it is whole, instead of making a report
-    #[arg(long, conflicts_with_all = ["all", "format", "output"])]
+    #[arg(long, conflicts_with_all = ["all", "at", "format", "output"])]
     pub info: bool,
     /// Every report that the run made, instead of only the last one
     #[arg(long)]
     pub all: bool,
+    /// The report as it was at a moment: so long after the start, such as 90s, or at a mark
+    ///
+    /// At a mark it is what was told before it. If the name of a mark looks like a time, the mark is meant. A mark
+    /// that is not there has those listed that are.
+    #[arg(long, value_name = "TIME|MARK", conflicts_with = "all")]
+    pub at: Option<String>,
     /// Sum blocks younger than this in a line of their own; 0 lists them [default: as the run did; with formats for
     /// other programs 0]
     #[arg(long, value_name = "DUR", value_parser = values::duration,

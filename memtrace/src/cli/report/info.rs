@@ -3,10 +3,13 @@
 use super::Input;
 use crate::cli::exit::Exit;
 use crate::cli::output::write_stdout;
-use crate::model::ids::ProcessKey;
-use crate::recording::{Ending, Entry, Note, Told};
+use crate::model::ids::{Nanos, ProcessKey};
+use crate::model::mark::MarkName;
+use crate::recording::{Ending, Entry, Note, Told, exactly, time_of};
+use crate::report::clean;
+use crate::report::units::counted;
 use jiff::Timestamp;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -21,7 +24,15 @@ struct Sums {
     reports: u64,
     from: Option<u64>,
     to: u64,
+    /// When the first event was.
+    first: Option<Nanos>,
+    marks: u64,
+    /// The latest ones, with their times after the start.
+    listed: VecDeque<(String, Nanos)>,
 }
+
+/// Marks that are listed.
+const MOST_LISTED: usize = 1000;
 
 /// Reads all of it, which also checks it.
 ///
@@ -57,6 +68,9 @@ impl Sums {
     }
 
     fn count(&mut self, entry: Entry<'_>) {
+        if self.first.is_none() {
+            self.first = time_of(entry);
+        }
         let Entry::Note(note) = entry else {
             self.records += 1;
             return;
@@ -65,6 +79,7 @@ impl Sums {
         match Note::read(note) {
             Ok(Note::Moment(_)) => self.reports += 1,
             Ok(Note::Event { what: Told::ModuleSeen(_), .. }) => self.files += 1,
+            Ok(Note::Event { what: Told::Named(name), time, .. }) => self.mark(&name, time),
             Ok(Note::Event {
                 what: Told::ProcessSeen(info) | Told::ProcessBegan(info), ..
             }) => {
@@ -72,6 +87,15 @@ impl Sums {
             }
             _ => {}
         }
+    }
+
+    fn mark(&mut self, name: &MarkName, time: Nanos) {
+        self.marks += 1;
+        if self.listed.len() == MOST_LISTED {
+            self.listed.pop_front();
+        }
+        let since = time.saturating_sub(self.first.unwrap_or(time));
+        self.listed.push_back((clean(name.as_str()), since));
     }
 
     fn tell(
@@ -96,6 +120,13 @@ impl Sums {
         writeln!(text, "size       {bytes} bytes, {each:.1} per event, in {} parts", self.chunks)?;
         writeln!(text, "processes  {}", self.processes.len())?;
         writeln!(text, "files      {}", self.files)?;
-        writeln!(text, "reports    {}", self.reports)
+        writeln!(text, "reports    {}", self.reports)?;
+        writeln!(text, "marks      {}", self.marks)?;
+        let unlisted = self.marks - self.listed.len() as u64;
+        if unlisted > 0 {
+            writeln!(text, "  {} not listed here", counted(unlisted, "earlier one"))?;
+        }
+        let mut listed = self.listed.iter();
+        listed.try_for_each(|(name, since)| writeln!(text, "  {:>9}  {name}", exactly(*since)))
     }
 }

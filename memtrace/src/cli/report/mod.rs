@@ -1,6 +1,7 @@
 //! `memtrace report`: reports of a recording.
 
 mod args;
+mod at;
 mod info;
 
 pub use args::ReportArgs;
@@ -44,7 +45,11 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         color: args.color,
         wishes: ReportWishes::default(),
     };
-    Reports { args, reporting, symbolizer: BlazeSymbolizer::new(), last: None }.make(&mut reader)
+    let reports = Reports { args, reporting, symbolizer: BlazeSymbolizer::new(), last: None };
+    match &args.at {
+        Some(moment) => reports.at(moment),
+        None => reports.make(&mut reader),
+    }
 }
 
 fn open(path: &Path) -> anyhow::Result<Input> {

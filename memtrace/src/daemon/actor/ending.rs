@@ -11,6 +11,7 @@ use tokio::time::Instant;
 impl Actor<'_> {
     /// Detaches, takes in the rest, and makes the final report.
     pub(super) async fn conclude(mut self, end: End) -> Result<Outcome, DaemonError> {
+        self.control.close();
         self.intake.end();
         // What comes no more cannot be kept waiting.
         self.looked = Instant::now();

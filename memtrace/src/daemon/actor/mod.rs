@@ -3,6 +3,7 @@
 mod duty;
 mod ending;
 mod looking;
+mod marking;
 mod reporting;
 mod spending;
 mod waiting;
@@ -11,6 +12,7 @@ mod windows;
 use super::alarm::Alarm;
 use super::arrivals::Arrivals;
 use super::budget::{Budget, FREE, Load};
+use super::control::Control;
 use super::cost::{Meter, Reading};
 use super::duty::Duty;
 use super::error::DaemonError;
@@ -118,6 +120,7 @@ struct Actor<'a> {
     ring: AsyncFd<RingSource>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     signals: Signals,
+    control: Control,
     pictures: Pictures,
     alarm: Alarm,
     /// Measures what a probe costs.
@@ -141,6 +144,8 @@ struct Actor<'a> {
     unmet: Option<(Load, f64)>,
     began: Timestamp,
     sequence: u64,
+    /// Marks to which the user gave no name.
+    unnamed: u64,
     /// The user wants a report as soon as the one that is being made is done.
     wanted: bool,
     /// How far the one is that is being made.
@@ -193,6 +198,7 @@ impl<'a> Actor<'a> {
             ring,
             logger,
             signals,
+            control: Control::closed(),
             pictures: Pictures::new(),
             alarm: Alarm::new(&settings.alerts, rank),
             pricing: Some(pricing),
@@ -209,6 +215,7 @@ impl<'a> Actor<'a> {
             unmet: None,
             began: Timestamp::now(),
             sequence: 0,
+            unnamed: 0,
             wanted: false,
             making: Making::Nothing,
             closed: None,
@@ -232,6 +239,10 @@ impl<'a> Actor<'a> {
         self.last_report.0 = Instant::now();
         self.looked = Instant::now();
         self.windowing = Windowing::new(self.settings.window, Instant::now());
+        self.control = Control::open(&self.settings.control).unwrap_or_else(|error| {
+            tracing::info!("note: marks can be made by SIGUSR2 alone: {error}");
+            Control::closed()
+        });
         announce(&self.intake.targets.announcement(self.intake.kernel.link_kind()));
         for warning in self.intake.notes() {
             tracing::info!("{warning}");
@@ -255,10 +266,10 @@ impl<'a> Actor<'a> {
                         self.asked = Instant::now();
                         return Ok(End::Planned);
                     }
-                    // The one that is being made began before the wish.
-                    Wish::Report if self.is_busy() => self.wanted = true,
-                    Wish::Report => self.report_if_idle(),
+                    Wish::Report => self.report_or_remember(),
+                    Wish::Mark => self.name_by_number()?,
                 },
+                order = self.control.next() => self.carry_out(order)?,
                 () = at(deadline) => return Ok(End::Planned),
                 published = self.intake.reporter.next() => {
                     if self.heed(published) == Heeded::Unread {

@@ -82,6 +82,15 @@ impl Actor<'_> {
         }
     }
 
+    /// The user wants a report. One that is being made began before the wish.
+    pub(super) fn report_or_remember(&mut self) {
+        if self.is_busy() {
+            self.wanted = true;
+        } else {
+            self.report_if_idle();
+        }
+    }
+
     /// A report has been made: the next one, if the user wants it already.
     pub(super) fn go_on_reporting(&mut self) {
         self.complain();
@@ -163,7 +172,7 @@ impl Actor<'_> {
         Ok(())
     }
 
-    fn facts(&self) -> TracerFacts {
+    pub(super) fn facts(&self) -> TracerFacts {
         let (since, records) = self.last_report;
         let seconds = since.elapsed().as_secs_f64().max(1e-3);
         let cost: Option<Load> = self.meter.overall(self.intake.targets.sites());

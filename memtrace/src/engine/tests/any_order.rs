@@ -8,6 +8,7 @@ use crate::engine::tracker::Tracker;
 use crate::engine::zoom;
 use crate::model::event::{CodeMapping, Event, Look, LookCost, What};
 use crate::model::ids::{ModuleId, ProcessKey, SECOND};
+use crate::model::mark::MarkName;
 use crate::model::picture::{Area, PageBits, PageKind, Picture};
 use crate::model::process::{ProcessInfo, Usage};
 use proptest::prelude::*;
@@ -82,7 +83,7 @@ fn proc_event() -> impl Strategy<Value = What<'static>> {
         })
     });
     prop_oneof![2 => usage, 1 => look, 3 => seen, 1 => mappings, 1 => break_seen, 1 => files, 1 => picture, 1 => code, 1 => entry,
-                1 => Just(What::Mark), 2 => Just(What::WindowClosed), 2 => Just(What::WindowOpened)]
+                1 => Just(What::Mark), 1 => (1_u64..9).prop_map(|number| What::Named(MarkName::numbered(number))), 2 => Just(What::WindowClosed), 2 => Just(What::WindowOpened)]
 }
 
 #[derive(Clone, Debug)]

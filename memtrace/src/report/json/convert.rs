@@ -1,6 +1,7 @@
 //! [`Report`] → the structs of the schema.
 
 use super::SCHEMA;
+use super::marks::Mark;
 use super::schema::{
     Account, Alert, AllocatorMappings, Block, Causes, Device, Document, Ended, Frame, Heap, Kinds,
     Link, Loss, MappedStack, MappedSums, Mappings, Memory, Module, Picture, Process,
@@ -29,6 +30,7 @@ impl<'a> Document<'a> {
     /// The whole report.
     pub(super) fn of(report: &'a Report) -> Self {
         let (facts, loss) = (&report.tracer, &report.loss);
+        let has_marks = !report.marks.is_empty() || report.dropped_marks > 0;
         Self {
             schema: SCHEMA,
             kind: "leaks",
@@ -55,6 +57,8 @@ impl<'a> Document<'a> {
             },
             alerts: report.alerts.as_ref().map(|all| all.iter().map(Alert::of).collect()),
             older_alerts: report.alerts.as_ref().map(|_| report.older_alerts),
+            marks: has_marks.then(|| report.marks.iter().map(Mark::of).collect()),
+            dropped_marks: has_marks.then_some(report.dropped_marks),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod convert;
 mod ended;
+mod marks;
 mod picture;
 mod schema;
 mod told;

@@ -1,5 +1,6 @@
 //! The keys of `memtrace.report/1`, in their order. `docs/report-json.md` says what they mean.
 
+use super::marks::Mark;
 use super::told::Told;
 use super::touched::Touched;
 use super::watch::{Totals, Watch};
@@ -35,6 +36,11 @@ pub(super) struct Document<'a> {
     pub(super) alerts: Option<Vec<Alert<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) older_alerts: Option<u64>,
+    /// Only where the user has named moments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) marks: Option<Vec<Mark<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dropped_marks: Option<u64>,
 }
 
 #[derive(Serialize)]

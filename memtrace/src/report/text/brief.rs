@@ -1,6 +1,6 @@
 //! Periodic reports: at most a dozen lines, none folded.
 
-use super::{TextStyle, alerts, footer, header, many, mapped, picture, touched, watch};
+use super::{TextStyle, alerts, footer, header, many, mapped, marks, picture, touched, watch};
 use crate::report::facts::Ledgers;
 use crate::report::layout::{clip, shorten_function};
 use crate::report::model::{AccountReport, FrameReport, ProcessReport, Report, StackReport};
@@ -23,6 +23,7 @@ pub(super) fn brief(report: &Report, style: TextStyle) -> Vec<String> {
         .map(|line| clip(&line, columns))
         .collect();
     lines.extend(alerts::line(report, style));
+    lines.extend(marks::line(report, style));
     lines.extend(watch::totals(report, style));
     lines.extend(watch::lines(report, style));
     match many::in_order(report).as_slice() {

@@ -7,6 +7,7 @@ mod footer;
 mod header;
 mod many;
 mod mapped;
+mod marks;
 mod memory;
 mod owners;
 mod picture;
@@ -87,6 +88,7 @@ impl ReportWriter for TextWriter {
 fn whole(report: &Report, style: TextStyle) -> Vec<String> {
     let mut lines = header::header(report, style);
     lines.extend(alerts::alerts(report, style));
+    lines.extend(marks::marks(report, style));
     lines.extend(watch::totals(report, style));
     let several = report.processes.len() > 1;
     let (processes, others) = many::sections(report, style);
