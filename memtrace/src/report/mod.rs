@@ -5,6 +5,8 @@
 
 mod alerts;
 pub mod evidence;
+#[cfg(test)]
+mod example;
 pub mod explain;
 mod facts;
 mod flat;
@@ -22,6 +24,7 @@ mod names;
 mod outermost;
 mod pprof;
 mod resolve;
+mod speedscope;
 mod start_code;
 pub mod text;
 mod told;
@@ -48,6 +51,7 @@ pub use model::{
 pub use names::clean;
 pub use pprof::PprofWriter;
 pub use resolve::resolve;
+pub use speedscope::SpeedscopeWriter;
 pub use text::{TextStyle, TextWriter};
 pub use verdict::Verdict;
 pub use watch::{FoundReport, LookReport, TouchedGrowthReport, WatchReport, WatchState};
