@@ -9,6 +9,7 @@ pub mod evidence;
 mod example;
 pub mod explain;
 mod facts;
+mod firefox;
 mod flat;
 mod folded;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -40,6 +41,7 @@ pub use facts::{
     Ledgers, LinkFacts, ReportOptions, SamplingChange, Sort, TableFacts, TracerFacts, Walks,
     WindowChange,
 };
+pub use firefox::FirefoxWriter;
 pub use folded::FoldedWriter;
 pub use identity::StackDigest;
 pub use json::JsonWriter;
