@@ -4,6 +4,7 @@
 //! must be looked up; the writers turn a report into bytes and know nothing else.
 
 mod alerts;
+mod csv;
 pub mod evidence;
 #[cfg(test)]
 mod example;
@@ -37,6 +38,7 @@ mod windows;
 
 pub use crate::engine::trend::Trend;
 pub use alerts::{AlertBy, AlertReport};
+pub use csv::CsvWriter;
 pub use facts::{
     Ledgers, LinkFacts, ReportOptions, SamplingChange, Sort, TableFacts, TracerFacts, Walks,
     WindowChange,
