@@ -4,6 +4,7 @@
 pub mod args;
 pub mod doctor;
 pub mod exit;
+pub mod format;
 mod help;
 pub mod log;
 pub mod output;
