@@ -4,6 +4,7 @@
 
 mod support;
 
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -140,4 +141,45 @@ fn a_command_that_was_started_is_recorded_from_its_first_instruction() {
     let info = report(&recording, &["--info"]);
     assert_eq!(info.status.code(), Some(0));
     assert!(text(&info.stdout).starts_with("state      whole\n"), "{}", text(&info.stdout));
+}
+
+/// One run in all forms that other programs read, each chosen by the file's name: all have the same sum.
+#[test]
+fn a_name_chooses_the_form_and_all_forms_have_the_same_sum() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::start("two_sizes", &[]);
+    let (_, recording) = traced(folder.path(), &mut program, "text", &["--exact"]);
+    assert!(program.end().success());
+    let written = |name: &str| {
+        let file = folder.path().join(name);
+        let replayed = report(&recording, &["-o", file.to_str().unwrap()]);
+        assert_eq!(replayed.status.code(), Some(0), "{name}: {}", text(&replayed.stderr));
+        fs::read_to_string(file).unwrap()
+    };
+    let json = |name: &str| serde_json::from_str::<Value>(&written(name)).unwrap();
+    let live = number(&json("heap.json")["processes"][0]["heap"]["live_bytes"]);
+    assert!(live >= 6400 + 40960, "{live}");
+    let sum = |weights: &Value| -> i64 {
+        weights.as_array().unwrap().iter().map(|it| it.as_i64().unwrap()).sum()
+    };
+    let live = i64::try_from(live).unwrap();
+    assert_eq!(sum(&json("heap.speedscope.json")["profiles"][0]["weights"]), live);
+    assert_eq!(sum(&json("heap.firefox.json")["threads"][0]["nativeAllocations"]["weight"]), live);
+    let folded = written("heap.folded");
+    let bytes = folded.lines().map(|line| line.rsplit_once(' ').unwrap().1.parse::<i64>().unwrap());
+    assert_eq!(bytes.sum::<i64>(), live);
+    let csv = written("heap.csv");
+    let mut lines = csv.lines();
+    let column = lines.next().unwrap().split(',').position(|name| name == "live_bytes").unwrap();
+    // What is quoted is no figure: without it the commas are those between cells.
+    let bytes = lines.map(|line| {
+        let plain: String = line.split('"').step_by(2).collect();
+        let cell = plain.split(',').nth(column).unwrap().to_owned();
+        if cell.is_empty() { 0 } else { cell.parse::<i64>().unwrap() }
+    });
+    assert_eq!(bytes.sum::<i64>(), live);
+    assert_eq!(written("heap.csv"), csv, "a table is replaced, as a second one cannot follow it");
 }

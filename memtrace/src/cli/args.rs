@@ -1,6 +1,7 @@
 //! The command line as typed. [`super::plan`] decides whether it makes sense.
 
 use super::ctl::CtlArgs;
+use super::format::Format;
 use super::help;
 use super::plan::alerts::AlertArgs;
 use super::report::ReportArgs;
@@ -161,7 +162,7 @@ pub struct TraceArgs {
     #[arg(long, value_name = "DUR", value_parser = values::duration,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub min_age: Option<Duration>,
-    /// Show this many call stacks; 0 = all [default: 10; with --format folded all]
+    /// Show this many call stacks; 0 = all [default: 10; with formats for other programs all]
     #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub top: Option<u64>,
@@ -232,12 +233,15 @@ pub struct TraceArgs {
     #[command(flatten)]
     pub alerts: AlertArgs,
 
-    /// How to write reports
-    #[arg(short, long, value_name = "FORMAT", default_value = "text", help_heading = help::OUTPUT)]
-    pub format: Format,
+    /// How to write reports [default: as the name of --output ends, or else text]
+    ///
+    /// Names that end in .json, .speedscope.json, .firefox.json, .pb.gz (for pprof), .folded, .csv or .txt choose.
+    /// If a format is given it is that one, whatever the name.
+    #[arg(short, long, value_name = "FORMAT", help_heading = help::OUTPUT)]
+    pub format: Option<Format>,
     /// Write reports to this file (mode 0600) instead of standard output
     ///
-    /// Each report is appended to the file. With {seq} or {time} in the name, each report becomes a
+    /// Each report is appended to the file, or replaces it where --format says so. With {seq} or {time} in the name, each report becomes a
     /// file of its own, which appears under its name only once it is complete. {pid} stands for the
     /// target's number. `-` is standard output.
     #[arg(short, long, value_name = "FILE", help_heading = help::OUTPUT)]
@@ -356,6 +360,14 @@ pub struct TraceArgs {
     pub bpf_log: BpfLog,
 }
 
+impl TraceArgs {
+    /// How reports are written.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        Format::chosen(self.format, self.output.as_deref())
+    }
+}
+
 /// Order of call stacks in a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Sort {
@@ -394,36 +406,6 @@ pub enum Ledger {
     /// and its heap does not explain it
     #[default]
     Both,
-}
-
-/// Form of the reports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For programs: a JSON object per report, on a line of its own
-    Json,
-    /// For programs that draw flame graphs: a line per call stack, outermost function first, with its live
-    /// bytes at the end. Only the final report, unless --interval is given
-    Folded,
-    /// For pprof: a profile of what was allocated and of what is in use, compressed. Only the final report, unless
-    /// --interval is given; a file of that name is replaced
-    Pprof,
-}
-
-impl Format {
-    /// Of the moment that the run ends with, and of all stacks and blocks: others are asked for.
-    #[must_use]
-    pub const fn is_for_programs_that_draw(self) -> bool {
-        matches!(self, Self::Folded | Self::Pprof)
-    }
-
-    /// Reports cannot follow each other in a file, nor be read on a terminal.
-    #[must_use]
-    pub const fn is_binary(self) -> bool {
-        matches!(self, Self::Pprof)
-    }
 }
 
 /// Form of what doctor finds.

@@ -5,6 +5,7 @@ pub mod args;
 pub mod ctl;
 pub mod doctor;
 pub mod exit;
+pub mod format;
 mod help;
 pub mod log;
 pub mod output;

@@ -1,8 +1,9 @@
 //! The validated plan of a tracing run: what was typed, with defaults filled in and contradictions
 //! refused. Plain data, named as the options; also the factory for the parts that follow from it.
 
-use super::args::{BpfLog, Color, Format, Ledger, LinkFor, PositionalArgs, Sort, TraceArgs};
+use super::args::{BpfLog, Color, Ledger, LinkFor, PositionalArgs, Sort, TraceArgs};
 use super::exit::UsageError;
+use super::format::Format;
 use super::log::Verbosity;
 use super::output::{Destination, OutputError, OutputName};
 use super::tier::Tier;
@@ -188,7 +189,7 @@ impl TracePlan {
         defaults: Defaults,
     ) -> Result<Self, UsageError> {
         // Folded stacks of several moments in a row would count what is alive several times.
-        let usual = defaults.interval.filter(|_| !args.format.is_for_programs_that_draw());
+        let usual = defaults.interval.filter(|_| !args.format().is_for_other_programs());
         let interval = interval(typed_interval, usual)?;
         check::end(args, interval, count)?;
         let tier = watching::tier(args, who.all);
@@ -211,7 +212,7 @@ impl TracePlan {
             ledger: if tier.has_touches() { Ledger::Pages } else { args.ledger },
             debuginfod: args.debuginfod,
             cmdline: args.cmdline,
-            format: args.format,
+            format: args.format(),
             output: output(args.output.as_deref())?,
             record: args.record.clone(),
             color: args.color,
@@ -289,13 +290,13 @@ fn sample_interval(args: &TraceArgs, tier: Tier, usual: SampleInterval) -> Sampl
 /// Age from which a block counts as old.
 fn min_age(args: &TraceArgs, interval: Option<Duration>, defaults: Defaults) -> Duration {
     let usual = interval.unwrap_or(defaults.min_age);
-    let usual = if args.format.is_for_programs_that_draw() { Duration::ZERO } else { usual };
+    let usual = if args.format().is_for_other_programs() { Duration::ZERO } else { usual };
     args.min_age.unwrap_or(usual)
 }
 
 /// Call stacks that are shown; `None`: all.
 fn top(args: &TraceArgs) -> Option<usize> {
-    let usual = if args.format.is_for_programs_that_draw() { 0 } else { DEFAULT_TOP };
+    let usual = if args.format().is_for_other_programs() { 0 } else { DEFAULT_TOP };
     match args.top.unwrap_or(usual) {
         0 => None,
         top => Some(usize::try_from(top).unwrap_or(usize::MAX)),

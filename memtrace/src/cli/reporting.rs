@@ -1,13 +1,14 @@
 //! From a snapshot to a report in its place: what a live run and the reading of a recording have in common.
 
-use super::args::{Color, Format};
+use super::args::Color;
+use super::format::Format;
 use super::output::{Destination, Label, OutputError};
 use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::Snapshot;
 use crate::model::ids::Pid;
 use crate::report::{
-    self, End, FoldedWriter, JsonWriter, PprofWriter, ProcessReport, Report, ReportOptions,
-    ReportWriter, TextStyle, TextWriter, TracerFacts,
+    self, CsvWriter, End, FirefoxWriter, FoldedWriter, JsonWriter, PprofWriter, ProcessReport,
+    Report, ReportOptions, ReportWriter, SpeedscopeWriter, TextStyle, TextWriter, TracerFacts,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -68,6 +69,11 @@ impl Reporting {
             Format::Text => self.text_writer().write(&report, &mut bytes),
             Format::Folded => FoldedWriter { internals, full_names }.write(&report, &mut bytes),
             Format::Pprof => PprofWriter { internals, full_names }.write(&report, &mut bytes),
+            Format::Speedscope => {
+                SpeedscopeWriter { internals, full_names }.write(&report, &mut bytes)
+            }
+            Format::Firefox => FirefoxWriter { internals, full_names }.write(&report, &mut bytes),
+            Format::Csv => CsvWriter { internals, full_names }.write(&report, &mut bytes),
         };
         // A vector takes everything.
         written.map_err(OutputError::stdout)?;

@@ -1,6 +1,7 @@
 //! What formats for other programs have in common: one name per frame, and what is alive beside the listed stacks.
 
-use super::model::{FrameReport, Place, ProcessReport, Sum};
+use super::model::{FrameReport, Place, ProcessReport, Report, Sum, TouchedReport};
+use crate::engine::snapshot::Confidence;
 
 /// The function, or else the place.
 pub(super) fn frame_name(frame: &FrameReport, full_names: bool) -> String {
@@ -15,6 +16,11 @@ pub(super) fn frame_name(frame: &FrameReport, full_names: bool) -> String {
     }
 }
 
+/// A name without what separates frames and lines. (Names are clean of control characters already.)
+pub(super) fn word(name: &str) -> String {
+    name.replace(';', ":").replace(['\n', '\r'], " ")
+}
+
 /// What is alive and in no listed stack, so that the sum over all is what is alive.
 pub(super) fn rest(process: &ProcessReport) -> impl Iterator<Item = (&'static str, Sum)> {
     let rest = [
@@ -27,3 +33,145 @@ pub(super) fn rest(process: &ProcessReport) -> impl Iterator<Item = (&'static st
 
 /// The stack's name where there is none.
 pub(super) const NO_STACK: &str = "(no call stack)";
+
+/// What was allocated by other stacks than those that are listed.
+pub(super) const OTHERS_ALLOCATED: &str = "(allocated by stacks that are not listed)";
+/// Touched pages of other stacks than those that are listed.
+pub(super) const OTHERS_TOUCHED: &str = "(stacks that are not listed)";
+
+/// Bytes allocated by stacks that are not listed: those are listed for what they hold, not for what they did.
+pub(super) fn others_allocated(process: &ProcessReport) -> u64 {
+    let listed = process.stacks.iter().map(|stack| stack.allocated_bytes);
+    process.heap.allocated_bytes.saturating_sub(listed.fold(0, u64::saturating_add))
+}
+
+/// A function in a call stack, or what stands in a stack's place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) file: Option<String>,
+    pub(super) line: Option<u32>,
+}
+
+impl Named {
+    pub(super) fn nowhere(name: &str) -> Self {
+        Self { name: name.to_owned(), file: None, line: None }
+    }
+}
+
+/// A call stack and what it weighs, bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Weighed {
+    /// Outermost first; never empty.
+    pub(super) path: Vec<Named>,
+    pub(super) live: u64,
+    pub(super) allocated: u64,
+    /// Given back of that, as far as it is known.
+    pub(super) freed: u64,
+}
+
+impl Weighed {
+    fn nowhere(name: &str, live: u64, allocated: u64) -> Self {
+        Self { path: vec![Named::nowhere(name)], live, allocated, freed: 0 }
+    }
+}
+
+/// How frames are shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown {
+    /// Those of allocators and start code, too.
+    pub(super) internals: bool,
+    /// Functions by their full names.
+    pub(super) full_names: bool,
+}
+
+impl Shown {
+    /// What a process's stacks weigh. The sum of what lives is what is alive, that of what was allocated all that
+    /// was.
+    pub(super) fn weights(self, process: &ProcessReport) -> Vec<Weighed> {
+        let mut all: Vec<_> = process
+            .stacks
+            .iter()
+            .map(|stack| {
+                let function = self.internals.then(|| Named::nowhere(&stack.function));
+                Weighed {
+                    path: self.path(&stack.frames, function),
+                    live: stack.live_bytes,
+                    allocated: stack.allocated_bytes,
+                    freed: stack.freed_bytes,
+                }
+            })
+            .collect();
+        all.extend(rest(process).map(|(what, sum)| Weighed::nowhere(what, sum.bytes, 0)));
+        all.push(Weighed::nowhere(OTHERS_ALLOCATED, 0, others_allocated(process)));
+        all.extend(process.touched.iter().flat_map(|touched| self.touched(touched)));
+        all
+    }
+
+    /// Pages that were touched: there are no blocks then.
+    fn touched(self, touched: &TouchedReport) -> Vec<Weighed> {
+        let mut all: Vec<_> = touched
+            .stacks
+            .iter()
+            .map(|stack| Weighed {
+                path: self.path(&stack.frames, None),
+                live: stack.live_bytes,
+                allocated: stack.touched_bytes,
+                freed: stack.given_back_bytes,
+            })
+            .collect();
+        all.push(Weighed::nowhere(OTHERS_TOUCHED, touched.others.bytes, 0));
+        all
+    }
+
+    pub(super) fn path(self, frames: &[FrameReport], called: Option<Named>) -> Vec<Named> {
+        let shown = frames.iter().rev().filter(|frame| self.internals || !frame.internal);
+        let mut path: Vec<_> = shown.map(|frame| self.named(frame)).collect();
+        if path.is_empty() {
+            path.push(Named::nowhere(NO_STACK));
+        }
+        path.extend(called);
+        path
+    }
+
+    fn named(self, frame: &FrameReport) -> Named {
+        let name = frame_name(frame, self.full_names);
+        Named { name, file: frame.file.clone(), line: frame.line }
+    }
+}
+
+/// What a process is called where there are several.
+pub(super) fn process_name(process: &ProcessReport) -> String {
+    format!("{} ({})", process.comm, process.pid)
+}
+
+/// Who made the report, what was lost, and why the figures are not what was asked for.
+pub(super) fn remarks(report: &Report) -> String {
+    let loss = &report.loss;
+    let mut text = format!(
+        "memtrace {}; lost: {} events, {} stacks, {} blocks",
+        report.tracer.version, loss.events, loss.stacks, loss.evicted_blocks
+    );
+    for reason in &report.degraded {
+        text.push_str("; ");
+        text.push_str(reason);
+    }
+    text
+}
+
+/// What makes a process's live bytes less than exact, to be put behind its name; empty where they are exact.
+pub(super) fn live_doubts(process: &ProcessReport) -> String {
+    let mut text = doubts(process.heap.confidence.map(|it| it.live_bytes));
+    let unknown = process.heap.unknown_bytes;
+    if unknown > 0 {
+        text.push_str(&format!(", {unknown} bytes more may be alive"));
+    }
+    text
+}
+
+/// Says that a sum is an estimate, and where it lies, if it is one.
+pub(super) fn doubts(confidence: Option<Confidence>) -> String {
+    confidence.map_or_else(String::new, |Confidence { low, high }| {
+        format!(", estimated from samples: {low} to {high} (95 %)")
+    })
+}

@@ -5,7 +5,7 @@
 //! semicolons, with the live bytes behind the last blank.
 
 use super::ReportWriter;
-use super::flat::{NO_STACK, frame_name, rest};
+use super::flat::{NO_STACK, frame_name, process_name, rest, word};
 use super::model::{FrameReport, Report, StackReport, TouchedReport};
 use std::io;
 
@@ -21,7 +21,7 @@ pub struct FoldedWriter {
 impl ReportWriter for FoldedWriter {
     fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         for process in &report.processes {
-            let root = word(&format!("{} ({})", process.comm, process.pid));
+            let root = word(&process_name(process));
             if let Some(touched) = &process.touched {
                 self.touched(touched, &root, out)?;
             }
@@ -78,11 +78,6 @@ impl FoldedWriter {
         }
         line
     }
-}
-
-/// A name without what separates frames and lines. (Names are clean of control characters already.)
-fn word(name: &str) -> String {
-    name.replace(';', ":").replace(['\n', '\r'], " ")
 }
 
 #[cfg(test)]

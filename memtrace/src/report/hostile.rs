@@ -3,7 +3,10 @@
 //! The bytes are a program of steps. What a step says of a process, a file or a name is what a
 //! traced process could have made it.
 
-use super::{JsonWriter, ReportOptions, ReportWriter as _, TextStyle, TextWriter, TracerFacts};
+use super::{
+    CsvWriter, FirefoxWriter, JsonWriter, Report, ReportOptions, ReportWriter as _,
+    SpeedscopeWriter, TextStyle, TextWriter, TracerFacts,
+};
 use crate::engine::alerts::{Rate, Thresholds};
 use crate::engine::decode::{Arrived, arrived, decode};
 use crate::engine::limits::Limits;
@@ -38,7 +41,7 @@ const LIMITS: Limits = Limits {
     zoom: Some(zoom::Settings { growth: Rate { bytes: 1, per: 1 }, pace: 1 }),
 };
 
-/// Records, and what `/proc` says between them, → tables → a report in both forms.
+/// Records, and what `/proc` says between them, → tables → a report in its forms.
 pub(crate) fn records(bytes: &[u8]) {
     publish(&snapshot(bytes), bytes);
 }
@@ -132,7 +135,7 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// Both forms; the JSON must be one whole line.
+/// All forms; the JSON must be one whole line.
 fn publish(snapshot: &Snapshot, names: &[u8]) {
     let facts = TracerFacts::default();
     for is_final in [false, true] {
@@ -149,9 +152,24 @@ fn publish(snapshot: &Snapshot, names: &[u8]) {
         assert!(JsonWriter.write(&report, &mut json).is_ok());
         assert!(serde_json::from_slice::<serde_json::Value>(&json).is_ok());
         assert_eq!(json.iter().filter(|byte| **byte == b'\n').count(), 1);
+        for_other_programs(&report, is_final);
         // Names cannot command a terminal.
         assert!(is_final || text.iter().all(|byte| *byte == b'\n' || !byte.is_ascii_control()));
     }
+}
+
+/// What JSON reads, and lines of which none breaks.
+fn for_other_programs(report: &Report, all: bool) {
+    let (internals, full_names) = (all, all);
+    let (mut speedscope, mut firefox, mut csv) = (Vec::new(), Vec::new(), Vec::new());
+    assert!(SpeedscopeWriter { internals, full_names }.write(report, &mut speedscope).is_ok());
+    assert!(FirefoxWriter { internals, full_names }.write(report, &mut firefox).is_ok());
+    assert!(CsvWriter { internals, full_names }.write(report, &mut csv).is_ok());
+    for json in [speedscope, firefox] {
+        assert!(serde_json::from_slice::<serde_json::Value>(&json).is_ok());
+    }
+    let breaks = csv.iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!(breaks, csv.windows(2).filter(|two| two == b"\r\n").count());
 }
 
 /// Names that are parts of the input.

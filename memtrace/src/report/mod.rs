@@ -4,9 +4,13 @@
 //! must be looked up; the writers turn a report into bytes and know nothing else.
 
 mod alerts;
+mod csv;
 pub mod evidence;
+#[cfg(test)]
+mod example;
 pub mod explain;
 mod facts;
+mod firefox;
 mod flat;
 mod folded;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -23,6 +27,7 @@ mod names;
 mod outermost;
 mod pprof;
 mod resolve;
+mod speedscope;
 mod start_code;
 pub mod text;
 mod told;
@@ -34,10 +39,12 @@ mod windows;
 
 pub use crate::engine::trend::Trend;
 pub use alerts::{AlertBy, AlertReport};
+pub use csv::CsvWriter;
 pub use facts::{
     Ledgers, LinkFacts, ReportOptions, SamplingChange, Sort, TableFacts, TracerFacts, Walks,
     WindowChange,
 };
+pub use firefox::FirefoxWriter;
 pub use folded::FoldedWriter;
 pub use identity::StackDigest;
 pub use json::JsonWriter;
@@ -50,6 +57,7 @@ pub use model::{
 pub use names::clean;
 pub use pprof::PprofWriter;
 pub use resolve::resolve;
+pub use speedscope::SpeedscopeWriter;
 pub use text::{TextStyle, TextWriter};
 pub use verdict::Verdict;
 pub use watch::{FoundReport, LookReport, TouchedGrowthReport, WatchReport, WatchState};

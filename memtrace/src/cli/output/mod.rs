@@ -11,7 +11,8 @@ mod name;
 pub use create::create;
 pub use name::{Label, NameError, OutputName};
 
-use super::args::{Color, Format};
+use super::args::Color;
+use super::format::Format;
 use super::terminal::Style;
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -192,7 +193,7 @@ impl Destination {
         match name {
             None if format.is_binary() && io::stdout().is_terminal() => Err(OutputError::Binary),
             None => Ok(Self::stdout()),
-            Some(name) if format.is_binary() => Self::replace(name, pid),
+            Some(name) if format.is_whole_file() => Self::replace(name, pid),
             Some(name) => Self::open(name, pid),
         }
     }

@@ -1,7 +1,8 @@
 //! Options that contradict each other, and remarks on those that only surprise.
 
-use super::super::args::{Format, Ledger, TraceArgs};
+use super::super::args::{Ledger, TraceArgs};
 use super::super::exit::UsageError;
+use super::super::format::Format;
 use super::super::tier::Tier;
 use super::super::values::SampleInterval;
 use super::{TracePlan, functions, usage, watching};

@@ -1,6 +1,7 @@
 //! Plans from typed command lines.
 
-use super::super::args::{BpfLog, Cli, Color, Format, Ledger, LinkFor, Sort};
+use super::super::args::{BpfLog, Cli, Color, Ledger, LinkFor, Sort};
+use super::super::format::Format;
 use super::super::log::Verbosity;
 use super::super::tier::Tier;
 use super::super::values::{SampleInterval, Window};
@@ -133,6 +134,10 @@ fn folded_stacks_are_of_one_moment_and_whole() {
     assert_eq!(plan.interval, Some(Duration::from_secs(5)));
     assert_eq!((plan.min_age, plan.top), (Duration::from_secs(1), Some(3)));
     assert_eq!(self::plan("-p 7").unwrap().top, Some(10));
+    // A name asks for the same as an option.
+    let named = self::plan("-p 7 -o heap.csv").unwrap();
+    assert_eq!((named.format, named.interval, named.top), (Format::Csv, None, None));
+    assert_eq!(self::plan("-p 7 -o heap.csv -f text").unwrap().format, Format::Text);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `memtrace report`, as typed.
 
-use super::super::args::{Color, Format, Sort};
+use super::super::args::{Color, Sort};
+use super::super::format::Format;
 use super::super::{help, values};
 use clap::Args;
 use std::ffi::OsString;
@@ -38,7 +39,8 @@ pub struct ReportArgs {
     #[arg(short = 'Z', long, value_name = "BYTES", value_parser = values::size,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub max_size: Option<u64>,
-    /// Show this many call stacks; 0 = all [default: as the run did; with --format folded all]
+    /// Show this many call stacks; 0 = all [default: as the run did; with formats for other programs
+    /// all]
     #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub top: Option<u64>,
@@ -54,9 +56,12 @@ pub struct ReportArgs {
     /// List frames of allocators and start code, too (JSON reports always do, and mark them)
     #[arg(long, help_heading = help::CONTENT)]
     pub show_internals: bool,
-    /// How to write reports
-    #[arg(short, long, value_name = "FORMAT", default_value = "text", help_heading = help::OUTPUT)]
-    pub format: Format,
+    /// How to write reports [default: as the name of --output ends, or else text]
+    ///
+    /// Names that end in .json, .speedscope.json, .firefox.json, .pb.gz (for pprof), .folded, .csv or .txt choose.
+    /// If a format is given it is that one, whatever the name.
+    #[arg(short, long, value_name = "FORMAT", help_heading = help::OUTPUT)]
+    pub format: Option<Format>,
     /// Write reports to this file (mode 0600) instead of standard output
     ///
     /// As with tracing: {seq} and {time} in the name make a file of each report.
@@ -65,4 +70,12 @@ pub struct ReportArgs {
     /// When to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = help::OUTPUT)]
     pub color: Color,
+}
+
+impl ReportArgs {
+    /// How reports are written.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        Format::chosen(self.format, self.output.as_deref())
+    }
 }

@@ -38,10 +38,10 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         return info::print(&args.file, &mut reader);
     }
     let name = plan::output(args.output.as_deref())?;
-    let destination = Destination::of(name.as_ref(), args.format, std::process::id())?;
+    let destination = Destination::of(name.as_ref(), args.format(), std::process::id())?;
     let reporting = Reporting {
         destination,
-        format: args.format,
+        format: args.format(),
         color: args.color,
         wishes: ReportWishes::default(),
     };
@@ -141,7 +141,7 @@ impl Reports<'_> {
     /// Which blocks are singled out: as the run did, or as is asked for now.
     fn blocks(&self, recorded: SnapshotOptions) -> SnapshotOptions {
         let args = self.args;
-        let usual = args.format.is_for_programs_that_draw().then_some(Duration::ZERO);
+        let usual = args.format().is_for_other_programs().then_some(Duration::ZERO);
         let nanos = |age: Duration| u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
         SnapshotOptions {
             min_age: args.min_age.or(usual).map_or(recorded.min_age, nanos),
@@ -161,7 +161,7 @@ impl Reports<'_> {
             self.reporting.wishes = wishes.context("the recording's wishes make no sense")?;
         }
         let options = &mut self.reporting.wishes.options;
-        let usual = self.args.format.is_for_programs_that_draw().then_some(0);
+        let usual = self.args.format().is_for_other_programs().then_some(0);
         if let Some(top) = self.args.top.or(usual) {
             options.top = usize::try_from(top).unwrap_or(usize::MAX);
         }

@@ -1,0 +1,112 @@
+//! Reports as files of the Firefox Profiler: native allocations, a process for each process.
+//!
+//! A call stack's live blocks are one allocation. What it freed is one allocation and one deallocation, so that the
+//! profiler tells what was allocated from what is retained. The "addresses" that pair them are numbers. All happens at
+//! the time of the report, which is a sum and no history.
+
+use super::ReportWriter;
+use super::flat::{Named, Shown, Weighed, live_doubts, remarks};
+use super::model::{ProcessReport, Report};
+use crate::model::ids::Nanos;
+use fxprof_processed_profile::{
+    CategoryHandle, Frame, FrameFlags, FrameInfo, Profile, ReferenceTimestamp, SamplingInterval,
+    StackHandle, ThreadHandle, Timestamp,
+};
+use std::io;
+
+/// Who frees is not kept per allocating stack.
+const FREED: &str = "(freed: by whom is not kept)";
+
+/// Writes one JSON document in the processed profile format.
+#[derive(Clone, Copy, Debug)]
+pub struct FirefoxWriter {
+    /// Frames of allocators and start code, too.
+    pub internals: bool,
+    /// Functions by their full names.
+    pub full_names: bool,
+}
+
+impl ReportWriter for FirefoxWriter {
+    fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
+        let Self { internals, full_names } = *self;
+        let shown = Shown { internals, full_names };
+        let mut filled = Filled { profile: profile(report), time: report.watched, address: 0 };
+        for process in &report.processes {
+            filled.process(process, shown);
+        }
+        serde_json::to_writer(&mut *out, &filled.profile)?;
+        writeln!(out)?;
+        out.flush()
+    }
+}
+
+/// An empty profile, with what is said of the whole: the format has no other place for it than the product's name.
+fn profile(report: &Report) -> Profile {
+    let began = report.tracer.began.as_millisecond() as f64;
+    let began = ReferenceTimestamp::from_millis_since_unix_epoch(began);
+    let mut profile = Profile::new(&remarks(report), began, SamplingInterval::from_millis(1));
+    profile.set_os_name("Linux");
+    // Names are in it: the profiler need not ask a server of symbols for any.
+    profile.set_symbolicated(true);
+    profile
+}
+
+/// A profile that is being filled.
+struct Filled {
+    profile: Profile,
+    /// Of the report, since tracing began, ns.
+    time: Nanos,
+    /// The last "address" that was given out.
+    address: u64,
+}
+
+impl Filled {
+    fn process(&mut self, process: &ProcessReport, shown: Shown) {
+        let start = Timestamp::from_nanos_since_reference(0);
+        let name = format!("{}{}", process.comm, live_doubts(process));
+        let handle = self.profile.add_process(&name, process.pid, start);
+        let thread = self.profile.add_thread(handle, process.pid, start, true);
+        for weighed in shown.weights(process) {
+            self.stack(thread, &weighed);
+        }
+    }
+
+    fn stack(&mut self, thread: ThreadHandle, weighed: &Weighed) {
+        let stack = self.interned(thread, &weighed.path);
+        if weighed.live > 0 {
+            self.address += 1;
+            self.add(thread, stack, signed(weighed.live));
+        }
+        if weighed.freed > 0 {
+            self.address += 1;
+            self.add(thread, stack, signed(weighed.freed));
+            let freed = self.interned(thread, &[Named::nowhere(FREED)]);
+            self.add(thread, freed, -signed(weighed.freed));
+        }
+    }
+
+    fn add(&mut self, thread: ThreadHandle, stack: Option<StackHandle>, bytes: i64) {
+        let time = Timestamp::from_nanos_since_reference(self.time);
+        self.profile.add_allocation_sample(thread, time, stack, self.address, bytes);
+    }
+
+    fn interned(&mut self, thread: ThreadHandle, path: &[Named]) -> Option<StackHandle> {
+        let frames: Vec<_> = path.iter().map(|named| self.frame(&named.name)).collect();
+        self.profile.intern_stack_frames(thread, frames.into_iter())
+    }
+
+    fn frame(&mut self, name: &str) -> FrameInfo {
+        FrameInfo {
+            frame: Frame::Label(self.profile.intern_string(name)),
+            category_pair: CategoryHandle::OTHER.into(),
+            flags: FrameFlags::empty(),
+        }
+    }
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

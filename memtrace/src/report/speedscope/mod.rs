@@ -1,0 +1,68 @@
+//! Reports as files of speedscope: two profiles per process, of what is alive and of all that was allocated.
+
+mod schema;
+
+use super::ReportWriter;
+use super::flat::{Shown, Weighed, doubts, live_doubts, process_name, remarks};
+use super::model::{ProcessReport, Report};
+use schema::{File, Frames, Profile};
+use std::io;
+
+/// Writes one JSON document.
+#[derive(Clone, Copy, Debug)]
+pub struct SpeedscopeWriter {
+    /// Frames of allocators and start code, too.
+    pub internals: bool,
+    /// Functions by their full names.
+    pub full_names: bool,
+}
+
+impl ReportWriter for SpeedscopeWriter {
+    fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut frames = Frames::default();
+        let profiles = report.processes.iter().flat_map(|it| self.profiles(it, &mut frames));
+        let profiles = profiles.collect();
+        let exporter = format!("memtrace {}", report.tracer.version);
+        serde_json::to_writer(&mut *out, &File::new(exporter, remarks(report), frames, profiles))?;
+        writeln!(out)?;
+        out.flush()
+    }
+}
+
+impl SpeedscopeWriter {
+    fn profiles(self, process: &ProcessReport, frames: &mut Frames) -> [Profile; 2] {
+        let Self { internals, full_names } = self;
+        let weights = Shown { internals, full_names }.weights(process);
+        let allocated = process.heap.confidence.map(|it| it.allocated_bytes);
+        let (live, all) = match process.touched {
+            None => ("live bytes", "allocated bytes"),
+            Some(_) => ("touched bytes that are there", "touched bytes"),
+        };
+        let name = process_name(process);
+        [
+            profile(format!("{name}: {live}{}", live_doubts(process)), &weights, frames, |it| {
+                it.live
+            }),
+            profile(format!("{name}: {all}{}", doubts(allocated)), &weights, frames, |it| {
+                it.allocated
+            }),
+        ]
+    }
+}
+
+fn profile(
+    name: String,
+    weights: &[Weighed],
+    frames: &mut Frames,
+    weight: fn(&Weighed) -> u64,
+) -> Profile {
+    let mut profile = Profile::new(name);
+    for stack in weights.iter().filter(|stack| weight(stack) > 0) {
+        let path = stack.path.iter().map(|named| frames.number(named)).collect();
+        profile.add(path, weight(stack));
+    }
+    profile
+}
+
+#[cfg(test)]
+mod tests;
