@@ -6,9 +6,11 @@ use super::report::ReportArgs;
 use super::run::RunArgs;
 use super::tier::Tier;
 use super::values::{self, SampleInterval, Window};
+use super::view::ViewArgs;
 use super::who::SelectArgs;
 use crate::engine::alerts::Rate;
 use crate::probe::signature::Signature;
+use crate::report::View;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -153,7 +155,7 @@ pub struct TraceArgs {
     #[arg(long, value_name = "DUR", value_parser = values::duration,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub min_age: Option<Duration>,
-    /// Show this many call stacks; 0 = all [default: 10; with --format folded all]
+    /// Show this many call stacks, or rows of a summary; 0 = all [default: 10; with --format folded all]
     #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub top: Option<u64>,
@@ -215,6 +217,10 @@ pub struct TraceArgs {
     /// Show the targets' command lines, which may hold secrets
     #[arg(long, help_heading = help::CONTENT)]
     pub cmdline: bool,
+
+    /// What views show.
+    #[command(flatten)]
+    pub view: ViewArgs,
 
     /// Functions that the user describes.
     #[command(flatten)]
@@ -387,6 +393,12 @@ pub enum Format {
     Text,
     /// For programs: a JSON object per report, on a line of its own
     Json,
+    /// For people: call stacks as a tree, with what lives below each function. Only the final report, unless
+    /// --interval is given
+    Tree,
+    /// For people: a row per function, with what it asked for itself and with all that it called. Only the final
+    /// report, unless --interval is given
+    Summary,
     /// For programs that draw flame graphs: a line per call stack, outermost function first, with its live
     /// bytes at the end. Only the final report, unless --interval is given
     Folded,
@@ -396,7 +408,23 @@ pub enum Format {
 }
 
 impl Format {
+    /// The view of a report that it is, if it is one.
+    #[must_use]
+    pub const fn view(self) -> Option<View> {
+        match self {
+            Self::Tree => Some(View::Tree),
+            Self::Summary => Some(View::Summary),
+            _ => None,
+        }
+    }
+
     /// Of the moment that the run ends with, and of all stacks and blocks: others are asked for.
+    #[must_use]
+    pub const fn is_whole(self) -> bool {
+        self.view().is_some() || self.is_for_programs_that_draw()
+    }
+
+    /// Made to be drawn by another program: whole ([`Self::is_whole`]).
     #[must_use]
     pub const fn is_for_programs_that_draw(self) -> bool {
         matches!(self, Self::Folded | Self::Pprof)

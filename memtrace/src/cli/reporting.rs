@@ -2,12 +2,13 @@
 
 use super::args::{Color, Format};
 use super::output::{Destination, Label, OutputError};
+use super::terminal::Style;
 use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::Snapshot;
 use crate::model::ids::Pid;
 use crate::report::{
     self, End, FoldedWriter, JsonWriter, PprofWriter, ProcessReport, Report, ReportOptions,
-    ReportWriter, TextStyle, TextWriter, TracerFacts,
+    ReportWriter, TextStyle, TextWriter, TracerFacts, View, ViewOptions, ViewWriter,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub(super) struct Reporting {
     pub(super) destination: Destination,
     pub(super) format: Format,
     pub(super) color: Color,
+    pub(super) view: ViewOptions,
     pub(super) wishes: ReportWishes,
 }
 
@@ -66,6 +68,8 @@ impl Reporting {
         let written = match self.format {
             Format::Json => JsonWriter.write(&report, &mut bytes),
             Format::Text => self.text_writer().write(&report, &mut bytes),
+            Format::Tree => self.view_writer(View::Tree).write(&report, &mut bytes),
+            Format::Summary => self.view_writer(View::Summary).write(&report, &mut bytes),
             Format::Folded => FoldedWriter { internals, full_names }.write(&report, &mut bytes),
             Format::Pprof => PprofWriter { internals, full_names }.write(&report, &mut bytes),
         };
@@ -77,9 +81,18 @@ impl Reporting {
     }
 
     fn text_writer(&self) -> TextWriter {
+        TextWriter { style: self.text_style(self.destination.style(self.color)) }
+    }
+
+    fn view_writer(&self, view: View) -> ViewWriter {
         let style = self.destination.style(self.color);
+        let (options, ascii) = (self.view.clone(), style.ascii);
+        ViewWriter { view, options, style: self.text_style(style), ascii }
+    }
+
+    fn text_style(&self, style: Style) -> TextStyle {
         let full = self.wishes.options.full;
-        TextWriter { style: TextStyle { width: style.columns, color: style.color, full } }
+        TextStyle { width: style.columns, color: style.color, full }
     }
 }
 

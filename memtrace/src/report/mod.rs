@@ -28,6 +28,7 @@ mod told;
 mod touched;
 pub mod units;
 pub mod verdict;
+pub mod view;
 mod watch;
 mod windows;
 
@@ -50,6 +51,7 @@ pub use pprof::PprofWriter;
 pub use resolve::resolve;
 pub use text::{TextStyle, TextWriter};
 pub use verdict::Verdict;
+pub use view::{View, ViewOptions, ViewWriter};
 pub use watch::{FoundReport, LookReport, TouchedGrowthReport, WatchReport, WatchState};
 pub use windows::WindowReport;
 

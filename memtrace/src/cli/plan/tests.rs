@@ -10,6 +10,7 @@ use super::alerts::Alerts;
 use crate::engine::alerts::Rate;
 use crate::engine::zoom;
 use crate::model::ids::SECOND;
+use crate::report::ViewOptions;
 use clap::Parser;
 use memtrace_common::config::{LinkKind, UnwindMode};
 use std::time::Duration;
@@ -68,6 +69,7 @@ fn defaults_are_those_of_the_manual() {
         ring_size: None,
         rings: None,
         bpf_log: BpfLog::Off,
+        view: ViewOptions { top: Some(10), ..ViewOptions::default() },
         alerts: Alerts { limit: 10, ..Alerts::default() },
         user_functions: Vec::new(),
         notes: Vec::new(),
@@ -131,6 +133,17 @@ fn folded_stacks_are_of_one_moment_and_whole() {
     assert_eq!(plan.interval, Some(Duration::from_secs(5)));
     assert_eq!((plan.min_age, plan.top), (Duration::from_secs(1), Some(3)));
     assert_eq!(self::plan("-p 7").unwrap().top, Some(10));
+}
+
+#[test]
+fn views_are_of_one_moment_and_of_all_stacks() {
+    let plan = plan("-p 7 -f tree -T 3 --by line --depth 4 --inverted --min-bytes 1k").unwrap();
+    assert_eq!((plan.interval, plan.min_age, plan.top), (None, Duration::ZERO, None));
+    assert_eq!((plan.view.top, plan.view.depth), (Some(3), Some(4)));
+    assert_eq!((plan.view.least.bytes, plan.view.inverted), (1024, true));
+    refused("-p 7 --by line", &["--by", "--format tree"]);
+    refused("-p 7 -f summary --inverted", &["--inverted", "--format tree"]);
+    refused("-p 7 -f summary --include [", &["--include", "makes no sense"]);
 }
 
 #[test]

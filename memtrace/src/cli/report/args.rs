@@ -1,6 +1,7 @@
 //! `memtrace report`, as typed.
 
 use super::super::args::{Color, Format, Sort};
+use super::super::view::ViewArgs;
 use super::super::{help, values};
 use clap::Args;
 use std::ffi::OsString;
@@ -19,8 +20,8 @@ pub struct ReportArgs {
     /// Every report that the run made, instead of only the last one
     #[arg(long)]
     pub all: bool,
-    /// Sum blocks younger than this in a line of their own; 0 lists them [default: as the run did; with formats for
-    /// other programs 0]
+    /// Sum blocks younger than this in a line of their own; 0 lists them [default: as the run did; with views and
+    /// formats for other programs 0]
     #[arg(long, value_name = "DUR", value_parser = values::duration,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub min_age: Option<Duration>,
@@ -32,7 +33,8 @@ pub struct ReportArgs {
     #[arg(short = 'Z', long, value_name = "BYTES", value_parser = values::size,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub max_size: Option<u64>,
-    /// Show this many call stacks; 0 = all [default: as the run did; with --format folded all]
+    /// Show this many call stacks, or rows of a summary; 0 = all [default: as the run did; with --format folded
+    /// all, with views 10]
     #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub top: Option<u64>,
@@ -48,6 +50,9 @@ pub struct ReportArgs {
     /// List frames of allocators and start code, too (JSON reports always do, and mark them)
     #[arg(long, help_heading = help::CONTENT)]
     pub show_internals: bool,
+    /// What views show.
+    #[command(flatten)]
+    pub view: ViewArgs,
     /// How to write reports
     #[arg(short, long, value_name = "FORMAT", default_value = "text", help_heading = help::OUTPUT)]
     pub format: Format,
