@@ -65,11 +65,17 @@ fn a_summary() {
 }
 
 #[test]
+fn statistics() {
+    insta::assert_snapshot!(view(View::Stats, &ten(), &snapshot(vec![branching()]), &facts()));
+}
+
+#[test]
 fn estimates_have_their_ranges() {
     let facts = TracerFacts { sample_interval_bytes: 64 << 10, ..facts() };
     let options = ViewOptions { least: Least { bytes: 1024, count: 0 }, ..ten() };
     let snapshot = snapshot(vec![sampled()]);
     insta::assert_snapshot!("estimated_tree", view(View::Tree, &options, &snapshot, &facts));
+    insta::assert_snapshot!("estimated_stats", view(View::Stats, &options, &snapshot, &facts));
     insta::assert_snapshot!("estimated_summary", view(View::Summary, &options, &snapshot, &facts));
 }
 
@@ -79,7 +85,7 @@ fn losses_are_said_below_each_view() {
     snapshot.losses[0].1 = 500_000;
     snapshot.processes[0].heap.unknown_blocks = 7;
     let facts = TracerFacts { degraded: vec!["it ended early".to_owned()], ..facts() };
-    for kind in [View::Tree, View::Summary] {
+    for kind in [View::Tree, View::Summary, View::Stats] {
         let text = view(kind, &ten(), &snapshot, &facts);
         for part in
             ["LOST    events 500,000", "DEGRADED it ended early", "counts not exact", "UNKNOWN"]
@@ -103,7 +109,7 @@ fn hostile_names_command_nothing() {
         Module { path: PathBuf::from("/tmp/\x1b[31mred\r\n.so"), ..(*modules()[0]).clone() };
     snapshot.modules = Arc::from([Arc::new(module), modules()[1].clone()]);
     for by in [By::Function, By::Line, By::File, By::Module, By::Process, By::Stack] {
-        for kind in [View::Tree, View::Summary] {
+        for kind in [View::Tree, View::Summary, View::Stats] {
             for full_names in [false, true] {
                 let options = ReportOptions { full_names, ..whole() };
                 let report = resolve(&snapshot, &mut symbolizer, &options, &facts());

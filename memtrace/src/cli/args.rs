@@ -155,7 +155,7 @@ pub struct TraceArgs {
     #[arg(long, value_name = "DUR", value_parser = values::duration,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub min_age: Option<Duration>,
-    /// Show this many call stacks, or rows of a summary; 0 = all [default: 10; with --format folded all]
+    /// Show this many call stacks, or rows of a view; 0 = all [default: 10; with --format folded all]
     #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub top: Option<u64>,
@@ -399,6 +399,9 @@ pub enum Format {
     /// For people: a row per function, with what it asked for itself and with all that it called. Only the final
     /// report, unless --interval is given
     Summary,
+    /// For people: totals, sizes, functions of allocators, the places and modules that hold most, lifetimes. Only the
+    /// final report, unless --interval is given
+    Stats,
     /// For programs that draw flame graphs: a line per call stack, outermost function first, with its live
     /// bytes at the end. Only the final report, unless --interval is given
     Folded,
@@ -414,6 +417,7 @@ impl Format {
         match self {
             Self::Tree => Some(View::Tree),
             Self::Summary => Some(View::Summary),
+            Self::Stats => Some(View::Stats),
             _ => None,
         }
     }

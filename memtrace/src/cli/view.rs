@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 /// What `--format tree` and its like show.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ViewArgs {
-    /// Sum views by this [default: function]
+    /// Sum views by this [default: function; places of statistics: line]
     #[arg(long, value_name = "WHAT", help_heading = help::VIEWS)]
     pub by: Option<Grouping>,
     /// Turn the tree around: the functions that asked for memory come first, below them their callers
@@ -115,7 +115,7 @@ fn fits(args: &ViewArgs, format: Format) -> Result<(), UsageError> {
     }
     if let Some(option) = needless(&of_views).filter(|_| view.is_none()) {
         return Err(UsageError(format!(
-            "{option} is about views of a report: add --format tree or --format summary"
+            "{option} is about views of a report: add --format tree, summary or stats"
         )));
     }
     Ok(())

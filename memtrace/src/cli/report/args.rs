@@ -33,7 +33,7 @@ pub struct ReportArgs {
     #[arg(short = 'Z', long, value_name = "BYTES", value_parser = values::size,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub max_size: Option<u64>,
-    /// Show this many call stacks, or rows of a summary; 0 = all [default: as the run did; with --format folded
+    /// Show this many call stacks, or rows of a view; 0 = all [default: as the run did; with --format folded
     /// all, with views 10]
     #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]

@@ -9,6 +9,8 @@ mod figures;
 mod filter;
 mod group;
 mod page;
+mod stats;
+mod stats_text;
 mod table;
 mod table_text;
 #[cfg(test)]
@@ -20,6 +22,7 @@ mod weigh;
 pub use amount::{Amount, Order};
 pub use filter::Filter;
 pub use group::{By, Entry, Naming};
+pub use stats::{Called, SizeClass, Sizes, called};
 pub use table::{Row, rows};
 pub use tree::{Branch, Tree, What};
 pub use weigh::{LeftOut, Rest, Subject, Weighed, Weighted};
@@ -70,6 +73,8 @@ pub enum View {
     Tree,
     /// A row per function.
     Summary,
+    /// Totals, sizes, functions of allocators, places, modules, lifetimes.
+    Stats,
 }
 
 /// Writes a view of a report as text.
@@ -96,6 +101,7 @@ impl ReportWriter for ViewWriter {
         let body = match self.view {
             View::Tree => tree_text::lines(&weighed, naming, self),
             View::Summary => table_text::lines(&weighed, naming, self),
+            View::Stats => stats_text::lines(report, &weighed, naming, self),
         };
         let mut lines = page::above(report, self.style);
         lines.extend(body);

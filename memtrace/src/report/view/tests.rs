@@ -1,8 +1,8 @@
 //! Views of reports made by hand: whatever is grouped, filtered or left away, nothing is lost.
 
 use super::{
-    Amount, Branch, By, Entry, Filter, Least, Naming, Row, Subject, Tree, View, ViewOptions,
-    ViewWriter, Weighed, What, rows,
+    Amount, Branch, By, Entry, Filter, Least, Naming, Order, Row, Sizes, Subject, Tree, View,
+    ViewOptions, ViewWriter, Weighed, What, called, rows,
 };
 use crate::report::facts::{Ledgers, Sort};
 use crate::report::model::{
@@ -232,7 +232,7 @@ fn young_and_filtered_blocks_have_lines_of_their_own() {
     let mut report = usual();
     report.processes[0].young = Sum { stacks: 1, blocks: 3, bytes: 0 };
     report.processes[0].filtered = Sum { stacks: 1, blocks: 4, bytes: 40 };
-    for view in [View::Tree, View::Summary] {
+    for view in [View::Tree, View::Summary, View::Stats] {
         let text =
             written(&report, view, ViewOptions { top: Some(1), ..ViewOptions::default() }, true);
         assert!(text.contains("(younger than --min-age)"), "blocks without bytes: {text}");
@@ -275,11 +275,64 @@ fn pages_and_ranges_have_views_where_there_are_no_blocks() {
 #[test]
 fn nothing_is_a_view_too() {
     for report in [Report::default(), report(vec![process(7, Vec::new())])] {
-        for view in [View::Tree, View::Summary] {
+        for view in [View::Tree, View::Summary, View::Stats] {
             let text = written(&report, view, ViewOptions::default(), true);
             assert!(text.contains("0 B in 0 blocks alive") && text.contains("LOST"), "{text}");
         }
     }
+}
+
+#[test]
+fn sizes_are_told_as_far_as_they_are_known() {
+    let sized = |bytes, blocks, least, most| StackReport {
+        sizes: Some((least, most)),
+        ..stack(bytes, blocks, "main")
+    };
+    let stacks = vec![
+        sized(100, 1, 100, 100),
+        sized(210, 3, 64, 80),
+        sized(300, 2, 60, 240),
+        sized(0, 4, 0, 0),
+    ];
+    let mut report = report(vec![process(7, stacks)]);
+    report.processes[0].young = Sum { stacks: 1, blocks: 5, bytes: 50 };
+    let sizes = Sizes::of(&Weighed::of(&report, &Filter::default()));
+    let classes: Vec<_> = sizes.classes.iter().map(|it| (it.least, it.most, it.amount)).collect();
+    let expected = [(0, 0, Amount::exact(0, 4)), (64, 127, Amount::exact(310, 4))];
+    assert_eq!(classes, expected);
+    assert_eq!((sizes.mixed, sizes.unknown), (Amount::exact(300, 2), Amount::exact(50, 5)));
+}
+
+/// All rows together are what was allocated, also what is in no listed stack and what is left out.
+#[test]
+fn what_was_allocated_is_shared_out_to_the_functions_called() {
+    let asked = |function: &str, bytes, frames| StackReport {
+        function: function.to_owned(),
+        allocated_bytes: bytes,
+        allocated_blocks: 2,
+        freed_bytes: 1,
+        freed_blocks: 1,
+        ..stack(0, 0, frames)
+    };
+    let stacks = vec![
+        asked("calloc", 40, "main"),
+        asked("malloc", 90, "main"),
+        asked("malloc", 10, "other"),
+    ];
+    let mut report = report(vec![process(7, stacks)]);
+    let heap = &mut report.processes[0].heap;
+    (heap.allocated_bytes, heap.allocated_blocks) = (150, 7);
+    (heap.freed_bytes, heap.freed_blocks) = (3, 3);
+    let all = called(&report, &filter(&[], &["other"]), Order::Bytes);
+    let figures: Vec<_> =
+        all.iter().map(|it| (it.function.as_str(), it.allocated, it.freed.bytes)).collect();
+    let expected = [
+        ("malloc", Amount::exact(90, 2), 1),
+        ("calloc", Amount::exact(40, 2), 1),
+        ("(stacks that are not listed)", Amount::exact(10, 1), 0),
+        ("(left out by --include or --exclude)", Amount::exact(10, 2), 1),
+    ];
+    assert_eq!(figures, expected);
 }
 
 /// What branches are made of is what they hold, everywhere.
@@ -298,8 +351,11 @@ fn check(branches: &[Branch<'_>]) -> Amount {
 
 fn processes() -> impl Strategy<Value = Vec<ProcessReport>> {
     let functions = prop::collection::vec("[a-d]", 0..6).prop_map(|names| names.join(" "));
-    let stack = (0..100_u64, 0..5_u64, functions)
-        .prop_map(|(bytes, blocks, functions)| stack(bytes, blocks, &functions));
+    let stack =
+        (0..100_u64, 0..5_u64, functions).prop_map(|(bytes, blocks, functions)| StackReport {
+            sizes: (blocks > 0).then_some((bytes / 2, bytes)),
+            ..stack(bytes, blocks, &functions)
+        });
     let process = (prop::collection::vec(stack, 0..12), 0..3_u64).prop_map(|(stacks, young)| {
         let mut process = process(7, stacks);
         process.young = Sum { stacks: young, blocks: young, bytes: young * 10 };
@@ -351,6 +407,12 @@ proptest! {
             prop_assert!(row.own.bytes <= row.total.bytes && row.total.bytes <= held.bytes);
         }
         prop_assert_eq!(own, held);
+        let sizes = Sizes::of(&weighed);
+        let mut sum = weighed.left_out.amount;
+        sizes.classes.iter().for_each(|class| sum.add(&class.amount));
+        sum.add(&sizes.mixed);
+        sum.add(&sizes.unknown);
+        prop_assert_eq!(sum, held);
         let tree = Tree::of(&weighed, naming, &options);
         let mut sum = check(&tree.branches(options.top, options.least));
         sum.add(&weighed.left_out.amount);

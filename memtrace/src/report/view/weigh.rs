@@ -56,6 +56,8 @@ pub struct Weighted<'a> {
     pub called: Option<&'a str>,
     /// All its frames, innermost first.
     pub frames: &'a [FrameReport],
+    /// Size of its smallest and its largest block, where it holds blocks.
+    pub sizes: Option<(u64, u64)>,
     /// What it holds.
     pub amount: Amount,
 }
@@ -167,6 +169,7 @@ fn stacks(process: &ProcessReport, subject: Subject) -> Vec<Weighted<'_>> {
                 id: stack.id,
                 called: None,
                 frames: &stack.frames,
+                sizes: None,
                 amount: Amount::exact(stack.live_bytes, stack.live_bytes / PAGE),
             });
             pages.collect()
@@ -177,6 +180,7 @@ fn stacks(process: &ProcessReport, subject: Subject) -> Vec<Weighted<'_>> {
                 id: stack.id,
                 called: Some(&stack.function),
                 frames: &stack.frames,
+                sizes: None,
                 amount: Amount::exact(stack.live_bytes, stack.live_ranges),
             });
             ranges.collect()
@@ -191,6 +195,7 @@ fn blocks<'a>(process: &'a ProcessReport, stack: &'a StackReport) -> Weighted<'a
         id: stack.id,
         called: Some(&stack.function),
         frames: &stack.frames,
+        sizes: stack.sizes,
         amount: Amount::new(stack.live_bytes, stack.live_blocks, around),
     }
 }
