@@ -3,7 +3,10 @@
 //! The bytes are a program of steps. What a step says of a process, a file or a name is what a
 //! traced process could have made it.
 
-use super::{JsonWriter, ReportOptions, ReportWriter as _, TextStyle, TextWriter, TracerFacts};
+use super::{
+    JsonWriter, Report, ReportOptions, ReportWriter as _, TextStyle, TextWriter, TracerFacts, View,
+    ViewWriter,
+};
 use crate::engine::alerts::{Rate, Thresholds};
 use crate::engine::decode::{Arrived, arrived, decode};
 use crate::engine::limits::Limits;
@@ -150,8 +153,22 @@ fn publish(snapshot: &Snapshot, names: &[u8]) {
         assert!(serde_json::from_slice::<serde_json::Value>(&json).is_ok());
         assert_eq!(json.iter().filter(|byte| **byte == b'\n').count(), 1);
         // Names cannot command a terminal.
-        assert!(is_final || text.iter().all(|byte| *byte == b'\n' || !byte.is_ascii_control()));
+        assert!(is_final || is_harmless(&text));
+        view(&report);
     }
+}
+
+/// Every view, which has no colours.
+fn view(report: &Report) {
+    for view in [View::Tree, View::Summary, View::Stats] {
+        let mut text = Vec::new();
+        assert!(ViewWriter { view, ..ViewWriter::default() }.write(report, &mut text).is_ok());
+        assert!(is_harmless(&text));
+    }
+}
+
+fn is_harmless(text: &[u8]) -> bool {
+    text.iter().all(|byte| *byte == b'\n' || !byte.is_ascii_control())
 }
 
 /// Names that are parts of the input.
