@@ -1,5 +1,7 @@
 //! Views of processes made by hand, as people see them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod report_fixtures;
 
 use memtrace::engine::snapshot::{ProcessSnapshot, Snapshot, StackSnapshot};

@@ -25,7 +25,7 @@ pub struct ViewArgs {
     /// Only call stacks with such a name in them (repeatable: any of them)
     ///
     /// Names are those of functions, in full or short, of source files, with or without their directories, and of
-    /// programs and libraries. The whole of a name must match: 'Cache::*', '*.cpp', 'libssl*'. What is left
+    /// programs and libraries. The whole of a name must match: 'cache_*', '*.cpp', 'libssl*'. What is left
     /// out is summed in a line of its own.
     #[arg(long, value_name = "PATTERN", help_heading = help::VIEWS)]
     pub include: Vec<String>,
