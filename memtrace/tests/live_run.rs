@@ -90,6 +90,49 @@ fn folded_stacks_have_what_is_alive() {
     }
 }
 
+/// Each view has what the program says it keeps, live and from a recording.
+#[test]
+fn views_have_what_is_alive() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [file, recording] = ["tree", "recording"].map(|name| folder.path().join(name));
+    let (file, recording) = (file.to_str().unwrap(), recording.to_str().unwrap());
+    let program = compiled("two_sizes");
+    let options = ["-f", "tree", "-o", file, "--record", recording];
+    let mut command = run(&options, &[program.to_str().unwrap()]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"go\ngo\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let tree = words(&fs::read_to_string(file).unwrap());
+    for line in ["46.2 KiB in 110 blocks", "40.0 KiB 86.5 % 10 ├─ few_large", "100 └─ many_small"]
+    {
+        assert!(tree.contains(line), "{line}: {tree}");
+    }
+    assert!(!tree.contains("keeps_nothing"), "{tree}");
+    let report = |options: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
+        let output = command.args(["report", recording]).args(options).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        words(&text(&output.stdout))
+    };
+    assert_eq!(report(&["-f", "tree"]), tree, "a replay says the same");
+    let table = report(&["-f", "summary", "--include", "few_*"]);
+    for line in
+        ["40.0 KiB 86.5 % 40.0 KiB 86.5 % 10 few_large", "6.25 KiB in 100 blocks of 1 stack"]
+    {
+        assert!(table.contains(line), "{line}: {table}");
+    }
+    let stats = report(&["-f", "stats"]);
+    for line in ["6.25 KiB 13.5 % 100 64 B to 127 B", "296 KiB 1,110 250 KiB malloc"] {
+        assert!(stats.contains(line), "{line}: {stats}");
+    }
+}
+
 #[test]
 fn output_and_status_are_the_commands() {
     if !may_trace() {

@@ -8,6 +8,7 @@ use super::report::ReportArgs;
 use super::run::RunArgs;
 use super::tier::Tier;
 use super::values::{self, SampleInterval, Window};
+use super::view::ViewArgs;
 use super::who::SelectArgs;
 use crate::engine::alerts::Rate;
 use crate::probe::signature::Signature;
@@ -162,7 +163,7 @@ pub struct TraceArgs {
     #[arg(long, value_name = "DUR", value_parser = values::duration,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub min_age: Option<Duration>,
-    /// Show this many call stacks; 0 = all [default: 10; with formats for other programs all]
+    /// Show this many call stacks, or rows of a view; 0 = all [default: 10; with formats for other programs all]
     #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub top: Option<u64>,
@@ -224,6 +225,10 @@ pub struct TraceArgs {
     /// Show the targets' command lines, which may hold secrets
     #[arg(long, help_heading = help::CONTENT)]
     pub cmdline: bool,
+
+    /// What views show.
+    #[command(flatten)]
+    pub view: ViewArgs,
 
     /// Functions that the user describes.
     #[command(flatten)]

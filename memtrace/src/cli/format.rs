@@ -1,5 +1,6 @@
 //! Forms of reports, and which one a file's name asks for.
 
+use crate::report::View;
 use clap::ValueEnum;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -12,6 +13,14 @@ pub enum Format {
     Text,
     /// For programs: a JSON object per report, on a line of its own
     Json,
+    /// For people: call stacks as a tree, with what lives below each function. Only the final report, unless
+    /// --interval is given
+    Tree,
+    /// For people: a row per function, with what it asked for itself and with all that it called. When as with tree
+    Summary,
+    /// For people: totals, sizes, functions of allocators, the places and modules that hold most, lifetimes. When as
+    /// with tree
+    Stats,
     /// For programs that draw flame graphs: a line per call stack, outermost function first, with its live
     /// bytes at the end. Only the final report, unless --interval is given
     Folded,
@@ -49,10 +58,21 @@ impl Format {
         ENDINGS.iter().find(is_it).map(|(_, format)| *format)
     }
 
+    /// The view of a report that it is, if it is one.
+    #[must_use]
+    pub const fn view(self) -> Option<View> {
+        match self {
+            Self::Tree => Some(View::Tree),
+            Self::Summary => Some(View::Summary),
+            Self::Stats => Some(View::Stats),
+            _ => None,
+        }
+    }
+
     /// Of the moment that the run ends with, and of all stacks and blocks: others are asked for.
     #[must_use]
-    pub const fn is_for_other_programs(self) -> bool {
-        matches!(self, Self::Folded | Self::Pprof | Self::Speedscope | Self::Firefox | Self::Csv)
+    pub const fn is_whole(self) -> bool {
+        !matches!(self, Self::Text | Self::Json)
     }
 
     /// A file holds one report: they cannot follow each other in it.

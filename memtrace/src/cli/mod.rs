@@ -20,6 +20,7 @@ pub mod tier;
 #[cfg(feature = "live")]
 pub mod trace;
 pub mod values;
+pub mod view;
 pub mod who;
 
 use crate::launch::signals::Ignored;

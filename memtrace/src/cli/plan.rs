@@ -8,10 +8,12 @@ use super::log::Verbosity;
 use super::output::{Destination, OutputError, OutputName};
 use super::tier::Tier;
 use super::values::{SampleInterval, Window};
+use super::view;
 use super::who::{SelectArgs, Wishes};
 use crate::engine::snapshot::SnapshotOptions;
 use crate::engine::zoom;
 use crate::probe::signature::Signature;
+use crate::report::ViewOptions;
 use alerts::Alerts;
 use memtrace_common::config::{LinkKind, UnwindMode};
 use memtrace_common::limits::MAX_RINGS;
@@ -29,7 +31,7 @@ pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
 /// Mean bytes between samples where sampling is wished without saying how often.
 const USUAL_SAMPLES: u64 = 512 << 10;
 /// Call stacks that reports show.
-const DEFAULT_TOP: u64 = 10;
+pub const DEFAULT_TOP: u64 = 10;
 /// Age from which a block counts as old, where there are no intervals.
 pub const DEFAULT_MIN_AGE: Duration = Duration::from_secs(10);
 /// Shortest time between reports; resolving and writing one takes a good part of it.
@@ -124,6 +126,8 @@ pub struct TracePlan {
     pub has_control: bool,
     /// … here; `None`: at the usual place.
     pub control: Option<PathBuf>,
+    /// What a view of a report shows.
+    pub view: ViewOptions,
     /// When there is an alert, and what happens then.
     pub alerts: Alerts,
     /// Functions of the targets' own that allocate and free.
@@ -188,8 +192,8 @@ impl TracePlan {
         count: Option<u64>,
         defaults: Defaults,
     ) -> Result<Self, UsageError> {
-        // Folded stacks of several moments in a row would count what is alive several times.
-        let usual = defaults.interval.filter(|_| !args.format().is_for_other_programs());
+        // Folded stacks of several moments in a row would count what is alive several times, and views are long.
+        let usual = defaults.interval.filter(|_| !args.format().is_whole());
         let interval = interval(typed_interval, usual)?;
         check::end(args, interval, count)?;
         let tier = watching::tier(args, who.all);
@@ -233,6 +237,7 @@ impl TracePlan {
             bpf_log: args.bpf_log,
             has_control: !args.no_control,
             control: args.control.clone(),
+            view: view::options(&args.view, args.format(), args.top)?,
             alerts: Alerts::new(&args.alerts, args.ledger)?,
             user_functions: functions::all(&args.functions)?,
             notes: Vec::new(),
@@ -290,14 +295,16 @@ fn sample_interval(args: &TraceArgs, tier: Tier, usual: SampleInterval) -> Sampl
 /// Age from which a block counts as old.
 fn min_age(args: &TraceArgs, interval: Option<Duration>, defaults: Defaults) -> Duration {
     let usual = interval.unwrap_or(defaults.min_age);
-    let usual = if args.format().is_for_other_programs() { Duration::ZERO } else { usual };
+    let usual = if args.format().is_whole() { Duration::ZERO } else { usual };
     args.min_age.unwrap_or(usual)
 }
 
 /// Call stacks that are shown; `None`: all.
 fn top(args: &TraceArgs) -> Option<usize> {
-    let usual = if args.format().is_for_other_programs() { 0 } else { DEFAULT_TOP };
-    match args.top.unwrap_or(usual) {
+    let usual = if args.format().is_whole() { 0 } else { DEFAULT_TOP };
+    // A view is of all stacks, and chooses itself what it shows of them.
+    let typed = args.top.filter(|_| args.format().view().is_none());
+    match typed.unwrap_or(usual) {
         0 => None,
         top => Some(usize::try_from(top).unwrap_or(usize::MAX)),
     }

@@ -3,12 +3,14 @@
 use super::args::Color;
 use super::format::Format;
 use super::output::{Destination, Label, OutputError};
+use super::terminal::Style;
 use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::Snapshot;
 use crate::model::ids::Pid;
 use crate::report::{
     self, CsvWriter, End, FirefoxWriter, FoldedWriter, JsonWriter, PprofWriter, ProcessReport,
     Report, ReportOptions, ReportWriter, SpeedscopeWriter, TextStyle, TextWriter, TracerFacts,
+    View, ViewOptions, ViewWriter,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ pub(super) struct Reporting {
     pub(super) destination: Destination,
     pub(super) format: Format,
     pub(super) color: Color,
+    pub(super) view: ViewOptions,
     pub(super) wishes: ReportWishes,
 }
 
@@ -67,6 +70,9 @@ impl Reporting {
         let written = match self.format {
             Format::Json => JsonWriter.write(&report, &mut bytes),
             Format::Text => self.text_writer().write(&report, &mut bytes),
+            Format::Tree => self.view_writer(View::Tree).write(&report, &mut bytes),
+            Format::Summary => self.view_writer(View::Summary).write(&report, &mut bytes),
+            Format::Stats => self.view_writer(View::Stats).write(&report, &mut bytes),
             Format::Folded => FoldedWriter { internals, full_names }.write(&report, &mut bytes),
             Format::Pprof => PprofWriter { internals, full_names }.write(&report, &mut bytes),
             Format::Speedscope => {
@@ -83,9 +89,18 @@ impl Reporting {
     }
 
     fn text_writer(&self) -> TextWriter {
+        TextWriter { style: self.text_style(self.destination.style(self.color)) }
+    }
+
+    fn view_writer(&self, view: View) -> ViewWriter {
         let style = self.destination.style(self.color);
+        let (options, ascii) = (self.view.clone(), style.ascii);
+        ViewWriter { view, options, style: self.text_style(style), ascii }
+    }
+
+    fn text_style(&self, style: Style) -> TextStyle {
         let full = self.wishes.options.full;
-        TextWriter { style: TextStyle { width: style.columns, color: style.color, full } }
+        TextStyle { width: style.columns, color: style.color, full }
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Style {
     pub columns: usize,
     /// Whether to use ANSI colours.
     pub color: bool,
+    /// Whether to draw with ASCII characters alone: on terminals whose locale has no others.
+    pub ascii: bool,
 }
 
 impl Style {
@@ -23,7 +25,11 @@ impl Style {
     pub fn stdout(color: Color) -> Self {
         let terminal = io::stdout().is_terminal();
         let columns = if terminal { terminal_columns(libc::STDOUT_FILENO) } else { None };
-        Self { columns: clamp(columns), color: wants_color(color, terminal, variable) }
+        Self {
+            columns: clamp(columns),
+            color: wants_color(color, terminal, variable),
+            ascii: terminal && !is_utf8(variable),
+        }
     }
 
     /// For standard error.
@@ -31,13 +37,17 @@ impl Style {
     pub fn stderr(color: Color) -> Self {
         let terminal = io::stderr().is_terminal();
         let columns = if terminal { terminal_columns(libc::STDERR_FILENO) } else { None };
-        Self { columns: clamp(columns), color: stderr_color(color) }
+        Self {
+            columns: clamp(columns),
+            color: stderr_color(color),
+            ascii: terminal && !is_utf8(variable),
+        }
     }
 
     /// For a file.
     #[must_use]
     pub fn file(color: Color) -> Self {
-        Self { columns: WIDEST, color: wants_color(color, false, variable) }
+        Self { columns: WIDEST, color: wants_color(color, false, variable), ascii: false }
     }
 }
 
@@ -45,6 +55,13 @@ impl Style {
 #[must_use]
 pub fn stderr_color(color: Color) -> bool {
     wants_color(color, io::stderr().is_terminal(), variable)
+}
+
+/// The first of these that is set says which encoding the terminal has (locale(7)).
+fn is_utf8(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
+    let locale = locale.map(|it| it.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 fn variable(name: &str) -> Option<std::ffi::OsString> {
@@ -84,7 +101,7 @@ fn terminal_columns(descriptor: libc::c_int) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Color, NARROWEST, WIDEST, clamp, wants_color};
+    use super::{Color, NARROWEST, WIDEST, clamp, is_utf8, wants_color};
 
     #[test]
     fn automatic_colours_need_a_terminal_that_has_them() {
@@ -97,6 +114,18 @@ mod tests {
         assert!(!wants_color(Color::Auto, true, refused));
         assert!(wants_color(Color::Always, false, refused));
         assert!(!wants_color(Color::Never, true, none));
+    }
+
+    #[test]
+    fn the_strongest_variable_of_the_locale_decides() {
+        let lang = |name: &str| (name == "LANG").then(|| "de_DE.UTF-8".into());
+        assert!(is_utf8(lang) && !is_utf8(|_| None));
+        let all = |name: &str| match name {
+            "LC_ALL" => Some("C".into()),
+            other => lang(other),
+        };
+        assert!(!is_utf8(all));
+        assert!(is_utf8(|name| (name == "LC_CTYPE").then(|| "C.utf8".into())));
     }
 
     #[test]

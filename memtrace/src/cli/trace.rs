@@ -63,7 +63,13 @@ pub(super) fn carry_out(
     };
     let recording = recording(plan, &wishes)?;
     let Job { destination, started, .. } = job;
-    let reporting = Reporting { destination, format: plan.format, color: plan.color, wishes };
+    let reporting = Reporting {
+        destination,
+        format: plan.format,
+        color: plan.color,
+        view: plan.view.clone(),
+        wishes,
+    };
     let watcher = started.map(|started| started.watcher);
     let outlet = ReportOutlet { reporting, watcher };
     // Remarks on a run that does not come about would only hide the reason.

@@ -23,13 +23,20 @@ pub(super) fn word(name: &str) -> String {
 
 /// What is alive and in no listed stack, so that the sum over all is what is alive.
 pub(super) fn rest(process: &ProcessReport) -> impl Iterator<Item = (&'static str, Sum)> {
-    let rest = [
-        ("(stacks that are not listed)", process.others),
+    whole_rest(process).into_iter().filter(|(_, sum)| sum.bytes > 0)
+}
+
+/// As [`rest`], with what has no bytes: blocks may have none.
+pub(super) const fn whole_rest(process: &ProcessReport) -> [(&'static str, Sum); 3] {
+    [
+        (NOT_LISTED, process.others),
         ("(younger than --min-age)", process.young),
         ("(of other sizes)", process.filtered),
-    ];
-    rest.into_iter().filter(|(_, sum)| sum.bytes > 0)
+    ]
 }
+
+/// The name of what is in stacks that are not listed.
+pub(super) const NOT_LISTED: &str = "(stacks that are not listed)";
 
 /// The stack's name where there is none.
 pub(super) const NO_STACK: &str = "(no call stack)";

@@ -5,7 +5,7 @@
 
 use super::{
     CsvWriter, FirefoxWriter, JsonWriter, Report, ReportOptions, ReportWriter as _,
-    SpeedscopeWriter, TextStyle, TextWriter, TracerFacts,
+    SpeedscopeWriter, TextStyle, TextWriter, TracerFacts, View, ViewWriter,
 };
 use crate::engine::alerts::{Rate, Thresholds};
 use crate::engine::decode::{Arrived, arrived, decode};
@@ -154,7 +154,8 @@ fn publish(snapshot: &Snapshot, names: &[u8]) {
         assert_eq!(json.iter().filter(|byte| **byte == b'\n').count(), 1);
         for_other_programs(&report, is_final);
         // Names cannot command a terminal.
-        assert!(is_final || text.iter().all(|byte| *byte == b'\n' || !byte.is_ascii_control()));
+        assert!(is_final || is_harmless(&text));
+        view(&report);
     }
 }
 
@@ -170,6 +171,19 @@ fn for_other_programs(report: &Report, all: bool) {
     }
     let breaks = csv.iter().filter(|byte| **byte == b'\n').count();
     assert_eq!(breaks, csv.windows(2).filter(|two| two == b"\r\n").count());
+}
+
+/// Every view, which has no colours.
+fn view(report: &Report) {
+    for view in [View::Tree, View::Summary, View::Stats] {
+        let mut text = Vec::new();
+        assert!(ViewWriter { view, ..ViewWriter::default() }.write(report, &mut text).is_ok());
+        assert!(is_harmless(&text));
+    }
+}
+
+fn is_harmless(text: &[u8]) -> bool {
+    text.iter().all(|byte| *byte == b'\n' || !byte.is_ascii_control())
 }
 
 /// Names that are parts of the input.

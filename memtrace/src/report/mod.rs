@@ -34,6 +34,7 @@ mod told;
 mod touched;
 pub mod units;
 pub mod verdict;
+pub mod view;
 mod watch;
 mod windows;
 
@@ -60,6 +61,7 @@ pub use resolve::resolve;
 pub use speedscope::SpeedscopeWriter;
 pub use text::{TextStyle, TextWriter};
 pub use verdict::Verdict;
+pub use view::{View, ViewOptions, ViewWriter};
 pub use watch::{FoundReport, LookReport, TouchedGrowthReport, WatchReport, WatchState};
 pub use windows::WindowReport;
 

@@ -82,6 +82,14 @@ impl Pattern {
         Ok(pattern)
     }
 
+    /// A pattern of whole names of any length: functions, files. `*` and `?` stand for `/`, too.
+    ///
+    /// # Errors
+    /// When it makes no sense.
+    pub fn of_name(text: &str) -> Result<Self, PatternError> {
+        Self::new(text, false)
+    }
+
     /// A pattern of whole paths.
     ///
     /// # Errors

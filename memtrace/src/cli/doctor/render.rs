@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn findings_are_aligned() {
-        let text = render(&findings(), Style { columns: 100, color: false });
+        let text = render(&findings(), Style { columns: 100, color: false, ascii: false });
         let expected = "\
 memtrace 0.1.0 doctor
 
@@ -156,7 +156,7 @@ Note
 
     #[test]
     fn lines_are_folded_to_the_width() {
-        let text = render(&findings(), Style { columns: 40, color: false });
+        let text = render(&findings(), Style { columns: 40, color: false, ascii: false });
         for line in text.lines().filter(|line| line.contains(' ') && !line.contains("each line")) {
             let width = line.chars().count();
             assert!(width <= 40 || line.contains("a name") || line.contains("/sys"), "{line:?}");
@@ -166,14 +166,15 @@ Note
 
     #[test]
     fn colours_are_on_the_states() {
-        let text = render(&findings(), Style { columns: 100, color: true });
+        let text = render(&findings(), Style { columns: 100, color: true, ascii: false });
         assert!(text.contains("\x1b[31mMISSING\x1b[0m"));
         assert!(text.contains("\x1b[1mKernel\x1b[0m"));
     }
 
     #[test]
     fn all_well_is_said() {
-        let text = render(&Doctor::new(Vec::new()), Style { columns: 100, color: false });
+        let text =
+            render(&Doctor::new(Vec::new()), Style { columns: 100, color: false, ascii: false });
         assert!(text.ends_with("\nNothing stands in the way.\n"));
     }
 }

@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn figures_stand_right_and_words_left() {
         let mut text = String::new();
-        render(&mut text, &table(), Style { columns: 100, color: false });
+        render(&mut text, &table(), Style { columns: 100, color: false, ascii: false });
         let expected = "  \
   function             how       ns/hit  cores
   malloc               emulated  12,345   0.26
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn narrow_pages_get_paragraphs() {
         let mut text = String::new();
-        render(&mut text, &table(), Style { columns: 40, color: false });
+        render(&mut text, &table(), Style { columns: 40, color: false, ascii: false });
         let expected = "  \
   malloc
     how: emulated; ns/hit: 12,345;

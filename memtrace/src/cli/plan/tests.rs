@@ -11,6 +11,7 @@ use super::alerts::Alerts;
 use crate::engine::alerts::Rate;
 use crate::engine::zoom;
 use crate::model::ids::SECOND;
+use crate::report::ViewOptions;
 use clap::Parser;
 use memtrace_common::config::{LinkKind, UnwindMode};
 use std::time::Duration;
@@ -71,6 +72,7 @@ fn defaults_are_those_of_the_manual() {
         has_control: true,
         control: None,
         bpf_log: BpfLog::Off,
+        view: ViewOptions { top: Some(10), ..ViewOptions::default() },
         alerts: Alerts { limit: 10, ..Alerts::default() },
         user_functions: Vec::new(),
         notes: Vec::new(),
@@ -138,6 +140,17 @@ fn folded_stacks_are_of_one_moment_and_whole() {
     let named = self::plan("-p 7 -o heap.csv").unwrap();
     assert_eq!((named.format, named.interval, named.top), (Format::Csv, None, None));
     assert_eq!(self::plan("-p 7 -o heap.csv -f text").unwrap().format, Format::Text);
+}
+
+#[test]
+fn views_are_of_one_moment_and_of_all_stacks() {
+    let plan = plan("-p 7 -f tree -T 3 --by line --depth 4 --inverted --min-bytes 1k").unwrap();
+    assert_eq!((plan.interval, plan.min_age, plan.top), (None, Duration::ZERO, None));
+    assert_eq!((plan.view.top, plan.view.depth), (Some(3), Some(4)));
+    assert_eq!((plan.view.least.bytes, plan.view.inverted), (1024, true));
+    refused("-p 7 --by line", &["--by", "--format tree"]);
+    refused("-p 7 -f summary --inverted", &["--inverted", "--format tree"]);
+    refused("-p 7 -f summary --include [", &["--include", "makes no sense"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::super::args::{Color, Sort};
 use super::super::format::Format;
+use super::super::view::ViewArgs;
 use super::super::{help, values};
 use clap::Args;
 use std::ffi::OsString;
@@ -26,8 +27,8 @@ pub struct ReportArgs {
     /// that is not there has those listed that are.
     #[arg(long, value_name = "TIME|MARK", conflicts_with = "all")]
     pub at: Option<String>,
-    /// Sum blocks younger than this in a line of their own; 0 lists them [default: as the run did; with formats for
-    /// other programs 0]
+    /// Sum blocks younger than this in a line of their own; 0 lists them [default: as the run did; with views and
+    /// formats for other programs 0]
     #[arg(long, value_name = "DUR", value_parser = values::duration,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub min_age: Option<Duration>,
@@ -39,8 +40,8 @@ pub struct ReportArgs {
     #[arg(short = 'Z', long, value_name = "BYTES", value_parser = values::size,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub max_size: Option<u64>,
-    /// Show this many call stacks; 0 = all [default: as the run did; with formats for other programs
-    /// all]
+    /// Show this many call stacks, or rows of a view; 0 = all [default: as the run did; with formats for other
+    /// programs all, with views 10]
     #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub top: Option<u64>,
@@ -56,6 +57,9 @@ pub struct ReportArgs {
     /// List frames of allocators and start code, too (JSON reports always do, and mark them)
     #[arg(long, help_heading = help::CONTENT)]
     pub show_internals: bool,
+    /// What views show.
+    #[command(flatten)]
+    pub view: ViewArgs,
     /// How to write reports [default: as the name of --output ends, or else text]
     ///
     /// Names that end in .json, .speedscope.json, .firefox.json, .pb.gz (for pprof), .folded, .csv or .txt choose.

@@ -12,6 +12,7 @@ use super::output::{Destination, OutputError};
 use super::plan;
 use super::reporting::{ReportWishes, Reporting};
 use super::terminal::stderr_color;
+use super::view;
 use crate::engine::limits::Limits;
 use crate::engine::snapshot::SnapshotOptions;
 use crate::recording::{Ending, Moment, Reader, RecordingError, Replay};
@@ -43,6 +44,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         destination,
         format: args.format(),
         color: args.color,
+        view: view::options(&args.view, args.format(), args.top)?,
         wishes: ReportWishes::default(),
     };
     let reports = Reports { args, reporting, symbolizer: BlazeSymbolizer::new(), last: None };
@@ -141,7 +143,7 @@ impl Reports<'_> {
     /// Which blocks are singled out: as the run did, or as is asked for now.
     fn blocks(&self, recorded: SnapshotOptions) -> SnapshotOptions {
         let args = self.args;
-        let usual = args.format().is_for_other_programs().then_some(Duration::ZERO);
+        let usual = args.format().is_whole().then_some(Duration::ZERO);
         let nanos = |age: Duration| u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
         SnapshotOptions {
             min_age: args.min_age.or(usual).map_or(recorded.min_age, nanos),
@@ -161,8 +163,10 @@ impl Reports<'_> {
             self.reporting.wishes = wishes.context("the recording's wishes make no sense")?;
         }
         let options = &mut self.reporting.wishes.options;
-        let usual = self.args.format().is_for_other_programs().then_some(0);
-        if let Some(top) = self.args.top.or(usual) {
+        let usual = self.args.format().is_whole().then_some(0);
+        // A view is of all stacks, and chooses itself what it shows of them.
+        let typed = self.args.top.filter(|_| self.args.format().view().is_none());
+        if let Some(top) = typed.or(usual) {
             options.top = usize::try_from(top).unwrap_or(usize::MAX);
         }
         if let Some(typed) = self.args.sort {

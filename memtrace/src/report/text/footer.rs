@@ -23,14 +23,22 @@ const MANY_INCOMPLETE: f64 = 0.05;
 pub(super) fn footer(report: &Report, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
     let mut lines = wrap("COST    ", &cost(report), columns);
-    lines.extend(windowed(report).iter().flat_map(|text| wrap("WINDOWS ", text, columns)));
-    lines.extend(sampled(report).iter().flat_map(|text| wrap("SAMPLED ", text, columns)));
-    lines.extend(wrap("LOST    ", &lost(report), columns));
-    lines.extend(wrap("TRUST   ", &trust(report).join("; "), columns));
+    lines.extend(trustworthiness(report, style));
     for (number, advice) in next(report).into_iter().take(ADVICE).enumerate() {
         let label = if number == 0 { "NEXT    " } else { "        " };
         lines.extend(wrap(label, &advice, columns));
     }
+    lines
+}
+
+/// What was lost, and what the figures are worth.
+pub(in crate::report) fn trustworthiness(report: &Report, style: TextStyle) -> Vec<String> {
+    let columns = style.columns();
+    let mut lines = Vec::new();
+    lines.extend(windowed(report).iter().flat_map(|text| wrap("WINDOWS ", text, columns)));
+    lines.extend(sampled(report).iter().flat_map(|text| wrap("SAMPLED ", text, columns)));
+    lines.extend(wrap("LOST    ", &lost(report), columns));
+    lines.extend(wrap("TRUST   ", &trust(report).join("; "), columns));
     lines
 }
 

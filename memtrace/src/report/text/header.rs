@@ -8,7 +8,7 @@ use crate::report::units::{clock, counted, duration, exact_bytes};
 use std::time::Duration;
 
 /// The first lines of a report.
-pub(super) fn header(report: &Report, style: TextStyle) -> Vec<String> {
+pub(in crate::report) fn header(report: &Report, style: TextStyle) -> Vec<String> {
     let facts = &report.tracer;
     let who = match report.processes.as_slice() {
         [] => "no process".to_owned(),

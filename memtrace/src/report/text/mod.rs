@@ -3,8 +3,8 @@
 mod accounts;
 mod alerts;
 mod brief;
-mod footer;
-mod header;
+pub(super) mod footer;
+pub(super) mod header;
 mod many;
 mod mapped;
 mod marks;
@@ -44,8 +44,8 @@ impl Default for TextStyle {
 }
 
 impl TextStyle {
-    fn columns(self) -> usize {
-        self.width.max(LEAST_WIDTH)
+    pub(super) const fn columns(self) -> usize {
+        if self.width > LEAST_WIDTH { self.width } else { LEAST_WIDTH }
     }
 
     /// The verdict's words, coloured where that was asked for.

@@ -1,0 +1,156 @@
+//! What stands for a frame in a view: its function, its line, its file or its module.
+
+use super::weigh::Weighted;
+use crate::report::flat::{NO_STACK, frame_name};
+use crate::report::model::{FrameReport, Place, ProcessReport};
+
+/// Innermost functions that name a stack.
+const NAMED: usize = 3;
+
+/// By what a view sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum By {
+    /// Functions.
+    #[default]
+    Function,
+    /// Lines of functions.
+    Line,
+    /// Source files.
+    File,
+    /// Programs and libraries.
+    Module,
+    /// Processes.
+    Process,
+    /// Whole stacks.
+    Stack,
+}
+
+impl By {
+    /// What one of them is called.
+    #[must_use]
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Function => "function",
+            Self::Line => "line",
+            Self::File => "source file",
+            Self::Module => "module",
+            Self::Process => "process",
+            Self::Stack => "call stack",
+        }
+    }
+}
+
+/// One thing that a view sums by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Where it is, which tells those of one name apart; may be empty.
+    pub place: String,
+    /// It stands for memory of which nothing more is known or shown, and is never left away.
+    pub is_rest: bool,
+}
+
+impl Entry {
+    /// What has no frames.
+    pub(super) fn rest(name: &str) -> Self {
+        Self { name: name.to_owned(), place: String::new(), is_rest: true }
+    }
+
+    /// A process.
+    pub(super) fn process(process: &ProcessReport) -> Self {
+        let name = format!("{} (pid {})", process.comm, process.pid);
+        // A number may be given out again, and exec makes another program of a process.
+        Self { name, place: process.exe.clone().unwrap_or_default(), is_rest: false }
+    }
+
+    fn new(name: impl Into<String>, place: impl Into<String>) -> Self {
+        Self { name: name.into(), place: place.into(), is_rest: false }
+    }
+}
+
+/// How frames are named.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Naming {
+    /// By what a view sums.
+    pub by: By,
+    /// Functions by their full names.
+    pub full_names: bool,
+    /// Frames of allocators and start code, too.
+    pub internals: bool,
+}
+
+impl Naming {
+    /// What a stack leads through, outermost first; at least one.
+    #[must_use]
+    pub fn path(self, stack: &Weighted<'_>) -> Vec<Entry> {
+        match self.by {
+            By::Process => return vec![Entry::process(stack.process)],
+            By::Stack => return vec![self.stack(stack)],
+            By::Function | By::Line | By::File | By::Module => {}
+        }
+        let mut path: Vec<Entry> = self.shown(stack).rev().map(|frame| self.entry(frame)).collect();
+        if path.is_empty() {
+            path.push(Entry::rest(NO_STACK));
+        } else if self.internals && matches!(self.by, By::Function | By::Line) {
+            path.extend(stack.called.map(|function| Entry::new(function, "")));
+        }
+        // A file that calls itself is one thing, a function that does is recursion.
+        if matches!(self.by, By::File | By::Module) {
+            path.dedup();
+        }
+        path
+    }
+
+    fn shown<'a>(
+        self,
+        stack: &Weighted<'a>,
+    ) -> impl DoubleEndedIterator<Item = &'a FrameReport> + use<'a> {
+        stack.frames.iter().filter(move |frame| self.internals || !frame.internal)
+    }
+
+    fn entry(self, frame: &FrameReport) -> Entry {
+        let name = frame_name(frame, self.full_names);
+        match self.by {
+            By::Line => Entry::new(name, line(frame)),
+            By::File => frame.file.as_ref().map_or_else(
+                || Entry::new(format!("(source not known: {})", module(frame)), ""),
+                |file| Entry::new(file, ""),
+            ),
+            By::Module => Entry::new(module(frame), ""),
+            // A place has its module in it.
+            _ if frame.name(true).is_none() => Entry::new(name, ""),
+            _ => Entry::new(name, frame.module.as_deref().unwrap_or_default()),
+        }
+    }
+
+    fn stack(self, stack: &Weighted<'_>) -> Entry {
+        let mut names: Vec<String> =
+            self.shown(stack).take(NAMED + 1).map(|it| frame_name(it, self.full_names)).collect();
+        if names.is_empty() {
+            return Entry::rest(NO_STACK);
+        }
+        if names.len() > NAMED {
+            names[NAMED] = "…".to_owned();
+        }
+        Entry::new(names.join(" < "), format!("stack {}", stack.id.short()))
+    }
+}
+
+/// Source file and line, or else the module and where in it.
+fn line(frame: &FrameReport) -> String {
+    match (&frame.file, frame.line) {
+        (Some(file), Some(line)) => format!("{file}:{line}"),
+        _ if frame.name(true).is_none() => String::new(),
+        _ => frame_name(&FrameReport { function: None, short: None, ..frame.clone() }, false),
+    }
+}
+
+fn module(frame: &FrameReport) -> &str {
+    match (&frame.module, frame.place) {
+        (Some(module), _) => module,
+        (None, Place::Offset(_)) => "(unknown file)",
+        (None, Place::Address(_)) => "(not in a file)",
+        (None, Place::Unknown) => "(gone before its mappings could be read)",
+    }
+}

@@ -1,0 +1,116 @@
+//! Views of a report for people: its call stacks as a tree, as a table of functions, as statistics; grouped and
+//! filtered.
+//!
+//! All are made of the same list of stacks with what they hold ([`Weighed`]), and whatever a view does not show is
+//! summed in it: its figures add up to all that is held.
+
+mod amount;
+mod figures;
+mod filter;
+mod group;
+mod page;
+mod stats;
+mod stats_text;
+mod table;
+mod table_text;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod tree_text;
+mod weigh;
+
+pub use amount::{Amount, Order};
+pub use filter::Filter;
+pub use group::{By, Entry, Naming};
+pub use stats::{Called, SizeClass, Sizes, called};
+pub use table::{Row, rows};
+pub use tree::{Branch, Tree, What};
+pub use weigh::{LeftOut, Rest, Subject, Weighed, Weighted};
+
+use super::ReportWriter;
+use super::model::Report;
+use super::text::TextStyle;
+use std::io;
+
+/// What a view shows. Whether functions have their full names, and whether frames of allocators are there, is
+/// among the report's own options.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ViewOptions {
+    /// By what it sums; `None`: by what is usual.
+    pub by: Option<By>,
+    /// The innermost functions are the roots of the tree.
+    pub inverted: bool,
+    /// Most entries from a root of the tree to an end; `None`: any number.
+    pub depth: Option<usize>,
+    /// Rows, or ends of branches, to show; `None`: all.
+    pub top: Option<usize>,
+    /// What holds less is not shown by itself.
+    pub least: Least,
+    /// Which stacks it is of.
+    pub filter: Filter,
+}
+
+/// The least that something must hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Least {
+    /// Bytes.
+    pub bytes: u64,
+    /// Blocks, pages or ranges.
+    pub count: u64,
+}
+
+impl Least {
+    const fn holds(self, amount: &Amount) -> bool {
+        amount.bytes >= self.bytes && amount.count >= self.count
+    }
+}
+
+/// Kinds of views.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// Call stacks as a tree.
+    #[default]
+    Tree,
+    /// A row per function.
+    Summary,
+    /// Totals, sizes, functions of allocators, places, modules, lifetimes.
+    Stats,
+}
+
+/// Writes a view of a report as text.
+#[derive(Clone, Debug, Default)]
+pub struct ViewWriter {
+    /// Which.
+    pub view: View,
+    /// What it shows.
+    pub options: ViewOptions,
+    /// How it looks.
+    pub style: TextStyle,
+    /// The tree is drawn with ASCII characters alone.
+    pub ascii: bool,
+}
+
+impl ReportWriter for ViewWriter {
+    fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
+        let weighed = Weighed::of(report, &self.options.filter);
+        let naming = Naming {
+            by: self.options.by.unwrap_or_default(),
+            full_names: report.options.full_names,
+            internals: report.options.show_internals,
+        };
+        let body = match self.view {
+            View::Tree => tree_text::lines(&weighed, naming, self),
+            View::Summary => table_text::lines(&weighed, naming, self),
+            View::Stats => stats_text::lines(report, &weighed, naming, self),
+        };
+        let mut lines = page::above(report, self.style);
+        lines.extend(body);
+        lines.extend(page::below(report, &weighed, self.style));
+        // Reports follow each other on a terminal.
+        lines.push(String::new());
+        let mut text = lines.join("\n");
+        text.push('\n');
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+}

@@ -1,0 +1,76 @@
+//! What stands above and below each view: whose it is, what is not in it, how far to trust it.
+
+use super::figures::{held, size};
+use super::weigh::{Subject, Weighed};
+use crate::report::layout::wrap;
+use crate::report::model::{ProcessReport, Report};
+use crate::report::text::{TextStyle, footer, header};
+use crate::report::units::{bytes, counted};
+
+/// The first lines.
+pub(super) fn above(report: &Report, style: TextStyle) -> Vec<String> {
+    let mut lines = header::header(report, style);
+    lines.push(String::new());
+    lines
+}
+
+/// The last lines.
+pub(super) fn below(report: &Report, weighed: &Weighed<'_>, style: TextStyle) -> Vec<String> {
+    let columns = style.columns();
+    let mut lines = vec![String::new()];
+    lines.extend(left_out(weighed).iter().flat_map(|text| wrap("LEFT    ", text, columns)));
+    lines.extend(unknown(report).iter().flat_map(|text| wrap("UNKNOWN ", text, columns)));
+    lines.extend(beside(report, weighed).iter().flat_map(|text| wrap("BESIDE  ", text, columns)));
+    lines.extend(report.degraded.iter().flat_map(|why| wrap("DEGRADED ", why, columns)));
+    lines.extend(footer::trustworthiness(report, style));
+    lines
+}
+
+/// What patterns left out.
+fn left_out(weighed: &Weighed<'_>) -> Option<String> {
+    let left = &weighed.left_out;
+    let noun = weighed.subject.noun();
+    let nameless = match left.nameless.is_nothing() {
+        true => String::new(),
+        false => format!("; {} of that has no call stack", size(&left.nameless)),
+    };
+    (left.stacks > 0).then(|| {
+        let stacks = counted(left.stacks, "stack");
+        format!("out by --include or --exclude: {} of {stacks}{nameless}", held(&left.amount, noun))
+    })
+}
+
+/// Blocks that may have been freed between windows.
+fn unknown(report: &Report) -> Option<String> {
+    let sum = |of: fn(&ProcessReport) -> u64| {
+        report.processes.iter().map(of).fold(0, u64::saturating_add)
+    };
+    let blocks = sum(|process| process.heap.unknown_blocks);
+    (blocks > 0).then(|| {
+        let size = bytes(sum(|process| process.heap.unknown_bytes));
+        let blocks = counted(blocks, "block");
+        format!("{size} in {blocks} that lived when a window closed and may have been freed since")
+    })
+}
+
+/// What the report has and the view has not: it may be the same memory, and is never added.
+fn beside(report: &Report, weighed: &Weighed<'_>) -> Option<String> {
+    let any = |of: fn(&ProcessReport) -> bool| report.processes.iter().any(of);
+    let accounts = [
+        ("pools", any(|process| process.pools.is_some())),
+        ("memory of devices", any(|process| process.device.is_some())),
+        ("what programs tell themselves", any(|process| process.told.is_some())),
+        (
+            "touched pages",
+            weighed.subject != Subject::Pages && any(|process| process.touched.is_some()),
+        ),
+        (
+            "mappings",
+            weighed.subject != Subject::Ranges && any(|process| process.mappings.mapped_bytes > 0),
+        ),
+    ];
+    let there: Vec<&str> = accounts.iter().filter(|it| it.1).map(|it| it.0).collect();
+    (!there.is_empty()).then(|| {
+        format!("not in this view, and not to be added to it: {} (--format text)", there.join(", "))
+    })
+}

@@ -1,0 +1,104 @@
+//! The tree, drawn.
+
+use super::figures::{held, is_wide, label, number, part, ranges, size};
+use super::group::Naming;
+use super::tree::{Branch, Tree, What};
+use super::weigh::Weighed;
+use super::{ViewOptions, ViewWriter};
+use crate::report::layout::{width_of, wrap};
+use crate::report::units::counted;
+
+/// What branches are drawn with.
+#[derive(Clone, Copy, Debug)]
+struct Pen {
+    /// Before one that others follow.
+    branch: &'static str,
+    /// Before the last one.
+    last: &'static str,
+    /// Beside what belongs to a branch that others follow.
+    beside: &'static str,
+    /// Beside what belongs to the last one.
+    below: &'static str,
+}
+
+const BOX: Pen = Pen { branch: "├─ ", last: "└─ ", beside: "│  ", below: "   " };
+const ASCII: Pen = Pen { branch: "|- ", last: "`- ", beside: "|  ", below: "   " };
+
+/// The tree's title and lines.
+pub(super) fn lines(weighed: &Weighed<'_>, naming: Naming, view: &ViewWriter) -> Vec<String> {
+    let style = view.style;
+    let mut lines = wrap("TREE    ", &title(weighed, naming, &view.options), style.columns());
+    let tree = Tree::of(weighed, naming, &view.options);
+    let branches = tree.branches(view.options.top, view.options.least);
+    if branches.is_empty() {
+        return lines;
+    }
+    let pen = if view.ascii { ASCII } else { BOX };
+    let mut drawing = Drawing { weighed, naming, view, pen, lines: Vec::new() };
+    let nouns = format!("{}S", weighed.subject.noun().to_uppercase());
+    let heading = drawing.columns("TOTAL", "%", &nouns);
+    drawing.lines.push(heading.trim_end().to_owned());
+    drawing.all(&branches, "");
+    lines.push(String::new());
+    lines.extend(drawing.lines);
+    lines
+}
+
+fn title(weighed: &Weighed<'_>, naming: Naming, options: &ViewOptions) -> String {
+    let first = if options.inverted { "innermost" } else { "outermost" };
+    format!(
+        "{} alive, by {}, {first} first; a line without figures has those of the line above it",
+        held(&weighed.total, weighed.subject.noun()),
+        naming.by.noun()
+    )
+}
+
+struct Drawing<'a> {
+    weighed: &'a Weighed<'a>,
+    naming: Naming,
+    view: &'a ViewWriter,
+    pen: Pen,
+    lines: Vec<String>,
+}
+
+impl Drawing<'_> {
+    fn columns(&self, size: &str, part: &str, number: &str) -> String {
+        if is_wide(self.view.style) {
+            format!("{size:>10} {part:>7} {number:>12}  ")
+        } else {
+            format!("{size:>10} {part:>7}  ")
+        }
+    }
+
+    fn all(&mut self, branches: &[Branch<'_>], before: &str) {
+        for (number, branch) in (1..).zip(branches) {
+            let (edge, beside) = match number == branches.len() {
+                true => (self.pen.last, self.pen.below),
+                false => (self.pen.branch, self.pen.beside),
+            };
+            let beside = format!("{before}{beside}");
+            self.one(branch, &format!("{before}{edge}"), &beside);
+            self.all(&branch.parts, &beside);
+        }
+    }
+
+    fn one(&mut self, branch: &Branch<'_>, edge: &str, beside: &str) {
+        let amount = &branch.amount;
+        let figures =
+            self.columns(&size(amount), &part(amount, &self.weighed.total), &number(amount));
+        let blank = " ".repeat(width_of(&figures));
+        let room = self.view.style.columns().saturating_sub(width_of(&figures) + width_of(edge));
+        let mut names = match &branch.what {
+            What::Entries(entries) => {
+                entries.iter().map(|entry| label(entry, self.naming, room)).collect()
+            }
+            What::Itself => vec!["(by itself)".to_owned()],
+            What::Others(stacks) => vec![format!("({})", counted(*stacks, "other stack"))],
+        };
+        names.extend(ranges(amount, self.weighed.subject.noun()).map(|it| format!("  in {it}")));
+        for (number, name) in names.iter().enumerate() {
+            let (left, edge) = if number == 0 { (&figures, edge) } else { (&blank, beside) };
+            self.lines.push(format!("{left}{edge}{name}").trim_end().to_owned());
+        }
+    }
+}

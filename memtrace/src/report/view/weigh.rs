@@ -1,0 +1,211 @@
+//! A report as call stacks with what each of them holds, and what is in none of them.
+
+use super::amount::{Amount, Order};
+use super::filter::Filter;
+use crate::engine::heap::ranges::PAGE;
+use crate::report::facts::Sort;
+use crate::report::flat::{NOT_LISTED, whole_rest};
+use crate::report::identity::StackDigest;
+use crate::report::model::{FrameReport, ProcessReport, Report, StackReport, Sum};
+
+/// What the stacks hold. One view is of one of these, as they are not to be added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Subject {
+    /// Blocks of the heap.
+    #[default]
+    Blocks,
+    /// Pages, by who touched them first.
+    Pages,
+    /// Ranges of address space, by who mapped them.
+    Ranges,
+}
+
+impl Subject {
+    /// What the report is about: blocks, if any were seen or looked for.
+    #[must_use]
+    pub fn of(report: &Report) -> Self {
+        use crate::report::facts::Ledgers;
+        let has_blocks = report.processes.iter().any(|it| it.heap.allocated_blocks > 0);
+        match (report.options.touches, report.options.ledger) {
+            _ if has_blocks => Self::Blocks,
+            (true, _) => Self::Pages,
+            (false, Ledgers::Mappings) => Self::Ranges,
+            (false, _) => Self::Blocks,
+        }
+    }
+
+    /// What one of them is called.
+    #[must_use]
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Blocks => "block",
+            Self::Pages => "page",
+            Self::Ranges => "range",
+        }
+    }
+}
+
+/// A call stack and what it holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Weighted<'a> {
+    /// Whose it is.
+    pub process: &'a ProcessReport,
+    /// Which it is.
+    pub id: StackDigest,
+    /// The function that it called, where that is an allocator's.
+    pub called: Option<&'a str>,
+    /// All its frames, innermost first.
+    pub frames: &'a [FrameReport],
+    /// Size of its smallest and its largest block, where it holds blocks.
+    pub sizes: Option<(u64, u64)>,
+    /// What it holds.
+    pub amount: Amount,
+}
+
+/// What is held and is in no stack that is known or listed.
+#[derive(Clone, Copy, Debug)]
+pub struct Rest<'a> {
+    /// Whose it is.
+    pub process: &'a ProcessReport,
+    /// What it is.
+    pub what: &'static str,
+    /// How much.
+    pub amount: Amount,
+}
+
+/// What patterns left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LeftOut {
+    /// Stacks.
+    pub stacks: u64,
+    /// What they hold.
+    pub amount: Amount,
+    /// Of that, what has no call stack: nobody knows whether it belongs in.
+    pub nameless: Amount,
+}
+
+/// All that a report says is held.
+#[derive(Clone, Debug, Default)]
+pub struct Weighed<'a> {
+    /// What it is.
+    pub subject: Subject,
+    /// Stacks that hold something and are in the view.
+    pub stacks: Vec<Weighted<'a>>,
+    /// What is in no stack.
+    pub rest: Vec<Rest<'a>>,
+    /// Stacks that are not in the view.
+    pub left_out: LeftOut,
+    /// All of it together.
+    pub total: Amount,
+    /// What comes first.
+    pub order: Order,
+}
+
+impl<'a> Weighed<'a> {
+    /// Weighs the stacks of `report` that `filter` admits.
+    #[must_use]
+    pub fn of(report: &'a Report, filter: &Filter) -> Self {
+        let subject = Subject::of(report);
+        let order = if report.options.sort == Sort::Blocks { Order::Count } else { Order::Bytes };
+        let mut weighed = Self { subject, order, ..Self::default() };
+        for process in &report.processes {
+            for stack in stacks(process, subject) {
+                weighed.stack(stack, filter);
+            }
+            for (what, sum) in rest(process, subject) {
+                let amount = unlisted(process, subject, sum);
+                weighed.total.add(&amount);
+                weighed.rest.push(Rest { process, what, amount });
+            }
+        }
+        weighed.rest.retain(|rest| !rest.amount.is_nothing());
+        if subject == Subject::Blocks {
+            // The heap's own intervals are of the young blocks, too.
+            weighed.total = weighed.total.trusted_as(&heaps(report));
+        }
+        weighed
+    }
+
+    fn stack(&mut self, stack: Weighted<'a>, filter: &Filter) {
+        if stack.amount.is_nothing() {
+            return;
+        }
+        self.total.add(&stack.amount);
+        if filter.admits(stack.frames) {
+            self.stacks.push(stack);
+            return;
+        }
+        self.left_out.stacks += 1;
+        self.left_out.amount.add(&stack.amount);
+        if stack.frames.is_empty() {
+            self.left_out.nameless.add(&stack.amount);
+        }
+    }
+}
+
+/// All heaps together.
+fn heaps(report: &Report) -> Amount {
+    let mut sum = Amount::default();
+    for heap in report.processes.iter().map(|process| &process.heap) {
+        let around = heap.confidence.as_ref().map(|it| (it.live_bytes, it.live_blocks));
+        sum.add(&Amount::new(heap.live_bytes, heap.live_blocks, around));
+    }
+    sum
+}
+
+fn unlisted(process: &ProcessReport, subject: Subject, sum: Sum) -> Amount {
+    let is_estimate = subject == Subject::Blocks && process.heap.confidence.is_some();
+    let amount = if is_estimate { Amount::vague } else { Amount::exact };
+    amount(sum.bytes, sum.blocks)
+}
+
+fn stacks(process: &ProcessReport, subject: Subject) -> Vec<Weighted<'_>> {
+    match subject {
+        Subject::Blocks => process.stacks.iter().map(|stack| blocks(process, stack)).collect(),
+        Subject::Pages => {
+            let touched = process.touched.iter().flat_map(|touched| &touched.stacks);
+            let pages = touched.map(|stack| Weighted {
+                process,
+                id: stack.id,
+                called: None,
+                frames: &stack.frames,
+                sizes: None,
+                amount: Amount::exact(stack.live_bytes, stack.live_bytes / PAGE),
+            });
+            pages.collect()
+        }
+        Subject::Ranges => {
+            let ranges = process.mapped.iter().map(|stack| Weighted {
+                process,
+                id: stack.id,
+                called: Some(&stack.function),
+                frames: &stack.frames,
+                sizes: None,
+                amount: Amount::exact(stack.live_bytes, stack.live_ranges),
+            });
+            ranges.collect()
+        }
+    }
+}
+
+fn blocks<'a>(process: &'a ProcessReport, stack: &'a StackReport) -> Weighted<'a> {
+    let around = stack.confidence.as_ref().map(|it| (it.live_bytes, it.live_blocks));
+    Weighted {
+        process,
+        id: stack.id,
+        called: Some(&stack.function),
+        frames: &stack.frames,
+        sizes: stack.sizes,
+        amount: Amount::new(stack.live_bytes, stack.live_blocks, around),
+    }
+}
+
+fn rest(process: &ProcessReport, subject: Subject) -> Vec<(&'static str, Sum)> {
+    match subject {
+        Subject::Blocks => whole_rest(process).to_vec(),
+        Subject::Pages => {
+            process.touched.iter().map(|touched| (NOT_LISTED, touched.others)).collect()
+        }
+        Subject::Ranges => vec![("(mapped by stacks that are not known)", process.mapped_others)],
+    }
+}
