@@ -393,19 +393,22 @@ pub enum Format {
     /// For pprof: a profile of what was allocated and of what is in use, compressed. Only the final report, unless
     /// --interval is given; a file of that name is replaced
     Pprof,
+    /// For people, in a browser: one page with a flame graph and tables that needs nothing else. Only the final
+    /// report, unless --interval is given; a file of that name is replaced
+    Html,
 }
 
 impl Format {
     /// Of the moment that the run ends with, and of all stacks and blocks: others are asked for.
     #[must_use]
     pub const fn is_for_programs_that_draw(self) -> bool {
-        matches!(self, Self::Folded | Self::Pprof)
+        matches!(self, Self::Folded | Self::Pprof | Self::Html)
     }
 
     /// Reports cannot follow each other in a file, nor be read on a terminal.
     #[must_use]
     pub const fn is_binary(self) -> bool {
-        matches!(self, Self::Pprof)
+        matches!(self, Self::Pprof | Self::Html)
     }
 }
 

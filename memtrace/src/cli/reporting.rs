@@ -6,8 +6,8 @@ use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::Snapshot;
 use crate::model::ids::Pid;
 use crate::report::{
-    self, End, FoldedWriter, JsonWriter, PprofWriter, ProcessReport, Report, ReportOptions,
-    ReportWriter, TextStyle, TextWriter, TracerFacts,
+    self, End, FoldedWriter, HtmlWriter, JsonWriter, PprofWriter, ProcessReport, Report,
+    ReportOptions, ReportWriter, TextStyle, TextWriter, TracerFacts,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -68,6 +68,7 @@ impl Reporting {
             Format::Text => self.text_writer().write(&report, &mut bytes),
             Format::Folded => FoldedWriter { internals, full_names }.write(&report, &mut bytes),
             Format::Pprof => PprofWriter { internals, full_names }.write(&report, &mut bytes),
+            Format::Html => HtmlWriter { full_names }.write(&report, &mut bytes),
         };
         // A vector takes everything.
         written.map_err(OutputError::stdout)?;

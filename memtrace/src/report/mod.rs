@@ -11,6 +11,7 @@ mod flat;
 mod folded;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod hostile;
+mod html;
 mod identity;
 mod internals;
 pub mod json;
@@ -38,6 +39,7 @@ pub use facts::{
     WindowChange,
 };
 pub use folded::FoldedWriter;
+pub use html::HtmlWriter;
 pub use identity::StackDigest;
 pub use json::JsonWriter;
 pub use model::{

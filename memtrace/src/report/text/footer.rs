@@ -22,16 +22,19 @@ const MANY_INCOMPLETE: f64 = 0.05;
 /// The last lines of a report.
 pub(super) fn footer(report: &Report, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
-    let mut lines = wrap("COST    ", &cost(report), columns);
-    lines.extend(windowed(report).iter().flat_map(|text| wrap("WINDOWS ", text, columns)));
-    lines.extend(sampled(report).iter().flat_map(|text| wrap("SAMPLED ", text, columns)));
-    lines.extend(wrap("LOST    ", &lost(report), columns));
-    lines.extend(wrap("TRUST   ", &trust(report).join("; "), columns));
-    for (number, advice) in next(report).into_iter().take(ADVICE).enumerate() {
-        let label = if number == 0 { "NEXT    " } else { "        " };
-        lines.extend(wrap(label, &advice, columns));
-    }
-    lines
+    let line = |(label, text): (&str, String)| wrap(&format!("{label:8}"), &text, columns);
+    sentences(report).into_iter().flat_map(line).collect()
+}
+
+/// What they say, each under its word; further advice has none.
+pub(in crate::report) fn sentences(report: &Report) -> Vec<(&'static str, String)> {
+    let mut all = vec![("COST", cost(report))];
+    all.extend(windowed(report).map(|text| ("WINDOWS", text)));
+    all.extend(sampled(report).map(|text| ("SAMPLED", text)));
+    all.extend([("LOST", lost(report)), ("TRUST", trust(report).join("; "))]);
+    let advice = next(report).into_iter().take(ADVICE).enumerate();
+    all.extend(advice.map(|(number, text)| (if number == 0 { "NEXT" } else { "" }, text)));
+    all
 }
 
 /// Percent, as far as that means something: an estimate may be more than all that the targets use.

@@ -1,0 +1,134 @@
+// What the table lists: call stacks or functions.
+
+function amountColumns(report, shown, total) {
+  const { view, account } = shown;
+  const columns = [
+    { key: "bytes", title: "Bytes", value: (it) => it.bytes, cell: (it) => about(report, formatBytes(it.bytes)) },
+  ];
+  if (view.count.length) {
+    const title = account.unit[0].toUpperCase() + account.unit.slice(1);
+    columns.push({ key: "blocks", title, value: (it) => it.blocks, cell: (it) => formatCount(it.blocks) });
+  }
+  columns.push({
+    key: "share",
+    title: "Share",
+    value: (it) => it.bytes,
+    cell: (it) => formatShare(it.bytes, total),
+    isMinor: true,
+  });
+  return columns;
+}
+
+function about(report, text) {
+  return report.estimated ? `about ${text}` : text;
+}
+
+// A function with its place, of whose file the name and the folder are enough here.
+function frameLabel(report, frame) {
+  const source = report.source(frame).split("/").slice(-2).join("/");
+  return source ? `${report.name(frame)}  ${source}` : report.name(frame);
+}
+
+function range(low, high) {
+  return `${formatBytes(low)} to ${formatBytes(high)}`;
+}
+
+const AGE = {
+  key: "age",
+  title: "Oldest",
+  value: (it) => it.oldest,
+  cell: (it) => (it.oldest < 0 ? "–" : formatAge(it.oldest)),
+  isMinor: true,
+};
+
+// Rows that match, with their figures in the view.
+function stackRows(report, { account, view }, state, match) {
+  const rows = [];
+  for (const row of rowsOf(account, state.process)) {
+    const bytes = view.bytes[row];
+    const blocks = view.count[row] ?? 0;
+    if (!bytes && !blocks) continue;
+    const node = account.node[row];
+    if (match && !report.framesOf(node, state.internals).some((frame) => match[frame])) continue;
+    rows.push({ row, node, bytes, blocks, oldest: account.oldest[row] ?? -1 });
+  }
+  return rows;
+}
+
+function stackColumns(report, shown, state, total) {
+  const top = (it) => report.framesOf(it.node, state.internals)[0];
+  const label = (it) => frameLabel(report, top(it));
+  const columns = [
+    ...amountColumns(report, shown, total),
+    AGE,
+    { key: "stack", title: "Innermost function", value: label, cell: label, isText: true },
+  ];
+  if (report.processes.length > 1) {
+    const name = (it) => report.processName(shown.account.process[it.row]);
+    columns.push({ key: "process", title: "Process", value: name, cell: name, isMinor: true, isWord: true });
+  }
+  return columns;
+}
+
+// A stack's frames, other figures and where they lie.
+function stackDetails(report, { account }, state) {
+  return ({ row, node }) => {
+    const frames = report.framesOf(node, state.internals).map((frame) => {
+      const where = [report.source(frame), report.module(frame)].filter(Boolean).join(" in ");
+      const inlined = report.flags[frame] & INLINED ? " (inlined)" : "";
+      return make("li", {}, report.fullName(frame), inlined, make("span", { class: "place" }, where && `  ${where}`));
+    });
+    const figures = account.views.filter((view) => view.bytes[row]).map((view) => {
+      const count = view.count.length ? ` in ${formatCount(view.count[row])} ${account.unit}` : "";
+      const lies = view.low.length ? `, from ${range(view.low[row], view.high[row])} in 95 of 100 cases` : "";
+      return make("div", {}, `${view.name}: ${formatExactBytes(view.bytes[row])}${count}${lies}`);
+    });
+    const end = report.text(account.end[row]);
+    return make("div", {}, make("ol", {}, ...frames), end && `(${end})`, ...figures);
+  };
+}
+
+// Functions with what they allocated themselves and with what they called. A function that is in a stack
+// several times counts once.
+function functionRows(report, { account, view }, state, match) {
+  const rows = new Map();
+  const at = (frame) => {
+    const key = state.lines ? frame : report.functionOf[frame];
+    let found = rows.get(key);
+    if (!found) rows.set(key, (found = { frame, self: 0, bytes: 0, blocks: 0, oldest: -1, last: -1, isMatch: false }));
+    return found;
+  };
+  for (const { row, node, bytes, blocks, oldest } of stackRows(report, { account, view }, state, null)) {
+    let isInnermost = true;
+    for (const frame of report.framesOf(node, state.internals)) {
+      const it = at(frame);
+      if (isInnermost) it.self += bytes;
+      isInnermost = false;
+      it.isMatch ||= Boolean(match?.[frame]);
+      if (it.last === row) continue;
+      it.last = row;
+      it.bytes += bytes;
+      it.blocks += blocks;
+      it.oldest = Math.max(it.oldest, oldest);
+    }
+  }
+  return [...rows.values()].filter((it) => !match || it.isMatch);
+}
+
+function functionColumns(report, shown, state, total, onFind) {
+  const label = (it) => (state.lines ? frameLabel(report, it.frame) : report.name(it.frame));
+  const self = (it) => it.self;
+  return [
+    ...amountColumns(report, shown, total),
+    { key: "self", title: "Itself", value: self, cell: (it) => formatBytes(it.self) },
+    AGE,
+    {
+      key: "function",
+      title: "Function",
+      value: label,
+      cell: (it) => button(label(it), () => onFind(report.name(it.frame)), { class: "plain", title: "Find in the graph" }),
+      isText: true,
+    },
+    { key: "module", title: "Module", value: (it) => report.module(it.frame), cell: (it) => report.module(it.frame), isMinor: true, isWord: true },
+  ];
+}

@@ -1,0 +1,44 @@
+// What is said of the whole and of each process: totals, verdicts, and what was lost or is an estimate.
+
+function pairs(entries) {
+  return make("dl", {}, ...entries.flatMap(([word, text]) => [make("dt", {}, word), make("dd", {}, text)]));
+}
+
+function totalRow(report, { name, bytes, count, range: lies }) {
+  const cells = [
+    bytes === null ? "" : about({ estimated: Boolean(lies) }, formatExactBytes(bytes)),
+    count === null ? "" : formatCount(count),
+    lies ? range(...lies) : "",
+  ];
+  return make("tr", {}, make("th", { scope: "row" }, name), ...cells.map((text) => make("td", { class: "number" }, text)));
+}
+
+function processPart(report, process) {
+  const words = make("span", { class: "verdict", "data-verdict": process.verdict_key }, process.verdict);
+  const reasons = process.explanation.map((text) => `${text}.`).join(" ");
+  const known = [["program", process.exe], ["command", process.command], ["facts", process.facts.join("; ")]];
+  const titles = ["", "Bytes", "Number", process.totals.some((it) => it.range) ? "In 95 of 100 cases" : ""];
+  const head = make("tr", {}, ...titles.map((text) => make("th", { scope: "col", class: "number" }, text)));
+  return make(
+    "section",
+    { class: "process" },
+    make("h2", {}, `${process.comm} (pid ${process.pid})`),
+    make("p", {}, words, reasons && `: ${reasons}`),
+    pairs(known.filter(([, text]) => text)),
+    make("div", { class: "wide" }, make("table", {}, head, ...process.totals.map((total) => totalRow(report, total)))),
+  );
+}
+
+function showSummary(report, panel) {
+  const losses = report.losses.map(([cause, number]) =>
+    make("tr", {}, make("th", { scope: "row" }, cause.replaceAll("_", " ")), make("td", { class: "number" }, formatCount(number))));
+  panel.replaceChildren(
+    make("p", {}, report.how.join("; ")),
+    make("h2", {}, "What the figures rest on"),
+    pairs(report.sentences.map(([word, text]) => [word.toLowerCase(), text])),
+    make("h2", {}, "Processes"),
+    ...report.processes.map((process) => processPart(report, process)),
+    make("h2", {}, "What was lost or not seen"),
+    make("table", { class: "losses" }, ...losses),
+  );
+}
