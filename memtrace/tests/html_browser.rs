@@ -275,6 +275,26 @@ fn what_was_lost_and_estimated_is_told() {
     shown.browser.assert_clean();
 }
 
+#[test]
+fn paper_has_no_switches_and_the_whole_summary() {
+    let fixture = report(&snapshot(vec![leaking()]), &last(), &facts());
+    let mut shown = Shown::new(&fixture, "#theme=dark");
+    let browser = &mut shown.browser;
+    browser.print();
+    let display = |id| format!("getComputedStyle(document.getElementById('{id}')).display");
+    assert_eq!(browser.value(&display("controls")), "none");
+    assert_eq!(browser.value(&display("summary-panel")), "block");
+    let paper = "getComputedStyle(document.body).backgroundColor";
+    assert_eq!(browser.value(paper), "rgb(255, 255, 255)");
+    // The graph is painted again for it, without what would need scrolling.
+    browser.value("dispatchEvent(new Event('beforeprint')); 0");
+    let corner =
+        "[...document.getElementById('canvas').getContext('2d').getImageData(2, 62, 1, 1).data]";
+    assert_eq!(browser.value(corner), json!([255, 255, 255, 255]));
+    browser.picture("paper");
+    browser.assert_clean();
+}
+
 /// Many and deep: none may be lost in the page, and it must stay usable.
 #[test]
 fn a_hundred_thousand_stacks() {

@@ -200,6 +200,11 @@ impl Browser {
         self.ask("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
+    /// As on paper.
+    pub fn print(&mut self) {
+        self.ask("Emulation.setEmulatedMedia", json!({ "media": "print" }));
+    }
+
     /// Keeps a picture of the window below the folder of `MEMTRACE_TEST_PICTURES`, if that is set.
     pub fn picture(&mut self, name: &str) {
         let Some(folder) = std::env::var_os("MEMTRACE_TEST_PICTURES").map(PathBuf::from) else {

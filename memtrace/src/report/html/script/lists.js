@@ -41,15 +41,27 @@ const AGE = {
   isMinor: true,
 };
 
+// For each node whether it or one of its callers matches, of those that are shown.
+function matchNodes(report, match, internals) {
+  const found = new Uint8Array(report.parent.length);
+  for (let node = 0; node < found.length; node++) {
+    const frame = report.nodeFrame[node];
+    const own = report.isShown(frame, internals) ? match[frame] : 0;
+    found[node] = own | (report.parent[node] < 0 ? 0 : found[report.parent[node]]);
+  }
+  return found;
+}
+
 // Rows that match, with their figures in the view.
 function stackRows(report, { account, view }, state, match) {
   const rows = [];
+  const found = match && matchNodes(report, match, state.internals);
   for (const row of rowsOf(account, state.process)) {
     const bytes = view.bytes[row];
     const blocks = view.count[row] ?? 0;
     if (!bytes && !blocks) continue;
     const node = account.node[row];
-    if (match && !report.framesOf(node, state.internals).some((frame) => match[frame])) continue;
+    if (found && !found[node]) continue;
     rows.push({ row, node, bytes, blocks, oldest: account.oldest[row] ?? -1 });
   }
   return rows;
@@ -95,7 +107,10 @@ function functionRows(report, { account, view }, state, match) {
   const at = (frame) => {
     const key = state.lines ? frame : report.functionOf[frame];
     let found = rows.get(key);
-    if (!found) rows.set(key, (found = { frame, self: 0, bytes: 0, blocks: 0, oldest: -1, last: -1, isMatch: false }));
+    if (!found) {
+      found = { frame, self: 0, bytes: 0, blocks: 0, oldest: -1, last: -1, isMatch: false };
+      rows.set(key, found);
+    }
     return found;
   };
   for (const { row, node, bytes, blocks, oldest } of stackRows(report, { account, view }, state, null)) {
@@ -118,6 +133,7 @@ function functionRows(report, { account, view }, state, match) {
 function functionColumns(report, shown, state, total, onFind) {
   const label = (it) => (state.lines ? frameLabel(report, it.frame) : report.name(it.frame));
   const self = (it) => it.self;
+  const module = (it) => report.module(it.frame);
   return [
     ...amountColumns(report, shown, total),
     { key: "self", title: "Itself", value: self, cell: (it) => formatBytes(it.self) },
@@ -126,9 +142,10 @@ function functionColumns(report, shown, state, total, onFind) {
       key: "function",
       title: "Function",
       value: label,
-      cell: (it) => button(label(it), () => onFind(report.name(it.frame)), { class: "plain", title: "Find in the graph" }),
+      cell: (it) =>
+        button(label(it), () => onFind(report.name(it.frame)), { class: "plain", title: "Find in the graph" }),
       isText: true,
     },
-    { key: "module", title: "Module", value: (it) => report.module(it.frame), cell: (it) => report.module(it.frame), isMinor: true, isWord: true },
+    { key: "module", title: "Module", value: module, cell: module, isMinor: true, isWord: true },
   ];
 }

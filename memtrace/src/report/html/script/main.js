@@ -8,8 +8,11 @@ const set = (changes) => state.set(changes);
 const graph = new Graph(report, { zoom: (node) => state.set({ zoom: node }, true), describe });
 const table = new Table(byId("table"), byId("pages"), set);
 
-// Of the last rendering, with what each was made of: most changes leave most of it as it is.
-const made = { tree: null, treeKey: "", match: null, matchKey: null };
+// Trees that are kept: of two one can switch back and forth, and large ones need much memory.
+const KEPT_TREES = 2;
+
+// What was made of a part of the state, by that part: most changes leave most of it as it is.
+const made = { trees: new Map(), tree: null, match: null, matchKey: null };
 
 // The parts of the state that make sense in this report.
 function current() {
@@ -23,10 +26,11 @@ function current() {
 function treeOf(shown) {
   const { account, view, by, process, inverted, internals, lines } = shown;
   const key = JSON.stringify([account.key, view.key, by, process, inverted, internals, lines]);
-  if (made.treeKey !== key) {
-    made.tree = buildTree(report, account, view, shown);
-    made.treeKey = key;
-  }
+  made.tree = made.trees.get(key) ?? buildTree(report, account, view, shown);
+  // The last one that was used is the last one to go.
+  made.trees.delete(key);
+  made.trees.set(key, made.tree);
+  if (made.trees.size > KEPT_TREES) made.trees.delete(made.trees.keys().next().value);
   return made.tree;
 }
 

@@ -66,7 +66,8 @@ class Painter {
     const { context } = this;
     context.globalAlpha = isDim ? this.palette.dim : 1;
     context.fillStyle = color;
-    context.fillRect(x, y, Math.max(width - 1, 0.5), ROW - 1);
+    // A gap to the next one, where there is room for it.
+    context.fillRect(x, y, width < 4 ? width : width - 1, ROW - 1);
     context.globalAlpha = isDim ? 0.6 : 1;
     const letters = Math.floor((width - 8) / this.letter);
     if (letters >= 3) {

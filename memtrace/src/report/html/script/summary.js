@@ -10,7 +10,8 @@ function totalRow(report, { name, bytes, count, range: lies }) {
     count === null ? "" : formatCount(count),
     lies ? range(...lies) : "",
   ];
-  return make("tr", {}, make("th", { scope: "row" }, name), ...cells.map((text) => make("td", { class: "number" }, text)));
+  const numbers = cells.map((text) => make("td", { class: "number" }, text));
+  return make("tr", {}, make("th", { scope: "row" }, name), ...numbers);
 }
 
 function processPart(report, process) {
@@ -30,8 +31,10 @@ function processPart(report, process) {
 }
 
 function showSummary(report, panel) {
-  const losses = report.losses.map(([cause, number]) =>
-    make("tr", {}, make("th", { scope: "row" }, cause.replaceAll("_", " ")), make("td", { class: "number" }, formatCount(number))));
+  const losses = report.losses.map(([cause, number]) => {
+    const name = make("th", { scope: "row" }, cause.replaceAll("_", " "));
+    return make("tr", {}, name, make("td", { class: "number" }, formatCount(number)));
+  });
   panel.replaceChildren(
     make("p", {}, report.how.join("; ")),
     make("h2", {}, "What the figures rest on"),

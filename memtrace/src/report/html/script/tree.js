@@ -9,7 +9,7 @@ class Tree {
     this.count = 0;
     this.room = 0;
     this.grow(Math.max(1024, size));
-    this.add(-1, 0, -1);
+    this.add(-1, 0, -1, this.slot(-1, 0));
   }
 
   grow(room) {
@@ -53,21 +53,25 @@ class Tree {
     }
   }
 
-  add(parent, key, frame) {
-    if (this.count === this.room) this.grow(2 * this.room);
+  // `free` is its slot, which is another one if the tree must grow.
+  add(parent, key, frame, free) {
+    const isFull = this.count === this.room;
+    if (isFull) this.grow(2 * this.room);
+    const slot = isFull ? this.slot(parent, key) : free;
     const node = this.count++;
     this.parent[node] = parent;
     this.key[node] = key;
     this.frame[node] = frame;
     this.depth[node] = parent < 0 ? 0 : this.depth[parent] + 1;
     this.oldest[node] = -1;
-    this.slots[this.slot(parent, key)] = node;
+    this.slots[slot] = node;
     return node;
   }
 
   child(parent, key, frame) {
-    const node = this.slots[this.slot(parent, key)];
-    if (node < 0) return this.add(parent, key, frame);
+    const slot = this.slot(parent, key);
+    const node = this.slots[slot];
+    if (node < 0) return this.add(parent, key, frame, slot);
     if (this.frame[node] !== frame) this.isMixed[node] = 1;
     return node;
   }
@@ -130,8 +134,20 @@ function rowsOf(account, process) {
   return rows;
 }
 
+// As many nodes as stacks that share nothing would have: growing a large tree costs more than the room. Bounded, as
+// they do share, and as a tree can grow.
+function mostNodes(report, account, rows) {
+  const depth = new Uint32Array(report.parent.length);
+  for (let node = 0; node < depth.length; node++) {
+    depth[node] = report.parent[node] < 0 ? 1 : depth[report.parent[node]] + 1;
+  }
+  const sum = rows.reduce((all, row) => all + depth[account.node[row]], 1);
+  return Math.min(sum, 2 ** 22);
+}
+
 function buildTree(report, account, view, { by, process, inverted, internals, lines }) {
-  const tree = new Tree(report, inverted ? 1024 : report.parent.length + report.processes.length);
+  const rows = rowsOf(account, process);
+  const tree = new Tree(report, inverted ? mostNodes(report, account, rows) : report.parent.length);
   const hasProcesses = process < 0 && !inverted && report.processes.length > 1;
   // Where the nodes of the process at hand have gone; stacks of a process follow each other.
   const known = new Int32Array(report.parent.length).fill(-1);
@@ -164,7 +180,7 @@ function buildTree(report, account, view, { by, process, inverted, internals, li
     return place;
   };
 
-  for (const row of rowsOf(account, process)) {
+  for (const row of rows) {
     const bytes = view.bytes[row];
     const blocks = view.count[row] ?? 0;
     if (!(by === "blocks" ? blocks : bytes)) continue;
