@@ -268,7 +268,7 @@ fn what_was_lost_and_estimated_is_told() {
     let text = shown.browser.text("summary-panel");
     assert!(text.contains("of this test41"), "{text}");
     assert!(text.contains("which in 95 of 100 cases lie in the range beside them"), "{text}");
-    assert!(text.contains("about 100 MiB"), "{text}");
+    assert!(text.contains("about 100 MiB (90.0 MiB to 110 MiB)"), "{text}");
     shown.browser.picture("summary");
     shown.browser.press("1");
     assert!(shown.browser.text("shown").contains("about "));

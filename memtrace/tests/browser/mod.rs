@@ -1,4 +1,4 @@
-//! A browser without a window that a test drives: Chromium, by its DevTools protocol over two pipes
+//! A browser without a window that a test drives: Chromium, by its `DevTools` protocol over two pipes
 //! (<https://chromedevtools.github.io/devtools-protocol/>, `--remote-debugging-pipe`).
 #![allow(
     clippy::unwrap_used,
@@ -77,18 +77,18 @@ impl Browser {
     }
 
     fn attach(&mut self) {
-        let page = self.ask("Target.createTarget", json!({ "url": "about:blank" }));
+        let page = self.ask("Target.createTarget", &json!({ "url": "about:blank" }));
         let wish = json!({ "targetId": page["targetId"], "flatten": true });
-        let session = self.ask("Target.attachToTarget", wish);
+        let session = self.ask("Target.attachToTarget", &wish);
         session["sessionId"].as_str().unwrap().clone_into(&mut self.session);
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            self.ask(&format!("{domain}.enable"), json!({}));
+            self.ask(&format!("{domain}.enable"), &json!({}));
         }
     }
 
     /// One command's answer.
     #[track_caller]
-    fn ask(&mut self, method: &str, params: Value) -> Value {
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method, "params": params });
         if !self.session.is_empty() {
@@ -114,9 +114,9 @@ impl Browser {
     #[track_caller]
     pub fn open(&mut self, file: &Path, fragment: &str) {
         // A page that is open already would only be moved to the fragment.
-        self.ask("Page.navigate", json!({ "url": "about:blank" }));
+        self.ask("Page.navigate", &json!({ "url": "about:blank" }));
         let url = format!("file://{}{fragment}", file.display());
-        let answer = self.ask("Page.navigate", json!({ "url": url }));
+        let answer = self.ask("Page.navigate", &json!({ "url": url }));
         assert!(answer["errorText"].is_null(), "{answer}");
         self.wait("document.readyState === 'complete' && location.protocol === 'file:'");
     }
@@ -125,7 +125,7 @@ impl Browser {
     #[track_caller]
     pub fn value(&mut self, expression: &str) -> Value {
         let wish = json!({ "expression": expression, "returnByValue": true });
-        let answer = self.ask("Runtime.evaluate", wish);
+        let answer = self.ask("Runtime.evaluate", &wish);
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
         answer["result"]["value"].clone()
     }
@@ -159,8 +159,8 @@ impl Browser {
         if key.chars().count() == 1 {
             down["text"] = key.into();
         }
-        self.ask("Input.dispatchKeyEvent", down);
-        self.ask("Input.dispatchKeyEvent", json!({ "type": "keyUp", "key": key }));
+        self.ask("Input.dispatchKeyEvent", &down);
+        self.ask("Input.dispatchKeyEvent", &json!({ "type": "keyUp", "key": key }));
     }
 
     /// Moves to a place in the window and, if wanted, clicks.
@@ -168,10 +168,10 @@ impl Browser {
     pub fn point(&mut self, x: f64, y: f64, click: bool) {
         let mouse =
             |kind| json!({ "type": kind, "x": x, "y": y, "button": "left", "clickCount": 1 });
-        self.ask("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": x, "y": y }));
+        self.ask("Input.dispatchMouseEvent", &json!({ "type": "mouseMoved", "x": x, "y": y }));
         if click {
-            self.ask("Input.dispatchMouseEvent", mouse("mousePressed"));
-            self.ask("Input.dispatchMouseEvent", mouse("mouseReleased"));
+            self.ask("Input.dispatchMouseEvent", &mouse("mousePressed"));
+            self.ask("Input.dispatchMouseEvent", &mouse("mouseReleased"));
         }
     }
 
@@ -191,18 +191,18 @@ impl Browser {
     pub fn resize(&mut self, width: u32, height: u32) {
         let size =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.ask("Emulation.setDeviceMetricsOverride", size);
+        self.ask("Emulation.setDeviceMetricsOverride", &size);
     }
 
     /// As if the user preferred light or dark pages.
     pub fn prefer(&mut self, scheme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        self.ask("Emulation.setEmulatedMedia", json!({ "features": features }));
+        self.ask("Emulation.setEmulatedMedia", &json!({ "features": features }));
     }
 
     /// As on paper.
     pub fn print(&mut self) {
-        self.ask("Emulation.setEmulatedMedia", json!({ "media": "print" }));
+        self.ask("Emulation.setEmulatedMedia", &json!({ "media": "print" }));
     }
 
     /// Keeps a picture of the window below the folder of `MEMTRACE_TEST_PICTURES`, if that is set.
@@ -210,7 +210,7 @@ impl Browser {
         let Some(folder) = std::env::var_os("MEMTRACE_TEST_PICTURES").map(PathBuf::from) else {
             return;
         };
-        let picture = self.ask("Page.captureScreenshot", json!({ "format": "png" }));
+        let picture = self.ask("Page.captureScreenshot", &json!({ "format": "png" }));
         let data = picture["data"].as_str().unwrap();
         let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, data);
         std::fs::create_dir_all(&folder).unwrap();

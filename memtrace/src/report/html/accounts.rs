@@ -158,7 +158,9 @@ fn fill_device(account: &mut Account, tables: &mut Tables, number: u32, process:
 
 fn fill_told(account: &mut Account, tables: &mut Tables, number: u32, process: &ProcessReport) {
     let Some(told) = &process.told else { return };
-    let figure = |it: &ToldFigures| Figure::of(it.bytes, it.blocks).within(Some(it.bytes_ci));
+    let figure = |it: &ToldFigures| {
+        Figure::of(it.bytes, it.blocks).within(Some(it.bytes_ci), Some(it.blocks_ci))
+    };
     for stack in &told.stacks {
         let row = row(tables, number, &stack.frames, "", stack.end);
         account.push(row, &[figure(&stack.live), figure(&stack.allocated)]);

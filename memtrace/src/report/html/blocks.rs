@@ -47,15 +47,17 @@ fn listed(account: &mut Account, tables: &mut Tables, process: u32, stacks: &[St
 /// In the order of the views.
 fn figures(stack: &StackReport) -> [Figure; 5] {
     let range = |of: fn(&SampledConfidence) -> Confidence| stack.confidence.as_ref().map(of);
-    let live = Figure::of(stack.live_bytes, stack.live_blocks).within(range(|it| it.live_bytes));
+    let live = Figure::of(stack.live_bytes, stack.live_blocks)
+        .within(range(|it| it.live_bytes), range(|it| it.live_blocks));
     let is_growing = stack.judgement.trend == Trend::Growing;
     [
         live,
         if is_growing { live } else { Figure::default() },
-        Figure::of(stack.peak_bytes, 0).within(range(|it| it.peak_bytes)),
+        Figure::of(stack.peak_bytes, 0).within(range(|it| it.peak_bytes), None),
         Figure::of(stack.allocated_bytes, stack.allocated_blocks)
-            .within(range(|it| it.allocated_bytes)),
-        Figure::of(stack.freed_bytes, stack.freed_blocks).within(range(|it| it.freed_bytes)),
+            .within(range(|it| it.allocated_bytes), range(|it| it.allocated_blocks)),
+        Figure::of(stack.freed_bytes, stack.freed_blocks)
+            .within(range(|it| it.freed_bytes), range(|it| it.freed_blocks)),
     ]
 }
 

@@ -16,7 +16,6 @@ pub(super) fn document(report: &Report, full_names: bool) -> Document<'_> {
         version: &report.tracer.version,
         time: report.tracer.time.strftime("%F %T UTC").to_string(),
         sequence: report.tracer.sequence,
-        estimated: report.processes.iter().any(|process| process.heap.confidence.is_some()),
         degraded: &report.degraded,
         how: facts::how(report),
         sentences: sentences(report),

@@ -10,16 +10,24 @@ use crate::report::units::seconds;
 pub(super) struct Figure {
     pub(super) bytes: u64,
     pub(super) count: u64,
+    /// Where the bytes lie.
     pub(super) range: Option<Confidence>,
+    /// Where the number lies.
+    pub(super) count_range: Option<Confidence>,
 }
 
 impl Figure {
     pub(super) const fn of(bytes: u64, count: u64) -> Self {
-        Self { bytes, count, range: None }
+        Self { bytes, count, range: None, count_range: None }
     }
 
-    pub(super) fn within(self, range: Option<Confidence>) -> Self {
-        Self { range, ..self }
+    /// An estimate, where ranges are given.
+    pub(super) const fn within(
+        self,
+        range: Option<Confidence>,
+        count_range: Option<Confidence>,
+    ) -> Self {
+        Self { range, count_range, ..self }
     }
 }
 
@@ -71,6 +79,10 @@ impl Account {
                 view.low.clear();
                 view.high.clear();
             }
+            if view.low.is_empty() || !view.is_counted {
+                view.count_low.clear();
+                view.count_high.clear();
+            }
         }
         self.views.retain(|view| view.bytes.iter().chain(&view.count).any(|value| *value > 0));
         self
@@ -79,10 +91,14 @@ impl Account {
 
 impl View {
     fn push(&mut self, figure: Figure) {
-        let range = figure.range.unwrap_or(Confidence { low: figure.bytes, high: figure.bytes });
+        let exact = |value| Confidence { low: value, high: value };
+        let Confidence { low, high } = figure.range.unwrap_or_else(|| exact(figure.bytes));
         self.bytes.push(figure.bytes);
+        self.low.push(low);
+        self.high.push(high);
+        let Confidence { low, high } = figure.count_range.unwrap_or_else(|| exact(figure.count));
         self.count.push(figure.count);
-        self.low.push(range.low);
-        self.high.push(range.high);
+        self.count_low.push(low);
+        self.count_high.push(high);
     }
 }

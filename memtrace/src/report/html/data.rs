@@ -10,8 +10,6 @@ pub(super) struct Document<'a> {
     pub(super) version: &'a str,
     pub(super) time: String,
     pub(super) sequence: u64,
-    /// Figures are estimates from samples.
-    pub(super) estimated: bool,
     /// The figures are not what was asked for, and why.
     pub(super) degraded: &'a [String],
     /// What was watched, and how.
@@ -44,13 +42,15 @@ pub(super) struct Process<'a> {
 }
 
 /// A figure of a process.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Total {
     pub(super) name: &'static str,
     pub(super) bytes: Option<u64>,
     pub(super) count: Option<u64>,
     /// Where the bytes lie, if they are an estimate.
     pub(super) range: Option<Range>,
+    /// Where the number lies, likewise.
+    pub(super) count_range: Option<Range>,
 }
 
 /// An interval of 95 %.
@@ -96,6 +96,9 @@ pub(super) struct View {
     /// Where the bytes lie; empty where figures are exact.
     pub(super) low: Vec<u64>,
     pub(super) high: Vec<u64>,
+    /// Where the numbers lie, likewise.
+    pub(super) count_low: Vec<u64>,
+    pub(super) count_high: Vec<u64>,
 }
 
 /// Functions as columns: numbers of strings; −1: none.

@@ -1,7 +1,7 @@
 //! What is said of the whole and of each process besides its stacks.
 
 use super::data::{Process, Range, Total};
-use crate::engine::snapshot::SampledConfidence;
+use crate::engine::snapshot::{Confidence, SampledConfidence};
 use crate::report::model::{ProcessReport, Report};
 use crate::report::text;
 
@@ -48,26 +48,34 @@ pub(super) fn process(process: &ProcessReport) -> Process<'_> {
 
 fn totals(process: &ProcessReport) -> Vec<Total> {
     let heap = &process.heap;
-    let range = |of: fn(&SampledConfidence) -> crate::engine::snapshot::Confidence| {
+    let range = |of: fn(&SampledConfidence) -> Confidence| {
         heap.confidence.as_ref().map(|it| Range::from(of(it)))
     };
-    let total = |name, bytes, count, range| Total { name, bytes: Some(bytes), count, range };
+    let total = |name, bytes, count| Total { name, bytes, count, ..Total::default() };
+    let both = |name, bytes, count| total(name, Some(bytes), Some(count));
     let mut all = vec![
-        total("live", heap.live_bytes, Some(heap.live_blocks), range(|it| it.live_bytes)),
-        total("peak", heap.peak_bytes, None, range(|it| it.peak_bytes)),
-        total(
-            "allocated",
-            heap.allocated_bytes,
-            Some(heap.allocated_blocks),
-            range(|it| it.allocated_bytes),
-        ),
-        total("freed", heap.freed_bytes, Some(heap.freed_blocks), range(|it| it.freed_bytes)),
-        total("not known to live", heap.unknown_bytes, Some(heap.unknown_blocks), None),
-        total("inherited at fork", heap.inherited_bytes, Some(heap.inherited_blocks), None),
-        Total { name: "failed allocations", bytes: None, count: Some(heap.failed), range: None },
+        Total {
+            range: range(|it| it.live_bytes),
+            count_range: range(|it| it.live_blocks),
+            ..both("live", heap.live_bytes, heap.live_blocks)
+        },
+        Total { range: range(|it| it.peak_bytes), ..total("peak", Some(heap.peak_bytes), None) },
+        Total {
+            range: range(|it| it.allocated_bytes),
+            count_range: range(|it| it.allocated_blocks),
+            ..both("allocated", heap.allocated_bytes, heap.allocated_blocks)
+        },
+        Total {
+            range: range(|it| it.freed_bytes),
+            count_range: range(|it| it.freed_blocks),
+            ..both("freed", heap.freed_bytes, heap.freed_blocks)
+        },
+        both("not known to live", heap.unknown_bytes, heap.unknown_blocks),
+        both("inherited at fork", heap.inherited_bytes, heap.inherited_blocks),
+        total("failed allocations", None, Some(heap.failed)),
     ];
     if let Some(usage) = process.usage_last {
-        all.push(total("resident memory", usage.resident, None, None));
+        all.push(total("resident memory", Some(usage.resident), None));
     }
     all
 }

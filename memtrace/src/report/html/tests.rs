@@ -138,7 +138,8 @@ fn accounts_stay_apart() {
 fn estimates_say_where_they_lie_and_losses_are_told() {
     let mut process = process();
     let live_bytes = Confidence { low: 40, high: 60 };
-    let confidence = SampledConfidence { live_bytes, ..SampledConfidence::default() };
+    let live_blocks = Confidence { low: 1, high: 3 };
+    let confidence = SampledConfidence { live_bytes, live_blocks, ..SampledConfidence::default() };
     process.stacks[0].confidence = Some(confidence);
     process.heap.confidence = Some(confidence);
     let by_cause = vec![("ring_full", 3), ("other", 0)];
@@ -147,8 +148,11 @@ fn estimates_say_where_they_lie_and_losses_are_told() {
     let live = view(account(&data, "heap"), "live");
     assert_eq!((&live["low"][0], &live["high"][0]), (&40.into(), &60.into()));
     assert_eq!((&live["low"][1], &live["high"][1]), (&70.into(), &70.into()), "it is exact");
-    assert_eq!(data["estimated"], true);
-    assert_eq!(data["processes"][0]["totals"][0]["range"], serde_json::json!([40, 60]));
+    assert_eq!((&live["count_low"][0], &live["count_high"][0]), (&1.into(), &3.into()));
+    assert_eq!(view(account(&data, "heap"), "peak")["count_low"], Value::Array(vec![]));
+    let total = &data["processes"][0]["totals"][0];
+    assert_eq!(total["range"], serde_json::json!([40, 60]));
+    assert_eq!(total["count_range"], serde_json::json!([1, 3]));
     let losses = data["losses"].to_string();
     assert!(losses.contains("[\"ring_full\",3]") && losses.contains("[\"other\",0]"), "{losses}");
 }

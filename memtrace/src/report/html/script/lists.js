@@ -1,13 +1,12 @@
 // What the table lists: call stacks or functions.
 
-function amountColumns(report, shown, total) {
-  const { view, account } = shown;
+function amountColumns({ view, account }, total) {
   const columns = [
-    { key: "bytes", title: "Bytes", value: (it) => it.bytes, cell: (it) => about(report, formatBytes(it.bytes)) },
+    { key: "bytes", title: "Bytes", value: (it) => it.bytes, cell: (it) => about(view, formatBytes(it.bytes)) },
   ];
   if (view.count.length) {
     const title = account.unit[0].toUpperCase() + account.unit.slice(1);
-    columns.push({ key: "blocks", title, value: (it) => it.blocks, cell: (it) => formatCount(it.blocks) });
+    columns.push({ key: "blocks", title, value: (it) => it.blocks, cell: (it) => about(view, formatCount(it.blocks)) });
   }
   columns.push({
     key: "share",
@@ -19,8 +18,9 @@ function amountColumns(report, shown, total) {
   return columns;
 }
 
-function about(report, text) {
-  return report.estimated ? `about ${text}` : text;
+// Figures of a view from samples are estimates, and their sums, too.
+function about(view, text) {
+  return view.low.length ? `about ${text}` : text;
 }
 
 // A function with its place, of whose file the name and the folder are enough here.
@@ -29,8 +29,9 @@ function frameLabel(report, frame) {
   return source ? `${report.name(frame)}  ${source}` : report.name(frame);
 }
 
-function range(low, high) {
-  return `${formatBytes(low)} to ${formatBytes(high)}`;
+// An estimate and where it lies.
+function estimate(value, low, high, format) {
+  return low < high ? `about ${format(value)} (${format(low)} to ${format(high)})` : format(value);
 }
 
 const AGE = {
@@ -71,7 +72,7 @@ function stackColumns(report, shown, state, total) {
   const top = (it) => report.framesOf(it.node, state.internals)[0];
   const label = (it) => frameLabel(report, top(it));
   const columns = [
-    ...amountColumns(report, shown, total),
+    ...amountColumns(shown, total),
     AGE,
     { key: "stack", title: "Innermost function", value: label, cell: label, isText: true },
   ];
@@ -91,9 +92,10 @@ function stackDetails(report, { account }, state) {
       return make("li", {}, report.fullName(frame), inlined, make("span", { class: "place" }, where && `  ${where}`));
     });
     const figures = account.views.filter((view) => view.bytes[row]).map((view) => {
-      const count = view.count.length ? ` in ${formatCount(view.count[row])} ${account.unit}` : "";
-      const lies = view.low.length ? `, from ${range(view.low[row], view.high[row])} in 95 of 100 cases` : "";
-      return make("div", {}, `${view.name}: ${formatExactBytes(view.bytes[row])}${count}${lies}`);
+      const format = view.low.length ? formatBytes : formatExactBytes;
+      const bytes = estimate(view.bytes[row], view.low[row], view.high[row], format);
+      const number = estimate(view.count[row], view.count_low[row], view.count_high[row], formatCount);
+      return make("div", {}, `${view.name}: ${bytes}${view.count.length ? ` in ${number} ${account.unit}` : ""}`);
     });
     const end = report.text(account.end[row]);
     return make("div", {}, make("ol", {}, ...frames), end && `(${end})`, ...figures);
@@ -135,8 +137,8 @@ function functionColumns(report, shown, state, total, onFind) {
   const self = (it) => it.self;
   const module = (it) => report.module(it.frame);
   return [
-    ...amountColumns(report, shown, total),
-    { key: "self", title: "Itself", value: self, cell: (it) => formatBytes(it.self) },
+    ...amountColumns(shown, total),
+    { key: "self", title: "Itself", value: self, cell: (it) => about(shown.view, formatBytes(it.self)) },
     AGE,
     {
       key: "function",

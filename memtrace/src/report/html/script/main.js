@@ -45,7 +45,7 @@ function matchOf(search) {
 function amount(tree, node, shown) {
   const bytes = formatExactBytes(tree.bytes[node]);
   const blocks = shown.view.count.length ? `, ${formatCount(tree.blocks[node])} ${shown.account.unit}` : "";
-  return about(report, bytes + blocks);
+  return about(shown.view, bytes + blocks);
 }
 
 // A node's function, where it is and what it holds: lines of text.
