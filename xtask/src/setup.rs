@@ -119,7 +119,7 @@ fn look(purpose: Purpose) -> Result<Found> {
 }
 
 /// Programs that the tests need, and their packages.
-const TEST_PROGRAMS: [(&str, &str); 11] = [
+const TEST_PROGRAMS: [(&str, &str); 12] = [
     // The fuzzer is C++.
     ("g++", "g++"),
     ("gdb", "gdb"),
@@ -132,6 +132,7 @@ const TEST_PROGRAMS: [(&str, &str); 11] = [
     ("valgrind", "valgrind"),
     ("dwz", "dwz"),
     ("xz", "xz-utils"),
+    ("chromium", "chromium"),
 ];
 
 /// Allocators that the tests preload into programs of their own or link with them, and their packages.

@@ -33,16 +33,20 @@ pub enum Format {
     Firefox,
     /// For spreadsheets: a line per call stack, columns named in the first line. When and where to as with pprof
     Csv,
+    /// For people, in a browser: one page with a flame graph and tables that needs nothing else. When and where to as
+    /// with pprof
+    Html,
 }
 
 /// Ends of names, and what they ask for; the first one that fits counts.
-const ENDINGS: [(&str, Format); 7] = [
+const ENDINGS: [(&str, Format); 8] = [
     (".speedscope.json", Format::Speedscope),
     (".firefox.json", Format::Firefox),
     (".json", Format::Json),
     (".pb.gz", Format::Pprof),
     (".folded", Format::Folded),
     (".csv", Format::Csv),
+    (".html", Format::Html),
     (".txt", Format::Text),
 ];
 
@@ -78,13 +82,13 @@ impl Format {
     /// A file holds one report: they cannot follow each other in it.
     #[must_use]
     pub const fn is_whole_file(self) -> bool {
-        matches!(self, Self::Pprof | Self::Speedscope | Self::Firefox | Self::Csv)
+        matches!(self, Self::Pprof | Self::Speedscope | Self::Firefox | Self::Csv | Self::Html)
     }
 
     /// Reports cannot be read on a terminal.
     #[must_use]
     pub const fn is_binary(self) -> bool {
-        matches!(self, Self::Pprof)
+        matches!(self, Self::Pprof | Self::Html)
     }
 }
 
@@ -106,6 +110,7 @@ mod tests {
             ("/var/tmp/heap.pb.gz", Format::Pprof),
             ("heap.folded", Format::Folded),
             ("heap.csv", Format::Csv),
+            ("heap.html", Format::Html),
             ("heap.txt", Format::Text),
             ("heap", Format::Text),
             ("json", Format::Text),

@@ -15,6 +15,7 @@ mod flat;
 mod folded;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod hostile;
+mod html;
 mod identity;
 mod internals;
 pub mod json;
@@ -47,6 +48,7 @@ pub use facts::{
 };
 pub use firefox::FirefoxWriter;
 pub use folded::FoldedWriter;
+pub use html::HtmlWriter;
 pub use identity::StackDigest;
 pub use json::JsonWriter;
 pub use marks::MarkReport;

@@ -21,25 +21,38 @@ const MANY_INCOMPLETE: f64 = 0.05;
 
 /// The last lines of a report.
 pub(super) fn footer(report: &Report, style: TextStyle) -> Vec<String> {
-    let columns = style.columns();
-    let mut lines = wrap("COST    ", &cost(report), columns);
-    lines.extend(trustworthiness(report, style));
-    for (number, advice) in next(report).into_iter().take(ADVICE).enumerate() {
-        let label = if number == 0 { "NEXT    " } else { "        " };
-        lines.extend(wrap(label, &advice, columns));
-    }
-    lines
+    lines(sentences(report), style)
 }
 
 /// What was lost, and what the figures are worth.
 pub(in crate::report) fn trustworthiness(report: &Report, style: TextStyle) -> Vec<String> {
+    lines(worth(report), style)
+}
+
+fn lines(sentences: Vec<Sentence>, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
-    let mut lines = Vec::new();
-    lines.extend(windowed(report).iter().flat_map(|text| wrap("WINDOWS ", text, columns)));
-    lines.extend(sampled(report).iter().flat_map(|text| wrap("SAMPLED ", text, columns)));
-    lines.extend(wrap("LOST    ", &lost(report), columns));
-    lines.extend(wrap("TRUST   ", &trust(report).join("; "), columns));
-    lines
+    let line = |(label, text): Sentence| wrap(&format!("{label:8}"), &text, columns);
+    sentences.into_iter().flat_map(line).collect()
+}
+
+/// What is said, and the word that it stands under; further advice has none.
+type Sentence = (&'static str, String);
+
+/// What the last lines say.
+pub(in crate::report) fn sentences(report: &Report) -> Vec<Sentence> {
+    let mut all = vec![("COST", cost(report))];
+    all.extend(worth(report));
+    let advice = next(report).into_iter().take(ADVICE).enumerate();
+    all.extend(advice.map(|(number, text)| (if number == 0 { "NEXT" } else { "" }, text)));
+    all
+}
+
+fn worth(report: &Report) -> Vec<Sentence> {
+    let mut all = Vec::new();
+    all.extend(windowed(report).map(|text| ("WINDOWS", text)));
+    all.extend(sampled(report).map(|text| ("SAMPLED", text)));
+    all.extend([("LOST", lost(report)), ("TRUST", trust(report).join("; "))]);
+    all
 }
 
 /// Percent, as far as that means something: an estimate may be more than all that the targets use.

@@ -47,7 +47,8 @@ pub(super) fn name(process: &ProcessReport) -> String {
     format!("{} (pid {}{uid})", process.comm, process.pid)
 }
 
-fn how(report: &Report) -> Vec<String> {
+/// What was watched, and how.
+pub(in crate::report) fn how(report: &Report) -> Vec<String> {
     let facts = &report.tracer;
     let single = match report.processes.as_slice() {
         [process] => Some(process),
@@ -109,7 +110,8 @@ fn shared(link: &LinkFacts) -> Option<String> {
     Some(format!("probes of {allocator} for {whom}"))
 }
 
-fn of_process(process: &ProcessReport) -> Vec<String> {
+/// What is known of a process besides its figures.
+pub(in crate::report) fn of_process(process: &ProcessReport) -> Vec<String> {
     let known = up(process).into_iter().chain(process.allocators.iter().cloned());
     known.chain(end(process)).chain(place(process)).collect()
 }

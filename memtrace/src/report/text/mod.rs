@@ -16,6 +16,10 @@ mod told;
 mod touched;
 mod watch;
 
+pub(super) use footer::sentences;
+pub(super) use header::{how, of_process};
+pub(super) use stacks::why_it_ends;
+
 use super::ReportWriter;
 use super::facts::Ledgers;
 use super::layout::{width_of, wrap_hanging};

@@ -180,7 +180,12 @@ fn module(frame: &FrameReport) -> String {
 
 /// Why the outermost frame is not the program's first function.
 pub(super) fn ending(end: StackEnd, is_lost: bool) -> Option<String> {
-    let why = match end {
+    why_it_ends(end, is_lost).map(|why| format!("{:INDENT$}({why})", ""))
+}
+
+/// The same in words alone.
+pub(in crate::report) const fn why_it_ends(end: StackEnd, is_lost: bool) -> Option<&'static str> {
+    Some(match end {
         StackEnd::Complete => return None,
         StackEnd::Depth => "deeper than is followed",
         StackEnd::NoMapping => "the next caller is in no file",
@@ -190,8 +195,7 @@ pub(super) fn ending(end: StackEnd, is_lost: bool) -> Option<String> {
         StackEnd::NoTableYet => "the code there was new, its unwinding table not ready yet",
         StackEnd::Unknown if is_lost => "the stack was lost",
         StackEnd::Unknown => "how it goes on is not known",
-    };
-    Some(format!("{:INDENT$}({why})", ""))
+    })
 }
 
 fn unlisted(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<String> {

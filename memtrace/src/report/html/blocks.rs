@@ -1,0 +1,89 @@
+//! Blocks that were all followed: stacks as they are listed, and what is in none of those.
+
+use super::accounts::{UNLISTED, row};
+use super::columns::{Figure, Row};
+use super::data::Account;
+use super::tables::Tables;
+use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
+use crate::engine::trend::Trend;
+use crate::report::flat::rest;
+use crate::report::model::{AccountReport, ProcessReport, StackReport, Sum};
+
+/// The heap's, with which what is young and of other sizes is told apart.
+pub(super) fn fill_heap(
+    account: &mut Account,
+    tables: &mut Tables,
+    number: u32,
+    process: &ProcessReport,
+) {
+    listed(account, tables, number, &process.stacks);
+    for (what, sum) in rest(process) {
+        account.push(Row::nowhere(number, tables.nowhere(what)), &live(sum));
+    }
+    let row = Row::nowhere(number, tables.nowhere(UNLISTED));
+    account.push(row, &unlisted(&process.heap, &process.stacks));
+}
+
+/// Those of another account.
+pub(super) fn fill_blocks(
+    account: &mut Account,
+    tables: &mut Tables,
+    number: u32,
+    report: &AccountReport,
+) {
+    listed(account, tables, number, &report.stacks);
+    let row = Row::nowhere(number, tables.nowhere(UNLISTED));
+    account.push(row, &live(report.others));
+    account.push(row, &unlisted(&report.totals, &report.stacks));
+}
+
+fn listed(account: &mut Account, tables: &mut Tables, process: u32, stacks: &[StackReport]) {
+    for stack in stacks {
+        let row = row(tables, process, &stack.frames, &stack.function, stack.end);
+        account.push(Row { oldest: stack.oldest_age, ..row }, &figures(stack));
+    }
+}
+
+/// In the order of the views.
+fn figures(stack: &StackReport) -> [Figure; 5] {
+    let range = |of: fn(&SampledConfidence) -> Confidence| stack.confidence.as_ref().map(of);
+    let live = Figure::of(stack.live_bytes, stack.live_blocks)
+        .within(range(|it| it.live_bytes), range(|it| it.live_blocks));
+    let is_growing = stack.judgement.trend == Trend::Growing;
+    [
+        live,
+        if is_growing { live } else { Figure::default() },
+        Figure::of(stack.peak_bytes, 0).within(range(|it| it.peak_bytes), None),
+        Figure::of(stack.allocated_bytes, stack.allocated_blocks)
+            .within(range(|it| it.allocated_bytes), range(|it| it.allocated_blocks)),
+        Figure::of(stack.freed_bytes, stack.freed_blocks)
+            .within(range(|it| it.freed_bytes), range(|it| it.freed_blocks)),
+    ]
+}
+
+/// Something of which only what lives is known.
+fn live(sum: Sum) -> [Figure; 5] {
+    let mut figures = [Figure::default(); 5];
+    figures[0] = Figure::of(sum.bytes, sum.blocks);
+    figures
+}
+
+/// What the totals have beyond the stacks. What lives of it is told by others.
+fn unlisted(totals: &HeapTotals, stacks: &[StackReport]) -> [Figure; 5] {
+    let beyond = |total: u64, of: fn(&StackReport) -> u64| {
+        total.saturating_sub(stacks.iter().map(of).fold(0, u64::saturating_add))
+    };
+    [
+        Figure::default(),
+        Figure::default(),
+        Figure::of(beyond(totals.peak_bytes, |it| it.peak_bytes), 0),
+        Figure::of(
+            beyond(totals.allocated_bytes, |it| it.allocated_bytes),
+            beyond(totals.allocated_blocks, |it| it.allocated_blocks),
+        ),
+        Figure::of(
+            beyond(totals.freed_bytes, |it| it.freed_bytes),
+            beyond(totals.freed_blocks, |it| it.freed_blocks),
+        ),
+    ]
+}

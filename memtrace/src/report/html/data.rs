@@ -1,0 +1,131 @@
+//! What the page's script gets: columns of figures, and tables that they refer to by number. Not promised to others
+//! (`memtrace.report/1` is): a page has the script that belongs to it.
+
+use crate::engine::snapshot::Confidence;
+use serde::Serialize;
+
+/// Everything.
+#[derive(Debug, Serialize)]
+pub(super) struct Document<'a> {
+    pub(super) version: &'a str,
+    pub(super) time: String,
+    pub(super) sequence: u64,
+    /// The figures are not what was asked for, and why.
+    pub(super) degraded: &'a [String],
+    /// What was watched, and how.
+    pub(super) how: Vec<String>,
+    /// What the figures rest on: a word and what there is to say under it.
+    pub(super) sentences: Vec<(&'static str, String)>,
+    /// All causes of loss, those with 0 included.
+    pub(super) losses: Vec<(&'static str, u64)>,
+    pub(super) processes: Vec<Process<'a>>,
+    pub(super) accounts: Vec<Account>,
+    pub(super) strings: Vec<String>,
+    pub(super) functions: Functions,
+    pub(super) frames: Frames,
+    pub(super) nodes: Nodes,
+}
+
+/// A process, by whose number stacks refer to it.
+#[derive(Debug, Serialize)]
+pub(super) struct Process<'a> {
+    pub(super) pid: u32,
+    pub(super) comm: &'a str,
+    pub(super) exe: Option<&'a str>,
+    pub(super) command: Option<String>,
+    pub(super) verdict: &'static str,
+    /// How it is coloured.
+    pub(super) verdict_key: &'static str,
+    pub(super) explanation: &'a [String],
+    pub(super) facts: Vec<String>,
+    pub(super) totals: Vec<Total>,
+}
+
+/// A figure of a process.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Total {
+    pub(super) name: &'static str,
+    pub(super) bytes: Option<u64>,
+    pub(super) count: Option<u64>,
+    /// Where the bytes lie, if they are an estimate.
+    pub(super) range: Option<Range>,
+    /// Where the number lies, likewise.
+    pub(super) count_range: Option<Range>,
+}
+
+/// An interval of 95 %.
+#[derive(Debug, Serialize)]
+pub(super) struct Range(u64, u64);
+
+impl From<Confidence> for Range {
+    fn from(it: Confidence) -> Self {
+        Self(it.low, it.high)
+    }
+}
+
+/// Stacks and their figures, never to be added to those of another account. A row is the same place of each column.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Account {
+    pub(super) key: &'static str,
+    pub(super) name: &'static str,
+    /// What must be known of it.
+    pub(super) note: &'static str,
+    /// What `count` counts, in the plural.
+    pub(super) unit: &'static str,
+    pub(super) views: Vec<View>,
+    pub(super) process: Vec<u32>,
+    /// The innermost frame's node.
+    pub(super) node: Vec<u32>,
+    /// Age of the oldest that is live, s.
+    pub(super) oldest: Vec<Option<f64>>,
+    /// Why the outermost frame is not the program's first function: a string; −1 if it is.
+    pub(super) end: Vec<i64>,
+}
+
+/// One way to look at an account.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct View {
+    pub(super) key: &'static str,
+    pub(super) name: &'static str,
+    /// It is known how many there are.
+    #[serde(skip)]
+    pub(super) is_counted: bool,
+    pub(super) bytes: Vec<u64>,
+    /// Empty where it is not known.
+    pub(super) count: Vec<u64>,
+    /// Where the bytes lie; empty where figures are exact.
+    pub(super) low: Vec<u64>,
+    pub(super) high: Vec<u64>,
+    /// Where the numbers lie, likewise.
+    pub(super) count_low: Vec<u64>,
+    pub(super) count_high: Vec<u64>,
+}
+
+/// Functions as columns: numbers of strings; −1: none.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Functions {
+    pub(super) name: Vec<i64>,
+    /// Where it is another one.
+    pub(super) full: Vec<i64>,
+    pub(super) module: Vec<i64>,
+}
+
+/// Frames as columns.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Frames {
+    pub(super) function: Vec<u32>,
+    /// Source file, a string; −1: not known.
+    pub(super) file: Vec<i64>,
+    /// 0: not known.
+    pub(super) line: Vec<u32>,
+    /// 1: inlined into its caller; 2: of allocators or start code; 4: no frame, but what stands for some.
+    pub(super) flags: Vec<u8>,
+}
+
+/// A frame and its callers. A caller's number is smaller.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Nodes {
+    /// The caller's; −1: there is none.
+    pub(super) parent: Vec<i64>,
+    pub(super) frame: Vec<u32>,
+}

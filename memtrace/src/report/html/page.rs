@@ -1,0 +1,122 @@
+//! The page around the data: markup, style and script, none of which depends on the report.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
+const MARKUP: &str = include_str!("page.html");
+const STYLE: &str = include_str!("style.css");
+
+/// In the order in which they need each other.
+const SCRIPTS: [&str; 12] = [
+    include_str!("script/format.js"),
+    include_str!("script/dom.js"),
+    include_str!("script/state.js"),
+    include_str!("script/report.js"),
+    include_str!("script/tree.js"),
+    include_str!("script/search.js"),
+    include_str!("script/paint.js"),
+    include_str!("script/graph.js"),
+    include_str!("script/table.js"),
+    include_str!("script/lists.js"),
+    include_str!("script/summary.js"),
+    include_str!("script/main.js"),
+];
+
+/// The page with `data`, which is JSON.
+pub(super) fn page(data: &str) -> String {
+    let script = script();
+    let mut page = String::with_capacity(MARKUP.len() + STYLE.len() + script.len() + data.len());
+    let mut pieces = MARKUP.split("<!--");
+    page.push_str(pieces.next().unwrap_or_default());
+    // Each piece is what to put there, and what follows. What was put in is not looked through again.
+    for (slot, rest) in pieces.filter_map(|piece| piece.split_once("-->")) {
+        match slot {
+            "policy" => page.push_str(&policy(&script)),
+            "style" => page.push_str(STYLE),
+            "data" => page.push_str(&embedded(data)),
+            "script" => page.push_str(&script),
+            _ => {}
+        }
+        page.push_str(rest);
+    }
+    page
+}
+
+/// One script of its own scope; it begins when the page is read, as it is at its end.
+fn script() -> String {
+    format!("\"use strict\";(() => {{\n{}}})();", SCRIPTS.concat())
+}
+
+/// What the page may do: run this script, have this style, and nothing else; above all it may load nothing, and not
+/// make markup out of text (<https://www.w3.org/TR/CSP3/>, <https://www.w3.org/TR/trusted-types/>).
+fn policy(script: &str) -> String {
+    format!(
+        "default-src 'none'; script-src '{}'; style-src '{}'; base-uri 'none'; form-action 'none'; \
+         require-trusted-types-for 'script'; trusted-types 'none'",
+        hash(script),
+        hash(STYLE)
+    )
+}
+
+fn hash(text: &str) -> String {
+    format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
+}
+
+/// JSON in which no character means anything to a reader of HTML. They are all in strings, where JSON has
+/// another way to write them. (U+2028 and U+2029 end lines in older JavaScript.)
+fn embedded(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MARKUP, SCRIPTS, STYLE, embedded, page, script};
+
+    /// Of its own code a page is to have less than that, bytes.
+    const MOST: usize = 1_000_000;
+
+    #[test]
+    fn hostile_names_stay_data() {
+        let name = "</script><script>alert(1)</script><!--script--><!-- & \u{2028}\u{2029}";
+        let json = serde_json::to_string(&[name]).unwrap();
+        let safe = embedded(&json);
+        assert!(!safe.contains(['<', '>', '&', '\u{2028}', '\u{2029}']), "{safe}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&safe).unwrap(), [name]);
+        let whole = page(&json);
+        assert_eq!(whole.matches("<script").count(), 2, "the data and the page's own");
+        assert_eq!(whole.matches("</script").count(), 2);
+        assert!(whole.contains(&safe) && !whole.contains("alert(1)</"));
+    }
+
+    #[test]
+    fn the_code_is_small_whole_and_ends_where_it_should() {
+        let whole = page("{}");
+        assert!(whole.len() < MOST, "{} bytes", whole.len());
+        assert_eq!(whole.matches(STYLE).count(), 1);
+        assert_eq!(whole.matches(&script()).count(), 1);
+        // What would end these elements early, or change how a script is read.
+        assert!(SCRIPTS.iter().all(|text| !text.contains("</script") && !text.contains("<!--")));
+        assert!(!STYLE.contains("</style"));
+        assert_eq!(MARKUP.matches("<!--").count(), 4, "each is a slot");
+        assert!(!whole.contains("<!--"), "and each is filled");
+    }
+
+    #[test]
+    fn it_asks_nobody_for_anything() {
+        let whole = page("{}");
+        for word in ["http:", "https:", "url(", "@import", "src=", "fetch(", "XMLHttpRequest"] {
+            assert!(!whole.contains(word), "{word}");
+        }
+        assert!(whole.contains("default-src 'none'") && whole.contains("'sha256-"));
+    }
+}

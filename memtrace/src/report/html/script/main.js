@@ -1,0 +1,217 @@
+// Puts the parts together: state → tree → graph, table and summary; keys and clicks → state.
+
+const report = new Report(JSON.parse(byId("data").textContent));
+const TABS = ["graph", "table", "summary"];
+const CHECKS = ["inverted", "internals", "lines"];
+const state = new State(() => render());
+const set = (changes) => state.set(changes);
+const graph = new Graph(report, { zoom: (node) => state.set({ zoom: node }, true), describe });
+const table = new Table(byId("table"), byId("pages"), set);
+
+// Trees that are kept: of two one can switch back and forth, and large ones need much memory.
+const KEPT_TREES = 2;
+
+// What was made of a part of the state, by that part: most changes leave most of it as it is.
+const made = { trees: new Map(), tree: null, match: null, matchKey: null };
+
+// The parts of the state that make sense in this report.
+function current() {
+  const account = report.account(state.values.account);
+  const view = account && report.view(account, state.values.view);
+  const by = view?.count.length ? state.values.by : "bytes";
+  const process = state.values.process < report.processes.length ? state.values.process : -1;
+  return { ...state.values, by: by === "blocks" ? by : "bytes", process, account, view };
+}
+
+function treeOf(shown) {
+  const { account, view, by, process, inverted, internals, lines } = shown;
+  const key = JSON.stringify([account.key, view.key, by, process, inverted, internals, lines]);
+  made.tree = made.trees.get(key) ?? buildTree(report, account, view, shown);
+  // The last one that was used is the last one to go.
+  made.trees.delete(key);
+  made.trees.set(key, made.tree);
+  if (made.trees.size > KEPT_TREES) made.trees.delete(made.trees.keys().next().value);
+  return made.tree;
+}
+
+function matchOf(search) {
+  if (made.matchKey !== search) {
+    made.match = matchingFrames(report, search);
+    made.matchKey = search;
+  }
+  return made.match;
+}
+
+function amount(tree, node, shown) {
+  const bytes = formatExactBytes(tree.bytes[node]);
+  const blocks = shown.view.count.length ? `, ${formatCount(tree.blocks[node])} ${shown.account.unit}` : "";
+  return about(shown.view, bytes + blocks);
+}
+
+// A node's function, where it is and what it holds: lines of text.
+function describe(node) {
+  const shown = current();
+  const tree = treeOf(shown);
+  const frame = tree.frame[node];
+  const lines = [frame < 0 ? tree.name(node) : report.fullName(frame)];
+  if (frame >= 0) {
+    const source = tree.isMixed[node] ? "at several lines" : report.source(frame);
+    lines.push([source, report.module(frame)].filter(Boolean).join(" in "));
+  }
+  const share = formatShare(tree.values[node], tree.values[ROOT]);
+  const oldest = tree.oldest[node] < 0 ? "" : `, oldest ${formatAge(tree.oldest[node])}`;
+  lines.push(`${shown.view.name}: ${amount(tree, node, shown)}, ${share}${oldest}`);
+  return lines.filter(Boolean).join("\n");
+}
+
+function renderControls(shown) {
+  choose(byId("account"), report.accounts.map((it) => [it.key, it.name]), shown.account.key);
+  choose(byId("view"), shown.account.views.map((it) => [it.key, it.name]), shown.view.key);
+  const units = [["bytes", "bytes"], ["blocks", shown.account.unit]];
+  choose(byId("by"), shown.view.count.length ? units : units.slice(0, 1), shown.by);
+  const processes = report.processes.map((_, number) => [String(number), report.processName(number)]);
+  choose(byId("process"), [["-1", "all"], ...processes], String(shown.process));
+  byId("process").parentElement.hidden = processes.length < 2;
+  for (const name of CHECKS) byId(name).checked = shown[name];
+  byId("inverted").parentElement.hidden = false;
+  if (byId("search").value !== shown.search) byId("search").value = shown.search;
+  byId("rows").value = shown.rows === "functions" ? "functions" : "stacks";
+  byId("note").textContent = shown.account.note;
+  byId("note").hidden = !shown.account.note;
+}
+
+function renderPath(tree, zoom) {
+  const steps = tree.path(zoom).map((node) => button(tree.name(node), () => state.set({ zoom: node }, true)));
+  byId("path").replaceChildren(...steps.flatMap((step, at) => (at ? ["›", step] : [step])));
+}
+
+function renderGraph(shown) {
+  const tree = treeOf(shown);
+  const zoom = shown.zoom < tree.count ? shown.zoom : ROOT;
+  const frames = matchOf(shown.search);
+  const match = frames && matchTree(tree, frames);
+  const whole = `${shown.view.name}: ${amount(tree, zoom, shown)}`;
+  const unit = (value) => (shown.by === "blocks" ? `${formatCount(value)} ${shown.account.unit}` : formatBytes(value));
+  const found = match && `; matches: ${unit(match.sum)}, ${formatShare(match.sum, tree.values[ROOT])} of all`;
+  byId("shown").textContent = whole + (found ?? "");
+  renderPath(tree, zoom);
+  graph.show(tree, zoom, match);
+  byId("selected").textContent = describe(graph.selected);
+}
+
+function renderTable(shown) {
+  const match = matchOf(shown.search);
+  const total = treeOf({ ...shown, by: "bytes", inverted: false }).bytes[ROOT];
+  const isFunctions = shown.rows === "functions";
+  const rows = (isFunctions ? functionRows : stackRows)(report, shown, shown, match);
+  const find = (name) => set({ tab: "graph", search: name });
+  const columns = isFunctions
+    ? functionColumns(report, shown, shown, total, find)
+    : stackColumns(report, shown, shown, total);
+  const what = isFunctions ? "functions" : "call stacks";
+  byId("matches").textContent = `${formatCount(rows.length)} ${what}${match ? " match" : ""}; ${shown.view.name}`;
+  table.show(columns, rows, shown, isFunctions ? null : stackDetails(report, shown, shown));
+}
+
+function renderTheme({ theme }) {
+  const known = theme === "light" || theme === "dark";
+  if (known) document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
+  byId("theme").textContent = isDark() ? "light" : "dark";
+}
+
+function renderTabs(tab) {
+  for (const name of TABS) {
+    byId(`tab-${name}`).setAttribute("aria-selected", String(name === tab));
+    byId(`${name}-panel`).hidden = name !== tab;
+  }
+  byId("controls").hidden = tab === "summary";
+  // Tables have no direction, and are sorted by any column.
+  for (const name of ["inverted", "by"]) byId(name).parentElement.hidden ||= tab === "table";
+}
+
+function render() {
+  const shown = current();
+  renderTheme(shown);
+  const wanted = TABS.includes(shown.tab) ? shown.tab : "graph";
+  // Where no block was seen there is nothing to draw, and much to say.
+  const tab = shown.account ? wanted : "summary";
+  if (shown.account) renderControls(shown);
+  renderTabs(tab);
+  if (tab === "graph") renderGraph(shown);
+  if (tab === "table") renderTable(shown);
+}
+
+function reset() {
+  const { tab, theme, account, view } = state.values;
+  set({ ...DEFAULTS, tab, theme, account, view });
+}
+
+function escape() {
+  if (state.values.search) return set({ search: "" });
+  const { zoom } = state.values;
+  if (zoom) state.set({ zoom: Math.max(made.tree.parent[Math.min(zoom, made.tree.count - 1)], ROOT) }, true);
+}
+
+const KEYS = {
+  "/": () => byId("search").focus(),
+  i: () => set({ inverted: !state.values.inverted }),
+  r: reset,
+  1: () => set({ tab: "graph" }),
+  2: () => set({ tab: "table" }),
+  3: () => set({ tab: "summary" }),
+  "?": () => byId("help").showModal(),
+};
+
+function onKey(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey || byId("help").open) return;
+  if (event.key === "Escape") {
+    escape();
+    byId("canvas").focus();
+    return;
+  }
+  if (event.target.matches("input[type=search], select")) return;
+  if (KEYS[event.key]) KEYS[event.key]();
+  else if (event.target !== byId("canvas") || !graphKey(event.key)) return;
+  event.preventDefault();
+}
+
+// Keys of the graph, when it has the focus. Gives whether it is one.
+function graphKey(key) {
+  if (key === "Enter") state.set({ zoom: graph.selected }, true);
+  else if (!graph.move(key)) return false;
+  byId("selected").textContent = describe(graph.selected);
+  return true;
+}
+
+function listen() {
+  for (const name of ["account", "view", "by", "rows"]) {
+    byId(name).addEventListener("change", () => set({ [name]: byId(name).value }));
+  }
+  byId("process").addEventListener("change", () => set({ process: Number(byId("process").value) }));
+  for (const name of CHECKS) byId(name).addEventListener("change", () => set({ [name]: byId(name).checked }));
+  byId("search").addEventListener("input", () => set({ search: byId("search").value }));
+  byId("controls").addEventListener("submit", (event) => event.preventDefault());
+  byId("reset").addEventListener("click", reset);
+  for (const name of TABS) byId(`tab-${name}`).addEventListener("click", () => set({ tab: name }));
+  byId("theme").addEventListener("click", () => set({ theme: isDark() ? "light" : "dark" }));
+  byId("help-open").addEventListener("click", () => byId("help").showModal());
+  byId("canvas").addEventListener("focus", () => graph.draw());
+  byId("canvas").addEventListener("blur", () => graph.draw());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", render);
+  addEventListener("keydown", onKey);
+}
+
+function begin() {
+  const names = report.processes.map((_, number) => report.processName(number));
+  const who = names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+  byId("subtitle").textContent = [who, `report ${report.sequence}, ${report.time}`].filter(Boolean).join(" – ");
+  document.title = `memtrace: ${who}`;
+  byId("degraded").textContent = `Not what was asked for: ${report.degraded.join("; ")}`;
+  byId("degraded").hidden = report.degraded.length === 0;
+  showSummary(report, byId("summary-panel"));
+  listen();
+  render();
+}
+
+begin();

@@ -1,0 +1,121 @@
+//! What stacks have in common, each once: strings, functions, frames and whole beginnings of stacks.
+
+use super::data::{Frames, Functions, Nodes};
+use crate::report::flat::{NO_STACK, frame_name};
+use crate::report::model::FrameReport;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// Flags of a frame, as in [`Frames::flags`].
+const INLINED: u8 = 1;
+const INTERNAL: u8 = 2;
+const NO_FRAME: u8 = 4;
+
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    pub(super) strings: Vec<String>,
+    pub(super) functions: Functions,
+    pub(super) frames: Frames,
+    pub(super) nodes: Nodes,
+    full_names: bool,
+    known_strings: HashMap<String, i64>,
+    known_functions: HashMap<(i64, i64, i64), u32>,
+    known_frames: HashMap<(u32, i64, u32, u8), u32>,
+    known_nodes: HashMap<(i64, u32), u32>,
+}
+
+impl Tables {
+    pub(super) fn new(full_names: bool) -> Self {
+        Self { full_names, ..Self::default() }
+    }
+
+    /// The node of a stack, whose frames are given from the innermost outwards. `allocator` is what they called,
+    /// empty where that is not known.
+    pub(super) fn stack(&mut self, frames: &[FrameReport], allocator: &str) -> u32 {
+        let mut path: Vec<u32> = frames.iter().rev().map(|frame| self.frame(frame)).collect();
+        if path.is_empty() {
+            path.push(self.nothing(NO_STACK));
+        }
+        if !allocator.is_empty() {
+            let name = self.text(allocator);
+            let function = self.function(name, -1, -1);
+            path.push(self.add_frame(function, -1, 0, INTERNAL));
+        }
+        self.path(&path)
+    }
+
+    /// The node of what is in no listed stack.
+    pub(super) fn nowhere(&mut self, what: &str) -> u32 {
+        let frame = self.nothing(what);
+        self.path(&[frame])
+    }
+
+    pub(super) fn text(&mut self, text: &str) -> i64 {
+        if let Some(number) = self.known_strings.get(text) {
+            return *number;
+        }
+        let number = i64::try_from(self.strings.len()).unwrap_or(i64::MAX);
+        self.strings.push(text.to_owned());
+        self.known_strings.insert(text.to_owned(), number);
+        number
+    }
+
+    fn path(&mut self, frames: &[u32]) -> u32 {
+        let mut caller = -1;
+        for frame in frames {
+            let Self { known_nodes, nodes, .. } = self;
+            caller = i64::from(numbered(known_nodes, (caller, *frame), || {
+                nodes.parent.push(caller);
+                nodes.frame.push(*frame);
+            }));
+        }
+        u32::try_from(caller).unwrap_or_default()
+    }
+
+    fn frame(&mut self, frame: &FrameReport) -> u32 {
+        let shown = frame_name(frame, self.full_names);
+        let name = self.text(&shown);
+        let full = frame.function.as_deref().filter(|full| *full != shown);
+        let full = full.map_or(-1, |full| self.text(full));
+        let module = frame.module.as_deref().map_or(-1, |module| self.text(module));
+        let file = frame.file.as_deref().map_or(-1, |file| self.text(file));
+        let function = self.function(name, full, module);
+        let inlined = if frame.inlined { INLINED } else { 0 };
+        let internal = if frame.internal { INTERNAL } else { 0 };
+        self.add_frame(function, file, frame.line.unwrap_or(0), inlined | internal)
+    }
+
+    fn nothing(&mut self, what: &str) -> u32 {
+        let name = self.text(what);
+        let function = self.function(name, -1, -1);
+        self.add_frame(function, -1, 0, NO_FRAME)
+    }
+
+    fn function(&mut self, name: i64, full: i64, module: i64) -> u32 {
+        let Self { known_functions, functions, .. } = self;
+        numbered(known_functions, (name, full, module), || {
+            functions.name.push(name);
+            functions.full.push(full);
+            functions.module.push(module);
+        })
+    }
+
+    fn add_frame(&mut self, function: u32, file: i64, line: u32, flags: u8) -> u32 {
+        let Self { known_frames, frames, .. } = self;
+        numbered(known_frames, (function, file, line, flags), || {
+            frames.function.push(function);
+            frames.file.push(file);
+            frames.line.push(line);
+            frames.flags.push(flags);
+        })
+    }
+}
+
+/// The number of `key`; `add` adds it if it is new, and numbers follow each other.
+fn numbered<K: Eq + Hash>(known: &mut HashMap<K, u32>, key: K, add: impl FnOnce()) -> u32 {
+    let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+    *known.entry(key).or_insert_with(|| {
+        add();
+        next
+    })
+}

@@ -1,0 +1,336 @@
+//! Pages of reports in a real browser, driven as a person would: keys, clicks, a narrow window, the dark.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod browser;
+mod report_fixtures;
+
+use browser::Browser;
+use memtrace::report::{
+    FrameReport, HtmlWriter, Place, ProcessReport, Report, ReportWriter as _, StackReport,
+};
+use report_fixtures::{facts, last, leaking, report, snapshot};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A page in a folder of its own, and a browser that shows it.
+struct Shown {
+    browser: Browser,
+    file: PathBuf,
+    _folder: TempDir,
+}
+
+impl Shown {
+    fn new(report: &Report, fragment: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("report.html");
+        write(report, &file);
+        let mut browser = Browser::start();
+        browser.resize(1200, 800);
+        browser.open(&file, fragment);
+        Self { browser, file, _folder: folder }
+    }
+
+    /// Where the middle of a box of the graph is, by its row and its share of the width.
+    fn place(&mut self, row: u32, share: f64) -> (f64, f64) {
+        let edge = self.browser.value(
+            "(() => { const it = document.getElementById('canvas').getBoundingClientRect(); \
+             return [it.x, it.y, it.width]; })()",
+        );
+        let at = |number: usize| edge[number].as_f64().unwrap();
+        (at(0) + share * at(2), at(1) + f64::from(20 * row + 10))
+    }
+
+    fn hash(&mut self) -> String {
+        self.browser.value("location.hash").as_str().unwrap().to_owned()
+    }
+}
+
+fn write(report: &Report, file: &Path) {
+    let mut bytes = Vec::new();
+    HtmlWriter { full_names: false }.write(report, &mut bytes).unwrap();
+    std::fs::write(file, bytes).unwrap();
+}
+
+fn frame(name: &str, module: &str, line: u32) -> FrameReport {
+    FrameReport {
+        function: Some(name.to_owned()),
+        short: None,
+        module: Some(module.to_owned()),
+        build_id: None,
+        place: Place::Offset(1),
+        file: Some(format!("src/{module}.c")),
+        line: Some(line),
+        inlined: false,
+        internal: false,
+        missing: None,
+    }
+}
+
+fn stack(names: &[&str], live_bytes: u64) -> StackReport {
+    StackReport {
+        function: "malloc".to_owned(),
+        live_bytes,
+        live_blocks: live_bytes / 16,
+        allocated_bytes: 4 * live_bytes,
+        allocated_blocks: live_bytes / 4,
+        oldest_age: Some(90_000_000_000),
+        frames: names.iter().map(|name| frame(name, "app", 7)).collect(),
+        ..StackReport::default()
+    }
+}
+
+fn process(pid: u32, comm: &str, stacks: Vec<StackReport>) -> ProcessReport {
+    let mut process =
+        ProcessReport { pid, comm: comm.to_owned(), stacks, ..ProcessReport::default() };
+    let sum = |of: fn(&StackReport) -> u64| process.stacks.iter().map(of).sum();
+    process.heap.allocated_bytes = sum(|it| it.allocated_bytes);
+    process.heap.allocated_blocks = sum(|it| it.allocated_blocks);
+    process
+}
+
+/// `main` calls `load` (3/4 of all) and `store`; both call `copy`.
+fn simple() -> Report {
+    let stacks = vec![
+        stack(&["copy", "load", "main"], 2 << 20),
+        stack(&["read", "load", "main"], 1 << 20),
+        stack(&["copy", "store", "main"], 1 << 20),
+    ];
+    Report { processes: vec![process(7, "app", stacks)], ..Report::default() }
+}
+
+#[test]
+fn a_click_zooms_and_the_way_back_leads_back() {
+    let mut shown = Shown::new(&simple(), "");
+    assert!(
+        shown.browser.text("shown").starts_with("live: 4.00 MiB (4,194,304 B), 262,144 blocks")
+    );
+    let (x, y) = shown.place(2, 0.3);
+    shown.browser.point(x, y, false);
+    let tooltip = shown.browser.text("tooltip");
+    assert_eq!(
+        tooltip,
+        "load\nsrc/app.c:7 in app\n\
+         live: 3.00 MiB (3,145,728 B), 196,608 blocks, 75.0 %, oldest 1m 30s"
+    );
+    shown.browser.point(x, y, true);
+    assert_eq!(shown.browser.text("path"), "all›main›load");
+    assert!(shown.browser.text("shown").starts_with("live: 3.00 MiB"));
+    shown.browser.picture("zoomed");
+    shown.browser.value("history.back()");
+    shown.browser.wait("document.getElementById('path').textContent === 'all'");
+    shown.browser.assert_clean();
+}
+
+#[test]
+fn keys_do_what_the_help_says() {
+    let mut shown = Shown::new(&simple(), "");
+    let browser = &mut shown.browser;
+    browser.press("/");
+    assert_eq!(browser.value("document.activeElement.id"), "search");
+    for letter in ["c", "o", "p", "y"] {
+        browser.press(letter);
+    }
+    assert!(browser.text("shown").ends_with("; matches: 3.00 MiB, 75.0 % of all"));
+    browser.press("Escape");
+    assert!(!browser.text("shown").contains("matches"));
+    // From the root down to the largest callee's largest callee.
+    for _ in 0..3 {
+        browser.press("ArrowDown");
+    }
+    assert!(browser.text("selected").starts_with("copy\n"));
+    browser.press("ArrowRight");
+    assert!(browser.text("selected").starts_with("read\n"));
+    browser.press("Enter");
+    assert_eq!(browser.text("path"), "all›main›load›read");
+    browser.press("Escape");
+    assert_eq!(browser.text("path"), "all›main›load");
+    browser.press("i");
+    assert_eq!(browser.text("path"), "all", "another tree has other places");
+    browser.press("ArrowDown");
+    assert!(browser.text("selected").starts_with("copy\n"));
+    assert!(browser.text("selected").contains("3.00 MiB"), "through both callers");
+    browser.press("r");
+    assert_eq!(browser.value("document.getElementById('inverted').checked"), false);
+    browser.press("?");
+    assert_eq!(browser.value("document.getElementById('help').open"), true);
+    browser.press("Escape");
+    assert_eq!(browser.value("document.getElementById('help').open"), false);
+    browser.assert_clean();
+}
+
+#[test]
+fn the_address_holds_what_is_shown() {
+    let mut shown = Shown::new(&simple(), "#tab=table&rows=functions&view=allocated&search=STORE");
+    assert_eq!(shown.browser.text("matches"), "1 functions match; allocated");
+    assert!(shown.browser.text("table").contains("store"));
+    shown.browser.press("1");
+    let hash = shown.hash();
+    assert_eq!(hash, "#view=allocated&search=STORE&rows=functions");
+    assert!(shown.browser.text("shown").starts_with("allocated: 16.0 MiB"));
+    let file = shown.file.clone();
+    shown
+        .browser
+        .open(&file, "#tab=nonsense&zoom=99999999&view=x&account=%3Cb%3E&process=9&page=7");
+    assert_eq!(shown.browser.text("path"), "all", "what makes no sense is left out");
+    shown.browser.assert_clean();
+}
+
+#[test]
+fn tables_are_sorted_opened_and_turned() {
+    let stacks = (1..=120).map(|number| stack(&[&format!("f{number:03}"), "main"], 16 * number));
+    let report =
+        Report { processes: vec![process(7, "app", stacks.collect())], ..Report::default() };
+    let mut shown = Shown::new(&report, "#tab=table");
+    let browser = &mut shown.browser;
+    let first = "document.querySelector('#table tbody td.name').textContent";
+    assert_eq!(browser.value("document.querySelectorAll('#table tbody tr').length"), 50);
+    assert_eq!(browser.value(first), "f120  src/app.c:7");
+    browser.click("#table th:first-child button");
+    assert_eq!(browser.value(first), "f001  src/app.c:7");
+    assert_eq!(browser.value("document.querySelector('#table th').ariaSort"), "ascending");
+    browser.click("#pages button:last-child");
+    assert_eq!(browser.value(first), "f051  src/app.c:7");
+    assert!(browser.text("pages").contains("page 2 of 3"));
+    browser.click("#table tbody td.name button");
+    let opened = browser.value(first).as_str().unwrap().to_owned();
+    assert!(opened.contains("main  src/app.c:7 in app"), "{opened}");
+    assert!(opened.contains("allocated: 3.19 KiB (3,264 B) in 204 blocks"), "{opened}");
+    browser.assert_clean();
+}
+
+#[test]
+fn hostile_names_do_nothing() {
+    let name = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">";
+    let mut report = simple();
+    report.processes[0].comm = "<script>".to_owned();
+    report.processes[0].explanation = vec![name.to_owned()];
+    report.processes[0].stacks.push(stack(&[name, "main"], 1 << 24));
+    report.degraded = vec![name.to_owned()];
+    for tab in ["graph", "table", "summary"] {
+        let mut shown = Shown::new(&report, &format!("#tab={tab}"));
+        if tab == "graph" {
+            let (x, y) = shown.place(2, 0.3);
+            shown.browser.point(x, y, true);
+            assert!(shown.browser.text("path").contains(name));
+        }
+        assert_eq!(shown.browser.value("document.title"), "memtrace: <script> (7)");
+        assert_eq!(shown.browser.value("document.images.length"), 0);
+        assert_eq!(shown.browser.value("document.scripts.length"), 2);
+        shown.browser.assert_clean();
+    }
+}
+
+#[test]
+fn the_policy_forbids_the_network_and_foreign_code() {
+    let mut shown = Shown::new(&simple(), "");
+    let browser = &mut shown.browser;
+    browser.value("fetch('https://example.org/').catch(() => { window.refused = true; }); 0");
+    browser.wait("window.refused === true");
+    let markup = "try { document.body.innerHTML = '<b>x</b>'; 'made' } catch { 'refused' }";
+    assert_eq!(browser.value(markup), "refused");
+    let script = "const it = document.createElement('script'); \
+                  try { it.text = 'window.taken = true'; document.body.append(it); } catch {} \
+                  String(window.taken)";
+    assert_eq!(browser.value(script), "undefined");
+}
+
+#[test]
+fn it_follows_the_users_light_and_dark_and_width() {
+    let fixture = report(&snapshot(vec![leaking()]), &last(), &facts());
+    let mut shown = Shown::new(&fixture, "");
+    let browser = &mut shown.browser;
+    let paper = "getComputedStyle(document.body).backgroundColor";
+    browser.prefer("light");
+    assert_eq!(browser.value(paper), "rgb(255, 255, 255)");
+    browser.picture("light");
+    browser.prefer("dark");
+    assert_eq!(browser.value(paper), "rgb(22, 24, 29)");
+    browser.picture("dark");
+    browser.click("#theme");
+    assert_eq!(browser.value(paper), "rgb(255, 255, 255)", "the switch is stronger");
+    browser.resize(360, 740);
+    for tab in ["graph", "table", "summary"] {
+        browser.value(&format!("document.getElementById('tab-{tab}').click()"));
+        browser.picture(&format!("narrow-{tab}"));
+        let (inside, window) =
+            (browser.value("document.documentElement.scrollWidth"), browser.value("innerWidth"));
+        assert_eq!(inside, window, "nothing of {tab} sticks out");
+    }
+    browser.assert_clean();
+}
+
+#[test]
+fn what_was_lost_and_estimated_is_told() {
+    let mut fixture = report(&snapshot(vec![report_fixtures::sampled()]), &last(), &facts());
+    fixture.loss.by_cause.push(("of_this_test", 41));
+    let mut shown = Shown::new(&fixture, "#tab=summary");
+    let text = shown.browser.text("summary-panel");
+    assert!(text.contains("of this test41"), "{text}");
+    assert!(text.contains("which in 95 of 100 cases lie in the range beside them"), "{text}");
+    assert!(text.contains("about 100 MiB (90.0 MiB to 110 MiB)"), "{text}");
+    shown.browser.picture("summary");
+    shown.browser.press("1");
+    assert!(shown.browser.text("shown").contains("about "));
+    shown.browser.assert_clean();
+}
+
+#[test]
+fn paper_has_no_switches_and_the_whole_summary() {
+    let fixture = report(&snapshot(vec![leaking()]), &last(), &facts());
+    let mut shown = Shown::new(&fixture, "#theme=dark");
+    let browser = &mut shown.browser;
+    browser.print();
+    let display = |id| format!("getComputedStyle(document.getElementById('{id}')).display");
+    assert_eq!(browser.value(&display("controls")), "none");
+    assert_eq!(browser.value(&display("summary-panel")), "block");
+    let paper = "getComputedStyle(document.body).backgroundColor";
+    assert_eq!(browser.value(paper), "rgb(255, 255, 255)");
+    // The graph is painted again for it, without what would need scrolling.
+    browser.value("dispatchEvent(new Event('beforeprint')); 0");
+    let corner =
+        "[...document.getElementById('canvas').getContext('2d').getImageData(2, 62, 1, 1).data]";
+    assert_eq!(browser.value(corner), json!([255, 255, 255, 255]));
+    browser.picture("paper");
+    browser.assert_clean();
+}
+
+/// Many and deep: none may be lost in the page, and it must stay usable.
+#[test]
+fn a_hundred_thousand_stacks() {
+    let stacks = (0..100_000_u64).map(|number| {
+        let mut names = vec![format!("leaf{}", number % 977)];
+        names.extend(
+            (0..24_u64)
+                .rev()
+                .map(|depth| format!("f{depth}_{}", (number >> (23 - depth).min(17)) % 61)),
+        );
+        names.push("main".to_owned());
+        stack(&names.iter().map(String::as_str).collect::<Vec<_>>(), 16 * (number % 89 + 1))
+    });
+    let process = process(7, "app", stacks.collect());
+    let live: u64 = process.stacks.iter().map(|stack| stack.live_bytes).sum();
+    let report = Report { processes: vec![process], ..Report::default() };
+    let mut shown = Shown::new(&report, "");
+    let opened = "performance.getEntriesByType('navigation')[0].loadEventEnd";
+    eprintln!("opened after {} ms", shown.browser.value(opened));
+    for step in ["i", "i", "2", "1"] {
+        let began = std::time::Instant::now();
+        shown.browser.press(step);
+        shown.browser.value("0");
+        eprintln!("{step}: {} ms", began.elapsed().as_millis());
+    }
+    let text = shown.browser.text("shown");
+    let exact = shown.browser.value(&format!("({live}).toLocaleString('en-US')"));
+    assert!(text.contains(&format!("({} B)", exact.as_str().unwrap())), "{text}");
+    shown.browser.picture("many");
+    shown.browser.press("i");
+    shown.browser.picture("many-inverted");
+    shown.browser.press("2");
+    assert!(shown.browser.text("matches").starts_with("100,000 call stacks"));
+    assert_eq!(
+        shown.browser.value("document.querySelectorAll('#table tbody tr').length"),
+        json!(50)
+    );
+    shown.browser.assert_clean();
+}
