@@ -81,7 +81,7 @@ impl FoldedWriter {
 }
 
 /// A name without what separates frames and lines. (Names are clean of control characters already.)
-fn word(name: &str) -> String {
+pub(super) fn word(name: &str) -> String {
     name.replace(';', ":").replace(['\n', '\r'], " ")
 }
 

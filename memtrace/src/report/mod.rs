@@ -4,6 +4,7 @@
 //! must be looked up; the writers turn a report into bytes and know nothing else.
 
 mod alerts;
+pub mod diff;
 pub mod evidence;
 pub mod explain;
 mod facts;
