@@ -42,7 +42,7 @@ pub fn write_text(
     for row in listed {
         write_row(row, options.full_names, out)?;
     }
-    write_rest(diff, others, diff.rows.len() - changed.len(), out)?;
+    write_rest(diff, others, unchanged(diff), out)?;
     for (name, (_, side)) in NAMES.into_iter().zip(sides) {
         write_doubts(name, side, out)?;
     }
@@ -192,6 +192,12 @@ impl Columns {
 
 fn size_of(size: u64) -> String {
     bytes(size)
+}
+
+/// Rows that are the same on both sides; what is left out by a report is none of the stacks, lines and so on.
+fn unchanged(diff: &Diff) -> usize {
+    let is_one = |row: &&Row| row.is_unchanged() && !matches!(row.key, Key::LeftOut { .. });
+    diff.rows.iter().filter(is_one).count()
 }
 
 /// What is not listed, and what is the same.
