@@ -1,5 +1,6 @@
 //! The command line as typed. [`super::plan`] decides whether it makes sense.
 
+use super::diff::DiffArgs;
 use super::help;
 use super::plan::alerts::AlertArgs;
 use super::report::ReportArgs;
@@ -70,6 +71,9 @@ pub enum Command {
     /// Make reports of a recording
     #[command(long_about = help::REPORT, after_help = help::AFTER_REPORT)]
     Report(ReportArgs),
+    /// Show what changed between two reports, or two moments of a recording
+    #[command(long_about = help::DIFF, after_help = help::AFTER_DIFF)]
+    Diff(DiffArgs),
     /// Show what this machine and a process allow, and what to do about the rest
     #[command(long_about = help::DOCTOR)]
     Doctor(DoctorArgs),

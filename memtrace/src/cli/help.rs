@@ -16,6 +16,7 @@ pub(super) const USAGE: &str = "\
 memtrace --pid PID... [OPTIONS] [INTERVAL] [COUNT]
        memtrace run [OPTIONS] [--] COMMAND...
        memtrace report FILE [OPTIONS]
+       memtrace diff FILE[@N] FILE[@N] [OPTIONS]
        memtrace doctor [--pid PID]
        memtrace completions SHELL
        memtrace man";
@@ -142,6 +143,26 @@ Examples:
   memtrace report run.mtrace -f json --all        every report of the run, an object per line
 
 The exit code is that of the run: 3 if its figures are degraded.";
+
+/// `memtrace diff --help`.
+pub(super) const DIFF: &str = "\
+Shows what changed from A to B in the memory that lives, by call stack or by what callers have in common.
+
+A and B are recordings (--record) or JSON reports (--format json), told apart by what is in them, of one run or of \
+several. Of a file with several reports FILE@N is the report with the number N, FILE@first and FILE@last are the \
+first and the last one; without that it is the last. Call stacks are compared by the names of functions, source \
+lines and files. Processes are compared with the same one later; else with one of the same name, in the order in \
+which they started; a single process with a single one whatever they are called. No privileges are needed.";
+
+/// Below `memtrace diff --help`.
+pub(super) const AFTER_DIFF: &str = "\
+Examples:
+  memtrace diff run.mtrace@first run.mtrace       what a recorded run gained since its first report
+  memtrace diff old.json new.json --by function   two JSON reports; make them with --top 0 --min-age 0
+  memtrace diff old.json new.json -f folded | inferno-flamegraph > diff.svg
+                                                  red grows, blue shrinks (flamegraph.pl does so, too)
+
+The exit code is 0, with or without differences, and 3 if the figures of A or B are degraded.";
 
 /// Below `memtrace completions --help`.
 pub(super) const COMPLETIONS: &str = "\

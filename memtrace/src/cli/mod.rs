@@ -2,6 +2,7 @@
 //! says in one line how it went.
 
 pub mod args;
+pub mod diff;
 pub mod doctor;
 pub mod exit;
 mod help;
@@ -44,6 +45,7 @@ fn dispatch(cli: &Cli, ignored: Ignored) -> ExitCode {
         // Its status is the command's.
         Some(Command::Run(args)) => return run::run(args, ignored).into(),
         Some(Command::Report(args)) => report::run(args),
+        Some(Command::Diff(args)) => diff::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Completions { shell }) => print(&pages::completions(*shell)),
         Some(Command::Man) => pages::manual().map_err(Into::into).and_then(|page| print(&page)),
