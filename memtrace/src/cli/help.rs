@@ -157,10 +157,10 @@ which they started; a single process with a single one whatever they are called.
 /// Below `memtrace diff --help`.
 pub(super) const AFTER_DIFF: &str = "\
 Examples:
-  memtrace diff run.mtrace@first run.mtrace       what a recorded run gained since its first report
-  memtrace diff old.json new.json --by function   two JSON reports; make them with --top 0 --min-age 0
+  memtrace diff run.mtrace@first run.mtrace        what a recorded run gained since its first report
+  memtrace diff old.json new.json --by function    reports of --format json --top 0 --min-age 0
   memtrace diff old.json new.json -f folded | inferno-flamegraph > diff.svg
-                                                  red grows, blue shrinks (flamegraph.pl does so, too)
+                                                   red grows, blue shrinks (as with flamegraph.pl)
 
 The exit code is 0, with or without differences, and 3 if the figures of A or B are degraded.";
 
