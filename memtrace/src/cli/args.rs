@@ -1,6 +1,7 @@
 //! The command line as typed. [`super::plan`] decides whether it makes sense.
 
 use super::ctl::CtlArgs;
+use super::diff::DiffArgs;
 use super::format::Format;
 use super::help;
 use super::plan::alerts::AlertArgs;
@@ -73,6 +74,9 @@ pub enum Command {
     /// Make reports of a recording
     #[command(long_about = help::REPORT, after_help = help::AFTER_REPORT)]
     Report(ReportArgs),
+    /// Show what changed between two reports, or two moments of a recording
+    #[command(long_about = help::DIFF, after_help = help::AFTER_DIFF)]
+    Diff(DiffArgs),
     /// Tell a running memtrace something: name a moment, ask for a report
     #[command(
         long_about = help::CTL,

@@ -16,6 +16,7 @@ pub(super) const USAGE: &str = "\
 memtrace --pid PID... [OPTIONS] [INTERVAL] [COUNT]
        memtrace run [OPTIONS] [--] COMMAND...
        memtrace report FILE [OPTIONS]
+       memtrace diff FILE[@N] FILE[@N] [OPTIONS]
        memtrace ctl [--pid TRACER] mark NAME | report | status
        memtrace doctor [--pid PID]
        memtrace completions SHELL
@@ -148,6 +149,26 @@ Examples:
   memtrace report run.mtrace --at deploy-7        as it was at a mark
 
 The exit code is that of the run: 3 if its figures are degraded.";
+
+/// `memtrace diff --help`.
+pub(super) const DIFF: &str = "\
+Shows what changed from A to B in the memory that lives, by call stack or by what callers have in common.
+
+A and B are recordings (--record) or JSON reports (--format json), told apart by what is in them, of one run or of \
+several. Of a file with several reports FILE@N is the report with the number N, FILE@first and FILE@last are the \
+first and the last one; without that it is the last. Call stacks are compared by the names of functions, source \
+lines and files. Processes are compared with the same one later; else with one of the same name, in the order in \
+which they started; a single process with a single one whatever they are called. No privileges are needed.";
+
+/// Below `memtrace diff --help`.
+pub(super) const AFTER_DIFF: &str = "\
+Examples:
+  memtrace diff run.mtrace@first run.mtrace        what a recorded run gained since its first report
+  memtrace diff old.json new.json --by function    reports of --format json --top 0 --min-age 0
+  memtrace diff old.json new.json -f folded | inferno-flamegraph > diff.svg
+                                                   red grows, blue shrinks (as with flamegraph.pl)
+
+The exit code is 0, with or without differences, and 3 if the figures of A or B are degraded.";
 
 /// `memtrace ctl --help`.
 pub(super) const CTL: &str = "\

@@ -3,6 +3,7 @@
 
 pub mod args;
 pub mod ctl;
+pub mod diff;
 pub mod doctor;
 pub mod exit;
 pub mod format;
@@ -47,6 +48,7 @@ fn dispatch(cli: &Cli, ignored: Ignored) -> ExitCode {
         // Its status is the command's.
         Some(Command::Run(args)) => return run::run(args, ignored).into(),
         Some(Command::Report(args)) => report::run(args),
+        Some(Command::Diff(args)) => diff::run(args),
         Some(Command::Ctl(args)) => ctl::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Completions { shell }) => print(&pages::completions(*shell)),

@@ -108,7 +108,7 @@ impl Reporting {
 impl StartedCommand {
     /// Takes out what the process was before it became the command: memtrace, which did nothing in it.
     /// Where nobody could look any more at what it has become the command's name is known all the same.
-    fn tell(&self, report: &mut Report) {
+    pub(super) fn tell(&self, report: &mut Report) {
         let is_us = |process: &ProcessReport| {
             process.pid == self.pid
                 && self.us.is_some()

@@ -23,6 +23,9 @@ pub struct Head {
 }
 
 impl Head {
+    /// The first byte of every recording, whatever its version.
+    pub const FIRST_BYTE: u8 = MARK[0];
+
     pub(super) const SIZE: usize = 24;
 
     pub(super) fn bytes(self) -> [u8; Self::SIZE] {

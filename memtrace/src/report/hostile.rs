@@ -3,6 +3,8 @@
 //! The bytes are a program of steps. What a step says of a process, a file or a name is what a
 //! traced process could have made it.
 
+use super::diff::{self, By, Diff, Side, TextOptions};
+use super::names::clean;
 use super::{
     CsvWriter, FirefoxWriter, JsonWriter, Report, ReportOptions, ReportWriter as _,
     SpeedscopeWriter, TextStyle, TextWriter, TracerFacts, View, ViewWriter,
@@ -44,6 +46,30 @@ const LIMITS: Limits = Limits {
 /// Records, and what `/proc` says between them, → tables → a report in its forms.
 pub(crate) fn records(bytes: &[u8]) {
     publish(&snapshot(bytes), bytes);
+}
+
+/// A JSON report, which may be anybody's, → what changed between it and others, in every form.
+pub(crate) fn report(bytes: &[u8]) {
+    let Ok(side) = diff::read_report(bytes) else { return };
+    for (before, after) in [(&Side::default(), &side), (&side, &Side::default()), (&side, &side)] {
+        for by in [By::Stack, By::Function, By::Line, By::File, By::Module, By::Process] {
+            compare(before, after, by);
+        }
+    }
+}
+
+fn compare(before: &Side, after: &Side, by: By) {
+    let diff = Diff::between(before, after, by);
+    let sides = [("a", before), ("b", after)];
+    let options = TextOptions { top: 1, full_names: false };
+    // Vectors take everything.
+    let mut out = Vec::new();
+    let _ = diff::write_text(&diff, sides, options, &mut out);
+    assert!(String::from_utf8(out).is_ok_and(|text| text.lines().all(|line| clean(line) == line)));
+    let mut out = Vec::new();
+    let _ = diff::write_json(&diff, sides, 0, &mut out);
+    assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&out).is_ok());
+    let _ = diff::write_folded(&diff, true, &mut Vec::new());
 }
 
 fn snapshot(bytes: &[u8]) -> Snapshot {

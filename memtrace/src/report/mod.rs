@@ -5,6 +5,7 @@
 
 mod alerts;
 mod csv;
+pub mod diff;
 pub mod evidence;
 #[cfg(test)]
 mod example;

@@ -60,7 +60,7 @@ fn open(path: &Path) -> anyhow::Result<Input> {
 }
 
 /// Room for as much as the largest run may have had.
-fn most() -> Limits {
+pub(super) fn most() -> Limits {
     Limits { max_blocks: usize::MAX, max_stacks: usize::MAX, ..Limits::default() }
 }
 
@@ -98,7 +98,7 @@ impl Reports<'_> {
             }
             _ => {}
         }
-        self.report_end(&mut replay, newest, ended)
+        self.report_end(&mut replay, newest, &ended)
     }
 
     /// The recorded run has no last report: what is known is shown as of the last event.
@@ -106,16 +106,10 @@ impl Reports<'_> {
         &mut self,
         replay: &mut Replay,
         newest: Option<Moment>,
-        ended: Result<Option<Ending>, RecordingError>,
+        ended: &Result<Option<Ending>, RecordingError>,
     ) -> anyhow::Result<Exit> {
         let name = &self.args.file;
-        match ended {
-            Ok(Some(Ending::Whole)) => tracing::warn!("{name:?} has no last report"),
-            Ok(_) => {
-                tracing::warn!("{name:?} ends before its run did: this is what it had until then");
-            }
-            Err(error) => tracing::warn!("{name:?}: {error}: this is what was there before"),
-        }
+        warn_of_end(name, ended);
         let (options, facts) = newest.map_or_else(
             || (SnapshotOptions::default(), unknown_facts()),
             |moment| (moment.options, moment.facts),
@@ -179,16 +173,27 @@ impl Reports<'_> {
     }
 }
 
+/// Says why a recording has no last report.
+pub(super) fn warn_of_end(name: &Path, ended: &Result<Option<Ending>, RecordingError>) {
+    match ended {
+        Ok(Some(Ending::Whole)) => tracing::warn!("{name:?} has no last report"),
+        Ok(_) => {
+            tracing::warn!("{name:?} ends before its run did: this is what it had until then");
+        }
+        Err(error) => tracing::warn!("{name:?}: {error}: this is what was there before"),
+    }
+}
+
 fn is_closed(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(OutputError::Closed))
 }
 
-fn read_facts(facts: serde_json::Value) -> anyhow::Result<TracerFacts> {
+pub(super) fn read_facts(facts: serde_json::Value) -> anyhow::Result<TracerFacts> {
     serde_json::from_value(facts).context("the recording's figures of the tracer make no sense")
 }
 
 /// The tracer's own figures where none were recorded.
-fn unknown_facts() -> serde_json::Value {
+pub(super) fn unknown_facts() -> serde_json::Value {
     let facts = TracerFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         time: Timestamp::UNIX_EPOCH,

@@ -1,0 +1,88 @@
+//! `memtrace diff`, as typed.
+
+use super::super::format::Format;
+use super::super::{help, values};
+use crate::report::diff::By;
+use clap::{Args, ValueEnum};
+use std::ffi::OsString;
+
+/// Arguments of `memtrace diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// What was before: a recording or JSON reports; with @N, @first or @last behind the name one of several
+    #[arg(value_name = "A")]
+    pub before: OsString,
+    /// What is after, likewise
+    #[arg(value_name = "B")]
+    pub after: OsString,
+    /// What is one difference
+    #[arg(long, value_name = "WHAT", default_value = "stack", help_heading = help::CONTENT)]
+    pub by: Grouping,
+    /// Show this many differences, the largest first; 0 = all [default: 10; with --format json all]
+    #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
+          allow_negative_numbers = true, help_heading = help::CONTENT)]
+    pub top: Option<u64>,
+    /// Name functions in full, with parameters and the arguments of templates, however long
+    #[arg(long, help_heading = help::CONTENT)]
+    pub full_names: bool,
+    /// How to write it
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", help_heading = help::OUTPUT)]
+    pub format: DiffFormat,
+    /// Append it to this file (mode 0600) instead of writing it to standard output
+    #[arg(short, long, value_name = "FILE", help_heading = help::OUTPUT)]
+    pub output: Option<OsString>,
+}
+
+/// What blocks have in common that are one difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Grouping {
+    /// Process and call stack
+    #[default]
+    Stack,
+    /// The function that called the allocator
+    Function,
+    /// The source line of that call, or where that is not known the function
+    Line,
+    /// The source file of it, or where that is not known the program or library
+    File,
+    /// The program or library of it
+    Module,
+    /// The process
+    Process,
+}
+
+impl From<Grouping> for By {
+    fn from(typed: Grouping) -> Self {
+        match typed {
+            Grouping::Stack => Self::Stack,
+            Grouping::Function => Self::Function,
+            Grouping::Line => Self::Line,
+            Grouping::File => Self::File,
+            Grouping::Module => Self::Module,
+            Grouping::Process => Self::Process,
+        }
+    }
+}
+
+/// Form of the differences.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DiffFormat {
+    /// For people, in the form of Python's tracemalloc
+    #[default]
+    Text,
+    /// For programs: a JSON object on a line of its own
+    Json,
+    /// For programs that draw differential flame graphs: a line per call stack, outermost function first, with
+    /// its live bytes before and after at the end
+    Folded,
+}
+
+impl From<DiffFormat> for Format {
+    fn from(typed: DiffFormat) -> Self {
+        match typed {
+            DiffFormat::Text => Self::Text,
+            DiffFormat::Json => Self::Json,
+            DiffFormat::Folded => Self::Folded,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `memtrace diff`: what changed between two reports.
+
+mod args;
+mod place;
+mod read;
+mod recorded;
+
+pub use args::DiffArgs;
+
+use super::args::Color;
+use super::exit::{Exit, UsageError};
+use super::format::Format;
+use super::log::{self, Verbosity};
+use super::output::{Destination, Label};
+use super::plan;
+use super::terminal::stderr_color;
+use crate::recording::Head;
+use crate::report::diff::{self, Diff, Side, TextOptions};
+use anyhow::Context as _;
+use args::{DiffFormat, Grouping};
+use jiff::Timestamp;
+use place::Place;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader};
+
+/// Differences that are shown unless more are asked for.
+const TOP: u64 = 10;
+
+/// Compares, and writes what is different.
+///
+/// # Errors
+/// When one of the two cannot be read, or is neither a recording nor a report; when the result cannot be written.
+pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
+    log::init(Verbosity::Normal, stderr_color(Color::Auto));
+    check(args)?;
+    let output = plan::output(args.output.as_deref())?;
+    let format = Format::from(args.format);
+    let mut destination = Destination::of(output.as_ref(), format, std::process::id())?;
+    let (before, after) = (Input::read(&args.before)?, Input::read(&args.after)?);
+    let text = written(args, &before, &after)?;
+    let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
+    destination.write(Label { sequence: after.side.sequence, time }, &text)?;
+    let is_degraded = before.is_degraded() || after.is_degraded();
+    Ok(if is_degraded { Exit::Degraded } else { Exit::Success })
+}
+
+fn check(args: &DiffArgs) -> Result<(), UsageError> {
+    if args.format != DiffFormat::Folded {
+        return Ok(());
+    }
+    if args.by != Grouping::Stack {
+        return Err(UsageError("--format folded is of call stacks: leave out --by".into()));
+    }
+    if args.top.is_some() {
+        return Err(UsageError("--format folded is of all call stacks: leave out --top".into()));
+    }
+    Ok(())
+}
+
+fn written(args: &DiffArgs, before: &Input, after: &Input) -> io::Result<Vec<u8>> {
+    let diff = Diff::between(&before.side, &after.side, args.by.into());
+    let sides = [(before.name.as_str(), &before.side), (after.name.as_str(), &after.side)];
+    let usual = if args.format == DiffFormat::Json { 0 } else { TOP };
+    let top = usize::try_from(args.top.unwrap_or(usual)).unwrap_or(usize::MAX);
+    let full_names = args.full_names;
+    let mut out = Vec::new();
+    match args.format {
+        DiffFormat::Text => {
+            diff::write_text(&diff, sides, TextOptions { top, full_names }, &mut out)?;
+        }
+        DiffFormat::Json => diff::write_json(&diff, sides, top, &mut out)?,
+        DiffFormat::Folded => diff::write_folded(&diff, full_names, &mut out)?,
+    }
+    Ok(out)
+}
+
+/// One of the two.
+struct Input {
+    name: String,
+    side: Side,
+    /// It is at the moment that was asked for.
+    is_there: bool,
+}
+
+impl Input {
+    fn read(typed: &OsStr) -> anyhow::Result<Self> {
+        let place = Place::of(typed);
+        let path = &place.file;
+        let file = File::open(path).with_context(|| format!("cannot open {path:?}"))?;
+        let mut input = BufReader::new(file);
+        let beginning = input.fill_buf().with_context(|| format!("cannot read {path:?}"))?;
+        let (side, is_there) = if beginning.first() == Some(&Head::FIRST_BYTE) {
+            recorded::side(input, path, place.which)?
+        } else {
+            let read = read::report(input, place.which);
+            (read.with_context(|| format!("cannot compare {path:?}"))?, true)
+        };
+        Ok(Self { name: place.name(), side, is_there })
+    }
+
+    fn is_degraded(&self) -> bool {
+        !self.side.degraded.is_empty() || !self.is_there
+    }
+}

@@ -1,0 +1,241 @@
+//! Two sides → their differences, by what the user groups by.
+
+use super::figure::{Amount, Change, Figure};
+use super::pairs::{Pair, pairs};
+use super::side::{Frame, Process, Side, Stack};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// What blocks must have in common to be one row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum By {
+    /// Process, allocator function and all frames.
+    #[default]
+    Stack,
+    /// The function that called the allocator, in its module; over all processes, as all that follow.
+    Function,
+    /// The source line of that call; where that is not known the function.
+    Line,
+    /// The source file of it; where that is not known the module.
+    File,
+    /// The program or library of it.
+    Module,
+    /// The process.
+    Process,
+}
+
+/// What a row is about. Rows of equal size are in this order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// A call stack.
+    Stack {
+        /// Name of the process.
+        process: String,
+        /// From the caller outwards.
+        frames: Vec<Frame>,
+        /// The allocator function.
+        function: String,
+    },
+    /// Callers that have in common what is left of this frame; `None`: there is no call stack.
+    Caller(Option<Frame>),
+    /// A process.
+    Process(String),
+    /// What a report sums up instead of listing it.
+    LeftOut {
+        /// Name of the process; `None`: of all.
+        process: Option<String>,
+        /// Why.
+        why: &'static str,
+    },
+}
+
+/// What two sides hold of one thing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// What.
+    pub key: Key,
+    /// Before; `None`: not known, as the report lists only a part.
+    pub before: Option<Amount>,
+    /// After, likewise.
+    pub after: Option<Amount>,
+}
+
+impl Row {
+    /// What was added, where that is known.
+    #[must_use]
+    pub fn bytes(&self) -> Option<Change> {
+        Some(Change::between(self.before?.bytes, self.after?.bytes))
+    }
+
+    /// As [`Self::bytes`].
+    #[must_use]
+    pub fn blocks(&self) -> Option<Change> {
+        Some(Change::between(self.before?.blocks, self.after?.blocks))
+    }
+
+    /// Both sides are known, and the same.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        let same = |change: Option<Change>| change.is_some_and(|change| change.value == 0);
+        same(self.bytes()) && same(self.blocks())
+    }
+
+    /// Bytes added or taken; where one side is not known, those of the other, as if it were nothing.
+    fn weight(&self) -> u128 {
+        let bytes = |side: Option<Amount>| side.map_or(0, |amount| amount.bytes.value);
+        u128::from(bytes(self.after).abs_diff(bytes(self.before)))
+    }
+}
+
+/// The differences.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Diff {
+    /// What they are grouped by.
+    pub by: By,
+    /// All that lives, before and after.
+    pub total: Row,
+    /// Most bytes of difference first, then by name. The sum over all of them is the total, on each side.
+    pub rows: Vec<Row>,
+}
+
+impl Diff {
+    /// Compares.
+    #[must_use]
+    pub fn between(before: &Side, after: &Side, by: By) -> Self {
+        let mut rows = Rows { by, sides: [before, after], found: BTreeMap::new() };
+        pairs(before, after).iter().for_each(|pair| rows.take(pair));
+        let total = Key::LeftOut { process: None, why: "all" };
+        Self {
+            by,
+            total: Row { key: total, before: Some(before.live()), after: Some(after.live()) },
+            rows: rows.sorted(),
+        }
+    }
+}
+
+/// What a side says of a row so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cell {
+    /// `None`: nothing.
+    amount: Option<Amount>,
+    /// What nothing means.
+    nothing: Option<Nothing>,
+}
+
+/// What it means that a side says nothing of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Nothing {
+    /// There is nothing.
+    Zero,
+    /// No sample was taken.
+    Unseen,
+    /// It may be in what is not listed.
+    NotListed,
+}
+
+impl Nothing {
+    fn of<'a>(processes: impl IntoIterator<Item = &'a Process>) -> Self {
+        let mut nothing = Self::Zero;
+        for process in processes {
+            if !process.is_whole() {
+                return Self::NotListed;
+            }
+            if process.is_sampled {
+                nothing = Self::Unseen;
+            }
+        }
+        nothing
+    }
+}
+
+struct Rows<'a> {
+    by: By,
+    sides: [&'a Side; 2],
+    found: BTreeMap<Key, [Cell; 2]>,
+}
+
+impl Rows<'_> {
+    fn take(&mut self, pair: &Pair<'_>) {
+        let both = [pair.before, pair.after];
+        let nothing = match self.by {
+            By::Stack | By::Process => both.map(Nothing::of),
+            _ => self.sides.map(|side| Nothing::of(&side.processes)),
+        };
+        for (place, process) in both.into_iter().enumerate() {
+            let Some(process) = process else { continue };
+            if self.by == By::Process {
+                // A process that the other report does not know had nothing there.
+                let key = Key::Process(pair.label.clone());
+                self.add(key, place, process.live, [Nothing::Zero; 2]);
+                continue;
+            }
+            for stack in &process.stacks {
+                let key = self.key(&pair.label, stack);
+                self.add(key, place, stack.amount, nothing);
+            }
+            for part in process.left_out.iter().filter(|part| part.amount.blocks.value > 0) {
+                let process = (self.by == By::Stack).then(|| pair.label.clone());
+                let key = Key::LeftOut { process, why: part.why };
+                // It is always said, also where it is nothing.
+                self.add(key, place, part.amount, [Nothing::Zero; 2]);
+            }
+        }
+    }
+
+    fn add(&mut self, key: Key, place: usize, amount: Amount, nothing: [Nothing; 2]) {
+        let cells = self.found.entry(key).or_default();
+        for (cell, nothing) in cells.iter_mut().zip(nothing) {
+            cell.nothing = Some(nothing);
+        }
+        let cell = &mut cells[place];
+        cell.amount = Some(cell.amount.map_or(amount, |sum| sum.plus(amount)));
+    }
+
+    fn key(&self, process: &str, stack: &Stack) -> Key {
+        if self.by == By::Stack {
+            let (frames, function) = (stack.frames.clone(), stack.function.clone());
+            return Key::Stack { process: process.to_owned(), frames, function };
+        }
+        Key::Caller(stack.frames.first().map(|frame| self.by.part_of(frame)))
+    }
+
+    fn sorted(self) -> Vec<Row> {
+        let sides = self.sides;
+        let row = |(key, [before, after]): (Key, [Cell; 2])| Row {
+            key,
+            before: before.amount(sides[0]),
+            after: after.amount(sides[1]),
+        };
+        let mut rows: Vec<Row> = self.found.into_iter().map(row).collect();
+        // They are in the order of their keys, and stay so where they are equal.
+        rows.sort_by_key(|row| Reverse(row.weight()));
+        rows
+    }
+}
+
+impl Cell {
+    fn amount(self, side: &Side) -> Option<Amount> {
+        self.amount.or_else(|| match self.nothing? {
+            Nothing::Zero => Some(Amount::default()),
+            Nothing::NotListed => None,
+            Nothing::Unseen => {
+                let unseen = Figure::unseen(side.sample_interval);
+                Some(Amount { bytes: unseen, blocks: unseen })
+            }
+        })
+    }
+}
+
+impl By {
+    /// What of a frame its row is named by.
+    fn part_of(self, frame: &Frame) -> Frame {
+        let Frame { file, line, function, short, module, place } = frame.clone();
+        let nameless = Frame::default();
+        match self {
+            Self::Line if file.is_some() => Frame { file, line, ..nameless },
+            Self::File if file.is_some() => Frame { file, ..nameless },
+            Self::File | Self::Module if module.is_some() => Frame { module, ..nameless },
+            _ => Frame { function, short, module, place, ..nameless },
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! `memtrace diff`: files of reports in, differences out; and what it says of files that are none.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod report_fixtures;
+
+use memtrace::engine::snapshot::ProcessSnapshot;
+use memtrace::recording::{Entry, Head, Note, Writer};
+use memtrace::report::diff::{Side, read_report};
+use memtrace::report::{JsonWriter, Report, ReportOptions, ReportWriter as _, TracerFacts};
+use memtrace::source::synthetic::{SyntheticSource, Workload};
+use report_fixtures::*;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+fn diff(folder: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
+    command.arg("diff").args(words).current_dir(folder).stdin(Stdio::null()).output().unwrap()
+}
+
+#[track_caller]
+fn printed(folder: &Path, words: &[&str]) -> String {
+    let output = diff(folder, words);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""), "{words:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The one line on standard error of a call that fails with this code.
+#[track_caller]
+fn refused(folder: &Path, words: &[&str], code: i32) -> String {
+    let output = diff(folder, words);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{words:?}: {errors}");
+    assert_eq!(output.stdout, b"", "{words:?}");
+    assert_eq!(errors.lines().count(), 1, "{words:?}: {errors}");
+    errors
+}
+
+fn whole() -> ReportOptions {
+    ReportOptions { top: 0, ..last() }
+}
+
+fn json(report: &Report) -> Vec<u8> {
+    let mut out = Vec::new();
+    JsonWriter.write(report, &mut out).unwrap();
+    out
+}
+
+/// The leak of the fixtures, and how it was a minute before.
+fn leak() -> (Report, Report) {
+    let now = report(&snapshot(vec![leaking()]), &whole(), &facts());
+    let mut process = leaking();
+    process.stacks[2].live_blocks -= 50_000;
+    process.stacks[2].live_bytes -= 50_000 * KIB;
+    process.heap.live_blocks -= 50_000;
+    process.heap.live_bytes -= 50_000 * KIB;
+    let time = "2026-03-01T03:12:08Z".parse().unwrap();
+    let before =
+        report(&snapshot(vec![process]), &whole(), &TracerFacts { sequence: 5, time, ..facts() });
+    (before, now)
+}
+
+/// A folder with `a.json`, `b.json` and, with both in it, `both.json`.
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let (before, now) = leak();
+    let (before, now) = (json(&before), json(&now));
+    fs::write(folder.path().join("both.json"), [&before[..], &now].concat()).unwrap();
+    fs::write(folder.path().join("a.json"), before).unwrap();
+    fs::write(folder.path().join("b.json"), now).unwrap();
+    folder
+}
+
+/// What is read from JSON is what the report says.
+#[test]
+fn a_report_is_the_same_from_json() {
+    let (pooling, pool_facts) = pooling();
+    let cases: Vec<(ProcessSnapshot, TracerFacts)> = vec![
+        (leaking(), facts()),
+        (sampled(), facts()),
+        (pooling, pool_facts),
+        (telling(), facts()),
+    ];
+    for (process, facts) in cases {
+        for options in [last(), whole()] {
+            let report = report(&snapshot(vec![process.clone()]), &options, &facts);
+            let read = read_report(&json(&report)).unwrap();
+            assert_eq!(read, Side::of(&report));
+            assert!(!read.processes[0].stacks.is_empty());
+        }
+    }
+}
+
+#[test]
+fn differences_are_text_json_and_folded_stacks() {
+    let folder = folder();
+    let path = folder.path();
+    insta::assert_snapshot!("text", printed(path, &["a.json", "b.json"]));
+    insta::assert_snapshot!("by_line", printed(path, &["a.json", "b.json", "--by", "line"]));
+
+    let line = printed(path, &["a.json", "b.json", "--format", "json"]);
+    assert_eq!(line.matches('\n').count(), 1);
+    let told: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(told["schema"], "memtrace.diff/1");
+    let grown = &told["differences"][0];
+    assert_eq!(
+        (&grown["bytes_difference"], &grown["blocks_difference"]),
+        (&51_200_000.into(), &50_000.into())
+    );
+    assert_eq!(grown["bytes_told_from_zero"], true);
+    assert_eq!(told["total"]["bytes_difference"], 51_200_000);
+    assert_eq!(told["span_s"], 60.0);
+    assert_eq!(told["others"]["differences"], 0);
+    let top: Value =
+        serde_json::from_str(&printed(path, &["a.json", "b.json", "-f", "json", "-T", "1"]))
+            .unwrap();
+    assert_eq!(top["differences"].as_array().unwrap().len(), 1);
+    assert_eq!(top["differences"][0], *grown);
+    let all = told["differences"].as_array().unwrap().len();
+    assert_eq!(top["others"]["differences"], all - 1);
+
+    let folded = printed(path, &["a.json", "b.json", "-f", "folded"]);
+    for line in folded.lines() {
+        let mut words = line.rsplitn(3, ' ');
+        let numbers =
+            [words.next(), words.next()].map(|word| word.unwrap().parse::<u64>().unwrap());
+        assert!(numbers != [0, 0] && words.next().unwrap().starts_with("thumbd (1234);"), "{line}");
+    }
+}
+
+#[test]
+fn a_file_of_several_reports_has_moments() {
+    let folder = folder();
+    let path = folder.path();
+    let differences = |words: &[&str]| {
+        let words = [words, &["-f", "json"]].concat();
+        let told: Value = serde_json::from_str(&printed(path, &words)).unwrap();
+        told["differences"].clone()
+    };
+    let expected = differences(&["a.json", "b.json"]);
+    assert_eq!(differences(&["both.json@first", "both.json"]), expected);
+    assert_eq!(differences(&["both.json@5", "both.json@6"]), expected);
+    assert_eq!(differences(&["a.json@last", "both.json@last"]), expected);
+    let error = refused(path, &["a.json", "both.json@7"], 1);
+    assert!(error.contains("there is no report 7 in it"), "{error}");
+}
+
+#[test]
+fn the_same_file_twice_is_fine() {
+    let folder = folder();
+    let text = printed(folder.path(), &["b.json", "b.json"]);
+    assert!(text.contains("\nnothing has changed\n"), "{text}");
+}
+
+#[test]
+fn it_may_go_to_a_file() {
+    let folder = folder();
+    let path = folder.path();
+    assert_eq!(printed(path, &["a.json", "b.json", "-o", "out"]), "");
+    let written = fs::read_to_string(path.join("out")).unwrap();
+    assert_eq!(written, printed(path, &["a.json", "b.json"]));
+}
+
+#[test]
+fn degraded_figures_are_told_by_the_exit_code() {
+    let folder = folder();
+    let (mut before, _) = leak();
+    before.degraded = vec!["the budget was exceeded".to_owned()];
+    fs::write(folder.path().join("bad.json"), json(&before)).unwrap();
+    for words in [["bad.json", "b.json"], ["b.json", "bad.json"]] {
+        let output = diff(folder.path(), &words);
+        assert_eq!(output.status.code(), Some(3));
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(" is degraded: the budget was exceeded\n"), "{text}");
+    }
+}
+
+#[test]
+fn files_that_are_no_reports_are_refused_in_one_line() {
+    let folder = folder();
+    let path = folder.path();
+    let write = |name: &str, bytes: &[u8]| fs::write(path.join(name), bytes).unwrap();
+    let good = fs::read_to_string(path.join("a.json")).unwrap();
+    write("text", b"hello\n");
+    write("other.json", b"{\"schema\":7}\n");
+    write("newer.json", good.replacen("memtrace.report/1", "memtrace.report/2", 1).as_bytes());
+    write("hostile.json", b"{\"schema\":\"\\u001b[2J\"}\n");
+    write("part.json", b"{\"schema\":\"memtrace.report/1\",\"sequence\":1}\n");
+    write("cut.json", &good.as_bytes()[..good.len() / 2]);
+    write("deep.json", "[".repeat(100_000).as_bytes());
+    write("empty.json", b"");
+    write("cut.mtrace", b"\x8bmtrace\n\x01");
+    for (name, words) in [
+        ("text", "neither a recording nor a report"),
+        ("other.json", "neither a recording nor a report"),
+        (
+            "newer.json",
+            "has the schema \"memtrace.report/2\", and this memtrace reads \"memtrace.report/1\"",
+        ),
+        ("hostile.json", "has the schema"),
+        ("part.json", "this report is damaged: missing field"),
+        ("cut.json", "line 1: "),
+        ("deep.json", "neither a recording nor a report"),
+        ("empty.json", "there is no report in it"),
+        ("cut.mtrace", "cut.mtrace"),
+        ("missing", "cannot open \"missing\": No such file"),
+        (".", "cannot read \".\": Is a directory"),
+    ] {
+        let error = refused(path, &[name, "b.json"], 1);
+        assert!(error.contains(words) && !error.contains('\x1b'), "{name}: {error}");
+        refused(path, &["b.json", name], 1);
+    }
+}
+
+/// A recording of a run that was killed: what was there until then is compared.
+#[test]
+fn a_recording_is_told_by_its_content() {
+    let folder = folder();
+    let mut source = SyntheticSource::new(Workload { live_blocks: 500, ..Workload::default() });
+    let mut writer = Writer::new(Vec::new(), Head { began: 1_700_000_000_000_000_000 }).unwrap();
+    for note in source.introduction().iter().filter_map(Note::of) {
+        writer.push(Entry::Note(&note.bytes().unwrap())).unwrap();
+    }
+    let mut record = Vec::new();
+    for _ in 0..2_000 {
+        record.clear();
+        source.next_record(&mut record);
+        writer.push(Entry::Record(&record)).unwrap();
+    }
+    fs::write(folder.path().join("run.json"), writer.finish().unwrap()).unwrap();
+    let output = diff(folder.path(), &["run.json", "run.json", "-f", "json"]);
+    assert_eq!(output.status.code(), Some(3));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(errors.matches("\"run.json\" has no last report").count(), 2, "{errors}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let total = &told["total"];
+    assert_eq!(total["blocks_after"], source.live_blocks(), "{total}");
+    assert_eq!((&total["blocks_difference"], &told["span_s"]), (&0.into(), &Value::Null));
+    let error = refused(folder.path(), &["run.json@3", "b.json"], 1);
+    assert!(error.contains("has no report 3"), "{error}");
+}
+
+#[test]
+fn usage_errors_are_one_line() {
+    let folder = folder();
+    for words in [
+        &[][..],
+        &["a.json"],
+        &["a.json", "b.json", "--by", "colour"],
+        &["a.json", "b.json", "-f", "pprof"],
+        &["a.json", "b.json", "-f", "folded", "--by", "line"],
+        &["a.json", "b.json", "-f", "folded", "--top", "3"],
+        &["a.json", "b.json", "-o", ""],
+    ] {
+        let error = refused(folder.path(), words, 2);
+        assert!(error.starts_with("memtrace: error: "), "{error}");
+    }
+}
