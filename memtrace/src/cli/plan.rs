@@ -192,9 +192,7 @@ impl TracePlan {
         count: Option<u64>,
         defaults: Defaults,
     ) -> Result<Self, UsageError> {
-        // Folded stacks of several moments in a row would count what is alive several times, and views are long.
-        let usual = defaults.interval.filter(|_| !args.format().is_whole());
-        let interval = interval(typed_interval, usual)?;
+        let interval = interval(args, typed_interval, defaults)?;
         check::end(args, interval, count)?;
         let tier = watching::tier(args, who.all);
         let mut plan = Self {
@@ -311,10 +309,13 @@ fn top(args: &TraceArgs) -> Option<usize> {
 }
 
 fn interval(
+    args: &TraceArgs,
     typed: Option<Duration>,
-    default: Option<Duration>,
+    defaults: Defaults,
 ) -> Result<Option<Duration>, UsageError> {
-    match typed.or(default).unwrap_or(Duration::ZERO) {
+    // Folded stacks of several moments in a row would count what is alive several times, and views are long.
+    let usual = defaults.interval.filter(|_| !args.format().is_whole());
+    match typed.or(usual).unwrap_or(Duration::ZERO) {
         Duration::ZERO => Ok(None),
         interval if interval < SHORTEST_INTERVAL => usage(
             "--interval is shorter than 100ms, in which no report can be made: give at least \

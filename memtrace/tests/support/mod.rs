@@ -91,8 +91,8 @@ pub fn wait_until<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Gives memtrace time to look at code that is new to it. It does so by itself and says nothing, so that
-/// there is nothing else to wait for. Before Linux 5.15 each probed function has programs of its own, which the
-/// verifier looks at one by one: several seconds in a guest.
+/// there is nothing else to wait for. Before Linux 5.15 each place takes links and a program of its own: seconds
+/// in a guest on a busy machine.
 pub fn let_it_look() {
     let looks = if kernel::kernel() < (5, 15) { 3 } else { 1 };
     std::thread::sleep(patience(Duration::from_millis(500)) * looks);

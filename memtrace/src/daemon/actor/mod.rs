@@ -41,7 +41,7 @@ use crate::symbolize;
 use aya_log::EbpfLogger;
 use jiff::Timestamp;
 use memtrace_common::config::UnwindMode;
-use reporting::{Closed, Heeded, Making};
+use reporting::{Current, Heeded, Making};
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
@@ -148,9 +148,8 @@ struct Actor<'a> {
     unnamed: u64,
     /// The user wants a report as soon as the one that is being made is done.
     wanted: bool,
-    /// How far the one is that is being made.
-    making: Making,
-    closed: Option<Closed>,
+    /// The one that is being made.
+    current: Current,
     /// Time and records at the last report.
     last_report: (Instant, u64),
     /// When the user asked for the end.
@@ -164,6 +163,15 @@ struct Actor<'a> {
     longest_gap: Duration,
     degraded: Vec<String>,
     failure: Option<String>,
+}
+
+fn ring(kernel: &mut KernelSide) -> Result<AsyncFd<RingSource>, DaemonError> {
+    let source = RingSource::new(kernel.take_rings()?)
+        .map_err(DaemonError::cannot("wait for several rings"))?;
+    // SAFETY: the source owns the map's descriptor, always gives the same one, and is dropped with the
+    // registration.
+    unsafe { AsyncFd::register(source) }
+        .map_err(|error| DaemonError::cannot("wait for the ring buffer")(error.into()))
 }
 
 impl<'a> Actor<'a> {
@@ -182,12 +190,7 @@ impl<'a> Actor<'a> {
         let prober = kernel.prober();
         // Takes longer than all the rest, and is wanted by nobody before the first second is over.
         let pricing = tokio::task::spawn_blocking(move || calibrate::measure(prober));
-        let source = RingSource::new(kernel.take_rings()?)
-            .map_err(DaemonError::cannot("wait for several rings"))?;
-        // SAFETY: the source owns the map's descriptor, always gives the same one, and is dropped
-        // with the registration.
-        let ring = unsafe { AsyncFd::register(source) }
-            .map_err(|error| DaemonError::cannot("wait for the ring buffer")(error.into()))?;
+        let ring = ring(&mut kernel)?;
         let limits = limits(settings, kernel.map_bytes() + self_usage::resident_bytes());
         let arrivals = settings.selection.clone().map(Arrivals::new);
         let tables = Tables::new(limits, recording.map(Recorder::new));
@@ -217,8 +220,7 @@ impl<'a> Actor<'a> {
             sequence: 0,
             unnamed: 0,
             wanted: false,
-            making: Making::Nothing,
-            closed: None,
+            current: Current::default(),
             last_report: (Instant::now(), 0),
             asked: Instant::now(),
             next_usage: Instant::now(),
@@ -279,7 +281,7 @@ impl<'a> Actor<'a> {
                 }
                 seen = self.pictures.next() => {
                     if self.take_in(seen) {
-                        self.making = Making::Pictures;
+                        self.current.making = Making::Pictures;
                     }
                 }
                 () = at(self.windowing.due()) => self.turn_windows()?,

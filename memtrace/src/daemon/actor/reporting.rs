@@ -30,9 +30,17 @@ pub(super) enum Making {
     Snapshot,
 }
 
+/// The report that is being made.
+#[derive(Debug, Default)]
+pub(super) struct Current {
+    pub(super) making: Making,
+    /// From the moment on at which the tables were closed.
+    closed: Option<Closed>,
+}
+
 /// What a report says of the tracer, of the moment at which the tables were closed for it.
 #[derive(Debug)]
-pub(super) struct Closed {
+struct Closed {
     facts: TracerFacts,
     is_final: bool,
 }
@@ -50,26 +58,26 @@ impl Actor<'_> {
     pub(super) const fn is_busy(&self) -> bool {
         self.intake.reporter.is_busy()
             || self.pictures.is_busy()
-            || !matches!(self.making, Making::Nothing)
+            || !matches!(self.current.making, Making::Nothing)
     }
 
     /// Goes on with the report that is being made, and gives whether there is more to do. It is not long: the
     /// ring is to be drained.
     pub(super) fn go_on(&mut self) -> bool {
-        if self.making == Making::Nothing || !self.intake.tracker.advance(SLICE) {
-            return self.making != Making::Nothing;
+        if self.current.making == Making::Nothing || !self.intake.tracker.advance(SLICE) {
+            return self.current.making != Making::Nothing;
         }
-        match self.making {
+        match self.current.making {
             Making::Pictures => {
                 self.close_tables(false);
-                self.making = Making::Snapshot;
+                self.current.making = Making::Snapshot;
             }
             Making::Snapshot | Making::Nothing => {
-                self.making = Making::Nothing;
+                self.current.making = Making::Nothing;
                 self.publish_or_warn();
             }
         }
-        self.making != Making::Nothing
+        self.current.making != Making::Nothing
     }
 
     /// Begins a report of this moment, unless one is still being made: looks at the targets' memory, which
@@ -106,7 +114,7 @@ impl Actor<'_> {
             return;
         }
         // A report whose tables are not closed yet will have it; one that was begun before will not.
-        if self.intake.reporter.is_busy() || self.making == Making::Snapshot {
+        if self.intake.reporter.is_busy() || self.current.making == Making::Snapshot {
             self.wanted = true;
         } else if !self.is_busy() {
             self.report_if_idle();
@@ -158,14 +166,14 @@ impl Actor<'_> {
             self.intake.tracker.end_recording();
         }
         self.last_report = (Instant::now(), self.intake.records);
-        self.closed = Some(Closed { facts, is_final });
+        self.current.closed = Some(Closed { facts, is_final });
         // Later alerts are for the next report.
         self.alarm.being_reported();
     }
 
     /// Has the report written whose tables were closed last.
     pub(super) fn publish(&mut self) -> Result<(), DaemonError> {
-        let Some(Closed { facts, is_final }) = self.closed.take() else { return Ok(()) };
+        let Some(Closed { facts, is_final }) = self.current.closed.take() else { return Ok(()) };
         let Some(snapshot) = self.intake.tracker.finish_snapshot() else { return Ok(()) };
         let publication = Publication { snapshot, facts, is_final };
         self.intake.reporter.publish(publication).inspect_err(|_| self.alarm.is_reported(None))?;
