@@ -16,6 +16,7 @@ use super::syscall::{
 use aya::Ebpf;
 use aya_obj::generated::bpf_insn;
 use std::ffi::CStr;
+use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 
 /// The map in the object.
@@ -45,6 +46,11 @@ impl Hall {
         let table = create_program_table().map_err(failed)?;
         put_program(table.as_fd(), program).map_err(failed)?;
         Ok(Self { table })
+    }
+
+    /// What keeps it there.
+    pub(super) fn table(&self) -> io::Result<OwnedFd> {
+        self.table.try_clone()
     }
 }
 

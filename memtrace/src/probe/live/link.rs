@@ -211,6 +211,8 @@ impl Programs {
 
     /// Probes `points` of the file at `path`, in one process or (`None`) in all.
     ///
+    /// Gives what keeps the probes there, the links above all.
+    ///
     /// # Errors
     /// When a link cannot be made. Those already made are taken down again.
     pub(super) fn attach(
@@ -289,6 +291,10 @@ impl Programs {
                 let program = own.as_ref().unwrap_or(&loaded.program).as_fd();
                 let link = link_perf(program, &name, *point, loaded.returns, process);
                 links.push(link.map_err(failed)?);
+            }
+            if let Some(hall) = &loaded.hall {
+                // The ways in lead somewhere as long as somebody has its table: whoever has the links.
+                links.push(hall.table().map_err(failed)?);
             }
             return Ok(());
         }
