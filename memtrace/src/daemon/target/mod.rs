@@ -6,6 +6,7 @@ mod code;
 mod links;
 mod looking;
 mod membership;
+mod notes;
 mod one;
 mod payers;
 mod placing;
@@ -347,7 +348,7 @@ impl Targets {
 
     /// What the reader of a report must know of the targets.
     pub(super) fn notes(&self) -> Vec<String> {
-        let mut notes: Vec<String> = self.targets.values().flat_map(Target::notes).collect();
+        let mut notes = notes::told_once(self.targets.values().flat_map(Target::notes));
         notes.extend(self.left_out.note());
         notes.extend(self.left_out.note_of_room());
         notes.extend(self.scopes.note());

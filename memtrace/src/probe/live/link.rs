@@ -230,18 +230,20 @@ impl Programs {
         exit.sort_unstable_by_key(|point| point.offset);
         exit.dedup_by_key(|point| point.offset);
         let mut links = Vec::new();
-        // Returns before entries: a return whose entry was not seen is merely unpaired, while an
-        // entry whose return is not seen would be a call that never ends.
-        if let Some(returns) = &self.returns {
-            self.link(&mut links, returns, path, &paired, process)?;
-        }
-        self.link(&mut links, &self.calls, path, &paired, process)?;
+        // Frees first, as a process may be a target already, when a library comes late: a free of a block that
+        // was not seen is of an older one, while a block whose free was not seen would live for ever.
         self.link(&mut links, &self.entries, path, &single, process)?;
         if !pair.is_empty() {
             let [entries, _, returns] = self.around()?;
             self.link(&mut links, returns, path, &pair, process)?;
             self.link(&mut links, entries, path, &pair, process)?;
         }
+        // Returns before entries: a return whose entry was not seen is merely unpaired, while an
+        // entry whose return is not seen would be a call that never ends.
+        if let Some(returns) = &self.returns {
+            self.link(&mut links, returns, path, &paired, process)?;
+        }
+        self.link(&mut links, &self.calls, path, &paired, process)?;
         if !enter.is_empty() {
             let [entries, exits, _] = self.around()?;
             self.link(&mut links, exits, path, &exit, process)?;
@@ -250,8 +252,7 @@ impl Programs {
         let (told, told_free) = (with(Part::Told), with(Part::ToldFree));
         if !(told.is_empty() && told_free.is_empty()) {
             let [allocations, frees] = self.told()?;
-            // Frees first: one of a block that was not told of is merely unknown, while a block whose free was
-            // not told of would live for ever.
+            // Frees first, here as well.
             self.link(&mut links, frees, path, &told_free, process)?;
             self.link(&mut links, allocations, path, &told, process)?;
         }
