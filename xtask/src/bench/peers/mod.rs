@@ -9,6 +9,7 @@ mod peer;
 mod rounds;
 mod shop;
 mod table;
+mod targets;
 mod watch;
 mod workloads;
 

@@ -3,7 +3,7 @@
 use super::rounds::Row;
 use super::table::{number, shortened};
 use super::watch::Figures;
-use super::{Results, Workload};
+use super::{Results, Workload, targets};
 use crate::bench::sample::Sample;
 use crate::bench::{keep, machine};
 use anyhow::Result;
@@ -66,6 +66,7 @@ fn document(results: &Results, rounds: u32) -> String {
     results.machine.iter().for_each(|line| text.push_str(&format!("- {line}\n")));
     text.push('\n');
     text.push_str(&table(results));
+    text.push_str(&targets::section(results));
     text.push_str(&versions(results));
     text.push_str(&failures(results));
     text

@@ -1,0 +1,186 @@
+//! What memtrace promises of itself beside its neighbours, and whether it was so.
+
+use super::Results;
+use super::rounds::Row;
+use super::watch::Figures;
+use crate::bench::sample::Sample;
+use crate::bench::sections::verdict;
+use std::fmt::Write as _;
+
+/// One promise: how many times `dear` is `cheap`, by one figure of a workload.
+struct Target {
+    what: &'static str,
+    workload: &'static str,
+    figure: fn(&Figures) -> Option<f64>,
+    dear: &'static str,
+    cheap: &'static str,
+    bound: Bound,
+}
+
+/// On which side of a number the ratio is to be.
+#[derive(Clone, Copy)]
+enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Bound {
+    fn holds(self, ratio: f64) -> bool {
+        match self {
+            Self::AtLeast(least) => ratio >= least,
+            Self::AtMost(most) => ratio <= most,
+        }
+    }
+
+    fn shown(self) -> String {
+        match self {
+            Self::AtLeast(least) => format!("≥ {least}"),
+            Self::AtMost(most) => format!("≤ {most}"),
+        }
+    }
+}
+
+const CPU: fn(&Figures) -> Option<f64> = |figures| Some(figures.cpu);
+const SLOWEST: fn(&Figures) -> Option<f64> = |figures| Some(figures.served?.p99);
+
+const fn cheaper(
+    dear: &'static str,
+    cheap: &'static str,
+    times: f64,
+    what: &'static str,
+) -> Target {
+    Target { what, workload: "loop", figure: CPU, dear, cheap, bound: Bound::AtLeast(times) }
+}
+
+const fn beside_untraced(
+    workload: &'static str,
+    dear: &'static str,
+    most: f64,
+    what: &'static str,
+) -> Target {
+    Target { what, workload, figure: CPU, dear, cheap: "untraced", bound: Bound::AtMost(most) }
+}
+
+const TARGETS: [Target; 7] = [
+    cheaper("bpftrace", "memtrace", 6.0, "a pair of bpftrace's in memtrace's"),
+    cheaper("bcc memleak", "memtrace", 6.0, "a pair of memleak's in memtrace's"),
+    cheaper(
+        "bpftrace",
+        "memtrace, samples",
+        13.0,
+        "a pair of bpftrace's in memtrace's with samples",
+    ),
+    cheaper(
+        "bcc memleak",
+        "memtrace, samples",
+        13.0,
+        "a pair of memleak's in memtrace's with samples",
+    ),
+    beside_untraced("sqlite", "memtrace, pages", 1.05, "sqlite3 with its pages watched"),
+    beside_untraced("compiler", "memtrace, pages", 1.05, "cc1plus with its pages watched"),
+    Target {
+        what: "redis-server's p99 with samples",
+        workload: "redis",
+        figure: SLOWEST,
+        dear: "memtrace, samples",
+        cheap: "untraced",
+        bound: Bound::AtMost(1.25),
+    },
+];
+
+/// A table of all targets whose workload was measured; nothing if there is none.
+pub(super) fn section(results: &Results) -> String {
+    let lines: Vec<String> =
+        TARGETS.iter().filter_map(|target| line(target, results)).chain(lost(results)).collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n## Targets\n\n| | measured | target | |\n|---|---:|---:|---|\n".to_owned();
+    for line in lines {
+        let _ = writeln!(text, "{line}");
+    }
+    text
+}
+
+fn line(target: &Target, results: &Results) -> Option<String> {
+    let (.., rows) = results.workloads.iter().find(|(name, ..)| *name == target.workload)?;
+    let sample = |name: &str| -> Option<Sample> {
+        Some(rows.iter().find(|row| row.name == name)?.sample(target.figure))
+    };
+    let ratio = sample(target.dear)?.ratio(&sample(target.cheap)?);
+    let outcome = ratio.median().map_or("", |median| verdict(target.bound.holds(median)));
+    let bound = target.bound.shown();
+    Some(format!("| {} | {} | {bound} | {outcome} |", target.what, ratio.shown(2)))
+}
+
+/// What memtrace lost under all workloads together.
+fn lost(results: &Results) -> Option<String> {
+    let ours = |row: &&Row| row.name.starts_with("memtrace");
+    let rows = results.workloads.iter().flat_map(|(.., rows)| rows).filter(ours);
+    let lost: Vec<f64> =
+        rows.flat_map(|row| &row.figures).filter_map(|figures| figures.counts.lost).collect();
+    let sum: f64 = lost.iter().sum();
+    (!lost.is_empty()).then(|| format!("| events lost | {sum:.0} | 0 | {} |", verdict(sum == 0.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::attached::Counts;
+    use super::super::{Workload, peer};
+    use super::{Figures, Results, Row, TARGETS, section};
+
+    const WORKLOAD: Workload = Workload {
+        title: "A loop",
+        about: "Loops.",
+        unit: "turn",
+        time: ("ns", 1.0),
+        run: |_, _, _| anyhow::bail!("it is not run here"),
+    };
+
+    fn row(name: &'static str, cpu: f64) -> Row {
+        let counts = Counts { lost: Some(0.0), ..Counts::default() };
+        let figures = vec![Figures { cpu, counts, ..Figures::default() }];
+        Row { name, figures, failed: None }
+    }
+
+    fn of(workload: &'static str, rows: Vec<Row>) -> Results {
+        let workloads = vec![(workload, WORKLOAD, rows)];
+        Results { machine: Vec::new(), ways: Vec::new(), workloads }
+    }
+
+    #[test]
+    fn each_target_says_whether_it_is_met() {
+        let text = section(&of(
+            "loop",
+            vec![row("memtrace", 10.0), row("memtrace, samples", 5.0), row("bpftrace", 61.0)],
+        ));
+        assert!(text.contains("in memtrace's | 6.10 (6.10–6.10) | ≥ 6 | met |"), "{text}");
+        assert!(
+            text.contains("with samples | 12.20 (12.20–12.20) | ≥ 13 | **missed** |"),
+            "{text}"
+        );
+        assert!(text.contains("| events lost | 0 | 0 | met |"), "{text}");
+        assert!(!text.contains("memleak"), "{text}");
+    }
+
+    #[test]
+    fn what_failed_is_not_measured_and_has_no_verdict() {
+        let failed = Row { figures: Vec::new(), ..row("bpftrace", 0.0) };
+        let text = section(&of("loop", vec![row("memtrace", 10.0), failed]));
+        assert!(text.contains("in memtrace's | not measured | ≥ 6 |  |"), "{text}");
+    }
+
+    #[test]
+    fn workloads_that_were_left_out_have_no_targets() {
+        assert_eq!(section(&of("python", vec![row("untraced", 1.0)])), "");
+    }
+
+    #[test]
+    fn every_target_is_about_ways_and_workloads_that_there_are() {
+        let knows = |name| peer::ALL.iter().any(|peer| peer.name == name);
+        for target in &TARGETS {
+            assert!(knows(target.dear) && knows(target.cheap), "{}", target.what);
+            assert!(super::super::WORKLOADS.iter().any(|(name, _)| *name == target.workload));
+        }
+    }
+}
