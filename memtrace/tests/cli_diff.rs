@@ -95,7 +95,7 @@ fn a_report_is_the_same_from_json() {
 }
 
 #[test]
-fn differences_are_text_json_and_folded_stacks() {
+fn differences_are_text_json_folded_stacks_and_pictures() {
     let folder = folder();
     let path = folder.path();
     insta::assert_snapshot!("text", printed(path, &["a.json", "b.json"]));
@@ -129,6 +129,11 @@ fn differences_are_text_json_and_folded_stacks() {
             [words.next(), words.next()].map(|word| word.unwrap().parse::<u64>().unwrap());
         assert!(numbers != [0, 0] && words.next().unwrap().starts_with("thumbd (1234);"), "{line}");
     }
+
+    let picture = printed(path, &["a.json", "b.json", "-f", "svg"]);
+    assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"), "{picture}");
+    assert!(picture.contains("total: size="), "{picture}");
+    assert!(picture.contains("thumbd (1234): "), "{picture}");
 }
 
 #[test]
@@ -253,6 +258,7 @@ fn usage_errors_are_one_line() {
         &["a.json", "b.json", "-f", "pprof"],
         &["a.json", "b.json", "-f", "folded", "--by", "line"],
         &["a.json", "b.json", "-f", "folded", "--top", "3"],
+        &["a.json", "b.json", "-f", "svg", "--by", "line"],
         &["a.json", "b.json", "-o", ""],
     ] {
         let error = refused(folder.path(), words, 2);

@@ -244,7 +244,7 @@ pub struct TraceArgs {
 
     /// How to write reports [default: as the name of --output ends, or else text]
     ///
-    /// Names that end in .json, .speedscope.json, .firefox.json, .pb.gz (for pprof), .folded, .csv, .html or .txt choose.
+    /// Names that end in .json, .speedscope.json, .firefox.json, .pb.gz (for pprof), .folded, .csv, .svg, .html or .txt choose.
     /// If a format is given it is that one, whatever the name.
     #[arg(short, long, value_name = "FORMAT", help_heading = help::OUTPUT)]
     pub format: Option<Format>,

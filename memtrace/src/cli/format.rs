@@ -33,19 +33,22 @@ pub enum Format {
     Firefox,
     /// For spreadsheets: a line per call stack, columns named in the first line. When and where to as with pprof
     Csv,
+    /// For people: a flame graph of what is alive as a picture (SVG), without scripts. When and where to as with pprof
+    Svg,
     /// For people, in a browser: one page with a flame graph and tables that needs nothing else. When and where to as
     /// with pprof
     Html,
 }
 
 /// Ends of names, and what they ask for; the first one that fits counts.
-const ENDINGS: [(&str, Format); 8] = [
+const ENDINGS: [(&str, Format); 9] = [
     (".speedscope.json", Format::Speedscope),
     (".firefox.json", Format::Firefox),
     (".json", Format::Json),
     (".pb.gz", Format::Pprof),
     (".folded", Format::Folded),
     (".csv", Format::Csv),
+    (".svg", Format::Svg),
     (".html", Format::Html),
     (".txt", Format::Text),
 ];
@@ -82,13 +85,16 @@ impl Format {
     /// A file holds one report: they cannot follow each other in it.
     #[must_use]
     pub const fn is_whole_file(self) -> bool {
-        matches!(self, Self::Pprof | Self::Speedscope | Self::Firefox | Self::Csv | Self::Html)
+        matches!(
+            self,
+            Self::Pprof | Self::Speedscope | Self::Firefox | Self::Csv | Self::Svg | Self::Html
+        )
     }
 
     /// Reports cannot be read on a terminal.
     #[must_use]
     pub const fn is_binary(self) -> bool {
-        matches!(self, Self::Pprof | Self::Html)
+        matches!(self, Self::Pprof | Self::Svg | Self::Html)
     }
 }
 
@@ -111,6 +117,7 @@ mod tests {
             ("heap.folded", Format::Folded),
             ("heap.csv", Format::Csv),
             ("heap.html", Format::Html),
+            ("heap.svg", Format::Svg),
             ("heap.txt", Format::Text),
             ("heap", Format::Text),
             ("json", Format::Text),

@@ -165,7 +165,7 @@ pub(super) const AFTER_DIFF: &str = "\
 Examples:
   memtrace diff run.mtrace@first run.mtrace        what a recorded run gained since its first report
   memtrace diff old.json new.json --by function    reports of --format json --top 0 --min-age 0
-  memtrace diff old.json new.json -f folded | inferno-flamegraph > diff.svg
+  memtrace diff old.json new.json -f svg -o diff.svg
                                                    red grows, blue shrinks (as with flamegraph.pl)
 
 The exit code is 0, with or without differences, and 3 if the figures of A or B are degraded.";

@@ -9,8 +9,8 @@ use crate::engine::snapshot::Snapshot;
 use crate::model::ids::Pid;
 use crate::report::{
     self, CsvWriter, End, FirefoxWriter, FoldedWriter, HtmlWriter, JsonWriter, PprofWriter,
-    ProcessReport, Report, ReportOptions, ReportWriter, SpeedscopeWriter, TextStyle, TextWriter,
-    TracerFacts, View, ViewOptions, ViewWriter,
+    ProcessReport, Report, ReportOptions, ReportWriter, SpeedscopeWriter, SvgWriter, TextStyle,
+    TextWriter, TracerFacts, View, ViewOptions, ViewWriter,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -80,6 +80,7 @@ impl Reporting {
             }
             Format::Firefox => FirefoxWriter { internals, full_names }.write(&report, &mut bytes),
             Format::Csv => CsvWriter { internals, full_names }.write(&report, &mut bytes),
+            Format::Svg => SvgWriter { internals, full_names }.write(&report, &mut bytes),
             Format::Html => HtmlWriter { full_names }.write(&report, &mut bytes),
         };
         // A vector takes everything.

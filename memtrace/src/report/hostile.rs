@@ -70,6 +70,7 @@ fn compare(before: &Side, after: &Side, by: By) {
     let _ = diff::write_json(&diff, sides, 0, &mut out);
     assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&out).is_ok());
     let _ = diff::write_folded(&diff, true, &mut Vec::new());
+    let _ = diff::write_svg(&diff, sides, true, &mut Vec::new());
 }
 
 fn snapshot(bytes: &[u8]) -> Snapshot {

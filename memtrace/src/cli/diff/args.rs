@@ -75,6 +75,9 @@ pub enum DiffFormat {
     /// For programs that draw differential flame graphs: a line per call stack, outermost function first, with
     /// its live bytes before and after at the end
     Folded,
+    /// For people: a flame graph as a picture (SVG), as wide as the larger of before and after; red grew, blue
+    /// shrank. A file of that name is replaced
+    Svg,
 }
 
 impl From<DiffFormat> for Format {
@@ -83,6 +86,7 @@ impl From<DiffFormat> for Format {
             DiffFormat::Text => Self::Text,
             DiffFormat::Json => Self::Json,
             DiffFormat::Folded => Self::Folded,
+            DiffFormat::Svg => Self::Svg,
         }
     }
 }

@@ -46,14 +46,16 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
 }
 
 fn check(args: &DiffArgs) -> Result<(), UsageError> {
-    if args.format != DiffFormat::Folded {
-        return Ok(());
-    }
+    let name = match args.format {
+        DiffFormat::Text | DiffFormat::Json => return Ok(()),
+        DiffFormat::Folded => "folded",
+        DiffFormat::Svg => "svg",
+    };
     if args.by != Grouping::Stack {
-        return Err(UsageError("--format folded is of call stacks: leave out --by".into()));
+        return Err(UsageError(format!("--format {name} is of call stacks: leave out --by")));
     }
     if args.top.is_some() {
-        return Err(UsageError("--format folded is of all call stacks: leave out --top".into()));
+        return Err(UsageError(format!("--format {name} is of all call stacks: leave out --top")));
     }
     Ok(())
 }
@@ -71,6 +73,7 @@ fn written(args: &DiffArgs, before: &Input, after: &Input) -> io::Result<Vec<u8>
         }
         DiffFormat::Json => diff::write_json(&diff, sides, top, &mut out)?,
         DiffFormat::Folded => diff::write_folded(&diff, full_names, &mut out)?,
+        DiffFormat::Svg => diff::write_svg(&diff, sides, full_names, &mut out)?,
     }
     Ok(out)
 }

@@ -30,20 +30,24 @@ pub fn write_folded(diff: &Diff, full_names: bool, out: &mut dyn io::Write) -> i
 }
 
 fn line(key: &Key, full_names: bool) -> String {
+    let words: Vec<String> = path(key, full_names).iter().map(|name| word(name)).collect();
+    words.join(";")
+}
+
+/// The process and its functions, outermost first.
+pub(super) fn path(key: &Key, full_names: bool) -> Vec<String> {
+    let name = |frame: &Frame| frame.name(full_names);
     match key {
         Key::Stack { process, frames, .. } => {
-            let name = |frame: &Frame| word(&frame.name(full_names));
-            let mut words = vec![word(process)];
-            words.extend(frames.iter().rev().map(name));
-            words.extend(frames.is_empty().then(|| NO_STACK.to_owned()));
-            words.join(";")
+            let mut path = vec![process.clone()];
+            path.extend(frames.iter().rev().map(name));
+            path.extend(frames.is_empty().then(|| NO_STACK.to_owned()));
+            path
         }
         Key::LeftOut { process, why } => {
-            format!("{};({why})", word(process.as_deref().unwrap_or("all")))
+            vec![process.clone().unwrap_or_else(|| "all".to_owned()), format!("({why})")]
         }
-        Key::Process(name) => word(name),
-        Key::Caller(frame) => frame
-            .as_ref()
-            .map_or_else(|| NO_STACK.to_owned(), |frame| word(&frame.name(full_names))),
+        Key::Process(name) => vec![name.clone()],
+        Key::Caller(frame) => vec![frame.as_ref().map_or_else(|| NO_STACK.to_owned(), name)],
     }
 }

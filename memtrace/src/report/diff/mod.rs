@@ -10,6 +10,7 @@ mod json;
 mod pairs;
 mod parse;
 mod side;
+mod svg;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -20,4 +21,5 @@ pub use grouping::{By, Diff, Key, Row};
 pub use json::{SCHEMA, write_json};
 pub use parse::{ReadError, Which, read_report, sequence_of};
 pub use side::{Frame, LeftOut, Lost, Process, Side, Stack};
+pub use svg::write_svg;
 pub use text::{TextOptions, write_text};

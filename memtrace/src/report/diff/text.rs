@@ -50,7 +50,7 @@ pub fn write_text(
 }
 
 /// What is compared: files, moments, and the time between.
-fn compared([before, after]: [(&str, &Side); 2]) -> String {
+pub(super) fn compared([before, after]: [(&str, &Side); 2]) -> String {
     let span = span(before.1, after.1).map_or_else(String::new, |span| {
         let apart = u64::try_from(span.abs().as_nanos()).unwrap_or(u64::MAX);
         let order = if span.is_negative() { "earlier" } else { "later" };
@@ -120,7 +120,7 @@ fn frame_line(frame: &Frame, full_names: bool) -> String {
 }
 
 /// `size=… (+…), count=… (+…), average=…`.
-fn figures(row: &Row) -> String {
+pub(super) fn figures(row: &Row) -> String {
     let size = Columns { name: "size", write: size_of };
     let count = Columns { name: "count", write: |number| number.to_string() };
     let pick = |side: Option<Amount>, figure: fn(Amount) -> Figure| side.map(figure);
@@ -232,7 +232,7 @@ fn write_rest(
 }
 
 /// What is missing of a side, and why its figures may not be right.
-fn write_doubts(name: &str, side: &Side, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_doubts(name: &str, side: &Side, out: &mut dyn Write) -> io::Result<()> {
     let lost = side.lost;
     writeln!(
         out,
