@@ -1,6 +1,5 @@
 //! A reader of reports that is too slow: reports are left out and that is said, and tracing goes on.
 #![cfg(feature = "live")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod programs;
 mod support;
