@@ -142,8 +142,8 @@ fn a_slow_leak_is_found_by_its_stack() {
     assert!(program.end().success());
 }
 
-/// What no fault tells of is stated with its figure: pages of a huge one beyond the first, what MAP_POPULATE filled,
-/// what is locked.
+/// What no fault tells of is stated with its figure: pages of a huge one beyond the first, what `MAP_POPULATE`
+/// filled, what is locked.
 #[test]
 fn what_is_not_touched_is_stated() {
     if !may_trace() {
