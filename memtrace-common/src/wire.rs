@@ -535,6 +535,12 @@ impl Loss {
         }
     }
 
+    /// Whether a block may live on for user space whose free was lost.
+    #[must_use]
+    pub const fn may_hide_free(self) -> bool {
+        matches!(self, Self::RingFree | Self::RingReallocation)
+    }
+
     /// Whether an event was lost (as opposed to only its stack).
     #[must_use]
     pub const fn loses_event(self) -> bool {
@@ -568,11 +574,13 @@ pub enum Counter {
     TimedEntryNanoseconds = 9,
     /// Calls that were taken: all of them unless allocations are sampled.
     Taken = 10,
+    /// Frees that may have been lost, of processes for which there was no room to count them apart.
+    LostFreesOfAny = 11,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: u32 = 11;
+    pub const COUNT: u32 = 12;
 }
 
 /// One program run in this many is timed.

@@ -1,7 +1,7 @@
 //! Putting records into the ring. A record that finds no room is counted, never silent.
 
 use crate::knobs::WAKE_BYTES;
-use crate::maps::{lost, ring};
+use crate::maps::{lost_of, ring};
 use crate::numbers::{Numbers, kernel_thread};
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::bpf_ktime_get_ns;
@@ -56,7 +56,7 @@ struct Record<B> {
 /// Sends a record without frames; counts `loss` if there is no room.
 #[inline(always)]
 pub(crate) fn send<B: Copy + 'static>(header: Header, body: B, loss: Loss) {
-    let Some(ring) = ring(header.process) else { return lost(loss) };
+    let Some(ring) = ring(header.process) else { return lost_of(header.process, loss) };
     let flags = wake_flags(ring, size_of::<Record<B>>() as u64);
     let _ = send_flagged(ring, header, body, loss, flags);
 }
@@ -65,7 +65,7 @@ pub(crate) fn send<B: Copy + 'static>(header: Header, body: B, loss: Loss) {
 #[inline(always)]
 pub(crate) fn send_now<B: Copy + 'static>(header: Header, body: B, loss: Loss) -> bool {
     let Some(ring) = ring(header.process) else {
-        lost(loss);
+        lost_of(header.process, loss);
         return false;
     };
     send_flagged(ring, header, body, loss, u64::from(BPF_RB_FORCE_WAKEUP))
@@ -80,7 +80,7 @@ fn send_flagged<B: Copy + 'static>(
     flags: u64,
 ) -> bool {
     let Some(mut entry) = ring.reserve::<Record<B>>(0) else {
-        lost(loss);
+        lost_of(header.process, loss);
         return false;
     };
     entry.write(Record { header, body });

@@ -1,87 +1,109 @@
 //! Read-only globals that user space sets before loading; the verifier prunes what they switch off.
+//!
+//! Each names its section, which is where it would be anyway: else LLVM may take one for any other constant with the same
+//! value (its pass `ConstantMerge`), and what was a 0 elsewhere would become what user space sets.
 
 use aya_ebpf::Global;
 
 /// Version of the wire format this object speaks.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static WIRE_VERSION: Global<u64> = Global::new(memtrace_common::wire::VERSION as u64);
 
 /// The reader is woken each time this many bytes more are waiting; a power of two.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static WAKE_BYTES: Global<u64> = Global::new(1 << 20);
 
 /// One less than the number of rings, which is a power of two.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static RING_MASK: Global<u64> = Global::new(0);
 
 /// 1: `bpf_get_attach_cookie` exists (Linux 5.15).
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static HAS_ATTACH_COOKIES: Global<u64> = Global::new(1);
 
 /// 1: atomic operations that give the old value exist (Linux 5.12).
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static HAS_FETCH_ATOMICS: Global<u64> = Global::new(1);
 
 /// 1: `bpf_task_pt_regs` and `bpf_get_current_task_btf` exist (Linux 5.15).
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static HAS_TASK_REGISTERS: Global<u64> = Global::new(1);
 
 /// 1: where the kernel keeps the return addresses that it replaced is known.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static HAS_RETURN_INSTANCES: Global<u64> = Global::new(0);
 
 /// 1: stacks are walked by unwinding tables where user space has told of the process's code.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static UNWIND_BY_TABLES: Global<u64> = Global::new(0);
 
 /// 1: walks are kept, and not made again while what they read is as it was.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static CACHE_WALKS: Global<u64> = Global::new(0);
 
 /// 1: where no table leads on, the walk ends; 0: the frame pointer is tried.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static UNWIND_STRICTLY: Global<u64> = Global::new(0);
 
 /// 1: children of traced processes are traced.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static FOLLOW: Global<u64> = Global::new(0);
 
 /// 1: user space looks for processes, and is told of those that may have become what it looks for.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static WATCH: Global<u64> = Global::new(0);
 
 /// Where the kernel keeps memtrace's PID namespace; 0: it is the initial one, whose numbers are the kernel's
 /// own.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static NAMESPACE: Global<u64> = Global::new(0);
 
 /// How many namespaces that one is below the initial one.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static NAMESPACE_LEVEL: Global<u64> = Global::new(0);
 
 /// 1: control groups of version 2 can be found in the kernel's structures.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static HAS_CONTROL_GROUPS: Global<u64> = Global::new(0);
 
 /// 1: allocations may be sampled.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static SAMPLES: Global<u64> = Global::new(0);
 
 /// 1: there may be times in which allocations and frees of a process are not told.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static MAY_CLOSE: Global<u64> = Global::new(0);
 
 /// 1: what is mapped is told with the call stack.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static MAPPING_STACKS: Global<u64> = Global::new(0);
 
 /// Always 0. The compiler does not know.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
 pub(crate) static NEVER: Global<u64> = Global::new(0);
 
 macro_rules! offsets {
     ($($(#[$doc:meta])* $name:ident;)*) => {
-        $($(#[$doc])* #[unsafe(no_mangle)] pub(crate) static $name: Global<u64> = Global::new(0);)*
+        $($(#[$doc])* #[unsafe(no_mangle)] #[unsafe(link_section = ".rodata")] pub(crate) static $name: Global<u64> = Global::new(0);)*
     };
 }
 

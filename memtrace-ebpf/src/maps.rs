@@ -2,6 +2,7 @@
 
 use crate::atomic;
 use crate::knobs::RING_MASK;
+use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::btf_maps;
 use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
@@ -127,6 +128,10 @@ pub(crate) static LOSSES: PerCpuArray<u64> =
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::COUNT, 0);
 
+/// Frees that may have been lost, by process: as long as it is one that user space keeps.
+#[map]
+static LOST_FREES: HashMap<u32, u64> = HashMap::with_max_entries(USUAL_TARGETS, 0);
+
 /// Hits of sites that are only counted, by the number in their cookie.
 #[map]
 pub(crate) static HITS: PerCpuArray<u64> = PerCpuArray::with_max_entries(MAX_COUNTED_SITES, 0);
@@ -145,6 +150,33 @@ fn add(map: &PerCpuArray<u64>, index: u32, amount: u64) {
 #[inline(always)]
 pub(crate) fn lost(cause: Loss) {
     add(&LOSSES, cause as u32, 1);
+}
+
+/// Counts something of a process that was not sent.
+#[inline(always)]
+pub(crate) fn lost_of(process: u32, cause: Loss) {
+    lost(cause);
+    if cause.may_hide_free() {
+        lost_free(process.into());
+    }
+}
+
+/// Counts that a block of the process may have been given back, and nobody is told. A function of its own: losses
+/// are rare, and its stack is not that of programs which walk stacks.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn lost_free(process: u64) -> u64 {
+    let process = process as u32;
+    if LOST_FREES.get_ptr_mut(&process).is_none() {
+        // Another CPU may have done so meanwhile.
+        let _ = LOST_FREES.insert(&process, &0, u64::from(BPF_NOEXIST));
+    }
+    match LOST_FREES.get_ptr_mut(&process) {
+        // SAFETY: an aligned word of the map's value, which is only ever accessed atomically.
+        Some(counter) => unsafe { atomic::add(counter, 1) },
+        None => count(Counter::LostFreesOfAny, 1),
+    }
+    0
 }
 
 /// Adds to an activity counter.

@@ -379,7 +379,9 @@ fn a_reader_that_leaves() {
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{stderr}");
-    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    // A slow machine makes fewer reports, and says so.
+    let other = stderr.lines().filter(|line| !line.ends_with("are left out")).count();
+    assert_eq!(other, 1, "{stderr}");
     target.assert_unharmed();
 }
 

@@ -10,6 +10,7 @@ use std::process::Command;
 use support::brief::{Folder, all_of_them, looking_for, name};
 use support::may_trace;
 use support::program::{Program, compiled, copy_libc};
+use support::report::Report;
 use support::tracer::Tracer;
 
 /// Two days, s; more than any test takes.
@@ -74,6 +75,45 @@ fn memtraces_own_clocks_may_be_ahead() {
         }
     }
     assert!(report.0["uptime_s"].as_f64().unwrap() < SOON);
+}
+
+/// Ages, rates and times to wait come from clocks that nobody sets; the wall clock is for showing.
+#[test]
+fn a_wall_clock_that_jumps_changes_no_figure() {
+    if !may_trace() {
+        return;
+    }
+    let mut program = Program::start("threads", &[]);
+    let mut tracer = Command::new(env!("CARGO_BIN_EXE_memtrace"));
+    tracer.env("LD_PRELOAD", compiled("library/clock_jumps"));
+    tracer.args(["--pid", &program.pid().to_string(), "--exact", "--interval", "500ms"]);
+    tracer.args(["--min-age", "0", "--top", "0", "--format", "json"]);
+    let mut tracer = Tracer::launch(tracer);
+    let accounts = program.work();
+    let mut reports = vec![tracer.report(), tracer.report(), tracer.report()];
+    let run = tracer.stop();
+    assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
+    reports.extend(run.reports);
+    let times: Vec<&str> = reports.iter().map(|it| it.0["time"].as_str().unwrap()).collect();
+    let jumps = times.windows(2).any(|pair| pair[1] < pair[0]);
+    let seconds = |report: &Report, key: &str| report.0[key].as_f64().unwrap();
+    let far = reports.iter().any(|it| it.0["began"].as_str().unwrap()[..10] != times[0][..10]);
+    assert!(jumps || far, "the clock does not jump: {times:?}");
+    for pair in reports.windows(2) {
+        let [before, after] = [0, 1].map(|index| seconds(&pair[index], "uptime_s"));
+        assert!(before < after && after < SOON, "{before} {after}");
+    }
+    let last = reports.last().unwrap();
+    last.assert_nothing_lost();
+    let process = last.process(program.pid());
+    process.assert_exactly(&accounts);
+    assert!(process.0["watched_s"].as_f64().unwrap() < SOON, "{}", process.0["watched_s"]);
+    for stack in process.0["stacks"].as_array().unwrap() {
+        for age in ["oldest_age_s", "newest_age_s"] {
+            assert!(stack[age].as_f64().is_none_or(|age| age < SOON), "{stack}");
+        }
+    }
+    assert!(program.end().success());
 }
 
 /// Root sees everybody's processes there (`proc(5)`, hidepid).

@@ -17,7 +17,8 @@ fn every_lost_event_is_counted() {
         return;
     }
     let mut program = Program::start("churn", &["1", &THREADS.to_string()]);
-    let tracer = Tracer::with(&[&program], &["--ring-size", "4096"]);
+    let idle = Program::start("samples", &[]);
+    let tracer = Tracer::with(&[&program, &idle], &["--ring-size", "4096"]);
     let accounts = program.work();
     let run = tracer.stop();
     assert_eq!(run.status.code(), Some(3), "complete but degraded: {:#?}", run.messages);
@@ -38,5 +39,13 @@ fn every_lost_event_is_counted() {
     // A block whose free was lost goes when its address is given out again, or lives on.
     let gone = process.heap("freed_blocks") + process.heap("missed_frees");
     assert_eq!(process.heap("live_blocks"), process.heap("allocated_blocks") - gone);
+    // None of these blocks lives: as many frees of theirs were lost and have not shown since, at least.
+    let lost_frees = process.heap("lost_frees");
+    assert_eq!(lost_frees, frees - process.heap("missed_frees"));
+    assert!(process.heap("live_blocks") <= lost_frees, "{:#}", process.0);
+    assert_eq!(process.heap("perhaps_freed_blocks"), process.heap("live_blocks"));
+    // Nothing of it is another process's.
+    let idle = report.process(idle.pid());
+    assert_eq!((idle.heap("lost_frees"), idle.heap("perhaps_freed_blocks")), (0, 0));
     assert!(program.end().success());
 }

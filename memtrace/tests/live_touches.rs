@@ -141,3 +141,31 @@ fn a_slow_leak_is_found_by_its_stack() {
     assert!(leaked * 10 > grown * 9, "{leaked} of {grown}");
     assert!(program.end().success());
 }
+
+/// What no fault tells of is stated with its figure: pages of a huge one beyond the first, what `MAP_POPULATE`
+/// filled, what is locked.
+#[test]
+fn what_is_not_touched_is_stated() {
+    if !may_trace() {
+        return;
+    }
+    let mut program = Program::start("blind_pages", &[]);
+    let tracer = Tracer::with(&[&program], &["--tier", "pages"]);
+    let accounts = program.work();
+    let report = report(tracer);
+    let process = report.process(program.pid()).0;
+    let of = |key: &str| number(&touched(process)[key]);
+    assert_eq!(pages_of(process, "touch_huge"), accounts.figure("pages ", "touch_huge"));
+    assert_eq!(of("populated_bytes"), accounts.figure("bytes ", "populated"));
+    assert_eq!(of("locked_bytes"), accounts.figure("bytes ", "locked"));
+    assert_eq!(of("pinned_bytes"), 0);
+    let huge = accounts.figure("bytes ", "huge");
+    assert_eq!(of("huge_bytes"), huge);
+    let further = of("huge_not_touched_most_bytes");
+    assert_eq!(further, huge - huge / 512);
+    assert_eq!((pages_of(process, "populate"), pages_of(process, "lock")), (0, 0));
+    // Resident memory grew by all of it. (The kernel's own sum may lag behind by some pages per CPU.)
+    let rest = of("resident_not_touched_bytes");
+    assert!(rest > of("populated_bytes"), "{:#}", touched(process));
+    assert!(program.end().success());
+}

@@ -4,10 +4,11 @@ mod report_fixtures;
 
 use memtrace::engine::ended::{Ended, Sums};
 use memtrace::engine::ports::{Missing, Resolved, Symbolizer};
-use memtrace::engine::snapshot::{Bounds, Snapshot, StackSnapshot};
+use memtrace::engine::snapshot::{Bounds, Doubtful, ProcessSnapshot, Snapshot, StackSnapshot};
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{ModuleId, ProcessKey, SECOND};
 use memtrace::model::module::Module;
+use memtrace::report::units::counted;
 use memtrace::report::{Place, ReportOptions, Sort, Trend, Verdict, resolve};
 use memtrace_common::wire::Loss;
 use report_fixtures::*;
@@ -193,4 +194,48 @@ fn generated_code_is_named_by_its_process() {
     assert_eq!(names[0], (1, Place::Address(0x7f00), Some("LazyCompile:~f")));
     assert_eq!(names[1], (1, Place::Address(0x7f01), None));
     assert_eq!(names[2], (2, Place::Address(0x7f00), None));
+}
+
+/// A leak of which all blocks were born before so many frees were lost.
+fn leaking_with_losses(lost_frees: u64) -> ProcessSnapshot {
+    let mut process = leaking();
+    process.heap.lost_frees = lost_frees;
+    for stack in &mut process.stacks {
+        let largest = stack.sizes.map_or(0, |(_, largest)| largest);
+        stack.doubtful = Doubtful { blocks: stack.live_blocks, bytes: stack.live_bytes, largest };
+    }
+    process
+}
+
+#[test]
+fn growth_that_may_be_lost_frees_is_not_called_growth() {
+    let judged = |lost_frees| {
+        let snapshot = snapshot(vec![leaking_with_losses(lost_frees)]);
+        report(&snapshot, &options(0, Sort::Growth), &facts()).processes.remove(0)
+    };
+    let few = judged(5);
+    assert_eq!((few.verdict, few.perhaps_freed), (Verdict::Growing, 5));
+    assert_eq!((few.stacks[0].verdict(), few.stacks[0].perhaps_freed), (Verdict::Growing, 5));
+    let many = judged(u64::MAX);
+    assert_eq!((many.verdict, many.perhaps_freed), (Verdict::Degraded, many.heap.live_blocks));
+    assert_eq!(many.stacks[0].verdict(), Verdict::Degraded);
+    let reason =
+        format!("{} may have been freed unseen", counted(many.perhaps_freed, "live block"));
+    assert!(many.explanation[0].starts_with(&reason), "{:?}", many.explanation);
+    assert!(many.explanation[1].contains("GROWING"), "{:?}", many.explanation);
+    // As many as it takes for all that it gained, and one less.
+    let grower = leaking().stacks.into_iter().max_by_key(|stack| stack.growth.bytes).unwrap();
+    let needed = grower.growth.bytes.unsigned_abs().div_ceil(grower.sizes.unwrap().1);
+    assert_eq!(judged(needed - 1).stacks[0].verdict(), Verdict::Growing);
+    assert_eq!(judged(needed).stacks[0].verdict(), Verdict::Degraded);
+}
+
+#[test]
+fn blocks_that_may_have_been_freed_are_told() {
+    let snapshot = snapshot(vec![leaking_with_losses(5)]);
+    let report = report(&snapshot, &options(0, Sort::Growth), &facts());
+    let text = text(&report, memtrace::report::TextStyle::default());
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("; up to 5 live blocks may have been freed unseen"), "{text}");
+    assert!(text.contains("up to 5 live blocks perhaps freed unseen"), "{text}");
 }

@@ -7,7 +7,7 @@
 
 use crate::emit::{Task, send};
 use crate::knobs::SAMPLES;
-use crate::maps::{Call, Target, count, lost, target};
+use crate::maps::{Call, Target, count, lost, lost_free, lost_of, target};
 use crate::memory::read_user;
 use crate::own_stack;
 use crate::pending::{Entry, thread, thread_or_new};
@@ -315,7 +315,10 @@ fn heap_exit(context: ProbeContext) -> u32 {
 /// Remembers a call until its return, unless it is nested in another one.
 #[inline(always)]
 fn enter_pending(probe: Probe, entry: Entry) -> u32 {
-    let Some(thread) = thread_or_new(probe.task.pending()) else { return SKIP_RETURN };
+    let Some(thread) = thread_or_new(probe.task.pending()) else {
+        lost_call(&probe, entry.site, entry.pointer);
+        return SKIP_RETURN;
+    };
     if thread.is_nested(&entry) {
         return SKIP_RETURN;
     }
@@ -323,8 +326,11 @@ fn enter_pending(probe: Probe, entry: Entry) -> u32 {
     let now = unsafe { bpf_ktime_get_ns() };
     // What it calls is nested in it, so its return is wanted even if it is not taken.
     let alignment = probe.alignment(entry.site);
-    let is_pending = thread.push(&entry, now, fate_of(&probe, &entry), alignment);
-    if is_pending { RUN_RETURN } else { SKIP_RETURN }
+    if thread.push(&entry, now, fate_of(&probe, &entry), alignment) {
+        return RUN_RETURN;
+    }
+    lost_call(&probe, entry.site, entry.pointer);
+    SKIP_RETURN
 }
 
 /// Remembers a call until its return, which will come whatever we say: nested calls are marked. A free
@@ -333,7 +339,9 @@ fn enter_pending(probe: Probe, entry: Entry) -> u32 {
 #[inline(always)]
 fn enter_any(probe: Probe, entry: Entry) {
     let counts = probe.counts();
-    let Some(thread) = thread_or_new(probe.task.pending()) else { return };
+    let Some(thread) = thread_or_new(probe.task.pending()) else {
+        return lost_call(&probe, entry.site, entry.pointer);
+    };
     let nested = thread.is_nested(&entry);
     // Its return will be seen all the same.
     let fate = if nested || !counts {
@@ -346,7 +354,19 @@ fn enter_any(probe: Probe, entry: Entry) {
     };
     // SAFETY: no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
-    thread.push(&entry, now, fate, probe.alignment(entry.site));
+    let is_pending = thread.push(&entry, now, fate, probe.alignment(entry.site));
+    // A free has been told of.
+    if !is_pending && !fate.is_nested() {
+        lost_call(&probe, entry.site, entry.pointer);
+    }
+}
+
+/// A call that may give back the block at `pointer` will not be told of.
+#[inline(always)]
+fn lost_call(probe: &Probe, site: Site, pointer: u64) {
+    if site.role as u8 != Role::Allocate as u8 && pointer != 0 {
+        lost_free(probe.task.process.into());
+    }
 }
 
 /// Draws for a call, and looks after the block that is given to it: its address may be another block's before
@@ -373,6 +393,8 @@ fn pending(probe: &Probe, site: Site) -> Option<Call> {
         && opened(probe.task.process) != HeapWindow::CLOSED
     {
         lost(Loss::Unpaired);
+        // Which block it was given is not known.
+        lost_call(probe, site, 1);
         debug!(&RetProbeContext::new(probe.context), "unpaired return at {:x}", stack_pointer);
     }
     probe.counted(call?)
@@ -387,6 +409,7 @@ fn finish(probe: Probe, call: Call) {
     }
     let Some(address) = result(&probe, site, call.pointer) else {
         lost(Loss::ResultUnreadable);
+        lost_call(&probe, site, call.pointer);
         return;
     };
     trace!(&RetProbeContext::new(probe.context), "{} bytes at {:x}", call.size, address);
@@ -422,8 +445,9 @@ fn finish_reallocation(probe: &Probe, site: Site, call: &Call, address: u64) {
     if SAMPLES.load() != 0 {
         if address == 0 && call.size != 0 {
             // It failed, and the old block lives on.
-            if call.fate.is_old_taken() {
-                keep(probe.target, site, call.pointer, u64::MAX);
+            if call.fate.is_old_taken() && !keep(probe.target, site, call.pointer, u64::MAX) {
+                // Its free will not be told.
+                lost_call(probe, site, call.pointer);
             }
             if call.fate.is_passed() {
                 return;
@@ -521,7 +545,7 @@ fn send_frames<B: Copy>(
     if scratch.send(header.process, Head { header, body }, header.frames as usize, false) {
         remember(id);
     } else {
-        lost(loss);
+        lost_of(header.process, loss);
     }
 }
 

@@ -5,6 +5,7 @@ use super::arrivals::{Arrival, Arrivals};
 use super::clock::now;
 use super::error::DaemonError;
 use super::groups::GroupNews;
+use super::lost_frees::ToldFrees;
 use super::progress::Progress;
 use super::reporter::Reporter;
 use super::tables::Tables;
@@ -17,7 +18,7 @@ use crate::model::event::{CodeMapping, Event, Exec, Fork, Map, What};
 use crate::model::ids::{Nanos, Pid};
 use crate::probe::live::code_tables::CodeTables;
 use crate::probe::live::kernel_side::{CodeVersion, KernelSide};
-use memtrace_common::wire::Loss;
+use memtrace_common::wire::{Counter, Loss};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,6 +41,7 @@ pub(super) struct Intake {
     /// Nothing is traced any more: changes of code are not counted, so what was known of it stays.
     has_ended: bool,
     losses: [u64; Loss::ALL.len()],
+    told_frees: ToldFrees,
     pub(super) records: u64,
     latest: Nanos,
 }
@@ -64,6 +66,7 @@ impl Intake {
             ahead: Lookahead::default(),
             has_ended: false,
             losses: [0; Loss::ALL.len()],
+            told_frees: ToldFrees::default(),
             records: 0,
             latest: 0,
         }
@@ -104,6 +107,10 @@ impl Intake {
             return;
         };
         self.latest = self.latest.max(event.time);
+        // The losses until then are those of the program or of the copied heap that it is about.
+        if matches!(event.what, What::Fork(_) | What::Exec(_) | What::Exit { .. }) {
+            self.settle_frees();
+        }
         self.tracker.apply_record(record, &event);
         match event.what {
             What::Map(map, _) if is_code(&map) || self.replaces_code(event.process, &map) => {
@@ -438,6 +445,8 @@ impl Intake {
     pub(super) fn exited(&mut self, pid: Pid) {
         if self.targets.ended(pid) {
             self.kernel.detach_from(pid);
+            self.kernel.forget_lost_frees(pid);
+            self.told_frees.forget(pid);
             self.forget_code(pid);
         }
     }
@@ -506,7 +515,28 @@ impl Intake {
             Ok(losses) => self.feed_losses(losses),
             Err(error) => tracing::warn!("loss counters cannot be read: {error}"),
         }
+        self.settle_frees();
         self.resend_stacks();
+    }
+
+    /// Tells of frees that were lost until now.
+    fn settle_frees(&mut self) {
+        let of_any = self.kernel.counter(Counter::LostFreesOfAny);
+        let counted = self.kernel.lost_frees().and_then(|all| Ok((all, of_any?)));
+        let (by_process, of_any) = match counted {
+            Ok(counted) => counted,
+            Err(error) => return tracing::warn!("lost frees cannot be counted: {error}"),
+        };
+        for (pid, count) in by_process.into_iter().chain([(0, of_any)]) {
+            // A child's may be counted before its parent's record of it is read.
+            if pid != 0 && !self.targets.knows(pid) {
+                continue;
+            }
+            let count = self.told_frees.news(pid, count);
+            if count > 0 {
+                self.feed(pid, What::FreesLost { count });
+            }
+        }
     }
 
     /// Makes the kernel send stacks again that the tables have forgotten. At once after code has

@@ -17,6 +17,7 @@ mod kernel_log;
 mod left_out;
 mod living;
 mod looks;
+mod lost_frees;
 mod outlet;
 mod pictures;
 mod pod_names;

@@ -5,7 +5,7 @@ use super::heap::sampled::{Pair, Sample, Sampled, SampledTally, confidence_of, r
 use super::heap::tallies::Tally;
 use super::process::Space;
 use super::sampling::{Estimate, Weight};
-use super::snapshot::{BlockSnapshot, SampledConfidence, SnapshotOptions, StackSnapshot};
+use super::snapshot::{BlockSnapshot, Doubtful, SampledConfidence, SnapshotOptions, StackSnapshot};
 use super::stacks::{Callee, Stack, Stacks};
 use super::trend::{Births, Freed, Past};
 use crate::model::ids::{Nanos, StackId};
@@ -53,7 +53,10 @@ pub(super) fn rows(
         rows.push(Row { plain, freed: live.lifespans().of(number as u32), estimate });
     }
     let interval = live.sampled().map_or(0, Sampled::interval);
-    let counts = Counts::new(space, time, options, live.sampled().is_some());
+    let counts = Counts {
+        doubtful_until: live.doubtful_until(),
+        ..Counts::new(space, time, options, live.sampled().is_some())
+    };
     Some((Rows { rows, interval }, counts))
 }
 
@@ -87,6 +90,7 @@ fn plain(
         young_blocks: 0,
         filtered_bytes: 0,
         filtered_blocks: 0,
+        doubtful: Doubtful::default(),
         oldest: None,
         newest: None,
         sizes: None,
@@ -121,6 +125,7 @@ fn counted(plain: StackSnapshot, freed: Option<Freed>, count: &mut Count) -> Sta
         young_blocks: count.young.blocks,
         filtered_bytes: count.filtered.bytes,
         filtered_blocks: count.filtered.blocks,
+        doubtful: count.doubtful,
         oldest: holds.then_some(count.oldest),
         newest: holds.then_some(count.newest),
         sizes: holds.then_some((count.smallest, count.largest)),
@@ -175,6 +180,8 @@ fn estimated(
 pub(super) struct Counts {
     by_stack: Vec<Count>,
     time: Nanos,
+    /// Blocks that were born until then may have been freed unseen.
+    doubtful_until: Option<Nanos>,
     options: SnapshotOptions,
 }
 
@@ -185,13 +192,16 @@ impl Counts {
             Count::none(births, are_sampled.then(Box::default))
         };
         let by_stack = (0..space.stacks().len()).map(empty).collect();
-        Self { by_stack, time, options: *options }
+        Self { by_stack, time, doubtful_until: None, options: *options }
     }
 
     #[inline]
     pub(super) fn add(&mut self, block: &Block) {
         if let Some(count) = self.by_stack.get_mut(block.stack as usize) {
             count.add(block, self.time, &self.options);
+            if Some(block.born) <= self.doubtful_until {
+                count.doubt(block);
+            }
         }
     }
 }
@@ -218,6 +228,7 @@ struct Count {
     largest: u64,
     young: Sum,
     filtered: Sum,
+    doubtful: Doubtful,
     births: Births,
     /// Birth, address and size of the oldest ones; the youngest of them is on top.
     blocks: BinaryHeap<(Nanos, u64, u64)>,
@@ -241,6 +252,7 @@ impl Count {
             largest: 0,
             young: Sum { bytes: 0, blocks: 0 },
             filtered: Sum { bytes: 0, blocks: 0 },
+            doubtful: Doubtful { blocks: 0, bytes: 0, largest: 0 },
             births,
             blocks: BinaryHeap::new(),
             sampled,
@@ -272,6 +284,19 @@ impl Count {
         } else if options.blocks_per_stack > 0 {
             self.list(block, options.blocks_per_stack);
         }
+    }
+
+    fn doubt(&mut self, block: &Block) {
+        let bytes = match block.interval {
+            0 => block.size,
+            interval => Weight::of(block.size, interval).bytes.ceil() as u64,
+        };
+        let Doubtful { blocks, bytes: sum, largest } = self.doubtful;
+        self.doubtful = Doubtful {
+            blocks: blocks + 1,
+            bytes: sum.saturating_add(bytes),
+            largest: largest.max(bytes),
+        };
     }
 
     fn list(&mut self, block: &Block, most: usize) {

@@ -58,6 +58,7 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
         | What::Usage(_)
         | What::Picture(..)
         | What::Lost { .. }
+        | What::FreesLost { .. }
         | What::Look(_)
         | What::Mark
         | What::Named(_) => return None,

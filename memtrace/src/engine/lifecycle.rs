@@ -157,6 +157,18 @@ impl Tracker {
         self.forget_stack_ids(place);
     }
 
+    /// Frees of the process were lost; of any one, where that is not known.
+    pub(super) fn frees_lost(&mut self, pid: Pid, time: Nanos, count: u64) {
+        if pid == 0 {
+            self.spaces.iter_mut().for_each(|space| space.lose_frees(count, time));
+        } else if let Some(&place) = self.pids.get(&pid)
+            && let Some(process) = self.processes.get(place)
+            && let Some(space) = self.spaces.get_mut(process.space)
+        {
+            space.lose_frees(count, time);
+        }
+    }
+
     fn new_process(
         &mut self,
         info: Arc<ProcessInfo>,

@@ -219,6 +219,13 @@ impl Space {
         self.restart_history(now);
     }
 
+    /// So many frees were not told until now; of which kind is not known.
+    pub(crate) fn lose_frees(&mut self, count: u64, now: Nanos) {
+        for live in [&mut self.heap, &mut self.pools, &mut self.device] {
+            live.lose_frees(count, now);
+        }
+    }
+
     /// Takes blocks out of the tables of which it is not known whether they live. They stay in the sums.
     pub(crate) fn let_unknown_go(&mut self) {
         for live in [&mut self.heap, &mut self.pools, &mut self.device] {

@@ -250,6 +250,9 @@ pub struct HeapTotals {
     pub missed_frees: u64,
     /// Their bytes.
     pub missed_bytes: u64,
+    /// Frees that may have been lost and have not shown as [missed ones](Self::missed_frees) since. So many of the
+    /// [doubtful](StackSnapshot::doubtful) blocks may be gone. Counted one by one where blocks are samples, too.
+    pub lost_frees: u64,
     /// Frees by the allocator itself of blocks that were free already.
     pub internal_frees: u64,
     /// Allocations that returned NULL.
@@ -429,6 +432,17 @@ pub struct Growth {
     pub of: u32,
 }
 
+/// Live blocks that may have been freed unseen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doubtful {
+    /// How many; of samples so many samples.
+    pub blocks: u64,
+    /// What they hold, or stand for, bytes.
+    pub bytes: u64,
+    /// What the largest of them holds, or stands for, bytes.
+    pub largest: u64,
+}
+
 /// One call stack in one process.
 #[derive(Clone, Debug)]
 pub struct StackSnapshot {
@@ -466,6 +480,8 @@ pub struct StackSnapshot {
     pub freed_bytes: u64,
     /// Of them freed.
     pub freed_blocks: u64,
+    /// Live blocks that were born before the latest loss of a free.
+    pub doubtful: Doubtful,
     /// Birth of the oldest live block, `None` without live blocks.
     pub oldest: Option<Nanos>,
     /// Birth of the newest live block.

@@ -160,6 +160,7 @@ impl Tracker {
                 let lost = &mut self.losses[*cause as usize];
                 *lost = lost.saturating_add(*count);
             }
+            What::FreesLost { count } => self.frees_lost(pid, time, *count),
             What::Mark => self.mark(time),
             What::Named(name) => self.marks.add(time, name),
             What::BreakSeen { end, .. } => {

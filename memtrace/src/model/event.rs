@@ -124,6 +124,12 @@ pub enum What<'a> {
         /// How many.
         count: u64,
     },
+    /// Calls that give blocks back were not told since the last such event of this process, or of some process
+    /// where that is 0.
+    FreesLost {
+        /// How many at most.
+        count: u64,
+    },
     /// What became of the wish to look at a process more closely (`crate::engine::zoom`).
     Look(Look),
     /// An interval has ended: every process's growth series gets a point.

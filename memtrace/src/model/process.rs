@@ -46,6 +46,12 @@ pub struct Usage {
     pub resident_file: u64,
     /// Swapped out.
     pub swap: u64,
+    /// Address space that is locked into memory (`mlock`).
+    #[serde(default)]
+    pub locked: u64,
+    /// Memory that drivers have pinned, of those that count it.
+    #[serde(default)]
+    pub pinned: u64,
     /// Memory charged to the cgroup, where it is known.
     pub cgroup: Option<u64>,
     /// Times the kernel killed for memory in the cgroup, where it is known.

@@ -228,6 +228,8 @@ impl Process {
             resident_anonymous: bytes("RssAnon:"),
             resident_file: bytes("RssFile:") + bytes("RssShmem:"),
             swap: bytes("VmSwap:"),
+            locked: bytes("VmLck:"),
+            pinned: bytes("VmPin:"),
             cgroup: self.cgroup.as_ref().and_then(Cgroup::current),
             oom_kills: self.cgroup.as_ref().and_then(Cgroup::oom_kills),
             cpu: ticks(stat.utime.saturating_add(stat.stime)),

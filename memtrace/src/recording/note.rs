@@ -72,6 +72,7 @@ pub enum Told {
     Usage(Usage),
     Picture(Box<Picture>, Arc<[Area]>),
     Lost { cause: u8, count: u64 },
+    FreesLost { count: u64 },
     Exit { status: Option<u32> },
     WindowOpened,
     WindowClosed,
@@ -130,6 +131,7 @@ impl Told {
             What::Usage(usage) => Self::Usage(*usage),
             What::Picture(picture, areas) => Self::Picture(picture.clone(), Arc::clone(areas)),
             What::Lost { cause, count } => Self::Lost { cause: *cause as u8, count: *count },
+            What::FreesLost { count } => Self::FreesLost { count: *count },
             // One whose record was lost.
             What::Exit { status } => Self::Exit { status: *status },
             What::WindowOpened => Self::WindowOpened,
@@ -173,6 +175,7 @@ impl Told {
                 // `read` has refused it.
                 None => What::Mark,
             },
+            Self::FreesLost { count } => What::FreesLost { count },
             Self::Exit { status } => What::Exit { status },
             Self::WindowOpened => What::WindowOpened,
             Self::WindowClosed => What::WindowClosed,
@@ -198,6 +201,7 @@ impl Told {
             Self::Usage(_)
             | Self::Picture(..)
             | Self::Lost { .. }
+            | Self::FreesLost { .. }
             | Self::Exit { .. }
             | Self::WindowOpened
             | Self::WindowClosed
@@ -285,6 +289,7 @@ mod tests {
             What::Usage(Usage { resident: 5, oom_kills: Some(0), ..Usage::default() }),
             What::Picture(Box::new(Picture { whole: true, ..Picture::default() }), [area].into()),
             What::Lost { cause: Loss::RingFault, count: 3 },
+            What::FreesLost { count: 2 },
             What::Exit { status: None },
             What::WindowOpened,
             What::WindowClosed,

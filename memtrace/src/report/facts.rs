@@ -192,6 +192,9 @@ pub struct TracerFacts {
     pub longest_gap: Duration,
     /// Number of the report, from 1.
     pub sequence: u64,
+    /// Periodic reports that were left out until then, as the one before was still being made or written.
+    #[serde(default)]
+    pub skipped_reports: u64,
     /// Wall clock at the snapshot.
     pub time: Timestamp,
     /// Wall clock when tracing began.

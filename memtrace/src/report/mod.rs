@@ -6,6 +6,7 @@
 mod alerts;
 mod csv;
 pub mod diff;
+mod doubt;
 pub mod evidence;
 #[cfg(test)]
 mod example;

@@ -185,6 +185,8 @@ pub struct ProcessReport {
     pub survival: Vec<(Nanos, Band)>,
     /// Freed blocks whose age was not kept.
     pub untold_frees: u64,
+    /// Of all its live blocks so many may have been freed unseen; of samples so many samples.
+    pub perhaps_freed: u64,
     /// The verdict.
     pub verdict: Verdict,
     /// What the verdict rests on, in sentences without the last full stop.
@@ -304,6 +306,8 @@ pub struct AccountReport {
     pub totals: HeapTotals,
     /// Growth of what is live.
     pub growth: Growth,
+    /// As [`ProcessReport::perhaps_freed`].
+    pub perhaps_freed: u64,
     /// The stacks that are listed.
     pub stacks: Vec<StackReport>,
     /// Live blocks that are not in the listed stacks, young and filtered ones among them; `stacks`: those
@@ -445,6 +449,10 @@ pub struct StackReport {
     pub filtered: (u64, u64),
     /// Bytes and blocks of which it is not known whether they live, all; none of them is in `live`.
     pub unknown: (u64, u64),
+    /// Of all its live blocks so many may have been freed unseen; of samples so many samples.
+    pub perhaps_freed: u64,
+    /// They may be all that it gained.
+    pub may_not_grow: bool,
     /// Bytes held when the process was at its peak, all.
     pub peak_bytes: u64,
     /// Bytes allocated, all.
@@ -479,6 +487,15 @@ pub struct StackReport {
 }
 
 impl StackReport {
+    /// What its figures say, as far as they are to be relied on.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match Verdict::from(self.judgement.trend) {
+            Verdict::Growing if self.may_not_grow => Verdict::Degraded,
+            verdict => verdict,
+        }
+    }
+
     /// The frames to show: with those of allocators and start code, or without.
     pub fn shown(&self, internals: bool) -> impl Iterator<Item = &FrameReport> {
         self.frames.iter().filter(move |frame| internals || !frame.internal)

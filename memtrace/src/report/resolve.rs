@@ -3,6 +3,7 @@
 //! Stacks are chosen first; only their frames and the outermost ones of the others are resolved.
 
 use super::alerts::AlertReport;
+use super::doubt;
 use super::explain::{self, Case, Grower};
 use super::facts::{Ledgers, LinkFacts, ReportOptions, Sort, TracerFacts};
 use super::identity::StackDigest;
@@ -310,7 +311,8 @@ impl Maker<'_> {
         });
         report.watch = chosen.story.map(|story| self.watch(story, process));
         report.allocator_mapped = mapped::by_allocators(process, &self.snapshot.modules);
-        report.stacks = stacks.iter().map(|stack| self.stack(stack, process, judged)).collect();
+        report.stacks =
+            stacks.iter().map(|stack| self.stack(stack, process, &process.heap, judged)).collect();
         for stack in &process.stacks {
             let (end, blocks) = (self.end(stack, process), stack.allocated_blocks);
             if end != StackEnd::Complete {
@@ -526,7 +528,11 @@ impl Maker<'_> {
             functions: Vec::new(),
             totals: account.totals,
             growth: account.growth,
-            stacks: listed.iter().map(|stack| self.stack(stack, process, judged)).collect(),
+            perhaps_freed: doubt::of_account(&account.totals, &account.stacks),
+            stacks: listed
+                .iter()
+                .map(|stack| self.stack(stack, process, &account.totals, judged))
+                .collect(),
             others,
         }
     }
@@ -565,6 +571,7 @@ impl Maker<'_> {
             intervals: process.intervals,
             growth: process.growth,
             untold_frees: process.untold_frees,
+            perhaps_freed: doubt::of_account(&process.heap, &process.stacks),
             resident_growth: process.resident_growth,
             unseen_vforks: process.unseen_vforks,
             untraced_children: process.untraced_children,
@@ -598,6 +605,9 @@ impl Maker<'_> {
         if lacks_blocks(process) {
             degraded.push(EVICTED.to_owned());
         }
+        if verdict == Verdict::Growing && doubt::may_be_growth(process, judged) {
+            degraded.push(doubt::reason(process));
+        }
         let case = Case {
             figures,
             verdict,
@@ -622,6 +632,7 @@ impl Maker<'_> {
         &self,
         stack: &StackSnapshot,
         process: &ProcessSnapshot,
+        totals: &HeapTotals,
         judged: &Judged,
     ) -> StackReport {
         let (live_bytes, live_blocks) = visible(stack);
@@ -637,6 +648,8 @@ impl Maker<'_> {
             young: (stack.young_bytes, stack.young_blocks),
             filtered: (stack.filtered_bytes, stack.filtered_blocks),
             unknown: (stack.unknown_bytes, stack.unknown_blocks),
+            perhaps_freed: doubt::of_stack(totals, stack),
+            may_not_grow: doubt::may_be_growth_of(totals, stack),
             peak_bytes: stack.peak_bytes,
             allocated_bytes: stack.allocated_bytes,
             allocated_blocks: stack.allocated_blocks,

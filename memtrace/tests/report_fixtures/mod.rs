@@ -13,11 +13,11 @@ use memtrace::engine::history::Point;
 use memtrace::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
 use memtrace::engine::sampling::{Told, ToldBlocks};
 use memtrace::engine::snapshot::{
-    AccountSnapshot, BlockSnapshot, Bounds, Confidence, Found, FoundStack, Growing, Growth,
-    HeapTotals, LookSnapshot, LookState, LookTotals, MappedStack, MappingTotals, Marked, Outcome,
-    Owner, OwnerSum, Owners, PictureSnapshot, PlacedBlocks, ProcessSnapshot, ResidentBounds,
-    ResidentPart, SampledConfidence, Snapshot, SnapshotOptions, StackSnapshot, State, Story,
-    ToldSnapshot, ToldStack, TouchTotals, TouchedGrowth, Usable, Windows,
+    AccountSnapshot, BlockSnapshot, Bounds, Confidence, Doubtful, Found, FoundStack, Growing,
+    Growth, HeapTotals, LookSnapshot, LookState, LookTotals, MappedStack, MappingTotals, Marked,
+    Outcome, Owner, OwnerSum, Owners, PictureSnapshot, PlacedBlocks, ProcessSnapshot,
+    ResidentBounds, ResidentPart, SampledConfidence, Snapshot, SnapshotOptions, StackSnapshot,
+    State, Story, ToldSnapshot, ToldStack, TouchTotals, TouchedGrowth, Usable, Windows,
 };
 use memtrace::engine::trend::{AgeCount, Ages, Band, COHORTS, Past, class};
 use memtrace::model::event::LookCost;
@@ -150,6 +150,7 @@ pub fn stack(number: u32, frames: Arc<[Frame]>, blocks: u64, size: u64) -> Stack
         young_blocks: 0,
         filtered_bytes: 0,
         filtered_blocks: 0,
+        doubtful: Doubtful::default(),
         peak_bytes: bytes,
         allocated_bytes: bytes,
         allocated_blocks: blocks,
@@ -207,6 +208,8 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         resident_anonymous: 6_300 * MIB,
         resident_file: 59 * MIB,
         swap: 0,
+        locked: 0,
+        pinned: 0,
         cgroup: Some(6_492 * MIB),
         oom_kills: Some(0),
         cpu: 5_000 * SECOND,
@@ -456,6 +459,7 @@ pub fn facts() -> TracerFacts {
         longest_gap: Duration::from_millis(21),
         target_cost_percent: Some(7.0),
         sequence: 6,
+        skipped_reports: 0,
         time: "2026-03-01T03:13:08Z".parse::<Timestamp>().unwrap(),
         began: "2026-03-01T03:12:08Z".parse::<Timestamp>().unwrap(),
         user_functions: Vec::new(),

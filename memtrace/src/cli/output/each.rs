@@ -1,6 +1,7 @@
 //! A file per report, which appears under its name only once it is complete.
 
 use super::{Label, OutputError, OutputName, sync};
+use jiff::Timestamp;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -14,6 +15,8 @@ pub(super) struct Each {
     pid: u32,
     /// The file written last: two reports may be taken within the second that `{time}` shows.
     last: Option<PathBuf>,
+    /// The latest time of a report: a clock that is set back comes to the same times again.
+    latest: Option<Timestamp>,
     /// One of the same name is replaced.
     replaces: bool,
 }
@@ -21,14 +24,14 @@ pub(super) struct Each {
 impl Each {
     /// Makes sure that files can be made in the directory.
     pub(super) fn open(name: OutputName, pid: u32) -> Result<Self, OutputError> {
-        let first = name.path(pid, Label { sequence: 1, time: jiff::Timestamp::now() });
+        let first = name.path(pid, Label { sequence: 1, time: Timestamp::now() });
         let failed = |error| OutputError::open(&first, error);
         drop(temporary(name.directory()).map_err(failed)?);
         match first.symlink_metadata() {
             Ok(found) if found.is_dir() => Err(failed(io::ErrorKind::IsADirectory.into())),
             // Also a name that is too long comes to light here.
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
-            _ => Ok(Self { name, pid, last: None, replaces: false }),
+            _ => Ok(Self { name, pid, last: None, latest: None, replaces: false }),
         }
     }
 
@@ -41,7 +44,9 @@ impl Each {
     /// Writes a report to a file of its own. Gives its path.
     pub(super) fn write(&mut self, label: Label, report: &[u8]) -> Result<PathBuf, OutputError> {
         let mut path = self.name.path(self.pid, label);
-        if self.last.as_ref() == Some(&path) && !self.replaces {
+        let comes_again = self.last.as_ref() == Some(&path) || self.is_named_by_past_time(label);
+        self.latest = self.latest.max(Some(label.time));
+        if comes_again && !self.replaces {
             path.as_mut_os_string().push(format!(".{}", label.sequence));
         } else {
             self.last = Some(path.clone());
@@ -50,6 +55,12 @@ impl Each {
             Ok(()) => Ok(path),
             Err(error) => Err(OutputError::write(&path, error)),
         }
+    }
+
+    /// Whether its name has a time in it that is before that of an earlier report.
+    fn is_named_by_past_time(&self, label: Label) -> bool {
+        let name = |time| self.name.path(self.pid, Label { time, ..label });
+        Some(label.time) < self.latest && name(label.time) != name(Timestamp::UNIX_EPOCH)
     }
 
     /// The temporary file goes away by itself when any step fails. Renaming replaces a symbolic

@@ -203,3 +203,21 @@ fn a_reader_that_leaves_a_pipe_is_no_failure() {
     let error = std::io::Write::write_all(&mut &writer, b"x").unwrap_err();
     assert!(matches!(OutputError::torn(Path::new(&name), error), OutputError::Closed));
 }
+
+#[test]
+fn a_clock_that_is_set_back_overwrites_no_report() {
+    let directory = TempDir::new().unwrap();
+    let mut by_time = open(&directory.path().join("{time}")).unwrap();
+    let mut by_number = open(&directory.path().join("n{seq}")).unwrap();
+    let times = ["2026-01-02T03:04:05Z", "2026-01-02T03:04:06Z", "2026-01-02T03:04:05Z"];
+    for (sequence, time) in (1..).zip(times) {
+        let label = Label { sequence, time: time.parse().unwrap() };
+        by_time.write(label, format!("{sequence}\n").as_bytes()).unwrap();
+        by_number.write(label, b"\n").unwrap();
+    }
+    let names = entries(&directory);
+    assert_eq!(names.len(), 6, "{names:?}");
+    assert_eq!(fs::read(directory.path().join(&names[0])).unwrap(), b"1\n");
+    assert_eq!(fs::read(directory.path().join(format!("{}.3", names[0]))).unwrap(), b"3\n");
+    assert!(names.contains(&"n3".to_owned()), "{names:?}");
+}

@@ -144,6 +144,9 @@ struct Actor<'a> {
     unmet: Option<(Load, f64)>,
     began: Timestamp,
     sequence: u64,
+    /// Periodic reports that were left out, and whether one is being left out now.
+    skipped_reports: u64,
+    is_skipping: bool,
     /// Marks to which the user gave no name.
     unnamed: u64,
     /// The user wants a report as soon as the one that is being made is done.
@@ -218,6 +221,8 @@ impl<'a> Actor<'a> {
             unmet: None,
             began: Timestamp::now(),
             sequence: 0,
+            skipped_reports: 0,
+            is_skipping: false,
             unnamed: 0,
             wanted: false,
             current: Current::default(),

@@ -84,7 +84,13 @@ impl Actor<'_> {
     /// takes as long as it takes.
     pub(super) fn report_if_idle(&mut self) {
         if self.is_busy() {
-            tracing::warn!("the last report is still being made; this one is left out");
+            // Once for each that takes so long: they may be wished for many times a second.
+            if !std::mem::replace(&mut self.is_skipping, true) {
+                tracing::warn!(
+                    "the last report is still being made or written; those that are due until then are left out"
+                );
+            }
+            self.skipped_reports = self.skipped_reports.saturating_add(1);
         } else {
             self.look_at_memory(self.pictures.are_rested());
         }
@@ -102,6 +108,7 @@ impl Actor<'_> {
     /// A report has been made: the next one, if the user wants it already.
     pub(super) fn go_on_reporting(&mut self) {
         self.complain();
+        self.is_skipping = false;
         if std::mem::take(&mut self.wanted) {
             self.report_if_idle();
         }
@@ -206,6 +213,7 @@ impl Actor<'_> {
             walks: self.walks(),
             longest_gap: self.longest_gap,
             sequence: self.sequence,
+            skipped_reports: self.skipped_reports,
             time: Timestamp::now(),
             began: self.began,
             has_thresholds: self.settings.alerts.has_thresholds(),
@@ -217,6 +225,7 @@ impl Actor<'_> {
                 .chain(self.unmet())
                 .chain(self.missed_budget())
                 .chain(self.windowing.too_short())
+                .chain(left_out(self.skipped_reports))
                 .collect(),
             degraded: self
                 .degraded
@@ -261,6 +270,13 @@ impl Actor<'_> {
             tracing::warn!("{reason}");
         }
     }
+}
+
+/// What to say of reports for which the one before took too long.
+fn left_out(skipped: u64) -> Option<String> {
+    let are = if skipped == 1 { "report was" } else { "reports were" };
+    (skipped > 0)
+        .then(|| format!("{skipped} {are} left out while the one before was being made or written"))
 }
 
 /// What to say of walks that came out otherwise than was known.

@@ -2,6 +2,7 @@
 
 use super::blocks::{Block, BlockTable, Inserted, SweepPlace};
 use super::lifespans::Lifespans;
+use super::lost::LostFrees;
 use super::overwrites::Overwrites;
 use super::sampled::{Sampled, rounded};
 use super::tallies::Tallies;
@@ -52,6 +53,7 @@ pub(crate) struct LiveHeap {
     lifespans: Lifespans,
     unsupported: u64,
     sight: Sight,
+    lost: LostFrees,
     /// From the first sample on.
     sampled: Option<Box<Sampled>>,
     /// While all blocks of a moment are visited.
@@ -76,6 +78,7 @@ impl LiveHeap {
             lifespans: Lifespans::default(),
             unsupported: 0,
             sight: Sight::default(),
+            lost: LostFrees::default(),
             sampled: None,
             sweep: None,
         }
@@ -106,6 +109,8 @@ impl LiveHeap {
             lifespans: Lifespans::default(),
             unsupported: 0,
             sight: self.sight,
+            // What was freed unseen before is gone in the copy, too.
+            lost: self.lost.left(self.totals.missed_frees),
             sampled: self.sampled.as_ref().map(|sampled| Box::new(sampled.forked())),
             sweep: None,
         }
@@ -210,10 +215,22 @@ impl LiveHeap {
 
     /// Totals; estimates, with their bounds, if any block is a sample.
     pub(crate) fn totals(&self) -> HeapTotals {
+        let lost_frees = self.lost.left(self.totals.missed_frees).count;
+        let plain = HeapTotals { lost_frees, ..self.totals };
         match &self.sampled {
-            Some(sampled) => sampled.totals(&self.totals),
-            None => self.totals,
+            Some(sampled) => sampled.totals(&plain),
+            None => plain,
         }
+    }
+
+    /// So many frees at most were not told until now, or of an unknown time before.
+    pub(crate) fn lose_frees(&mut self, count: u64, now: Nanos) {
+        self.lost.add(count, self.blocks.kept_birth(now));
+    }
+
+    /// Blocks that were born until then may have been freed unseen; `None`: there are none.
+    pub(crate) fn doubtful_until(&self) -> Option<Nanos> {
+        self.lost.left(self.totals.missed_frees).until()
     }
 
     /// Live bytes, as in [`Self::totals`].

@@ -4,6 +4,7 @@ pub mod blocks;
 mod entry;
 pub(crate) mod lifespans;
 pub(crate) mod live;
+mod lost;
 mod overwrites;
 pub mod ranges;
 pub(crate) mod sampled;

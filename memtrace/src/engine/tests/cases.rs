@@ -1,7 +1,7 @@
 //! Heap events one by one: stacks, races between threads, growth, bounds.
 
 use crate::engine::limits::Limits;
-use crate::engine::snapshot::{HeapTotals, ProcessSnapshot, Snapshot, SnapshotOptions};
+use crate::engine::snapshot::{Doubtful, HeapTotals, ProcessSnapshot, Snapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
 use crate::model::event::{
     Allocation, CodeMapping, Event, Exec, Free, Reallocation, StackRef, What,
@@ -348,4 +348,34 @@ fn a_pool_has_an_account_of_its_own() {
     assert_eq!((shown.heap.live_bytes, shown.heap.unknown_frees), (4096, 1));
     assert_eq!((shown.pools.totals.live_bytes, shown.pools.totals.unknown_frees), (80, 0));
     assert_eq!(tracker.live_blocks(), 2);
+}
+
+#[test]
+fn lost_frees_put_older_blocks_in_doubt() {
+    let mut tracker = watching(Limits::default());
+    let words = frames(&[5]);
+    let stack = stack(1, &words);
+    send(&mut tracker, SECOND, malloc(0x10, 8, stack));
+    send(&mut tracker, SECOND, malloc(0x20, 32, stack));
+    send(&mut tracker, 2 * SECOND, What::FreesLost { count: 1 });
+    // Born after the loss: it lives for sure.
+    send(&mut tracker, 3 * SECOND, malloc(0x30, 64, stack));
+    let seen = process(&mut tracker);
+    assert_eq!((seen.heap.lost_frees, seen.heap.live_blocks), (1, 3));
+    assert_eq!(seen.stacks[0].doubtful, Doubtful { blocks: 2, bytes: 40, largest: 32 });
+    // Another process's losses are none of this one's, and those of nobody known may be.
+    send_to(&mut tracker, PID + 1, 4 * SECOND, What::FreesLost { count: 9 });
+    assert_eq!(heap(&mut tracker).lost_frees, 1);
+    // The address is given out again: that was the free.
+    send(&mut tracker, 4 * SECOND, malloc(0x10, 8, stack));
+    let seen = process(&mut tracker);
+    assert_eq!((seen.heap.lost_frees, seen.heap.missed_frees), (0, 1));
+    assert_eq!(seen.stacks[0].doubtful, Doubtful::default());
+    send_to(&mut tracker, 0, 5 * SECOND, What::FreesLost { count: 2 });
+    assert_eq!(process(&mut tracker).stacks[0].doubtful.blocks, 3);
+    // A new program has a heap in which nothing was lost.
+    send(&mut tracker, 6 * SECOND, What::Exec(Exec::default()));
+    let all = snapshot(&mut tracker).processes;
+    let lost: Vec<u64> = all.iter().map(|process| process.heap.lost_frees).collect();
+    assert_eq!(lost, [2, 0]);
 }

@@ -600,7 +600,7 @@ fn size_maps(
     let rings = rings::mask(options.rings) as u32 + 1;
     let ring_bytes = rings::bytes_of_each(options.ring_bytes, rings);
     loader.map_max_entries("EVENTS", ring_bytes);
-    for table in ["TARGETS", "CODE_CHANGES", "SPACES"] {
+    for table in ["TARGETS", "CODE_CHANGES", "SPACES", "LOST_FREES"] {
         loader.map_max_entries(table, options.targets);
     }
     loader.map_max_entries("WINDOWS", if options.may_close { options.targets } else { 1 });

@@ -12,6 +12,7 @@ mod error;
 mod faults;
 pub mod kernel_side;
 pub mod link;
+mod lost_frees;
 mod mapped;
 mod memory_lock;
 mod namespace;

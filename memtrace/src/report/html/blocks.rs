@@ -5,9 +5,9 @@ use super::columns::{Figure, Row};
 use super::data::Account;
 use super::tables::Tables;
 use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
-use crate::engine::trend::Trend;
 use crate::report::flat::rest;
 use crate::report::model::{AccountReport, ProcessReport, StackReport, Sum};
+use crate::report::verdict::Verdict;
 
 /// The heap's, with which what is young and of other sizes is told apart.
 pub(super) fn fill_heap(
@@ -49,7 +49,7 @@ fn figures(stack: &StackReport) -> [Figure; 5] {
     let range = |of: fn(&SampledConfidence) -> Confidence| stack.confidence.as_ref().map(of);
     let live = Figure::of(stack.live_bytes, stack.live_blocks)
         .within(range(|it| it.live_bytes), range(|it| it.live_blocks));
-    let is_growing = stack.judgement.trend == Trend::Growing;
+    let is_growing = stack.verdict() == Verdict::Growing;
     [
         live,
         if is_growing { live } else { Figure::default() },

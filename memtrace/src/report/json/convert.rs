@@ -23,7 +23,6 @@ use crate::report::model::{
     ProcessReport, Report, StackReport, Sum,
 };
 use crate::report::units::seconds;
-use crate::report::verdict::Verdict;
 use memtrace_common::wire::StackEnd;
 
 impl<'a> Document<'a> {
@@ -112,6 +111,7 @@ impl<'a> Tracer<'a> {
             longest_gap_ms: facts.longest_gap.as_secs_f64() * 1e3,
             stacks_copied: facts.walks.copied,
             stacks_finished: facts.walks.finished,
+            skipped_reports: facts.skipped_reports,
             notes: &facts.notes,
             degraded: &report.degraded,
             watch: Totals::of(report),
@@ -170,7 +170,7 @@ impl<'a> Process<'a> {
             pod: process.pod.as_deref(),
             state: if process.end == End::Running { "running" } else { "exited" },
             exit_status: exit_status(process.end),
-            heap: Heap::of(&process.heap),
+            heap: Heap::of(&process.heap, process.perhaps_freed),
             mappings: Mappings::of(process),
             rss_bytes: process.usage_last.map(|usage| usage.resident),
             rss_at_attach_bytes: process.usage_first.map(|usage| usage.resident),
@@ -226,7 +226,7 @@ impl<'a> Account<'a> {
     fn of(account: &'a AccountReport) -> Self {
         Self {
             functions: &account.functions,
-            totals: Heap::of(&account.totals),
+            totals: Heap::of(&account.totals, account.perhaps_freed),
             growth_bytes: account.growth.bytes,
             growth_bytes_per_s: account.growth.bytes_per_second,
             others: Sums::of(account.others),
@@ -263,7 +263,7 @@ const fn ends(confidence: Confidence) -> [u64; 2] {
 }
 
 impl Heap {
-    fn of(heap: &HeapTotals) -> Self {
+    fn of(heap: &HeapTotals, perhaps_freed: u64) -> Self {
         let usable = &heap.usable;
         let of = |part: fn(&SampledConfidence) -> Confidence| {
             heap.confidence.as_ref().map(part).map(ends)
@@ -288,6 +288,8 @@ impl Heap {
             unknown_blocks: heap.unknown_blocks,
             unknown_frees: heap.unknown_frees,
             missed_frees: heap.missed_frees,
+            lost_frees: heap.lost_frees,
+            perhaps_freed_blocks: perhaps_freed,
             failed: heap.failed,
             internal_frees: heap.internal_frees,
             evicted_blocks: heap.evicted_blocks,
@@ -408,6 +410,7 @@ impl<'a> Stack<'a> {
             live_blocks_ci95: of(|it| it.live_blocks),
             unknown_bytes: stack.unknown.0,
             unknown_blocks: stack.unknown.1,
+            perhaps_freed_blocks: stack.perhaps_freed,
             peak_bytes: stack.peak_bytes,
             peak_bytes_ci95: of(|it| it.peak_bytes),
             allocated_bytes: stack.allocated_bytes,
@@ -417,7 +420,7 @@ impl<'a> Stack<'a> {
             oldest_age_s: age(stack.oldest_age),
             newest_age_s: age(stack.newest_age),
             growth_bytes_per_s: stack.growth.bytes_per_second,
-            verdict: Verdict::from(stack.judgement.trend).key(),
+            verdict: stack.verdict().key(),
             trend: Trend::of(&stack.judgement, &stack.survival),
             complete: stack.end == StackEnd::Complete,
             end: stack_end(stack.end),

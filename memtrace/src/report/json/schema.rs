@@ -88,6 +88,7 @@ pub(super) struct Tracer<'a> {
     pub(super) longest_gap_ms: f64,
     pub(super) stacks_copied: u64,
     pub(super) stacks_finished: u64,
+    pub(super) skipped_reports: u64,
     pub(super) notes: &'a [String],
     pub(super) degraded: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -251,6 +252,8 @@ pub(super) struct Heap {
     pub(super) unknown_blocks: u64,
     pub(super) unknown_frees: u64,
     pub(super) missed_frees: u64,
+    pub(super) lost_frees: u64,
+    pub(super) perhaps_freed_blocks: u64,
     pub(super) failed: u64,
     pub(super) internal_frees: u64,
     pub(super) evicted_blocks: u64,
@@ -423,6 +426,7 @@ pub(super) struct Stack<'a> {
     pub(super) unknown_bytes: u64,
     #[serde(skip_serializing_if = "is_none")]
     pub(super) unknown_blocks: u64,
+    pub(super) perhaps_freed_blocks: u64,
     pub(super) peak_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) peak_bytes_ci95: Option<[u64; 2]>,

@@ -5,7 +5,6 @@ use crate::report::facts::Ledgers;
 use crate::report::layout::{clip, shorten_function};
 use crate::report::model::{AccountReport, FrameReport, ProcessReport, Report, StackReport};
 use crate::report::units::{bytes, counted, difference, estimated_bytes, rate, signed_bytes};
-use crate::report::verdict::Verdict;
 
 /// Stacks that are listed of a single process; processes that are listed of several.
 const LISTED: usize = 3;
@@ -118,7 +117,7 @@ fn memory(report: &Report, process: &ProcessReport) -> String {
 }
 
 fn one_line(number: usize, stack: &StackReport, report: &Report, style: TextStyle) -> String {
-    style.paint(clip(&plain(number, stack, report), style.columns()), stack.judgement.trend.into())
+    style.paint(clip(&plain(number, stack, report), style.columns()), stack.verdict())
 }
 
 fn plain(number: usize, stack: &StackReport, report: &Report) -> String {
@@ -132,7 +131,7 @@ fn plain(number: usize, stack: &StackReport, report: &Report) -> String {
         "#{number}  {} in {about}{}{speed}  {}  {}",
         estimated_bytes(stack.live_bytes, stack.confidence.map(|it| it.live_bytes)),
         counted(stack.live_blocks, "block"),
-        Verdict::from(stack.judgement.trend).words(),
+        stack.verdict().words(),
         names.join(" < ")
     )
 }

@@ -2,8 +2,8 @@
 
 use super::TextStyle;
 use crate::engine::ended::Ended;
-use crate::engine::trend::Trend;
 use crate::model::ids::SECOND;
+use crate::report::doubt;
 use crate::report::facts::{Ledgers, WindowChange};
 use crate::report::layout::wrap;
 use crate::report::model::{End, FrameReport, ModuleReport, ProcessReport, Report, STACKS_FULL};
@@ -161,14 +161,31 @@ pub(super) fn lost(report: &Report) -> String {
     } else {
         String::new()
     };
+    let doubtful = perhaps_freed(report);
     format!(
-        "events {}, stacks {}, evicted {}, missed frees {}{causes}; incomplete stacks {}{early}",
+        "events {}, stacks {}, evicted {}, missed frees {}{causes}; incomplete stacks {}{early}{doubtful}",
         count(loss.events),
         count(loss.stacks),
         count(loss.evicted_blocks),
         count(missed.fold(0, u64::saturating_add)),
         percent(incomplete(report))
     )
+}
+
+/// How many of the blocks that count as live may be none.
+fn perhaps_freed(report: &Report) -> String {
+    let of_process = |process: &ProcessReport| {
+        let device = process.device.as_ref().map(|device| &device.account);
+        let accounts = process.pools.iter().chain(device).map(|account| account.perhaps_freed);
+        accounts.fold(process.perhaps_freed, u64::saturating_add)
+    };
+    match report.processes.iter().map(of_process).fold(0, u64::saturating_add) {
+        0 => String::new(),
+        number => format!(
+            "; up to {} may have been freed unseen",
+            doubt::blocks(number, is_estimated(report))
+        ),
+    }
 }
 
 /// Share of allocations whose stack is not complete.
@@ -365,7 +382,7 @@ fn degraded(report: &Report) -> Vec<String> {
 
 fn growing(report: &Report, process: &ProcessReport) -> Vec<String> {
     let mut advice = Vec::new();
-    let stack = process.stacks.iter().find(|stack| stack.judgement.trend == Trend::Growing);
+    let stack = process.stacks.iter().find(|stack| stack.verdict() == Verdict::Growing);
     if let Some(frame) = stack.and_then(|stack| stack.shown(false).find(|frame| is_own(frame))) {
         let place = match (&frame.file, frame.line) {
             (Some(file), Some(line)) => format!(" ({file}:{line})"),

@@ -1,6 +1,7 @@
 //! Stacks with their frames in columns, and the lines for what is not listed.
 
 use super::{TextStyle, edges};
+use crate::report::doubt;
 use crate::report::evidence;
 use crate::report::layout::{
     clip, pack, shorten_function, shorten_path, width_of, wrap, wrap_hanging,
@@ -9,7 +10,6 @@ use crate::report::model::{FrameReport, Place, ProcessReport, Report, StackRepor
 use crate::report::units::{
     bytes, counted, duration, estimated_bytes, estimated_count, exact_bytes, percent, share, span,
 };
-use crate::report::verdict::Verdict;
 use memtrace_common::wire::StackEnd;
 
 /// Columns before a frame.
@@ -63,12 +63,16 @@ pub(super) fn one(
 fn head(number: usize, stack: &StackReport, total: u64, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
     let of_live = percent(share(stack.live_bytes, total));
-    let verdict = Verdict::from(stack.judgement.trend);
+    let verdict = stack.verdict();
     let mut parts = Vec::new();
     if stack.live_blocks > 0 {
         let evidence = evidence::beside(&stack.judgement, &stack.growth, stack.live_bytes);
         parts.extend([held_by(stack), format!("{of_live} of live")]);
         parts.push(format!("{} {evidence}", verdict.words()));
+    }
+    if stack.perhaps_freed > 0 {
+        let blocks = doubt::blocks(stack.perhaps_freed, stack.confidence.is_some());
+        parts.push(format!("up to {blocks} perhaps freed unseen"));
     }
     if stack.unknown.1 > 0 {
         let blocks = counted(stack.unknown.1, "block");

@@ -9,9 +9,9 @@ use crate::report::model::{ProcessReport, Report, TouchedReport, TouchedStackRep
 use crate::report::touched::{difference, huge};
 use crate::report::units::{bytes, counted, percent, share, signed_bytes};
 
-/// What makes resident memory grow and no first touch that could be seen.
-const BLIND: &str = "pages of files; MAP_POPULATE, mlock and pages that drivers pin; pages swapped out or taken \
-                     after MADV_FREE; pages from before attach that went or were swapped in";
+/// What else makes resident memory change and no first touch that could be seen.
+const BLIND: &str = "pages of files; pages swapped out or taken after MADV_FREE; pages from before attach that went \
+                     or were swapped in";
 
 /// All listed stacks, then what is not listed, then what touching does not explain.
 pub(super) fn touched(
@@ -51,10 +51,11 @@ pub(super) fn touched(
     }
     if let Some((change, rest)) = difference(process) {
         let text = format!(
-            "{} of resident memory's change of {} are none of these pages. That may be: {}{BLIND}",
+            "{} of resident memory's change of {} are none of these pages. That may be: {}{}{BLIND}",
             signed_bytes(rest),
             signed_bytes(change),
-            in_huge_pages(process)
+            in_huge_pages(process),
+            without_touch(process, &touched.totals)
         );
         lines.extend(wrap("REST    ", &text, columns));
     }
@@ -72,6 +73,17 @@ fn in_huge_pages(process: &ProcessReport) -> String {
             bytes(all)
         ),
     }
+}
+
+/// What the kernel made resident at once, as far as there are figures.
+fn without_touch(process: &ProcessReport, totals: &TouchTotals) -> String {
+    let (locked, pinned) = process.usage_last.map_or((0, 0), |usage| (usage.locked, usage.pinned));
+    format!(
+        "MAP_POPULATE ({}), mlock ({} locked now) and what drivers pin ({} now, of those that count it); ",
+        bytes(totals.populated_bytes),
+        bytes(locked),
+        bytes(pinned)
+    )
 }
 
 /// The stack that touched most, on one line.
