@@ -448,6 +448,56 @@ mod tests {
         assert!((1..20_000).all(|number| copy.get(number * 16).is_some()));
     }
 
+    /// Blocks that a whole sweep shows, by address.
+    fn swept(table: &mut BlockTable) -> Vec<u64> {
+        let (mut place, mut seen) = (table.begin_sweep(), Vec::new());
+        while table.sweep(&mut place, &mut |block| seen.push(block.address)).is_some() {}
+        seen.sort_unstable();
+        seen
+    }
+
+    #[test]
+    fn a_copy_made_in_the_middle_of_a_sweep_can_be_swept() {
+        let mut table = BlockTable::new(0);
+        (1..20_000).for_each(|number| {
+            table.insert(block(number * 16), true);
+        });
+        let mut place = table.begin_sweep();
+        table.sweep(&mut place, &mut |_| {});
+        // Marked where no visit takes the marks away in the copy.
+        let inserted = (20_000..30_000).map(|number| number * 16);
+        inserted.clone().for_each(|address| {
+            table.insert(block(address), true);
+        });
+        let mut copy = table.forked();
+        let all: Vec<u64> = (1..30_000).map(|number| number * 16).collect();
+        assert_eq!(swept(&mut copy), all);
+        // In the next sweep some are marked anew.
+        let mut place = copy.begin_sweep();
+        (30_000..30_100).for_each(|number| {
+            copy.insert(block(number * 16), true);
+        });
+        let mut seen = Vec::new();
+        while copy.sweep(&mut place, &mut |block| seen.push(block.address)).is_some() {}
+        seen.sort_unstable();
+        assert_eq!(seen, all);
+        assert_eq!(swept(&mut copy).len(), 30_099);
+        assert_eq!(copy.len(), 30_099);
+        assert_eq!(table.len(), 29_999);
+    }
+
+    #[test]
+    fn remains_are_given_back_in_pieces() {
+        let mut table = BlockTable::new(0);
+        (1..20_000).for_each(|number| {
+            table.insert(block(number * 16), true);
+        });
+        let mut remains = table.into_remains();
+        let pieces: Vec<usize> = std::iter::from_fn(|| remains.give_back()).collect();
+        assert!(pieces.len() > 1, "{pieces:?}");
+        assert_eq!(pieces.iter().sum::<usize>(), 19_999);
+    }
+
     #[derive(Clone, Debug)]
     enum Step {
         Insert(u64, u64),
