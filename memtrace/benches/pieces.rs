@@ -1,7 +1,7 @@
 //! Small pieces by themselves: a record decoded, an event applied, a snapshot, a name.
 //!
 //! `cargo bench -p memtrace --no-default-features [-- NAME]`. What they come to together, with memory, is
-//! what `examples/engine_bench.rs` measures.
+//! what `examples/engine_bench` measures.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark stops where anything is wrong")]
 

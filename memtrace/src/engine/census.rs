@@ -1,12 +1,9 @@
 //! What a snapshot says of a process.
 
 use super::allocator_code::AllocatorCode;
-use super::count::rows;
 use super::heap::ranges::RangeKind;
 use super::process::{Process, Space};
-use super::snapshot::{
-    AccountSnapshot, MappedStack, ProcessSnapshot, SnapshotOptions, TouchedStack,
-};
+use super::snapshot::{AccountSnapshot, MappedStack, ProcessSnapshot, TouchedStack};
 use super::stacks::{Callee, Stack, Stacks};
 use super::telling::told_snapshot;
 use crate::model::ids::Nanos;
@@ -18,26 +15,6 @@ use std::collections::BTreeMap;
 pub(super) struct Stores<'a> {
     pub(super) stacks: &'a Stacks,
     pub(super) code: &'a AllocatorCode,
-}
-
-/// A process as it is at `time`, with what its stacks hold.
-pub(super) fn full_snapshot(
-    process: &Process,
-    space: Option<&Space>,
-    stores: Stores<'_>,
-    time: Nanos,
-    options: &SnapshotOptions,
-) -> ProcessSnapshot {
-    let until = process.until(time);
-    let mut snapshot = process_snapshot(process, space, stores, until);
-    for kind in KINDS {
-        let Some(space) = space.filter(|_| process.owns_space) else { break };
-        if let Some((rows, mut counts)) = rows(space, kind, stores.stacks, until, options) {
-            space.account(kind).live_blocks().for_each(|block| counts.add(&block));
-            *snapshot.stacks_of(kind) = rows.with(counts);
-        }
-    }
-    snapshot
 }
 
 /// The kinds of blocks that an address space has accounts of.

@@ -100,6 +100,11 @@ fn plain(
 }
 
 impl Rows {
+    /// How many stacks there are.
+    pub(super) const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Together with what a walk over the blocks of the same moment came to.
     pub(super) fn with(self, counts: Counts) -> Vec<StackSnapshot> {
         let mut counts = counts.by_stack;

@@ -2,10 +2,12 @@
 
 use super::alerts::Watch;
 use super::attribution::note_forgotten;
-use super::census::{Stores, full_snapshot};
+use super::census::{KINDS, Stores, process_snapshot};
 use super::code::CodeMap;
+use super::count::rows;
 use super::process::{Process, Space};
 use super::snapshot::State;
+use super::sweeps::{Goal, Visitor};
 use super::tracker::{Announced, Closed, Tracker};
 use super::windows::Windows;
 use super::wires::Wires;
@@ -18,6 +20,9 @@ use std::sync::Arc;
 
 /// Children that are remembered until they are seen; most never are.
 const MOST_ANNOUNCED: usize = 256;
+
+/// Blocks that are looked at at once when their address space goes; more are looked at piece by piece.
+const AT_ONCE: usize = 8192;
 
 impl Tracker {
     /// Forgets a process and all that its pid ran. Its later events count as foreign.
@@ -36,9 +41,8 @@ impl Tracker {
         closed.iter().filter(of_pid).for_each(|closed| ended.add(&closed.snapshot));
         if let Some(process) = self.pids.get(&pid).and_then(|&place| self.processes.get(place)) {
             let space = self.spaces.get(process.space);
-            let options = &self.limits.closing;
             let stores = Stores { stacks: &self.stacks, code: &self.allocator_code };
-            let last = full_snapshot(process, space, stores, process.ended, options);
+            let last = process_snapshot(process, space, stores, process.until(process.ended));
             self.ended.add(&last);
         }
         self.forget(pid);
@@ -59,6 +63,11 @@ impl Tracker {
                 State::Running => State::Exited(None),
                 ended => ended,
             };
+            let space = process.space;
+            if self.sweeps.have_picture_of(space) {
+                // The last look at it shows that picture.
+                self.finish_sweeps_of(space);
+            }
             self.close(place, time);
             self.pids.remove(&pid);
             self.remove(place);
@@ -125,7 +134,7 @@ impl Tracker {
     /// process stays until it is seen again.
     pub(super) fn exec(&mut self, pid: Pid, time: Nanos) {
         let Some(place) = self.find(pid) else { return };
-        self.finish_sweeps_in(place);
+        self.drop_picture_of(place);
         let Some(process) = self.processes.get_mut(place) else { return };
         process.state = State::Execed;
         self.cut_look_short(pid, time);
@@ -248,8 +257,7 @@ impl Tracker {
     }
 
     fn copy_of(&mut self, parents: usize, time: Nanos) -> Option<Space> {
-        self.finish_sweeps_of(parents);
-        let parents = self.spaces.get(parents)?;
+        let parents = self.spaces.get_mut(parents)?;
         let has_room = self.blocks + parents.blocks() <= self.limits.max_blocks;
         Some(parents.forked(time, has_room, &mut self.stacks))
     }
@@ -264,7 +272,6 @@ impl Tracker {
 
     /// Keeps a last look at a program that ends while its pid lives on.
     fn close(&mut self, place: usize, time: Nanos) {
-        self.finish_sweeps_in(place);
         let Some(process) = self.processes.get_mut(place) else { return };
         if !matches!(process.state, State::Exited(Some(_))) {
             process.ended = time;
@@ -273,15 +280,47 @@ impl Tracker {
         if was_only_on_its_way(process) {
             return;
         }
-        let space = self.spaces.get(process.space);
-        let ended = process.ended;
+        let Process { order, ended, owns_space, .. } = *process;
+        let number = process.space;
         let stores = Stores { stacks: &self.stacks, code: &self.allocator_code };
-        let snapshot = full_snapshot(process, space, stores, ended, &self.limits.closing);
-        self.closed.push_back(Closed { order: process.order, snapshot });
+        let snapshot = process_snapshot(process, self.spaces.get(number), stores, ended);
+        self.closed.push_back(Closed { order, snapshot, awaited: 0 });
+        if owns_space {
+            self.begin_last_count(number, order, ended);
+        }
         while self.has_too_much_closed() {
             let dropped = self.closed.pop_front();
             dropped.iter().for_each(|closed| self.ended.add(&closed.snapshot));
             self.bounds.dropped_processes += 1;
+        }
+    }
+
+    /// Begins to count, for the entry that was closed last, what the stacks of its address space hold.
+    fn begin_last_count(&mut self, number: usize, order: u64, until: Nanos) {
+        // Another process goes on in it, as after vfork.
+        if self.spaces.get(number).is_some_and(|space| space.users > 1) {
+            self.finish_sweeps_of(number);
+        }
+        for kind in KINDS {
+            let Some(space) = self.spaces.get_mut(number) else { return };
+            let Some((rows, counts)) = rows(space, kind, &self.stacks, until, &self.limits.closing)
+            else {
+                continue;
+            };
+            if let Some(closed) = self.closed.back_mut() {
+                closed.awaited += rows.len();
+            }
+            let (visitor, live) = (Visitor::Count(Box::new(counts)), space.live(kind));
+            let goal = Goal::Closed(order, rows);
+            if live.is_swept() {
+                self.sweeps.begin_later(number, kind, goal, visitor);
+            } else {
+                live.begin_sweep(visitor);
+                self.sweeps.begin(number, kind, goal);
+            }
+        }
+        if self.spaces.get(number).is_some_and(|space| space.blocks() <= AT_ONCE) {
+            self.finish_sweeps_of(number);
         }
     }
 
@@ -293,22 +332,32 @@ impl Tracker {
     /// Removes a process, and its address space if it was the last one there.
     fn remove(&mut self, place: usize) {
         self.last = None;
-        self.finish_sweeps_in(place);
+        self.drop_picture_of(place);
         self.forget_stack_ids(place);
         let Some(process) = self.processes.remove(place) else { return };
         let Some(space) = self.spaces.get_mut(process.space) else { return };
         space.users -= 1;
-        if space.users == 0
-            && let Some(space) = self.spaces.remove(process.space)
-        {
-            self.blocks -= space.blocks();
-            space.stacks().iter().for_each(|&id| self.stacks.release(id));
+        if space.users > 0 {
+            return;
+        }
+        space.stacks().iter().for_each(|&id| self.stacks.release(id));
+        let blocks = space.blocks();
+        self.blocks -= blocks;
+        if blocks <= AT_ONCE && self.sweeps.are_over(process.space) {
+            self.spaces.remove(process.space);
+            return;
+        }
+        self.sweeps.leave(process.space, blocks);
+        // What has gone and what is there must have room together.
+        if self.blocks.saturating_add(self.sweeps.blocks_left()) > self.limits.max_blocks {
+            self.advance(usize::MAX);
         }
     }
 
-    fn finish_sweeps_in(&mut self, place: usize) {
-        if let Some(process) = self.processes.get(place) {
-            self.finish_sweeps_of(process.space);
+    /// A process will show no picture of its memory any more.
+    fn drop_picture_of(&mut self, place: usize) {
+        if let Some(process) = self.processes.get(place).filter(|process| process.owns_space) {
+            self.drop_pictures_of(process.space);
         }
     }
 

@@ -50,10 +50,12 @@ impl Tracker {
             mappers: mappers(space, &self.stacks, &self.allocator_code),
             is_from_exec: space.is_from_exec,
             ranges_of_allocators: 0,
-            resident: BTreeMap::new(),
         };
         let segments = Segments::new(areas, &space.ranges);
-        let pending = pending.with_ranges(space, &segments);
+        let (pending, resident) = pending.with_ranges(space, &segments);
+        if let Some(process) = self.processes.get_mut(place) {
+            process.resident = resident;
+        }
         let placing = Placing { segments, live: 0, elsewhere: 0 };
         if is_sampled {
             // Where samples lie says nothing of where the others do.
@@ -78,7 +80,6 @@ impl Tracker {
         let touched = blocks.touched_least;
         let mut owners = Owners::new(&placing.segments, mapper, is_from_exec, resident, touched);
         owners.allocator_mapped = pending.ranges_of_allocators;
-        process.resident = pending.resident;
         process.picture = Some(PictureSnapshot { time, picture, is_sampled, blocks, owners });
     }
 }
@@ -93,11 +94,15 @@ pub(super) struct Pending {
     mappers: BTreeMap<u32, Mapper>,
     is_from_exec: bool,
     ranges_of_allocators: u64,
-    resident: BTreeMap<StackId, ResidentPart>,
 }
 
 impl Pending {
-    fn with_ranges(self, space: &Space, segments: &Segments) -> Self {
+    /// … and what is resident of each stack's mappings.
+    fn with_ranges(
+        self,
+        space: &Space,
+        segments: &Segments,
+    ) -> (Self, BTreeMap<StackId, ResidentPart>) {
         let mapper = |stack: u32| self.mappers.get(&stack).copied();
         let ranges_of_allocators = mapped_by_allocators(&space.ranges, mapper);
         let id = |number: u32| space.stacks().get(number as usize).copied();
@@ -105,7 +110,7 @@ impl Pending {
             .into_iter()
             .filter_map(|(number, it)| Some((id(number)?, it)))
             .collect();
-        Self { ranges_of_allocators, resident, ..self }
+        (Self { ranges_of_allocators, ..self }, resident)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::alerts::Watch;
 use super::code::CodeMap;
 use super::hash::Seeded;
-use super::heap::blocks::Block;
+use super::heap::blocks::{Block, Remains};
 use super::heap::live::LiveHeap;
 use super::heap::ranges::Ranges;
 use super::heap::touched::Touched;
@@ -106,7 +106,7 @@ impl Space {
     }
 
     /// The copy that a child gets which was forked at `now`.
-    pub(crate) fn forked(&self, now: Nanos, has_room: bool, stacks: &mut Stacks) -> Self {
+    pub(crate) fn forked(&mut self, now: Nanos, has_room: bool, stacks: &mut Stacks) -> Self {
         let (ranges, touched) = (self.ranges.forked(), self.touched.forked());
         // A context of CUDA is of no use in a child, and neither is what was allocated in it.
         let device = LiveHeap::new(now);
@@ -204,6 +204,11 @@ impl Space {
         self.heap.take_unsupported()
             + self.pools.take_unsupported()
             + self.device.take_unsupported()
+    }
+
+    /// What is left to be given back of one that has gone.
+    pub(crate) fn into_remains(self) -> [Remains; 3] {
+        [self.heap, self.pools, self.device].map(LiveHeap::into_remains)
     }
 
     /// The stacks by number.

@@ -83,6 +83,8 @@ pub struct Tracker {
 pub(super) struct Closed {
     pub(super) order: u64,
     pub(super) snapshot: ProcessSnapshot,
+    /// Call stacks of it whose blocks are still counted.
+    pub(super) awaited: usize,
 }
 
 /// A process in a snapshot that is made: its place there, its address space, and until when it is shown.
@@ -93,11 +95,13 @@ struct SpaceOwner {
 }
 
 impl Closed {
-    /// Call stacks that are kept.
+    /// Call stacks that are kept, or will be.
     pub(super) fn stacks(&self) -> usize {
         let snapshot = &self.snapshot;
         let told = snapshot.told.as_ref().map_or(0, |told| told.stacks.len());
-        snapshot.stacks.len() + snapshot.pools.stacks.len() + snapshot.device.stacks.len() + told
+        let kept =
+            snapshot.stacks.len() + snapshot.pools.stacks.len() + snapshot.device.stacks.len();
+        kept + self.awaited + told
     }
 }
 
@@ -258,7 +262,8 @@ impl Tracker {
     #[must_use]
     pub fn allocated_bytes(&self) -> u64 {
         let of = |space: &Space| space.heap.totals().allocated_bytes;
-        self.spaces.iter().map(of).fold(0, u64::saturating_add)
+        let inhabited = self.spaces.iter().filter(|space| space.users > 0);
+        inhabited.map(of).fold(0, u64::saturating_add)
     }
 
     /// Live blocks of all processes.

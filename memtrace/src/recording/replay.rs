@@ -3,6 +3,7 @@
 use super::{Ending, Entry, Moment, Note, Place, Reader, RecordingError};
 use crate::engine::decode::decode;
 use crate::engine::limits::Limits;
+use crate::engine::lookahead::Lookahead;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
 use crate::model::event::{Event, What};
@@ -12,10 +13,15 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+/// Blocks that are looked at or given back between two groups of records, where programs with many have ended.
+const SLICE: usize = 8192;
+
 /// Feeds an engine with what was recorded, in the same order: it comes to the same tables.
 #[derive(Debug)]
 pub struct Replay {
     tracker: Tracker,
+    /// Records that are not in the tables yet.
+    ahead: Lookahead,
     /// What the tables may take at most, whatever the recording says.
     most: Limits,
     time: Nanos,
@@ -31,8 +37,16 @@ impl Replay {
     #[must_use]
     pub fn new(most: Limits) -> Self {
         let tracker = Tracker::new(most);
-        let (wishes, modules) = (None, Vec::new());
-        Self { tracker, most, time: 0, records: 0, wishes, modules, until: Nanos::MAX }
+        Self {
+            tracker,
+            ahead: Lookahead::default(),
+            most,
+            time: 0,
+            records: 0,
+            wishes: None,
+            modules: Vec::new(),
+            until: Nanos::MAX,
+        }
     }
 
     /// Plays a recording to its end, or as far as `at` wants, which is called at each moment at which a report
@@ -81,6 +95,7 @@ impl Replay {
 
     /// Everything at `time`, or, if that is not the question, at the last event.
     pub fn snapshot(&mut self, time: Option<Nanos>, options: &SnapshotOptions) -> Snapshot {
+        self.take_waiting();
         self.tracker.snapshot(time.unwrap_or(self.time), options)
     }
 
@@ -105,23 +120,39 @@ impl Replay {
         match entry {
             Entry::Record(record) => {
                 self.records += 1;
-                match decode(record) {
-                    Ok(event) if event.time > self.until => {}
-                    Ok(event) => self.apply(&event),
-                    Err(_) => self.tracker.count_undecodable(),
+                if self.ahead.push(record, &self.tracker) {
+                    self.take_waiting();
                 }
             }
-            Entry::Note(note) => return self.heed(Note::read(note)?),
+            Entry::Note(note) => {
+                self.take_waiting();
+                return self.heed(Note::read(note)?);
+            }
         }
         Ok(None)
+    }
+
+    /// Takes in the records that wait.
+    fn take_waiting(&mut self) {
+        let mut group = std::mem::take(&mut self.ahead);
+        for record in group.iter() {
+            match decode(record) {
+                Ok(event) if event.time > self.until => {}
+                Ok(event) => self.apply(&event),
+                Err(_) => self.tracker.count_undecodable(),
+            }
+        }
+        group.clear();
+        self.ahead = group;
+        // Nobody is here to send stacks again, or to look closer.
+        self.tracker.take_forgotten();
+        self.tracker.take_wishes();
+        self.tracker.advance(SLICE);
     }
 
     fn apply(&mut self, event: &Event<'_>) {
         self.time = self.time.max(event.time);
         self.tracker.apply(event);
-        // Nobody is here to send stacks again, or to look closer.
-        self.tracker.take_forgotten();
-        self.tracker.take_wishes();
     }
 
     fn heed(&mut self, note: Note) -> Result<Option<Moment>, &'static str> {

@@ -61,21 +61,22 @@ impl Actor<'_> {
             || !matches!(self.current.making, Making::Nothing)
     }
 
-    /// Goes on with the report that is being made, and gives whether there is more to do. It is not long: the
-    /// ring is to be drained.
+    /// Goes on with the report that is being made, and with programs that have ended, and gives whether there is more
+    /// to do. It is not long: the ring is to be drained.
     pub(super) fn go_on(&mut self) -> bool {
-        if self.current.making == Making::Nothing || !self.intake.tracker.advance(SLICE) {
-            return self.current.making != Making::Nothing;
+        if !self.intake.tracker.advance(SLICE) {
+            return true;
         }
         match self.current.making {
             Making::Pictures => {
                 self.close_tables(false);
                 self.current.making = Making::Snapshot;
             }
-            Making::Snapshot | Making::Nothing => {
+            Making::Snapshot => {
                 self.current.making = Making::Nothing;
                 self.publish_or_warn();
             }
+            Making::Nothing => {}
         }
         self.current.making != Making::Nothing
     }

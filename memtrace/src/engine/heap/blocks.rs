@@ -4,11 +4,14 @@
 //! grow by 1.3 and split at 8,192 homes, so that the memory follows the number of blocks closely,
 //! and no single operation moves more than one shard (some 180 KB).
 //!
-//! All blocks of one moment can be visited piece by piece while the table goes on to change. Each entry has a
-//! mark. Beginning a sweep turns the meaning of all marks over, so that every block that is there counts as
-//! not met; what is inserted later has the new mark, and what is to be removed is met before. Where an entry
-//! has moved meanwhile does not matter. (Garbage collectors keep a snapshot at the beginning so: Yuasa,
-//! Real-time garbage collection on general-purpose machines, 1990.)
+//! All blocks of one moment can be visited piece by piece while the table goes on to change. Sweeps have numbers, and
+//! a shard that was visited the latest. Until it is, what is to be removed from it is shown before, and what is
+//! inserted gets a mark, so that the visit passes it over. Where an entry has moved meanwhile does not matter.
+//! (Garbage collectors keep a snapshot at the beginning so: Yuasa, Real-time garbage collection on general-purpose
+//! machines, 1990.)
+//!
+//! The copy that a forked child gets shares all shards with its parent's table; each is copied when one of the two
+//! changes it for the first time. So a fork takes no longer than there are shards.
 
 use super::entry::{Entry, INTERVALS};
 pub use super::entry::{LIMIT, SIZE_LIMIT, TIME_STEP};
@@ -58,7 +61,6 @@ pub enum Inserted {
 pub(crate) struct SweepPlace(usize);
 
 /// See the file's head.
-#[derive(Clone)]
 pub struct BlockTable {
     seed: u64,
     /// Sampling intervals by number, the first being 0.
@@ -71,8 +73,8 @@ pub struct BlockTable {
     shards: Vec<Shard>,
     shard_bytes: usize,
     len: usize,
-    /// What the mark of a block is that need not be met (any more).
-    mark: bool,
+    /// The number of the latest sweep; 0: there was none.
+    sweep: u32,
 }
 
 impl BlockTable {
@@ -80,7 +82,7 @@ impl BlockTable {
     #[must_use]
     pub fn new(now: Nanos) -> Self {
         let seed = random_seed();
-        let shard = Shard::new(0, seed);
+        let shard = Shard::new(seed);
         Self {
             seed,
             intervals: vec![0],
@@ -90,7 +92,7 @@ impl BlockTable {
             shard_bytes: shard.bytes(),
             shards: vec![shard],
             len: 0,
-            mark: false,
+            sweep: 0,
         }
     }
 
@@ -106,7 +108,18 @@ impl BlockTable {
         self.len == 0
     }
 
-    /// Bytes that the table takes. While an insertion grows it, at most one shard more (360 KB).
+    /// A table with the same blocks, for a child that was forked now. Memory is shared until one of the two changes it.
+    pub(crate) fn forked(&mut self) -> Self {
+        Self {
+            intervals: self.intervals.clone(),
+            directory: self.directory.clone(),
+            shards: self.shards.iter_mut().map(Shard::shared).collect(),
+            ..*self
+        }
+    }
+
+    /// Bytes that the table takes; what it shares after a fork counts in each. While an insertion grows it, at most
+    /// one shard more (360 KB).
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.shard_bytes
@@ -131,9 +144,12 @@ impl BlockTable {
         let Some(interval) = self.number(block.interval) else { return Inserted::Unsupported };
         let birth = (born / TIME_STEP).saturating_sub(self.zero);
         let mut entry = Entry::new(address, size, interval, stack, birth);
-        entry.set_mark(self.mark);
         let hash = mix(self.seed, address);
         let shard = self.shard_of(hash);
+        if !self.shards[shard].is_visited(self.sweep) {
+            self.shards[shard].prepare_mark(self.sweep);
+            entry.set_mark(true);
+        }
         match self.shards[shard].find(address, hash, self.seed) {
             Place::Found(place) => {
                 let old = self.shards[shard].replace(place, entry);
@@ -183,38 +199,48 @@ impl BlockTable {
 
     /// Begins to visit the blocks that are there now. The last sweep must have come to its end.
     pub(crate) const fn begin_sweep(&mut self) -> SweepPlace {
-        self.mark = !self.mark;
+        self.sweep = match self.sweep.wrapping_add(1) {
+            0 => 1,
+            number => number,
+        };
         SweepPlace(0)
     }
 
-    /// The block at `address`, if the sweep has yet to meet it: now it has. To be asked before it is removed or
+    /// The block at `address`, if the sweep has yet to be shown it: now it has. To be asked before it is removed or
     /// replaced.
     pub(crate) fn meet(&mut self, address: u64) -> Option<Block> {
         let (shard, place) = self.find(address)?;
-        let entry = self.shards[shard].at(place);
-        if entry.mark() == self.mark {
+        let kept = &mut self.shards[shard];
+        if kept.is_visited(self.sweep) || kept.is_marked(place, self.sweep) {
             return None;
         }
-        self.shards[shard].set_mark(place, self.mark);
+        kept.mark(place, self.sweep);
+        let entry = kept.at(place);
         Some(self.block(entry))
     }
 
-    /// Shows `visit` the blocks of one more shard that it has yet to meet, and gives how many entries were
+    /// Shows `visit` the blocks of one more shard that it has yet to be shown, and gives how many entries were
     /// looked at; `None`: there are no more.
     pub(crate) fn sweep(
         &mut self,
         place: &mut SweepPlace,
         visit: &mut dyn FnMut(Block),
     ) -> Option<usize> {
-        // A split puts one half of a shard behind all others, where it is looked at again.
         let mut shard = std::mem::take(self.shards.get_mut(place.0)?);
-        for entry in shard.entries_to_mark(self.mark) {
-            visit(self.block(entry));
+        let is_visited = shard.is_visited(self.sweep);
+        // A split puts one half of a shard behind all others.
+        if !is_visited {
+            shard.visit(self.sweep, |entry| visit(self.block(entry)));
         }
-        let looked_at = shard.len();
+        let looked_at = if is_visited { 0 } else { shard.len() };
         self.shards[place.0] = shard;
         place.0 += 1;
         Some(looked_at)
+    }
+
+    /// What is left to be given back of a table that nobody needs any more.
+    pub(crate) fn into_remains(self) -> Remains {
+        Remains(self.shards)
     }
 
     fn block(&self, entry: Entry) -> Block {
@@ -303,6 +329,23 @@ impl BlockTable {
         self.shard_bytes -= self.shards[shard].bytes();
         self.shards[shard] = low;
         self.shards.push(high);
+    }
+}
+
+/// The memory of a table that is not needed any more, given back piece by piece: of ten million blocks it takes the
+/// kernel tens of milliseconds.
+pub(crate) struct Remains(Vec<Shard>);
+
+impl Remains {
+    /// Gives back the memory of some blocks, and says of how many; `None`: there is no more.
+    pub(crate) fn give_back(&mut self) -> Option<usize> {
+        self.0.pop().map(|shard| shard.len())
+    }
+}
+
+impl std::fmt::Debug for Remains {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remains").finish_non_exhaustive()
     }
 }
 
@@ -397,12 +440,62 @@ mod tests {
         for number in 1..20_000 {
             table.insert(block(number * 16), true);
         }
-        let copy = table.clone();
+        let copy = table.forked();
         for number in 1..20_000 {
             table.remove(number * 16);
         }
         assert_eq!((table.len(), copy.len()), (0, 19_999));
         assert!((1..20_000).all(|number| copy.get(number * 16).is_some()));
+    }
+
+    /// Blocks that a whole sweep shows, by address.
+    fn swept(table: &mut BlockTable) -> Vec<u64> {
+        let (mut place, mut seen) = (table.begin_sweep(), Vec::new());
+        while table.sweep(&mut place, &mut |block| seen.push(block.address)).is_some() {}
+        seen.sort_unstable();
+        seen
+    }
+
+    #[test]
+    fn a_copy_made_in_the_middle_of_a_sweep_can_be_swept() {
+        let mut table = BlockTable::new(0);
+        (1..20_000).for_each(|number| {
+            table.insert(block(number * 16), true);
+        });
+        let mut place = table.begin_sweep();
+        table.sweep(&mut place, &mut |_| {});
+        // Marked where no visit takes the marks away in the copy.
+        let inserted = (20_000..30_000).map(|number| number * 16);
+        inserted.clone().for_each(|address| {
+            table.insert(block(address), true);
+        });
+        let mut copy = table.forked();
+        let all: Vec<u64> = (1..30_000).map(|number| number * 16).collect();
+        assert_eq!(swept(&mut copy), all);
+        // In the next sweep some are marked anew.
+        let mut place = copy.begin_sweep();
+        (30_000..30_100).for_each(|number| {
+            copy.insert(block(number * 16), true);
+        });
+        let mut seen = Vec::new();
+        while copy.sweep(&mut place, &mut |block| seen.push(block.address)).is_some() {}
+        seen.sort_unstable();
+        assert_eq!(seen, all);
+        assert_eq!(swept(&mut copy).len(), 30_099);
+        assert_eq!(copy.len(), 30_099);
+        assert_eq!(table.len(), 29_999);
+    }
+
+    #[test]
+    fn remains_are_given_back_in_pieces() {
+        let mut table = BlockTable::new(0);
+        (1..20_000).for_each(|number| {
+            table.insert(block(number * 16), true);
+        });
+        let mut remains = table.into_remains();
+        let pieces: Vec<usize> = std::iter::from_fn(|| remains.give_back()).collect();
+        assert!(pieces.len() > 1, "{pieces:?}");
+        assert_eq!(pieces.iter().sum::<usize>(), 19_999);
     }
 
     #[derive(Clone, Debug)]

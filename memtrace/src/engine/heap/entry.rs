@@ -61,7 +61,7 @@ impl Entry {
         (self.eight_from(6) >> SIZE_BITS) as u8 & (INTERVALS - 1) as u8
     }
 
-    /// Whether the latest sweep has met it, or need not; see [`super::blocks::BlockTable::begin_sweep`].
+    /// Whether a sweep need not be shown it; see [`super::blocks`].
     #[inline]
     pub(super) const fn mark(&self) -> bool {
         self.0[MARK_BYTE] & MARK != 0

@@ -1,6 +1,6 @@
 //! The meaning of allocator events: what they do to the live heap of an address space.
 
-use super::blocks::{Block, BlockTable, Inserted, SweepPlace};
+use super::blocks::{Block, BlockTable, Inserted, Remains, SweepPlace};
 use super::lifespans::Lifespans;
 use super::lost::LostFrees;
 use super::overwrites::Overwrites;
@@ -84,15 +84,15 @@ impl LiveHeap {
         }
     }
 
-    /// The heap of a child that was forked now: the same blocks, none of them its own doing. There must be no
-    /// sweep of this one.
-    pub(crate) fn forked(&self) -> Self {
+    /// The heap of a child that was forked now: the same blocks, none of them its own doing. A sweep of this one is
+    /// none of the child's.
+    pub(crate) fn forked(&mut self) -> Self {
         let HeapTotals { live_bytes, live_blocks, unknown_bytes, unknown_blocks, usable, .. } =
             self.totals;
         let mut tallies = self.tallies.clone();
         tallies.reset_to_live();
         Self {
-            blocks: self.blocks.clone(),
+            blocks: self.blocks.forked(),
             totals: HeapTotals {
                 live_bytes,
                 live_blocks,
@@ -137,11 +137,6 @@ impl LiveHeap {
         &self.blocks
     }
 
-    /// Those that live as far as is known: not the ones of which it is unknown.
-    pub(crate) fn live_blocks(&self) -> impl Iterator<Item = Block> {
-        self.blocks.iter().filter(|block| !self.is_unknown(block))
-    }
-
     /// Whether it is not known if a block that is kept lives.
     fn is_unknown(&self, block: &Block) -> bool {
         self.sight.unknown.is_some_and(|until| self.blocks.kept_birth(block.born) <= until)
@@ -184,6 +179,16 @@ impl LiveHeap {
     pub(in crate::engine) fn begin_sweep(&mut self, visitor: Visitor) {
         let place = self.blocks.begin_sweep();
         self.sweep = Some(Sweep { place, visitor, unknown: self.sight.unknown });
+    }
+
+    /// Whether blocks are being shown to a visitor that has not been taken.
+    pub(crate) const fn is_swept(&self) -> bool {
+        self.sweep.is_some()
+    }
+
+    /// What is left to be given back of a heap that has gone.
+    pub(crate) fn into_remains(self) -> Remains {
+        self.blocks.into_remains()
     }
 
     /// Shows it some more, and gives how many blocks were looked at; `None`: it has seen all.

@@ -9,6 +9,7 @@ mod overwrites;
 pub mod ranges;
 pub(crate) mod sampled;
 mod shard;
+mod slots;
 pub(crate) mod tallies;
 pub(crate) mod touched;
 pub mod usable;

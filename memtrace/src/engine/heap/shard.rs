@@ -7,6 +7,7 @@
 //! same idea). The table does not wrap: some spare slots behind the last home take the overflow.
 
 use super::entry::Entry;
+use super::slots::Slots;
 use crate::engine::hash::mix;
 
 /// An insertion grows a shard whose load would pass this, in percent of the homes.
@@ -49,49 +50,65 @@ pub(super) enum Place {
     Vacant(usize),
 }
 
-/// See the file's head.
-#[derive(Clone, Default)]
-pub(super) struct Shard {
-    slots: Vec<Entry>,
-    homes: usize,
-    len: usize,
+/// What a shard and those that it becomes have in common.
+#[derive(Clone, Copy, Default)]
+struct Traits {
     /// How many top bits of the hash all its entries share.
     depth: u32,
+    /// The latest sweep that has visited it.
+    visited: u32,
+    /// The sweep that its marks are of; 0: there are none.
+    marked: u32,
+}
+
+/// See the file's head.
+#[derive(Default)]
+pub(super) struct Shard {
+    slots: Slots,
+    homes: usize,
+    len: usize,
+    traits: Traits,
 }
 
 impl Shard {
-    pub(super) fn new(depth: u32, seed: u64) -> Self {
-        Self::from_ordered(std::iter::empty(), 0, depth, seed)
+    pub(super) fn new(seed: u64) -> Self {
+        Self::from_ordered(std::iter::empty(), 0, Traits::default(), seed)
     }
 
     /// A shard of `len` entries that come in order of their hashes.
     fn from_ordered(
         entries: impl Iterator<Item = Entry>,
         len: usize,
-        depth: u32,
+        traits: Traits,
         seed: u64,
     ) -> Self {
         let homes = (len * 100 / LEAST_LOAD).max(LEAST_HOMES);
         let spare = 8 + (homes / 32).min(48);
-        let mut shard = Self { slots: Vec::with_capacity(homes + spare), homes, len: 0, depth };
+        let mut slots = Vec::with_capacity(homes + spare);
+        let mut shard = Self { slots: Slots::default(), homes, len: 0, traits };
         for entry in entries {
             let home = shard.home(mix(seed, entry.address()));
-            if home > shard.slots.len() {
-                shard.slots.resize(home, Entry::EMPTY);
+            if home > slots.len() {
+                slots.resize(home, Entry::EMPTY);
             }
-            shard.slots.push(entry);
+            slots.push(entry);
             shard.len += 1;
         }
-        let all = shard.slots.len().max(homes) + spare;
-        if all > shard.slots.capacity() {
-            shard.slots.reserve_exact(all - shard.slots.len());
+        let all = slots.len().max(homes) + spare;
+        if all > slots.capacity() {
+            slots.reserve_exact(all - slots.len());
         }
-        shard.slots.resize(all, Entry::EMPTY);
-        shard
+        slots.resize(all, Entry::EMPTY);
+        Self { slots: Slots::Own(slots), ..shard }
+    }
+
+    /// The same shard for another table: its memory is copied by whichever changes it first.
+    pub(super) fn shared(&mut self) -> Self {
+        Self { slots: self.slots.shared(), ..*self }
     }
 
     pub(super) const fn depth(&self) -> u32 {
-        self.depth
+        self.traits.depth
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -115,7 +132,7 @@ impl Shard {
 
     #[inline]
     fn home(&self, hash: u64) -> usize {
-        ((((hash << self.depth) >> 32) * self.homes as u64) >> 32) as usize
+        ((((hash << self.traits.depth) >> 32) * self.homes as u64) >> 32) as usize
     }
 
     /// Asks for the memory of an entry with this hash: its home and what lies behind.
@@ -152,21 +169,49 @@ impl Shard {
         self.len
     }
 
-    pub(super) fn set_mark(&mut self, place: usize, mark: bool) {
-        self.slots[place].set_mark(mark);
+    /// Whether this sweep has visited it.
+    pub(super) const fn is_visited(&self, sweep: u32) -> bool {
+        self.traits.visited == sweep
     }
 
-    /// The entries without this mark; they get it.
-    pub(super) fn entries_to_mark(&mut self, mark: bool) -> impl Iterator<Item = Entry> {
-        let is_other = move |entry: &&mut Entry| !entry.is_empty() && entry.mark() != mark;
-        self.slots.iter_mut().filter(is_other).map(move |entry| {
-            entry.set_mark(mark);
-            *entry
-        })
+    /// Whether this sweep need not be shown the entry at `place`.
+    pub(super) fn is_marked(&self, place: usize, sweep: u32) -> bool {
+        self.traits.marked == sweep && self.slots[place].mark()
+    }
+
+    /// This sweep need not be shown the entry at `place`.
+    pub(super) fn mark(&mut self, place: usize, sweep: u32) {
+        self.prepare_mark(sweep);
+        self.slots.own()[place].set_mark(true);
+    }
+
+    /// Has marks mean this sweep: those of one that went by without a visit are taken away.
+    pub(super) fn prepare_mark(&mut self, sweep: u32) {
+        let before = std::mem::replace(&mut self.traits.marked, sweep);
+        if before != 0 && before != sweep {
+            self.slots.own().iter_mut().for_each(|entry| entry.set_mark(false));
+        }
+    }
+
+    /// A sweep comes by: shows it the entries that it has not been shown, and takes away its marks.
+    pub(super) fn visit(&mut self, sweep: u32, mut show: impl FnMut(Entry)) {
+        self.traits.visited = sweep;
+        if self.traits.marked != sweep {
+            self.iter().for_each(show);
+            return;
+        }
+        self.traits.marked = 0;
+        for entry in self.slots.own() {
+            if entry.mark() {
+                entry.set_mark(false);
+            } else if !entry.is_empty() {
+                show(*entry);
+            }
+        }
     }
 
     pub(super) fn replace(&mut self, place: usize, entry: Entry) -> Entry {
-        std::mem::replace(&mut self.slots[place], entry)
+        std::mem::replace(&mut self.slots.own()[place], entry)
     }
 
     /// Puts `entry` at a place that [`Self::find`] called vacant. `false`: the spare slots at the
@@ -174,8 +219,9 @@ impl Shard {
     #[must_use]
     pub(super) fn insert(&mut self, place: usize, entry: Entry) -> bool {
         let Some(gap) = self.slots[place..].iter().position(Entry::is_empty) else { return false };
-        self.slots.copy_within(place..place + gap, place + 1);
-        self.slots[place] = entry;
+        let slots = self.slots.own();
+        slots.copy_within(place..place + gap, place + 1);
+        slots[place] = entry;
         self.len += 1;
         true
     }
@@ -189,26 +235,27 @@ impl Shard {
             }
             end += 1;
         }
-        self.slots.copy_within(place + 1..end, place);
-        self.slots[end - 1] = Entry::EMPTY;
+        let slots = self.slots.own();
+        slots.copy_within(place + 1..end, place);
+        slots[end - 1] = Entry::EMPTY;
         self.len -= 1;
         removed
     }
 
     /// The same entries in a table that fits them.
     pub(super) fn rebuilt(&self, seed: u64) -> Self {
-        Self::from_ordered(self.iter(), self.len, self.depth, seed)
+        Self::from_ordered(self.iter(), self.len, self.traits, seed)
     }
 
     /// The entries by the next bit of their hashes.
     pub(super) fn split(&self, seed: u64) -> [Self; 2] {
-        let bit = 1 << (63 - self.depth);
+        let bit = 1 << (63 - self.depth());
         let is_low = |entry: &Entry| mix(seed, entry.address()) & bit == 0;
         let low = self.iter().filter(is_low).count();
-        let depth = self.depth + 1;
+        let traits = Traits { depth: self.depth() + 1, ..self.traits };
         [
-            Self::from_ordered(self.iter().take(low), low, depth, seed),
-            Self::from_ordered(self.iter().skip(low), self.len - low, depth, seed),
+            Self::from_ordered(self.iter().take(low), low, traits, seed),
+            Self::from_ordered(self.iter().skip(low), self.len - low, traits, seed),
         ]
     }
 

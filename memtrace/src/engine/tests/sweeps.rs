@@ -252,3 +252,26 @@ fn a_piece_is_not_much_longer_than_was_asked_for() {
     let snapshot = subject.tracker.finish_snapshot().unwrap();
     assert_eq!(snapshot.processes[0].heap.live_blocks, 100_000);
 }
+
+#[test]
+fn a_large_program_that_ends_is_looked_at_in_pieces() {
+    const BLOCKS: u64 = 50_000;
+    let mut subject = Subject::new(0);
+    subject.act(1, &Act::Fill(0, BLOCKS, 0));
+    subject.act(1, &Act::Fork(3, false));
+    assert!(subject.tracker.advance(0), "a fork leaves nothing to be done");
+    assert_eq!(subject.tracker.live_blocks() as u64, 2 * BLOCKS);
+    subject.act(1, &Act::Exec);
+    // Nothing of it counts any more, and most of the walk is still to be done.
+    assert_eq!(subject.tracker.live_blocks() as u64, BLOCKS);
+    assert!(!subject.tracker.advance(1000));
+    let snapshot = subject.tracker.snapshot(subject.time, &OPTIONS);
+    let held: Vec<u64> = snapshot
+        .processes
+        .iter()
+        .map(|process| process.stacks.iter().map(|stack| stack.live_blocks).sum())
+        .collect();
+    // The program that ended, pid 2, the child, and the new program.
+    assert_eq!(held, [BLOCKS, 0, BLOCKS, 0]);
+    assert!(subject.tracker.advance(0));
+}

@@ -13,13 +13,23 @@ type Damage = &'static str;
 const SHORT: Damage = "a column ends too early";
 const UNKNOWN: Damage = "a number that stands for nothing";
 
+/// An origin that was met before.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    origin: Origin,
+    /// The number of its process.
+    process: usize,
+    /// What the words of a body are.
+    roles: [Role; MOST_WORDS],
+    has_stack: bool,
+}
+
 /// Reads the entries of a chunk.
 #[derive(Debug)]
 pub(crate) struct Unpacker<'a> {
     columns: [&'a [u8]; COLUMNS],
     foresight: Foresight,
-    /// With their processes' numbers.
-    origins: Vec<(Origin, usize)>,
+    origins: Vec<Known>,
     stacks: Vec<u64>,
     frames: Vec<u64>,
     record: Vec<u8>,
@@ -77,16 +87,18 @@ impl<'a> Unpacker<'a> {
     }
 
     fn read_record(&mut self, number: u64) -> Result<(), Damage> {
-        let (origin, process) = self.origin(number)?;
+        let Known { origin, process, roles, has_stack } = self.origin(number)?;
         let time = self.take_step(TIMES, self.foresight.time)?;
         self.foresight.time = time;
-        let stack = match place_of_stack(&origin) {
-            Some(_) => Some(known_or_new(&mut self.stacks, &mut self.columns[STACKS])?),
-            None => None,
+        let stack = if has_stack {
+            Some(known_or_new(&mut self.stacks, &mut self.columns[STACKS])?)
+        } else {
+            None
         };
         let mut words = [0; MOST_WORDS];
-        for (place, word) in words.iter_mut().take(origin.words.into()).enumerate() {
-            *word = match (role(origin.kind, place), stack) {
+        let all = words.iter_mut().zip(roles).take(origin.words.into());
+        for (place, (word, role)) in all.enumerate() {
+            *word = match (role, stack) {
                 (Role::Stack, Some(stack)) => self.stacks[stack],
                 (Role::Stack, None) => return Err(UNKNOWN),
                 (Role::Address, _) => self.address(process)?,
@@ -108,7 +120,8 @@ impl<'a> Unpacker<'a> {
         self.write(&origin, time, &words[..origin.words.into()])
     }
 
-    fn origin(&mut self, number: u64) -> Result<(Origin, usize), Damage> {
+    #[inline]
+    fn origin(&mut self, number: u64) -> Result<Known, Damage> {
         let number = usize::try_from(number).map_err(|_| UNKNOWN)?;
         if let Some(known) = self.origins.get(number) {
             return Ok(*known);
@@ -116,6 +129,11 @@ impl<'a> Unpacker<'a> {
         if number != self.origins.len() {
             return Err(UNKNOWN);
         }
+        self.new_origin()
+    }
+
+    #[cold]
+    fn new_origin(&mut self) -> Result<Known, Damage> {
         let fields = self.columns[NEW_ORIGINS].split_first_chunk().ok_or(SHORT)?;
         let ([kind, function, flags, stack_end, alignment, words, has_frames], rest) = fields;
         self.columns[NEW_ORIGINS] = rest;
@@ -134,7 +152,12 @@ impl<'a> Unpacker<'a> {
         if usize::from(origin.words) > MOST_WORDS || usize::from(origin.kind) >= MOST_KINDS {
             return Err(UNKNOWN);
         }
-        let known = (origin, self.foresight.process(&origin));
+        let known = Known {
+            origin,
+            process: self.foresight.process(&origin),
+            roles: std::array::from_fn(|place| role(origin.kind, place)),
+            has_stack: place_of_stack(&origin).is_some(),
+        };
         self.origins.push(known);
         Ok(known)
     }
@@ -159,13 +182,15 @@ impl<'a> Unpacker<'a> {
         let length = HEADER + WORD * (words.len() + usize::from(frames));
         let length = u16::try_from(length).map_err(|_| UNKNOWN)?;
         let Self { record, .. } = self;
+        let mut header = [0; HEADER];
+        header[..2].copy_from_slice(&length.to_ne_bytes());
+        let Origin { kind, function, flags, stack_end, alignment, .. } = *origin;
+        header[2..8].copy_from_slice(&[kind, function, flags, stack_end, frames, alignment]);
+        header[8..12].copy_from_slice(&origin.process.to_ne_bytes());
+        header[12..16].copy_from_slice(&origin.thread.to_ne_bytes());
+        header[16..].copy_from_slice(&time.to_ne_bytes());
         record.clear();
-        record.extend_from_slice(&length.to_ne_bytes());
-        record.extend([origin.kind, origin.function, origin.flags, origin.stack_end]);
-        record.extend([frames, origin.alignment]);
-        record.extend_from_slice(&origin.process.to_ne_bytes());
-        record.extend_from_slice(&origin.thread.to_ne_bytes());
-        record.extend_from_slice(&time.to_ne_bytes());
+        record.extend_from_slice(&header);
         words.iter().for_each(|word| record.extend_from_slice(&word.to_ne_bytes()));
         for _ in 0..frames {
             let frame = known_or_new(&mut self.frames, &mut self.columns[FRAMES])?;

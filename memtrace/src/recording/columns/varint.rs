@@ -25,6 +25,11 @@ pub(super) fn put_step(bytes: &mut Vec<u8>, before: u64, number: u64) {
 /// Takes a number off the front; `None` if none is there.
 #[inline]
 pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
+    // Most are short.
+    if let [byte @ ..0x80, rest @ ..] = *bytes {
+        *bytes = rest;
+        return Some((*byte).into());
+    }
     let mut number = 0;
     for place in 0..LONGEST {
         let (byte, rest) = bytes.split_first()?;
