@@ -137,7 +137,7 @@ impl Tracker {
         let windows = process.windows.of_next(time).of_new_space();
         self.close(place, time);
         self.remove(place);
-        let mut space = Space::new(time, self.limits.max_ranges, self.seed).begun_by_exec();
+        let mut space = self.new_space(time).begun_by_exec();
         if !windows.is_open() {
             space.close(time);
         }
@@ -230,9 +230,17 @@ impl Tracker {
             Some((false, parents)) => self.copy_of(parents, time),
             None => None,
         };
-        let new = new.unwrap_or_else(|| Space::new(time, self.limits.max_ranges, self.seed));
+        let new = new.unwrap_or_else(|| self.new_space(time));
         self.blocks += new.blocks();
         (self.spaces.insert(new), true)
+    }
+
+    fn new_space(&self, time: Nanos) -> Space {
+        let mut space = Space::new(time, self.limits.max_ranges, self.seed);
+        if let Some(period) = self.detail.period {
+            space.heap.account_for(period);
+        }
+        space
     }
 
     fn copy_of(&mut self, parents: usize, time: Nanos) -> Option<Space> {
