@@ -33,6 +33,9 @@ pub enum Format {
     Firefox,
     /// For spreadsheets: a line per call stack, columns named in the first line. When and where to as with pprof
     Csv,
+    /// A view for programs: what --view makes of JSON
+    #[value(skip)]
+    ViewJson,
     /// For people, in a browser: one page with a flame graph and tables that needs nothing else. When and where to as
     /// with pprof
     Html,
@@ -69,6 +72,7 @@ impl Format {
             Self::Tree => Some(View::Tree),
             Self::Summary => Some(View::Summary),
             Self::Stats => Some(View::Stats),
+            Self::ViewJson => Some(View::Json),
             _ => None,
         }
     }
