@@ -196,12 +196,13 @@ pub(super) fn options(
     needs(args, source)?;
     suits(args, format, source)?;
     fits(args, format)?;
+    let usual = if format == Format::ViewJson { 0 } else { DEFAULT_TOP };
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     Ok(ViewOptions {
         by: args.by.map(Into::into),
         inverted: args.inverted,
         depth: args.depth.map(number),
-        top: Some(number(top.unwrap_or(DEFAULT_TOP))).filter(|top| *top > 0),
+        top: Some(number(top.unwrap_or(usual))).filter(|top| *top > 0),
         least: Least { bytes: args.min_bytes.unwrap_or(0), count: args.min_count.unwrap_or(0) },
         filter: args.filter()?,
         measure: args.measure(source),

@@ -4,6 +4,8 @@ use super::alerts::Watch;
 use super::attribution::note_forgotten;
 use super::census::{Stores, full_snapshot};
 use super::code::CodeMap;
+use super::detail::Period;
+use super::heap::blocks::TIME_STEP;
 use super::process::{Process, Space};
 use super::snapshot::State;
 use super::tracker::{Announced, Closed, Tracker};
@@ -237,17 +239,26 @@ impl Tracker {
 
     fn new_space(&self, time: Nanos) -> Space {
         let mut space = Space::new(time, self.limits.max_ranges, self.seed);
-        if let Some(period) = self.detail.period {
-            space.heap.account_for(period);
-        }
+        self.account_in(&mut space, 0);
         space
+    }
+
+    /// Has an account kept of the period that is wanted, as far as it is after `born`.
+    fn account_in(&self, space: &mut Space, born: Nanos) {
+        if let Some(period) = self.detail.period {
+            let after = period.after.max(born);
+            space.heap.account_for(Period { after, ..period });
+        }
     }
 
     fn copy_of(&mut self, parents: usize, time: Nanos) -> Option<Space> {
         self.finish_sweeps_of(parents);
         let parents = self.spaces.get(parents)?;
         let has_room = self.blocks + parents.blocks() <= self.limits.max_blocks;
-        Some(parents.forked(time, has_room, &mut self.stacks))
+        let mut child = parents.forked(time, has_room, &mut self.stacks);
+        // What it inherits is none of its doing. Births are kept in steps.
+        self.account_in(&mut child, time | (TIME_STEP - 1));
+        Some(child)
     }
 
     fn windows_of(&self, pid: Pid) -> Option<Windows> {

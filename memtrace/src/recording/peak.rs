@@ -181,3 +181,6 @@ fn touched(entry: Entry<'_>) -> (Nanos, Touched) {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,18 +21,18 @@ impl Reports<'_> {
         let mut reader = open(path)?;
         let began = reader.head().began;
         replay.play_to(&mut reader, &place).with_context(|| format!("{path:?}"))?;
-        let degraded = self.report_place(&mut replay, place, began)?;
+        let degraded = self.report_place(&mut replay, &place, began)?;
         Ok(if degraded { Exit::Degraded } else { Exit::Success })
     }
 
     fn report_place(
         &mut self,
         replay: &mut Replay,
-        place: Place,
+        place: &Place,
         began: u64,
     ) -> anyhow::Result<bool> {
         let time = place.time;
-        let (options, facts) = facts_at(&place, began)?;
+        let (options, facts) = facts_at(place, began)?;
         self.prepare(replay)?;
         // It is the only one, so all of it is wanted.
         self.reporting.wishes.options.full = true;

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 /// When there are no such moments, or it cannot be written.
 pub(super) fn write(
     args: &ReportArgs,
-    filter: Filter,
+    filter: &Filter,
     mut destination: Destination,
 ) -> anyhow::Result<Exit> {
     let (from, until) = moments(args)?;
@@ -27,13 +27,13 @@ pub(super) fn write(
         Some(from) => from,
         None => locate(&mut open(path)?, &Wanted { name: None, since_start: Some(0) })?,
     };
-    let before = Input::at(path, &from, &filter, named(args.from.as_deref(), "start", &from))?;
+    let before = Input::at(path, &from, filter, named(args.from.as_deref(), "start", &from))?;
     let after = match until {
         Some(until) => {
             let name = named(args.until(), "end", &until);
-            Input::at(path, &until, &filter, name)?
+            Input::at(path, &until, filter, name)?
         }
-        None => Input::at_end(path, &filter)?,
+        None => Input::at_end(path, filter)?,
     };
     let format = args.format();
     let layout = Layout { format, by: by(args)?, top: args.top, full_names: args.full_names };

@@ -47,7 +47,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let name = plan::output(args.output.as_deref())?;
     let destination = Destination::of(name.as_ref(), args.format(), std::process::id())?;
     if args.view.view == Some(Shown::Growth) {
-        return growth::write(args, view.filter, destination);
+        return growth::write(args, &view.filter, destination);
     }
     let mut reporting = Reporting {
         destination,

@@ -111,7 +111,7 @@ impl LiveHeap {
             lifespans: Lifespans::default(),
             unsupported: 0,
             sight: self.sight,
-            period: self.period_of_child(),
+            period: None,
             sampled: self.sampled.as_ref().map(|sampled| Box::new(sampled.forked())),
             sweep: None,
         }
@@ -131,14 +131,10 @@ impl LiveHeap {
             ..HeapTotals::default()
         };
         let sight = Sight { is_closed: self.sight.is_closed, ..Sight::default() };
-        Self { totals, sight, period: self.period_of_child(), ..Self::new(now) }
+        Self { totals, sight, ..Self::new(now) }
     }
 
-    fn period_of_child(&self) -> Option<Box<PeriodAccount>> {
-        self.period.as_ref().map(|period| Box::new(period.forked()))
-    }
-
-    /// Keeps an account of a period from here on; there must be no blocks yet.
+    /// Keeps an account of a period from here on; what lives already must have been born before it.
     pub(in crate::engine) fn account_for(&mut self, period: Period) {
         self.period = Some(Box::new(PeriodAccount::new(period)));
     }

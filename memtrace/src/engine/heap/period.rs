@@ -96,11 +96,6 @@ impl PeriodAccount {
         }
     }
 
-    /// That of a child that was forked now: nothing of it is its own doing.
-    pub(crate) fn forked(&self) -> Self {
-        Self::new(self.period)
-    }
-
     /// A block was allocated.
     pub(crate) fn allocated(&mut self, block: &Block) {
         // Every allocation tells how many a thread has made; blocks from before are never temporary.

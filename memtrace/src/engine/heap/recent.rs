@@ -98,6 +98,7 @@ mod tests {
     use super::{MOST_FOLLOWED, Recent};
     use proptest::prelude::*;
     use std::collections::HashMap;
+    use std::collections::hash_map::Entry;
 
     #[test]
     fn a_block_is_recent_until_its_thread_allocates_again() {
@@ -137,10 +138,10 @@ mod tests {
                         made[&thread] - number < u64::from(most)
                     });
                     prop_assert_eq!(recent.freed(address), expected);
-                } else if !live.contains_key(&address) {
+                } else if let Entry::Vacant(place) = live.entry(address) {
                     let made = made.entry(thread).or_default();
                     *made += 1;
-                    live.insert(address, (thread, *made));
+                    place.insert((thread, *made));
                     recent.allocated(thread, address);
                 }
             }

@@ -4,7 +4,7 @@
 
 use super::amount::Amount;
 use super::group::{Entry, Naming};
-use super::lifetimes::{Life, lives};
+use super::lifetimes::{Life, lives, together};
 use super::measure::Measure;
 use super::table::{Row, rows};
 use super::weigh::Weighed;
@@ -36,6 +36,7 @@ struct Document<'a> {
     total: Option<Figures>,
     rows: Vec<RowTold<'a>>,
     lifetimes: Vec<LifeTold<'a>>,
+    other_lifetimes: Option<OtherLives>,
     others: Option<Others>,
     left_out_stacks: u64,
     left_out: Figures,
@@ -92,6 +93,13 @@ struct LifeTold<'a> {
 }
 
 #[derive(Serialize)]
+struct OtherLives {
+    rows: usize,
+    freed: u64,
+    alive: u64,
+}
+
+#[derive(Serialize)]
 struct Age {
     from_s: f64,
     to_s: Option<f64>,
@@ -116,7 +124,8 @@ pub(super) fn write(
     let rows = if is_of_lives { Vec::new() } else { rows(&weighed, naming) };
     let (listed, hidden) = options.choose(rows);
     let figures = |amount: &Amount| Figures::of(amount, measure);
-    let most = options.top.unwrap_or(usize::MAX);
+    let (listed_lives, other_lives) =
+        lives.split_at(options.top.unwrap_or(usize::MAX).min(lives.len()));
     let document = Document {
         others: (!is_of_lives).then(|| Others {
             rows: hidden.len(),
@@ -127,7 +136,8 @@ pub(super) fn write(
         }),
         total: (!is_of_lives).then(|| figures(&weighed.total)),
         rows: listed.iter().map(|row| RowTold::of(row, measure)).collect(),
-        lifetimes: lives.iter().take(most).map(LifeTold::of).collect(),
+        lifetimes: listed_lives.iter().map(LifeTold::of).collect(),
+        other_lifetimes: is_of_lives.then(|| OtherLives::of(other_lives)),
         left_out_stacks: weighed.left_out.stacks,
         left_out: figures(&weighed.left_out.amount),
         unknown: page::unknown(report, measure),
@@ -168,6 +178,7 @@ impl<'a> Document<'a> {
             total: None,
             rows: Vec::new(),
             lifetimes: Vec::new(),
+            other_lifetimes: None,
             others: None,
             left_out_stacks: 0,
             left_out: Figures::of(&Amount::default(), measure),
@@ -204,6 +215,14 @@ impl Figures {
             count_is_estimate: has_count && amount.is_estimate(),
             count_ci95: range(amount.count_around()).filter(|_| has_count),
         }
+    }
+}
+
+impl OtherLives {
+    fn of(lives: &[Life]) -> Self {
+        let all = together(lives);
+        let [freed, alive] = [all.freed(0..CLASSES), all.alive(0..CLASSES)].map(|it| it.count);
+        Self { rows: lives.len(), freed, alive }
     }
 }
 

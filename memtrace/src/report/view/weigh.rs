@@ -10,6 +10,7 @@ use crate::report::facts::Sort;
 use crate::report::flat::{NO_STACK, NOT_LISTED, whole_rest};
 use crate::report::identity::StackDigest;
 use crate::report::model::{FrameReport, ProcessReport, Report, StackReport, Sum};
+use std::collections::HashSet;
 
 /// What the stacks hold. One view is of one of these, as they are not to be added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,6 +107,8 @@ pub struct Weighed<'a> {
     pub total: Amount,
     /// What comes first.
     pub order: Order,
+    /// Stacks that are not in the view, of which there are several parts.
+    out: HashSet<(*const ProcessReport, StackDigest)>,
 }
 
 impl<'a> Weighed<'a> {
@@ -151,7 +154,9 @@ impl<'a> Weighed<'a> {
             self.stacks.push(stack);
             return;
         }
-        self.left_out.stacks += 1;
+        let is_whole = stack.part == Part::default();
+        let is_new = is_whole || self.out.insert((std::ptr::from_ref(stack.process), stack.id));
+        self.left_out.stacks += u64::from(is_new);
         self.left_out.amount.add(&stack.amount);
         if stack.frames.is_empty() {
             self.left_out.nameless.add(&stack.amount);
