@@ -214,6 +214,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         cpu: 5_000 * SECOND,
     };
     ProcessSnapshot {
+        period: None,
         story: None,
         touched: TouchTotals::default(),
         touched_stacks: Vec::new(),
