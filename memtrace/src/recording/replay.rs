@@ -13,6 +13,10 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+/// Where parts of stacks are told apart there may be so many times as many stacks. Others are counted as those are for
+/// which a run had no room.
+const MOST_PARTS: usize = 16;
+
 /// Feeds an engine with what was recorded, in the same order: it comes to the same tables.
 #[derive(Debug)]
 pub struct Replay {
@@ -179,7 +183,8 @@ impl Replay {
         let most = &self.most;
         // Parts of a stack's blocks are stacks of their own.
         let is_split = self.detail.by_thread || self.detail.by_size;
-        let max_stacks = if is_split { most.max_stacks } else { limits.max_stacks };
+        let parts = if is_split { MOST_PARTS } else { 1 };
+        let max_stacks = limits.max_stacks.saturating_mul(parts);
         self.tracker = Tracker::new(Limits {
             max_blocks: limits.max_blocks.min(most.max_blocks),
             max_stacks: max_stacks.min(most.max_stacks),

@@ -15,13 +15,13 @@ impl Reports<'_> {
     ///
     /// # Errors
     /// When the recording cannot be read so far, or the report cannot be written.
-    pub(super) fn at(mut self, place: Place) -> anyhow::Result<Exit> {
+    pub(super) fn at(mut self, place: &Place) -> anyhow::Result<Exit> {
         let path = &self.args.file;
         let mut replay = Replay::with_detail(most(), self.scope.detail);
         let mut reader = open(path)?;
         let began = reader.head().began;
-        replay.play_to(&mut reader, &place).with_context(|| format!("{path:?}"))?;
-        let degraded = self.report_place(&mut replay, &place, began)?;
+        replay.play_to(&mut reader, place).with_context(|| format!("{path:?}"))?;
+        let degraded = self.report_place(&mut replay, place, began)?;
         Ok(if degraded { Exit::Degraded } else { Exit::Success })
     }
 

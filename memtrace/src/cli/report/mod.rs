@@ -61,7 +61,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let mut reports =
         Reports { args, reporting, symbolizer: BlazeSymbolizer::new(), last: None, scope };
     match reports.scope.until.take() {
-        Some(place) => reports.at(place),
+        Some(place) => reports.at(&place),
         None => reports.make(&mut reader),
     }
 }

@@ -12,8 +12,8 @@ use super::{ViewOptions, page};
 use crate::engine::detail::Temporary;
 use crate::engine::snapshot::Confidence;
 use crate::engine::trend::{CLASSES, begins};
+use crate::model::ids::Nanos;
 use crate::report::model::Report;
-use crate::report::units::seconds;
 use serde::Serialize;
 use std::io;
 
@@ -84,6 +84,7 @@ struct RowTold<'a> {
 struct LifeTold<'a> {
     name: &'a str,
     place: Option<&'a str>,
+    is_estimate: bool,
     freed: u64,
     freed_ci95: Option<[u64; 2]>,
     alive: u64,
@@ -104,7 +105,9 @@ struct Age {
     from_s: f64,
     to_s: Option<f64>,
     freed: u64,
+    freed_ci95: Option<[u64; 2]>,
     alive: u64,
+    alive_ci95: Option<[u64; 2]>,
 }
 
 /// Writes a view of `report`.
@@ -163,14 +166,14 @@ impl<'a> Document<'a> {
             by: naming.by.name(),
             unit,
             time: report.tracer.time.to_string(),
-            from_s: seconds(options.stretch.from.unwrap_or(0)),
-            to_s: seconds(options.stretch.until(report)),
+            from_s: exact_seconds(options.stretch.from.unwrap_or(0)),
+            to_s: exact_seconds(options.stretch.until(report)),
             temporary_allocations: rule.and_then(|rule| match rule {
                 Temporary::Allocations(number) => Some(number),
                 Temporary::Age(_) => None,
             }),
             temporary_age_s: rule.and_then(|rule| match rule {
-                Temporary::Age(age) => Some(age as f64 / 1e9),
+                Temporary::Age(age) => Some(exact_seconds(age)),
                 Temporary::Allocations(_) => None,
             }),
             sample_interval_bytes: report.tracer.sample_interval_bytes,
@@ -218,6 +221,15 @@ impl Figures {
     }
 }
 
+/// Seconds, to the nanosecond as far as a float goes: it says what is in.
+fn exact_seconds(time: Nanos) -> f64 {
+    time as f64 / 1e9
+}
+
+fn count_range(amount: &Amount) -> Option<[u64; 2]> {
+    amount.count_around().map(|it| [it.low, it.high])
+}
+
 impl OtherLives {
     fn of(lives: &[Life]) -> Self {
         let all = together(lives);
@@ -244,24 +256,26 @@ impl<'a> RowTold<'a> {
 
 impl<'a> LifeTold<'a> {
     fn of(life: &'a Life) -> Self {
-        let range = |amount: &Amount| amount.count_around().map(|it| [it.low, it.high]);
         let (freed, alive) = (life.freed(0..CLASSES), life.alive(0..CLASSES));
         let age = |class: usize| {
             let [freed, alive] = [life.freed(class..class + 1), life.alive(class..class + 1)];
             (freed.count > 0 || alive.count > 0).then(|| Age {
-                from_s: seconds(begins(class)),
-                to_s: (class + 1 < CLASSES).then(|| seconds(begins(class + 1))),
+                from_s: exact_seconds(begins(class)),
+                to_s: (class + 1 < CLASSES).then(|| exact_seconds(begins(class + 1))),
                 freed: freed.count,
+                freed_ci95: count_range(&freed),
                 alive: alive.count,
+                alive_ci95: count_range(&alive),
             })
         };
         Self {
             name: &life.entry.name,
             place: place(&life.entry),
+            is_estimate: freed.is_estimate() || alive.is_estimate(),
             freed: freed.count,
-            freed_ci95: range(&freed),
+            freed_ci95: count_range(&freed),
             alive: alive.count,
-            alive_ci95: range(&alive),
+            alive_ci95: count_range(&alive),
             stacks_without_ages: life.untold,
             ages: (0..CLASSES).filter_map(age).collect(),
         }
