@@ -373,7 +373,7 @@ impl TraceArgs {
     /// How reports are written.
     #[must_use]
     pub fn format(&self) -> Format {
-        Format::chosen(self.format, self.output.as_deref())
+        self.view.format(Format::chosen(self.format, self.output.as_deref()))
     }
 }
 

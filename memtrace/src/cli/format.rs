@@ -35,6 +35,9 @@ pub enum Format {
     Csv,
     /// For people: a flame graph of what is alive as a picture (SVG), without scripts. When and where to as with pprof
     Svg,
+    /// A view for programs: what --view makes of JSON
+    #[value(skip)]
+    ViewJson,
     /// For people, in a browser: one page with a flame graph and tables that needs nothing else. When and where to as
     /// with pprof
     Html,
@@ -72,6 +75,7 @@ impl Format {
             Self::Tree => Some(View::Tree),
             Self::Summary => Some(View::Summary),
             Self::Stats => Some(View::Stats),
+            Self::ViewJson => Some(View::Json),
             _ => None,
         }
     }

@@ -235,7 +235,7 @@ impl TracePlan {
             bpf_log: args.bpf_log,
             has_control: !args.no_control,
             control: args.control.clone(),
-            view: view::options(&args.view, args.format(), args.top)?,
+            view: view::options(&args.view, args.format(), args.top, view::Source::Live)?,
             alerts: Alerts::new(&args.alerts, args.ledger)?,
             user_functions: functions::all(&args.functions)?,
             notes: Vec::new(),

@@ -73,6 +73,7 @@ impl Reporting {
             Format::Tree => self.view_writer(View::Tree).write(&report, &mut bytes),
             Format::Summary => self.view_writer(View::Summary).write(&report, &mut bytes),
             Format::Stats => self.view_writer(View::Stats).write(&report, &mut bytes),
+            Format::ViewJson => self.view_writer(View::Json).write(&report, &mut bytes),
             Format::Folded => FoldedWriter { internals, full_names }.write(&report, &mut bytes),
             Format::Pprof => PprofWriter { internals, full_names }.write(&report, &mut bytes),
             Format::Speedscope => {

@@ -4,7 +4,8 @@ use super::exit::UsageError;
 use super::format::Format;
 use super::plan::DEFAULT_TOP;
 use super::{help, values};
-use crate::report::view::{By, Filter, Least};
+use crate::engine::detail::Temporary;
+use crate::report::view::{By, Filter, Least, Measure, Stretch};
 use crate::report::{View, ViewOptions};
 use crate::selection::Pattern;
 use clap::{Args, ValueEnum};
@@ -12,6 +13,18 @@ use clap::{Args, ValueEnum};
 /// What `--format tree` and its like show.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ViewArgs {
+    /// What to show of call stacks [default: leaks]
+    ///
+    /// Chooses --format summary where no format is given (growth: text); with --format json it is an object of its
+    /// own (schema memtrace.view/1). `temporary` and `growth` need a recording.
+    #[arg(long, value_name = "WHAT", help_heading = help::VIEWS)]
+    pub view: Option<Shown>,
+    /// What --view temporary takes for temporary: freed before its thread has made so many more allocations, or at
+    /// this age or earlier, such as 10ms [default: 1]
+    ///
+    /// 1 means: before the thread allocates again. A realloc is a free and an allocation.
+    #[arg(long, value_name = "N|DUR", value_parser = temporary, help_heading = help::VIEWS)]
+    pub temporary: Option<Temporary>,
     /// Sum views by this [default: function; places of statistics: line]
     #[arg(long, value_name = "WHAT", help_heading = help::VIEWS)]
     pub by: Option<Grouping>,
@@ -55,8 +68,104 @@ pub enum Grouping {
     Module,
     /// Processes
     Process,
+    /// Threads that allocated (of a recording)
+    Thread,
+    /// Sizes from a power of two to below the next one (of a recording)
+    SizeClass,
     /// Whole call stacks
     Stack,
+}
+
+/// What views show of call stacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shown {
+    /// What is alive; with --from what was allocated after that and is alive at the end
+    Leaks,
+    /// What was alive at the high-water mark of all heaps together; of a live run, when each process held most
+    Peak,
+    /// All that was allocated
+    Allocated,
+    /// What was freed soon
+    Temporary,
+    /// What changed, as memtrace diff has it
+    Growth,
+    /// How old blocks became
+    Lifetimes,
+}
+
+/// Most allocations that `--temporary` counts: each thread's latest are kept.
+const MOST_ALLOCATIONS: u64 = 1000;
+
+/// A number of allocations, or with a unit a length of time.
+fn temporary(text: &str) -> Result<Temporary, String> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let age = values::duration(text).map_err(|error| error.to_string())?;
+        return Ok(Temporary::Age(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)));
+    }
+    let number = values::positive_count(text).map_err(|error| error.to_string())?;
+    match u32::try_from(number) {
+        Ok(number) if u64::from(number) <= MOST_ALLOCATIONS => Ok(Temporary::Allocations(number)),
+        _ => Err(format!(
+            "at most {MOST_ALLOCATIONS} allocations are counted; a duration has a unit"
+        )),
+    }
+}
+
+impl Shown {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Leaks => "leaks",
+            Self::Peak => "peak",
+            Self::Allocated => "allocated",
+            Self::Temporary => "temporary",
+            Self::Growth => "growth",
+            Self::Lifetimes => "lifetimes",
+        }
+    }
+}
+
+/// What views are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A process that runs.
+    Live,
+    /// A recording; whether a period of it is meant.
+    Recording { has_period: bool },
+}
+
+impl ViewArgs {
+    /// The format that is meant where this one was chosen.
+    pub(super) const fn format(&self, chosen: Format) -> Format {
+        match (self.view, chosen) {
+            (None | Some(Shown::Growth), _) => chosen,
+            (Some(_), Format::Text) => Format::Summary,
+            (Some(_), Format::Json) => Format::ViewJson,
+            _ => chosen,
+        }
+    }
+
+    /// What is measured; `None`: nothing was typed.
+    fn measure(&self, source: Source) -> Option<Measure> {
+        Some(match self.view? {
+            Shown::Leaks | Shown::Growth => Measure::Leaks,
+            Shown::Peak if source == Source::Live => Measure::OwnPeaks,
+            Shown::Peak => Measure::Peak,
+            Shown::Allocated => Measure::Allocated,
+            Shown::Temporary => Measure::Temporary(self.temporary.unwrap_or_default()),
+            Shown::Lifetimes => Measure::Lifetimes,
+        })
+    }
+
+    /// Patterns of names.
+    ///
+    /// # Errors
+    /// When one makes no sense.
+    pub(super) fn filter(&self) -> Result<Filter, UsageError> {
+        Ok(Filter {
+            include: patterns("--include", &self.include)?,
+            exclude: patterns("--exclude", &self.exclude)?,
+        })
+    }
 }
 
 impl From<Grouping> for By {
@@ -67,6 +176,8 @@ impl From<Grouping> for By {
             Grouping::File => Self::File,
             Grouping::Module => Self::Module,
             Grouping::Process => Self::Process,
+            Grouping::Thread => Self::Thread,
+            Grouping::SizeClass => Self::SizeClass,
             Grouping::Stack => Self::Stack,
         }
     }
@@ -80,25 +191,79 @@ pub(super) fn options(
     args: &ViewArgs,
     format: Format,
     top: Option<u64>,
+    source: Source,
 ) -> Result<ViewOptions, UsageError> {
+    needs(args, source)?;
+    suits(args, format, source)?;
     fits(args, format)?;
+    let usual = if format == Format::ViewJson { 0 } else { DEFAULT_TOP };
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     Ok(ViewOptions {
         by: args.by.map(Into::into),
         inverted: args.inverted,
         depth: args.depth.map(number),
-        top: Some(number(top.unwrap_or(DEFAULT_TOP))).filter(|top| *top > 0),
+        top: Some(number(top.unwrap_or(usual))).filter(|top| *top > 0),
         least: Least { bytes: args.min_bytes.unwrap_or(0), count: args.min_count.unwrap_or(0) },
-        filter: Filter {
-            include: patterns("--include", &args.include)?,
-            exclude: patterns("--exclude", &args.exclude)?,
-        },
+        filter: args.filter()?,
+        measure: args.measure(source),
+        stretch: Stretch::default(),
     })
+}
+
+/// What cannot be told of a live run, or of nothing.
+fn needs(args: &ViewArgs, source: Source) -> Result<(), UsageError> {
+    let of_recordings = [
+        ("--view temporary", args.view == Some(Shown::Temporary)),
+        ("--view growth", args.view == Some(Shown::Growth)),
+        ("--by thread", args.by == Some(Grouping::Thread)),
+        ("--by size-class", args.by == Some(Grouping::SizeClass)),
+    ];
+    if let Some((option, _)) = of_recordings.iter().find(|it| it.1 && source == Source::Live) {
+        return Err(UsageError(format!(
+            "{option} needs a recording: trace with --record FILE, then memtrace report FILE {option}"
+        )));
+    }
+    if args.temporary.is_some() && args.view != Some(Shown::Temporary) {
+        return Err(UsageError("--temporary is about one view: add --view temporary".into()));
+    }
+    Ok(())
+}
+
+/// Formats that can show a view.
+fn suits(args: &ViewArgs, format: Format, source: Source) -> Result<(), UsageError> {
+    let Some(view) = args.view else { return Ok(()) };
+    let has_period = source == Source::Recording { has_period: true };
+    let (suits, which) = match view {
+        // All formats are about what is alive.
+        Shown::Leaks if !has_period => return Ok(()),
+        Shown::Peak if source != Source::Live => return Ok(()),
+        Shown::Growth => {
+            (matches!(format, Format::Text | Format::Json | Format::Folded), "text, json or folded")
+        }
+        Shown::Lifetimes => {
+            (matches!(format, Format::Summary | Format::ViewJson), "summary or json")
+        }
+        _ => {
+            let suits = matches!(format, Format::Summary | Format::Tree | Format::ViewJson);
+            (suits, "summary, tree or json")
+        }
+    };
+    if suits {
+        return Ok(());
+    }
+    let period = if view == Shown::Leaks { " of a part of the run" } else { "" };
+    Err(UsageError(format!(
+        "--view {}{period} is written as {which}: say so by --format",
+        view.name()
+    )))
 }
 
 /// An option that would change nothing is refused: whoever typed it would believe that it did.
 fn fits(args: &ViewArgs, format: Format) -> Result<(), UsageError> {
     let view = format.view();
+    if args.view == Some(Shown::Growth) {
+        return fits_growth(args);
+    }
     let of_views = [
         ("--by", args.by.is_some()),
         ("--include", !args.include.is_empty()),
@@ -121,6 +286,24 @@ fn fits(args: &ViewArgs, format: Format) -> Result<(), UsageError> {
     Ok(())
 }
 
+/// Differences have no rows that hold something.
+fn fits_growth(args: &ViewArgs) -> Result<(), UsageError> {
+    let others = [
+        ("--by thread", args.by == Some(Grouping::Thread)),
+        ("--by size-class", args.by == Some(Grouping::SizeClass)),
+        ("--inverted", args.inverted),
+        ("--depth", args.depth.is_some()),
+        ("--min-bytes", args.min_bytes.is_some()),
+        ("--min-count", args.min_count.is_some()),
+    ];
+    match others.iter().find(|(_, given)| *given) {
+        Some((option, _)) => {
+            Err(UsageError(format!("{option} is not for --view growth: leave it out")))
+        }
+        None => Ok(()),
+    }
+}
+
 fn patterns(option: &str, typed: &[String]) -> Result<Vec<Pattern>, UsageError> {
     let pattern = |text: &String| {
         Pattern::of_name(text).map_err(|error| UsageError(format!("{option}: {error}")))
@@ -130,21 +313,23 @@ fn patterns(option: &str, typed: &[String]) -> Result<Vec<Pattern>, UsageError> 
 
 #[cfg(test)]
 mod tests {
-    use super::{By, Format, Grouping, ViewArgs, options};
+    use super::{
+        By, Format, Grouping, Measure, Shown, Source, Temporary, ViewArgs, options, temporary,
+    };
 
     fn refused(args: &ViewArgs, format: Format) -> String {
-        options(args, format, None).unwrap_err().to_string()
+        options(args, format, None, Source::Live).unwrap_err().to_string()
     }
 
     #[test]
     fn options_without_effect_are_refused() {
         let by = ViewArgs { by: Some(Grouping::Line), ..ViewArgs::default() };
         assert!(refused(&by, Format::Text).contains("--by is about views"));
-        assert_eq!(options(&by, Format::Summary, None).unwrap().by, Some(By::Line));
+        assert_eq!(options(&by, Format::Summary, None, Source::Live).unwrap().by, Some(By::Line));
         let deep = ViewArgs { depth: Some(3), ..ViewArgs::default() };
         assert!(refused(&deep, Format::Summary).contains("--depth is about the tree"));
-        assert_eq!(options(&deep, Format::Tree, None).unwrap().depth, Some(3));
-        assert!(options(&ViewArgs::default(), Format::Pprof, None).is_ok());
+        assert_eq!(options(&deep, Format::Tree, None, Source::Live).unwrap().depth, Some(3));
+        assert!(options(&ViewArgs::default(), Format::Pprof, None, Source::Live).is_ok());
     }
 
     #[test]
@@ -153,12 +338,51 @@ mod tests {
         assert!(refused(&args, Format::Tree).starts_with("--exclude: pattern"));
         let long = "a".repeat(200);
         let args = ViewArgs { include: vec![long], ..ViewArgs::default() };
-        assert_eq!(options(&args, Format::Tree, None).unwrap().filter.include.len(), 1);
+        assert_eq!(
+            options(&args, Format::Tree, None, Source::Live).unwrap().filter.include.len(),
+            1
+        );
     }
 
     #[test]
     fn ten_are_shown_and_nought_means_all() {
-        let top = |typed| options(&ViewArgs::default(), Format::Tree, typed).unwrap().top;
+        let top =
+            |typed| options(&ViewArgs::default(), Format::Tree, typed, Source::Live).unwrap().top;
         assert_eq!((top(None), top(Some(0)), top(Some(3))), (Some(10), None, Some(3)));
+    }
+
+    #[test]
+    fn what_is_temporary_is_a_number_or_a_time() {
+        assert_eq!(temporary("3"), Ok(Temporary::Allocations(3)));
+        assert_eq!(temporary("10ms"), Ok(Temporary::Age(10_000_000)));
+        for wrong in ["0", "1001", "99999999999", "-1", "", "soon", "1x"] {
+            assert!(temporary(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn views_have_their_formats() {
+        let of = |view| ViewArgs { view: Some(view), ..ViewArgs::default() };
+        let recorded = Source::Recording { has_period: false };
+        let period = Source::Recording { has_period: true };
+        let refused = |view, format, source| {
+            options(&of(view), format, None, source).unwrap_err().to_string()
+        };
+        assert_eq!(of(Shown::Allocated).format(Format::Text), Format::Summary);
+        assert_eq!(of(Shown::Allocated).format(Format::Json), Format::ViewJson);
+        assert_eq!(of(Shown::Growth).format(Format::Json), Format::Json);
+        assert!(refused(Shown::Allocated, Format::Csv, recorded).contains("summary, tree or json"));
+        assert!(refused(Shown::Leaks, Format::Html, period).contains("of a part of the run"));
+        assert!(options(&of(Shown::Leaks), Format::Html, None, recorded).is_ok());
+        assert!(refused(Shown::Lifetimes, Format::Tree, recorded).contains("summary or json"));
+        assert!(refused(Shown::Temporary, Format::Summary, Source::Live).contains("--record FILE"));
+        let peak = |source| options(&of(Shown::Peak), Format::Tree, None, source).unwrap().measure;
+        assert_eq!(peak(Source::Live), Some(Measure::OwnPeaks));
+        assert_eq!(peak(recorded), Some(Measure::Peak));
+        let by = ViewArgs { by: Some(Grouping::Thread), ..of(Shown::Growth) };
+        let error = options(&by, Format::Text, None, recorded).unwrap_err().to_string();
+        assert!(error.contains("--by thread is not for --view growth"), "{error}");
+        let rule = ViewArgs { temporary: Some(Default::default()), ..ViewArgs::default() };
+        assert!(super::needs(&rule, recorded).is_err());
     }
 }

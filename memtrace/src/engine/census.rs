@@ -2,6 +2,7 @@
 
 use super::allocator_code::AllocatorCode;
 use super::heap::ranges::RangeKind;
+use super::heap::sampled::Sampled;
 use super::process::{Process, Space};
 use super::snapshot::{AccountSnapshot, MappedStack, ProcessSnapshot, TouchedStack};
 use super::stacks::{Callee, Stack, Stacks};
@@ -50,6 +51,10 @@ pub(super) fn process_snapshot(
         snapshot.growth = space.history.heap_growth();
         snapshot.resident_growth = space.history.resident_growth();
         snapshot.history = space.history.points().into();
+        snapshot.period = space.heap.period().map(|period| {
+            let interval = space.heap.sampled().map(Sampled::interval);
+            Box::new(period.figures(None, interval))
+        });
         snapshot.untold_frees = space.heap.lifespans().untold();
         snapshot.mapped = mapped_stacks(process, space, stores);
         snapshot.touched = space.touched.totals();

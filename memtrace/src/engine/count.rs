@@ -7,7 +7,7 @@ use super::process::Space;
 use super::sampling::{Estimate, Weight};
 use super::snapshot::{BlockSnapshot, Doubtful, SampledConfidence, SnapshotOptions, StackSnapshot};
 use super::stacks::{Callee, Stack, Stacks};
-use super::trend::{Births, Freed, Past};
+use super::trend::{Ages, Births, Freed, Past};
 use crate::model::ids::{Nanos, StackId};
 use memtrace_common::function::BlockKind;
 use std::collections::BinaryHeap;
@@ -48,7 +48,12 @@ pub(super) fn rows(
         if it.live_blocks == 0 && it.allocated_blocks == 0 && it.unknown_blocks == 0 {
             continue;
         }
-        let plain = plain(space, stacks, (number, id), tally);
+        let period = live.period().map(|period| {
+            let interval = live.sampled().map(Sampled::interval);
+            let ages = period.ages(number as u32).map(freed_ages);
+            Box::new((period.figures(Some(number as u32), interval), ages))
+        });
+        let plain = StackSnapshot { period, ..plain(space, stacks, (number, id), tally) };
         let estimate = estimate.map(|(tally, at_peak)| (*tally, *at_peak));
         rows.push(Row { plain, freed: live.lifespans().of(number as u32), estimate });
     }
@@ -84,6 +89,8 @@ fn plain(
         freed_bytes: tally.freed_bytes,
         freed_blocks: tally.freed_blocks,
         growth: space.history.stack_growth(number),
+        part: stack.callee.part,
+        period: None,
         past: Past { number: number as u32, since, ..Past::default() },
         // From here on the walk says.
         young_bytes: 0,
@@ -97,6 +104,11 @@ fn plain(
         confidence: None,
         blocks: Vec::new(),
     }
+}
+
+/// The ages of blocks that were freed, alone.
+fn freed_ages(freed: Freed) -> Ages {
+    Births::new(0, 0, false).ages(Some(freed)).unwrap_or_default()
 }
 
 impl Rows {

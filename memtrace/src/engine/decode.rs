@@ -1,5 +1,6 @@
 //! Records of the ring buffer → events, without copying.
 
+use super::detail::Part;
 use super::stacks::Callee;
 use crate::model::event::{
     Allocation, Discard, Event, Exec, Fault, Fork, Free, Map, Reallocation, Remap, StackRef,
@@ -177,7 +178,8 @@ impl Callee {
     const fn of(header: &wire::Header) -> Self {
         let (classes, alignment) =
             (flags::classes(header.flags), Alignment::from_power(header.alignment));
-        Self { function: FunctionId(header.function), sizing: Sizing { classes, alignment } }
+        let part = Part { thread: None, size: None };
+        Self { function: FunctionId(header.function), sizing: Sizing { classes, alignment }, part }
     }
 }
 

@@ -5,6 +5,8 @@ use super::attribution::note_forgotten;
 use super::census::{KINDS, Stores, process_snapshot};
 use super::code::CodeMap;
 use super::count::rows;
+use super::detail::Period;
+use super::heap::blocks::TIME_STEP;
 use super::process::{Process, Space};
 use super::snapshot::State;
 use super::sweeps::{Goal, Visitor};
@@ -146,7 +148,7 @@ impl Tracker {
         let windows = process.windows.of_next(time).of_new_space();
         self.close(place, time);
         self.remove(place);
-        let mut space = Space::new(time, self.limits.max_ranges, self.seed).begun_by_exec();
+        let mut space = self.new_space(time).begun_by_exec();
         if !windows.is_open() {
             space.close(time);
         }
@@ -251,15 +253,32 @@ impl Tracker {
             Some((false, parents)) => self.copy_of(parents, time),
             None => None,
         };
-        let new = new.unwrap_or_else(|| Space::new(time, self.limits.max_ranges, self.seed));
+        let new = new.unwrap_or_else(|| self.new_space(time));
         self.blocks += new.blocks();
         (self.spaces.insert(new), true)
+    }
+
+    fn new_space(&self, time: Nanos) -> Space {
+        let mut space = Space::new(time, self.limits.max_ranges, self.seed);
+        self.account_in(&mut space, 0);
+        space
+    }
+
+    /// Has an account kept of the period that is wanted, as far as it is after `born`.
+    fn account_in(&self, space: &mut Space, born: Nanos) {
+        if let Some(period) = self.detail.period {
+            let after = period.after.max(born);
+            space.heap.account_for(Period { after, ..period });
+        }
     }
 
     fn copy_of(&mut self, parents: usize, time: Nanos) -> Option<Space> {
         let parents = self.spaces.get_mut(parents)?;
         let has_room = self.blocks + parents.blocks() <= self.limits.max_blocks;
-        Some(parents.forked(time, has_room, &mut self.stacks))
+        let mut child = parents.forked(time, has_room, &mut self.stacks);
+        // What it inherits is none of its doing. Births are kept in steps.
+        self.account_in(&mut child, time | (TIME_STEP - 1));
+        Some(child)
     }
 
     fn windows_of(&self, pid: Pid) -> Option<Windows> {

@@ -11,6 +11,7 @@ mod code;
 pub mod copied;
 mod count;
 pub mod decode;
+pub mod detail;
 pub mod encode;
 pub mod ended;
 pub(crate) mod hash;

@@ -1,6 +1,7 @@
 //! What the tables held at one moment: immutable, cheap to share, without single blocks.
 
 use super::alerts::Alert;
+pub use super::detail::{Part, SizeClass};
 use super::ended::Ended;
 use super::heap::ranges::RangeKind;
 pub use super::heap::usable::Usable;
@@ -10,7 +11,7 @@ pub use super::owners::{Owner, OwnerSum, Owners};
 pub use super::placing::Bounds as ResidentBounds;
 pub use super::sampling::{Confidence, SampledConfidence};
 pub use super::sampling::{Oddities, Sum, Sums, Unseen};
-use super::trend::Past;
+use super::trend::{Ages, Past};
 pub use super::windows::Windows;
 pub use super::zoom::{
     Found, FoundStack, Growing, LookSnapshot, Outcome, State as LookState, Story,
@@ -164,6 +165,8 @@ pub struct ProcessSnapshot {
     pub device: AccountSnapshot,
     /// What the program itself tells of blocks that it samples; `None` where it told of nothing.
     pub told: Option<Box<ToldSnapshot>>,
+    /// What blocks without a known stack did in a period, where an account of that is kept.
+    pub period: Option<Box<PeriodFigures>>,
 }
 
 /// Blocks that the program samples itself: estimates of blocks that may be the heap's, so never to be added to
@@ -492,10 +495,43 @@ pub struct StackSnapshot {
     pub growth: Growth,
     /// Where the figures lie, where they are estimates.
     pub confidence: Option<SampledConfidence>,
+    /// Which of its blocks these are, where they are told apart.
+    pub part: Part,
+    /// What it did in a period, where an account of that is kept, with the ages of blocks freed in it; those of
+    /// blocks that are alive are in [`Self::past`].
+    pub period: Option<Box<(PeriodFigures, Option<Ages>)>>,
     /// What else is known of its past.
     pub past: Past,
     /// The oldest live blocks, where asked for.
     pub blocks: Vec<BlockSnapshot>,
+}
+
+/// Bytes and blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeriodSum {
+    /// Bytes.
+    pub bytes: u64,
+    /// Blocks.
+    pub blocks: u64,
+    /// Where both lie, where they are estimates.
+    pub around: Option<(Confidence, Confidence)>,
+}
+
+/// What was done in a [`Period`](super::detail::Period).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeriodFigures {
+    /// Allocated in it.
+    pub allocated: PeriodSum,
+    /// … and alive at its end, as far as is known.
+    pub kept: PeriodSum,
+    /// … and temporary.
+    pub temporary: PeriodSum,
+    /// Which blocks are temporary is known: not where threads' allocations are to be counted and are samples.
+    pub knows_temporary: bool,
+    /// Of the whole heap: allocations of which it is not known whether they were temporary, as there was no room.
+    pub unfollowed: u64,
+    /// Of the whole heap: blocks freed in it whose age was not kept.
+    pub untold_frees: u64,
 }
 
 /// One live block.

@@ -1,5 +1,6 @@
 //! Interning of call stacks: equal stacks of all processes share one number.
 
+use super::detail::Part;
 use crate::model::frame::Frame;
 use crate::model::ids::StackId;
 use memtrace_common::classes::Sizing;
@@ -9,11 +10,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The allocator function that was called, and what size its blocks have: the same function of two allocators
-/// is two.
+/// is two. So are parts of a stack's blocks that are told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Callee {
     pub(crate) function: FunctionId,
     pub(crate) sizing: Sizing,
+    /// Which of its blocks, where they are told apart.
+    pub(crate) part: Part,
 }
 
 /// A call stack with the allocator function that it called.
@@ -115,14 +118,14 @@ impl Stacks {
 
 #[cfg(test)]
 mod tests {
-    use super::{Callee, Sizing, Stack, Stacks};
+    use super::{Callee, Part, Sizing, Stack, Stacks};
     use crate::model::frame::Frame;
     use memtrace_common::classes::SizeClasses;
     use memtrace_common::function::FunctionId;
     use memtrace_common::wire::StackEnd;
 
     fn callee(function: FunctionId) -> Callee {
-        Callee { function, sizing: Sizing::of(SizeClasses::GLIBC) }
+        Callee { function, sizing: Sizing::of(SizeClasses::GLIBC), part: Part::default() }
     }
 
     fn stack(function: FunctionId, address: u64) -> Stack {

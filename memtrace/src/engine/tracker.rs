@@ -5,6 +5,7 @@ use super::allocator_code::AllocatorCode;
 use super::census::{KINDS, Stores, process_snapshot};
 use super::code::CodeMap;
 use super::count::rows;
+use super::detail::Detail;
 use super::ended::Ended;
 use super::hash::random_seed;
 use super::heap::blocks::Block;
@@ -76,6 +77,7 @@ pub struct Tracker {
     watch: Watch,
     pub(super) desk: Desk,
     pub(super) sweeps: Sweeps,
+    pub(super) detail: Detail,
 }
 
 /// The last look at a program that has ended while its pid lives on.
@@ -149,7 +151,14 @@ impl Tracker {
             watch: Watch::default(),
             desk: Desk::default(),
             sweeps: Sweeps::default(),
+            detail: Detail::default(),
         }
+    }
+
+    /// Keeps more detail; before the first event.
+    #[must_use]
+    pub fn with_detail(self, detail: Detail) -> Self {
+        Self { detail, ..self }
     }
 
     /// Takes in one event.
@@ -191,7 +200,7 @@ impl Tracker {
             What::Picture(picture, areas) => self.picture_seen(pid, time, picture, areas),
             what => {
                 self.events += 1;
-                self.apply_record(pid, time, what);
+                self.apply_record(pid, time, event.thread, what);
             }
         }
     }
@@ -211,15 +220,15 @@ impl Tracker {
 
     /// What comes from the ring.
     #[inline]
-    fn apply_record(&mut self, pid: Pid, time: Nanos, what: &What<'_>) {
+    fn apply_record(&mut self, pid: Pid, time: Nanos, thread: u32, what: &What<'_>) {
         match what {
-            What::Allocation(allocation) => self.allocation(pid, time, allocation),
+            What::Allocation(allocation) => self.allocation(pid, time, thread, allocation),
             What::Free(free) => self.heap_with(pid, |space, _| {
                 let live = space.live(free.function.kind());
                 let Free { address, inside_allocator, perhaps_not_taken, .. } = *free;
                 live.free(address, inside_allocator, perhaps_not_taken, time);
             }),
-            What::Reallocation(call) => self.reallocation(pid, time, call),
+            What::Reallocation(call) => self.reallocation(pid, time, thread, call),
             What::Weighted(block, stack) => self.weighted(pid, block, stack),
             What::WeightedFree { address } => self.weighted_free(pid, *address),
             What::Map(map, stack) => {
@@ -264,6 +273,26 @@ impl Tracker {
         let of = |space: &Space| space.heap.totals().allocated_bytes;
         let inhabited = self.spaces.iter().filter(|space| space.users > 0);
         inhabited.map(of).fold(0, u64::saturating_add)
+    }
+
+    /// Bytes alive in the heap of a process that runs; 0 of others. As a process that lives in another one's address
+    /// space has that one's heap, figures of several processes are not to be added: see [`Self::live_bytes`].
+    #[must_use]
+    pub fn live_bytes_of(&self, pid: Pid) -> u64 {
+        let process = self.pids.get(&pid).and_then(|&place| self.processes.get(place));
+        process.map_or(0, |process| self.live_bytes_in(process))
+    }
+
+    /// Bytes alive in the heaps of all processes that run.
+    #[must_use]
+    pub fn live_bytes(&self) -> u64 {
+        let owners = self.processes.iter().filter(|process| process.owns_space);
+        owners.map(|process| self.live_bytes_in(process)).fold(0, u64::saturating_add)
+    }
+
+    fn live_bytes_in(&self, process: &Process) -> u64 {
+        let space = self.spaces.get(process.space).filter(|_| process.state == State::Running);
+        space.map_or(0, |space| space.heap.live_bytes())
     }
 
     /// Live blocks of all processes.
@@ -416,31 +445,41 @@ impl Tracker {
         Arc::clone(self.shared_modules.get_or_insert_with(|| modules.as_slice().into()))
     }
 
-    fn allocation(&mut self, pid: Pid, time: Nanos, allocation: &Allocation<'_>) {
+    fn allocation(&mut self, pid: Pid, time: Nanos, thread: u32, allocation: &Allocation<'_>) {
         let Some(process) = self.find_for_stack(pid, &allocation.stack) else { return };
-        let block = self.new_block(process, time, allocation);
+        let block = self.new_block(process, time, thread, allocation);
         let kind = allocation.function.kind();
         self.in_space(process, |space, has_room| {
-            space.live_for(kind, &block).allocate(block, has_room);
+            let live = space.live_for(kind, &block);
+            live.called_by(thread);
+            live.allocate(block, has_room);
         });
     }
 
-    fn reallocation(&mut self, pid: Pid, time: Nanos, call: &Reallocation<'_>) {
+    fn reallocation(&mut self, pid: Pid, time: Nanos, thread: u32, call: &Reallocation<'_>) {
         let Reallocation { old_address, entered, perhaps_not_taken, ref new } = *call;
         let Some(process) = self.find_for_stack(pid, &new.stack) else { return };
-        let block = self.new_block(process, time, new);
+        let block = self.new_block(process, time, thread, new);
         let resize = Resize { old_address, entered, perhaps_not_taken, new: block };
         let kind = new.function.kind();
         self.in_space(process, |space, has_room| {
-            space.live_for(kind, &resize.new).reallocate(&resize, has_room);
+            let live = space.live_for(kind, &resize.new);
+            live.called_by(thread);
+            live.reallocate(&resize, has_room);
         });
     }
 
     /// The block of an allocation, with the number of its stack. A call that failed needs none, but
     /// frames that came with it must be learned.
-    fn new_block(&mut self, process: usize, time: Nanos, allocation: &Allocation<'_>) -> Block {
+    fn new_block(
+        &mut self,
+        process: usize,
+        time: Nanos,
+        thread: u32,
+        allocation: &Allocation<'_>,
+    ) -> Block {
         let Allocation { address, size, function, sizing, sample_interval, stack } = *allocation;
-        let callee = Callee { function, sizing };
+        let callee = Callee { function, sizing, part: self.detail.part(thread, size) };
         let is_wanted = address != 0 || !stack.frames.is_empty();
         let number = is_wanted.then(|| self.stack_number(process, callee, &stack)).flatten();
         Block {

@@ -125,11 +125,15 @@ impl Wires {
 #[cfg(test)]
 mod tests {
     use super::{Callee, Known, LEAST, Wires};
+    use crate::engine::detail::Part;
     use memtrace_common::classes::{SizeClasses, Sizing};
     use memtrace_common::function::FunctionId;
 
-    const MALLOC: Callee =
-        Callee { function: FunctionId::MALLOC, sizing: Sizing::of(SizeClasses::GLIBC) };
+    const MALLOC: Callee = Callee {
+        function: FunctionId::MALLOC,
+        sizing: Sizing::of(SizeClasses::GLIBC),
+        part: Part { thread: None, size: None },
+    };
     const CALLOC: Callee = Callee { function: FunctionId::CALLOC, ..MALLOC };
     const OTHERS: Callee = Callee { sizing: Sizing::of(SizeClasses::JEMALLOC), ..MALLOC };
 

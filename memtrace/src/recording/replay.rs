@@ -2,6 +2,7 @@
 
 use super::{Ending, Entry, Moment, Note, Place, Reader, RecordingError};
 use crate::engine::decode::decode;
+use crate::engine::detail::Detail;
 use crate::engine::limits::Limits;
 use crate::engine::lookahead::Lookahead;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
@@ -15,6 +16,9 @@ use std::sync::Arc;
 
 /// Blocks that are looked at or given back between two groups of records, where programs with many have ended.
 const SLICE: usize = 8192;
+/// Where parts of stacks are told apart there may be so many times as many stacks. Others are counted as those are for
+/// which a run had no room.
+const MOST_PARTS: usize = 16;
 
 /// Feeds an engine with what was recorded, in the same order: it comes to the same tables.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub struct Replay {
     modules: Vec<Arc<Module>>,
     /// Events after it are left out, but for what earlier ones may need to be understood.
     until: Nanos,
+    /// What the tables keep beyond what the run's own kept.
+    detail: Detail,
 }
 
 impl Replay {
@@ -37,16 +43,32 @@ impl Replay {
     #[must_use]
     pub fn new(most: Limits) -> Self {
         let tracker = Tracker::new(most);
-        Self {
-            tracker,
-            ahead: Lookahead::default(),
-            most,
-            time: 0,
-            records: 0,
-            wishes: None,
-            modules: Vec::new(),
-            until: Nanos::MAX,
-        }
+        let (wishes, modules) = (None, Vec::new());
+        let (until, detail) = (Nanos::MAX, Detail::default());
+        let ahead = Lookahead::default();
+        Self { tracker, ahead, most, time: 0, records: 0, wishes, modules, until, detail }
+    }
+
+    /// … that keep more detail than those of the run.
+    #[must_use]
+    pub fn with_detail(most: Limits, detail: Detail) -> Self {
+        Self { tracker: Tracker::new(most).with_detail(detail), detail, ..Self::new(most) }
+    }
+
+    /// When the last event was that counts.
+    #[must_use]
+    pub const fn time(&self) -> Nanos {
+        self.time
+    }
+
+    /// Leaves out what comes after that.
+    pub(super) const fn leave_out_after(&mut self, until: Nanos) {
+        self.until = until;
+    }
+
+    /// The tables.
+    pub(super) const fn tracker(&self) -> &Tracker {
+        &self.tracker
     }
 
     /// Plays a recording to its end, or as far as `at` wants, which is called at each moment at which a report
@@ -182,16 +204,21 @@ impl Replay {
             return Err("the size of its tables is told in its middle");
         }
         let most = &self.most;
+        // Parts of a stack's blocks are stacks of their own.
+        let is_split = self.detail.by_thread || self.detail.by_size;
+        let parts = if is_split { MOST_PARTS } else { 1 };
+        let max_stacks = limits.max_stacks.saturating_mul(parts);
         self.tracker = Tracker::new(Limits {
             max_blocks: limits.max_blocks.min(most.max_blocks),
-            max_stacks: limits.max_stacks.min(most.max_stacks),
+            max_stacks: max_stacks.min(most.max_stacks),
             max_stack_ids: limits.max_stack_ids.min(most.max_stack_ids),
             max_processes: limits.max_processes.min(most.max_processes),
             max_closed: limits.max_closed.min(most.max_closed),
             max_ranges: limits.max_ranges.min(most.max_ranges),
             max_modules: limits.max_modules.min(most.max_modules),
             ..*limits
-        });
+        })
+        .with_detail(self.detail);
         Ok(())
     }
 }

@@ -12,10 +12,10 @@ use crate::engine::heap::ranges::RangeKind;
 use crate::engine::ports::Missing;
 use crate::engine::sampling::Oddities;
 use crate::engine::snapshot::{
-    Confidence, Growth, HeapTotals, LookTotals, MappingTotals, Owners, PlacedBlocks, ResidentPart,
-    SampledConfidence, SnapshotOptions, TouchTotals,
+    Confidence, Growth, HeapTotals, LookTotals, MappingTotals, Owners, Part, PeriodFigures,
+    PlacedBlocks, ResidentPart, SampledConfidence, SnapshotOptions, TouchTotals,
 };
-use crate::engine::trend::{Band, Judgement};
+use crate::engine::trend::{Ages, Band, Judgement};
 use crate::model::ids::Nanos;
 use crate::model::picture::Picture;
 use crate::model::process::Usage;
@@ -228,6 +228,8 @@ pub struct ProcessReport {
     pub device: Option<DeviceReport>,
     /// What the program itself tells of blocks that it samples; `None` where it told of nothing.
     pub told: Option<ToldReport>,
+    /// What blocks without a known stack did in a period, where an account of that was kept.
+    pub period: Option<PeriodFigures>,
 }
 
 /// Blocks that the program samples itself: its own estimates, never to be added to the heap, in which the same
@@ -478,6 +480,13 @@ pub struct StackReport {
     pub judgement: Judgement,
     /// The share of its blocks that live at least so long, where that changes: ages, ns.
     pub survival: Vec<(Nanos, Band)>,
+    /// Which of its blocks these are, where they are told apart.
+    pub part: Part,
+    /// What it did in a period, where an account of that was kept.
+    pub period: Option<PeriodFigures>,
+    /// How old its blocks were when they were freed, in that period or ever, and how old those are that are alive;
+    /// `None`: not known.
+    pub ages: Option<Ages>,
     /// How the stack ended.
     pub end: StackEnd,
     /// From the allocator's caller outwards; inlined functions have frames of their own.

@@ -30,7 +30,7 @@ use crate::engine::snapshot::{
     AccountSnapshot, FoundStack, HeapTotals, LookSnapshot, MappedStack, Outcome, ProcessSnapshot,
     Snapshot, StackSnapshot, State, Story, ToldSnapshot, ToldStack, TouchedGrowth, TouchedStack,
 };
-use crate::engine::trend::resident_slope;
+use crate::engine::trend::{Ages, resident_slope};
 use crate::model::frame::Frame;
 use crate::model::ids::Nanos;
 use jiff::{SignedDuration, Timestamp};
@@ -573,6 +573,7 @@ impl Maker<'_> {
             untold_frees: process.untold_frees,
             perhaps_freed: doubt::of_account(&process.heap, &process.stacks),
             resident_growth: process.resident_growth,
+            period: process.period.as_deref().copied(),
             unseen_vforks: process.unseen_vforks,
             untraced_children: process.untraced_children,
             ..ProcessReport::default()
@@ -662,6 +663,9 @@ impl Maker<'_> {
             confidence: stack.confidence,
             judgement: judged.stack(stack),
             survival: ages.map_or_else(Vec::new, |ages| ages.lifetimes().steps()),
+            part: stack.part,
+            period: stack.period.as_ref().map(|period| period.0),
+            ages: ages_told(stack),
             end: self.end(stack, process),
             frames: internals::marked(
                 stack
@@ -684,6 +688,13 @@ impl Maker<'_> {
         let names = |frame: &Frame| self.names.of(*frame, process.info.key);
         outermost::end(stack.end, &last.map_or_else(Vec::new, names))
     }
+}
+
+/// The ages of the blocks that were freed, in a period if an account of one was kept, and of those alive.
+fn ages_told(stack: &StackSnapshot) -> Option<Ages> {
+    let all = stack.past.ages.as_ref();
+    let Some(period) = &stack.period else { return all.cloned() };
+    Some(all?.freed_as(period.1.as_ref()?))
 }
 
 fn grower(stack: &StackSnapshot, judged: &Judged) -> Grower {

@@ -15,7 +15,7 @@ use memtrace::engine::sampling::{Told, ToldBlocks};
 use memtrace::engine::snapshot::{
     AccountSnapshot, BlockSnapshot, Bounds, Confidence, Doubtful, Found, FoundStack, Growing,
     Growth, HeapTotals, LookSnapshot, LookState, LookTotals, MappedStack, MappingTotals, Marked,
-    Outcome, Owner, OwnerSum, Owners, PictureSnapshot, PlacedBlocks, ProcessSnapshot,
+    Outcome, Owner, OwnerSum, Owners, Part, PictureSnapshot, PlacedBlocks, ProcessSnapshot,
     ResidentBounds, ResidentPart, SampledConfidence, Snapshot, SnapshotOptions, StackSnapshot,
     State, Story, ToldSnapshot, ToldStack, TouchTotals, TouchedGrowth, Usable, Windows,
 };
@@ -161,6 +161,8 @@ pub fn stack(number: u32, frames: Arc<[Frame]>, blocks: u64, size: u64) -> Stack
         sizes: Some((size, size)),
         growth: growth(0, 0, 6),
         confidence: None,
+        part: Part::default(),
+        period: None,
         past: Past::default(),
         blocks: Vec::new(),
     }
@@ -215,6 +217,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         cpu: 5_000 * SECOND,
     };
     ProcessSnapshot {
+        period: None,
         story: None,
         touched: TouchTotals::default(),
         touched_stacks: Vec::new(),

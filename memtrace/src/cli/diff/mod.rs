@@ -14,8 +14,9 @@ use super::log::{self, Verbosity};
 use super::output::{Destination, Label};
 use super::plan;
 use super::terminal::stderr_color;
-use crate::recording::Head;
-use crate::report::diff::{self, Diff, Side, TextOptions};
+use crate::recording::{self, Head};
+use crate::report::diff::{self, By, Diff, Side, TextOptions, Which};
+use crate::report::view::Filter;
 use anyhow::Context as _;
 use args::{DiffFormat, Grouping};
 use jiff::Timestamp;
@@ -23,6 +24,7 @@ use place::Place;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
+use std::path::Path;
 
 /// Differences that are shown unless more are asked for.
 const TOP: u64 = 10;
@@ -38,7 +40,8 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     let format = Format::from(args.format);
     let mut destination = Destination::of(output.as_ref(), format, std::process::id())?;
     let (before, after) = (Input::read(&args.before)?, Input::read(&args.after)?);
-    let text = written(args, &before, &after)?;
+    let layout = Layout { format, by: args.by.into(), top: args.top, full_names: args.full_names };
+    let text = written(layout, &before, &after)?;
     let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
     destination.write(Label { sequence: after.side.sequence, time }, &text)?;
     let is_degraded = before.is_degraded() || after.is_degraded();
@@ -60,28 +63,41 @@ fn check(args: &DiffArgs) -> Result<(), UsageError> {
     Ok(())
 }
 
-fn written(args: &DiffArgs, before: &Input, after: &Input) -> io::Result<Vec<u8>> {
-    let diff = Diff::between(&before.side, &after.side, args.by.into());
+/// How differences are shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    /// Text, JSON, folded or SVG; as text whatever else.
+    pub(super) format: Format,
+    pub(super) by: By,
+    /// What was typed; 0: all.
+    pub(super) top: Option<u64>,
+    pub(super) full_names: bool,
+}
+
+/// The differences as they are written.
+///
+/// # Errors
+/// None but those of JSON.
+pub(super) fn written(layout: Layout, before: &Input, after: &Input) -> io::Result<Vec<u8>> {
+    let diff = Diff::between(&before.side, &after.side, layout.by);
     let sides = [(before.name.as_str(), &before.side), (after.name.as_str(), &after.side)];
-    let usual = if args.format == DiffFormat::Json { 0 } else { TOP };
-    let top = usize::try_from(args.top.unwrap_or(usual)).unwrap_or(usize::MAX);
-    let full_names = args.full_names;
+    let usual = if layout.format == Format::Json { 0 } else { TOP };
+    let top = usize::try_from(layout.top.unwrap_or(usual)).unwrap_or(usize::MAX);
+    let full_names = layout.full_names;
     let mut out = Vec::new();
-    match args.format {
-        DiffFormat::Text => {
-            diff::write_text(&diff, sides, TextOptions { top, full_names }, &mut out)?;
-        }
-        DiffFormat::Json => diff::write_json(&diff, sides, top, &mut out)?,
-        DiffFormat::Folded => diff::write_folded(&diff, full_names, &mut out)?,
-        DiffFormat::Svg => diff::write_svg(&diff, sides, full_names, &mut out)?,
+    match layout.format {
+        Format::Json => diff::write_json(&diff, sides, top, &mut out)?,
+        Format::Folded => diff::write_folded(&diff, full_names, &mut out)?,
+        Format::Svg => diff::write_svg(&diff, sides, full_names, &mut out)?,
+        _ => diff::write_text(&diff, sides, TextOptions { top, full_names }, &mut out)?,
     }
     Ok(out)
 }
 
 /// One of the two.
-struct Input {
+pub(super) struct Input {
     name: String,
-    side: Side,
+    pub(super) side: Side,
     /// It is at the moment that was asked for.
     is_there: bool,
 }
@@ -94,7 +110,7 @@ impl Input {
         let mut input = BufReader::new(file);
         let beginning = input.fill_buf().with_context(|| format!("cannot read {path:?}"))?;
         let (side, is_there) = if beginning.first() == Some(&Head::FIRST_BYTE) {
-            recorded::side(input, path, place.which)?
+            recorded::side(input, path, place.which, &Filter::default())?
         } else {
             let read = read::report(input, place.which);
             (read.with_context(|| format!("cannot compare {path:?}"))?, true)
@@ -102,7 +118,30 @@ impl Input {
         Ok(Self { name: place.name(), side, is_there })
     }
 
-    fn is_degraded(&self) -> bool {
+    /// A moment of a recording, of the stacks that `filter` admits, under this name.
+    ///
+    /// # Errors
+    /// When the recording cannot be read so far.
+    pub(super) fn at(
+        path: &Path,
+        place: &recording::Place,
+        filter: &Filter,
+        name: String,
+    ) -> anyhow::Result<Self> {
+        Ok(Self { name, side: recorded::side_at(path, place, filter)?, is_there: true })
+    }
+
+    /// A recording's end, likewise.
+    ///
+    /// # Errors
+    /// When the recording is none, or has nothing.
+    pub(super) fn at_end(path: &Path, filter: &Filter) -> anyhow::Result<Self> {
+        let file = File::open(path).with_context(|| format!("cannot open {path:?}"))?;
+        let (side, is_there) = recorded::side(BufReader::new(file), path, Which::Last, filter)?;
+        Ok(Self { name: "end".to_owned(), side, is_there })
+    }
+
+    pub(super) fn is_degraded(&self) -> bool {
         !self.side.degraded.is_empty() || !self.is_there
     }
 }

@@ -1,12 +1,13 @@
 //! A recording → its report at one of its moments, complete: all stacks, all blocks.
 
-use crate::cli::report::{most, read_facts, unknown_facts, warn_of_end};
+use crate::cli::report::{facts_at, most, open, read_facts, unknown_facts, warn_of_end};
 use crate::cli::reporting::ReportWishes;
 use crate::engine::ports::Symbolizer as _;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::model::ids::Nanos;
-use crate::recording::{Moment, Reader, Replay};
+use crate::recording::{Moment, Place, Reader, Replay};
 use crate::report::diff::{Side, Which};
+use crate::report::view::Filter;
 use crate::report::{self, ReportOptions, TracerFacts};
 use crate::symbolize::BlazeSymbolizer;
 use anyhow::{Context as _, bail};
@@ -23,10 +24,15 @@ const ALL: SnapshotOptions =
 ///
 /// # Errors
 /// When it is no recording, when it has no report of that number, when nothing was recorded.
-pub(super) fn side(input: impl Read, name: &Path, which: Which) -> anyhow::Result<(Side, bool)> {
+pub(super) fn side(
+    input: impl Read,
+    name: &Path,
+    which: Which,
+    filter: &Filter,
+) -> anyhow::Result<(Side, bool)> {
     let mut reader = Reader::new(input).with_context(|| format!("{name:?}"))?;
     let mut replay = Replay::new(most());
-    let mut looking = Looking { which, newest: None, found: None };
+    let mut looking = Looking { which, filter, newest: None, found: None };
     let ended = replay.play(&mut reader, &mut |replay, moment| looking.at(replay, moment));
     if let Some(found) = looking.found {
         return Ok((found?, true));
@@ -44,7 +50,21 @@ pub(super) fn side(input: impl Read, name: &Path, which: Which) -> anyhow::Resul
         Some((time, facts)) => later(facts, snapshot.time.saturating_sub(time)),
         None => read_facts(unknown_facts())?,
     };
-    Ok((resolved(&mut replay, &snapshot, &facts)?, false))
+    Ok((resolved(&mut replay, &snapshot, &facts, filter)?, false))
+}
+
+/// What was alive at a place, of the stacks that `filter` admits.
+///
+/// # Errors
+/// When the recording cannot be read so far.
+pub(super) fn side_at(path: &Path, place: &Place, filter: &Filter) -> anyhow::Result<Side> {
+    let mut reader = open(path)?;
+    let began = reader.head().began;
+    let mut replay = Replay::new(most());
+    replay.play_to(&mut reader, place).with_context(|| format!("{path:?}"))?;
+    let (_, facts) = facts_at(place, began)?;
+    let snapshot = replay.snapshot(Some(place.time), &ALL);
+    resolved(&mut replay, &snapshot, &facts, filter)
 }
 
 /// The tracer's figures are the last ones known, the moment is that of the snapshot.
@@ -54,13 +74,14 @@ fn later(facts: TracerFacts, by: Nanos) -> TracerFacts {
 }
 
 /// Until the moment comes.
-struct Looking {
+struct Looking<'a> {
     which: Which,
+    filter: &'a Filter,
     newest: Option<(Nanos, TracerFacts)>,
     found: Option<anyhow::Result<Side>>,
 }
 
-impl Looking {
+impl Looking<'_> {
     fn at(&mut self, replay: &mut Replay, moment: Moment) -> ControlFlow<()> {
         let facts = match read_facts(moment.facts) {
             Ok(facts) => facts,
@@ -79,13 +100,18 @@ impl Looking {
             return ControlFlow::Continue(());
         }
         let snapshot = replay.snapshot(Some(moment.time), &ALL);
-        self.found = Some(resolved(replay, &snapshot, &facts));
+        self.found = Some(resolved(replay, &snapshot, &facts, self.filter));
         ControlFlow::Break(())
     }
 }
 
 /// Names what was found.
-fn resolved(replay: &mut Replay, snapshot: &Snapshot, facts: &TracerFacts) -> anyhow::Result<Side> {
+fn resolved(
+    replay: &mut Replay,
+    snapshot: &Snapshot,
+    facts: &TracerFacts,
+    filter: &Filter,
+) -> anyhow::Result<Side> {
     let mut symbolizer = BlazeSymbolizer::new();
     for module in replay.take_modules() {
         symbolizer.register(module.id, module.path.clone());
@@ -101,5 +127,6 @@ fn resolved(replay: &mut Replay, snapshot: &Snapshot, facts: &TracerFacts) -> an
     if let Some(command) = command {
         command.tell(&mut report);
     }
+    filter.leave_out(&mut report);
     Ok(Side::of(&report))
 }

@@ -16,17 +16,25 @@ pub struct ReportArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Say what is in the recording, and whether it is whole, instead of making a report
-    #[arg(long, conflicts_with_all = ["all", "at", "format", "output"])]
+    #[arg(long, conflicts_with_all = ["all", "at", "from", "to", "view", "format", "output"])]
     pub info: bool,
     /// Every report that the run made, instead of only the last one
     #[arg(long)]
     pub all: bool,
     /// The report as it was at a moment: so long after the start, such as 90s, or at a mark
     ///
-    /// At a mark it is what was told before it. If the name of a mark looks like a time, the mark is meant. A mark
-    /// that is not there has those listed that are.
-    #[arg(long, value_name = "TIME|MARK", conflicts_with = "all")]
+    /// At a mark it is what was told before it. `peak` is the high-water mark of all heaps together. If the name of a
+    /// mark looks like one of these, the mark is meant. A mark that is not there has those listed that are.
+    #[arg(long, value_name = "TIME|MARK|peak", conflicts_with = "all")]
     pub at: Option<String>,
+    /// Of a view only what happened after this moment: a time or a mark, as with --at
+    ///
+    /// Moments are taken in steps of 64 ns.
+    #[arg(long, value_name = "TIME|MARK|peak", conflicts_with = "all")]
+    pub from: Option<String>,
+    /// … and until this one: the same as --at
+    #[arg(long, value_name = "TIME|MARK|peak", conflicts_with_all = ["all", "at"])]
+    pub to: Option<String>,
     /// Sum blocks younger than this in a line of their own; 0 lists them [default: as the run did; with views and
     /// formats for other programs 0]
     #[arg(long, value_name = "DUR", value_parser = values::duration,
@@ -80,6 +88,12 @@ impl ReportArgs {
     /// How reports are written.
     #[must_use]
     pub fn format(&self) -> Format {
-        Format::chosen(self.format, self.output.as_deref())
+        self.view.format(Format::chosen(self.format, self.output.as_deref()))
+    }
+
+    /// The end that was typed.
+    #[must_use]
+    pub fn until(&self) -> Option<&str> {
+        self.to.as_deref().or(self.at.as_deref())
     }
 }

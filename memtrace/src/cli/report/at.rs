@@ -2,43 +2,25 @@
 
 use super::{Reports, most, open, read_facts, unknown_facts};
 use crate::cli::exit::Exit;
-use crate::cli::values;
 use crate::engine::snapshot::SnapshotOptions;
 use crate::model::ids::Nanos;
-use crate::model::mark::MarkName;
-use crate::recording::{Moment, Place, Replay, Wanted, locate};
+use crate::recording::{Moment, Place, Replay};
 use crate::report::TracerFacts;
 use crate::report::units::span;
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 
-/// What was typed, as either.
-fn wanted(typed: &str) -> anyhow::Result<Wanted> {
-    let since_start = values::duration(typed).ok();
-    let since_start =
-        since_start.map(|time| Nanos::try_from(time.as_nanos()).unwrap_or(Nanos::MAX));
-    let name = MarkName::new(typed);
-    if since_start.is_none() && name.is_err() {
-        name.clone().context("--at is neither a time such as 90s nor a mark")?;
-    }
-    Ok(Wanted { name: name.ok(), since_start })
-}
-
 impl Reports<'_> {
-    /// Makes the report of the moment that was typed.
+    /// Makes the report of a moment.
     ///
     /// # Errors
-    /// When there is no such moment, or the report cannot be written.
-    pub(super) fn at(mut self, typed: &str) -> anyhow::Result<Exit> {
-        let wanted = wanted(typed)?;
+    /// When the recording cannot be read so far, or the report cannot be written.
+    pub(super) fn at(mut self, place: &Place) -> anyhow::Result<Exit> {
         let path = &self.args.file;
-        let context = || format!("{path:?}, --at {typed}");
-        // It is read twice: whether an entry counts is known only when all have been seen.
+        let mut replay = Replay::with_detail(most(), self.scope.detail);
         let mut reader = open(path)?;
         let began = reader.head().began;
-        let place = locate(&mut reader, &wanted).with_context(context)?;
-        let mut replay = Replay::new(most());
-        replay.play_to(&mut open(path)?, &place).with_context(context)?;
+        replay.play_to(&mut reader, place).with_context(|| format!("{path:?}"))?;
         let degraded = self.report_place(&mut replay, place, began)?;
         Ok(if degraded { Exit::Degraded } else { Exit::Success })
     }
@@ -46,20 +28,28 @@ impl Reports<'_> {
     fn report_place(
         &mut self,
         replay: &mut Replay,
-        place: Place,
+        place: &Place,
         began: u64,
     ) -> anyhow::Result<bool> {
-        let Place { time, since_start, nearest, .. } = place;
-        let (options, facts) = match nearest {
-            Some(moment) => (moment.options, facts_near(&moment, time)?),
-            None => (SnapshotOptions::default(), facts_without(began, since_start)?),
-        };
+        let time = place.time;
+        let (options, facts) = facts_at(place, began)?;
         self.prepare(replay)?;
         // It is the only one, so all of it is wanted.
         self.reporting.wishes.options.full = true;
         let snapshot = replay.snapshot(Some(time), &self.blocks(options));
         let Self { reporting, symbolizer, .. } = self;
         Ok(reporting.write(&snapshot, &facts, false, symbolizer)?.0)
+    }
+}
+
+/// The tracer's figures at a place, and which blocks its reports singled out there. `began`: when its recording did.
+pub(in crate::cli) fn facts_at(
+    place: &Place,
+    began: u64,
+) -> anyhow::Result<(SnapshotOptions, TracerFacts)> {
+    match &place.nearest {
+        Some(moment) => Ok((moment.options, facts_near(moment, place.time)?)),
+        None => Ok((SnapshotOptions::default(), facts_without(began, place.since_start)?)),
     }
 }
 
@@ -89,20 +79,4 @@ fn facts_without(began: u64, since_start: Nanos) -> anyhow::Result<TracerFacts> 
 
 fn signed(nanos: i128) -> SignedDuration {
     SignedDuration::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wanted;
-
-    #[test]
-    fn a_time_may_be_a_name_too() {
-        let both = wanted("90s").unwrap();
-        assert_eq!(both.since_start, Some(90_000_000_000));
-        assert_eq!(both.name.unwrap().as_str(), "90s");
-        assert_eq!(wanted("deploy").unwrap().since_start, None);
-        assert_eq!(wanted("12.346s").unwrap().since_start, Some(12_346_000_000));
-        assert!(wanted("").is_err());
-        assert!(wanted("a\nb").is_err());
-    }
 }

@@ -2,9 +2,12 @@
 
 mod args;
 mod at;
+mod growth;
 mod info;
+mod scope;
 
 pub use args::ReportArgs;
+pub(super) use at::facts_at;
 
 use super::exit::Exit;
 use super::log::{self, Verbosity};
@@ -12,7 +15,7 @@ use super::output::{Destination, OutputError};
 use super::plan;
 use super::reporting::{ReportWishes, Reporting};
 use super::terminal::stderr_color;
-use super::view;
+use super::view::{self, Shown};
 use crate::engine::limits::Limits;
 use crate::engine::snapshot::SnapshotOptions;
 use crate::recording::{Ending, Moment, Reader, RecordingError, Replay};
@@ -20,6 +23,7 @@ use crate::report::TracerFacts;
 use crate::symbolize::BlazeSymbolizer;
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
+use scope::Scope;
 use std::fs::File;
 use std::io::BufReader;
 use std::ops::ControlFlow;
@@ -38,23 +42,31 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     if args.info {
         return info::print(&args.file, &mut reader);
     }
+    scope::check(args)?;
+    let view = view::options(&args.view, args.format(), args.top, scope::source(args))?;
     let name = plan::output(args.output.as_deref())?;
     let destination = Destination::of(name.as_ref(), args.format(), std::process::id())?;
-    let reporting = Reporting {
+    if args.view.view == Some(Shown::Growth) {
+        return growth::write(args, &view.filter, destination);
+    }
+    let mut reporting = Reporting {
         destination,
         format: args.format(),
         color: args.color,
-        view: view::options(&args.view, args.format(), args.top)?,
+        view,
         wishes: ReportWishes::default(),
     };
-    let reports = Reports { args, reporting, symbolizer: BlazeSymbolizer::new(), last: None };
-    match &args.at {
-        Some(moment) => reports.at(moment),
+    let scope = Scope::of(args, reporting.view.measure)?;
+    reporting.view.stretch.from = scope.from.as_ref().map(|from| from.since_start);
+    let mut reports =
+        Reports { args, reporting, symbolizer: BlazeSymbolizer::new(), last: None, scope };
+    match reports.scope.until.take() {
+        Some(place) => reports.at(&place),
         None => reports.make(&mut reader),
     }
 }
 
-fn open(path: &Path) -> anyhow::Result<Input> {
+pub(super) fn open(path: &Path) -> anyhow::Result<Input> {
     let file = File::open(path).with_context(|| format!("cannot open {path:?}"))?;
     Reader::new(BufReader::new(file)).with_context(|| format!("{path:?}"))
 }
@@ -69,13 +81,15 @@ struct Reports<'a> {
     args: &'a ReportArgs,
     reporting: Reporting,
     symbolizer: BlazeSymbolizer,
+    /// Which part of the recording they are of.
+    scope: Scope,
     /// How the last report went.
     last: Option<Result<bool, anyhow::Error>>,
 }
 
 impl Reports<'_> {
     fn make(mut self, reader: &mut Input) -> anyhow::Result<Exit> {
-        let mut replay = Replay::new(most());
+        let mut replay = Replay::with_detail(most(), self.scope.detail);
         let mut newest: Option<Moment> = None;
         let ended = replay.play(reader, &mut |replay, moment| {
             // Without --all the final one is all that is asked for, and it is the last.
@@ -118,6 +132,7 @@ impl Reports<'_> {
         if replay.records() == 0 && facts.sequence == 0 {
             bail!("nothing was recorded yet when {name:?} ended");
         }
+        self.scope.is_before(replay.time())?;
         self.prepare(replay)?;
         let snapshot = replay.snapshot(None, &self.blocks(options));
         self.reporting.write(&snapshot, &facts, true, &mut self.symbolizer)?;
@@ -127,6 +142,7 @@ impl Reports<'_> {
     /// Makes the report of this moment; gives whether its figures are degraded.
     fn report(&mut self, replay: &mut Replay, moment: &Moment) -> anyhow::Result<bool> {
         let facts = read_facts(moment.facts.clone())?;
+        self.scope.is_before(moment.time)?;
         self.prepare(replay)?;
         let snapshot = replay.snapshot(Some(moment.time), &self.blocks(moment.options));
         let Self { reporting, symbolizer, .. } = self;
@@ -137,6 +153,10 @@ impl Reports<'_> {
     /// Which blocks are singled out: as the run did, or as is asked for now.
     fn blocks(&self, recorded: SnapshotOptions) -> SnapshotOptions {
         let args = self.args;
+        if !scope::is_of_the_moment(args) {
+            // What was done is told of all blocks.
+            return SnapshotOptions { min_age: 0, min_size: 0, max_size: None, ..recorded };
+        }
         let usual = args.format().is_whole().then_some(Duration::ZERO);
         let nanos = |age: Duration| u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
         SnapshotOptions {

@@ -4,8 +4,10 @@ use super::blocks::{Block, BlockTable, Inserted, Remains, SweepPlace};
 use super::lifespans::Lifespans;
 use super::lost::LostFrees;
 use super::overwrites::Overwrites;
+use super::period::{Gone, PeriodAccount};
 use super::sampled::{Sampled, rounded};
 use super::tallies::Tallies;
+use crate::engine::detail::Period;
 use crate::engine::sampling::Weight;
 use crate::engine::snapshot::HeapTotals;
 use crate::engine::sweeps::Visitor;
@@ -54,6 +56,8 @@ pub(crate) struct LiveHeap {
     unsupported: u64,
     sight: Sight,
     lost: LostFrees,
+    /// Where an account of a period is kept.
+    period: Option<Box<PeriodAccount>>,
     /// From the first sample on.
     sampled: Option<Box<Sampled>>,
     /// While all blocks of a moment are visited.
@@ -79,6 +83,7 @@ impl LiveHeap {
             unsupported: 0,
             sight: Sight::default(),
             lost: LostFrees::default(),
+            period: None,
             sampled: None,
             sweep: None,
         }
@@ -111,6 +116,7 @@ impl LiveHeap {
             sight: self.sight,
             // What was freed unseen before is gone in the copy, too.
             lost: self.lost.left(self.totals.missed_frees),
+            period: None,
             sampled: self.sampled.as_ref().map(|sampled| Box::new(sampled.forked())),
             sweep: None,
         }
@@ -133,6 +139,24 @@ impl LiveHeap {
         Self { totals, sight, ..Self::new(now) }
     }
 
+    /// Keeps an account of a period from here on; what lives already must have been born before it.
+    pub(in crate::engine) fn account_for(&mut self, period: Period) {
+        self.period = Some(Box::new(PeriodAccount::new(period)));
+    }
+
+    /// The account of a period, if one is kept.
+    pub(crate) fn period(&self) -> Option<&PeriodAccount> {
+        self.period.as_deref()
+    }
+
+    /// The next call is this thread's.
+    #[inline]
+    pub(crate) fn called_by(&mut self, thread: u32) {
+        if let Some(period) = &mut self.period {
+            period.thread = thread;
+        }
+    }
+
     pub(crate) const fn blocks(&self) -> &BlockTable {
         &self.blocks
     }
@@ -151,6 +175,9 @@ impl LiveHeap {
             sampled.lose_sight();
         }
         self.tallies.lose_sight();
+        if let Some(period) = &mut self.period {
+            period.lose_sight();
+        }
         let totals = &mut self.totals;
         totals.unknown_blocks += std::mem::take(&mut totals.live_blocks);
         let bytes = std::mem::take(&mut totals.live_bytes);
@@ -293,6 +320,7 @@ impl LiveHeap {
             + self.tallies.memory_bytes()
             + self.lifespans.memory_bytes()
             + self.sampled().map_or(0, Sampled::memory_bytes)
+            + self.period().map_or(0, PeriodAccount::memory_bytes)
     }
 
     /// An allocation has returned. `has_room`: the block may be kept.
@@ -311,6 +339,9 @@ impl LiveHeap {
         self.totals.allocated_blocks += 1;
         self.totals.allocated_bytes = self.totals.allocated_bytes.wrapping_add(block.size);
         self.tallies.allocated(block.stack, block.size);
+        if let Some(period) = &mut self.period {
+            period.allocated(&block);
+        }
         self.before_change(block.address);
         match self.blocks.insert(block, has_room) {
             Inserted::New => self.came(&block),
@@ -385,7 +416,7 @@ impl LiveHeap {
             if let Some(sampled) = &mut self.sampled {
                 sampled.explained(&old);
             }
-            self.count_freed(&old, entered);
+            self.count_freed(&old, entered, true);
         } else {
             self.count_unknown(false, resize.perhaps_not_taken);
         }
@@ -414,11 +445,12 @@ impl LiveHeap {
     }
 
     fn release(&mut self, block: &Block, time: Nanos) {
-        self.count_freed(block, time);
+        self.count_freed(block, time, false);
         self.went(block);
     }
 
-    fn count_freed(&mut self, block: &Block, time: Nanos) {
+    /// `is_replaced`: its address is another block's already.
+    fn count_freed(&mut self, block: &Block, time: Nanos, is_replaced: bool) {
         if let Some(sampled) = &mut self.sampled {
             sampled.freed(block);
         }
@@ -426,9 +458,14 @@ impl LiveHeap {
         self.totals.freed_bytes = self.totals.freed_bytes.wrapping_add(block.size);
         self.tallies.freed(block.stack, block.size);
         // How old one became whose free may have come earlier is not known.
-        if !self.is_unknown(block) {
-            let weight = self.sampled.is_some().then(|| Weight::of(block.size, block.interval));
-            self.lifespans.freed(block.stack, time.saturating_sub(block.born), weight);
+        let age = (!self.is_unknown(block)).then(|| time.saturating_sub(block.born));
+        let is_sampled = self.sampled.is_some();
+        if let Some(age) = age {
+            let weight = is_sampled.then(|| Weight::of(block.size, block.interval));
+            self.lifespans.freed(block.stack, age, weight);
+        }
+        if let Some(period) = &mut self.period {
+            period.freed(block, &Gone { time, age, is_replaced, is_sampled });
         }
     }
 
@@ -438,6 +475,9 @@ impl LiveHeap {
         }
         if let Some(sampled) = &mut self.sampled {
             sampled.came(block);
+        }
+        if let Some(period) = &mut self.period {
+            period.came(block);
         }
         self.tallies.came(block.stack, block.size);
         self.totals.live_blocks += 1;
@@ -474,6 +514,9 @@ impl LiveHeap {
         }
         if let Some(sampled) = &mut self.sampled {
             sampled.went(block);
+        }
+        if let Some(period) = &mut self.period {
+            period.went(block);
         }
         self.tallies.went(block.stack, block.size);
         self.totals.live_blocks -= 1;

@@ -30,7 +30,7 @@ impl Pair {
         self.blocks.add(weight.blocks, 1.0, weight.missed);
     }
 
-    fn remove(&mut self, sample: &Sample) {
+    pub(crate) fn remove(&mut self, sample: &Sample) {
         let Sample { size, weight } = *sample;
         self.bytes.remove(weight.bytes, size, weight.missed);
         self.blocks.remove(weight.blocks, 1.0, weight.missed);

@@ -97,6 +97,14 @@ impl Estimate {
         Self { sure: Part { value, variance: 0.0, samples }, rest, seen: value }
     }
 
+    /// A sum of so many samples, none of whose kind is surely taken, with the variance of it: Σw² − Σw, as a sample of
+    /// weight w = 1/p adds (1 − p)/p².
+    #[must_use]
+    pub const fn summed(value: f64, variance: f64, samples: u64) -> Self {
+        let sure = Part { value: 0.0, variance: 0.0, samples: 0 };
+        Self { sure, rest: Part { value, variance, samples }, seen: samples as f64 }
+    }
+
     /// Adds a sample that stands for `amount`, of whose kind the share `missed` is not taken.
     pub fn add(&mut self, amount: f64, seen: f64, missed: f64) {
         self.part(missed).add(amount, missed);
@@ -202,6 +210,18 @@ mod tests {
         assert_eq!(sum.interval(1000.0).low, 60.0);
         assert!((sum.interval(1000.0).high - 3748.9).abs() < 0.1);
         assert_eq!(Estimate::exact(7.0, 2).interval(0.0).high, 7.0);
+    }
+
+    #[test]
+    fn sums_that_were_kept_have_the_same_interval() {
+        let mut sum = Estimate::default();
+        let weights = [4.0_f64, 10.0, 2.5, 7.0];
+        weights.iter().for_each(|weight| sum.add(*weight, 1.0, 1.0 - 1.0 / weight));
+        let (value, squares) = (23.5, weights.iter().map(|weight| weight * weight).sum::<f64>());
+        let kept = Estimate::summed(value, squares - value, 4);
+        let (one, other) = (sum.interval(0.0), kept.interval(0.0));
+        assert!((one.low - other.low).abs() < 1e-9 && (one.high - other.high).abs() < 1e-9);
+        assert!(other.low >= 4.0 && other.low < value && other.high > value);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod heap_model;
 mod lifecycles;
 mod naive_space;
 mod owners;
+mod periods;
 mod samples;
 mod sweeps;
 mod telling;

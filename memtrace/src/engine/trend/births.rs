@@ -97,6 +97,29 @@ impl Ages {
         lifetimes
     }
 
+    /// The blocks that are alive here, with those that were freed there.
+    #[must_use]
+    pub fn freed_as(&self, freed: &Self) -> Self {
+        let alive = self.0.iter().map(|it| {
+            let masses = it.masses.as_ref().map(|it| Box::new([Mass::default(), it[1]]));
+            AgeCount { freed: 0, masses, ..it.clone() }
+        });
+        let mut all: Vec<AgeCount> = alive.filter(|it| it.alive > 0).collect();
+        for gone in freed.0.iter().filter(|it| it.freed > 0) {
+            match all.iter_mut().find(|it| it.class == gone.class) {
+                Some(both) => {
+                    let is_sampled = both.masses.is_some() || gone.masses.is_some();
+                    let masses = [gone.masses()[0], both.masses()[1]];
+                    both.masses = is_sampled.then(|| Box::new(masses));
+                    both.freed = gone.freed;
+                }
+                None => all.push(AgeCount { alive: 0, ..gone.clone() }),
+            }
+        }
+        all.sort_by_key(|it| it.class);
+        Self(all.into())
+    }
+
     /// Adds them up.
     pub fn add_to(&self, sum: &mut Lifetimes) {
         let are_samples = self.0.iter().any(|count| count.masses.is_some());

@@ -54,6 +54,12 @@ pub(super) fn held(amount: &Amount, noun: &str) -> String {
     )
 }
 
+/// `19.4 MiB`, of an estimate with where it lies.
+pub(super) fn held_bytes(amount: &Amount) -> String {
+    let around = amount.bytes_around().map(|it| format!(" ({})", range_of_bytes(it)));
+    format!("{}{}", size(amount), around.unwrap_or_default())
+}
+
 /// `17.8 MiB to 21.0 MiB, 43,100 to 47,000 blocks`, where it is an estimate.
 pub(super) fn ranges(amount: &Amount, noun: &str) -> Option<String> {
     let (of_bytes, of_count) = (amount.bytes_around()?, amount.count_around()?);

@@ -1,6 +1,6 @@
 //! Which stacks a view is of, by names in them.
 
-use crate::report::model::FrameReport;
+use crate::report::model::{FrameReport, Report};
 use crate::selection::Pattern;
 
 /// Patterns of names: of functions, in full or short, of source files, with or without their directories, and of
@@ -19,6 +19,24 @@ impl Filter {
     pub fn admits(&self, frames: &[FrameReport]) -> bool {
         let any = |patterns: &[Pattern]| frames.iter().any(|frame| matches(patterns, frame));
         (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
+    }
+}
+
+impl Filter {
+    /// Puts what the stacks hold that it does not admit among what is not listed.
+    pub fn leave_out(&self, report: &mut Report) {
+        for process in &mut report.processes {
+            let others = &mut process.others;
+            process.stacks.retain(|stack| {
+                let is_in = self.admits(&stack.frames);
+                if !is_in && stack.live_blocks > 0 {
+                    others.stacks += 1;
+                    others.blocks = others.blocks.saturating_add(stack.live_blocks);
+                    others.bytes = others.bytes.saturating_add(stack.live_bytes);
+                }
+                is_in
+            });
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! What stands for a frame in a view: its function, its line, its file or its module.
 
 use super::weigh::Weighted;
+use crate::engine::snapshot::SizeClass;
 use crate::report::flat::{NO_STACK, frame_name};
 use crate::report::model::{FrameReport, Place, ProcessReport};
+use crate::report::units::exact_bytes;
 
 /// Innermost functions that name a stack.
 const NAMED: usize = 3;
@@ -21,11 +23,30 @@ pub enum By {
     Module,
     /// Processes.
     Process,
+    /// Threads that allocated, where they are told apart.
+    Thread,
+    /// Sizes of blocks from a power of two to below the next one, where they are told apart.
+    SizeClass,
     /// Whole stacks.
     Stack,
 }
 
 impl By {
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Function => "function",
+            Self::Line => "line",
+            Self::File => "file",
+            Self::Module => "module",
+            Self::Process => "process",
+            Self::Thread => "thread",
+            Self::SizeClass => "size_class",
+            Self::Stack => "stack",
+        }
+    }
+
     /// What one of them is called.
     #[must_use]
     pub const fn noun(self) -> &'static str {
@@ -35,6 +56,8 @@ impl By {
             Self::File => "source file",
             Self::Module => "module",
             Self::Process => "process",
+            Self::Thread => "thread",
+            Self::SizeClass => "size class",
             Self::Stack => "call stack",
         }
     }
@@ -64,6 +87,19 @@ impl Entry {
         Self { name, place: process.exe.clone().unwrap_or_default(), is_rest: false }
     }
 
+    /// The thread that allocated, of a process.
+    fn thread(thread: Option<u32>, process: &ProcessReport) -> Self {
+        let Some(thread) = thread else { return Self::rest("(threads are not told apart)") };
+        let main = if thread == process.pid { " (the main one)" } else { "" };
+        Self::new(format!("thread {thread}{main}"), Self::process(process).name)
+    }
+
+    /// Sizes of blocks.
+    fn size_class(class: Option<SizeClass>) -> Self {
+        let Some(class) = class else { return Self::rest("(sizes are not told apart)") };
+        Self::new(sizes(class), "")
+    }
+
     fn new(name: impl Into<String>, place: impl Into<String>) -> Self {
         Self { name: name.into(), place: place.into(), is_rest: false }
     }
@@ -86,6 +122,8 @@ impl Naming {
     pub fn path(self, stack: &Weighted<'_>) -> Vec<Entry> {
         match self.by {
             By::Process => return vec![Entry::process(stack.process)],
+            By::Thread => return vec![Entry::thread(stack.part.thread, stack.process)],
+            By::SizeClass => return vec![Entry::size_class(stack.part.size)],
             By::Stack => return vec![self.stack(stack)],
             By::Function | By::Line | By::File | By::Module => {}
         }
@@ -134,6 +172,14 @@ impl Naming {
             names[NAMED] = "…".to_owned();
         }
         Entry::new(names.join(" < "), format!("stack {}", stack.id.short()))
+    }
+}
+
+/// `64 B to 127 B`.
+pub(super) fn sizes(class: SizeClass) -> String {
+    match class.sizes() {
+        (least, most) if least == most => exact_bytes(least),
+        (least, most) => format!("{} to {}", exact_bytes(least), exact_bytes(most)),
     }
 }
 

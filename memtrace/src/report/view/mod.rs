@@ -8,6 +8,10 @@ mod amount;
 mod figures;
 mod filter;
 mod group;
+mod json;
+mod lifetimes;
+mod lifetimes_text;
+mod measure;
 mod page;
 mod stats;
 mod stats_text;
@@ -22,6 +26,9 @@ mod weigh;
 pub use amount::{Amount, Order};
 pub use filter::Filter;
 pub use group::{By, Entry, Naming};
+pub use json::SCHEMA;
+pub use lifetimes::{Life, lives};
+pub use measure::{Measure, Stretch};
 pub use stats::{Called, SizeClass, Sizes, called};
 pub use table::{Row, rows};
 pub use tree::{Branch, Tree, What};
@@ -48,6 +55,37 @@ pub struct ViewOptions {
     pub least: Least,
     /// Which stacks it is of.
     pub filter: Filter,
+    /// What it measures; `None`: what is alive, as that is what reports are about.
+    pub measure: Option<Measure>,
+    /// Of which part of the run.
+    pub stretch: Stretch,
+}
+
+impl ViewOptions {
+    fn naming(&self, report: &Report) -> Naming {
+        let usual = match self.measure {
+            Some(Measure::Lifetimes) => By::Stack,
+            _ => By::default(),
+        };
+        Naming {
+            by: self.by.unwrap_or(usual),
+            full_names: report.options.full_names,
+            internals: report.options.show_internals,
+        }
+    }
+
+    /// Rows to show, and those that are summed. What is not known is always shown.
+    fn choose(&self, rows: Vec<Row>) -> (Vec<Row>, Vec<Row>) {
+        let mut left = self.top.unwrap_or(usize::MAX);
+        rows.into_iter().partition(|row| {
+            if row.entry.is_rest {
+                return true;
+            }
+            let shown = left > 0 && self.least.holds(&row.total);
+            left -= usize::from(shown);
+            shown
+        })
+    }
 }
 
 /// The least that something must hold.
@@ -75,6 +113,8 @@ pub enum View {
     Summary,
     /// Totals, sizes, functions of allocators, places, modules, lifetimes.
     Stats,
+    /// For programs.
+    Json,
 }
 
 /// Writes a view of a report as text.
@@ -92,20 +132,21 @@ pub struct ViewWriter {
 
 impl ReportWriter for ViewWriter {
     fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-        let weighed = Weighed::of(report, &self.options.filter);
-        let naming = Naming {
-            by: self.options.by.unwrap_or_default(),
-            full_names: report.options.full_names,
-            internals: report.options.show_internals,
-        };
+        let measure = self.options.measure.unwrap_or_default();
+        let weighed = Weighed::measured(report, &self.options.filter, measure);
+        let naming = self.options.naming(report);
         let body = match self.view {
-            View::Tree => tree_text::lines(&weighed, naming, self),
-            View::Summary => table_text::lines(&weighed, naming, self),
+            View::Json => return json::write(report, &self.options, out),
+            _ if measure == Measure::Lifetimes => {
+                lifetimes_text::lines(report, &weighed, naming, self)
+            }
+            View::Tree => tree_text::lines(report, &weighed, naming, self),
+            View::Summary => table_text::lines(report, &weighed, naming, self),
             View::Stats => stats_text::lines(report, &weighed, naming, self),
         };
         let mut lines = page::above(report, self.style);
         lines.extend(body);
-        lines.extend(page::below(report, &weighed, self.style));
+        lines.extend(page::below(report, &weighed, measure, self.style));
         // Reports follow each other on a terminal.
         lines.push(String::new());
         let mut text = lines.join("\n");

@@ -1,6 +1,7 @@
 //! What stands above and below each view: whose it is, what is not in it, how far to trust it.
 
 use super::figures::{held, size};
+use super::measure::Measure;
 use super::weigh::{Subject, Weighed};
 use crate::report::layout::wrap;
 use crate::report::model::{ProcessReport, Report};
@@ -15,11 +16,16 @@ pub(super) fn above(report: &Report, style: TextStyle) -> Vec<String> {
 }
 
 /// The last lines.
-pub(super) fn below(report: &Report, weighed: &Weighed<'_>, style: TextStyle) -> Vec<String> {
+pub(super) fn below(
+    report: &Report,
+    weighed: &Weighed<'_>,
+    measure: Measure,
+    style: TextStyle,
+) -> Vec<String> {
     let columns = style.columns();
     let mut lines = vec![String::new()];
     lines.extend(left_out(weighed).iter().flat_map(|text| wrap("LEFT    ", text, columns)));
-    lines.extend(unknown(report).iter().flat_map(|text| wrap("UNKNOWN ", text, columns)));
+    lines.extend(unknown(report, measure).iter().flat_map(|text| wrap("UNKNOWN ", text, columns)));
     lines.extend(beside(report, weighed).iter().flat_map(|text| wrap("BESIDE  ", text, columns)));
     lines.extend(report.degraded.iter().flat_map(|why| wrap("DEGRADED ", why, columns)));
     lines.extend(footer::trustworthiness(report, style));
@@ -40,11 +46,39 @@ fn left_out(weighed: &Weighed<'_>) -> Option<String> {
     })
 }
 
-/// Blocks that may have been freed between windows.
-fn unknown(report: &Report) -> Option<String> {
+/// What belongs in the view, or does not, which nobody knows.
+pub(super) fn unknown(report: &Report, measure: Measure) -> Vec<String> {
     let sum = |of: fn(&ProcessReport) -> u64| {
         report.processes.iter().map(of).fold(0, u64::saturating_add)
     };
+    let mut unknown: Vec<String> = between_windows(&sum).into_iter().collect();
+    let periods = || report.processes.iter().filter_map(|process| process.period.as_ref());
+    if matches!(measure, Measure::Temporary(_)) {
+        let unfollowed = periods().map(|it| it.unfollowed).fold(0, u64::saturating_add);
+        if unfollowed > 0 {
+            let blocks = counted(unfollowed, "block");
+            unknown.push(format!("{blocks} may have been temporary: there was no room for them"));
+        }
+        let vague = periods().filter(|it| !it.knows_temporary).count() as u64;
+        if vague > 0 {
+            unknown.push(format!(
+                "{} had allocations sampled, and how many lie between an allocation and its free is not known: say \
+                 a duration, such as --temporary 10ms",
+                counted(vague, "process")
+            ));
+        }
+    }
+    if measure == Measure::Lifetimes {
+        let untold = sum(|it| it.period.as_ref().map_or(it.untold_frees, |it| it.untold_frees));
+        if untold > 0 {
+            unknown.push(format!("ages of {} were not kept", counted(untold, "freed block")));
+        }
+    }
+    unknown
+}
+
+/// Blocks that may have been freed between windows.
+fn between_windows(sum: &dyn Fn(fn(&ProcessReport) -> u64) -> u64) -> Option<String> {
     let blocks = sum(|process| process.heap.unknown_blocks);
     (blocks > 0).then(|| {
         let size = bytes(sum(|process| process.heap.unknown_bytes));

@@ -3,6 +3,7 @@
 use super::amount::{Amount, Order};
 use super::filter::Filter;
 use super::weigh::{Rest, Weighed};
+use crate::engine::snapshot::SizeClass as Class;
 use crate::report::flat::NOT_LISTED;
 use crate::report::model::{ProcessReport, Report};
 use std::collections::BTreeMap;
@@ -38,10 +39,11 @@ impl Sizes {
         let mut sizes = Self::default();
         let mut classes: BTreeMap<u64, SizeClass> = BTreeMap::new();
         for stack in &weighed.stacks {
-            let known = stack.sizes.map(|(least, most)| (class(least), class(most)));
+            let known = stack.sizes.map(|(least, most)| [least, most].map(Class::of));
+            let known = stack.part.size.map(|class| [class; 2]).or(known);
             let sum = match known {
-                Some((low, high)) if low == high => {
-                    let (least, most) = low;
+                Some([low, high]) if low == high => {
+                    let (least, most) = low.sizes();
                     let new = SizeClass { least, most, amount: Amount::default() };
                     &mut classes.entry(least).or_insert(new).amount
                 }
@@ -54,14 +56,6 @@ impl Sizes {
             sizes.unknown.add(amount);
         }
         Self { classes: classes.into_values().collect(), ..sizes }
-    }
-}
-
-/// The least and the greatest size of the class of a size.
-fn class(size: u64) -> (u64, u64) {
-    match size.checked_ilog2() {
-        None => (0, 0),
-        Some(power) => (1 << power, (1 << power) | ((1 << power) - 1)),
     }
 }
 
@@ -143,24 +137,5 @@ impl Called {
             heap.freed_bytes.saturating_sub(freed_bytes),
             heap.freed_blocks.saturating_sub(freed_blocks),
         ));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::class;
-
-    #[test]
-    fn classes_are_powers_of_two() {
-        for (size, least, most) in [
-            (0, 0, 0),
-            (1, 1, 1),
-            (2, 2, 3),
-            (63, 32, 63),
-            (64, 64, 127),
-            (u64::MAX, 1 << 63, u64::MAX),
-        ] {
-            assert_eq!(class(size), (least, most), "{size}");
-        }
     }
 }

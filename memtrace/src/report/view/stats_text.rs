@@ -3,14 +3,15 @@
 use super::ViewWriter;
 use super::amount::{Amount, Order};
 use super::figures::{held, is_wide, label, number, part, range_of_bytes, ranges, size};
-use super::group::{By, Entry, Naming};
+use super::group::{self, By, Entry, Naming};
 use super::stats::{Sizes, called};
 use super::table::{Row, rows};
 use super::weigh::{Subject, Weighed};
+use crate::engine::snapshot::SizeClass;
 use crate::report::evidence;
 use crate::report::layout::{clip, width_of, wrap};
 use crate::report::model::{ProcessReport, Report};
-use crate::report::units::{counted, duration, exact_bytes, percent};
+use crate::report::units::{counted, duration, percent};
 
 /// Before what does not fit into columns.
 const INDENT: &str = "            ";
@@ -127,10 +128,7 @@ impl Stats<'_> {
         let most = counts.max().unwrap_or(0).max(1);
         let mut lines = vec![self.heading("SIZE OF BLOCKS")];
         for class in &sizes.classes {
-            let name = match class.least == class.most {
-                true => exact_bytes(class.least),
-                false => format!("{} to {}", exact_bytes(class.least), exact_bytes(class.most)),
-            };
+            let name = group::sizes(SizeClass::of(class.least));
             let bar = self.bar(&class.amount, most);
             lines.extend(self.line(&class.amount, &format!("{name:<BEFORE_BAR$}  {bar}")));
         }

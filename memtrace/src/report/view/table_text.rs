@@ -2,19 +2,27 @@
 
 use super::ViewWriter;
 use super::amount::Amount;
-use super::figures::{held, is_wide, label, number, part, range_of_bytes, ranges, size};
+use super::figures::{is_wide, label, number, part, range_of_bytes, ranges, size};
 use super::group::Naming;
+use super::measure;
 use super::table::{Row, rows};
 use super::weigh::Weighed;
 use crate::report::layout::{width_of, wrap};
+use crate::report::model::Report;
 use crate::report::units::counted;
 
 /// Before the ranges of estimates, which are too long to stand beside them.
 const RANGES: &str = "            ";
 
 /// The table's title and rows.
-pub(super) fn lines(weighed: &Weighed<'_>, naming: Naming, view: &ViewWriter) -> Vec<String> {
-    let mut lines = wrap("SUMMARY ", &title(weighed, naming), view.style.columns());
+pub(super) fn lines(
+    report: &Report,
+    weighed: &Weighed<'_>,
+    naming: Naming,
+    view: &ViewWriter,
+) -> Vec<String> {
+    let title = title(report, weighed, naming, view);
+    let mut lines = wrap("SUMMARY ", &title, view.style.columns());
     let rows = rows(weighed, naming);
     if rows.is_empty() {
         return lines;
@@ -22,31 +30,18 @@ pub(super) fn lines(weighed: &Weighed<'_>, naming: Naming, view: &ViewWriter) ->
     let table = Table { weighed, naming, view };
     lines.push(String::new());
     lines.push(table.heading());
-    let (shown, hidden) = choose(rows, view);
+    let (shown, hidden) = view.options.choose(rows);
     lines.extend(shown.iter().flat_map(|row| table.row(row)));
     lines.extend(table.hidden(&hidden));
     lines
 }
 
-fn title(weighed: &Weighed<'_>, naming: Naming) -> String {
+fn title(report: &Report, weighed: &Weighed<'_>, naming: Naming, view: &ViewWriter) -> String {
+    let measure = view.options.measure.unwrap_or_default();
     format!(
-        "{} alive, by {}: OWN is what it asked for itself, TOTAL what it and all that it called did",
-        held(&weighed.total, weighed.subject.noun()),
-        naming.by.noun()
+        "{}: OWN is what it asked for itself, TOTAL what it and all that it called did",
+        measure::title(report, weighed, naming, measure, view.options.stretch)
     )
-}
-
-/// Rows to show, and those that are summed. What is not known is always shown.
-fn choose(rows: Vec<Row>, view: &ViewWriter) -> (Vec<Row>, Vec<Row>) {
-    let mut left = view.options.top.unwrap_or(usize::MAX);
-    rows.into_iter().partition(|row| {
-        if row.entry.is_rest {
-            return true;
-        }
-        let shown = left > 0 && view.options.least.holds(&row.total);
-        left -= usize::from(shown);
-        shown
-    })
 }
 
 struct Table<'a> {
@@ -64,8 +59,15 @@ impl Table<'_> {
         }
     }
 
+    fn has_count(&self) -> bool {
+        self.view.options.measure.unwrap_or_default().has_count()
+    }
+
     fn heading(&self) -> String {
-        let nouns = format!("{}S", self.weighed.subject.noun().to_uppercase());
+        let nouns = match self.has_count() {
+            true => format!("{}S", self.weighed.subject.noun().to_uppercase()),
+            false => String::new(),
+        };
         let figures = self.columns(["OWN", "%", "TOTAL", "%", &nouns]);
         format!("{figures}{}", self.naming.by.noun().to_uppercase())
     }
@@ -77,7 +79,7 @@ impl Table<'_> {
             &of_all(&row.own),
             &size(&row.total),
             &of_all(&row.total),
-            &number(&row.total),
+            &if self.has_count() { number(&row.total) } else { String::new() },
         ]);
         let room = self.view.style.columns().saturating_sub(width_of(&figures));
         let mut lines = vec![format!("{figures}{}", label(&row.entry, self.naming, room))];
@@ -87,9 +89,11 @@ impl Table<'_> {
 
     /// Where the figures of a row lie, below it.
     fn ranges(&self, row: &Row) -> Vec<String> {
-        let Some(total) = ranges(&row.total, self.weighed.subject.noun()) else {
-            return Vec::new();
+        let total = match self.has_count() {
+            true => ranges(&row.total, self.weighed.subject.noun()),
+            false => row.total.bytes_around().map(range_of_bytes),
         };
+        let Some(total) = total else { return Vec::new() };
         let own = row.own.bytes_around().map(|own| format!("own {}; ", range_of_bytes(own)));
         let text = format!("{}total {total}", own.unwrap_or_default());
         wrap(RANGES, &text, self.view.style.columns())

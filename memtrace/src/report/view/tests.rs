@@ -1,8 +1,8 @@
 //! Views of reports made by hand: whatever is grouped, filtered or left away, nothing is lost.
 
 use super::{
-    Amount, Branch, By, Entry, Filter, Least, Naming, Order, Row, Sizes, Subject, Tree, View,
-    ViewOptions, ViewWriter, Weighed, What, called, rows,
+    Amount, Branch, By, Entry, Filter, Least, Naming, Order, Row, Sizes, Stretch, Subject, Tree,
+    View, ViewOptions, ViewWriter, Weighed, What, called, rows,
 };
 use crate::report::facts::{Ledgers, Sort};
 use crate::report::model::{
@@ -378,6 +378,8 @@ fn options() -> impl Strategy<Value = ViewOptions> {
     let least = (0..60_u64, 0..4_u64).prop_map(|(bytes, count)| Least { bytes, count });
     (by, any::<bool>(), numbers, least, names(), names()).prop_map(
         |(by, inverted, (top, depth), least, include, exclude)| ViewOptions {
+            measure: None,
+            stretch: Stretch::default(),
             by: Some(by),
             inverted,
             depth,

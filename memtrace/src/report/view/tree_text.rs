@@ -1,11 +1,13 @@
 //! The tree, drawn.
 
-use super::figures::{held, is_wide, label, number, part, ranges, size};
+use super::figures::{is_wide, label, number, part, range_of_bytes, ranges, size};
 use super::group::Naming;
+use super::measure;
 use super::tree::{Branch, Tree, What};
 use super::weigh::Weighed;
 use super::{ViewOptions, ViewWriter};
 use crate::report::layout::{width_of, wrap};
+use crate::report::model::Report;
 use crate::report::units::counted;
 
 /// What branches are drawn with.
@@ -25,9 +27,15 @@ const BOX: Pen = Pen { branch: "├─ ", last: "└─ ", beside: "│  ", belo
 const ASCII: Pen = Pen { branch: "|- ", last: "`- ", beside: "|  ", below: "   " };
 
 /// The tree's title and lines.
-pub(super) fn lines(weighed: &Weighed<'_>, naming: Naming, view: &ViewWriter) -> Vec<String> {
+pub(super) fn lines(
+    report: &Report,
+    weighed: &Weighed<'_>,
+    naming: Naming,
+    view: &ViewWriter,
+) -> Vec<String> {
     let style = view.style;
-    let mut lines = wrap("TREE    ", &title(weighed, naming, &view.options), style.columns());
+    let title = title(report, weighed, naming, &view.options);
+    let mut lines = wrap("TREE    ", &title, style.columns());
     let tree = Tree::of(weighed, naming, &view.options);
     let branches = tree.branches(view.options.top, view.options.least);
     if branches.is_empty() {
@@ -35,7 +43,10 @@ pub(super) fn lines(weighed: &Weighed<'_>, naming: Naming, view: &ViewWriter) ->
     }
     let pen = if view.ascii { ASCII } else { BOX };
     let mut drawing = Drawing { weighed, naming, view, pen, lines: Vec::new() };
-    let nouns = format!("{}S", weighed.subject.noun().to_uppercase());
+    let nouns = match drawing.has_count() {
+        true => format!("{}S", weighed.subject.noun().to_uppercase()),
+        false => String::new(),
+    };
     let heading = drawing.columns("TOTAL", "%", &nouns);
     drawing.lines.push(heading.trim_end().to_owned());
     drawing.all(&branches, "");
@@ -44,12 +55,12 @@ pub(super) fn lines(weighed: &Weighed<'_>, naming: Naming, view: &ViewWriter) ->
     lines
 }
 
-fn title(weighed: &Weighed<'_>, naming: Naming, options: &ViewOptions) -> String {
+fn title(report: &Report, weighed: &Weighed<'_>, naming: Naming, options: &ViewOptions) -> String {
     let first = if options.inverted { "innermost" } else { "outermost" };
+    let measure = options.measure.unwrap_or_default();
     format!(
-        "{} alive, by {}, {first} first; a line without figures has those of the line above it",
-        held(&weighed.total, weighed.subject.noun()),
-        naming.by.noun()
+        "{}, {first} first; a line without figures has those of the line above it",
+        measure::title(report, weighed, naming, measure, options.stretch)
     )
 }
 
@@ -70,6 +81,10 @@ impl Drawing<'_> {
         }
     }
 
+    fn has_count(&self) -> bool {
+        self.view.options.measure.unwrap_or_default().has_count()
+    }
+
     fn all(&mut self, branches: &[Branch<'_>], before: &str) {
         for (number, branch) in (1..).zip(branches) {
             let (edge, beside) = match number == branches.len() {
@@ -84,8 +99,8 @@ impl Drawing<'_> {
 
     fn one(&mut self, branch: &Branch<'_>, edge: &str, beside: &str) {
         let amount = &branch.amount;
-        let figures =
-            self.columns(&size(amount), &part(amount, &self.weighed.total), &number(amount));
+        let count = if self.has_count() { number(amount) } else { String::new() };
+        let figures = self.columns(&size(amount), &part(amount, &self.weighed.total), &count);
         let blank = " ".repeat(width_of(&figures));
         let room = self.view.style.columns().saturating_sub(width_of(&figures) + width_of(edge));
         let mut names = match &branch.what {
@@ -95,7 +110,11 @@ impl Drawing<'_> {
             What::Itself => vec!["(by itself)".to_owned()],
             What::Others(stacks) => vec![format!("({})", counted(*stacks, "other stack"))],
         };
-        names.extend(ranges(amount, self.weighed.subject.noun()).map(|it| format!("  in {it}")));
+        let range = match self.has_count() {
+            true => ranges(amount, self.weighed.subject.noun()),
+            false => amount.bytes_around().map(range_of_bytes),
+        };
+        names.extend(range.map(|it| format!("  in {it}")));
         for (number, name) in names.iter().enumerate() {
             let (left, edge) = if number == 0 { (&figures, edge) } else { (&blank, beside) };
             self.lines.push(format!("{left}{edge}{name}").trim_end().to_owned());

@@ -2,11 +2,15 @@
 
 use super::amount::{Amount, Order};
 use super::filter::Filter;
+use super::measure::Measure;
 use crate::engine::heap::ranges::PAGE;
+use crate::engine::snapshot::Part;
+use crate::engine::trend::Ages;
 use crate::report::facts::Sort;
-use crate::report::flat::{NOT_LISTED, whole_rest};
+use crate::report::flat::{NO_STACK, NOT_LISTED, whole_rest};
 use crate::report::identity::StackDigest;
 use crate::report::model::{FrameReport, ProcessReport, Report, StackReport, Sum};
+use std::collections::HashSet;
 
 /// What the stacks hold. One view is of one of these, as they are not to be added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +60,10 @@ pub struct Weighted<'a> {
     pub called: Option<&'a str>,
     /// All its frames, innermost first.
     pub frames: &'a [FrameReport],
+    /// Which of its blocks these are, where they are told apart.
+    pub part: Part,
+    /// How old they become, where that is known.
+    pub ages: Option<&'a Ages>,
     /// Size of its smallest and its largest block, where it holds blocks.
     pub sizes: Option<(u64, u64)>,
     /// What it holds.
@@ -99,27 +107,38 @@ pub struct Weighed<'a> {
     pub total: Amount,
     /// What comes first.
     pub order: Order,
+    /// Stacks that are not in the view, of which there are several parts.
+    out: HashSet<(*const ProcessReport, StackDigest)>,
 }
 
 impl<'a> Weighed<'a> {
     /// Weighs the stacks of `report` that `filter` admits.
     #[must_use]
     pub fn of(report: &'a Report, filter: &Filter) -> Self {
-        let subject = Subject::of(report);
+        Self::measured(report, filter, Measure::default())
+    }
+
+    /// … by something else than what is alive.
+    #[must_use]
+    pub fn measured(report: &'a Report, filter: &Filter, measure: Measure) -> Self {
+        let subject = match measure.is_of_the_moment() {
+            true => Subject::of(report),
+            false => Subject::Blocks,
+        };
         let order = if report.options.sort == Sort::Blocks { Order::Count } else { Order::Bytes };
         let mut weighed = Self { subject, order, ..Self::default() };
-        for process in &report.processes {
-            for stack in stacks(process, subject) {
+        for process in report.processes.iter().filter(|process| measure.counts(process)) {
+            for stack in stacks(process, subject, measure) {
                 weighed.stack(stack, filter);
             }
-            for (what, sum) in rest(process, subject) {
-                let amount = unlisted(process, subject, sum);
+            for (what, amount) in unknown(process, subject, measure) {
                 weighed.total.add(&amount);
                 weighed.rest.push(Rest { process, what, amount });
             }
         }
         weighed.rest.retain(|rest| !rest.amount.is_nothing());
-        if subject == Subject::Blocks {
+        let has_period = report.processes.iter().any(|process| process.period.is_some());
+        if subject == Subject::Blocks && measure == Measure::Leaks && !has_period {
             // The heap's own intervals are of the young blocks, too.
             weighed.total = weighed.total.trusted_as(&heaps(report));
         }
@@ -127,7 +146,7 @@ impl<'a> Weighed<'a> {
     }
 
     fn stack(&mut self, stack: Weighted<'a>, filter: &Filter) {
-        if stack.amount.is_nothing() {
+        if stack.amount.is_nothing() && stack.ages.is_none_or(|ages| ages.0.is_empty()) {
             return;
         }
         self.total.add(&stack.amount);
@@ -135,7 +154,9 @@ impl<'a> Weighed<'a> {
             self.stacks.push(stack);
             return;
         }
-        self.left_out.stacks += 1;
+        let is_whole = stack.part == Part::default();
+        let is_new = is_whole || self.out.insert((std::ptr::from_ref(stack.process), stack.id));
+        self.left_out.stacks += u64::from(is_new);
         self.left_out.amount.add(&stack.amount);
         if stack.frames.is_empty() {
             self.left_out.nameless.add(&stack.amount);
@@ -159,9 +180,55 @@ fn unlisted(process: &ProcessReport, subject: Subject, sum: Sum) -> Amount {
     amount(sum.bytes, sum.blocks)
 }
 
-fn stacks(process: &ProcessReport, subject: Subject) -> Vec<Weighted<'_>> {
+/// What is in no stack that is listed.
+fn unknown(
+    process: &ProcessReport,
+    subject: Subject,
+    measure: Measure,
+) -> Vec<(&'static str, Amount)> {
+    if let Some(period) = &process.period
+        && let Some(amount) = measure.of_period(period)
+    {
+        // All stacks are listed that did anything.
+        return vec![(NO_STACK, amount)];
+    }
+    match measure {
+        Measure::Allocated => vec![(NOT_LISTED, others_allocated(process))],
+        Measure::OwnPeaks => vec![(NOT_LISTED, others_at_peak(process))],
+        Measure::Temporary(_) | Measure::Lifetimes => Vec::new(),
+        Measure::Leaks | Measure::Peak => {
+            let rest = rest(process, subject).into_iter();
+            rest.map(|(what, sum)| (what, unlisted(process, subject, sum))).collect()
+        }
+    }
+}
+
+fn others_allocated(process: &ProcessReport) -> Amount {
+    let sum =
+        |of: fn(&StackReport) -> u64| process.stacks.iter().map(of).fold(0, u64::saturating_add);
+    let bytes = process.heap.allocated_bytes.saturating_sub(sum(|it| it.allocated_bytes));
+    let blocks = process.heap.allocated_blocks.saturating_sub(sum(|it| it.allocated_blocks));
+    beside(process, bytes, blocks)
+}
+
+fn others_at_peak(process: &ProcessReport) -> Amount {
+    let listed = process.stacks.iter().map(|stack| stack.peak_bytes);
+    let listed = listed.fold(0, u64::saturating_add);
+    beside(process, process.heap.peak_bytes.saturating_sub(listed), 0)
+}
+
+fn beside(process: &ProcessReport, bytes: u64, blocks: u64) -> Amount {
+    match (process.heap.confidence, bytes | blocks) {
+        (Some(_), 1..) => Amount::vague(bytes, blocks),
+        _ => Amount::exact(bytes, blocks),
+    }
+}
+
+fn stacks(process: &ProcessReport, subject: Subject, measure: Measure) -> Vec<Weighted<'_>> {
     match subject {
-        Subject::Blocks => process.stacks.iter().map(|stack| blocks(process, stack)).collect(),
+        Subject::Blocks => {
+            process.stacks.iter().map(|stack| blocks(process, stack, measure)).collect()
+        }
         Subject::Pages => {
             let touched = process.touched.iter().flat_map(|touched| &touched.stacks);
             let pages = touched.map(|stack| Weighted {
@@ -169,6 +236,8 @@ fn stacks(process: &ProcessReport, subject: Subject) -> Vec<Weighted<'_>> {
                 id: stack.id,
                 called: None,
                 frames: &stack.frames,
+                part: Part::default(),
+                ages: None,
                 sizes: None,
                 amount: Amount::exact(stack.live_bytes, stack.live_bytes / PAGE),
             });
@@ -180,6 +249,8 @@ fn stacks(process: &ProcessReport, subject: Subject) -> Vec<Weighted<'_>> {
                 id: stack.id,
                 called: Some(&stack.function),
                 frames: &stack.frames,
+                part: Part::default(),
+                ages: None,
                 sizes: None,
                 amount: Amount::exact(stack.live_bytes, stack.live_ranges),
             });
@@ -188,15 +259,20 @@ fn stacks(process: &ProcessReport, subject: Subject) -> Vec<Weighted<'_>> {
     }
 }
 
-fn blocks<'a>(process: &'a ProcessReport, stack: &'a StackReport) -> Weighted<'a> {
-    let around = stack.confidence.as_ref().map(|it| (it.live_bytes, it.live_blocks));
+fn blocks<'a>(
+    process: &'a ProcessReport,
+    stack: &'a StackReport,
+    measure: Measure,
+) -> Weighted<'a> {
     Weighted {
         process,
         id: stack.id,
         called: Some(&stack.function),
         frames: &stack.frames,
+        part: stack.part,
+        ages: stack.ages.as_ref().filter(|_| measure == Measure::Lifetimes),
         sizes: stack.sizes,
-        amount: Amount::new(stack.live_bytes, stack.live_blocks, around),
+        amount: measure.of_stack(stack),
     }
 }
 

@@ -1,0 +1,69 @@
+//! `--view growth`: what changed from one moment of a recording to another, as `memtrace diff` has it.
+
+use super::scope::moments;
+use super::{ReportArgs, open};
+use crate::cli::diff::{Input, Layout, written};
+use crate::cli::exit::{Exit, UsageError};
+use crate::cli::format::Format;
+use crate::cli::output::{Destination, Label};
+use crate::cli::view::Grouping;
+use crate::recording::{Place, Wanted, exactly, locate};
+use crate::report::diff::By;
+use crate::report::view::Filter;
+use jiff::Timestamp;
+
+/// Writes the differences.
+///
+/// # Errors
+/// When there are no such moments, or it cannot be written.
+pub(super) fn write(
+    args: &ReportArgs,
+    filter: &Filter,
+    mut destination: Destination,
+) -> anyhow::Result<Exit> {
+    let (from, until) = moments(args)?;
+    let path = &args.file;
+    let from = match from {
+        Some(from) => from,
+        None => locate(&mut open(path)?, &Wanted { name: None, since_start: Some(0) })?,
+    };
+    let before = Input::at(path, &from, filter, named(args.from.as_deref(), "start", &from))?;
+    let after = match until {
+        Some(until) => {
+            let name = named(args.until(), "end", &until);
+            Input::at(path, &until, filter, name)?
+        }
+        None => Input::at_end(path, filter)?,
+    };
+    let format = args.format();
+    let layout = Layout { format, by: by(args)?, top: args.top, full_names: args.full_names };
+    let text = written(layout, &before, &after)?;
+    let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
+    destination.write(Label { sequence: after.side.sequence, time }, &text)?;
+    let is_degraded = before.is_degraded() || after.is_degraded();
+    Ok(if is_degraded { Exit::Degraded } else { Exit::Success })
+}
+
+/// A moment's name in what is written.
+fn named(typed: Option<&str>, usual: &str, place: &Place) -> String {
+    let name = crate::report::clean(typed.unwrap_or(usual));
+    format!("{name} ({})", exactly(place.since_start))
+}
+
+fn by(args: &ReportArgs) -> Result<By, UsageError> {
+    let by = match args.view.by {
+        None | Some(Grouping::Stack) => By::Stack,
+        Some(Grouping::Function) => By::Function,
+        Some(Grouping::Line) => By::Line,
+        Some(Grouping::File) => By::File,
+        Some(Grouping::Module) => By::Module,
+        Some(Grouping::Process) => By::Process,
+        Some(Grouping::Thread | Grouping::SizeClass) => {
+            return Err(UsageError("--view growth tells neither threads nor sizes apart".into()));
+        }
+    };
+    if args.format() == Format::Folded && by != By::Stack {
+        return Err(UsageError("--format folded is of call stacks: leave out --by".into()));
+    }
+    Ok(by)
+}

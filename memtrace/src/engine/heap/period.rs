@@ -1,0 +1,201 @@
+//! An account of a period: what was allocated in it, what of that is alive, what was temporary, and how old became
+//! what was freed in it.
+
+use super::blocks::Block;
+use super::lifespans::Lifespans;
+use super::recent::Recent;
+use super::sampled::{Pair, Sample, rounded};
+use crate::engine::detail::{Period, Temporary};
+use crate::engine::sampling::Weight;
+use crate::engine::snapshot::{PeriodFigures, PeriodSum};
+use crate::engine::trend::Freed;
+use crate::model::ids::Nanos;
+
+/// Bytes and blocks; what they stand for, where any is a sample. Byte sums wrap, as all of them do.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    bytes: u64,
+    blocks: u64,
+    estimate: Pair,
+}
+
+impl Count {
+    fn add(&mut self, block: &Block) {
+        self.bytes = self.bytes.wrapping_add(block.size);
+        self.blocks += 1;
+        self.estimate.add(&Sample::of(block));
+    }
+
+    fn remove(&mut self, block: &Block) {
+        self.bytes = self.bytes.wrapping_sub(block.size);
+        self.blocks = self.blocks.saturating_sub(1);
+        self.estimate.remove(&Sample::of(block));
+    }
+
+    /// `interval`: that of the latest sample, if there is any.
+    fn sum(&self, interval: Option<u64>) -> PeriodSum {
+        let Some(interval) = interval else {
+            return PeriodSum { bytes: self.bytes, blocks: self.blocks, around: None };
+        };
+        PeriodSum {
+            bytes: rounded(&self.estimate.bytes),
+            blocks: rounded(&self.estimate.blocks),
+            around: Some(self.estimate.confidence(interval)),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Row {
+    allocated: Count,
+    kept: Count,
+    temporary: Count,
+}
+
+/// How a block went.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gone {
+    /// When.
+    pub(crate) time: Nanos,
+    /// How old it was; `None`: that is not known.
+    pub(crate) age: Option<Nanos>,
+    /// Its address is another block's already.
+    pub(crate) is_replaced: bool,
+    /// Some blocks are samples.
+    pub(crate) is_sampled: bool,
+}
+
+/// See the file's head.
+#[derive(Debug)]
+pub(crate) struct PeriodAccount {
+    period: Period,
+    /// By the stack's number.
+    rows: Vec<Row>,
+    /// Of blocks whose stack is not known.
+    others: Row,
+    /// Of all blocks that were freed in the period, whenever they were allocated.
+    lifespans: Lifespans,
+    recent: Recent,
+    /// Who makes the call that comes next.
+    pub(crate) thread: u32,
+}
+
+impl PeriodAccount {
+    pub(crate) fn new(period: Period) -> Self {
+        let most = match period.temporary {
+            Temporary::Allocations(most) => most,
+            Temporary::Age(_) => 0,
+        };
+        Self {
+            period,
+            rows: Vec::new(),
+            others: Row::default(),
+            lifespans: Lifespans::default(),
+            recent: Recent::new(most),
+            thread: 0,
+        }
+    }
+
+    /// A block was allocated.
+    pub(crate) fn allocated(&mut self, block: &Block) {
+        // Every allocation tells how many a thread has made; blocks from before are never temporary.
+        self.recent.allocated(self.thread, block.address);
+        if block.born > self.period.after {
+            self.row(block.stack).allocated.add(block);
+        }
+    }
+
+    /// A block lives.
+    pub(crate) fn came(&mut self, block: &Block) {
+        if block.born > self.period.after {
+            self.row(block.stack).kept.add(block);
+        }
+    }
+
+    /// A block that came does so no longer.
+    pub(crate) fn went(&mut self, block: &Block) {
+        if block.born > self.period.after {
+            self.row(block.stack).kept.remove(block);
+        }
+    }
+
+    /// Of all that lives it is not known any more whether it does.
+    pub(crate) fn lose_sight(&mut self) {
+        self.others.kept = Count::default();
+        self.rows.iter_mut().for_each(|row| row.kept = Count::default());
+        self.recent.forget();
+    }
+
+    /// A block was given back; see [`Gone`].
+    pub(crate) fn freed(&mut self, block: &Block, gone: &Gone) {
+        let Gone { time, age, .. } = *gone;
+        let is_recent = self.is_recent(block, gone);
+        if time <= self.period.after {
+            return;
+        }
+        let is_temporary = match self.period.temporary {
+            Temporary::Allocations(_) => is_recent,
+            Temporary::Age(most) => age.is_some_and(|age| age <= most),
+        };
+        if is_temporary && block.born > self.period.after {
+            self.row(block.stack).temporary.add(block);
+        }
+        if let Some(age) = age {
+            let weight = gone.is_sampled.then(|| Weight::of(block.size, block.interval));
+            self.lifespans.freed(block.stack, age, weight);
+        }
+    }
+
+    fn is_recent(&mut self, block: &Block, gone: &Gone) -> bool {
+        if gone.is_replaced {
+            self.recent.lose_one();
+            return false;
+        }
+        self.recent.freed(block.address)
+    }
+
+    fn row(&mut self, stack: u32) -> &mut Row {
+        // Blocks without a stack have the highest number.
+        if stack == u32::MAX {
+            return &mut self.others;
+        }
+        let number = stack as usize;
+        if self.rows.len() <= number {
+            self.rows.resize(number + 1, Row::default());
+        }
+        &mut self.rows[number]
+    }
+
+    /// Of one stack; of blocks whose stack is not known `None`. `interval`: that of the latest sample, if there is
+    /// any.
+    pub(crate) fn figures(&self, stack: Option<u32>, interval: Option<u64>) -> PeriodFigures {
+        let row = match stack {
+            None => self.others,
+            Some(stack) => self.rows.get(stack as usize).copied().unwrap_or_default(),
+        };
+        PeriodFigures {
+            allocated: row.allocated.sum(interval),
+            kept: row.kept.sum(interval),
+            temporary: row.temporary.sum(interval),
+            // Who allocates between two samples is not known.
+            knows_temporary: interval.is_none() || !self.counts_allocations(),
+            unfollowed: self.recent.unfollowed(),
+            untold_frees: self.lifespans.untold(),
+        }
+    }
+
+    /// How old blocks of a stack were that were freed; `None`: not known.
+    pub(crate) fn ages(&self, stack: u32) -> Option<Freed> {
+        self.lifespans.of(stack)
+    }
+
+    const fn counts_allocations(&self) -> bool {
+        matches!(self.period.temporary, Temporary::Allocations(_))
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.rows.capacity() * size_of::<Row>()
+            + self.lifespans.memory_bytes()
+            + self.recent.memory_bytes()
+    }
+}
