@@ -124,6 +124,18 @@ fn signals_give_the_terminal_back() {
 }
 
 #[test]
+fn a_terminal_that_is_closed_ends_tracing() {
+    if !may_trace() {
+        return;
+    }
+    let mut program = growing();
+    let screen = watching(&program);
+    screen.hang_up();
+    program.work();
+    assert!(program.end().success());
+}
+
+#[test]
 fn the_screen_follows_the_size_of_the_terminal() {
     if !may_trace() {
         return;

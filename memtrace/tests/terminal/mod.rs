@@ -4,11 +4,14 @@
 use crate::support::{limit, wait_until};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read as _, Write};
+use std::os::fd::AsRawFd as _;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use vt100::Parser;
 
+/// `include/uapi/asm-generic/ioctls.h`: hangs up, for root.
+const TIOCVHANGUP: libc::c_ulong = 0x5437;
 /// Between two looks at the screen.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -105,6 +108,16 @@ impl PseudoTerminal {
         });
         assert_eq!(settings(self.terminal.as_ref()), self.before, "the terminal's settings");
         status.exit_code()
+    }
+
+    /// Takes the terminal away, as a window that is closed does; waits for the program's end.
+    pub fn hang_up(mut self) {
+        let options = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+        let name = self.terminal.tty_name().unwrap();
+        let slave = rustix::fs::open(name, options, rustix::fs::Mode::empty()).unwrap();
+        // SAFETY: no memory is involved: TIOCVHANGUP has no argument (ioctl_tty(2)).
+        assert_eq!(unsafe { libc::ioctl(slave.as_raw_fd(), TIOCVHANGUP) }, 0);
+        wait_until("the end of the program", || self.child.try_wait().unwrap());
     }
 
     /// The program has taken the terminal for itself.

@@ -67,6 +67,12 @@ fn look(plan: &TracePlan) -> anyhow::Result<Look> {
              run it in a terminal"
         );
     }
+    if !io::stdin().is_terminal() {
+        bail!(
+            "cannot show a screen: standard input, where keys come from, is not a terminal; leave out `live` for \
+             reports as text, or run it in a terminal"
+        );
+    }
     if is_dumb() {
         bail!(
             "cannot show a screen: TERM says that this terminal cannot move its cursor; leave out `live` for \

@@ -2,7 +2,7 @@
 
 use super::LiveArgs;
 use super::messages::{Update, WAITING};
-use super::show::{Shown, Signals, show};
+use super::show::{Showing, Shown, Signals};
 use crate::cli::plan::SCREEN_TOP;
 use crate::cli::report::{Input, most, open, read_facts, unknown_facts};
 use crate::cli::reporting::ReportWishes;
@@ -40,9 +40,11 @@ pub(super) fn run(file: &Path, args: &LiveArgs, look: Look) -> anyhow::Result<Sh
         outcome
     });
     let player = player.context("cannot start a thread for the recording")?;
-    let shown = show(&updates, look, &signals);
-    // It has nobody to play to any more.
-    drop(updates);
+    let shown = Showing::begin(updates, look, signals.clone(), ())?.wait();
+    if signals.came() {
+        return shown;
+    }
+    // It has nobody to play to any more, and ends after the report that it makes.
     let played = player.join();
     let shown = shown?;
     match played {
@@ -72,13 +74,13 @@ impl Chosen {
         }
     }
 
-    fn options(&self, recorded: ReportOptions, is_final: bool) -> ReportOptions {
+    fn options(&self, recorded: &ReportOptions, is_final: bool) -> ReportOptions {
         ReportOptions {
             top: self.top.unwrap_or(SCREEN_TOP),
             full_names: recorded.full_names || self.full_names,
             show_internals: recorded.show_internals || self.internals,
             is_final,
-            ..recorded
+            ..recorded.clone()
         }
     }
 }
@@ -160,7 +162,7 @@ impl Player {
         let facts = read_facts(moment.facts.clone())?;
         let blocks = SnapshotOptions { min_age: self.wishes.min_age, ..moment.options };
         let snapshot = replay.snapshot(time, &blocks);
-        let options = self.wishes.options(recorded.options, is_final);
+        let options = self.wishes.options(&recorded.options, is_final);
         let mut report = resolve(&snapshot, &mut self.symbolizer, &options, &facts);
         if let Some(command) = &recorded.command {
             command.tell(&mut report);

@@ -2,19 +2,23 @@
 
 use super::messages::Update;
 use super::save::save;
-use super::terminal::Terminal;
+use super::terminal::{Input, THREAD, Terminal, give_back, wait};
 use crate::screen::{Look, Message, Screen, Wish, message_of};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use ratatui::crossterm::event::{self, Event};
 #[cfg(feature = "live")]
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// How long a report waits for the screen at most. Keys do not wait.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long the screen may take to end after a signal, and between two looks whether it has.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(10);
 /// Keys that are taken in before the next picture.
 const KEYS: usize = 256;
 /// Log lines that are kept until the terminal is given back.
@@ -52,19 +56,61 @@ impl Signals {
     }
 }
 
-/// Shows what comes until the user, a signal or a failure ends it.
-///
-/// # Errors
-/// When the terminal cannot be used; it is as before then.
-pub(super) fn show(
-    updates: &Receiver<Update>,
-    look: Look,
-    signals: &Signals,
-) -> anyhow::Result<Shown> {
+/// The screen, on a thread of its own.
+pub(super) struct Showing {
+    thread: JoinHandle<anyhow::Result<Shown>>,
+    signals: Signals,
+}
+
+impl Showing {
+    /// Shows what comes until the user, a signal or a failure ends it; `left` is dropped then.
+    ///
+    /// # Errors
+    /// When the system has no room for a thread.
+    pub(super) fn begin<T: Send + 'static>(
+        updates: Receiver<Update>,
+        look: Look,
+        signals: Signals,
+        left: T,
+    ) -> anyhow::Result<Self> {
+        let heard = signals.clone();
+        let work = move || {
+            let _left = left;
+            show(&updates, look, &heard)
+        };
+        let builder = thread::Builder::new().name(THREAD.to_owned());
+        let thread = builder.spawn(work).context("cannot start a thread for the screen")?;
+        Ok(Self { thread, signals })
+    }
+
+    /// Waits for its end. After a signal not for long: a terminal that takes nothing must not keep us.
+    ///
+    /// # Errors
+    /// When the terminal could not be used; it is as before.
+    pub(super) fn wait(self) -> anyhow::Result<Shown> {
+        let mut left = PATIENCE;
+        while !self.thread.is_finished() && left > Duration::ZERO {
+            thread::sleep(PAUSE);
+            if self.signals.came() {
+                left = left.saturating_sub(PAUSE);
+            }
+        }
+        if !self.thread.is_finished() {
+            give_back();
+            return Ok(Shown::default());
+        }
+        match self.thread.join() {
+            Ok(shown) => shown,
+            Err(_) => bail!("the screen failed in an unforeseen way; please report this"),
+        }
+    }
+}
+
+fn show(updates: &Receiver<Update>, look: Look, signals: &Signals) -> anyhow::Result<Shown> {
     let terminal = Terminal::take().context("cannot take the terminal")?;
-    let mut screen = Shower { terminal, screen: Screen::new(look), shown: Shown::default() };
-    screen.run(updates, signals).context("cannot use the terminal")?;
-    Ok(screen.shown)
+    let mut shower = Shower { terminal, screen: Screen::new(look), shown: Shown::default() };
+    shower.run(updates, signals).context("cannot use the terminal")?;
+    Ok(shower.shown)
 }
 
 struct Shower {
@@ -84,12 +130,15 @@ impl Shower {
                     return Ok(());
                 }
             }
-            let mut wait = LOOK;
+            let mut time = LOOK;
             for _ in 0..KEYS {
-                if !event::poll(wait)? {
+                if wait(time)? == Input::Gone {
+                    return Ok(());
+                }
+                time = Duration::ZERO;
+                if !event::poll(time)? {
                     break;
                 }
-                wait = Duration::ZERO;
                 changed = true;
                 if !self.heed(&event::read()?)? {
                     return Ok(());

@@ -13,6 +13,7 @@ use std::io::{self, Stdout, stdout};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 /// Name of the thread that draws.
 pub(super) const THREAD: &str = "memtrace-screen";
@@ -64,8 +65,39 @@ impl Drop for Terminal {
     }
 }
 
+/// What there is at the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// Keys, or nothing yet.
+    Open,
+    /// Nobody is there any more.
+    Gone,
+}
+
+/// Waits for keys, at most for so long. Crossterm itself would read the end of a terminal that is gone for ever.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn wait(time: Duration) -> io::Result<Input> {
+    let milliseconds = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+    let mut input = libc::pollfd { fd: libc::STDIN_FILENO, events: libc::POLLIN, revents: 0 };
+    // SAFETY: poll(2) reads and writes the one entry that it is given, which outlives the call.
+    let ready = unsafe { libc::poll(&raw mut input, 1, milliseconds) };
+    if ready < 0 {
+        let error = io::Error::last_os_error();
+        // A signal: of a new size, or of the end.
+        return if error.kind() == io::ErrorKind::Interrupted {
+            Ok(Input::Open)
+        } else {
+            Err(error)
+        };
+    }
+    let gone = libc::POLLHUP | libc::POLLERR | libc::POLLNVAL;
+    Ok(if input.revents & gone == 0 { Input::Open } else { Input::Gone })
+}
+
 /// Makes the terminal what it was, once.
-fn give_back() {
+pub(super) fn give_back() {
     if !IS_TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }

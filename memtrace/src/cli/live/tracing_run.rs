@@ -1,8 +1,7 @@
 //! Tracing with the screen: the daemon on this thread, the screen on one of its own.
 
 use super::messages::{LineWriter, Update, WAITING};
-use super::show::{Shown, Signals, show};
-use super::terminal::THREAD;
+use super::show::{Showing, Shown, Signals};
 use crate::cli::plan::TracePlan;
 use crate::cli::trace::{self, Job};
 use crate::cli::{log, who};
@@ -10,11 +9,10 @@ use crate::daemon::{Outlet, Publication, Published, Settings};
 use crate::engine::ports::Symbolizer;
 use crate::report::{ReportOptions, resolve};
 use crate::screen::Look;
-use anyhow::Context as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread;
 use std::time::Duration;
 
 /// How often, and how long each, the last report waits for a screen that has no room.
@@ -37,7 +35,8 @@ pub(super) fn run(plan: &TracePlan, look: Look) -> anyhow::Result<Shown> {
     let wishes = trace::wishes(plan, &job);
     // Pages are not shown, and reading about them holds up the targets' own calls of mmap.
     let settings = Settings { pictures: false, ..trace::settings(plan, &job) };
-    let screen = spawn(updates, look, EndOfTracing { signals, left: Arc::clone(&left) })?;
+    let end = EndOfTracing { signals: signals.clone(), left: Arc::clone(&left) };
+    let screen = Showing::begin(updates, look, signals, end)?;
     let options = wishes.options.clone();
     let outlet = ScreenOutlet { options, updates: sender.clone(), left: Arc::clone(&left) };
     let teller = sender.clone();
@@ -55,33 +54,15 @@ pub(super) fn run(plan: &TracePlan, look: Look) -> anyhow::Result<Shown> {
     };
     // The screen may have been left.
     let _ = sender.send(last);
-    let shown = screen.join();
-    let mut shown = match (outcome, shown) {
-        (Err(error), _) => return Err(error),
-        (_, Err(_)) => anyhow::bail!("the screen failed in an unforeseen way; please report this"),
-        (Ok(degraded), Ok(shown)) => {
-            let shown = shown?;
-            Shown { degraded: degraded || shown.degraded, ..shown }
-        }
-    };
+    let shown = screen.wait();
+    // What ended tracing says more than what became of the screen.
+    let degraded = outcome?;
+    let mut shown = shown?;
+    shown.degraded |= degraded;
     for line in std::mem::take(&mut shown.lines) {
         log::announce(&line);
     }
     Ok(shown)
-}
-
-/// The screen. When it is left, tracing is to end.
-fn spawn(
-    updates: Receiver<Update>,
-    look: Look,
-    end: EndOfTracing,
-) -> anyhow::Result<JoinHandle<anyhow::Result<Shown>>> {
-    let work = move || {
-        let end = end;
-        show(&updates, look, &end.signals)
-    };
-    let builder = thread::Builder::new().name(THREAD.to_owned());
-    builder.spawn(work).context("cannot start a thread for the screen")
 }
 
 /// Wishes the end of tracing when it is dropped, also by a panic.

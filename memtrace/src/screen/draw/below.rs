@@ -39,7 +39,10 @@ fn trust(report: &Report) -> String {
     let mut parts: Vec<String> = degraded.collect();
     parts.push(accuracy(report));
     parts.extend(
-        report.tracer.target_cost_percent.map(|cost| format!("costs {}", percent(cost / 100.0))),
+        report
+            .tracer
+            .target_cost_percent
+            .map(|cost| format!("costs targets {}", percent(cost / 100.0))),
     );
     if report.ended.processes > 0 {
         let ended = counted(report.ended.processes, "process");

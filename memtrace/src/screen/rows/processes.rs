@@ -3,7 +3,9 @@
 use super::super::identity::{ProcessIdentity, RowIdentity};
 use super::super::kind::{Held, Kind, held};
 use super::{Figures, Row};
-use crate::report::units::{bytes, counted, difference, estimated_bytes, signed_bytes};
+use crate::report::units::{
+    bytes, counted, difference, estimated_bytes, estimated_count, signed_bytes,
+};
 use crate::report::{End, ProcessReport, Report, Verdict, how_it_ended};
 
 pub(super) fn rows(report: &Report) -> Vec<Row> {
@@ -68,9 +70,13 @@ fn holds(report: &Report, process: &ProcessReport) -> String {
         return format!("{} {size}", kind.words());
     }
     let heap = &process.heap;
-    let mut text = format!("heap {size} in {}", counted(heap.live_blocks, "block"));
-    text.push_str(&peak.map_or_else(String::new, |peak| format!(", peak {}", bytes(peak))));
-    text.push_str(&format!("; {} allocated", counted(heap.allocated_blocks, "block")));
+    let ranges = heap.confidence;
+    let blocks = estimated_count(heap.live_blocks, "block", ranges.map(|it| it.live_blocks));
+    let mut text = format!("heap {size} in {blocks}");
+    let peak = peak.map(|peak| estimated_bytes(peak, ranges.map(|it| it.peak_bytes)));
+    text.push_str(&peak.map_or_else(String::new, |peak| format!(", peak {peak}")));
+    let all = estimated_count(heap.allocated_blocks, "block", ranges.map(|it| it.allocated_blocks));
+    text.push_str(&format!("; {all} allocated"));
     if heap.unknown_bytes > 0 {
         text.push_str(&format!("; {} more not known", bytes(heap.unknown_bytes)));
     }

@@ -3,7 +3,7 @@
 use super::super::identity::{ProcessIdentity, RowIdentity};
 use super::super::kind::Kind;
 use super::{Figures, Row};
-use crate::report::units::{counted, duration, estimated_bytes, percent, share};
+use crate::report::units::{counted, duration, estimated_bytes, estimated_count, percent, share};
 use crate::report::{
     End, FrameReport, ProcessReport, Report, StackDigest, StackReport, Sum, Verdict, evidence,
     function,
@@ -77,10 +77,9 @@ fn of_heap(report: &Report, process: &ProcessReport, stack: &StackReport) -> Row
     let freed = percent(share(stack.freed_blocks, stack.allocated_blocks));
     let verdict = Verdict::from(stack.judgement.trend);
     let beside = evidence::beside(&stack.judgement, &stack.growth, stack.live_bytes);
-    let mut facts = vec![
-        format!("{size} in {}", counted(stack.live_blocks, "block")),
-        format!("{freed} freed"),
-    ];
+    let blocks = stack.confidence.map(|it| it.live_blocks);
+    let blocks = estimated_count(stack.live_blocks, "block", blocks);
+    let mut facts = vec![format!("{size} in {blocks}"), format!("{freed} freed")];
     facts.extend(stack.oldest_age.map(|age| format!("oldest {}", duration(age))));
     let row = plain(report, process, stack.id, &stack.frames);
     Row {
