@@ -15,10 +15,10 @@ pub(super) fn line(screen: &Screen, frame: &mut Frame<'_>, area: Rect) {
     match (&screen.typing, &screen.told) {
         (Some(Typing::Filter(_)), _) => {
             let text = format!("/{}", screen.page().filter);
-            typed(text, "  (Enter keeps it, Esc undoes it)", frame, area);
+            typed(&text, "  (Enter keeps it, Esc undoes it)", frame, area);
         }
         (Some(Typing::Path(path)), _) => {
-            typed(format!("write to: {path}"), "  (.json .txt .html .csv …)", frame, area);
+            typed(&format!("write to: {path}"), "  (.json .txt .html .csv …)", frame, area);
         }
         (None, Some(told)) => {
             frame.render_widget(Line::styled(clip(&told.text, width), screen.look.warning()), area);
@@ -31,8 +31,8 @@ pub(super) fn line(screen: &Screen, frame: &mut Frame<'_>, area: Rect) {
 }
 
 /// The text with the cursor behind it.
-fn typed(text: String, hint: &str, frame: &mut Frame<'_>, area: Rect) {
-    let at = u16::try_from(width_of(&text)).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
+fn typed(text: &str, hint: &str, frame: &mut Frame<'_>, area: Rect) {
+    let at = u16::try_from(width_of(text)).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
     let line = clip(&format!("{text}{hint}"), area.width.into());
     frame.render_widget(Line::from(line), area);
     frame.set_cursor_position(Position::new(area.x + at, area.y));
