@@ -17,6 +17,3 @@ mod rows;
 pub use draw::draw;
 pub use input::message_of;
 pub use model::{Look, Message, Screen, Wish};
-
-#[cfg(test)]
-mod tests;
