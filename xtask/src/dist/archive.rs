@@ -10,7 +10,7 @@ use std::process::Command;
 pub(super) fn pack(folder: &Path, name: &str) -> Result<PathBuf> {
     let file = format!("{name}.tar.gz");
     let mut tar = Command::new("tar");
-    tar.current_dir(folder).env("GZIP", "-n").args([
+    tar.current_dir(folder).args([
         "--create",
         "--gzip",
         "--sort=name",

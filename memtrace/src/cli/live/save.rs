@@ -43,7 +43,6 @@ mod tests {
         let path = folder.path().join("heap.json");
         save(&Report::default(), &path).unwrap();
         let first = fs::read(&path).unwrap();
-        assert!(first.starts_with(b"{\"schema\"") || first.starts_with(b"{"));
         serde_json::from_slice::<serde_json::Value>(&first).unwrap();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let error = save(&Report::default(), &path).unwrap_err();
@@ -54,11 +53,11 @@ mod tests {
     #[test]
     fn the_name_chooses_the_form() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, begin) in [("a.txt", "memtrace"), ("a.csv", "pid"), ("a.html", "<!")] {
+        for (name, part) in [("a.txt", "memtrace"), ("a.csv", ",pid,"), ("a.html", "<html")] {
             let path = folder.path().join(name);
             save(&Report::default(), &path).unwrap();
             let text = fs::read_to_string(&path).unwrap();
-            assert!(text.to_lowercase().starts_with(begin), "{name}: {text:.40}");
+            assert!(text.contains(part), "{name}: {text:.200}");
         }
         assert!(save(&Report::default(), &folder.path().join("no/such/a.json")).is_err());
     }
