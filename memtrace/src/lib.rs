@@ -2,7 +2,7 @@
 //!
 //! The modules are floors; a floor imports only lower ones (`cargo xtask tidy` checks it):
 //! [`model`] → [`engine`] → adapters ([`source`], [`probe`], [`procfs`], [`unwind`],
-//! [`symbolize`]) → [`report`] → `daemon` → [`cli`]. `ARCHITECTURE.md` has the map.
+//! [`symbolize`]) → [`report`] → `daemon`, [`screen`] → [`cli`]. `ARCHITECTURE.md` has the map.
 
 pub mod cli;
 pub mod containers;
@@ -20,6 +20,7 @@ pub mod probe;
 pub mod procfs;
 pub mod recording;
 pub mod report;
+pub mod screen;
 pub mod selection;
 pub mod source;
 pub mod symbolize;

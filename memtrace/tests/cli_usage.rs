@@ -162,6 +162,44 @@ fn the_manual_page_has_all_its_sections() {
 }
 
 #[test]
+fn every_command_has_a_page_of_its_own() {
+    let names = printed(&["man", "--list"]);
+    for expected in ["run", "live", "report", "diff", "ctl", "doctor"] {
+        assert!(names.lines().any(|name| name == expected), "{expected}");
+    }
+    for name in names.lines() {
+        let page = printed(&["man", name]);
+        assert!(page.contains(&format!("memtrace\\-{name}")), "{name}: {page:.300}");
+        for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "\"SEE ALSO\""] {
+            assert!(page.contains(&format!(".SH {section}\n")), "{name}: {section}");
+        }
+        assert!(page.contains(&format!("memtrace {name}")), "{name}");
+    }
+    let output = memtrace(&["man", "nonsense"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("no command \"nonsense\""));
+}
+
+#[test]
+fn a_screen_needs_a_terminal() {
+    let cases = [
+        (&["live", "-p", "1"][..], 1, "standard output is not a terminal; leave out `live`"),
+        (&["live"], 2, "no process given"),
+        (&["live", "-p", "1", "-o", "x"], 2, "leave out --output and --format"),
+        (&["live", "-p", "1", "-i", "0"], 2, "--interval"),
+        (&["live", "-p", "1", "--replay", "x"], 2, "give only one"),
+        (&["live", "--replay", "x", "--exact"], 2, "--exact"),
+    ];
+    for (arguments, code, part) in cases {
+        let output = memtrace(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        let errors = text(&output.stderr);
+        assert!(errors.contains(part), "{arguments:?}: {errors}");
+        assert_eq!((errors.lines().count(), text(&output.stdout)), (1, ""), "{arguments:?}");
+    }
+}
+
+#[test]
 fn a_reader_that_leaves_is_no_failure() {
     for arguments in [&["man"][..], &["--help"], &["completions", "bash"], &["doctor"]] {
         let (reader, writer) = std::io::pipe().unwrap();

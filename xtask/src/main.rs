@@ -3,6 +3,7 @@
 mod bench;
 mod command;
 mod demo;
+mod dist;
 mod elevate;
 mod fixtures;
 mod fuzz;
@@ -85,6 +86,15 @@ enum Chore {
         install: Install,
         #[command(flatten)]
         options: fuzz::Options,
+    },
+    /// Build the release and put all that a packager wants into target/dist: program, manual pages, completions,
+    /// licences, an archive, check sums
+    Dist {
+        #[command(flatten)]
+        install: Install,
+        /// Only the pages and completions, made by the newest memtrace that is built
+        #[arg(long)]
+        no_build: bool,
     },
     /// Check the rules of the house that no compiler knows
     Tidy,
@@ -178,6 +188,7 @@ fn perform(chore: Chore) -> anyhow::Result<ExitCode> {
         }
         Chore::Stacks { install, options } => return stacks::stacks(install.no_install, &options),
         Chore::Fuzz { install, options } => return fuzz::fuzz(install.no_install, &options),
+        Chore::Dist { install, no_build } => dist::dist(install.no_install, no_build)?,
         Chore::Tidy => return tidy::tidy(),
         Chore::Fixtures { check: false } => {
             for program in fixtures::compile_all()? {

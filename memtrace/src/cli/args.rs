@@ -4,6 +4,7 @@ use super::ctl::CtlArgs;
 use super::diff::DiffArgs;
 use super::format::Format;
 use super::help;
+use super::live::LiveArgs;
 use super::plan::alerts::AlertArgs;
 use super::report::ReportArgs;
 use super::run::RunArgs;
@@ -71,6 +72,13 @@ pub enum Command {
         override_usage = "memtrace run [OPTIONS] [--] COMMAND..."
     )]
     Run(Box<RunArgs>),
+    /// Show what is traced on a screen: processes and call stacks, live, peak, growth, rate
+    #[command(
+        long_about = help::LIVE,
+        after_help = help::AFTER_LIVE,
+        override_usage = "memtrace live --pid PID... [OPTIONS]\n       memtrace live --replay FILE"
+    )]
+    Live(Box<LiveArgs>),
     /// Make reports of a recording
     #[command(long_about = help::REPORT, after_help = help::AFTER_REPORT)]
     Report(ReportArgs),
@@ -93,9 +101,16 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
-    /// Print the manual page
+    /// Print the manual page, or that of a command
     #[command(after_help = "Read it with `memtrace man | man -l -`.")]
-    Man,
+    Man {
+        /// The command; without one it is the page of memtrace itself
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+        /// Print the names of the commands that have pages, for packagers
+        #[arg(long, hide = true, conflicts_with = "command")]
+        list: bool,
+    },
 }
 
 /// Arguments of `memtrace doctor`.

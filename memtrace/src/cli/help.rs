@@ -15,12 +15,13 @@ go to standard output, everything else to standard error.";
 pub(super) const USAGE: &str = "\
 memtrace --pid PID... [OPTIONS] [INTERVAL] [COUNT]
        memtrace run [OPTIONS] [--] COMMAND...
+       memtrace live --pid PID... [OPTIONS]
        memtrace report FILE [OPTIONS]
        memtrace diff FILE[@N] FILE[@N] [OPTIONS]
        memtrace ctl [--pid TRACER] mark NAME | report | status
        memtrace doctor [--pid PID]
        memtrace completions SHELL
-       memtrace man";
+       memtrace man [COMMAND]";
 
 /// Heading: what to trace.
 pub(super) const TARGET: &str = "What to trace";
@@ -132,6 +133,26 @@ Examples:
 
 The exit code is the command's, or 128 and the signal that killed it, whatever the report says. 125: \
 memtrace failed; 126: the command cannot be executed; 127: it was not found.";
+
+/// `memtrace live --help`.
+pub(super) const LIVE: &str = "\
+Shows what is traced on a screen, laid out for 80 columns by 24 lines: processes, their call stacks, the frames of \
+those; live memory, peak, growth, rate and resident memory, with what was lost and how far estimates may be off.
+
+Whom to trace and how is said as for memtrace without a command. There is a report every two seconds, unless \
+--interval says otherwise, and blocks of every age count (--min-age). Nothing is written unless `w` is pressed, or \
+--record given. What resident memory consists of (PICTURE in other reports) is not read.";
+
+/// Below `memtrace live --help`.
+pub(super) const AFTER_LIVE: &str = "\
+Keys: arrows or j k select; Enter goes into a process, a call stack; Esc goes back; Tab switches to the call stacks of \
+all processes; s sorts by the next column; / filters; p pauses; w writes what is shown to a new file, in the form that \
+its name asks for; ? helps; q quits.
+
+Examples:
+  sudo memtrace live --pid 1234
+  sudo memtrace live --comm 'nginx*'
+  memtrace live --replay run.mtrace               the reports of a recording; needs no privileges";
 
 /// `memtrace report --help`.
 pub(super) const REPORT: &str = "\

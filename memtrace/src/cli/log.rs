@@ -63,6 +63,20 @@ pub fn init(verbosity: Verbosity, color: bool) {
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
 }
 
+/// As [`init`], to what `writer` makes instead of standard error, without colours.
+#[cfg(feature = "live")]
+pub(super) fn init_to<W: io::Write + 'static>(
+    verbosity: Verbosity,
+    writer: impl Fn() -> W + Send + Sync + 'static,
+) {
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(Lines { color: false })
+        .log_internal_errors(false)
+        .with_writer(writer)
+        .with_filter(verbosity.filter());
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
+}
+
 /// Prints a line whatever the verbosity: scripts wait for the one that begins `tracing`.
 pub fn announce(line: &str) {
     // Nobody is left to tell when standard error is closed.

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod exit;
 pub mod format;
 mod help;
+pub mod live;
 pub mod log;
 pub mod output;
 mod pages;
@@ -27,7 +28,7 @@ pub mod who;
 use crate::launch::signals::Ignored;
 use args::{Cli, Command};
 use clap::Parser;
-use exit::Exit;
+use exit::{Exit, UsageError};
 use plan::TracePlan;
 use std::process::ExitCode;
 
@@ -47,12 +48,14 @@ fn dispatch(cli: &Cli, ignored: Ignored) -> ExitCode {
     let outcome = match &cli.command {
         // Its status is the command's.
         Some(Command::Run(args)) => return run::run(args, ignored).into(),
+        Some(Command::Live(args)) => live::run(args),
         Some(Command::Report(args)) => report::run(args),
         Some(Command::Diff(args)) => diff::run(args),
         Some(Command::Ctl(args)) => ctl::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Completions { shell }) => print(&pages::completions(*shell)),
-        Some(Command::Man) => pages::manual().map_err(Into::into).and_then(|page| print(&page)),
+        Some(Command::Man { list: true, .. }) => print(&pages::names()),
+        Some(Command::Man { command, .. }) => manual(command.as_deref()),
         None => trace(cli),
     };
     exit::conclude(outcome).into()
@@ -61,6 +64,21 @@ fn dispatch(cli: &Cli, ignored: Ignored) -> ExitCode {
 fn print(text: &[u8]) -> anyhow::Result<Exit> {
     output::write_stdout(text)?;
     Ok(Exit::Success)
+}
+
+fn manual(command: Option<&str>) -> anyhow::Result<Exit> {
+    let page = match command {
+        None => Some(pages::manual()?),
+        Some(name) => pages::manual_of(name)?,
+    };
+    match page {
+        Some(page) => print(&page),
+        None => Err(UsageError(format!(
+            "memtrace has no command {:?}: `memtrace man` names all of them",
+            command.unwrap_or_default()
+        ))
+        .into()),
+    }
 }
 
 fn trace(cli: &Cli) -> anyhow::Result<Exit> {

@@ -2,7 +2,7 @@
 
 use super::args::Cli;
 use super::help::{EXAMPLES, EXIT_CODES, SIGNALS, USAGE};
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
@@ -31,6 +31,46 @@ pub(super) fn manual() -> io::Result<Vec<u8>> {
         section.to_writer(&mut page)?;
     }
     Ok(page)
+}
+
+/// The manual page of a command, in roff; `None`: there is no such command.
+///
+/// # Errors
+/// None in practice: it is written into memory.
+pub(super) fn manual_of(name: &str) -> io::Result<Option<Vec<u8>>> {
+    let mut all = Cli::command();
+    // Gives commands their full names.
+    all.build();
+    let Some(command) = documented(&all).find(|command| command.get_name() == name) else {
+        return Ok(None);
+    };
+    let mut page = Vec::new();
+    let man = Man::new(command.clone()).manual("User Commands");
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    let mut roff = section("SYNOPSIS");
+    let usage = command.clone().render_usage().to_string();
+    for line in usage.trim_start_matches("Usage:").lines() {
+        roff.text([bold(line.trim())]).control("br", []);
+    }
+    roff.to_writer(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    man.render_extra_section(&mut page)?;
+    let mut roff = section("SEE ALSO");
+    roff.text([roman("memtrace(1)")]);
+    roff.to_writer(&mut page)?;
+    Ok(Some(page))
+}
+
+/// Names of the commands that have pages, a line each.
+pub(super) fn names() -> Vec<u8> {
+    let all = Cli::command();
+    documented(&all).flat_map(|command| [command.get_name(), "\n"]).collect::<String>().into_bytes()
+}
+
+fn documented(all: &Command) -> impl Iterator<Item = &Command> {
+    all.get_subcommands().filter(|command| command.get_name() != "help" && !command.is_hide_set())
 }
 
 fn section(title: &str) -> Roff {

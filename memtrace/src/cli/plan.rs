@@ -28,6 +28,11 @@ mod watching;
 
 /// Time between reports when the user names none.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
+/// … and on a screen.
+pub const SCREEN_INTERVAL: Duration = Duration::from_secs(2);
+/// Call stacks per process that a screen lists, where the user names no number: more than anybody scrolls through, and
+/// few enough for hundreds of processes.
+pub const SCREEN_TOP: usize = 200;
 /// Mean bytes between samples where sampling is wished without saying how often.
 const USUAL_SAMPLES: u64 = 512 << 10;
 /// Call stacks that reports show.
@@ -183,6 +188,36 @@ impl TracePlan {
         let defaults = Defaults { interval: None, min_age: Duration::ZERO, sampling };
         let who = Wishes { follow: true, ..Wishes::default() };
         Self::with(who, args, args.interval, args.count, defaults)
+    }
+
+    /// The plan for a screen: a report every two seconds, which hides no block for its age.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; when an option is about reports that are written.
+    pub fn for_screen(select: &SelectArgs, args: &TraceArgs) -> Result<Self, UsageError> {
+        check::contradictions(args)?;
+        check::fits_a_screen(args)?;
+        let who = Wishes::new(select)?;
+        let defaults = Defaults {
+            interval: Some(SCREEN_INTERVAL),
+            min_age: Duration::ZERO,
+            sampling: SampleInterval::Auto,
+        };
+        let mut plan = Self::with(who, args, args.interval, args.count, defaults)?;
+        check::names_somebody(&plan, false)?;
+        plan.min_age = args.min_age.unwrap_or(Duration::ZERO);
+        plan.top = args.top.map_or(Some(SCREEN_TOP), |_| plan.top);
+        Ok(plan)
+    }
+
+    /// The plan for showing a recording on a screen: only what is about the screen counts.
+    ///
+    /// # Errors
+    /// As [`Self::for_screen`].
+    pub fn for_replay(args: &TraceArgs) -> Result<Self, UsageError> {
+        check::contradictions(args)?;
+        check::fits_a_screen(args)?;
+        Self::for_command(args)
     }
 
     fn with(

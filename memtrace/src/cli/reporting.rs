@@ -13,6 +13,7 @@ use crate::report::{
     TextWriter, TracerFacts, View, ViewOptions, ViewWriter,
 };
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::path::PathBuf;
 
 /// Reports, resolved and written where the user wants them.
@@ -65,45 +66,60 @@ impl Reporting {
         if let Some(command) = &self.wishes.command {
             command.tell(&mut report);
         }
-        let ReportOptions { show_internals: internals, full_names, .. } = options;
-        let mut bytes = Vec::new();
-        let written = match self.format {
-            Format::Json => JsonWriter.write(&report, &mut bytes),
-            Format::Text => self.text_writer().write(&report, &mut bytes),
-            Format::Tree => self.view_writer(View::Tree).write(&report, &mut bytes),
-            Format::Summary => self.view_writer(View::Summary).write(&report, &mut bytes),
-            Format::Stats => self.view_writer(View::Stats).write(&report, &mut bytes),
-            Format::ViewJson => self.view_writer(View::Json).write(&report, &mut bytes),
-            Format::Folded => FoldedWriter { internals, full_names }.write(&report, &mut bytes),
-            Format::Pprof => PprofWriter { internals, full_names }.write(&report, &mut bytes),
-            Format::Speedscope => {
-                SpeedscopeWriter { internals, full_names }.write(&report, &mut bytes)
-            }
-            Format::Firefox => FirefoxWriter { internals, full_names }.write(&report, &mut bytes),
-            Format::Csv => CsvWriter { internals, full_names }.write(&report, &mut bytes),
-            Format::Svg => SvgWriter { internals, full_names }.write(&report, &mut bytes),
-            Format::Html => HtmlWriter { full_names }.write(&report, &mut bytes),
-        };
+        let style = self.destination.style(self.color);
+        let form = Form { format: self.format, view: &self.view, style, full: options.full };
         // A vector takes everything.
-        written.map_err(OutputError::stdout)?;
+        let bytes = form.bytes(&report).map_err(OutputError::stdout)?;
         let label = Label { sequence: facts.sequence, time: facts.time };
         let file = self.destination.write(label, &bytes)?;
         Ok((report.is_degraded(), file))
     }
+}
 
-    fn text_writer(&self) -> TextWriter {
-        TextWriter { style: self.text_style(self.destination.style(self.color)) }
+/// How a report becomes bytes.
+pub(super) struct Form<'a> {
+    pub(super) format: Format,
+    pub(super) view: &'a ViewOptions,
+    pub(super) style: Style,
+    /// Text is complete.
+    pub(super) full: bool,
+}
+
+impl Form<'_> {
+    /// All of the report.
+    ///
+    /// # Errors
+    /// None in practice: it is written into memory.
+    pub(super) fn bytes(&self, report: &Report) -> io::Result<Vec<u8>> {
+        let ReportOptions { show_internals: internals, full_names, .. } = report.options;
+        let mut bytes = Vec::new();
+        match self.format {
+            Format::Json => JsonWriter.write(report, &mut bytes),
+            Format::Text => TextWriter { style: self.text_style() }.write(report, &mut bytes),
+            Format::Tree => self.view_writer(View::Tree).write(report, &mut bytes),
+            Format::Summary => self.view_writer(View::Summary).write(report, &mut bytes),
+            Format::Stats => self.view_writer(View::Stats).write(report, &mut bytes),
+            Format::ViewJson => self.view_writer(View::Json).write(report, &mut bytes),
+            Format::Folded => FoldedWriter { internals, full_names }.write(report, &mut bytes),
+            Format::Pprof => PprofWriter { internals, full_names }.write(report, &mut bytes),
+            Format::Speedscope => {
+                SpeedscopeWriter { internals, full_names }.write(report, &mut bytes)
+            }
+            Format::Firefox => FirefoxWriter { internals, full_names }.write(report, &mut bytes),
+            Format::Csv => CsvWriter { internals, full_names }.write(report, &mut bytes),
+            Format::Svg => SvgWriter { internals, full_names }.write(report, &mut bytes),
+            Format::Html => HtmlWriter { full_names }.write(report, &mut bytes),
+        }?;
+        Ok(bytes)
     }
 
     fn view_writer(&self, view: View) -> ViewWriter {
-        let style = self.destination.style(self.color);
-        let (options, ascii) = (self.view.clone(), style.ascii);
-        ViewWriter { view, options, style: self.text_style(style), ascii }
+        let (options, style) = (self.view.clone(), self.text_style());
+        ViewWriter { view, options, style, ascii: self.style.ascii }
     }
 
-    fn text_style(&self, style: Style) -> TextStyle {
-        let full = self.wishes.options.full;
-        TextStyle { width: style.columns, color: style.color, full }
+    const fn text_style(&self) -> TextStyle {
+        TextStyle { width: self.style.columns, color: self.style.color, full: self.full }
     }
 }
 

@@ -84,6 +84,12 @@ fn wants_color(
     }
 }
 
+/// The terminal cannot move its cursor, by its own word.
+#[must_use]
+pub fn is_dumb() -> bool {
+    variable("TERM").is_some_and(|term| term == "dumb")
+}
+
 fn clamp(columns: Option<usize>) -> usize {
     columns.unwrap_or(WIDEST).clamp(NARROWEST, WIDEST)
 }

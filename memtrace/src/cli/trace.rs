@@ -16,10 +16,9 @@ use crate::report::{self, ReportOptions};
 use crate::symbolize::{self, DebugFiles};
 use std::path::PathBuf;
 
-/// What is traced, and where its reports go.
+/// What is traced.
 pub(super) struct Job {
     pub(super) found: Found,
-    pub(super) destination: Destination,
     /// A command of ours, where that is what is traced.
     pub(super) started: Option<Started>,
     /// Files that the command will map.
@@ -41,37 +40,47 @@ pub(super) struct Started {
 pub fn run(plan: &TracePlan, found: Found) -> anyhow::Result<Exit> {
     let pid = found.pids.first().copied().unwrap_or_default();
     let destination = plan.open_destination(pid)?;
-    let job = Job { found, destination, started: None, foreseen: Vec::new() };
-    let degraded = carry_out(plan, job, &mut log::announce)?;
+    let degraded = carry_out(plan, Job::of(found), destination, &mut log::announce)?;
     Ok(if degraded { Exit::Degraded } else { Exit::Success })
 }
 
-/// Does the job; gives whether the last report is degraded. `announce` hears the line that says that
-/// the probes are in place.
+/// Does the job, reports going to `destination`; gives whether the last one is degraded. `announce` hears the
+/// line that says that the probes are in place.
 ///
 /// # Errors
 /// As [`run`].
 pub(super) fn carry_out(
     plan: &TracePlan,
-    job: Job,
+    mut job: Job,
+    destination: Destination,
     announce: &mut dyn FnMut(&str),
 ) -> anyhow::Result<bool> {
-    let settings = settings(plan, &job);
-    let wishes = ReportWishes {
-        options: ReportOptions { from_start: job.started.is_some(), ..options(plan) },
-        command: job.started.as_ref().map(Started::told),
-    };
-    let recording = recording(plan, &wishes)?;
-    let Job { destination, started, .. } = job;
     let reporting = Reporting {
         destination,
         format: plan.format,
         color: plan.color,
         view: plan.view.clone(),
-        wishes,
+        wishes: wishes(plan, &job),
     };
-    let watcher = started.map(|started| started.watcher);
-    let outlet = ReportOutlet { reporting, watcher };
+    let settings = settings(plan, &job);
+    let wishes = wishes(plan, &job);
+    let watcher = job.started.take().map(|started| started.watcher);
+    let outlet = Box::new(ReportOutlet { reporting, watcher });
+    trace_to(plan, &settings, &wishes, outlet, announce)
+}
+
+/// Traces, reports going to `outlet`.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn trace_to(
+    plan: &TracePlan,
+    settings: &Settings,
+    wishes: &ReportWishes,
+    outlet: Box<dyn Outlet>,
+    announce: &mut dyn FnMut(&str),
+) -> anyhow::Result<bool> {
+    let recording = recording(plan, wishes)?;
     // Remarks on a run that does not come about would only hide the reason.
     let mut announce = |line: &str| {
         for note in &plan.notes {
@@ -80,7 +89,22 @@ pub(super) fn carry_out(
         announce(line);
     };
     let names = symbolize::Options { room: Some(plan.max_memory), elsewhere: elsewhere(plan)? };
-    Ok(daemon::run(&settings, Box::new(outlet), names, recording, &mut announce)?.degraded)
+    Ok(daemon::run(settings, outlet, names, recording, &mut announce)?.degraded)
+}
+
+/// What the user wants to see.
+pub(super) fn wishes(plan: &TracePlan, job: &Job) -> ReportWishes {
+    ReportWishes {
+        options: ReportOptions { from_start: job.started.is_some(), ..options(plan) },
+        command: job.started.as_ref().map(Started::told),
+    }
+}
+
+impl Job {
+    /// Processes that run already.
+    pub(super) const fn of(found: Found) -> Self {
+        Self { found, started: None, foreseen: Vec::new() }
+    }
 }
 
 /// The file for a recording, where one is wished.
@@ -128,7 +152,8 @@ fn elsewhere(plan: &TracePlan) -> anyhow::Result<Option<Box<dyn DebugFiles>>> {
     anyhow::bail!("this memtrace was built without --debuginfod (cargo's feature `debuginfod`)")
 }
 
-fn settings(plan: &TracePlan, job: &Job) -> Settings {
+/// What the daemon is to do.
+pub(super) fn settings(plan: &TracePlan, job: &Job) -> Settings {
     Settings {
         pids: job.found.pids.clone(),
         selection: job.found.selection.clone(),

@@ -1,12 +1,14 @@
 //! Fitting text into a width. One character is taken to be one column wide.
 
 /// Columns of `text`.
-pub(super) fn width_of(text: &str) -> usize {
+#[must_use]
+pub fn width_of(text: &str) -> usize {
     text.chars().count()
 }
 
 /// At most `width` columns of `text`, the end cut.
-pub(super) fn clip(text: &str, width: usize) -> String {
+#[must_use]
+pub fn clip(text: &str, width: usize) -> String {
     if width_of(text) <= width {
         return text.to_owned();
     }
@@ -18,7 +20,8 @@ pub(super) fn clip(text: &str, width: usize) -> String {
 }
 
 /// At most `width` columns of `text`, the beginning cut.
-pub(super) fn clip_front(text: &str, width: usize) -> String {
+#[must_use]
+pub fn clip_front(text: &str, width: usize) -> String {
     let have = width_of(text);
     if have <= width {
         return text.to_owned();
@@ -44,7 +47,8 @@ pub(super) fn shorten_path(path: &str, width: usize) -> String {
 
 /// A function's name in at most `width` columns: template arguments go first, the inner ones
 /// before the outer; then parameters; then the leading namespaces.
-pub(super) fn shorten_function(name: &str, width: usize) -> String {
+#[must_use]
+pub fn shorten_function(name: &str, width: usize) -> String {
     let candidates = [
         name.to_owned(),
         collapse(name, '<', '>', 2),

@@ -54,6 +54,7 @@ pub use folded::FoldedWriter;
 pub use html::HtmlWriter;
 pub use identity::StackDigest;
 pub use json::JsonWriter;
+pub use layout::{clip, clip_front, shorten_function, width_of};
 pub use marks::MarkReport;
 pub use model::{
     AccountReport, AllocatorMapped, BlockReport, DeviceReport, End, FrameReport, LossReport,
@@ -65,7 +66,7 @@ pub use pprof::PprofWriter;
 pub use resolve::resolve;
 pub use speedscope::SpeedscopeWriter;
 pub use svg::SvgWriter;
-pub use text::{TextStyle, TextWriter};
+pub use text::{TextStyle, TextWriter, function, how_it_ended, lost, module, place, why_it_ends};
 pub use verdict::Verdict;
 pub use view::{View, ViewOptions, ViewWriter};
 pub use watch::{FoundReport, LookReport, TouchedGrowthReport, WatchReport, WatchState};

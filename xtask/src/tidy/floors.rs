@@ -16,7 +16,7 @@ const fn room(name: &'static str, floor: u8) -> Room {
 }
 
 /// The house, from the ground up. A new module needs a line here, which is the point.
-const HOUSE: [Room; 18] = [
+const HOUSE: [Room; 19] = [
     room("model", 1),
     room("engine", 2),
     room("selection", 2),
@@ -33,12 +33,13 @@ const HOUSE: [Room; 18] = [
     Room { name: "symbolize", floor: 3, siblings: &["debug_files", "lookup"] },
     room("report", 4),
     room("daemon", 5),
+    room("screen", 5),
     room("cli", 6),
     room("hostile", 6),
 ];
 
 /// What only some floors may use, and from which floor on.
-const OUTSIDE: [(&str, u8); 17] = [
+const OUTSIDE: [(&str, u8); 18] = [
     ("std::fs", 3),
     ("std::net", 3),
     ("std::env", 3),
@@ -52,6 +53,7 @@ const OUTSIDE: [(&str, u8); 17] = [
     ("blazesym", 3),
     ("libc", 3),
     ("tracing", 3),
+    ("ratatui", 5),
     ("tokio", 5),
     ("anyhow", 6),
     ("clap", 6),

@@ -43,6 +43,20 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
     }
 }
 
+/// Options about reports that are written make no sense where they are shown.
+pub(super) fn fits_a_screen(args: &TraceArgs) -> Result<(), UsageError> {
+    if args.output.is_some() || args.format.is_some() {
+        return usage(
+            "live shows reports on a screen: leave out --output and --format, and press `w` to write what is shown \
+             to a file",
+        );
+    }
+    if args.interval == Some(Duration::ZERO) {
+        return usage("live shows nothing without reports: give --interval at least 100ms");
+    }
+    Ok(())
+}
+
 /// What contradicts a tier.
 fn tier(args: &TraceArgs) -> Result<(), UsageError> {
     let every = SampleInterval::Bytes(0);

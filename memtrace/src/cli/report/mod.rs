@@ -30,7 +30,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-type Input = Reader<BufReader<File>>;
+/// A recording that is read.
+pub(super) type Input = Reader<BufReader<File>>;
 
 /// Makes the reports, or tells what is in the recording.
 ///
@@ -66,6 +67,10 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     }
 }
 
+/// Opens a recording.
+///
+/// # Errors
+/// When it cannot be opened, or is none.
 pub(super) fn open(path: &Path) -> anyhow::Result<Input> {
     let file = File::open(path).with_context(|| format!("cannot open {path:?}"))?;
     Reader::new(BufReader::new(file)).with_context(|| format!("{path:?}"))

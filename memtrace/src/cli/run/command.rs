@@ -28,8 +28,8 @@ pub(super) fn trace(plan: &TracePlan, args: &RunArgs, ignored: Ignored) -> anyho
     let name = name(&program);
     let order = Order { program, words: args.words.clone(), runner, ignored };
     let mut launched = Launched::prepare(&order)?;
+    let destination = destination(plan, args, launched.pid())?;
     let job = Job {
-        destination: destination(plan, args, launched.pid())?,
         started: Some(trace::Started {
             pid: launched.pid(),
             name: name.clone(),
@@ -39,7 +39,7 @@ pub(super) fn trace(plan: &TracePlan, args: &RunArgs, ignored: Ignored) -> anyho
         found: Found { pids: vec![launched.pid()], selection: None, beyond: 0 },
     };
     let line = format!("tracing pid {} ({name})", launched.pid());
-    let outcome = trace::carry_out(plan, job, &mut |_| {
+    let outcome = trace::carry_out(plan, job, destination, &mut |_| {
         log::announce(&line);
         launched.go();
     });

@@ -143,8 +143,9 @@ fn cores_used(report: &Report) -> Option<f64> {
     Some(cores)
 }
 
-/// What was lost; also in brief reports.
-pub(super) fn lost(report: &Report) -> String {
+/// What was lost, zeroes included; also in brief reports and on the screen.
+#[must_use]
+pub fn lost(report: &Report) -> String {
     let loss = &report.loss;
     let missed = report.processes.iter().map(|process| process.heap.missed_frees);
     let causes: Vec<String> = loss

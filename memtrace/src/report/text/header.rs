@@ -136,8 +136,9 @@ fn up(process: &ProcessReport) -> Option<String> {
     process.up.map(|up| format!("{what} {}", duration(up)))
 }
 
-/// How the process ended.
-pub(super) fn end(process: &ProcessReport) -> Option<String> {
+/// How the process ended; `None`: it runs.
+#[must_use]
+pub fn end(process: &ProcessReport) -> Option<String> {
     Some(match process.end {
         End::Running => return None,
         End::Exited(code) => format!("exited with status {code}"),

@@ -16,9 +16,11 @@ mod told;
 mod touched;
 mod watch;
 
+pub use footer::lost;
 pub(super) use footer::sentences;
+pub use header::end as how_it_ended;
 pub(super) use header::{how, of_process};
-pub(super) use stacks::why_it_ends;
+pub use stacks::{function, module, place, why_it_ends};
 
 use super::ReportWriter;
 use super::facts::Ledgers;

@@ -154,7 +154,9 @@ pub(super) fn frame(frame: &FrameReport, full: bool, style: TextStyle) -> Vec<St
     vec![line.trim_end().to_owned()]
 }
 
-fn function(frame: &FrameReport, full: bool) -> String {
+/// The function of a frame, or why it is not known.
+#[must_use]
+pub fn function(frame: &FrameReport, full: bool) -> String {
     let inlined = if frame.inlined { " [inlined]" } else { "" };
     match (frame.name(full), frame.missing, frame.place) {
         (Some(function), ..) => format!("{function}{inlined}"),
@@ -165,7 +167,9 @@ fn function(frame: &FrameReport, full: bool) -> String {
     }
 }
 
-fn place(frame: &FrameReport) -> String {
+/// The line of a frame, or else its offset or address.
+#[must_use]
+pub fn place(frame: &FrameReport) -> String {
     match (&frame.file, frame.line, frame.place) {
         (Some(file), Some(line), _) => format!("{file}:{line}"),
         (_, _, Place::Offset(offset)) => format!("+{offset:#x}"),
@@ -174,7 +178,9 @@ fn place(frame: &FrameReport) -> String {
     }
 }
 
-fn module(frame: &FrameReport) -> String {
+/// The file that a frame is in.
+#[must_use]
+pub fn module(frame: &FrameReport) -> String {
     match (&frame.module, frame.place) {
         (Some(module), _) => module.clone(),
         (None, Place::Offset(_)) => "(unknown file)".to_owned(),
@@ -188,7 +194,8 @@ pub(super) fn ending(end: StackEnd, is_lost: bool) -> Option<String> {
 }
 
 /// The same in words alone.
-pub(in crate::report) const fn why_it_ends(end: StackEnd, is_lost: bool) -> Option<&'static str> {
+#[must_use]
+pub const fn why_it_ends(end: StackEnd, is_lost: bool) -> Option<&'static str> {
     Some(match end {
         StackEnd::Complete => return None,
         StackEnd::Depth => "deeper than is followed",
