@@ -40,9 +40,11 @@ pub(super) struct Spent {
 }
 
 impl Spent {
-    /// At this load for so long.
+    /// At this load for so long. The price of a hit is an estimate, and may make the cost more than all that the
+    /// targets used: it is taken to be no more than that.
     pub(super) fn at(load: &Load, time: f64) -> Self {
-        Self { cost: load.cores() * time, used: load.targets * time, time }
+        let used = load.targets * time;
+        Self { cost: (load.cores() * time).min(used), used, time }
     }
 
     /// What the targets used for themselves.
@@ -265,6 +267,19 @@ mod tests {
         assert!((reached - 0.425 / 59.575).abs() < 1e-3, "{reached}");
         let again = duty.period(&LOOP.open(window, 1.0), &LOOP.closed(window), window);
         assert!(matches!(again, Decision::OutOfReach(..)), "{again:?}");
+    }
+
+    #[test]
+    fn no_more_is_spent_than_was_used() {
+        // Hits are cheaper here than they are taken to be.
+        let load = Load { floor: 1.3, targets: 1.0, ..Load::default() };
+        let spent = Spent::at(&load, 2.0);
+        assert_eq!(spent, Spent { cost: 2.0, used: 2.0, time: 2.0 });
+        let (_, decision) = Duty::begin(&load, &Spent::default(), 0.05);
+        // 1 s of each 21 s, and not of each 27 s.
+        let Decision::Windows(window) = decision else { panic!("{decision:?}") };
+        let share = window.on.as_secs_f64() / window.period.as_secs_f64();
+        assert!((share - 1.0 / 21.0).abs() < 1e-3, "{window:?}");
     }
 
     #[test]
