@@ -66,26 +66,29 @@ impl Course {
         Some(100.0 * (total(&self.after).each()? / total(&self.before).each()? - 1.0))
     }
 
-    /// Where there were windows: percent that the slices took in which units were dear, beyond what the same units
-    /// took in pauses. It sees no cost of pauses, but it does not matter to it how fast the machine was before
-    /// and after. `None` if there are no pauses to compare with.
-    pub(super) fn overhead_in_windows(&self) -> Option<f64> {
+    /// Where there were windows: percent that the slices took in which units were `dear` times as dear as in the
+    /// median one, and those beside them, beyond what the same units took in pauses. It sees no cost of pauses, but
+    /// it does not matter to it how fast the machine was before and after. `None` if there are no pauses to compare
+    /// with.
+    pub(super) fn overhead_in_windows(&self, dear: f64) -> Option<f64> {
         let each = |slice: &Work| slice.each();
         let mut costs: Vec<f64> = self.traced.iter().filter_map(each).collect();
         costs.sort_by(f64::total_cmp);
         let pause = *costs.get(costs.len().checked_sub(1)? / 2)?;
         // A slice in which nothing was done was not a pause, either.
-        let is_dear = |slice: &&Work| slice.each().is_none_or(|each| each > DEAR * pause);
-        let cost: f64 =
-            self.traced.iter().filter(is_dear).map(|it| pause.mul_add(-it.units, it.cpu)).sum();
+        let is_dear = |slice: &Work| slice.each().is_none_or(|each| each > dear * pause);
+        let mut cost = 0.0;
+        for (place, slice) in self.traced.iter().enumerate() {
+            // A window begins and ends within a slice.
+            let near = &self.traced[place.saturating_sub(1)..self.traced.len().min(place + 2)];
+            if near.iter().any(is_dear) {
+                cost += pause.mul_add(-slice.units, slice.cpu);
+            }
+        }
         let own = total(&self.traced).cpu - cost;
         (own > 0.0).then(|| 100.0 * cost / own)
     }
 }
-
-/// A slice belongs to a window if its units took so many times as much as the median: half of the time at least
-/// are pauses.
-pub(super) const DEAR: f64 = 1.5;
 
 /// Mean and half the width of its interval of 95 %.
 fn mean(figures: &[f64]) -> Option<(f64, f64)> {
@@ -177,13 +180,15 @@ mod tests {
         // half of another one.
         let mut traced = vec![work(100.0, 1.2); 18];
         traced.extend([work(1.0, 1.2), work(50.0, 1.2)]);
+        // What is a little dearer in a pause is no window.
+        traced.splice(4..5, [work(60.0, 1.2)]);
         let [before, after] = [(); 2].map(|()| vec![work(100.0, 1.0); 3]);
         let course = Course { before, traced, after };
         let cost = 1.2 * (0.99 + 0.5);
-        let told = course.overhead_in_windows().unwrap();
+        let told = course.overhead_in_windows(10.0).unwrap();
         assert!((told - 100.0 * cost / (24.0 - cost)).abs() < 1e-9, "{told}");
         assert!(course.overhead().unwrap().value > 25.0);
-        assert_eq!(Course::default().overhead_in_windows(), None);
+        assert_eq!(Course::default().overhead_in_windows(10.0), None);
     }
 
     #[test]

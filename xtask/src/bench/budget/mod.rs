@@ -105,6 +105,8 @@ struct Workload {
     unit: &'static str,
     /// In what the cost of that is given: its name, and how many there are in a second.
     time: (&'static str, f64),
+    /// A slice belongs to a window if its units were so many times as dear as the median.
+    dear: f64,
     /// Runs it once: without tracing, with it, and without it again.
     run: fn(&Shop, &Plan, &mut Tracing<'_>) -> Result<Course>,
 }

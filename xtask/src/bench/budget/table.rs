@@ -1,6 +1,6 @@
 //! Results → Markdown.
 
-use super::account::{DEAR, Estimate, TOLERANCE, is_held, total};
+use super::account::{Estimate, TOLERANCE, is_held, total};
 use super::{Plan, Row, Workload};
 use crate::bench::sample::Thousands;
 use crate::bench::sections::verdict;
@@ -18,7 +18,7 @@ pub(super) fn head(machine: &[String], plan: &Plan) -> String {
          it, which knows nothing of memtrace's account; in brackets the interval of 95 % that follows from how the \
          seconds without tracing differ, and *drift*, how much dearer a unit was in the second of these stretches \
          than in the first. *In windows*: the same from the traced stretch alone, where there were windows and \
-         pauses: CPU time of slices that were {DEAR} times as dear as the median, beyond what their units cost in \
+         pauses: CPU time of slices that were much dearer than the median, and of their neighbours, beyond what their units cost in \
          pauses; it does not see what tracing costs in pauses, and drift does not matter to it. A budget is met within ±{:.0} %; “open” where the interval reaches across that \
          limit. *Watched*: part of the time in which blocks were watched.\n\n",
         plan.beside,
@@ -50,7 +50,7 @@ fn line(workload: Workload, row: &Row) -> String {
     let measured = course.overhead();
     let untraced = total(&[total(&course.before), total(&course.after)]).each();
     // Without windows there are no pauses.
-    let windows = told.window.and_then(|_| course.overhead_in_windows());
+    let windows = told.window.and_then(|_| course.overhead_in_windows(workload.dear));
     let judge = |figure: Option<f64>| {
         figure.map_or_else(String::new, |it| verdict(is_held(it, *budget)).to_owned())
     };
