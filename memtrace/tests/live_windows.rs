@@ -137,3 +137,33 @@ fn sampled_blocks_leave_the_unknown_as_well() {
         check(&["--sample-interval", "1"], 0);
     }
 }
+
+/// A loop that does nothing but allocate: the shortest windows in the longest periods cost some 0.8 %.
+#[test]
+fn a_budget_that_windows_do_not_reach_is_told_with_what_they_do() {
+    if !may_trace() {
+        return;
+    }
+    let mut program = Program::start_with_libc("churn", &["3600"], &folder("budget"));
+    let options = ["--overhead-budget", "0.45", "--interval", "1s", "--format", "json"];
+    let mut tracer = Tracer::typed(&[&program], &options);
+    program.tell();
+    let report = wait_until("windows", || {
+        let report = tracer.report();
+        report.0["tracer"]["window"].is_object().then_some(report)
+    });
+    let facts = &report.0["tracer"];
+    assert_eq!(facts["overhead_budget_percent"], 0.45, "{facts}");
+    assert_eq!(facts["window"]["on_s"], 0.5, "{facts}");
+    assert_eq!(facts["window"]["period_s"], 60.0, "{facts}");
+    let notes = facts["notes"].as_array().unwrap();
+    let told =
+        notes.iter().filter_map(Value::as_str).find(|note| note.contains("shortest windows"));
+    let told = told.unwrap_or_else(|| panic!("{facts}"));
+    assert!(told.contains("the budget of 0.45 % is not reached"), "{told}");
+    let (_, reached) = told.split_once("they cost about ").unwrap();
+    let reached: f64 = reached.split_once(" %").unwrap().0.parse().unwrap();
+    // More than the budget allows, and no more than if all of the CPU time in a window were for tracing.
+    assert!(reached > 0.45 && reached <= 100.0 * 0.5 / 59.5 + 0.05, "{told}");
+    tracer.stop();
+}

@@ -249,6 +249,7 @@ const ORDERS: [&[&str]; 5] = [
         "events_per_s",
         "target_cost_cores",
         "target_cost_percent",
+        "overhead_budget_percent",
         "walks_made",
         "walks_checked",
         "walks_differed",

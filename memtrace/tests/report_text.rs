@@ -39,6 +39,24 @@ fn a_leak() {
     insta::assert_snapshot!(final_text(vec![leaking()]));
 }
 
+/// A budget that cannot be met: what is reached, the budget, and why.
+#[test]
+fn a_budget_that_is_not_reached() {
+    let said = "the budget of 0.5 % is not reached by the shortest windows, either".to_owned();
+    let facts = TracerFacts {
+        target_cost_cores: Some(0.01),
+        target_cost_percent: Some(0.84),
+        overhead_budget: Some(0.5),
+        notes: vec![said.clone()],
+        ..facts()
+    };
+    let text = text(&report(&snapshot(vec![leaking()]), &last(), &facts), WIDE);
+    assert_width(&text, 100);
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("(0.8 %, budget 0.5 %)"), "{text}");
+    assert!(words.contains(&said), "{text}");
+}
+
 #[test]
 fn estimates() {
     let facts = TracerFacts {

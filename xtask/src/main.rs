@@ -136,6 +136,13 @@ enum Bench {
         #[command(flatten)]
         options: bench::peers::Options,
     },
+    /// Whether an overhead budget is held, by memtrace's account and by the program's work
+    Budget {
+        #[command(flatten)]
+        install: Install,
+        #[command(flatten)]
+        options: bench::budget::Options,
+    },
     /// How often the truth lies in the intervals that reports of samples give: many runs of a known program
     Sampling {
         #[command(flatten)]
@@ -206,6 +213,7 @@ fn bench(what: &Bench) -> anyhow::Result<()> {
         Bench::Unwind { install, options } => bench::unwind::unwind(install.no_install, options),
         Bench::Crowds { install, options } => bench::crowds::crowds(install.no_install, options),
         Bench::Peers { install, options } => bench::peers::peers(install.no_install, options),
+        Bench::Budget { install, options } => bench::budget::budget(install.no_install, options),
         Bench::Sampling { install, options } => {
             bench::sampling::sampling(install.no_install, options)
         }

@@ -40,9 +40,11 @@ pub(super) struct Spent {
 }
 
 impl Spent {
-    /// At this load for so long.
+    /// At this load for so long. The price of a hit is an estimate, and may make the cost more than all that the
+    /// targets used: it is taken to be no more than that.
     pub(super) fn at(load: &Load, time: f64) -> Self {
-        Self { cost: load.cores() * time, used: load.targets * time, time }
+        let used = load.targets * time;
+        Self { cost: (load.cores() * time).min(used), used, time }
     }
 
     /// What the targets used for themselves.
@@ -112,37 +114,83 @@ impl Duty {
         }
     }
 
-    /// The windows with which what `open` cost, and some of what was spent too much before, is paid for by the end
-    /// of the pause.
+    /// The windows with which what they cost, and some of what was spent too much before, is paid for by the end of
+    /// the pause.
     fn windows(&self, open: &Spent, closed: &Spent) -> Decision {
         if open.cost <= 0.0 || open.time <= 0.0 {
             return Decision::Whole;
         }
-        let debt = self.debt.clamp(-SPENT_LATER * open.cost, PAID_BACK * open.cost);
-        let to_pay = open.cost + debt;
-        // Of nothing nothing is paid.
-        let per_second = (closed.own() / closed.time.max(f64::MIN_POSITIVE)).max(1e-6);
-        let pause = (to_pay / self.most - open.own()) / per_second;
-        let pauses = pause / open.time;
-        if pauses < LEAST_PAUSE {
+        let rates = Rates::of(open, closed);
+        let owed = (self.debt / (open.cost + closed.cost)).clamp(-SPENT_LATER, PAID_BACK);
+        let due = rates.times(1.0 + owed);
+        let on = due.on(USUAL_PERIOD, self.most);
+        if on * (1.0 + LEAST_PAUSE) > USUAL_PERIOD {
             return Decision::Whole;
         }
-        let on = (USUAL_PERIOD / (1.0 + pauses)).max(SHORTEST_WINDOW);
-        let period = on * (1.0 + pauses);
-        if period <= LONGEST_PERIOD {
-            return Decision::Windows(window(on, period));
+        if on >= SHORTEST_WINDOW {
+            return Decision::Windows(window(on, USUAL_PERIOD));
         }
-        let on = (LONGEST_PERIOD / (1.0 + pauses)).max(SHORTEST_WINDOW);
-        let window = window(on, LONGEST_PERIOD);
-        let share_of_on = on / LONGEST_PERIOD;
-        let cost = open.cost / open.time * share_of_on;
-        let own = (open.own() / open.time).mul_add(share_of_on, per_second * (1.0 - share_of_on));
-        let reached = cost / own.max(f64::MIN_POSITIVE);
-        if reached > self.most * HYSTERESIS {
+        let period = due.period(SHORTEST_WINDOW, self.most).max(USUAL_PERIOD);
+        let window = window(SHORTEST_WINDOW, period.min(LONGEST_PERIOD));
+        let reached = rates.overhead(SHORTEST_WINDOW, LONGEST_PERIOD);
+        if period > LONGEST_PERIOD && reached > self.most * HYSTERESIS {
             Decision::OutOfReach(window, reached)
         } else {
             Decision::Windows(window)
         }
+    }
+}
+
+/// What windows cost, and what pays for them.
+#[derive(Clone, Copy, Debug)]
+struct Rates {
+    /// Cost while a window is open, cores.
+    open: f64,
+    /// Cost of taking probes away and placing them again, CPU seconds per window, however long that is: they are
+    /// hit meanwhile, and with perf links it takes longer than the shortest window.
+    each: f64,
+    /// What the targets use for themselves in a window, and in a pause, cores.
+    own_open: f64,
+    own_closed: f64,
+}
+
+impl Rates {
+    fn of(open: &Spent, closed: &Spent) -> Self {
+        let own_closed = closed.own() / closed.time.max(f64::MIN_POSITIVE);
+        Self {
+            open: open.cost / open.time,
+            each: closed.cost,
+            own_open: open.own() / open.time,
+            // Of nothing nothing is paid, and nobody has so many cores.
+            own_closed: own_closed.clamp(1e-6, 1e6),
+        }
+    }
+
+    /// The same at so many times the cost.
+    fn times(self, factor: f64) -> Self {
+        Self { open: self.open * factor, each: self.each * factor, ..self }
+    }
+
+    /// How long windows may be of which one comes in each `period`, seconds; not above zero if none may.
+    fn on(&self, period: f64, most: f64) -> f64 {
+        // each + open × on = most × (own_open × on + own_closed × (period - on))
+        let per_second = most.mul_add(self.own_closed - self.own_open, self.open);
+        if per_second <= 0.0 {
+            return f64::INFINITY;
+        }
+        (most * self.own_closed).mul_add(period, -self.each) / per_second
+    }
+
+    /// How often windows of `on` seconds may come, seconds.
+    fn period(&self, on: f64, most: f64) -> f64 {
+        let cost = self.open.mul_add(on, self.each);
+        on + self.own_open.mul_add(-on, cost / most).max(0.0) / self.own_closed
+    }
+
+    /// What such windows cost, a share of what the targets use for themselves.
+    fn overhead(&self, on: f64, period: f64) -> f64 {
+        let own = self.own_open.mul_add(on, self.own_closed * (period - on));
+        self.open.mul_add(on, self.each) / own.max(f64::MIN_POSITIVE)
     }
 }
 
@@ -164,7 +212,7 @@ fn is_alike(one: f64, other: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{
-        Decision, Duty, LONGEST_PERIOD, Load, SHORTEST_WINDOW, Spent, USUAL_PERIOD, Window,
+        Decision, Duty, LONGEST_PERIOD, Load, Rates, SHORTEST_WINDOW, Spent, USUAL_PERIOD, Window,
     };
 
     /// A program under trace: how much CPU tracing takes while it is watched, and whether it would use that for
@@ -174,10 +222,12 @@ mod tests {
         cost: f64,
         used_open: f64,
         used_closed: f64,
+        /// Seconds that probes are hit for after each window.
+        leaving: f64,
     }
 
-    const LOOP: Target = Target { cost: 0.85, used_open: 1.0, used_closed: 1.0 };
-    const SERVER: Target = Target { cost: 0.3, used_open: 0.8, used_closed: 0.5 };
+    const LOOP: Target = Target { cost: 0.85, used_open: 1.0, used_closed: 1.0, leaving: 0.0 };
+    const SERVER: Target = Target { cost: 0.3, used_open: 0.8, used_closed: 0.5, leaving: 0.0 };
 
     impl Target {
         fn load(self) -> Load {
@@ -192,7 +242,9 @@ mod tests {
 
         fn closed(self, window: Window) -> Spent {
             let time = (window.period - window.on).as_secs_f64();
-            Spent { cost: 0.0, used: self.used_closed * time, time }
+            let leaving = self.leaving.min(time);
+            let used = self.used_open * leaving + self.used_closed * (time - leaving);
+            Spent { cost: self.cost * leaving, used, time }
         }
     }
 
@@ -205,7 +257,7 @@ mod tests {
         let (mut all, mut changes) = (before, 1);
         for noise in noise.iter().cycle() {
             let (open, closed) = (target.open(window, *noise), target.closed(window));
-            all.cost += open.cost;
+            all.cost += open.cost + closed.cost;
             all.used += open.used + closed.used;
             all.time += open.time + closed.time;
             if all.time >= 300.0 {
@@ -233,6 +285,32 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn probes_that_leave_slowly_are_paid_for_too() {
+        // As with perf links: they are hit for longer than the shortest window.
+        for target in [LOOP, SERVER] {
+            for most in [0.05, 0.2] {
+                let target = Target { leaving: 1.8, ..target };
+                let (overhead, window, _) = five_minutes(target, most, &[0.6, 1.3, 1.0], 3.0);
+                assert!(
+                    (0.7 * most..1.3 * most).contains(&overhead),
+                    "{most}: {overhead} {window:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn windows_take_what_is_left_by_their_own_beginning_and_end() {
+        let rates = Rates { open: 0.8, each: 1.0, own_open: 0.2, own_closed: 1.0 };
+        let on = rates.on(60.0, 0.05);
+        // 1 s for the window as such and 0.8 s for each of its seconds, of 5 % of what is left.
+        assert!((0.8f64.mul_add(on, 1.0) - 0.05 * (60.0 - 0.8 * on)).abs() < 1e-9, "{on}");
+        assert!((rates.period(on, 0.05) - 60.0).abs() < 1e-9, "{on}");
+        assert!((rates.overhead(on, 60.0) - 0.05).abs() < 1e-9, "{on}");
+        assert!(rates.on(10.0, 0.05) < 0.0);
     }
 
     #[test]
@@ -268,10 +346,23 @@ mod tests {
     }
 
     #[test]
+    fn no_more_is_spent_than_was_used() {
+        // Hits are cheaper here than they are taken to be.
+        let load = Load { floor: 1.3, targets: 1.0, ..Load::default() };
+        let spent = Spent::at(&load, 2.0);
+        assert_eq!(spent, Spent { cost: 2.0, used: 2.0, time: 2.0 });
+        let (_, decision) = Duty::begin(&load, &Spent::default(), 0.05);
+        // 1 s of each 21 s, and not of each 27 s.
+        let Decision::Windows(window) = decision else { panic!("{decision:?}") };
+        let share = window.on.as_secs_f64() / window.period.as_secs_f64();
+        assert!((share - 1.0 / 21.0).abs() < 1e-3, "{window:?}");
+    }
+
+    #[test]
     fn a_program_that_calms_down_is_watched_all_the_time_again() {
         let (mut duty, decision) = Duty::begin(&SERVER.load(), &Spent::default(), 0.2);
         let Decision::Windows(window) = decision else { panic!("{decision:?}") };
-        let calm = Target { cost: 0.01, used_open: 0.5, used_closed: 0.49 };
+        let calm = Target { cost: 0.01, used_open: 0.5, used_closed: 0.49, leaving: 0.0 };
         let decisions: Vec<Decision> = (0..4)
             .map(|_| duty.period(&calm.open(window, 1.0), &calm.closed(window), window))
             .collect();

@@ -94,7 +94,7 @@ impl Windowing {
     }
 
     /// Other windows from now on, for this reason; `None`: open all the time. The one that is open, or the pause,
-    /// goes on as long as the new ones say.
+    /// goes on as long as the new ones say; so where a period ends, what comes next is to be opened first.
     pub(super) fn change(&mut self, window: Option<Window>, reason: String, now: Instant) {
         if self.changes.len() == MOST_CHANGES {
             self.changes.remove(MOST_CHANGES / 2);
@@ -171,6 +171,23 @@ mod tests {
         assert_eq!((windowing.turn(), windowing.due()), (Turn::Open, Some(start + 7 * SECOND)));
         windowing.opened(start + 7 * SECOND, start + 7 * SECOND);
         assert_eq!((windowing.due(), windowing.changes().len()), (None, 2));
+    }
+
+    #[test]
+    fn a_shorter_period_begins_with_the_window_that_is_open() {
+        let start = Instant::now();
+        let long = Window { on: SECOND / 2, period: 37 * SECOND };
+        let mut windowing = Windowing::new(Some(long), start);
+        windowing.closed(start + SECOND / 2);
+        windowing.opened(start + 37 * SECOND, start + 37 * SECOND);
+        windowing.change(Some(WINDOW), "more is possible".to_owned(), start + 37 * SECOND);
+        assert_eq!(windowing.due(), Some(start + 38 * SECOND));
+        windowing.closed(start + 38 * SECOND);
+        assert_eq!(
+            windowing.due(),
+            Some(start + 47 * SECOND),
+            "the pause is as long as its period"
+        );
     }
 
     #[test]

@@ -184,8 +184,10 @@ pub struct TracerFacts {
     pub events_per_second: f64,
     /// Estimated CPU that tracing costs the targets, in cores; `None`: not measured.
     pub target_cost_cores: Option<f64>,
-    /// … in percent of the CPU that they use.
+    /// … in percent of the CPU that they would use without being traced.
     pub target_cost_percent: Option<f64>,
+    /// What that is to be at most, percent; `None` if any cost is accepted.
+    pub overhead_budget: Option<f64>,
     /// How stacks were found.
     pub walks: Walks,
     /// The longest time between two looks at the ring: what was in it waited so long.

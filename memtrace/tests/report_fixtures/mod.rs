@@ -461,6 +461,7 @@ pub fn facts() -> TracerFacts {
         walks: Walks { made: 120, checked: 16, differed: 0, copied: 4, finished: 3 },
         longest_gap: Duration::from_millis(21),
         target_cost_percent: Some(7.0),
+        overhead_budget: None,
         sequence: 6,
         skipped_reports: 0,
         time: "2026-03-01T03:13:08Z".parse::<Timestamp>().unwrap(),

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what tracing costs, measured side by side in one run.
 
+pub(crate) mod budget;
 pub(crate) mod crowds;
 pub(crate) mod machine;
 mod overhead;

@@ -119,6 +119,14 @@ impl Programs {
         command
     }
 
+    /// memtrace on a process, with a budget in percent.
+    pub(super) fn within_budget(&self, pid: u32, percent: f64) -> Command {
+        let mut command = Command::new(&self.memtrace);
+        command.args(["--pid", &pid.to_string()]).args(&REPORT[1..]);
+        command.args(["--overhead-budget", &percent.to_string()]);
+        command
+    }
+
     /// The same without blocks, for pages that are touched.
     pub(super) fn pages(&self, pid: u32) -> Command {
         let mut command = Command::new(&self.memtrace);

@@ -103,7 +103,7 @@ pub(super) fn steady_cost(said: &[String]) -> Option<Cost> {
 }
 
 /// Thread, pairs, wall time and CPU time.
-fn chunk(line: &str) -> Option<[f64; 4]> {
+pub(super) fn chunk(line: &str) -> Option<[f64; 4]> {
     let words: Vec<&str> = line.strip_prefix("chunk ")?.split(' ').collect();
     let [thread, "pairs", pairs, "wall_ns", wall, "cpu_ns", cpu] = words.as_slice() else {
         return None;

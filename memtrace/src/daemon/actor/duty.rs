@@ -29,6 +29,7 @@ impl Actor<'_> {
             said(load)
         );
         self.duty = Some(duty);
+        self.missed = reached(decision).map(|reached| (reached * 100.0, most));
         self.marks = [self.reading(); 2];
         self.change_windows(Some(window), reason);
         true
@@ -93,6 +94,14 @@ impl Actor<'_> {
             "the budget of {most} % is not reached by the shortest windows, either: they cost about \
              {reached:.1} % (--tier pages probes no function)"
         ))
+    }
+}
+
+/// What the shortest windows reach, if they do not hold the budget: a share of what the targets use.
+const fn reached(decision: Decision) -> Option<f64> {
+    match decision {
+        Decision::OutOfReach(_, reached) => Some(reached),
+        Decision::Keep | Decision::Windows(_) | Decision::Whole => None,
     }
 }
 

@@ -211,6 +211,7 @@ impl Actor<'_> {
             events_per_second: (self.intake.records - records) as f64 / seconds,
             target_cost_cores: cost.map(|load| load.cores()),
             target_cost_percent: cost.and_then(|load| load.percent()),
+            overhead_budget: self.budget_in_force(),
             walks: self.walks(),
             longest_gap: self.longest_gap,
             sequence: self.sequence,

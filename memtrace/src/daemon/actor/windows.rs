@@ -30,9 +30,10 @@ impl Actor<'_> {
                 let now = self.reading();
                 if self.open_windows(&pids)? {
                     self.intake.begin_newcomers_closed(false)?;
+                    // By the old period, before that may be changed.
+                    self.windowing.opened(asked, Instant::now());
                     self.after_period(&now);
                     self.marks = [now; 2];
-                    self.windowing.opened(asked, Instant::now());
                     self.warn_of_short_windows();
                 } else {
                     self.windowing.not_yet(Instant::now());

@@ -105,6 +105,7 @@ impl<'a> Tracer<'a> {
             events_per_s: facts.events_per_second,
             target_cost_cores: facts.target_cost_cores,
             target_cost_percent: facts.target_cost_percent,
+            overhead_budget_percent: facts.overhead_budget,
             walks_made: facts.walks.made,
             walks_checked: facts.walks.checked,
             walks_differed: facts.walks.differed,

@@ -119,7 +119,12 @@ fn cost(report: &Report) -> String {
             let used = used
                 .map_or_else(String::new, |used| format!(" of the {used:.digits$} cores {who}"));
             let part = facts.target_cost_percent;
-            let part = part.map_or_else(String::new, |part| format!(" ({})", overhead(part)));
+            let budget = facts.overhead_budget.map_or_else(String::new, |most| {
+                // It is said where it is of interest: as it was wished, not to a digit.
+                format!(", budget {most} %")
+            });
+            let part =
+                part.map_or_else(String::new, |part| format!(" ({}{budget})", overhead(part)));
             format!("about {cores:.2} cores{used}{part}").replacen(" cores of the", " of the", 1)
         }
     };

@@ -7,11 +7,11 @@ mod launched;
 pub(crate) mod overview;
 mod peer;
 mod rounds;
-mod shop;
+pub(super) mod shop;
 mod table;
 mod targets;
 mod watch;
-mod workloads;
+pub(super) mod workloads;
 
 use self::peer::{Peer, Way};
 use self::rounds::Row;

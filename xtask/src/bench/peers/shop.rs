@@ -15,15 +15,15 @@ const ALLOCATORS: [&str; 1] = ["libjemalloc.so.2"];
 const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
 
 /// See the file's head. What it holds is removed in the end, but for memray.
-pub(super) struct Shop {
-    pub(super) programs: Programs,
+pub(in crate::bench) struct Shop {
+    pub(in crate::bench) programs: Programs,
     folder: PathBuf,
 }
 
 impl Shop {
     /// An empty one, with copies of the C library and of other allocators, so that nobody but the programs
     /// that are measured pays for probes in them.
-    pub(super) fn open(programs: Programs) -> Result<Self> {
+    pub(in crate::bench) fn open(programs: Programs) -> Result<Self> {
         let folder = folder()?.join("work");
         remove(&folder)?;
         elevate::make_folder(&folder)?;
@@ -49,7 +49,7 @@ impl Shop {
     }
 
     /// Where a file of this name is.
-    pub(super) fn path(&self, name: &str) -> Result<String> {
+    pub(in crate::bench) fn path(&self, name: &str) -> Result<String> {
         let path = self.folder.join(name);
         Ok(path.to_str().context("the folder's path is not UTF-8")?.to_owned())
     }
@@ -89,7 +89,7 @@ impl Shop {
     }
 
     /// A program that has libraries of its own.
-    pub(super) fn program(&self, words: &[&str]) -> Result<Program> {
+    pub(in crate::bench) fn program(&self, words: &[&str]) -> Result<Program> {
         let libraries = self.libraries();
         let libraries = libraries.to_str().context("the folder's path is not UTF-8")?;
         Ok(Program {
@@ -134,8 +134,8 @@ pub(super) fn python() -> Result<String> {
 
 /// A program to measure, before a peer wraps it.
 #[derive(Clone, Debug)]
-pub(super) struct Program {
-    pub(super) words: Vec<String>,
+pub(in crate::bench) struct Program {
+    pub(in crate::bench) words: Vec<String>,
     pub(super) variables: Vec<(&'static str, String)>,
 }
 
@@ -159,7 +159,7 @@ impl Program {
     }
 
     /// What starts it, as the person who builds.
-    pub(super) fn command(&self, shop: &Shop) -> Result<Command> {
+    pub(in crate::bench) fn command(&self, shop: &Shop) -> Result<Command> {
         let [program, arguments @ ..] = self.words.as_slice() else {
             anyhow::bail!("a command without a program")
         };

@@ -1,6 +1,6 @@
 //! redis under redis-benchmark.
 
-use super::super::shop::Shop;
+use super::super::shop::{Program, Shop};
 use super::super::watch::{Figures, Served};
 use super::super::{Options, Peer, Workload};
 use super::server::{Load, free_port, serve};
@@ -21,26 +21,27 @@ pub(in super::super) const WORKLOAD: Workload = Workload {
 fn run(shop: &Shop, peer: &Peer, _: &Options) -> Result<Figures> {
     let port = free_port()?;
     let number = port.to_string();
+    let client = client(&number, REQUESTS);
+    serve(shop, peer, server(shop, &number)?, port, &client, understand)
+}
+
+/// The server, which keeps nothing on disk.
+pub(in crate::bench) fn server(shop: &Shop, port: &str) -> Result<Program> {
     let folder = shop.path("")?;
-    let server = shop.program(&[
-        "/usr/bin/redis-server",
-        "--port",
-        &number,
-        "--bind",
-        "127.0.0.1",
-        "--save",
-        "",
-        "--daemonize",
-        "no",
-        "--dir",
-        &folder,
-    ])?;
-    let client = [
+    let words = ["/usr/bin/redis-server", "--port", port, "--bind", "127.0.0.1", "--save", ""];
+    let mut program = shop.program(&words)?;
+    program.words.extend(["--daemonize", "no", "--dir", &folder].map(str::to_owned));
+    Ok(program)
+}
+
+/// The words of the client that makes so many requests.
+pub(in crate::bench) const fn client<'a>(port: &'a str, requests: &'a str) -> [&'a str; 14] {
+    [
         "redis-benchmark",
         "-p",
-        &number,
+        port,
         "-n",
-        REQUESTS,
+        requests,
         "-c",
         "20",
         "-r",
@@ -50,8 +51,7 @@ fn run(shop: &Shop, peer: &Peer, _: &Options) -> Result<Figures> {
         "-t",
         "set",
         "--csv",
-    ];
-    serve(shop, peer, server, port, &client, understand)
+    ]
 }
 
 /// Reads the line of figures below a line of names.

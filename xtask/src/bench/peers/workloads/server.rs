@@ -3,7 +3,7 @@
 use super::super::Peer;
 use super::super::shop::{Program, Shop};
 use super::super::watch::{Figures, PATIENCE, Served, Watch};
-use crate::command::{read, run};
+use crate::command::{read, run, shown};
 use crate::processes;
 use crate::watchdog::{Watchdog, kill_all};
 use anyhow::{Context as _, Result, bail};
@@ -18,7 +18,7 @@ pub(super) struct Load {
 }
 
 /// A port of this machine that nobody listens on now.
-pub(super) fn free_port() -> Result<u16> {
+pub(in crate::bench) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
     Ok(listener.local_addr().context("the port is not known")?.port())
 }
@@ -34,10 +34,7 @@ pub(super) fn serve(
 ) -> Result<Figures> {
     let name = program.name();
     let command = peer.wrap(shop, program)?.command(shop)?;
-    let mut command = dying_with_us(&command);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-    let mut server = Server::new(child.with_context(|| format!("cannot start {name}"))?);
-    server.until_it_listens(port)?;
+    let server = Server::start(&command, port, 2 * PATIENCE)?;
     let watch = Watch::begin(shop, peer, server.child.id(), &name)?;
     let program = watch.program;
     // Where the server hangs, the client must not wait for ever.
@@ -50,7 +47,7 @@ pub(super) fn serve(
 }
 
 /// The same command, which the kernel ends if we are killed (`PR_SET_PDEATHSIG`): a server would stay.
-fn dying_with_us(command: &Command) -> Command {
+pub(in crate::bench) fn dying_with_us(command: &Command) -> Command {
     let mut dying = Command::new("setpriv");
     dying.args(["--pdeathsig", "KILL"]).arg(command.get_program()).args(command.get_args());
     for (key, value) in command.get_envs() {
@@ -66,15 +63,30 @@ fn dying_with_us(command: &Command) -> Command {
 }
 
 /// What we started for the server; it and all below are killed if it is dropped before its end.
-struct Server {
+pub(in crate::bench) struct Server {
     child: Child,
     watchdog: Option<Watchdog>,
 }
 
 impl Server {
-    fn new(child: Child) -> Self {
-        let watchdog = Some(Watchdog::over(child.id(), 2 * PATIENCE));
-        Self { child, watchdog }
+    /// Starts it, and returns once it listens. It is killed if it is still there after this time.
+    pub(in crate::bench) fn start(
+        command: &Command,
+        port: u16,
+        patience: Duration,
+    ) -> Result<Self> {
+        let mut command = dying_with_us(command);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+        let child = child.with_context(|| format!("cannot start {}", shown(&command)))?;
+        let watchdog = Some(Watchdog::over(child.id(), patience));
+        let mut server = Self { child, watchdog };
+        server.until_it_listens(port)?;
+        Ok(server)
+    }
+
+    /// The process that we started: the server, unless a peer stands between.
+    pub(in crate::bench) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     fn until_it_listens(&mut self, port: u16) -> Result<()> {
@@ -93,7 +105,7 @@ impl Server {
     }
 
     /// Ends the program as an administrator would, so that a peer can write what it knows.
-    fn stop(mut self, program: u32) -> Result<()> {
+    pub(in crate::bench) fn stop(mut self, program: u32) -> Result<()> {
         run(Command::new("kill").args(["-TERM", &program.to_string()]))?;
         processes::await_end(self.child.id()).context("cannot wait for the server")?;
         self.watchdog = None;
