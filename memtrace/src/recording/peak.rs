@@ -109,7 +109,7 @@ impl Search {
             Touched::Process(pid) => self.replay.tracker().live_bytes_of(pid),
             _ => 0,
         };
-        let moment = self.replay.take(entry)?;
+        let moment = self.replay.take_now(entry)?;
         match touched {
             Touched::Nothing => {}
             Touched::Process(pid) => {

@@ -89,6 +89,7 @@ impl Replay {
                 }
             }
         }
+        self.take_waiting();
         Ok(reader.ending())
     }
 
@@ -107,11 +108,13 @@ impl Replay {
             while let Some(entry) = chunk.next_entry()? {
                 self.take(entry).map_err(|what| chunk.damaged(what))?;
                 if number == place.entry {
+                    self.take_waiting();
                     return Ok(());
                 }
                 number += 1;
             }
         }
+        self.take_waiting();
         Ok(())
     }
 
@@ -138,6 +141,14 @@ impl Replay {
         self.records
     }
 
+    /// Takes an entry in at once, for those who look at the tables after each.
+    pub(super) fn take_now(&mut self, entry: Entry<'_>) -> Result<Option<Moment>, &'static str> {
+        let moment = self.take(entry);
+        self.take_waiting();
+        moment
+    }
+
+    /// Takes an entry in, a record perhaps with later ones.
     pub(super) fn take(&mut self, entry: Entry<'_>) -> Result<Option<Moment>, &'static str> {
         match entry {
             Entry::Record(record) => {

@@ -296,8 +296,9 @@ mod tests {
             "trap 'echo gone >&2; exit 0' INT; echo starting >&2; echo '{says}' >&2; \
              while :; do sleep 0.01; done"
         );
-        let mut command = Command::new("sh");
-        command.args(["-c", &script]);
+        // A shell cannot trap what was ignored when it began, as SIGINT is in what runs in the background.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT", "sh", "-c", &script]);
         command
     }
 
