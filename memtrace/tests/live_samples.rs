@@ -110,8 +110,15 @@ fn a_budget_is_held_by_looking_at_fewer() {
     std::thread::sleep(std::time::Duration::from_secs(4));
     let accounts = program.work();
     let mut run = tracer.stop();
-    assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
     let report = run.reports.pop().unwrap();
+    assert_eq!(
+        run.status.code(),
+        Some(0),
+        "{} {}: {:#?}",
+        report.0["tracer"]["degraded"],
+        report.0["loss"],
+        run.messages
+    );
     let heap = heap(&report, program.pid());
     assert!(holds(heap, "live_blocks", accounts.all.live_blocks), "{heap}: {accounts:?}");
     // The old blocks were allocated while every allocation was counted, and freed much later.

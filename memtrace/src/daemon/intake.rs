@@ -109,7 +109,7 @@ impl Intake {
         self.latest = self.latest.max(event.time);
         // The losses until then are those of the program or of the copied heap that it is about.
         if matches!(event.what, What::Fork(_) | What::Exec(_) | What::Exit { .. }) {
-            self.settle_frees();
+            self.settle_news_of_frees();
         }
         self.tracker.apply_record(record, &event);
         match event.what {
@@ -536,6 +536,14 @@ impl Intake {
             if count > 0 {
                 self.feed(pid, What::FreesLost { count });
             }
+        }
+    }
+
+    /// The same, if there are any: programs fork often, and hardly ever lose something.
+    fn settle_news_of_frees(&mut self) {
+        let all = self.kernel.counter(Counter::LostFrees);
+        if all.map_or(true, |all| self.told_frees.is_news(all)) {
+            self.settle_frees();
         }
     }
 
