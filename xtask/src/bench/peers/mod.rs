@@ -112,3 +112,13 @@ pub(crate) fn peers(no_install: bool, options: &Options) -> Result<()> {
     }
     Ok(())
 }
+
+/// For tests of what is written.
+#[cfg(test)]
+const NOT_RUN: Workload = Workload {
+    title: "A loop",
+    about: "Loops.",
+    unit: "turn",
+    time: ("ns", 1.0),
+    run: |_, _, _| anyhow::bail!("it is not run here"),
+};

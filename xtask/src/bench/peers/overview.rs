@@ -161,17 +161,10 @@ fn failures(results: &Results) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::NOT_RUN;
     use super::super::peer::{ALL, Way};
     use super::super::watch::Served;
-    use super::{Figures, Results, Row, Workload, document};
-
-    const WORKLOAD: Workload = Workload {
-        title: "A loop",
-        about: "Loops.",
-        unit: "turn",
-        time: ("ns", 1.0),
-        run: |_, _, _| anyhow::bail!("it is not run here"),
-    };
+    use super::{Figures, Results, Row, document};
 
     fn row(name: &'static str, cpu: f64, served: Option<Served>) -> Row {
         let figures = Figures { cpu, served, cores: Some(cpu / 100.0), ..Figures::default() };
@@ -190,9 +183,9 @@ mod tests {
             machine: vec!["A machine.".to_owned()],
             ways: ALL.into_iter().take(3).map(way).collect(),
             workloads: vec![
-                ("loop", WORKLOAD, rows()),
-                ("sqlite", WORKLOAD, rows()),
-                ("redis", WORKLOAD, servers),
+                ("loop", NOT_RUN, rows()),
+                ("sqlite", NOT_RUN, rows()),
+                ("redis", NOT_RUN, servers),
             ],
         };
         let text = document(&results, 1);

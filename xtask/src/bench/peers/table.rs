@@ -131,15 +131,7 @@ mod tests {
     use super::super::rounds::Row;
     use super::super::watch::{Figures, Served};
     use super::{REASON, section, shortened};
-    use crate::bench::peers::Workload;
-
-    const WORKLOAD: Workload = Workload {
-        title: "A loop",
-        about: "Loops.",
-        unit: "turn",
-        time: ("ns", 1.0),
-        run: |_, _, _| anyhow::bail!("it is not run here"),
-    };
+    use crate::bench::peers::NOT_RUN;
 
     fn row(name: &'static str, figures: Option<Figures>, failed: Option<&str>) -> Row {
         Row { name, figures: figures.into_iter().collect(), failed: failed.map(str::to_owned) }
@@ -162,7 +154,7 @@ mod tests {
             row("good", Some(traced), None),
             row("bad", None, Some("no headers")),
         ];
-        let text = section(WORKLOAD, &rows);
+        let text = section(NOT_RUN, &rows);
         let expected =
             "| good | 100 (100–100) | 2.50 (2.50–2.50) | 0.25 | 90 | 2 | 99.00 % | 1 | 100.00 % |";
         assert!(text.contains(expected), "{text}");
@@ -180,7 +172,7 @@ mod tests {
         let served = Some(Served { per_second: 5000.4, p99: 1.25 });
         let rows =
             [row("untraced", Some(Figures { cpu: 1.0, served, ..Figures::default() }), None)];
-        let text = section(WORKLOAD, &rows);
+        let text = section(NOT_RUN, &rows);
         assert!(text.contains("| 5000 (5000–5000) | 1.25 (1.25–1.25) |"), "{text}");
     }
 

@@ -126,16 +126,8 @@ fn lost(results: &Results) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::attached::Counts;
-    use super::super::{Workload, peer};
+    use super::super::{NOT_RUN, peer};
     use super::{Figures, Results, Row, TARGETS, section};
-
-    const WORKLOAD: Workload = Workload {
-        title: "A loop",
-        about: "Loops.",
-        unit: "turn",
-        time: ("ns", 1.0),
-        run: |_, _, _| anyhow::bail!("it is not run here"),
-    };
 
     fn row(name: &'static str, cpu: f64) -> Row {
         let counts = Counts { lost: Some(0.0), ..Counts::default() };
@@ -144,7 +136,7 @@ mod tests {
     }
 
     fn of(workload: &'static str, rows: Vec<Row>) -> Results {
-        let workloads = vec![(workload, WORKLOAD, rows)];
+        let workloads = vec![(workload, NOT_RUN, rows)];
         Results { machine: Vec::new(), ways: Vec::new(), workloads }
     }
 
