@@ -29,12 +29,16 @@ fn needed(totals: &HeapTotals, stack: &StackSnapshot) -> Option<u64> {
     let doubtful = stack.doubtful;
     let needed = gained.div_ceil(doubtful.largest.max(1));
     let is_enough = gained <= doubtful.bytes && needed <= of_stack(totals, stack);
-    (is_enough && doubtful.blocks > 0).then_some(needed)
+    (is_enough && of_stack(totals, stack) > 0).then_some(needed)
 }
 
 /// Whether blocks that are gone may be all that makes the live heap seem to grow.
 pub(super) fn may_be_growth(process: &ProcessSnapshot, judged: &Judged) -> bool {
     let totals = &process.heap;
+    // A heap that gained nothing since attach may grow now.
+    if of_account(totals, &process.stacks) == 0 {
+        return false;
+    }
     let growing = || process.stacks.iter().filter(|stack| judged.grows(stack));
     if growing().next().is_none() {
         let gained = u64::try_from(process.growth.bytes).unwrap_or(0);
