@@ -44,6 +44,6 @@ pub(super) enum RowIdentity {
     Stack(ProcessIdentity, StackDigest),
     /// Its place in the stack.
     Frame(usize),
-    /// What is not listed; nothing can be said of it alone.
-    Rest(&'static str),
+    /// What is not listed of a process; nothing can be said of it alone.
+    Rest(ProcessIdentity, &'static str),
 }

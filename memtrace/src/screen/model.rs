@@ -276,7 +276,7 @@ impl Screen {
         let into = match &row.identity {
             RowIdentity::Process(process) => What::Stacks(process.clone()),
             RowIdentity::Stack(process, stack) => What::Frames(process.clone(), *stack),
-            RowIdentity::Frame(_) | RowIdentity::Rest(_) => return,
+            RowIdentity::Frame(_) | RowIdentity::Rest(..) => return,
         };
         // Whoever comes back finds the selection where it was.
         self.page_mut().selected = Some(row.identity.clone());

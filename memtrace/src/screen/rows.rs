@@ -73,7 +73,7 @@ impl Row {
     /// The largest first, what is not known last, what is only a rest after all others.
     fn compare(&self, other: &Self, column: Column) -> Ordering {
         let (mine, theirs) = (&self.figures, &other.figures);
-        let rest = |row: &Self| matches!(row.identity, RowIdentity::Rest(_));
+        let rest = |row: &Self| matches!(row.identity, RowIdentity::Rest(..));
         let rate = |figures: &Figures| figures.rate.unwrap_or(f64::NEG_INFINITY);
         let first = match column {
             Column::Name => self.name.cmp(&other.name),

@@ -1,6 +1,6 @@
 //! A row per frame of a call stack, from the allocator's caller outwards.
 
-use super::super::identity::RowIdentity;
+use super::super::identity::{ProcessIdentity, RowIdentity};
 use super::super::kind::Kind;
 use super::{Figures, Row};
 use crate::report::{
@@ -14,12 +14,10 @@ pub(super) fn rows(report: &Report, process: &ProcessReport, stack: StackDigest)
     let shown =
         (0..).zip(frames).filter(|(_, frame)| report.options.show_internals || !frame.internal);
     let mut rows: Vec<Row> = shown.map(|(at, frame)| row(report, process, at, frame)).collect();
-    rows.extend(
-        why_it_ends(end, frames.is_empty()).map(|why| Row {
-            name: format!("({why})"),
-            ..empty(process, RowIdentity::Rest("end"))
-        }),
-    );
+    rows.extend(why_it_ends(end, frames.is_empty()).map(|why| Row {
+        name: format!("({why})"),
+        ..empty(process, RowIdentity::Rest(ProcessIdentity::of(process), "end"))
+    }));
     rows
 }
 

@@ -5,8 +5,7 @@ use super::super::kind::Kind;
 use super::{Figures, Row};
 use crate::report::units::{counted, duration, estimated_bytes, estimated_count, percent, share};
 use crate::report::{
-    End, FrameReport, ProcessReport, Report, StackDigest, StackReport, Sum, Verdict, evidence,
-    function,
+    End, FrameReport, ProcessReport, Report, StackDigest, StackReport, Sum, evidence, function,
 };
 
 /// Functions that are named in a row, and below the table.
@@ -44,7 +43,7 @@ fn rest(process: &ProcessReport, name: &'static str, sum: Sum) -> Option<Row> {
     let figures = Figures { live: Some(sum.bytes), blocks: Some(sum.blocks), ..Figures::default() };
     let about = format!("{name}: {}", counted(sum.stacks, "stack"));
     (sum.bytes > 0 || sum.blocks > 0).then(|| Row {
-        identity: RowIdentity::Rest(name),
+        identity: RowIdentity::Rest(ProcessIdentity::of(process), name),
         pid: process.pid,
         name: name.to_owned(),
         figures,
@@ -75,12 +74,15 @@ fn of_heap(report: &Report, process: &ProcessReport, stack: &StackReport) -> Row
     let confidence = stack.confidence.map(|it| it.live_bytes);
     let size = estimated_bytes(stack.live_bytes, confidence);
     let freed = percent(share(stack.freed_blocks, stack.allocated_blocks));
-    let verdict = Verdict::from(stack.judgement.trend);
+    let verdict = stack.verdict();
     let beside = evidence::beside(&stack.judgement, &stack.growth, stack.live_bytes);
     let blocks = stack.confidence.map(|it| it.live_blocks);
     let blocks = estimated_count(stack.live_blocks, "block", blocks);
     let mut facts = vec![format!("{size} in {blocks}"), format!("{freed} freed")];
     facts.extend(stack.oldest_age.map(|age| format!("oldest {}", duration(age))));
+    if stack.perhaps_freed > 0 {
+        facts.push(format!("up to {} perhaps freed unseen", counted(stack.perhaps_freed, "block")));
+    }
     let row = plain(report, process, stack.id, &stack.frames);
     Row {
         figures: Figures {
