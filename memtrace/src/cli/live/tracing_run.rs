@@ -7,17 +7,19 @@ use crate::cli::trace::{self, Job};
 use crate::cli::{log, who};
 use crate::daemon::{Outlet, Publication, Published, Settings};
 use crate::engine::ports::Symbolizer;
-use crate::report::{ReportOptions, resolve};
+use crate::report::{Report, ReportOptions, resolve};
 use crate::screen::Look;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
 /// How often, and how long each, the last report waits for a screen that has no room.
 const LAST_TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
+/// Reports that there may be at once, on the screen and on the way to it: each may be large.
+const MOST_REPORTS: usize = 4;
 
 /// Traces and shows, until the user has had enough.
 ///
@@ -36,9 +38,10 @@ pub(super) fn run(plan: &TracePlan, look: Look) -> anyhow::Result<Shown> {
     // Pages are not shown, and reading about them holds up the targets' own calls of mmap.
     let settings = Settings { pictures: false, ..trace::settings(plan, &job) };
     let end = EndOfTracing { signals: signals.clone(), left: Arc::clone(&left) };
-    let screen = Showing::begin(updates, look, signals, end)?;
+    let screen = Showing::begin(updates, look, signals.clone(), end)?;
     let options = wishes.options.clone();
-    let outlet = ScreenOutlet { options, updates: sender.clone(), left: Arc::clone(&left) };
+    let (updates, sent) = (sender.clone(), Vec::new());
+    let outlet = ScreenOutlet { options, updates, sent, left: Arc::clone(&left) };
     let teller = sender.clone();
     let mut announce = |line: &str| {
         let _ = teller.try_send(Update::Line(line.to_owned()));
@@ -52,8 +55,7 @@ pub(super) fn run(plan: &TracePlan, look: Look) -> anyhow::Result<Shown> {
         Ok(_) => Update::Ended("nothing is traced any more".to_owned()),
         Err(_) => Update::Failed,
     };
-    // The screen may have been left.
-    let _ = sender.send(last);
+    tell_last(&sender, last, || signals.came() || left.load(Ordering::SeqCst));
     let shown = screen.wait();
     // What ended tracing says more than what became of the screen.
     let degraded = outcome?;
@@ -63,6 +65,17 @@ pub(super) fn run(plan: &TracePlan, look: Look) -> anyhow::Result<Shown> {
         log::announce(&line);
     }
     Ok(shown)
+}
+
+/// Tells the screen, as soon as it has room, unless it ends by itself: a terminal that takes nothing must not keep us.
+fn tell_last(updates: &SyncSender<Update>, mut last: Update, ends: impl Fn() -> bool) {
+    while let Err(TrySendError::Full(back)) = updates.try_send(last) {
+        if ends() {
+            return;
+        }
+        last = back;
+        thread::sleep(BETWEEN_TRIES);
+    }
 }
 
 /// Wishes the end of tracing when it is dropped, also by a panic.
@@ -92,6 +105,8 @@ fn wish_end() {
 struct ScreenOutlet {
     options: ReportOptions,
     updates: SyncSender<Update>,
+    /// Reports that were sent, as long as somebody has them.
+    sent: Vec<Weak<Report>>,
     left: Arc<AtomicBool>,
 }
 
@@ -107,7 +122,14 @@ impl Outlet for ScreenOutlet {
             report = resolve(snapshot, symbolizer, &options, facts);
         }
         let degraded = report.is_degraded();
-        let mut update = Update::Report(Arc::new(report));
+        self.sent.retain(|report| report.strong_count() > 0);
+        if !is_final && self.sent.len() >= MOST_REPORTS {
+            // The next one says more than this one.
+            return Published::Written { degraded, file: None };
+        }
+        let report = Arc::new(report);
+        self.sent.push(Arc::downgrade(&report));
+        let mut update = Update::Report(report);
         let tries = if *is_final { LAST_TRIES } else { 1 };
         for _ in 0..tries {
             match self.updates.try_send(update) {

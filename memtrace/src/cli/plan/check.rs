@@ -51,6 +51,9 @@ pub(super) fn fits_a_screen(args: &TraceArgs) -> Result<(), UsageError> {
              to a file",
         );
     }
+    if args.view.view.is_some() {
+        return usage("live has views of its own: leave out --view");
+    }
     if args.interval == Some(Duration::ZERO) {
         return usage("live shows nothing without reports: give --interval at least 100ms");
     }
