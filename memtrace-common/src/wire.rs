@@ -576,13 +576,11 @@ pub enum Counter {
     Taken = 10,
     /// Frees that may have been lost, of processes for which there was no room to count them apart.
     LostFreesOfAny = 11,
-    /// All frees that may have been lost, of whatever process.
-    LostFrees = 12,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: u32 = 13;
+    pub const COUNT: u32 = 12;
 }
 
 /// One program run in this many is timed.

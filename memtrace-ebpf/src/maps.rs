@@ -167,7 +167,6 @@ pub(crate) fn lost_of(process: u32, cause: Loss) {
 #[inline(never)]
 pub(crate) extern "C" fn lost_free(process: u64) -> u64 {
     let process = process as u32;
-    count(Counter::LostFrees, 1);
     if LOST_FREES.get_ptr_mut(&process).is_none() {
         // Another CPU may have done so meanwhile.
         let _ = LOST_FREES.insert(&process, &0, u64::from(BPF_NOEXIST));

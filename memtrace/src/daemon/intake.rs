@@ -107,11 +107,13 @@ impl Intake {
             return;
         };
         self.latest = self.latest.max(event.time);
-        // The losses until then are those of the program or of the copied heap that it is about.
-        if matches!(event.what, What::Fork(_) | What::Exec(_) | What::Exit { .. }) {
-            self.settle_news_of_frees();
-        }
+        let lost =
+            if ends_or_copies_heap(&event) { self.settle_frees_of(event.process) } else { 0 };
         self.tracker.apply_record(record, &event);
+        if matches!(event.what, What::Exec(_)) && lost > 0 {
+            // They may as well have been the new program's: it has run since.
+            self.feed(event.process, What::FreesLost { count: lost });
+        }
         match event.what {
             What::Map(map, _) if is_code(&map) || self.replaces_code(event.process, &map) => {
                 self.rescan(event.process);
@@ -529,22 +531,32 @@ impl Intake {
         };
         for (pid, count) in by_process.into_iter().chain([(0, of_any)]) {
             // A child's may be counted before its parent's record of it is read.
-            if pid != 0 && !self.targets.knows(pid) {
-                continue;
-            }
-            let count = self.told_frees.news(pid, count);
-            if count > 0 {
-                self.feed(pid, What::FreesLost { count });
+            if pid == 0 || self.targets.knows(pid) {
+                self.tell_frees(pid, count);
             }
         }
     }
 
-    /// The same, if there are any: programs fork often, and hardly ever lose something.
-    fn settle_news_of_frees(&mut self) {
-        let all = self.kernel.counter(Counter::LostFrees);
-        if all.map_or(true, |all| self.told_frees.is_news(all)) {
-            self.settle_frees();
+    /// Tells of those of one process, and gives how many they are.
+    fn settle_frees_of(&mut self, pid: Pid) -> u64 {
+        if !self.targets.knows(pid) {
+            return 0;
         }
+        match self.kernel.lost_frees_of(pid) {
+            Ok(count) => self.tell_frees(pid, count),
+            Err(error) => {
+                tracing::warn!("lost frees of pid {pid} cannot be counted: {error}");
+                0
+            }
+        }
+    }
+
+    fn tell_frees(&mut self, pid: Pid, count: u64) -> u64 {
+        let count = self.told_frees.news(pid, count);
+        if count > 0 {
+            self.feed(pid, What::FreesLost { count });
+        }
+        count
     }
 
     /// Makes the kernel send stacks again that the tables have forgotten. At once after code has
@@ -582,4 +594,13 @@ impl Intake {
 /// Whether a mapping brings a file's code.
 const fn is_code(map: &Map) -> bool {
     map.protection & PROT_EXEC != 0 && map.flags & MAP_ANONYMOUS == 0
+}
+
+/// Of what was lost until then it must be known whose it was. A thread copies nothing.
+fn ends_or_copies_heap(event: &Event<'_>) -> bool {
+    match &event.what {
+        What::Fork(fork) => fork.child_process != event.process,
+        What::Exec(_) | What::Exit { .. } => true,
+        _ => false,
+    }
 }

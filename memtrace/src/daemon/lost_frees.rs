@@ -8,8 +8,6 @@ use std::collections::BTreeMap;
 pub(super) struct ToldFrees {
     by_process: BTreeMap<Pid, u64>,
     of_any: u64,
-    /// All, as the kernel side counts them.
-    all: u64,
 }
 
 impl ToldFrees {
@@ -20,11 +18,6 @@ impl ToldFrees {
             pid => self.by_process.entry(pid).or_default(),
         };
         count.saturating_sub(std::mem::replace(told, count))
-    }
-
-    /// Whether there are more than when this was asked last: else no process needs to be looked at.
-    pub(super) fn is_news(&mut self, all: u64) -> bool {
-        std::mem::replace(&mut self.all, all) != all
     }
 
     /// The process has gone.
@@ -42,7 +35,6 @@ mod tests {
         let mut told = ToldFrees::default();
         assert_eq!([told.news(7, 3), told.news(7, 3), told.news(7, 10)], [3, 0, 7]);
         assert_eq!([told.news(0, 2), told.news(8, 1)], [2, 1]);
-        assert_eq!([told.is_news(0), told.is_news(4), told.is_news(4)], [false, true, false]);
         told.forget(7);
         assert_eq!(told.news(7, 1), 1, "another process");
     }

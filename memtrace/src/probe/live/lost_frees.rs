@@ -2,7 +2,7 @@
 
 use super::error::LiveError;
 use super::kernel_side::{KernelSide, map_error, missing};
-use aya::maps::HashMap;
+use aya::maps::{HashMap, MapError};
 
 const MAP: &str = "LOST_FREES";
 
@@ -15,6 +15,19 @@ impl KernelSide {
         let map = self.loaded.map(MAP).ok_or_else(|| missing(MAP))?;
         let counters = HashMap::<_, u32, u64>::try_from(map).map_err(map_error(MAP))?;
         counters.iter().collect::<Result<_, _>>().map_err(map_error(MAP))
+    }
+
+    /// How many there are of one process.
+    ///
+    /// # Errors
+    /// When the counter cannot be read.
+    pub fn lost_frees_of(&self, process: u32) -> Result<u64, LiveError> {
+        let map = self.loaded.map(MAP).ok_or_else(|| missing(MAP))?;
+        let counters = HashMap::<_, u32, u64>::try_from(map).map_err(map_error(MAP))?;
+        match counters.get(&process, 0) {
+            Err(MapError::KeyNotFound) => Ok(0),
+            count => count.map_err(map_error(MAP)),
+        }
     }
 
     /// Forgets those of a process, whose number may be another one's soon.
