@@ -175,6 +175,8 @@ impl LiveHeap {
             sampled.lose_sight();
         }
         self.tallies.lose_sight();
+        // What was in doubt is unknown.
+        self.lost = LostFrees::default();
         if let Some(period) = &mut self.period {
             period.lose_sight();
         }
@@ -339,22 +341,25 @@ impl LiveHeap {
         self.totals.allocated_blocks += 1;
         self.totals.allocated_bytes = self.totals.allocated_bytes.wrapping_add(block.size);
         self.tallies.allocated(block.stack, block.size);
+        self.before_change(block.address);
+        let inserted = self.blocks.insert(block, has_room);
+        let old = match inserted {
+            Inserted::Over(old) => Some(old),
+            Inserted::Unsupported => self.blocks.remove(block.address),
+            Inserted::New | Inserted::NoRoom => None,
+        };
+        if let Some(old) = old {
+            self.overwrite(old, block.born);
+        }
+        // After the old one has gone, which had the same address.
         if let Some(period) = &mut self.period {
             period.allocated(&block);
         }
-        self.before_change(block.address);
-        match self.blocks.insert(block, has_room) {
-            Inserted::New => self.came(&block),
-            Inserted::Over(old) => {
-                self.overwrite(old, block.born);
-                self.came(&block);
-            }
+        match inserted {
+            Inserted::New | Inserted::Over(_) => self.came(&block),
             Inserted::NoRoom => self.evict(&block),
             Inserted::Unsupported => {
                 self.unsupported += 1;
-                if let Some(old) = self.blocks.remove(block.address) {
-                    self.overwrite(old, block.born);
-                }
                 self.evict(&block);
             }
         }

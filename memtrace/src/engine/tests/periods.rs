@@ -234,3 +234,23 @@ fn a_child_begins_anew() {
     });
     assert!(nothing, "{figures:?}");
 }
+
+/// A block's address is given out again after its free was in no window: that says nothing of the new block.
+#[test]
+fn a_block_in_the_place_of_an_unknown_one_is_temporary() {
+    let period = Period { after: 0, temporary: Temporary::Allocations(1) };
+    let detail = Detail { period: Some(period), ..Detail::default() };
+    let mut tracker = Tracker::new(Limits::default()).with_detail(detail);
+    let mut send = |time, what| tracker.apply(&Event { time, process: PID, thread: PID, what });
+    let block = |function| What::Allocation(call(function, 4096, 10, stack(1, &[1; 8])));
+    send(64, seen(PID, 1));
+    send(128, block(FunctionId::MALLOC));
+    send(192, What::WindowClosed);
+    send(256, What::WindowOpened);
+    send(320, block(FunctionId::CALLOC));
+    send(384, free(4096));
+    let snapshot = tracker.snapshot(448, &SnapshotOptions::default());
+    let mut stacks = snapshot.processes[0].stacks.iter();
+    let new = stacks.find(|stack| stack.function == FunctionId::CALLOC).unwrap();
+    assert_eq!(new.period.as_ref().unwrap().0.temporary.blocks, 1);
+}
