@@ -100,6 +100,11 @@ impl Tables {
         self.tracker.advance(blocks)
     }
 
+    /// See [`Tracker::walks_are_over`].
+    pub(super) fn walks_are_over(&self) -> bool {
+        self.tracker.walks_are_over()
+    }
+
     /// See [`Tracker::finish_snapshot`].
     pub(super) fn finish_snapshot(&mut self) -> Option<Snapshot> {
         self.tracker.finish_snapshot()

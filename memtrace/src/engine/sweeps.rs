@@ -115,6 +115,17 @@ impl Tracker {
         begun.is_empty() && leaving.is_empty() && remains.is_empty() || self.go_on(blocks)
     }
 
+    /// Whether all blocks have been seen that were to be seen; memory may be left to be given back.
+    #[must_use]
+    pub fn walks_are_over(&self) -> bool {
+        self.sweeps.begun.is_empty()
+    }
+
+    /// Comes to the end of all walks.
+    pub(super) fn finish_walks(&mut self) {
+        while self.sweep_some().is_some() {}
+    }
+
     fn go_on(&mut self, blocks: usize) -> bool {
         let mut left = blocks;
         while left > 0 {

@@ -375,9 +375,9 @@ impl Tracker {
     /// Begins a snapshot of everything as it is at `time`, in place of one that was begun before.
     /// [`Self::advance`] goes on with it while events are taken in.
     ///
-    /// Pictures whose blocks are still looked up are finished first: advance until all is done before.
+    /// Pictures whose blocks are still looked up are finished first: advance until the walks are over before.
     pub fn begin_snapshot(&mut self, time: Nanos, options: &SnapshotOptions) {
-        self.advance(usize::MAX);
+        self.finish_walks();
         let (processes, owners) = self.process_snapshots(time);
         let (alerts, older_alerts) = self.alerts.all();
         let (marks, dropped_marks) = self.marks.all();
@@ -405,7 +405,7 @@ impl Tracker {
 
     /// The snapshot that was begun last; `None` if there is none.
     pub fn finish_snapshot(&mut self) -> Option<Snapshot> {
-        self.advance(usize::MAX);
+        self.finish_walks();
         self.sweeps.snapshot.take()
     }
 

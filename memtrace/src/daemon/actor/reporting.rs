@@ -64,7 +64,9 @@ impl Actor<'_> {
     /// Goes on with the report that is being made, and with programs that have ended, and gives whether there is more
     /// to do. It is not long: the ring is to be drained.
     pub(super) fn go_on(&mut self) -> bool {
-        if !self.intake.tracker.advance(SLICE) {
+        let is_done = self.intake.tracker.advance(SLICE);
+        // A report does not wait for memory that is given back.
+        if !self.intake.tracker.walks_are_over() {
             return true;
         }
         match self.current.making {
@@ -78,7 +80,7 @@ impl Actor<'_> {
             }
             Making::Nothing => {}
         }
-        self.current.making != Making::Nothing
+        !is_done || self.current.making != Making::Nothing
     }
 
     /// Begins a report of this moment, unless one is still being made: looks at the targets' memory, which

@@ -197,7 +197,7 @@ impl BlockTable {
         self.shards[self.shard_of(hash)].prefetch(hash);
     }
 
-    /// Begins to visit the blocks that are there now. The last sweep must have come to its end.
+    /// Begins to visit the blocks that are there now. Of a sweep that is under way nothing more will come.
     pub(crate) const fn begin_sweep(&mut self) -> SweepPlace {
         self.sweep = match self.sweep.wrapping_add(1) {
             0 => 1,
@@ -337,9 +337,10 @@ impl BlockTable {
 pub(crate) struct Remains(Vec<Shard>);
 
 impl Remains {
-    /// Gives back the memory of some blocks, and says of how many; `None`: there is no more.
+    /// Gives back the memory of some blocks, and says of how many, of none where others have them, too; `None`: there
+    /// is no more.
     pub(crate) fn give_back(&mut self) -> Option<usize> {
-        self.0.pop().map(|shard| shard.len())
+        self.0.pop().map(|shard| if shard.is_of_others() { 0 } else { shard.len() })
     }
 }
 

@@ -169,6 +169,11 @@ impl Shard {
         self.len
     }
 
+    /// Other tables have its memory, too.
+    pub(super) fn is_of_others(&self) -> bool {
+        self.slots.are_of_others()
+    }
+
     /// Whether this sweep has visited it.
     pub(super) const fn is_visited(&self, sweep: u32) -> bool {
         self.traits.visited == sweep

@@ -38,6 +38,11 @@ impl Slots {
         }
     }
 
+    /// Other tables have them, too.
+    pub(super) fn are_of_others(&self) -> bool {
+        matches!(self, Self::Shared(slots) if Arc::strong_count(slots) > 1)
+    }
+
     /// The same slots for another table.
     pub(super) fn shared(&mut self) -> Self {
         let slots = match std::mem::take(self) {

@@ -273,5 +273,6 @@ fn a_large_program_that_ends_is_looked_at_in_pieces() {
         .collect();
     // The program that ended, pid 2, the child, and the new program.
     assert_eq!(held, [BLOCKS, 0, BLOCKS, 0]);
-    assert!(subject.tracker.advance(0));
+    assert!(subject.tracker.walks_are_over());
+    assert!(subject.tracker.advance(usize::MAX), "its memory has been given back");
 }
