@@ -8,6 +8,7 @@ pub mod function;
 pub mod limits;
 pub mod sampling;
 pub mod site;
+pub mod stack_id;
 pub mod unwind;
 pub mod usdt;
 pub mod windows;

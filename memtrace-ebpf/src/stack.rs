@@ -7,13 +7,14 @@ use crate::maps::{SCRATCH, SCRATCH_TAKEN, SENT_STACKS, Target, lost, ring};
 use crate::memory::opaque;
 use crate::unwind::cache::Trail;
 use crate::unwind::copy::copied_stack;
-use crate::unwind::native::{begin as begin_chain, mix};
+use crate::unwind::native::begin as begin_chain;
 use crate::unwind::walk::{Walk, begin, walk as walk_by_tables, walk_by_pointers};
 use crate::unwind::window::Window;
 use aya_ebpf::bindings::BPF_RB_FORCE_WAKEUP;
 use aya_ebpf::helpers::generated::bpf_ringbuf_output;
 use core::ffi::c_void;
 use memtrace_common::limits::{MAX_FRAMES, SCRATCH_SLOTS};
+use memtrace_common::stack_id::seed;
 use memtrace_common::unwind::Registers;
 use memtrace_common::wire::{Header, Loss, Reallocation, StackEnd};
 
@@ -234,7 +235,7 @@ pub(crate) fn with_frames(header: Header, walked: Walked) -> Header {
 /// What tells apart the stacks of processes and epochs.
 #[inline(always)]
 pub(crate) fn seed_of(task: Task, target: Target) -> u64 {
-    mix(task.process as u64, target.epoch)
+    seed(task.process, target.epoch)
 }
 
 /// Whether the daemon has the frames of this stack.

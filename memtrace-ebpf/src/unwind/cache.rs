@@ -10,7 +10,6 @@
 //! afterwards: who reads looks at it before and after (a sequence lock; on x86-64 loads are not
 //! reordered among each other, nor are stores, and BPF's compiler keeps their order).
 
-use super::native::mix;
 use super::window::Word;
 use crate::atomic;
 use crate::knobs::CACHE_WALKS;
@@ -19,6 +18,7 @@ use crate::memory::copy_kernel;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::Array;
 use memtrace_common::limits::{MAX_CACHED_WALKS, MAX_WALK_WORDS};
+use memtrace_common::stack_id::mix;
 use memtrace_common::unwind::Registers;
 
 /// Words further up than this, bytes, are not kept: a place is 16 bits of words.

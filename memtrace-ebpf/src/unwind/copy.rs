@@ -1,13 +1,13 @@
 //! Copies of stacks that lead through code of which user space has not told yet: it walks them itself.
 
 use super::changes::count_removed;
-use super::native::mix;
 use super::tables::space;
 use crate::emit::{Task, wake_flags};
 use crate::maps::{SCRATCH, count, ring, target};
 use crate::memory::read_user_into;
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_RING_SIZE};
 use aya_ebpf::helpers::bpf_ktime_get_ns;
+use memtrace_common::stack_id::mix;
 use memtrace_common::unwind::{FRESH_CODE, Registers, Space};
 use memtrace_common::wire::{
     Counter, Header, Kind, STACK_COPY_BYTES, STACK_PIECE_BYTES, StackCopy,

@@ -10,6 +10,7 @@ use crate::maps::SCRATCH;
 use crate::memory::opaque;
 use crate::stack::Scratch;
 use memtrace_common::limits::MAX_FRAMES;
+use memtrace_common::stack_id::mix;
 use memtrace_common::unwind::Registers;
 use memtrace_common::wire::StackEnd;
 
@@ -18,14 +19,6 @@ const MAX_FRAME_BYTES: u64 = 1 << 20;
 /// User addresses end here with four-level page tables; five-level ones are only given to programs
 /// that ask for them, and not for code.
 const USER_END: u64 = 1 << 47;
-/// An odd constant with well-spread bits (the golden ratio times 2⁶⁴), as in Fibonacci hashing.
-const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
-
-#[inline(always)]
-pub(crate) fn mix(hash: u64, word: u64) -> u64 {
-    let mixed = (hash ^ word).wrapping_mul(MIX);
-    mixed ^ (mixed >> 29)
-}
 
 /// Frames that one call follows. The verifier looks at a loop round by round, and knows the function
 /// from then on: in one loop of 128 frames it had ten times as much to look at.

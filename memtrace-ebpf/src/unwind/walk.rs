@@ -5,7 +5,7 @@
 //! the usual ways to long walks, are not needed.
 
 use super::cache::{CHECKED_ONE_IN, Trail, index, keep_walk, recall_walk};
-use super::native::{follow_pointers, mix};
+use super::native::follow_pointers;
 use super::returns::replaced_return;
 use super::tables::{range, rule, space};
 use super::window::{Memory, NO_WINDOW, Window};
@@ -15,6 +15,7 @@ use crate::maps::{SCRATCH, count};
 use crate::stack::{Walked, id_in};
 use aya_ebpf::helpers::generated::bpf_get_prandom_u32;
 use memtrace_common::limits::MAX_FRAMES;
+use memtrace_common::stack_id::mix;
 use memtrace_common::unwind::{CodeRange, Registers, Space, Step, step, step_frame_pointer};
 use memtrace_common::wire::{Counter, StackEnd, WireFrame};
 
