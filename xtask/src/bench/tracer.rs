@@ -109,7 +109,15 @@ impl Programs {
         command
     }
 
-    /// The same with samples.
+    /// Empty probes, which go with the standard input and hear no Ctrl-C.
+    pub(super) fn floor(&self, pid: u32) -> Command {
+        let mut command = Command::new("env");
+        command.arg("--ignore-signal=INT").arg(&self.floor);
+        command.args([LINKS[0], &pid.to_string()]);
+        command
+    }
+
+    /// memtrace with samples.
     pub(super) fn sampling(&self, pids: &[u32], interval: &str) -> Command {
         let mut command = Command::new(&self.memtrace);
         for pid in pids {

@@ -18,19 +18,23 @@ pub(super) fn section(workshop: &Workshop, options: &Options) -> Result<String> 
     let path = program.to_str().context("the folder's name is no text")?;
     let few = cost(workshop, &["--pid", &members[0].pid()], options)?;
     let many = cost(workshop, &["--exe", path], options)?;
-    let (few, many) = (few * 100.0, many * 100.0);
+    let watched = cost(workshop, &["--exe", path, "--tier", "auto"], options)?;
+    let [few, many, watched] = [few, many, watched].map(|cores| cores * 100.0);
     Ok(format!(
         "## Idle processes\n\n\
          {} processes that wait, for {} s, from {} s after tracing began. memtrace looks for more of them \
          (`--exe`), and so hears of every program that is executed on the machine and every process that is \
-         renamed or moved. Beside it, one of them, named (`--pid`).\n\n\
+         renamed or moved. Beside it, the same by their pages (`--tier auto`, as `--all` watches), and one of them, \
+         named (`--pid`).\n\n\
          | | % of a core |\n|---|---:|\n\
          | looking for processes | {many:.2}; target under {MOST}: {} |\n\
+         | the same by their pages | {watched:.2}; target under {MOST}: {} |\n\
          | one process, named | {few:.2} |\n",
         members.len(),
         options.seconds,
         SETTLE.as_secs(),
         verdict(many < MOST),
+        verdict(watched < MOST),
     ))
 }
 

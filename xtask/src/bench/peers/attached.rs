@@ -33,6 +33,26 @@ pub(super) struct Counts {
     pub(super) complete: Option<f64>,
 }
 
+/// Its name in tables.
+pub(super) const FLOOR_NAME: &str = "empty probes";
+
+/// No tracer, but what no tracer with these probes can be under.
+pub(super) const FLOOR: Peer = Peer {
+    name: FLOOR_NAME,
+    version: |_| Ok(String::new()),
+    how: How::Attached(Attached {
+        command: |shop, pid| Ok(shop.programs.floor(pid)),
+        signs: &[SIGN],
+        settles: Duration::ZERO,
+        counts: |_| Counts::default(),
+    }),
+    line: "an example of memtrace's sources, `floor session PID`",
+    attaches: "yes",
+    stacks: "–",
+    remark: "probes that do nothing where memtrace places its own: what the kernel takes for the traps",
+    only: None,
+};
+
 pub(super) const MEMTRACE: Peer = Peer {
     name: "memtrace",
     version: |shop| Ok(read(shop.programs.memtrace(1).arg("--version"))?.trim().to_owned()),

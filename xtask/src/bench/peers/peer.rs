@@ -44,7 +44,7 @@ impl Peer {
 }
 
 /// In the table's order; the first is what others are compared with.
-pub(super) const ALL: [Peer; 11] = [
+pub(super) const ALL: [Peer; 12] = [
     Peer {
         name: "untraced",
         version: |_| Ok(String::new()),
@@ -55,6 +55,7 @@ pub(super) const ALL: [Peer; 11] = [
         remark: "",
         only: None,
     },
+    attached::FLOOR,
     attached::MEMTRACE,
     attached::MEMTRACE_SAMPLES,
     attached::MEMTRACE_PAGES,

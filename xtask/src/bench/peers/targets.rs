@@ -1,11 +1,16 @@
 //! What memtrace promises of itself beside its neighbours, and whether it was so.
 
 use super::Results;
+use super::attached::FLOOR_NAME;
 use super::rounds::Row;
 use super::watch::Figures;
 use crate::bench::sample::Sample;
 use crate::bench::sections::verdict;
 use std::fmt::Write as _;
+
+/// Ways that several promises name.
+const UNTRACED: &str = "untraced";
+const PAGES: &str = "memtrace, pages";
 
 /// One promise: how many times `dear` is `cheap`, by one figure of a workload.
 struct Target {
@@ -15,6 +20,13 @@ struct Target {
     dear: &'static str,
     cheap: &'static str,
     bound: Bound,
+}
+
+impl Target {
+    /// Whether it is about probes of functions beside none.
+    fn has_probes(&self) -> bool {
+        self.cheap == UNTRACED && self.dear != PAGES
+    }
 }
 
 /// On which side of a number the ratio is to be.
@@ -58,7 +70,7 @@ const fn beside_untraced(
     most: f64,
     what: &'static str,
 ) -> Target {
-    Target { what, workload, figure: CPU, dear, cheap: "untraced", bound: Bound::AtMost(most) }
+    Target { what, workload, figure: CPU, dear, cheap: UNTRACED, bound: Bound::AtMost(most) }
 }
 
 const TARGETS: [Target; 7] = [
@@ -76,14 +88,14 @@ const TARGETS: [Target; 7] = [
         13.0,
         "a pair of memleak's in memtrace's with samples",
     ),
-    beside_untraced("sqlite", "memtrace, pages", 1.05, "sqlite3 with its pages watched"),
-    beside_untraced("compiler", "memtrace, pages", 1.05, "cc1plus with its pages watched"),
+    beside_untraced("sqlite", PAGES, 1.05, "sqlite3 with its pages watched"),
+    beside_untraced("compiler", PAGES, 1.05, "cc1plus with its pages watched"),
     Target {
         what: "redis-server's p99 with samples",
         workload: "redis",
         figure: SLOWEST,
         dear: "memtrace, samples",
-        cheap: "untraced",
+        cheap: UNTRACED,
         bound: Bound::AtMost(1.25),
     },
 ];
@@ -95,7 +107,10 @@ pub(super) fn section(results: &Results) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let mut text = "\n## Targets\n\n| | measured | target | |\n|---|---:|---:|---|\n".to_owned();
+    let mut text = "\n## Targets\n\n*Empty probes* is the same ratio with probes that do nothing: no tracer with these \
+                    probes is under it.\n\n\
+                    | | measured | target | | empty probes |\n|---|---:|---:|---|---:|\n"
+        .to_owned();
     for line in lines {
         let _ = writeln!(text, "{line}");
     }
@@ -107,10 +122,13 @@ fn line(target: &Target, results: &Results) -> Option<String> {
     let sample = |name: &str| -> Option<Sample> {
         Some(rows.iter().find(|row| row.name == name)?.sample(target.figure))
     };
-    let ratio = sample(target.dear)?.ratio(&sample(target.cheap)?);
+    let cheap = sample(target.cheap)?;
+    let ratio = sample(target.dear)?.ratio(&cheap);
     let outcome = ratio.median().map_or("", |median| verdict(target.bound.holds(median)));
     let bound = target.bound.shown();
-    Some(format!("| {} | {} | {bound} | {outcome} |", target.what, ratio.shown(2)))
+    let floor = sample(FLOOR_NAME).filter(|_| target.has_probes());
+    let floor = floor.map(|floor| floor.ratio(&cheap).shown(2)).unwrap_or_default();
+    Some(format!("| {} | {} | {bound} | {outcome} | {floor} |", target.what, ratio.shown(2)))
 }
 
 /// What memtrace lost under all workloads together.
@@ -120,12 +138,14 @@ fn lost(results: &Results) -> Option<String> {
     let lost: Vec<f64> =
         rows.flat_map(|row| &row.figures).filter_map(|figures| figures.counts.lost).collect();
     let sum: f64 = lost.iter().sum();
-    (!lost.is_empty()).then(|| format!("| events lost | {sum:.0} | 0 | {} |", verdict(sum == 0.0)))
+    (!lost.is_empty())
+        .then(|| format!("| events lost | {sum:.0} | 0 | {} | |", verdict(sum == 0.0)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::attached::Counts;
+    use super::super::watch::Served;
     use super::super::{NOT_RUN, peer};
     use super::{Figures, Results, Row, TARGETS, section};
 
@@ -146,20 +166,39 @@ mod tests {
             "loop",
             vec![row("memtrace", 10.0), row("memtrace, samples", 5.0), row("bpftrace", 61.0)],
         ));
-        assert!(text.contains("in memtrace's | 6.10 (6.10–6.10) | ≥ 6 | met |"), "{text}");
+        assert!(text.contains("in memtrace's | 6.10 (6.10–6.10) | ≥ 6 | met |  |"), "{text}");
         assert!(
-            text.contains("with samples | 12.20 (12.20–12.20) | ≥ 13 | **missed** |"),
+            text.contains("with samples | 12.20 (12.20–12.20) | ≥ 13 | **missed** |  |"),
             "{text}"
         );
-        assert!(text.contains("| events lost | 0 | 0 | met |"), "{text}");
+        assert!(text.contains("| events lost | 0 | 0 | met | |"), "{text}");
         assert!(!text.contains("memleak"), "{text}");
+    }
+
+    #[test]
+    fn beside_what_is_untraced_stands_what_probes_cost_alone() {
+        let served = |name, p99| {
+            let served = Some(Served { per_second: 1.0, p99 });
+            let figures = vec![Figures { served, ..Figures::default() }];
+            Row { name, figures, failed: None }
+        };
+        let rows = vec![
+            served("untraced", 1.0),
+            served("empty probes", 1.5),
+            served("memtrace, samples", 1.6),
+        ];
+        let text = section(&of("redis", rows));
+        assert!(
+            text.contains("| 1.60 (1.60–1.60) | ≤ 1.25 | **missed** | 1.50 (1.50–1.50) |"),
+            "{text}"
+        );
     }
 
     #[test]
     fn what_failed_is_not_measured_and_has_no_verdict() {
         let failed = Row { figures: Vec::new(), ..row("bpftrace", 0.0) };
         let text = section(&of("loop", vec![row("memtrace", 10.0), failed]));
-        assert!(text.contains("in memtrace's | not measured | ≥ 6 |  |"), "{text}");
+        assert!(text.contains("in memtrace's | not measured | ≥ 6 |  |  |"), "{text}");
     }
 
     #[test]
