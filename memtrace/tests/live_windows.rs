@@ -138,32 +138,47 @@ fn sampled_blocks_leave_the_unknown_as_well() {
     }
 }
 
-/// A loop that does nothing but allocate: the shortest windows in the longest periods cost some 0.8 %.
+/// Percent. Windows are tried where the shortest cost less than twice the budget, and the budget is told as not
+/// reached where they cost over 1.3 times as much. Of a loop that does nothing but allocate they cost some 0.8 % by
+/// cheap traps, and half of that where much else takes time, as on emulated processors: one of these is right.
+const BUDGETS: [f64; 4] = [0.45, 0.34, 0.26, 0.6];
+
 #[test]
 fn a_budget_that_windows_do_not_reach_is_told_with_what_they_do() {
     if !may_trace() {
         return;
     }
-    let mut program = Program::start_with_libc("churn", &["3600"], &folder("budget"));
-    let options = ["--overhead-budget", "0.45", "--interval", "1s", "--format", "json"];
-    let mut tracer = Tracer::typed(&[&program], &options);
-    program.tell();
-    let report = wait_until("windows", || {
-        let report = tracer.report();
-        report.0["tracer"]["window"].is_object().then_some(report)
-    });
-    let facts = &report.0["tracer"];
-    assert_eq!(facts["overhead_budget_percent"], 0.45, "{facts}");
-    assert_eq!(facts["window"]["on_s"], 0.5, "{facts}");
-    assert_eq!(facts["window"]["period_s"], 60.0, "{facts}");
-    let notes = facts["notes"].as_array().unwrap();
-    let told =
-        notes.iter().filter_map(Value::as_str).find(|note| note.contains("shortest windows"));
-    let told = told.unwrap_or_else(|| panic!("{facts}"));
-    assert!(told.contains("the budget of 0.45 % is not reached"), "{told}");
+    let told = BUDGETS.iter().find_map(|budget| told_of_shortest_windows(*budget));
+    let (budget, told) = told.expect("a budget that the shortest windows do not reach");
+    assert!(told.contains(&format!("the budget of {budget} % is not reached")), "{told}");
     let (_, reached) = told.split_once("they cost about ").unwrap();
     let reached: f64 = reached.split_once(" %").unwrap().0.parse().unwrap();
     // More than the budget allows, and no more than if all of the CPU time in a window were for tracing.
-    assert!(reached > 0.45 && reached <= 100.0 * 0.5 / 59.5 + 0.05, "{told}");
+    assert!(reached > budget && reached <= 100.0 * 0.5 / 59.5 + 0.05, "{told}");
+}
+
+/// What a report says of the shortest windows, with the budget; `None` if they reach it, or miss it by so much that
+/// they are not tried.
+fn told_of_shortest_windows(budget: f64) -> Option<(f64, String)> {
+    let mut program = Program::start_with_libc("churn", &["3600"], &folder("budget"));
+    let words = budget.to_string();
+    let options = ["--overhead-budget", &words, "--interval", "1s", "--format", "json"];
+    let mut tracer = Tracer::typed(&[&program], &options);
+    program.tell();
+    let facts = wait_until("windows, or that they are not tried", || {
+        let facts = tracer.report().0["tracer"].clone();
+        let is_decided = facts["window"].is_object() || note(&facts, "however few").is_some();
+        is_decided.then_some(facts)
+    });
     tracer.stop();
+    assert_eq!(facts["overhead_budget_percent"], budget, "{facts}");
+    let told = note(&facts, "shortest windows")?;
+    assert_eq!(facts["window"]["on_s"], 0.5, "{facts}");
+    assert_eq!(facts["window"]["period_s"], 60.0, "{facts}");
+    Some((budget, told))
+}
+
+fn note(facts: &Value, about: &str) -> Option<String> {
+    let notes = facts["notes"].as_array().unwrap();
+    notes.iter().filter_map(Value::as_str).find(|note| note.contains(about)).map(str::to_owned)
 }
