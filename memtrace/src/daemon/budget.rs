@@ -37,7 +37,7 @@ impl Load {
 }
 
 /// `cost / (targets - cost)`: tracing is paid by the targets, whose CPU time holds it.
-fn share(cost: f64, targets: f64) -> f64 {
+pub(super) fn share(cost: f64, targets: f64) -> f64 {
     cost / (targets - cost).max(cost * LEAST).max(f64::MIN_POSITIVE)
 }
 

@@ -53,14 +53,22 @@ pub(super) struct Sites {
 pub(super) struct Meter {
     /// `None` until they are measured.
     prices: Option<Prices>,
-    first: Reading,
     last: Reading,
+    /// Where the phase began that goes on: a window, a pause, or the run.
+    phase: Reading,
+    /// What was spent in the phases before.
+    past: Spent,
 }
 
 impl Meter {
     /// From this reading on, without prices.
     pub(super) const fn new(now: Reading) -> Self {
-        Self { prices: None, first: now, last: now }
+        Self {
+            prices: None,
+            last: now,
+            phase: now,
+            past: Spent { cost: 0.0, used: 0.0, time: 0.0 },
+        }
     }
 
     /// The prices are known now. What was counted before gets them, too.
@@ -119,14 +127,18 @@ impl Meter {
         Some(Spent::at(&self.between(before, now, sites)?, time))
     }
 
-    /// What was spent over the whole run.
-    pub(super) fn spent_so_far(&self, sites: Sites) -> Option<Spent> {
-        self.spent(&self.first, &self.last, sites)
+    /// Probes have come or gone. Each phase is told by itself: where prices are too high, what a window cost is more
+    /// than all that the targets used in it, which the pauses' use would hide.
+    pub(super) fn turn(&mut self, now: Reading, sites: Sites) {
+        if let Some(spent) = self.spent(&self.phase, &now, sites) {
+            self.past = self.past.with(&spent);
+            (self.phase, self.last) = (now, now);
+        }
     }
 
-    /// Cost over the whole run.
-    pub(super) fn overall(&self, sites: Sites) -> Option<Load> {
-        self.between(&self.first, &self.last, sites)
+    /// What was spent over the whole run; `None` while the prices are not known.
+    pub(super) fn spent_so_far(&self, sites: Sites) -> Option<Spent> {
+        Some(self.past.with(&self.spent(&self.phase, &self.last, sites)?))
     }
 }
 
@@ -170,10 +182,10 @@ mod tests {
     fn without_prices_there_is_no_cost() {
         let mut meter = Meter::new(reading(0, 0));
         assert_eq!(meter.step(reading(1, 100_000), SITES), None);
-        assert_eq!(meter.overall(SITES), None);
+        assert_eq!(meter.spent_so_far(SITES), None);
         meter.learn(Prices { call: 900.0, ..Prices::default() });
         // What was counted before has a price, too.
-        assert!(meter.overall(SITES).is_some_and(|load| load.taken > 0.09));
+        assert!(meter.spent_so_far(SITES).is_some_and(|spent| spent.cost > 0.09));
     }
 
     #[test]
@@ -186,7 +198,25 @@ mod tests {
         assert_eq!((load.samples, load.bytes), (100_000.0, 10_000_000.0));
         // Of a core that the target used, 16 % were for tracing.
         assert!((load.overhead() - 0.16 / 0.84).abs() < 1e-9);
-        assert_eq!(meter.overall(SITES), Some(load));
+        let spent = meter.spent_so_far(SITES).unwrap();
+        assert!((spent.cores() - 0.16).abs() < 1e-9, "{spent:?}");
+        assert!((spent.percent().unwrap() - 100.0 * 0.16 / 0.84).abs() < 1e-9, "{spent:?}");
         assert_eq!(meter.step(reading(1, 200_000), SITES), None, "too soon");
+    }
+
+    #[test]
+    fn a_window_costs_no_more_than_was_used_in_it() {
+        // Calls cost three times what a core can do.
+        let prices = Prices { entry: 0.0, call: 30_000.0, ..Prices::default() };
+        let mut meter = meter(prices);
+        let window = Reading { time: SECOND, target_cpu: SECOND, ..reading(1, 100_000) };
+        meter.turn(window, SITES);
+        let pause = Reading { time: 6 * SECOND, target_cpu: 6 * SECOND, ..window };
+        meter.step(pause, SITES);
+        let spent = meter.spent_so_far(SITES).unwrap();
+        assert_eq!((spent.cost, spent.used, spent.time), (1.0, 6.0, 6.0));
+        assert!((spent.percent().unwrap() - 20.0).abs() < 1e-9);
+        meter.turn(pause, SITES);
+        assert_eq!(meter.spent_so_far(SITES), Some(spent));
     }
 }

@@ -5,7 +5,7 @@
 //! spent too much, or too little, is made up for in the next ones, so that the mean is held whatever each
 //! period was like.
 
-use super::budget::Load;
+use super::budget::{Load, share as share_of};
 use super::windowing::Window;
 use std::time::Duration;
 
@@ -45,6 +45,22 @@ impl Spent {
     pub(super) fn at(load: &Load, time: f64) -> Self {
         let used = load.targets * time;
         Self { cost: (load.cores() * time).min(used), used, time }
+    }
+
+    /// Both together.
+    pub(super) fn with(&self, other: &Self) -> Self {
+        let (cost, used) = (self.cost + other.cost, self.used + other.used);
+        Self { cost, used, time: self.time + other.time }
+    }
+
+    /// CPU that tracing cost the targets, cores.
+    pub(super) const fn cores(&self) -> f64 {
+        self.cost / self.time.max(f64::MIN_POSITIVE)
+    }
+
+    /// Cost in percent of what the targets would have used untraced; `None` if they used nothing.
+    pub(super) fn percent(&self) -> Option<f64> {
+        (self.used > 0.0).then(|| 100.0 * share_of(self.cost, self.used))
     }
 
     /// What the targets used for themselves.
@@ -96,12 +112,7 @@ impl Duty {
 
     /// After a period: a window, in which `open` was spent, and a pause, in which `closed` was.
     pub(super) fn period(&mut self, open: &Spent, closed: &Spent, now: Window) -> Decision {
-        self.debt += Spent {
-            cost: open.cost + closed.cost,
-            used: open.used + closed.used,
-            time: open.time + closed.time,
-        }
-        .debt(self.most);
+        self.debt += open.with(closed).debt(self.most);
         let decision = self.windows(open, closed);
         self.without = if decision == Decision::Whole { self.without + 1 } else { 0 };
         match decision {

@@ -31,6 +31,7 @@ impl Actor<'_> {
         self.duty = Some(duty);
         self.missed = reached(decision).map(|reached| (reached * 100.0, most));
         self.marks = [self.reading(); 2];
+        self.meter.turn(self.marks[0], sites);
         self.change_windows(Some(window), reason);
         true
     }
@@ -111,8 +112,7 @@ fn said_time(time: Duration) -> String {
 
 /// The overhead over a window and a pause, percent.
 fn percent_of(open: &Spent, pause: &Spent) -> f64 {
-    let (cost, used) = (open.cost + pause.cost, open.used + pause.used);
-    100.0 * cost / (used - cost).max(f64::MIN_POSITIVE)
+    open.with(pause).percent().unwrap_or_default()
 }
 
 fn reason(overhead: f64, most: f64) -> String {

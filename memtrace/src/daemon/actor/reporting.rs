@@ -1,7 +1,6 @@
 //! Reports: from the wish for one to what became of it.
 
 use super::Actor;
-use crate::daemon::budget::Load;
 use crate::daemon::error::DaemonError;
 use crate::daemon::outlet::{Publication, Published};
 use crate::daemon::pictures::Seen;
@@ -193,7 +192,7 @@ impl Actor<'_> {
     pub(super) fn facts(&self) -> TracerFacts {
         let (since, records) = self.last_report;
         let seconds = since.elapsed().as_secs_f64().max(1e-3);
-        let cost: Option<Load> = self.meter.overall(self.intake.targets.sites());
+        let spent = self.meter.spent_so_far(self.intake.targets.sites());
         TracerFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: release::running(),
@@ -211,8 +210,8 @@ impl Actor<'_> {
             cpu_seconds: self_usage::cpu().as_secs_f64(),
             rss_bytes: self_usage::resident_bytes() + self.intake.kernel.map_bytes(),
             events_per_second: (self.intake.records - records) as f64 / seconds,
-            target_cost_cores: cost.map(|load| load.cores()),
-            target_cost_percent: cost.and_then(|load| load.percent()),
+            target_cost_cores: spent.map(|spent| spent.cores()),
+            target_cost_percent: spent.and_then(|spent| spent.percent()),
             overhead_budget: self.budget_in_force(),
             walks: self.walks(),
             longest_gap: self.longest_gap,

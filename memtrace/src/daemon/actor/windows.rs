@@ -22,6 +22,7 @@ impl Actor<'_> {
                 self.close_windows(&pids)?;
                 self.intake.read_usage();
                 self.marks[1] = self.reading();
+                self.meter.turn(self.marks[1], self.intake.targets.sites());
                 self.windowing.closed(Instant::now());
             }
             Turn::Open => {
@@ -32,6 +33,7 @@ impl Actor<'_> {
                     self.intake.begin_newcomers_closed(false)?;
                     // By the old period, before that may be changed.
                     self.windowing.opened(asked, Instant::now());
+                    self.meter.turn(now, self.intake.targets.sites());
                     self.after_period(&now);
                     self.marks = [now; 2];
                     self.warn_of_short_windows();
