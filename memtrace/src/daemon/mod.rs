@@ -11,6 +11,7 @@ mod cost;
 mod duty;
 mod error;
 mod groups;
+mod heard;
 pub mod inspect;
 mod intake;
 mod kernel_log;
