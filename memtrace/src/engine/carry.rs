@@ -38,6 +38,13 @@ impl Tracker {
         for process in &running {
             self.carry_process(process, time, &mut told, tell);
         }
+        // Who lives in another one's memory has told of stacks there.
+        for process in &running {
+            tell(&of(process.pid, time, What::CarriedOver));
+            if let Some(usage) = process.usage_last {
+                tell(&of(process.pid, time, What::Usage(usage)));
+            }
+        }
         let is_of_same = |fork: &&Announced| {
             let parent = self.pids.get(&fork.parent).and_then(|&place| self.processes.get(place));
             parent.is_some_and(|parent| parent.order == fork.parent_order)
@@ -96,10 +103,6 @@ impl Tracker {
             told.insert(process.space, pid);
             carry_blocks(process, space, &mut stacks, tell);
             carry_ranges(pid, space, &mut stacks, time, tell);
-        }
-        tell(&of(pid, time, What::CarriedOver));
-        if let Some(usage) = process.usage_last {
-            tell(&of(pid, time, What::Usage(usage)));
         }
     }
 
