@@ -103,6 +103,8 @@ impl Tracker {
             told.insert(process.space, pid);
             carry_blocks(process, space, &mut stacks, tell);
             carry_ranges(pid, space, &mut stacks, time, tell);
+        } else if let Some(closed) = process.windows.last_close.or(process.windows.closed) {
+            carry_windows(process, closed, tell);
         }
     }
 
@@ -131,17 +133,22 @@ impl Tracker {
     }
 }
 
+/// That a window closed, not before `least`, and opened again if it is open.
+fn carry_windows(process: &Process, least: Nanos, tell: Tell<'_>) {
+    let windows = process.windows;
+    let closed = windows.last_close.map_or(least, |closed| closed.max(least));
+    tell(&of(process.pid, closed, What::WindowClosed));
+    if windows.is_open() {
+        tell(&of(process.pid, windows.known_since(), What::WindowOpened));
+    }
+}
+
 /// Blocks of which it is not known whether they live come first: the end of a window parts them from the others.
 fn carry_blocks(process: &Process, space: &Space, stacks: &mut Cited<'_>, tell: Tell<'_>) {
     let unknown = KINDS.iter().filter_map(|kind| space.account(*kind).unknown_until()).max();
     if let Some(until) = unknown {
         carry_some(space, stacks, &|block| block.born <= until, tell);
-        let windows = process.windows;
-        let closed = windows.last_close.map_or(until, |closed| closed.max(until));
-        tell(&of(process.pid, closed, What::WindowClosed));
-        if windows.is_open() {
-            tell(&of(process.pid, windows.known_since(), What::WindowOpened));
-        }
+        carry_windows(process, until, tell);
         carry_some(space, stacks, &|block| block.born > until, tell);
     } else {
         carry_some(space, stacks, &|_| true, tell);
