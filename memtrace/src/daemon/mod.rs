@@ -39,6 +39,6 @@ mod windows;
 pub use actor::{Outcome, run};
 pub use error::DaemonError;
 pub use outlet::{Outlet, Publication, Published};
-pub use recorder::Recording;
+pub use recorder::{NextFile, Recording};
 pub use settings::{AlertSettings, ControlWish, LinkFor, SamplingWish, Settings, StaticProbeWish};
 pub use windowing::Window;

@@ -11,6 +11,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+/// Makes a later file of a recording, from the name of the first and the number.
+pub type NextFile = fn(&Path, u64) -> Result<(PathBuf, File), String>;
+
 /// Where everything is recorded.
 #[derive(Debug)]
 pub struct Recording {
@@ -25,7 +28,7 @@ pub struct Recording {
     /// Most files: when one is full the next begins, and the oldest goes; 1: recording ends with the first.
     pub files: u32,
     /// Makes the file with this number, new and empty, beside the first. The error is one line for people.
-    pub next: fn(&Path, u64) -> Result<(PathBuf, File), String>,
+    pub next: NextFile,
 }
 
 /// What became of something that was to be recorded.
@@ -45,7 +48,7 @@ pub(super) struct Recorder {
     wishes: serde_json::Value,
     limit: Option<u64>,
     files: u32,
-    next: fn(&Path, u64) -> Result<(PathBuf, File), String>,
+    next: NextFile,
     /// The file that is written, and those before it that are kept, oldest first: names and identities.
     kept: VecDeque<(PathBuf, Option<(u64, u64)>)>,
     /// Of the file that is written, from 0.
@@ -145,7 +148,7 @@ impl Recorder {
             Ok((path, file)) => {
                 self.number += 1;
                 self.known.clear();
-                self.open(path, file)
+                self.open(path, file);
             }
             Err(reason) => {
                 self.failure = Some(format!("nothing more is recorded: {reason}"));

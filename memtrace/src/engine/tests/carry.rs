@@ -98,7 +98,7 @@ proptest! {
         let before = whole.snapshot(time, &OPTIONS);
         // What has ended is not told of any more.
         for process in before.processes.iter().filter(|it| it.state != State::Running) {
-            if running(&before).get(&process.info.key.pid).is_none() {
+            if !running(&before).contains_key(&process.info.key.pid) {
                 whole.forget(process.info.key.pid);
             }
         }
