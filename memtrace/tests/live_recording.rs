@@ -85,6 +85,40 @@ fn reports_of_touched_pages_are_the_same() {
     }
 }
 
+/// The map of names goes with its process: the recording has what reports said.
+#[track_caller]
+fn assert_same_when_it_has_gone(arguments: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::start("jit", arguments);
+    let options = ["--exact", "--top", "0", "--min-age", "0"];
+    let (live, recording) = traced(folder.path(), &mut program, "json", &options);
+    let map = PathBuf::from(format!("/tmp/perf-{}.map", program.pid()));
+    assert!(program.end().success());
+    // Whether the program left it there or not.
+    let _ = fs::remove_file(map);
+    let is_named = live.contains("generated_on_the_way");
+    assert_eq!(is_named, arguments.is_empty(), "{live}");
+    let replayed = report(&recording, &["--all", "--format", "json"]);
+    assert_eq!(replayed.status.code(), Some(0), "{}", text(&replayed.stderr));
+    assert_eq!(text(&replayed.stdout), live);
+    let at_end = report(&recording, &["--at", "0s", "--format", "json", "--top", "0"]);
+    assert_eq!(at_end.status.code(), Some(0), "{}", text(&at_end.stderr));
+}
+
+#[test]
+fn names_of_generated_code_are_kept() {
+    if may_trace() {
+        assert_same_when_it_has_gone(&[]);
+    }
+}
+
+#[test]
+fn that_there_was_no_name_is_kept() {
+    if may_trace() {
+        assert_same_when_it_has_gone(&["foreign"]);
+    }
+}
+
 #[test]
 fn what_a_killed_memtrace_recorded_is_there() {
     if !may_trace() {

@@ -120,6 +120,33 @@ fn an_entry_that_is_too_large_is_refused_and_the_rest_is_not_harmed() {
     assert_eq!(chunk.next_entry().unwrap().unwrap().bytes().len(), 6 << 20);
 }
 
+#[test]
+fn no_file_becomes_larger_than_it_may() {
+    let records = records(20_000);
+    for limit in [5_000, 20_001, 65_536, 100_003] {
+        let mut writer = Writer::new(Vec::new(), HEAD).unwrap().with_limit(limit);
+        let mut kept = 0;
+        for record in &records {
+            match writer.push(Entry::Record(record)) {
+                Ok(()) => kept += 1,
+                Err(RecordingError::Full) => break,
+                Err(error) => panic!("{error}"),
+            }
+            if kept % 3_000 == 0 {
+                writer.checkpoint().unwrap();
+            }
+        }
+        let bytes = writer.finish_at_limit().unwrap();
+        assert!(bytes.len() as u64 <= limit, "{} of {limit} bytes", bytes.len());
+        // What remains is room for the largest record, badly packed.
+        assert!(bytes.len() as u64 + 4096 > limit, "{} of {limit} bytes", bytes.len());
+        let (back, ending) = read(&bytes);
+        assert_eq!(ending.unwrap(), Ending::Limit);
+        assert!(back.len() == kept && back == records[..kept]);
+        assert!(kept > 10 && kept < records.len(), "{kept} with {limit}");
+    }
+}
+
 /// A disk with so much room.
 struct Disk(Vec<u8>, usize);
 

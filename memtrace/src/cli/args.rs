@@ -276,6 +276,20 @@ pub struct TraceArgs {
     /// more, tracing goes on without it. A busy program makes some megabytes per million allocations.
     #[arg(long, value_name = "FILE", help_heading = help::OUTPUT)]
     pub record: Option<PathBuf>,
+    /// Let no file of a recording become larger than this; when it is full recording ends, and tracing goes on
+    ///
+    /// At least 64KiB. With --record-files further files begin.
+    #[arg(long, value_name = "BYTES", value_parser = values::size, requires = "record",
+          allow_negative_numbers = true, help_heading = help::OUTPUT)]
+    pub record_limit: Option<u64>,
+    /// Go on in a new file when one is full, and keep the latest N
+    ///
+    /// Beside run.mtrace these are run.1.mtrace, run.2.mtrace and so on; the oldest are removed. Each can be read by
+    /// itself: it begins with all that lives then, which counts as inherited, and knows what happens from there on.
+    /// Telling that holds the tracer up for a moment, the longer the more blocks live.
+    #[arg(long, value_name = "N", value_parser = values::positive_count, requires = "record_limit",
+          allow_negative_numbers = true, help_heading = help::OUTPUT)]
+    pub record_files: Option<u64>,
     /// When to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = help::OUTPUT)]
     pub color: Color,

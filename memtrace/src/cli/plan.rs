@@ -95,6 +95,10 @@ pub struct TracePlan {
     pub output: Option<OutputName>,
     /// File for a recording of the run.
     pub record: Option<PathBuf>,
+    /// Most bytes of a file of it.
+    pub record_limit: Option<u64>,
+    /// Most files of it.
+    pub record_files: u32,
     /// When to use colours in reports.
     pub color: Color,
     /// How much to say on standard error.
@@ -252,6 +256,8 @@ impl TracePlan {
             format: args.format(),
             output: output(args.output.as_deref())?,
             record: args.record.clone(),
+            record_limit: check::record_limit(args)?,
+            record_files: check::record_files(args, tier)?,
             color: args.color,
             verbosity: Verbosity::new(args.quiet, args.verbose),
             exact: args.exact,

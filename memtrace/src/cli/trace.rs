@@ -3,7 +3,7 @@
 use super::args::{BpfLog, Ledger, LinkFor};
 use super::exit::Exit;
 use super::log;
-use super::output::{Destination, OutputError, create};
+use super::output::{Destination, OutputError, create, numbered};
 use super::plan::TracePlan;
 use super::reporting::{ReportWishes, Reporting, StartedCommand};
 use super::values::SampleInterval;
@@ -14,7 +14,8 @@ use crate::launch::Watcher;
 use crate::model::ids::Pid;
 use crate::report::{self, ReportOptions};
 use crate::symbolize::{self, DebugFiles};
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 /// What is traced.
 pub(super) struct Job {
@@ -110,8 +111,21 @@ impl Job {
 /// The file for a recording, where one is wished.
 fn recording(plan: &TracePlan, wishes: &ReportWishes) -> anyhow::Result<Option<Recording>> {
     let Some(path) = &plan.record else { return Ok(None) };
-    let file = create(path)?;
-    Ok(Some(Recording { path: path.clone(), file, wishes: serde_json::to_value(wishes)? }))
+    Ok(Some(Recording {
+        path: path.clone(),
+        file: create(path)?,
+        wishes: serde_json::to_value(wishes)?,
+        limit: plan.record_limit,
+        files: plan.record_files,
+        next: create_numbered,
+    }))
+}
+
+/// The file of a recording with this number, beside the first one.
+fn create_numbered(first: &Path, number: u64) -> Result<(PathBuf, File), String> {
+    let path = numbered(first, number);
+    let file = create(&path).map_err(|error| error.to_string())?;
+    Ok((path, file))
 }
 
 impl Started {

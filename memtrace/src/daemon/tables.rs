@@ -1,8 +1,8 @@
 //! The engine's tables, and the recording of all that goes into them, where one is wished.
 
-use super::recorder::Recorder;
+use super::heard::Heard;
+use super::recorder::{Recorded, Recorder};
 use crate::engine::alerts::Alert;
-use crate::engine::encode::encode;
 use crate::engine::limits::Limits;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
@@ -16,6 +16,9 @@ use std::ops::Deref;
 pub(super) struct Tables {
     tracker: Tracker,
     recorder: Option<Recorder>,
+    limits: Limits,
+    /// Of the latest event, where events are recorded.
+    latest: Nanos,
 }
 
 impl Deref for Tables {
@@ -29,31 +32,24 @@ impl Deref for Tables {
 impl Tables {
     pub(super) fn new(limits: Limits, mut recorder: Option<Recorder>) -> Self {
         if let Some(recorder) = &mut recorder {
-            recorder.note(&Note::Limits(Box::new(limits)));
+            // Every file has room for that.
+            let _ = recorder.note(&Note::Limits(Box::new(limits)));
         }
-        Self { tracker: Tracker::new(limits), recorder }
+        Self { tracker: Tracker::new(limits), recorder, limits, latest: 0 }
     }
 
     /// Takes in an event that came as this record.
     #[inline]
     pub(super) fn apply_record(&mut self, record: &[u8], event: &Event<'_>) {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.record(record);
-        }
+        self.add(&|recorder| recorder.record(record));
+        self.latest = self.latest.max(event.time);
         self.tracker.apply(event);
     }
 
     /// Takes in an event of our own making.
     pub(super) fn apply(&mut self, event: &Event<'_>) {
-        if let Some(recorder) = &mut self.recorder {
-            if let Some(note) = Note::of(event) {
-                recorder.note(&note);
-            } else {
-                let mut record = Vec::new();
-                encode(event, &mut record);
-                recorder.record(&record);
-            }
-        }
+        self.add(&|recorder| recorder.event(event));
+        self.latest = self.latest.max(event.time);
         self.tracker.apply(event);
     }
 
@@ -125,6 +121,13 @@ impl Tables {
         }
     }
 
+    /// Records what the report of a moment was told of generated code.
+    pub(super) fn record_names(&mut self, time: Nanos, heard: &Heard) {
+        if !heard.is_empty() {
+            self.add(&|recorder| recorder.names(time, heard));
+        }
+    }
+
     /// Makes sure that what was recorded is not lost when we are.
     pub(super) fn checkpoint(&mut self) {
         self.recorder.iter_mut().for_each(Recorder::checkpoint);
@@ -137,7 +140,13 @@ impl Tables {
 
     /// Whether everything is being recorded.
     pub(super) fn is_recorded(&self) -> bool {
-        self.recorder.as_ref().is_some_and(|recorder| recorder.failure().is_none())
+        let goes_on = |it: &Recorder| it.failure().is_none() && it.stop().is_none();
+        self.recorder.as_ref().is_some_and(goes_on)
+    }
+
+    /// Why nothing more is recorded, where that is as was wished.
+    pub(super) fn recording_stop(&self) -> Option<&str> {
+        self.recorder.as_ref()?.stop()
     }
 
     /// Why the recording is not whole, if so.
@@ -146,8 +155,29 @@ impl Tables {
     }
 
     fn note(&mut self, note: &Note) {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.note(note);
+        self.add(&|recorder| recorder.note(note));
+    }
+
+    /// Has something recorded, in the next file if this one has no room.
+    #[inline]
+    fn add(&mut self, add: &dyn Fn(&mut Recorder) -> Recorded) {
+        if let Some(recorder) = &mut self.recorder
+            && add(recorder) == Recorded::Full
+            && recorder.begin_next()
+            && carry_over(&self.tracker, self.limits, self.latest, recorder)
+            && add(recorder) == Recorded::Full
+        {
+            // Half of a file was free.
+            recorder.has_begun(false);
         }
     }
+}
+
+/// Has the next file begin with what lives. Gives whether it goes on.
+fn carry_over(tracker: &Tracker, limits: Limits, time: Nanos, recorder: &mut Recorder) -> bool {
+    let mut is_whole = recorder.note(&Note::Limits(Box::new(limits))) == Recorded::Done;
+    tracker.carry_over(time, &mut |event| {
+        is_whole = is_whole && recorder.event(event) == Recorded::Done;
+    });
+    recorder.has_begun(is_whole)
 }

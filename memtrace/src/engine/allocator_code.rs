@@ -55,6 +55,21 @@ impl AllocatorCode {
         self.entries.insert(module, offset);
     }
 
+    /// Where allocators' code lies, by file.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = (ModuleId, &Arc<[(u64, u64)]>)> {
+        let mut all: Vec<_> = self.spans.iter().map(|(module, spans)| (*module, spans)).collect();
+        all.sort_unstable_by_key(|(module, _)| module.0);
+        all.into_iter()
+    }
+
+    /// Where files begin.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (ModuleId, u64)> {
+        let mut all: Vec<_> =
+            self.entries.iter().map(|(module, offset)| (*module, *offset)).collect();
+        all.sort_unstable_by_key(|(module, _)| module.0);
+        all.into_iter()
+    }
+
     /// Who called `mmap`, `mremap` or `brk` with this stack.
     pub(crate) fn mapper(&self, stack: &Stack) -> Mapper {
         let frames = || stack.frames.iter().take(DEEPEST);

@@ -39,6 +39,11 @@ impl CodeMap {
         Self(sorted.into())
     }
 
+    /// In order of address.
+    pub(crate) const fn mappings(&self) -> &Arc<[CodeMapping]> {
+        &self.0
+    }
+
     /// Whether all that `self` knows is still so in `newer`.
     pub(crate) fn is_part_of(&self, newer: &Self) -> bool {
         let still = |mapping: &CodeMapping| newer.mapping_at(mapping.start) == Some(mapping);

@@ -61,6 +61,7 @@ const fn kind_of(what: &What<'_>) -> Option<Kind> {
         | What::FreesLost { .. }
         | What::Look(_)
         | What::Mark
+        | What::CarriedOver
         | What::Named(_) => return None,
     })
 }

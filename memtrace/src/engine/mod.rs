@@ -6,6 +6,7 @@
 pub mod alerts;
 mod allocator_code;
 mod attribution;
+mod carry;
 mod census;
 mod code;
 pub mod copied;

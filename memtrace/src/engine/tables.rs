@@ -25,6 +25,17 @@ impl Tables {
         }
     }
 
+    /// What was told, as it is told: file, and whether its table is on its way.
+    pub(crate) fn told(&self) -> Vec<(ModuleId, bool)> {
+        let mut told: Vec<_> = self.awaited.iter().map(|module| (*module, true)).collect();
+        told.sort_unstable_by_key(|(module, _)| module.0);
+        if told.is_empty() && self.in_use {
+            // That it never will be there, or is, makes no difference.
+            told.push((ModuleId(0), false));
+        }
+        told
+    }
+
     /// How a stack ended: as the kernel side says, unless it did not know yet what we know of the code
     /// of the last frame.
     pub(crate) fn end(&self, placed: &Placed) -> StackEnd {

@@ -197,6 +197,7 @@ impl Tracker {
             What::WindowOpened => self.window_opened(pid, time),
             What::Usage(usage) => self.usage_seen(pid, time, usage),
             What::Look(look) => self.look_told(pid, time, look),
+            What::CarriedOver => self.carried_over(pid, time),
             What::Picture(picture, areas) => self.picture_seen(pid, time, picture, areas),
             what => {
                 self.events += 1;
@@ -254,6 +255,12 @@ impl Tracker {
             What::Exit { status } => self.exit(pid, time, *status),
             _ => {}
         }
+    }
+
+    /// What was told until now came to nothing: it is told of what happened before.
+    pub(super) fn count_anew(&mut self) {
+        (self.events, self.unknown_stacks) = (0, 0);
+        self.bounds = Bounds::default();
     }
 
     /// A record could not be decoded.

@@ -34,6 +34,16 @@ pub(crate) enum Known {
     No,
 }
 
+/// An id with one of the functions that it came with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cited {
+    pub(crate) id: u64,
+    pub(crate) callee: Callee,
+    pub(crate) stack: u32,
+    /// It is the function with which its frames came.
+    pub(crate) is_first: bool,
+}
+
 /// The ids of one process. The total over all processes is the caller's to keep.
 #[derive(Debug)]
 pub(crate) struct Wires {
@@ -114,6 +124,18 @@ impl Wires {
     /// them without frames.
     pub(crate) fn missed(&self) -> impl Iterator<Item = u64> {
         self.ids.iter().filter(|(_, wire)| wire.missed).map(|(&id, _)| id)
+    }
+
+    /// All, the longest unused first, each first with the function that it came with first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Cited> {
+        let ids = self.hand.iter().filter_map(|&id| Some((id, self.ids.get(&id)?)));
+        ids.flat_map(|(id, wire)| {
+            let Wire { callee, stack, .. } = *wire;
+            let others = wire.others.iter();
+            let others =
+                others.map(move |&(callee, stack)| Cited { id, callee, stack, is_first: false });
+            std::iter::once(Cited { id, callee, stack, is_first: true }).chain(others)
+        })
     }
 
     /// Bytes taken, about.

@@ -132,6 +132,9 @@ pub enum What<'a> {
     },
     /// What became of the wish to look at a process more closely (`crate::engine::zoom`).
     Look(Look),
+    /// All that was told of the process until now is older than the recording: it is what the process holds when that
+    /// begins. Of nobody: that was all of it.
+    CarriedOver,
     /// An interval has ended: every process's growth series gets a point.
     Mark,
     /// The user gives this moment a name.

@@ -37,6 +37,9 @@ pub enum RecordingError {
         /// What does not fit.
         what: &'static str,
     },
+    /// The file may not become larger. What was added before is in it.
+    #[error("the recording has the size that it is allowed")]
+    Full,
     /// More in one entry than a chunk may hold.
     #[error("an entry of {0} bytes is larger than a recording takes")]
     TooLarge(usize),

@@ -1,7 +1,7 @@
 //! The reader, and what plays a recording, for bytes of anybody: fuzzing and what once did harm.
 
 use super::columns::Unpacker;
-use super::{Reader, Replay};
+use super::{Names, Reader, Replay};
 use crate::engine::limits::Limits;
 use crate::engine::snapshot::SnapshotOptions;
 
@@ -11,6 +11,12 @@ pub(crate) fn recording(bytes: &[u8]) {
         while let Ok(Some(mut chunk)) = reader.next_chunk() {
             while let Ok(Some(_)) = chunk.next_entry() {}
         }
+    }
+    if let Ok(reader) = Reader::new(bytes) {
+        let _ = Names::of(reader);
+    }
+    if let Ok(learnt) = serde_json::from_slice(bytes) {
+        Names::default().add(learnt);
     }
     play(bytes);
 }

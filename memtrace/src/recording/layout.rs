@@ -64,6 +64,10 @@ pub(super) enum Content {
     Entries,
     /// Nothing: the recording ends here, and is whole.
     End,
+    /// Names that reports asked for, as JSON: no entries.
+    Names = 3,
+    /// Nothing: the file has reached the size that it was allowed, and its run went on.
+    Limit = 2,
 }
 
 /// How a chunk begins: 40 bytes, followed by the packed ones.
@@ -104,6 +108,8 @@ impl ChunkHead {
         let content = match word(bytes, 4) {
             0 => Content::Entries,
             1 => Content::End,
+            2 => Content::Limit,
+            3 => Content::Names,
             _ => return Err("a chunk of an unknown kind"),
         };
         let head = Self {

@@ -20,6 +20,14 @@ pub enum Note {
     Limits(Box<Limits>),
     /// What the user wanted to see, as whoever makes reports writes it.
     Wishes(serde_json::Value),
+    /// The file goes on where another one of its run ended. What lived then comes first, up to the event
+    /// [`Told::CarriedOver`] of nobody.
+    Continues {
+        /// Its number, from 0 with the first one.
+        number: u64,
+        /// When it began, ns since 1970.
+        began: u64,
+    },
     /// Something was learnt.
     Event {
         /// See [`Event`].
@@ -77,6 +85,7 @@ pub enum Told {
     WindowOpened,
     WindowClosed,
     Look(Look),
+    CarriedOver,
     Mark,
     Named(MarkName),
 }
@@ -137,6 +146,7 @@ impl Told {
             What::WindowOpened => Self::WindowOpened,
             What::WindowClosed => Self::WindowClosed,
             What::Look(look) => Self::Look(look.clone()),
+            What::CarriedOver => Self::CarriedOver,
             What::Mark => Self::Mark,
             What::Named(name) => Self::Named(name.clone()),
             What::Allocation(_)
@@ -180,6 +190,7 @@ impl Told {
             Self::WindowOpened => What::WindowOpened,
             Self::WindowClosed => What::WindowClosed,
             Self::Look(look) => What::Look(look),
+            Self::CarriedOver => What::CarriedOver,
             Self::Mark => What::Mark,
             Self::Named(name) => What::Named(name),
         }
@@ -206,6 +217,7 @@ impl Told {
             | Self::WindowOpened
             | Self::WindowClosed
             | Self::Look(_)
+            | Self::CarriedOver
             | Self::Mark
             | Self::Named(_) => false,
         }
@@ -295,6 +307,7 @@ mod tests {
             What::WindowClosed,
             What::Look(Look::Refused("why".into())),
             What::Look(Look::Ended(LookCost { hits: 7, ..LookCost::default() })),
+            What::CarriedOver,
             What::Mark,
             What::Named(MarkName::new("größer").unwrap()),
         ]
@@ -320,6 +333,7 @@ mod tests {
         for note in [
             Note::Limits(Box::default()),
             Note::Wishes(serde_json::json!({ "top": 10 })),
+            Note::Continues { number: 3, began: u64::MAX },
             Note::Undecodable,
             Note::Forgotten(1),
             Note::Retired(2),

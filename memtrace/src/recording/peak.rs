@@ -2,7 +2,7 @@
 //!
 //! A recording is read once to find it; [`Replay::play_to`] then goes there.
 
-use super::{Entry, Moment, Note, Place, Reader, RecordingError, Replay, time_of};
+use super::{Entry, Moment, Note, Place, Reader, RecordingError, Replay, Told, time_of};
 use crate::engine::decode::decode;
 use crate::model::event::What;
 use crate::model::ids::{Nanos, Pid};
@@ -117,6 +117,11 @@ impl Search {
                 self.total = self.total.saturating_sub(before).saturating_add(now);
             }
             Touched::Any => self.total = self.replay.tracker().live_bytes(),
+            Touched::Begun => {
+                // Nothing before is a moment of this recording.
+                self.total = self.replay.tracker().live_bytes();
+                self.best = None;
+            }
         }
         self.weigh();
         if let Some(moment) = moment {
@@ -160,6 +165,8 @@ enum Touched {
     Nothing,
     Process(Pid),
     Any,
+    /// What lived when the recording began is told.
+    Begun,
 }
 
 /// … and when; 0 where that does not matter.
@@ -176,7 +183,10 @@ fn touched(entry: Entry<'_>) -> (Nanos, Touched) {
             (event.time, touched)
         }),
         Entry::Note(note) => match Note::read(note) {
-            Ok(Note::Moment(_) | Note::Marked(_) | Note::Wishes(_)) => (0, Touched::Nothing),
+            Ok(Note::Moment(_) | Note::Marked(_) | Note::Wishes(_) | Note::Continues { .. }) => {
+                (0, Touched::Nothing)
+            }
+            Ok(Note::Event { process: 0, what: Told::CarriedOver, .. }) => (0, Touched::Begun),
             _ => (0, Touched::Any),
         },
     }

@@ -14,6 +14,8 @@ pub enum Ending {
     Whole,
     /// At the last checkpoint before whoever made it was killed, or had no room: what came after is not in it.
     Cut,
+    /// Where it had the size that it was allowed. Its run went on, perhaps in another file.
+    Limit,
 }
 
 /// Reads a recording, a chunk at a time.
@@ -65,11 +67,53 @@ impl<R: Read> Reader<R> {
         self.ending
     }
 
-    /// The next chunk; `None` at the end.
+    /// The next chunk with entries; `None` at the end.
     ///
     /// # Errors
     /// When the file cannot be read, or is damaged: what was read before is good.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>, RecordingError> {
+        loop {
+            let offset = self.offset;
+            let damaged = |what| RecordingError::Damaged { offset, what };
+            let Some((head, fits)) = self.next_packed()? else { return Ok(None) };
+            if !fits {
+                return Err(damaged("its checksum is another one"));
+            }
+            if self.ends(head.content) {
+                return Ok(None);
+            }
+            if head.content == Content::Names {
+                continue;
+            }
+            self.unpack(&head, offset)?;
+            let entries = Unpacker::new(&self.columns).map_err(damaged)?;
+            let ChunkHead { entries: left, from, to, .. } = head;
+            return Ok(Some(Chunk { entries, left, from, to, offset }));
+        }
+    }
+
+    /// The next chunk with names, unpacked; `None` at the end. Chunks before it are not looked at.
+    pub(super) fn next_names(&mut self) -> Result<Option<&[u8]>, RecordingError> {
+        loop {
+            let offset = self.offset;
+            let damaged = |what| RecordingError::Damaged { offset, what };
+            let Some((head, fits)) = self.next_packed()? else { return Ok(None) };
+            if self.ends(head.content) {
+                return Ok(None);
+            }
+            if head.content == Content::Entries {
+                continue;
+            }
+            if !fits {
+                return Err(damaged("its checksum is another one"));
+            }
+            self.unpack(&head, offset)?;
+            return Ok(Some(&self.columns));
+        }
+    }
+
+    /// Reads a chunk as it is in the file, and says whether its checksum is right; `None` at the end.
+    fn next_packed(&mut self) -> Result<Option<(ChunkHead, bool)>, RecordingError> {
         if self.ending.is_some() {
             return Ok(None);
         }
@@ -77,20 +121,32 @@ impl<R: Read> Reader<R> {
         let damaged = |what| RecordingError::Damaged { offset, what };
         let mut bytes = [0; ChunkHead::SIZE];
         if fill(&mut self.input, &mut bytes)? < bytes.len() {
-            return Ok(self.end(Ending::Cut));
+            self.ending = Some(Ending::Cut);
+            return Ok(None);
         }
         let head = ChunkHead::read(&bytes).map_err(damaged)?;
         self.packed.resize(head.packed as usize, 0);
         if fill(&mut self.input, &mut self.packed)? < self.packed.len() {
-            return Ok(self.end(Ending::Cut));
-        }
-        if !ChunkHead::fits(&bytes, &self.packed) {
-            return Err(damaged("its checksum is another one"));
-        }
-        if head.content == Content::End {
-            return Ok(self.end(Ending::Whole));
+            self.ending = Some(Ending::Cut);
+            return Ok(None);
         }
         self.offset += (bytes.len() + self.packed.len()) as u64;
+        Ok(Some((head, ChunkHead::fits(&bytes, &self.packed))))
+    }
+
+    /// Whether the recording ends with a chunk of this content.
+    const fn ends(&mut self, content: Content) -> bool {
+        self.ending = match content {
+            Content::Entries | Content::Names => return false,
+            Content::End => Some(Ending::Whole),
+            Content::Limit => Some(Ending::Limit),
+        };
+        true
+    }
+
+    /// Decompresses what was read.
+    fn unpack(&mut self, head: &ChunkHead, offset: u64) -> Result<(), RecordingError> {
+        let damaged = |what| RecordingError::Damaged { offset, what };
         self.columns.clear();
         self.columns.reserve_exact(MOST_BYTES.min(head.unpacked as usize));
         let length = self
@@ -100,13 +156,7 @@ impl<R: Read> Reader<R> {
         if length != head.unpacked as usize {
             return Err(damaged("it is of another length than it says"));
         }
-        let entries = Unpacker::new(&self.columns).map_err(damaged)?;
-        Ok(Some(Chunk { entries, left: head.entries, from: head.from, to: head.to, offset }))
-    }
-
-    const fn end(&mut self, ending: Ending) -> Option<Chunk<'_>> {
-        self.ending = Some(ending);
-        None
+        Ok(())
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Replay {
     records: u64,
     wishes: Option<serde_json::Value>,
     modules: Vec<Arc<Module>>,
+    /// It goes on where another one ended: its number, and when it began, ns since 1970.
+    continues: Option<(u64, u64)>,
     /// Events after it are left out, but for what earlier ones may need to be understood.
     until: Nanos,
     /// What the tables keep beyond what the run's own kept.
@@ -46,7 +48,8 @@ impl Replay {
         let (wishes, modules) = (None, Vec::new());
         let (until, detail) = (Nanos::MAX, Detail::default());
         let ahead = Lookahead::default();
-        Self { tracker, ahead, most, time: 0, records: 0, wishes, modules, until, detail }
+        let (continues, time, records) = (None, 0, 0);
+        Self { tracker, ahead, most, time, records, wishes, modules, continues, until, detail }
     }
 
     /// … that keep more detail than those of the run.
@@ -130,6 +133,13 @@ impl Replay {
         self.wishes.as_ref()
     }
 
+    /// Of a file that goes on where another one of its run ended: its number, from 0 with the first one, and when it
+    /// began, ns since 1970.
+    #[must_use]
+    pub const fn continues(&self) -> Option<(u64, u64)> {
+        self.continues
+    }
+
     /// The files that came since the last call.
     pub fn take_modules(&mut self) -> Vec<Arc<Module>> {
         std::mem::take(&mut self.modules)
@@ -192,6 +202,7 @@ impl Replay {
         match note {
             Note::Limits(limits) => self.begin(&limits)?,
             Note::Wishes(wishes) => self.wishes = Some(wishes),
+            Note::Continues { number, began } => self.continues = Some((number, began)),
             Note::Event { time, what, .. } if time > self.until && !what.introduces() => {}
             Note::Event { time, process, thread, what } => {
                 let what = what.what();

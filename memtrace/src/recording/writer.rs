@@ -11,6 +11,9 @@ const CHUNK: usize = 1 << 20;
 /// The largest entry: what is there already, and its own length and number, have room beside it.
 const LARGEST_ENTRY: usize = MOST_BYTES - CHUNK - 4096;
 
+/// Most bytes of the last chunk, which holds nothing: its head, and nine zeroes as zstd frames them.
+const END: usize = ChunkHead::SIZE + 64;
+
 /// The fastest of zstd's levels that look for repetitions at all: the columns leave little to find, and the
 /// tracer has other things to do.
 const LEVEL: i32 = 1;
@@ -26,6 +29,8 @@ pub struct Writer<W> {
     to: u64,
     columns: Vec<u8>,
     written: u64,
+    /// Most bytes that the file may have.
+    limit: u64,
     failed: bool,
 }
 
@@ -54,8 +59,15 @@ impl<W: Write> Writer<W> {
             to: 0,
             columns: Vec::new(),
             written: Head::SIZE as u64,
+            limit: u64::MAX,
             failed: false,
         })
+    }
+
+    /// Bounds the file's size, bytes, its end included.
+    #[must_use]
+    pub fn with_limit(self, limit: u64) -> Self {
+        Self { limit, ..self }
     }
 
     /// Bytes in the file so far.
@@ -67,11 +79,18 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// When the file cannot be written: it is readable up to the last checkpoint, and nothing more is added. When
-    /// the entry is too large.
+    /// the entry is too large. [`RecordingError::Full`] when the file may become no larger: all before is in it.
     pub fn push(&mut self, entry: Entry<'_>) -> Result<(), RecordingError> {
         let length = entry.bytes().len();
         if length > LARGEST_ENTRY {
             return Err(RecordingError::TooLarge(length));
+        }
+        if !self.has_room(length) {
+            // Packed it takes less than it might.
+            self.checkpoint()?;
+            if !self.has_room(length) {
+                return Err(RecordingError::Full);
+            }
         }
         self.packer.push(entry);
         self.entries += 1;
@@ -85,6 +104,23 @@ impl<W: Write> Writer<W> {
             self.write_chunk(Content::Entries)?;
         }
         Ok(())
+    }
+
+    /// Writes what a report learnt of names, at once, behind what was added before.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_names(&mut self, names: &[u8]) -> Result<(), RecordingError> {
+        if names.len() > MOST_BYTES {
+            return Err(RecordingError::TooLarge(names.len()));
+        }
+        self.checkpoint()?;
+        if !self.has_room(names.len()) {
+            return Err(RecordingError::Full);
+        }
+        self.columns.clear();
+        self.columns.extend_from_slice(names);
+        self.write_columns(Content::Names)
     }
 
     /// Writes what was added, so that it is not lost when this program is.
@@ -102,21 +138,50 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// As [`Self::push`].
-    pub fn finish(mut self) -> Result<W, RecordingError> {
+    pub fn finish(self) -> Result<W, RecordingError> {
+        self.finish_with(Content::End)
+    }
+
+    /// Writes what was added, and that the file has the size that it is allowed.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn finish_at_limit(self) -> Result<W, RecordingError> {
+        self.finish_with(Content::Limit)
+    }
+
+    /// Whether one more entry has room, however badly it is packed, and the end after it.
+    fn has_room(&self, length: usize) -> bool {
+        if self.limit == u64::MAX {
+            return true;
+        }
+        // A word of 8 bytes takes at most 11 in the columns, what is beside them less than the rest.
+        let columns = self.packer.length() + 2 * length + 256;
+        let chunk = ChunkHead::SIZE + zstd::zstd_safe::compress_bound(columns);
+        self.written + (chunk + END) as u64 <= self.limit
+    }
+
+    fn finish_with(mut self, content: Content) -> Result<W, RecordingError> {
         self.checkpoint()?;
-        self.write_chunk(Content::End)?;
+        self.write_chunk(content)?;
         self.out.flush().map_err(RecordingError::Write)?;
         Ok(self.out)
     }
 
     fn write_chunk(&mut self, content: Content) -> Result<(), RecordingError> {
+        if !self.failed {
+            self.packer.finish(&mut self.columns);
+        }
+        self.write_columns(content)
+    }
+
+    fn write_columns(&mut self, content: Content) -> Result<(), RecordingError> {
         if self.failed {
             let earlier = io::Error::other("it could not be written before");
             return Err(RecordingError::Write(earlier));
         }
         // A part of a chunk may be in the file now, after which none could be found.
         self.failed = true;
-        self.packer.finish(&mut self.columns);
         let packed = self.compressor.0.compress(&self.columns).map_err(RecordingError::Write)?;
         let head = ChunkHead {
             content,

@@ -1,11 +1,12 @@
 //! A recording → its report at one of its moments, complete: all stacks, all blocks.
 
-use crate::cli::report::{facts_at, most, open, read_facts, unknown_facts, warn_of_end};
+use crate::cli::recorded_names::{RecordedNames, names_of};
+use crate::cli::report::{facts_at, most, of_part, open, read_facts, unknown_facts, warn_of_end};
 use crate::cli::reporting::ReportWishes;
 use crate::engine::ports::Symbolizer as _;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::model::ids::Nanos;
-use crate::recording::{Moment, Place, Reader, Replay};
+use crate::recording::{Moment, Names, Place, Reader, Replay};
 use crate::report::diff::{Side, Which};
 use crate::report::view::Filter;
 use crate::report::{self, ReportOptions, TracerFacts};
@@ -32,7 +33,9 @@ pub(super) fn side(
 ) -> anyhow::Result<(Side, bool)> {
     let mut reader = Reader::new(input).with_context(|| format!("{name:?}"))?;
     let mut replay = Replay::new(most());
-    let mut looking = Looking { which, filter, newest: None, found: None };
+    let names = names_of(name);
+    let names = &names;
+    let mut looking = Looking { which, filter, names, newest: None, found: None };
     let ended = replay.play(&mut reader, &mut |replay, moment| looking.at(replay, moment));
     if let Some(found) = looking.found {
         return Ok((found?, true));
@@ -50,7 +53,7 @@ pub(super) fn side(
         Some((time, facts)) => later(facts, snapshot.time.saturating_sub(time)),
         None => read_facts(unknown_facts())?,
     };
-    Ok((resolved(&mut replay, &snapshot, &facts, filter)?, false))
+    Ok((resolved(&mut replay, &snapshot, &facts, names, filter)?, false))
 }
 
 /// What was alive at a place, of the stacks that `filter` admits.
@@ -64,7 +67,8 @@ pub(super) fn side_at(path: &Path, place: &Place, filter: &Filter) -> anyhow::Re
     replay.play_to(&mut reader, place).with_context(|| format!("{path:?}"))?;
     let (_, facts) = facts_at(place, began)?;
     let snapshot = replay.snapshot(Some(place.time), &ALL);
-    resolved(&mut replay, &snapshot, &facts, filter)
+    let names = names_of(path);
+    resolved(&mut replay, &snapshot, &facts, &names, filter)
 }
 
 /// The tracer's figures are the last ones known, the moment is that of the snapshot.
@@ -77,6 +81,7 @@ fn later(facts: TracerFacts, by: Nanos) -> TracerFacts {
 struct Looking<'a> {
     which: Which,
     filter: &'a Filter,
+    names: &'a Names,
     newest: Option<(Nanos, TracerFacts)>,
     found: Option<anyhow::Result<Side>>,
 }
@@ -84,7 +89,7 @@ struct Looking<'a> {
 impl Looking<'_> {
     fn at(&mut self, replay: &mut Replay, moment: Moment) -> ControlFlow<()> {
         let facts = match read_facts(moment.facts) {
-            Ok(facts) => facts,
+            Ok(facts) => of_part(facts, replay),
             Err(error) => {
                 self.found = Some(Err(error));
                 return ControlFlow::Break(());
@@ -100,7 +105,7 @@ impl Looking<'_> {
             return ControlFlow::Continue(());
         }
         let snapshot = replay.snapshot(Some(moment.time), &ALL);
-        self.found = Some(resolved(replay, &snapshot, &facts, self.filter));
+        self.found = Some(resolved(replay, &snapshot, &facts, self.names, self.filter));
         ControlFlow::Break(())
     }
 }
@@ -110,12 +115,15 @@ fn resolved(
     replay: &mut Replay,
     snapshot: &Snapshot,
     facts: &TracerFacts,
+    names: &Names,
     filter: &Filter,
 ) -> anyhow::Result<Side> {
     let mut symbolizer = BlazeSymbolizer::new();
     for module in replay.take_modules() {
         symbolizer.register(module.id, module.path.clone());
     }
+    let time = snapshot.time;
+    let mut symbolizer = RecordedNames { names, time, symbolizer: &mut symbolizer };
     let wishes = replay.wishes().cloned().map(serde_json::from_value::<ReportWishes>);
     let wishes = wishes.transpose().context("the recording's wishes make no sense")?;
     let ReportWishes { options, command } = wishes.unwrap_or_default();

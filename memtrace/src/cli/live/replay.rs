@@ -4,11 +4,12 @@ use super::LiveArgs;
 use super::messages::{Update, WAITING};
 use super::show::{Showing, Shown, Signals};
 use crate::cli::plan::SCREEN_TOP;
-use crate::cli::report::{Input, most, open, read_facts, unknown_facts};
+use crate::cli::recorded_names::{RecordedNames, names_of};
+use crate::cli::report::{Input, most, of_part, open, read_facts, unknown_facts};
 use crate::cli::reporting::ReportWishes;
 use crate::engine::snapshot::SnapshotOptions;
 use crate::model::ids::Nanos;
-use crate::recording::{Ending, Moment, RecordingError, Replay};
+use crate::recording::{Ending, Moment, Names, RecordingError, Replay};
 use crate::report::{ReportOptions, resolve};
 use crate::screen::Look;
 use crate::symbolize::BlazeSymbolizer;
@@ -26,13 +27,14 @@ use std::time::Duration;
 /// When it cannot be read, or the terminal not be used.
 pub(super) fn run(file: &Path, args: &LiveArgs, look: Look) -> anyhow::Result<Shown> {
     let input = open(file)?;
+    let names = names_of(file);
     let signals = Signals::listen()?;
     let (sender, updates) = sync_channel(WAITING);
     let wishes = Chosen::new(args);
     let player = thread::Builder::new().name("memtrace-replay".to_owned());
     let player = player.spawn(move || {
         let mut played =
-            Player { wishes, sender: sender.clone(), symbolizer: BlazeSymbolizer::new() };
+            Player { wishes, sender: sender.clone(), symbolizer: BlazeSymbolizer::new(), names };
         let outcome = played.play(input);
         let last = if outcome.is_ok() { None } else { Some(Update::Failed) };
         // The screen may have been left.
@@ -89,6 +91,7 @@ struct Player {
     wishes: Chosen,
     sender: SyncSender<Update>,
     symbolizer: BlazeSymbolizer,
+    names: Names,
 }
 
 impl Player {
@@ -159,11 +162,13 @@ impl Player {
         let recorded: Option<ReportWishes> =
             recorded.transpose().context("the recording's wishes make no sense")?;
         let recorded = recorded.unwrap_or_default();
-        let facts = read_facts(moment.facts.clone())?;
+        let facts = of_part(read_facts(moment.facts.clone())?, replay);
         let blocks = SnapshotOptions { min_age: self.wishes.min_age, ..moment.options };
         let snapshot = replay.snapshot(time, &blocks);
         let options = self.wishes.options(&recorded.options, is_final);
-        let mut report = resolve(&snapshot, &mut self.symbolizer, &options, &facts);
+        let (names, time) = (&self.names, snapshot.time);
+        let mut symbolizer = RecordedNames { names, time, symbolizer: &mut self.symbolizer };
+        let mut report = resolve(&snapshot, &mut symbolizer, &options, &facts);
         if let Some(command) = &recorded.command {
             command.tell(&mut report);
         }

@@ -8,7 +8,7 @@ mod create;
 mod each;
 mod name;
 
-pub use create::create;
+pub use create::{create, numbered};
 pub use name::{Label, NameError, OutputName};
 
 use super::args::Color;

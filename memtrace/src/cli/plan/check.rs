@@ -43,6 +43,30 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
     }
 }
 
+/// The least that files of a recording may be allowed: each has to hold what it begins with.
+const LEAST_RECORD: u64 = 64 << 10;
+
+/// How large a file of a recording may become.
+pub(super) fn record_limit(args: &TraceArgs) -> Result<Option<u64>, UsageError> {
+    match args.record_limit {
+        Some(limit) if limit < LEAST_RECORD => usage(format!(
+            "--record-limit {limit} is too little for a recording: give at least 64KiB"
+        )),
+        limit => Ok(limit),
+    }
+}
+
+/// How many files of a recording are kept.
+pub(super) fn record_files(args: &TraceArgs, tier: Tier) -> Result<u32, UsageError> {
+    let files = args.record_files.unwrap_or(1);
+    if files > 1 && tier.has_touches() {
+        return usage(
+            "--record-files is about blocks, and this tier watches pages, which a further file would know nothing of:              leave it out, or choose another --tier",
+        );
+    }
+    Ok(u32::try_from(files).unwrap_or(u32::MAX))
+}
+
 /// Options about reports that are written make no sense where they are shown.
 pub(super) fn fits_a_screen(args: &TraceArgs) -> Result<(), UsageError> {
     if args.output.is_some() || args.format.is_some() {

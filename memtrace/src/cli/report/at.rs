@@ -1,6 +1,6 @@
 //! `--at`: the report of a moment that is not the last.
 
-use super::{Reports, most, open, read_facts, unknown_facts};
+use super::{Reports, most, of_part, open, read_facts, unknown_facts};
 use crate::cli::exit::Exit;
 use crate::engine::snapshot::SnapshotOptions;
 use crate::model::ids::Nanos;
@@ -33,12 +33,12 @@ impl Reports<'_> {
     ) -> anyhow::Result<bool> {
         let time = place.time;
         let (options, facts) = facts_at(place, began)?;
+        let facts = of_part(facts, replay);
         self.prepare(replay)?;
         // It is the only one, so all of it is wanted.
         self.reporting.wishes.options.full = true;
         let snapshot = replay.snapshot(Some(time), &self.blocks(options));
-        let Self { reporting, symbolizer, .. } = self;
-        Ok(reporting.write(&snapshot, &facts, false, symbolizer)?.0)
+        Ok(self.write(&snapshot, &facts, false)?)
     }
 }
 

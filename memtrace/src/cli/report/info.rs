@@ -24,6 +24,10 @@ struct Sums {
     reports: u64,
     from: Option<u64>,
     to: u64,
+    /// The number of the file, where it goes on where another one ended.
+    part: Option<u64>,
+    /// Records of what lived when it began.
+    carried: u64,
     /// When the first event was.
     first: Option<Nanos>,
     marks: u64,
@@ -48,7 +52,7 @@ pub(super) fn print(path: &Path, reader: &mut Input) -> anyhow::Result<Exit> {
     write_stdout(text.as_bytes())?;
     Ok(match ended? {
         Ending::Whole => Exit::Success,
-        Ending::Cut => Exit::Degraded,
+        Ending::Cut | Ending::Limit => Exit::Degraded,
     })
 }
 
@@ -78,6 +82,11 @@ impl Sums {
         self.notes += 1;
         match Note::read(note) {
             Ok(Note::Moment(_)) => self.reports += 1,
+            Ok(Note::Continues { number, .. }) => self.part = Some(number),
+            Ok(Note::Event { process: 0, what: Told::CarriedOver, time, .. }) => {
+                self.carried = std::mem::take(&mut self.records);
+                (self.from, self.to) = (Some(time), self.to.max(time));
+            }
             Ok(Note::Event { what: Told::ModuleSeen(_), .. }) => self.files += 1,
             Ok(Note::Event { what: Told::Named(name), time, .. }) => self.mark(&name, time),
             Ok(Note::Event {
@@ -108,6 +117,9 @@ impl Sums {
         let state = match ended {
             Ok(Ending::Whole) => "whole".to_owned(),
             Ok(Ending::Cut) => "cut off: its run was killed, or the disk was full".to_owned(),
+            Ok(Ending::Limit) => {
+                "full: it has the size of --record-limit, and its run went on".to_owned()
+            }
             Err(error) => error.to_string(),
         };
         let bytes = path.metadata().map_or(0, |about| about.len());
@@ -116,6 +128,13 @@ impl Sums {
         let each = bytes as f64 / self.records.max(1) as f64;
         writeln!(text, "state      {state}")?;
         writeln!(text, "began      {}", began.as_deref().unwrap_or("not known"))?;
+        if let Some(number) = self.part {
+            let carried = counted(self.carried, "record");
+            writeln!(
+                text,
+                "continues  file {number} of its run; {carried} of what lived when it began"
+            )?;
+        }
         writeln!(text, "events     {} over {seconds:.1} s", self.records)?;
         writeln!(text, "size       {bytes} bytes, {each:.1} per event, in {} parts", self.chunks)?;
         writeln!(text, "processes  {}", self.processes.len())?;

@@ -13,12 +13,13 @@ use super::exit::Exit;
 use super::log::{self, Verbosity};
 use super::output::{Destination, OutputError};
 use super::plan;
+use super::recorded_names::{RecordedNames, names_of};
 use super::reporting::{ReportWishes, Reporting};
 use super::terminal::stderr_color;
 use super::view::{self, Shown};
 use crate::engine::limits::Limits;
-use crate::engine::snapshot::SnapshotOptions;
-use crate::recording::{Ending, Moment, Reader, RecordingError, Replay};
+use crate::engine::snapshot::{Snapshot, SnapshotOptions};
+use crate::recording::{Ending, Moment, Names, Reader, RecordingError, Replay};
 use crate::report::TracerFacts;
 use crate::symbolize::BlazeSymbolizer;
 use anyhow::{Context as _, bail};
@@ -59,8 +60,9 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     };
     let scope = Scope::of(args, reporting.view.measure)?;
     reporting.view.stretch.from = scope.from.as_ref().map(|from| from.since_start);
-    let mut reports =
-        Reports { args, reporting, symbolizer: BlazeSymbolizer::new(), last: None, scope };
+    let names = names_of(&args.file);
+    let symbolizer = BlazeSymbolizer::new();
+    let mut reports = Reports { args, reporting, symbolizer, names, last: None, scope };
     match reports.scope.until.take() {
         Some(place) => reports.at(&place),
         None => reports.make(&mut reader),
@@ -86,6 +88,8 @@ struct Reports<'a> {
     args: &'a ReportArgs,
     reporting: Reporting,
     symbolizer: BlazeSymbolizer,
+    /// Names that the recording keeps.
+    names: Names,
     /// Which part of the recording they are of.
     scope: Scope,
     /// How the last report went.
@@ -133,26 +137,36 @@ impl Reports<'_> {
             || (SnapshotOptions::default(), unknown_facts()),
             |moment| (moment.options, moment.facts),
         );
-        let facts: TracerFacts = read_facts(facts)?;
+        let facts: TracerFacts = of_part(read_facts(facts)?, replay);
         if replay.records() == 0 && facts.sequence == 0 {
             bail!("nothing was recorded yet when {name:?} ended");
         }
         self.scope.is_before(replay.time())?;
         self.prepare(replay)?;
         let snapshot = replay.snapshot(None, &self.blocks(options));
-        self.reporting.write(&snapshot, &facts, true, &mut self.symbolizer)?;
+        self.write(&snapshot, &facts, true)?;
         Ok(Exit::Degraded)
     }
 
     /// Makes the report of this moment; gives whether its figures are degraded.
     fn report(&mut self, replay: &mut Replay, moment: &Moment) -> anyhow::Result<bool> {
-        let facts = read_facts(moment.facts.clone())?;
+        let facts = of_part(read_facts(moment.facts.clone())?, replay);
         self.scope.is_before(moment.time)?;
         self.prepare(replay)?;
         let snapshot = replay.snapshot(Some(moment.time), &self.blocks(moment.options));
-        let Self { reporting, symbolizer, .. } = self;
-        let written = reporting.write(&snapshot, &facts, moment.is_final, symbolizer);
-        Ok(written.map(|(degraded, _)| degraded)?)
+        Ok(self.write(&snapshot, &facts, moment.is_final)?)
+    }
+
+    /// Gives whether the figures are degraded.
+    fn write(
+        &mut self,
+        snapshot: &Snapshot,
+        facts: &TracerFacts,
+        is_final: bool,
+    ) -> Result<bool, OutputError> {
+        let Self { reporting, symbolizer, names, .. } = self;
+        let mut symbolizer = RecordedNames { names, time: snapshot.time, symbolizer };
+        reporting.write(snapshot, facts, is_final, &mut symbolizer).map(|(degraded, _)| degraded)
     }
 
     /// Which blocks are singled out: as the run did, or as is asked for now.
@@ -202,6 +216,9 @@ impl Reports<'_> {
 pub(super) fn warn_of_end(name: &Path, ended: &Result<Option<Ending>, RecordingError>) {
     match ended {
         Ok(Some(Ending::Whole)) => tracing::warn!("{name:?} has no last report"),
+        Ok(Some(Ending::Limit)) => tracing::warn!(
+            "{name:?} has the size of --record-limit, and its run went on: this is what it had until then"
+        ),
         Ok(_) => {
             tracing::warn!("{name:?} ends before its run did: this is what it had until then");
         }
@@ -215,6 +232,17 @@ fn is_closed(error: &anyhow::Error) -> bool {
 
 pub(super) fn read_facts(facts: serde_json::Value) -> anyhow::Result<TracerFacts> {
     serde_json::from_value(facts).context("the recording's figures of the tracer make no sense")
+}
+
+/// The tracer's figures, where a file goes on where another one of its run ended.
+pub(super) fn of_part(mut facts: TracerFacts, replay: &Replay) -> TracerFacts {
+    let Some((number, began)) = replay.continues() else { return facts };
+    facts.began = Timestamp::from_nanosecond(i128::from(began)).unwrap_or(facts.began);
+    facts.notes.push(format!(
+        "this is of file {number} of a recording, and goes on where the one before ended: what lived then counts as \
+         inherited, and all else from there on"
+    ));
+    facts
 }
 
 /// The tracer's own figures where none were recorded.

@@ -43,12 +43,10 @@ impl Actor<'_> {
         self.all_seen().await?;
         let outstanding = self.intake.reporter.is_busy();
         self.close_tables(true);
-        self.publish()?;
-        if outstanding {
-            self.published().await?;
-            self.complain();
-        }
-        let last = self.published().await?;
+        let last = self.last_published(outstanding).await;
+        // The names in the last report belong to it.
+        self.intake.tracker.end_recording();
+        let last = last?;
         if last != Heeded::Unread {
             self.commands_done().await?;
         }
@@ -57,6 +55,16 @@ impl Actor<'_> {
             Heeded::Unread => Ok(Outcome { degraded: false }),
             Heeded::Failed => Err(DaemonError::Unwritten(self.failure.take().unwrap_or_default())),
         }
+    }
+
+    /// Has the last report written, after the one that still is, if there is one.
+    async fn last_published(&mut self, outstanding: bool) -> Result<Heeded, DaemonError> {
+        self.publish()?;
+        if outstanding {
+            self.published().await?;
+            self.complain();
+        }
+        self.published().await
     }
 
     /// Waits for the commands that alerts called for; a second wish to end leaves at once, and kills the one

@@ -171,9 +171,6 @@ impl Actor<'_> {
             is_final,
             facts: serde_json::to_value(&facts).unwrap_or_default(),
         });
-        if is_final {
-            self.intake.tracker.end_recording();
-        }
         self.last_report = (Instant::now(), self.intake.records);
         self.current.closed = Some(Closed { facts, is_final });
         // Later alerts are for the next report.
@@ -229,6 +226,7 @@ impl Actor<'_> {
                 .chain(self.missed_budget())
                 .chain(self.windowing.too_short())
                 .chain(left_out(self.skipped_reports))
+                .chain(self.intake.tracker.recording_stop().map(str::to_owned))
                 .collect(),
             degraded: self
                 .degraded
@@ -252,6 +250,9 @@ impl Actor<'_> {
     }
 
     pub(super) fn heed(&mut self, published: Published) -> Heeded {
+        if let Some((time, heard)) = self.intake.reporter.take_told() {
+            self.intake.tracker.record_names(time, &heard);
+        }
         match published {
             Published::Written { degraded, file } => {
                 self.alarm.is_reported(file.as_ref());

@@ -166,6 +166,11 @@ impl LiveHeap {
         self.sight.unknown.is_some_and(|until| self.blocks.kept_birth(block.born) <= until)
     }
 
+    /// Of blocks that were born until then it is not known whether they live; `None`: it is known of all.
+    pub(crate) const fn unknown_until(&self) -> Option<Nanos> {
+        self.sight.unknown
+    }
+
     /// Frees are not seen any more: of what lives it is not known from now on whether it does, until a free of it is
     /// seen, or its address is given out again.
     pub(crate) fn close(&mut self, now: Nanos) {

@@ -59,6 +59,20 @@ impl RangeKind {
     const MAP_GROWSDOWN: u32 = 0x0100;
     const MAP_STACK: u32 = 0x2_0000;
 
+    /// Arguments of `mmap`, protection and flags, that tell this kind. There are none that tell the heap segment.
+    pub(crate) const fn arguments(self) -> (u32, u32) {
+        const READ_WRITE: u32 = 3;
+        const ANONYMOUS: u32 = RangeKind::MAP_ANONYMOUS | 2;
+        match self {
+            Self::Anonymous | Self::HeapSegment => (READ_WRITE, ANONYMOUS),
+            Self::File => (READ_WRITE, 2),
+            Self::Stack => (READ_WRITE, ANONYMOUS | Self::MAP_STACK),
+            Self::Reserved => (0, ANONYMOUS),
+            Self::Shared => (READ_WRITE, Self::MAP_ANONYMOUS | Self::MAP_SHARED),
+            Self::Code => (Self::PROT_EXEC, 2),
+        }
+    }
+
     /// The kind that `mmap`'s arguments tell. (`glibc` maps stacks of threads without access first, and
     /// with `MAP_STACK`.)
     #[must_use]

@@ -87,13 +87,13 @@ fn proc_event() -> impl Strategy<Value = What<'static>> {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Record(WireEvent, u32, u64),
     Proc(What<'static>, u32, u64),
     Forget(u32),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (wire_event(), 0_u32..5, any::<u64>(), prop::bool::weighted(0.8)).prop_map(
             |(event, pid, time, squeeze)| {
@@ -107,7 +107,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn apply(tracker: &mut Tracker, step: &Step) {
+pub(super) fn apply(tracker: &mut Tracker, step: &Step) {
     match step {
         Step::Record(event, process, time) => {
             tracker.apply(&Event { process: *process, time: *time, ..event.as_event() });

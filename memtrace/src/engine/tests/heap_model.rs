@@ -43,10 +43,10 @@ enum Act {
 type Call = (u8, u64, u64, u64, bool);
 
 #[derive(Clone, Debug)]
-struct Step {
+pub(super) struct Step {
     act: Act,
     pid: u32,
-    time: u64,
+    pub(super) time: u64,
 }
 
 fn call() -> impl Strategy<Value = Call> {
@@ -75,7 +75,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 /// Steps forward in time, some of them a little late.
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (act(), 1_u32..4, 0_u64..6);
     prop::collection::vec(step, 1..150).prop_map(|steps| {
         let step = |(n, (act, pid, late)): (usize, (Act, u32, u64))| Step {
@@ -301,7 +301,7 @@ impl Model {
     }
 }
 
-fn apply(tracker: &mut Tracker, step: &Step) {
+pub(super) fn apply(tracker: &mut Tracker, step: &Step) {
     let Step { ref act, pid, time } = *step;
     let mut send = |what| tracker.apply(&Event { time, process: pid, thread: pid, what });
     let frames = |wire: u64| (0x1000 + wire).to_ne_bytes();

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod any_order;
+mod carry;
 mod cases;
 mod heap_model;
 mod lifecycles;
