@@ -7,11 +7,12 @@ use crate::report::ReportWriter as _;
 use crate::report::model::{
     FrameReport, LossReport, MappedReport, ProcessReport, Report, StackReport, Sum,
 };
+use crate::report::view::Measure;
 use serde_json::Value;
 
 fn written(report: &Report) -> String {
     let mut bytes = Vec::new();
-    HtmlWriter { full_names: false }.write(report, &mut bytes).unwrap();
+    HtmlWriter { full_names: false, measure: Measure::Leaks }.write(report, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
