@@ -33,8 +33,15 @@ use std::time::Duration;
 /// These groups trace other people's programs, and programs that they build, which are not in the
 /// guests: they are about programs and files, not about kernels.
 /// The crowd is about memory and time, of which guests have little, and the screen about a terminal.
-const NOT_ABOUT_KERNELS: [&str; 6] =
-    ["live_allocators", "live_crowd", "live_judges", "live_names", "live_programs", "live_screen"];
+const NOT_ABOUT_KERNELS: [&str; 7] = [
+    "live_allocators",
+    "live_crowd",
+    "live_html",
+    "live_judges",
+    "live_names",
+    "live_programs",
+    "live_screen",
+];
 
 /// This group is about files, users and words more than about kernels, and takes as long as all others
 /// together: `cargo xtask test` leaves it to `cargo xtask kernels`.

@@ -26,7 +26,7 @@ pub(super) fn document<'a>(report: &'a Report, writer: &HtmlWriter) -> Document<
         losses: facts::losses(report),
         processes,
         accounts,
-        view: writer.view(),
+        first_view: writer.first_view(),
         timeline: timeline::timeline(report),
         strings,
         functions,

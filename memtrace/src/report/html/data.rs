@@ -21,7 +21,7 @@ pub(super) struct Document<'a> {
     pub(super) processes: Vec<Process<'a>>,
     pub(super) accounts: Vec<Account>,
     /// The view that is shown at first, by its key.
-    pub(super) view: &'static str,
+    pub(super) first_view: &'static str,
     pub(super) timeline: Timeline<'a>,
     pub(super) strings: Vec<String>,
     pub(super) functions: Functions,

@@ -39,7 +39,7 @@ impl ReportWriter for HtmlWriter {
 
 impl HtmlWriter {
     /// The key of the view that is shown at first.
-    const fn view(&self) -> &'static str {
+    const fn first_view(&self) -> &'static str {
         match self.measure {
             Measure::Leaks | Measure::Peak | Measure::Lifetimes => "live",
             Measure::OwnPeaks => "peak",

@@ -173,7 +173,7 @@ class MemoryGraph {
       const at = this.x(time);
       parts.push(draw("line", { class: `tick ${kind}`, x1: at, x2: at, y1: PLOT.top, y2: floor }, draw("title", {}, `${kind} ${name}, ${formatMoment(time)}`)));
     }
-    const veil = (from, to) => draw("rect", { class: "veil", x: from, width: Math.max(to - from, 0), y: 0, height: floor });
+    const veil = (from, to) => draw("rect", { class: "veil", x: from, width: Math.max(to - from, 0), y: PLOT.top, height: floor - PLOT.top });
     if (window.isPart && keepsParts) {
       parts.push(veil(0, this.x(window.begin)), veil(this.x(window.until), this.width));
     }

@@ -7,7 +7,7 @@ const IMPORT = 8;
 
 class Report {
   constructor(data) {
-    Object.assign(this, data, { data });
+    Object.assign(this, data);
     this.parent = Int32Array.from(data.nodes.parent);
     this.nodeFrame = Int32Array.from(data.nodes.frame);
     this.functionOf = Int32Array.from(data.frames.function);
@@ -27,7 +27,7 @@ class Report {
   // The one that is wished for, or else the one that the report was made for.
   view(account, key) {
     const found = (wanted) => account.views.find((it) => it.key === wanted);
-    return found(key) ?? found(this.data.view) ?? account.views[0];
+    return found(key) ?? found(this.first_view) ?? account.views[0];
   }
 
   processName(number) {
