@@ -1,6 +1,6 @@
 //! The columns of an account, filled row by row.
 
-use super::data::{Account, View};
+use super::data::{Account, Part, View};
 use super::timeline;
 use crate::engine::snapshot::Confidence;
 use crate::model::ids::Nanos;
@@ -102,6 +102,7 @@ impl Account {
                 view.count_high.clear();
             }
         }
+        self.parts.iter_mut().for_each(Part::finish);
         if self.thread.iter().all(|thread| *thread < 0) {
             self.thread.clear();
         }

@@ -83,7 +83,7 @@ pub(super) struct Tick {
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Part {
     pub(super) row: Vec<u32>,
-    /// Bytes and blocks, as below.
+    /// Bytes and blocks; both are empty where nothing changed.
     pub(super) live: (Vec<i64>, Vec<i64>),
     pub(super) allocated: (Vec<i64>, Vec<i64>),
     pub(super) freed: (Vec<i64>, Vec<i64>),

@@ -62,6 +62,17 @@ pub(super) fn add(parts: &mut Vec<Part>, row: u32, changes: &Changes) {
 }
 
 impl Part {
+    /// Without columns in which there is nothing.
+    pub(super) fn finish(&mut self) {
+        let columns = [&mut self.live, &mut self.allocated, &mut self.freed, &mut self.temporary];
+        for (bytes, count) in columns {
+            if bytes.iter().chain(&*count).all(|change| *change == 0) {
+                bytes.clear();
+                count.clear();
+            }
+        }
+    }
+
     fn push(&mut self, row: u32, change: &Deeds) {
         self.row.push(row);
         let columns = [

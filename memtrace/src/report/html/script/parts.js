@@ -22,7 +22,7 @@ function changesOf(account, name, first, last) {
   const count = new Float64Array(account.node.length);
   for (const part of account.parts.slice(first, last)) {
     const [moreBytes, moreBlocks] = part[name];
-    for (let at = 0; at < part.row.length; at++) {
+    for (let at = 0; at < moreBytes.length; at++) {
       bytes[part.row[at]] += moreBytes[at];
       count[part.row[at]] += moreBlocks[at];
     }
