@@ -131,7 +131,7 @@ fn look(purpose: Purpose) -> Result<Found> {
 }
 
 /// Programs that the tests need, and their packages.
-const TEST_PROGRAMS: [(&str, &str); 14] = [
+const TEST_PROGRAMS: [(&str, &str); 15] = [
     // The fuzzer is C++.
     ("g++", "g++"),
     ("gdb", "gdb"),
@@ -149,6 +149,8 @@ const TEST_PROGRAMS: [(&str, &str); 14] = [
     ("go", "golang-go"),
     // It fetches the schema of speedscope's files.
     ("npm", "npm"),
+    // It judges those files by that.
+    ("jsonschema", "python3-jsonschema"),
 ];
 
 /// Allocators that the tests preload into programs of their own or link with them, and their packages.
