@@ -4,8 +4,9 @@
 
 mod report_fixtures;
 
-use memtrace::report::{PprofWriter, Report, ReportWriter, SpeedscopeWriter};
-use report_fixtures::{facts, last, leaking, report, sampled, snapshot};
+use memtrace::engine::snapshot::HeapTotals;
+use memtrace::report::{PprofWriter, Report, ReportOptions, ReportWriter, SpeedscopeWriter};
+use report_fixtures::{facts, last, leaking, report, sampled, snapshot, totals};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -13,8 +14,16 @@ use std::process::Command;
 
 /// Reports of an exact heap and of an estimated one, with all stacks.
 fn reports() -> [Report; 2] {
-    let options = memtrace::report::ReportOptions { top: 0, ..last() };
-    [leaking(), sampled()].map(|process| report(&snapshot(vec![process]), &options, &facts()))
+    let options = ReportOptions { top: 0, ..last() };
+    [leaking(), sampled()].map(|mut process| {
+        // As files for other programs usually are: no block is too young for them.
+        for stack in &mut process.stacks {
+            (stack.young_bytes, stack.young_blocks) = (0, 0);
+        }
+        process.heap =
+            HeapTotals { confidence: process.heap.confidence, ..totals(&process.stacks) };
+        report(&snapshot(vec![process]), &options, &facts())
+    })
 }
 
 fn written(writer: &dyn ReportWriter, report: &Report) -> Vec<u8> {
