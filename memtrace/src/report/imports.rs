@@ -18,10 +18,10 @@ const LINKER: [&str; 12] = [
     "dl_main",
     "load_library",
 ];
-/// CPython's own functions, by how their names begin.
+/// `CPython`'s own functions, by how their names begin.
 const PYTHON: [&str; 4] =
     ["PyImport_", "_PyImport_", "import_find_and_load", "_imp_create_dynamic"];
-/// In the names that CPython gives to code that it tells `perf` of.
+/// In the names that `CPython` gives to code that it tells `perf` of.
 const FROZEN: &str = "<frozen importlib.";
 
 /// See the file's head.
