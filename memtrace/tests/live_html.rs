@@ -84,23 +84,32 @@ fn pages_say_what_json_says_and_windows_add_up() {
     browser.picture("recorded");
     let ends = browser.value(&format!("{data}.timeline.ends.length")).as_u64().unwrap();
     assert!((2..=33).contains(&ends), "{ends} parts");
+    assert_windows_add_up(&mut browser, &recorded, ends, heap("allocated"), heap("live").0);
+    browser.assert_clean();
+}
+
+/// What was done in all parts of the run is what was done, and what lived at the end of the last is what lives.
+#[track_caller]
+fn assert_windows_add_up(
+    browser: &mut Browser,
+    page: &Path,
+    ends: u64,
+    allocated: (u64, u64),
+    live: u64,
+) {
     let (mut sum, mut busy, mut last) = ((0, 0), 0, 0);
     for part in 0..ends {
         let window = format!("#from={part}&to={}", part + 1);
-        browser.open(&recorded, &window);
-        let alive = shown(&mut browser, &recorded, &window).0;
+        let alive = shown(browser, page, &window).0;
         assert!(alive >= last, "nothing is freed");
         last = alive;
         let views = "[...document.getElementById('view').options].map((it) => it.value).join()";
         if browser.value(views).as_str().unwrap().contains("allocated") {
-            let (bytes, blocks) =
-                shown(&mut browser, &recorded, &format!("{window}&view=allocated"));
+            let (bytes, blocks) = shown(browser, page, &format!("{window}&view=allocated"));
             sum = (sum.0 + bytes, sum.1 + blocks);
             busy += 1;
         }
     }
-    assert_eq!(sum, heap("allocated"), "what was done in all parts is what was done");
-    assert_eq!(last, heap("live").0);
+    assert_eq!((sum, last), (allocated, live));
     assert!(busy > 2, "the program took more than a second");
-    browser.assert_clean();
 }
