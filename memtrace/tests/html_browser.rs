@@ -5,8 +5,13 @@ mod browser;
 mod report_fixtures;
 
 use browser::Browser;
+use jiff::Timestamp;
+use memtrace::engine::slices::{Amount, Deeds};
+use memtrace::engine::snapshot::{PeriodFigures, PeriodSum};
+use memtrace::report::view::Measure;
 use memtrace::report::{
-    FrameReport, HtmlWriter, Place, ProcessReport, Report, ReportWriter as _, StackReport,
+    FrameReport, HtmlWriter, MarkReport, MemoryPoint, Parts, Place, ProcessReport, Report,
+    ReportWriter as _, StackReport,
 };
 use report_fixtures::{facts, last, leaking, report, snapshot};
 use serde_json::json;
@@ -48,7 +53,7 @@ impl Shown {
 
 fn write(report: &Report, file: &Path) {
     let mut bytes = Vec::new();
-    HtmlWriter { full_names: false }.write(report, &mut bytes).unwrap();
+    HtmlWriter { full_names: false, measure: Measure::Leaks }.write(report, &mut bytes).unwrap();
     std::fs::write(file, bytes).unwrap();
 }
 
@@ -97,6 +102,196 @@ fn simple() -> Report {
         stack(&["copy", "store", "main"], 1 << 20),
     ];
     Report { processes: vec![process(7, "app", stacks)], ..Report::default() }
+}
+
+/// What `simple` did in four seconds, of which slices were kept: each stack allocated a quarter in each of them, and in
+/// the third `store` freed what it had until then.
+fn recorded() -> Report {
+    let mut report = simple();
+    let slice = 1_000_000_000;
+    report.watched = 4 * slice;
+    report.parts = Parts::Kept((1..=4).map(|number| number * slice).collect());
+    let process = &mut report.processes[0];
+    for (number, stack) in (0..).zip(&mut process.stacks) {
+        let (bytes, blocks) = (stack.allocated_bytes / 4, stack.allocated_blocks / 4);
+        let each = Amount { bytes, blocks };
+        let frees = number == 2;
+        stack.changes = (0..4)
+            .map(|part| {
+                let gone = |of: u64| if frees && part == 2 { of.wrapping_mul(3) } else { 0 };
+                let freed = Amount { bytes: gone(bytes), blocks: gone(blocks) };
+                let live = Amount {
+                    bytes: bytes.wrapping_sub(freed.bytes),
+                    blocks: blocks.wrapping_sub(freed.blocks),
+                };
+                let told = Deeds { live, allocated: each, freed, temporary: Amount::default() };
+                (part, told)
+            })
+            .collect();
+        let kept = if frees { 1 } else { 4 };
+        (stack.live_bytes, stack.live_blocks) = (kept * bytes, kept * blocks);
+        stack.part.thread = Some(100 + number);
+    }
+    process.memory = (0..=8)
+        .map(|half| MemoryPoint {
+            since_start: half * slice / 2,
+            heap: Some(half << 20),
+            mapped: None,
+            resident: (half % 2 == 0).then_some((half + 3) << 20),
+        })
+        .collect();
+    let mark = MarkReport {
+        name: "<b>deploy</b>".to_owned(),
+        since_start: slice,
+        time: Timestamp::UNIX_EPOCH,
+    };
+    report.marks.push(mark);
+    report
+}
+
+/// Drags over the picture of memory, by shares of its width.
+fn drag(browser: &mut Browser, from: f64, to: f64) {
+    let edge = browser.value(
+        "(() => { const it = document.getElementById('plot').getBoundingClientRect(); \
+         return [it.x, it.y, it.width]; })()",
+    );
+    let at = |number: usize| edge[number].as_f64().unwrap();
+    let x = |share: f64| at(0) + 4.0 + share * (at(2) - 8.0);
+    browser.drag((x(from), at(1) + 50.0), (x(to), at(1) + 50.0));
+}
+
+#[test]
+fn a_window_of_time_makes_graph_and_table_anew() {
+    let mut shown = Shown::new(&recorded(), "");
+    let browser = &mut shown.browser;
+    assert!(browser.text("shown").starts_with("live: 13.0 MiB"), "{}", browser.text("shown"));
+    assert!(browser.text("legend").contains("4.00 sresident set 11.0 MiBlive heap 8.00 MiB"));
+    assert_eq!(browser.value("document.querySelectorAll('#plot polyline').length"), 2);
+    let ticks =
+        "[...document.querySelectorAll('#plot .tick title')].map((it) => it.textContent).join()";
+    assert_eq!(browser.value(ticks), "mark <b>deploy</b>, 1.00 s");
+    browser.picture("memory");
+    drag(browser, 0.26, 0.74);
+    assert_eq!(shown.hash(), "#from=1&to=3");
+    let browser = &mut shown.browser;
+    assert_eq!(
+        browser.text("window"),
+        "1.00 s to 3.00 s after tracing began: graph and table are of this window."
+    );
+    // Three quarters of what the first two stacks allocated, and nothing of the third.
+    assert!(
+        browser
+            .text("shown")
+            .starts_with("live at its end: 9.00 MiB (9,437,184 B), 589,824 blocks")
+    );
+    let views = "[...document.getElementById('view').options].map((it) => it.value).join()";
+    assert_eq!(browser.value(views), "live,gained,allocated,freed");
+    browser.picture("window");
+    let file = shown.file.clone();
+    let mut shows = |fragment: &str, id: &str| {
+        shown.browser.open(&file, fragment);
+        shown.browser.text(id)
+    };
+    assert!(shows("#from=1&to=3&view=gained", "shown").contains(": 6.00 MiB"));
+    let note = shows("#from=1&to=3&view=gained", "note");
+    assert_eq!(note, "Stacks that hold less than at its beginning are left out: 1.00 MiB less.");
+    assert!(shows("#from=1&to=3&view=allocated", "shown").contains(": 8.00 MiB"));
+    assert!(shows("#from=1&to=3&view=freed", "shown").contains(": 3.00 MiB"));
+    assert!(shows("#from=1&to=2&view=freed", "shown").starts_with("live at its end: 8.00 MiB"));
+    assert!(shows("#from=1&to=3&tab=table", "matches").starts_with("2 call stacks"));
+    // Numbers that make no sense are the nearest that do.
+    assert!(shows("#from=9&to=77", "window").starts_with("3.00 s to 4.00 s"));
+    shown.browser.press("w");
+    assert_eq!(shown.hash(), "");
+    let browser = &mut shown.browser;
+    assert!(browser.text("window").starts_with("Drag for a window of time"));
+    browser.press("ArrowRight");
+    browser.value("document.getElementById('from').focus()");
+    browser.press("ArrowRight");
+    assert_eq!(shown.hash(), "#from=1", "the sliders do as well");
+    shown.browser.assert_clean();
+}
+
+#[test]
+fn without_slices_a_window_is_a_closer_look_at_memory() {
+    let mut report = recorded();
+    report.parts = Parts::Unknown("allocations were sampled");
+    for stack in &mut report.processes[0].stacks {
+        stack.changes.clear();
+    }
+    let mut shown = Shown::new(&report, "");
+    let whole = shown.browser.text("shown");
+    drag(&mut shown.browser, 0.26, 0.74);
+    assert_eq!(shown.hash(), "#from=2&to=6");
+    let browser = &mut shown.browser;
+    assert_eq!(
+        browser.text("window"),
+        "1.00 s to 3.00 s after tracing began: only this picture. Figures are of the whole run, as those of parts are \
+         not known: allocations were sampled."
+    );
+    assert_eq!(browser.text("shown"), whole);
+    let begin = "document.querySelectorAll('#plot text')[1].textContent";
+    assert_eq!(browser.value(begin), "1.00 s", "the picture itself is of the window");
+    browser.click("#whole");
+    assert_eq!(shown.hash(), "");
+    shown.browser.assert_clean();
+}
+
+#[test]
+fn threads_temporary_blocks_and_imports_have_switches() {
+    let mut report = recorded();
+    let stacks = &mut report.processes[0].stacks;
+    stacks[0].frames.insert(2, frame("_dl_map_object", "ld-linux", 9));
+    let temporary = PeriodSum { bytes: 4096, blocks: 4, around: None };
+    stacks[1].period =
+        Some(PeriodFigures { temporary, knows_temporary: true, ..PeriodFigures::default() });
+    let mut shown = Shown::new(&report, "#view=temporary");
+    let browser = &mut shown.browser;
+    assert_eq!(browser.text("shown"), "temporary: 4.00 KiB (4,096 B), 4 blocks");
+    assert_eq!(
+        browser.text("note"),
+        "temporary, that is freed before their thread allocated again"
+    );
+    let threads = "[...document.getElementById('thread').options].map((it) => it.text).join()";
+    assert_eq!(browser.value(threads), "all,100,101,102");
+    let file = shown.file.clone();
+    shown.browser.open(&file, "#thread=102");
+    assert!(shown.browser.text("shown").starts_with("live: 1.00 MiB"), "what store kept");
+    shown.browser.open(&file, "#tab=table");
+    let browser = &mut shown.browser;
+    assert!(browser.text("table").contains("Thread"));
+    let opened = "document.querySelector('#table tbody tr td.name button').click()";
+    browser.value(opened);
+    assert!(browser.text("table").contains("_dl_map_object"));
+    browser.click("#imports");
+    browser.value(opened);
+    assert!(!browser.text("table").contains("_dl_map_object"));
+    assert_eq!(shown.hash(), "#tab=table&imports=1");
+    shown.browser.open(&file, "");
+    let visible = "getComputedStyle(document.getElementById('imports').parentElement).display";
+    assert_ne!(shown.browser.value(visible), "none");
+    shown.browser.assert_clean();
+    let mut plain = Shown::new(&simple(), "");
+    for id in ["imports", "thread"] {
+        let visible = visible.replace("imports", id);
+        assert_eq!(plain.browser.value(&visible), "none", "{id}: there is nothing to choose");
+    }
+    assert_eq!(plain.browser.value("document.getElementById('memory').hidden"), true);
+}
+
+#[test]
+fn the_view_that_was_asked_for_is_shown_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.html");
+    let mut bytes = Vec::new();
+    HtmlWriter { full_names: false, measure: Measure::Allocated }
+        .write(&recorded(), &mut bytes)
+        .unwrap();
+    std::fs::write(&file, bytes).unwrap();
+    let mut browser = Browser::start();
+    browser.open(&file, "");
+    assert!(browser.text("shown").starts_with("allocated: 16.0 MiB"));
+    browser.assert_clean();
 }
 
 #[test]
@@ -306,12 +501,21 @@ fn a_hundred_thousand_stacks() {
                 .map(|depth| format!("f{depth}_{}", (number >> (23 - depth).min(17)) % 61)),
         );
         names.push("main".to_owned());
-        stack(&names.iter().map(String::as_str).collect::<Vec<_>>(), 16 * (number % 89 + 1))
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let stack = stack(&names, 16 * (number % 89 + 1));
+        // As many changes as the engine keeps of so many stacks.
+        let half = Amount { bytes: stack.live_bytes / 2, blocks: stack.live_blocks / 2 };
+        let done = Deeds { live: half, allocated: half, ..Deeds::default() };
+        StackReport { changes: vec![(0, done), (1, done)], ..stack }
     });
     let process = process(7, "app", stacks.collect());
     let live: u64 = process.stacks.iter().map(|stack| stack.live_bytes).sum();
-    let report = Report { processes: vec![process], ..Report::default() };
+    let second = 1_000_000_000;
+    let (watched, parts) = (2 * second, Parts::Kept(vec![second, 2 * second]));
+    let report = Report { processes: vec![process], watched, parts, ..Report::default() };
     let mut shown = Shown::new(&report, "");
+    let size = std::fs::metadata(&shown.file).unwrap().len();
+    eprintln!("{size} bytes");
     let opened = "performance.getEntriesByType('navigation')[0].loadEventEnd";
     eprintln!("opened after {} ms", shown.browser.value(opened));
     for step in ["i", "i", "2", "1"] {
@@ -323,6 +527,15 @@ fn a_hundred_thousand_stacks() {
     let text = shown.browser.text("shown");
     let exact = shown.browser.value(&format!("({live}).toLocaleString('en-US')"));
     assert!(text.contains(&format!("({} B)", exact.as_str().unwrap())), "{text}");
+    let began = std::time::Instant::now();
+    shown.browser.value("location.hash = '#from=1'; 0");
+    shown
+        .browser
+        .wait("document.getElementById('shown').textContent.startsWith('live at its end')");
+    eprintln!("window: {} ms", began.elapsed().as_millis());
+    let text = shown.browser.text("shown");
+    assert!(text.contains(&format!("({} B)", exact.as_str().unwrap())), "{text}");
+    shown.browser.press("r");
     shown.browser.picture("many");
     shown.browser.press("i");
     shown.browser.picture("many-inverted");

@@ -7,6 +7,7 @@ mod dist;
 mod elevate;
 mod fixtures;
 mod fuzz;
+mod judges;
 mod kernels;
 mod processes;
 mod run;

@@ -4,7 +4,7 @@
 //! nightly with `rust-src` is as good as a distribution's compiler with its sources.
 
 use crate::command::{find, read, run, succeeds};
-use crate::{elevate, kernels};
+use crate::{elevate, judges, kernels};
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::process::Command;
@@ -61,7 +61,7 @@ pub(crate) fn ensure(purpose: Purpose, no_install: bool) -> Result<()> {
     let found = look(purpose)?;
     let missing = missing(purpose, found);
     if missing.is_empty() {
-        return Ok(());
+        return published(purpose, no_install);
     }
     if no_install {
         bail!("missing, and --no-install was given:\n{}", listed(&missing));
@@ -74,7 +74,19 @@ pub(crate) fn ensure(purpose: Purpose, no_install: bool) -> Result<()> {
     if missing.linker {
         install_linker()?;
     }
-    verify(purpose)
+    verify(purpose)?;
+    published(purpose, no_install)
+}
+
+/// Makes sure that what others publish of formats is there for the tests.
+fn published(purpose: Purpose, no_install: bool) -> Result<()> {
+    if purpose != Purpose::Test || judges::schema().is_file() {
+        return Ok(());
+    }
+    if no_install {
+        bail!("missing, and --no-install was given: {}", judges::schema().display());
+    }
+    judges::ensure()
 }
 
 /// Makes sure that these packages are installed.
@@ -119,7 +131,7 @@ fn look(purpose: Purpose) -> Result<Found> {
 }
 
 /// Programs that the tests need, and their packages.
-const TEST_PROGRAMS: [(&str, &str); 12] = [
+const TEST_PROGRAMS: [(&str, &str); 15] = [
     // The fuzzer is C++.
     ("g++", "g++"),
     ("gdb", "gdb"),
@@ -133,6 +145,12 @@ const TEST_PROGRAMS: [(&str, &str); 12] = [
     ("dwz", "dwz"),
     ("xz", "xz-utils"),
     ("chromium", "chromium"),
+    // Its pprof judges profiles.
+    ("go", "golang-go"),
+    // It fetches the schema of speedscope's files.
+    ("npm", "npm"),
+    // It judges those files by that.
+    ("jsonschema", "python3-jsonschema"),
 ];
 
 /// Allocators that the tests preload into programs of their own or link with them, and their packages.

@@ -108,7 +108,10 @@ impl Form<'_> {
             Format::Firefox => FirefoxWriter { internals, full_names }.write(report, &mut bytes),
             Format::Csv => CsvWriter { internals, full_names }.write(report, &mut bytes),
             Format::Svg => SvgWriter { internals, full_names }.write(report, &mut bytes),
-            Format::Html => HtmlWriter { full_names }.write(report, &mut bytes),
+            Format::Html => {
+                let measure = self.view.measure.unwrap_or_default();
+                HtmlWriter { full_names, measure }.write(report, &mut bytes)
+            }
         }?;
         Ok(bytes)
     }

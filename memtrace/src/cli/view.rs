@@ -243,6 +243,12 @@ fn suits(args: &ViewArgs, format: Format, source: Source) -> Result<(), UsageErr
         Shown::Lifetimes => {
             (matches!(format, Format::Summary | Format::ViewJson), "summary or json")
         }
+        // A page has a window to choose of the run.
+        Shown::Allocated | Shown::Temporary | Shown::Peak if !has_period => {
+            let suits =
+                matches!(format, Format::Summary | Format::Tree | Format::ViewJson | Format::Html);
+            (suits, "summary, tree, json or html")
+        }
         _ => {
             let suits = matches!(format, Format::Summary | Format::Tree | Format::ViewJson);
             (suits, "summary, tree or json")
@@ -278,7 +284,10 @@ fn fits(args: &ViewArgs, format: Format) -> Result<(), UsageError> {
     if let Some(option) = needless(&of_trees).filter(|_| view != Some(View::Tree)) {
         return Err(UsageError(format!("{option} is about the tree: add --format tree")));
     }
-    if let Some(option) = needless(&of_views).filter(|_| view.is_none()) {
+    // A page tells threads apart by a switch.
+    let tells_threads = format == Format::Html && args.by == Some(Grouping::Thread);
+    let of_views = if tells_threads { &of_views[1..] } else { &of_views[..] };
+    if let Some(option) = needless(of_views).filter(|_| view.is_none()) {
         return Err(UsageError(format!(
             "{option} is about views of a report: add --format tree, summary or stats"
         )));
@@ -371,7 +380,10 @@ mod tests {
         assert_eq!(of(Shown::Allocated).format(Format::Text), Format::Summary);
         assert_eq!(of(Shown::Allocated).format(Format::Json), Format::ViewJson);
         assert_eq!(of(Shown::Growth).format(Format::Json), Format::Json);
-        assert!(refused(Shown::Allocated, Format::Csv, recorded).contains("summary, tree or json"));
+        assert!(
+            refused(Shown::Allocated, Format::Csv, recorded)
+                .contains("summary, tree, json or html")
+        );
         assert!(refused(Shown::Leaks, Format::Html, period).contains("of a part of the run"));
         assert!(options(&of(Shown::Leaks), Format::Html, None, recorded).is_ok());
         assert!(refused(Shown::Lifetimes, Format::Tree, recorded).contains("summary or json"));

@@ -4,6 +4,7 @@ use super::allocator_code::AllocatorCode;
 use super::heap::ranges::RangeKind;
 use super::heap::sampled::Sampled;
 use super::process::{Process, Space};
+use super::slices::Grid;
 use super::snapshot::{AccountSnapshot, MappedStack, ProcessSnapshot, TouchedStack};
 use super::stacks::{Callee, Stack, Stacks};
 use super::telling::told_snapshot;
@@ -16,6 +17,8 @@ use std::collections::BTreeMap;
 pub(super) struct Stores<'a> {
     pub(super) stacks: &'a Stacks,
     pub(super) code: &'a AllocatorCode,
+    /// Where slices of time are kept.
+    pub(super) grid: Option<Grid>,
 }
 
 /// The kinds of blocks that an address space has accounts of.
@@ -51,6 +54,7 @@ pub(super) fn process_snapshot(
         snapshot.growth = space.history.heap_growth();
         snapshot.resident_growth = space.history.resident_growth();
         snapshot.history = space.history.points().into();
+        snapshot.slices = stores.grid.map_or_else(Vec::new, |grid| grid.slices_of(space));
         snapshot.period = space.heap.period().map(|period| {
             let interval = space.heap.sampled().map(Sampled::interval);
             Box::new(period.figures(None, interval))

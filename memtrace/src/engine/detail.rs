@@ -12,6 +12,8 @@ pub struct Detail {
     pub by_size: bool,
     /// A period of which an account of its own is kept.
     pub period: Option<Period>,
+    /// What stacks did in slices of the run's time is kept ([`super::slices`]).
+    pub slices: bool,
 }
 
 /// A part of a run, up to the moment at which a snapshot is taken.

@@ -19,6 +19,8 @@ pub struct Point {
     pub pools: u64,
     /// Live bytes of memory of devices.
     pub device: u64,
+    /// Mapped bytes, of mappings that were seen to be made.
+    pub mapped: u64,
     /// Resident bytes; `None` before they were read.
     pub resident: Option<u64>,
     /// Live bytes by stack; stacks that came later held none.
@@ -162,7 +164,7 @@ mod tests {
     fn point(number: u64) -> Point {
         let stacks = (0..number / 4).map(|stack| stack + number).collect();
         let (time, heap, pools, device) = (number * SECOND, number * 10, number, number * 3);
-        Point { time, heap, pools, device, resident: None, stacks }
+        Point { time, heap, pools, device, mapped: 0, resident: None, stacks }
     }
 
     #[test]

@@ -43,7 +43,8 @@ impl Tracker {
         closed.iter().filter(of_pid).for_each(|closed| ended.add(&closed.snapshot));
         if let Some(process) = self.pids.get(&pid).and_then(|&place| self.processes.get(place)) {
             let space = self.spaces.get(process.space);
-            let stores = Stores { stacks: &self.stacks, code: &self.allocator_code };
+            let stores =
+                Stores { stacks: &self.stacks, code: &self.allocator_code, grid: self.grid };
             let last = process_snapshot(process, space, stores, process.until(process.ended));
             self.ended.add(&last);
         }
@@ -264,8 +265,9 @@ impl Tracker {
         space
     }
 
-    /// Has an account kept of the period that is wanted, as far as it is after `born`.
+    /// Has accounts kept of what is wanted: of the period as far as it is after `born`.
     fn account_in(&self, space: &mut Space, born: Nanos) {
+        space.slices = self.detail.slices.then(Box::default);
         if let Some(period) = self.detail.period {
             let after = period.after.max(born);
             space.heap.account_for(Period { after, ..period });
@@ -301,7 +303,7 @@ impl Tracker {
         }
         let Process { order, ended, owns_space, .. } = *process;
         let number = process.space;
-        let stores = Stores { stacks: &self.stacks, code: &self.allocator_code };
+        let stores = Stores { stacks: &self.stacks, code: &self.allocator_code, grid: self.grid };
         let snapshot = process_snapshot(process, self.spaces.get(number), stores, ended);
         self.closed.push_back(Closed { order, snapshot, awaited: 0 });
         if owns_space {

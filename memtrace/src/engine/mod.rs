@@ -29,6 +29,7 @@ pub mod ports;
 mod process;
 pub mod sampling;
 mod slab;
+pub mod slices;
 pub mod snapshot;
 mod stacks;
 mod sweeps;

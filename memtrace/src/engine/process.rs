@@ -10,6 +10,7 @@ use super::heap::ranges::Ranges;
 use super::heap::touched::Touched;
 use super::history::{History, Point};
 use super::sampling::ToldBlocks;
+use super::slices::Slices;
 use super::snapshot::{PictureSnapshot, ResidentPart, State};
 use super::stacks::Stacks;
 use super::windows::Windows;
@@ -73,6 +74,8 @@ pub(crate) struct Space {
     /// Blocks that the program samples itself, from the first one that it tells of.
     pub(crate) told: Option<Box<ToldBlocks>>,
     pub(crate) history: History,
+    /// Where what was done is told apart by time.
+    pub(super) slices: Option<Box<Slices>>,
     /// All that was mapped there since its program was executed is known: what is older, the kernel mapped.
     pub(crate) is_from_exec: bool,
     /// By the heap's own number of the stack.
@@ -95,6 +98,7 @@ impl Space {
             is_from_exec: false,
             touched: Touched::new(max_ranges),
             told: None,
+            slices: None,
             stacks: Vec::new(),
             numbers: HashMap::with_hasher(Seeded(seed)),
             users: 1,
@@ -128,6 +132,7 @@ impl Space {
                 ranges,
                 touched,
                 told,
+                slices: None,
                 history,
                 is_from_exec,
                 stacks,
@@ -138,7 +143,10 @@ impl Space {
         let (heap, pools) = (self.heap.forked(), self.pools.forked());
         self.stacks.iter().for_each(|&id| stacks.hold(id));
         Self {
-            history: History::new(first_point(now, &heap, &pools, &device)),
+            history: History::new(Point {
+                mapped: ranges.totals().live_bytes,
+                ..first_point(now, &heap, &pools, &device)
+            }),
             heap,
             pools,
             device,
@@ -146,6 +154,7 @@ impl Space {
             is_from_exec,
             touched,
             told,
+            slices: None,
             stacks: self.stacks.clone(),
             numbers: self.numbers.clone(),
             users: 1,
@@ -263,14 +272,17 @@ impl Space {
 
     /// What was held before and what is from now on make no series together.
     fn restart_history(&mut self, now: Nanos) {
-        let point = first_point(now, &self.heap, &self.pools, &self.device);
-        self.history.restart(point);
+        self.history.restart(self.point(now));
     }
 
     /// An interval has ended.
     pub(crate) fn mark(&mut self, now: Nanos, resident: Option<u64>) {
+        self.history.push(Point { resident, ..self.point(now) });
+    }
+
+    fn point(&self, now: Nanos) -> Point {
         let point = first_point(now, &self.heap, &self.pools, &self.device);
-        self.history.push(Point { resident, ..point });
+        Point { mapped: self.ranges.totals().live_bytes, ..point }
     }
 
     /// Bytes taken, about.
@@ -296,5 +308,5 @@ fn first_point(time: Nanos, heap: &LiveHeap, pools: &LiveHeap, device: &LiveHeap
         }
     }
     let [heap, pools, device] = [heap, pools, device].map(|live| live.totals().live_bytes);
-    Point { time, heap, pools, device, resident: None, stacks }
+    Point { time, heap, pools, device, mapped: 0, resident: None, stacks }
 }

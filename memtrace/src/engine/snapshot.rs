@@ -11,6 +11,7 @@ pub use super::owners::{Owner, OwnerSum, Owners};
 pub use super::placing::Bounds as ResidentBounds;
 pub use super::sampling::{Confidence, SampledConfidence};
 pub use super::sampling::{Oddities, Sum, Sums, Unseen};
+use super::slices::Slice;
 use super::trend::{Ages, Past};
 pub use super::windows::Windows;
 pub use super::zoom::{
@@ -141,6 +142,8 @@ pub struct ProcessSnapshot {
     pub intervals: u32,
     /// What it held at some of the marks, oldest first.
     pub history: Box<[Arc<Point>]>,
+    /// What its stacks did by time, oldest first; empty where that is not kept.
+    pub slices: Vec<Slice>,
     /// Freed blocks whose age was not kept, for want of memory or because their stack is not known.
     pub untold_frees: u64,
     /// Growth of the whole live heap.

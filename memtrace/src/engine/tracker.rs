@@ -15,6 +15,7 @@ use super::limits::Limits;
 use super::marks::Marks;
 use super::process::{Process, Space};
 use super::slab::Slab;
+use super::slices::Grid;
 use super::snapshot::{Bounds, ProcessSnapshot, Snapshot, SnapshotOptions, State};
 use super::stacks::{Callee, Stacks};
 use super::sweeps::{Goal, Sweeps, Visitor};
@@ -78,6 +79,8 @@ pub struct Tracker {
     pub(super) desk: Desk,
     pub(super) sweeps: Sweeps,
     pub(super) detail: Detail,
+    /// Where slices of time are kept.
+    pub(super) grid: Option<Grid>,
 }
 
 /// The last look at a program that has ended while its pid lives on.
@@ -152,6 +155,7 @@ impl Tracker {
             desk: Desk::default(),
             sweeps: Sweeps::default(),
             detail: Detail::default(),
+            grid: None,
         }
     }
 
@@ -164,6 +168,7 @@ impl Tracker {
     /// Takes in one event.
     pub fn apply(&mut self, event: &Event<'_>) {
         self.began.get_or_insert(event.time);
+        self.slice(event.time);
         let (time, pid) = (event.time, event.process);
         match &event.what {
             What::ProcessSeen(info) => self.process_seen(info, time),
@@ -418,7 +423,7 @@ impl Tracker {
 
     /// All processes in order of first sight, without what their stacks hold, and who has some of that.
     fn process_snapshots(&self, time: Nanos) -> (Vec<ProcessSnapshot>, Vec<SpaceOwner>) {
-        let stores = Stores { stacks: &self.stacks, code: &self.allocator_code };
+        let stores = Stores { stacks: &self.stacks, code: &self.allocator_code, grid: self.grid };
         let running = self.processes.iter().map(|process| {
             let space = self.spaces.get(process.space).filter(|_| process.owns_space);
             let until = process.until(time);

@@ -4,6 +4,7 @@ use super::alerts::AlertReport;
 use super::facts::{ReportOptions, TracerFacts};
 use super::identity::StackDigest;
 use super::marks::MarkReport;
+use super::timeline::{Changes, MemoryPoint, Parts};
 use super::verdict::Verdict;
 use super::watch::WatchReport;
 use super::windows::WindowReport;
@@ -53,6 +54,8 @@ pub struct Report {
     pub marks: Vec<MarkReport>,
     /// How many came before those, and are not kept.
     pub dropped_marks: u64,
+    /// Which parts of the run stacks' figures are known of.
+    pub parts: Parts,
 }
 
 impl Report {
@@ -230,6 +233,10 @@ pub struct ProcessReport {
     pub told: Option<ToldReport>,
     /// What blocks without a known stack did in a period, where an account of that was kept.
     pub period: Option<PeriodFigures>,
+    /// Its memory at some moments, oldest first.
+    pub memory: Vec<MemoryPoint>,
+    /// What blocks of stacks that are not listed, and those without one, did by part of the run.
+    pub other_changes: Changes,
 }
 
 /// Blocks that the program samples itself: its own estimates, never to be added to the heap, in which the same
@@ -484,6 +491,8 @@ pub struct StackReport {
     pub part: Part,
     /// What it did in a period, where an account of that was kept.
     pub period: Option<PeriodFigures>,
+    /// What it did by part of the run: all its blocks, of whatever age and size.
+    pub changes: Changes,
     /// How old its blocks were when they were freed, in that period or ever, and how old those are that are alive;
     /// `None`: not known.
     pub ages: Option<Ages>,

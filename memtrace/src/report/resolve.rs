@@ -18,6 +18,7 @@ use super::model::{
 };
 use super::names::{Names, clean};
 use super::outermost;
+use super::timeline::{self, Parts};
 use super::told;
 use super::touched;
 use super::units::{counted, percent};
@@ -64,8 +65,8 @@ pub fn resolve(
         names.add_generated(process.info.key, stacks.frames(), symbolizer);
     }
     let loss = loss(snapshot, options);
-    let maker =
-        Maker { snapshot, names, options, tracer, degraded: degraded(&loss, snapshot, tracer) };
+    let (degraded, parts) = (degraded(&loss, snapshot, tracer), timeline::parts(snapshot));
+    let maker = Maker { snapshot, names, options, tracer, degraded, parts };
     let mut processes: Vec<ProcessReport> = snapshot
         .processes
         .iter()
@@ -96,6 +97,7 @@ pub fn resolve(
         older_alerts: snapshot.older_alerts,
         marks: marks(snapshot, tracer),
         dropped_marks: snapshot.dropped_marks,
+        parts: maker.parts,
     }
 }
 
@@ -289,6 +291,7 @@ struct Maker<'a> {
     options: &'a ReportOptions,
     tracer: &'a TracerFacts,
     degraded: Vec<String>,
+    parts: Parts,
 }
 
 impl Maker<'_> {
@@ -313,6 +316,7 @@ impl Maker<'_> {
         report.allocator_mapped = mapped::by_allocators(process, &self.snapshot.modules);
         report.stacks =
             stacks.iter().map(|stack| self.stack(stack, process, &process.heap, judged)).collect();
+        self.tell_by_time(&mut report, process, stacks);
         for stack in &process.stacks {
             let (end, blocks) = (self.end(stack, process), stack.allocated_blocks);
             if end != StackEnd::Complete {
@@ -326,6 +330,20 @@ impl Maker<'_> {
         }
         self.judge(&mut report, process, judged);
         report
+    }
+
+    fn tell_by_time(
+        &self,
+        report: &mut ProcessReport,
+        process: &ProcessSnapshot,
+        listed: &[&StackSnapshot],
+    ) {
+        report.memory = timeline::memory(process, self.snapshot, self.options);
+        let (mut by_stack, others) = timeline::changes(process, self.snapshot, &self.parts, listed);
+        report.other_changes = others;
+        for (stack, told) in listed.iter().zip(&mut report.stacks) {
+            told.changes = by_stack.remove(&stack.past.number).unwrap_or_default();
+        }
     }
 
     fn mapped(&self, stack: &MappedStack, process: &ProcessSnapshot) -> MappedReport {
@@ -665,6 +683,7 @@ impl Maker<'_> {
             survival: ages.map_or_else(Vec::new, |ages| ages.lifetimes().steps()),
             part: stack.part,
             period: stack.period.as_ref().map(|period| period.0),
+            changes: Vec::new(),
             ages: ages_told(stack),
             end: self.end(stack, process),
             frames: internals::marked(

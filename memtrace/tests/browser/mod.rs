@@ -153,6 +153,7 @@ impl Browser {
         let number = match key {
             "Enter" => 13,
             "Escape" => 27,
+            "ArrowRight" => 39,
             _ => 0,
         };
         let mut down = json!({ "type": "keyDown", "key": key, "windowsVirtualKeyCode": number });
@@ -173,6 +174,23 @@ impl Browser {
             self.ask("Input.dispatchMouseEvent", &mouse("mousePressed"));
             self.ask("Input.dispatchMouseEvent", &mouse("mouseReleased"));
         }
+    }
+
+    /// Presses the button at one place and lets it go at another.
+    #[track_caller]
+    pub fn drag(&mut self, from: (f64, f64), to: (f64, f64)) {
+        let mut mouse = |kind, (x, y): (f64, f64), buttons| {
+            let button = if buttons == 1 { "left" } else { "none" };
+            let event = json!({ "type": kind, "x": x, "y": y, "button": button, "buttons": buttons, "clickCount": 1 });
+            self.ask("Input.dispatchMouseEvent", &event);
+        };
+        mouse("mouseMoved", from, 0);
+        mouse("mousePressed", from, 1);
+        mouse("mouseMoved", to, 1);
+        let event = json!({
+            "type": "mouseReleased", "x": to.0, "y": to.1, "button": "left", "clickCount": 1
+        });
+        self.ask("Input.dispatchMouseEvent", &event);
     }
 
     /// Clicks on the middle of what a selector finds first.

@@ -247,6 +247,7 @@ pub fn process(pid: u32, comm: &str, stacks: Vec<StackSnapshot>) -> ProcessSnaps
         usage_last: Some(Usage { cpu: 5_186 * SECOND, ..first }),
         picture: None,
         intervals: 6,
+        slices: Vec::new(),
         history: Box::default(),
         untold_frees: 0,
         growth: growth(0, 3, 6),

@@ -33,8 +33,15 @@ use std::time::Duration;
 /// These groups trace other people's programs, and programs that they build, which are not in the
 /// guests: they are about programs and files, not about kernels.
 /// The crowd is about memory and time, of which guests have little, and the screen about a terminal.
-const NOT_ABOUT_KERNELS: [&str; 6] =
-    ["live_allocators", "live_crowd", "live_judges", "live_names", "live_programs", "live_screen"];
+const NOT_ABOUT_KERNELS: [&str; 7] = [
+    "live_allocators",
+    "live_crowd",
+    "live_html",
+    "live_judges",
+    "live_names",
+    "live_programs",
+    "live_screen",
+];
 
 /// This group is about files, users and words more than about kernels, and takes as long as all others
 /// together: `cargo xtask test` leaves it to `cargo xtask kernels`.
@@ -60,11 +67,12 @@ const ON_EACH_KERNEL: [&str; 12] = [
 
 /// In these groups it decides nothing that it does not in others: they are about what the daemon makes of events.
 /// `cargo xtask test` runs them on this machine's kernel alone.
-const OF_THE_DAEMON: [&str; 7] = [
+const OF_THE_DAEMON: [&str; 8] = [
     "live_alerts",
     "live_diff",
     "live_marks",
     "live_recording",
+    "live_recording_files",
     "live_slack",
     "live_trends",
     "live_views",

@@ -5,7 +5,7 @@ use crate::cli::exit::UsageError;
 use crate::cli::format::Format;
 use crate::cli::values;
 use crate::cli::view::{Grouping, Shown, Source};
-use crate::engine::detail::{Detail, Period};
+use crate::engine::detail::{Detail, Period, Temporary};
 use crate::model::ids::Nanos;
 use crate::model::mark::MarkName;
 use crate::recording::{LocateError, Place, Replay, Wanted, exactly, locate, peak};
@@ -130,9 +130,11 @@ pub(super) const fn source(args: &ReportArgs) -> Source {
 
 /// `after`: where a part begins, if one was typed.
 fn detail(args: &ReportArgs, measure: Option<Measure>, after: Option<Nanos>) -> Detail {
+    let is_page = args.format() == Format::Html;
     let temporary = match measure {
         Some(Measure::Temporary(rule)) => Some(rule),
-        _ => None,
+        // A page may be switched to any view.
+        _ => is_page.then(Temporary::default),
     };
     let has_account = temporary.is_some() || after.is_some() && measure != Some(Measure::Peak);
     let period = Period { after: after.unwrap_or(0), temporary: temporary.unwrap_or_default() };
@@ -140,6 +142,7 @@ fn detail(args: &ReportArgs, measure: Option<Measure>, after: Option<Nanos>) -> 
         by_thread: args.view.by == Some(Grouping::Thread),
         by_size: args.view.by == Some(Grouping::SizeClass) || args.format() == Format::Stats,
         period: has_account.then_some(period),
+        slices: is_page,
     }
 }
 

@@ -10,6 +10,7 @@ mod naive_space;
 mod owners;
 mod periods;
 mod samples;
+mod slices;
 mod sweeps;
 mod telling;
 mod trends;

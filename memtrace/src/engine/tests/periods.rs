@@ -185,7 +185,7 @@ proptest! {
         by_size in any::<bool>(),
     ) {
         let period = Some(Period { after: (begins * STEP) | (STEP - 1), temporary });
-        let detail = Detail { by_thread, by_size, period };
+        let detail = Detail { by_thread, by_size, period, slices: false };
         let mut tracker = Tracker::new(Limits::default()).with_detail(detail);
         tracker.apply(&Event { time: STEP, process: PID, thread: 0, what: seen(PID, 1) });
         let mut model = Model::new(detail);

@@ -18,6 +18,7 @@ const BLOCKS: &[(&str, &str, bool)] = &[
     ("peak", "live at the peak", false),
     ("allocated", "allocated", true),
     ("freed", "freed again", true),
+    ("temporary", "temporary", true),
 ];
 const TOUCHED: &[(&str, &str, bool)] = &[
     ("live", "still there", false),
@@ -113,7 +114,7 @@ pub(super) fn row(
 ) -> Row {
     let node = tables.stack(frames, function);
     let end = why_it_ends(end, frames.is_empty()).map_or(-1, |why| tables.text(why));
-    Row { process, node, oldest: None, end }
+    Row { end, ..Row::nowhere(process, node) }
 }
 
 fn fill_touched(account: &mut Account, tables: &mut Tables, number: u32, process: &ProcessReport) {

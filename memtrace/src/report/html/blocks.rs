@@ -4,7 +4,7 @@ use super::accounts::{UNLISTED, row};
 use super::columns::{Figure, Row};
 use super::data::Account;
 use super::tables::Tables;
-use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
+use crate::engine::snapshot::{Confidence, HeapTotals, PeriodFigures, SampledConfidence};
 use crate::report::flat::rest;
 use crate::report::model::{AccountReport, ProcessReport, StackReport, Sum};
 use crate::report::verdict::Verdict;
@@ -21,7 +21,8 @@ pub(super) fn fill_heap(
         account.push(Row::nowhere(number, tables.nowhere(what)), &live(sum));
     }
     let row = Row::nowhere(number, tables.nowhere(UNLISTED));
-    account.push(row, &unlisted(&process.heap, &process.stacks));
+    let beyond = unlisted(&process.heap, &process.stacks, process.period.as_ref());
+    account.push_with(row, &beyond, &process.other_changes);
 }
 
 /// Those of another account.
@@ -34,18 +35,19 @@ pub(super) fn fill_blocks(
     listed(account, tables, number, &report.stacks);
     let row = Row::nowhere(number, tables.nowhere(UNLISTED));
     account.push(row, &live(report.others));
-    account.push(row, &unlisted(&report.totals, &report.stacks));
+    account.push(row, &unlisted(&report.totals, &report.stacks, None));
 }
 
 fn listed(account: &mut Account, tables: &mut Tables, process: u32, stacks: &[StackReport]) {
     for stack in stacks {
         let row = row(tables, process, &stack.frames, &stack.function, stack.end);
-        account.push(Row { oldest: stack.oldest_age, ..row }, &figures(stack));
+        let row = Row { oldest: stack.oldest_age, thread: stack.part.thread, ..row };
+        account.push_with(row, &figures(stack), &stack.changes);
     }
 }
 
 /// In the order of the views.
-fn figures(stack: &StackReport) -> [Figure; 5] {
+fn figures(stack: &StackReport) -> [Figure; 6] {
     let range = |of: fn(&SampledConfidence) -> Confidence| stack.confidence.as_ref().map(of);
     let live = Figure::of(stack.live_bytes, stack.live_blocks)
         .within(range(|it| it.live_bytes), range(|it| it.live_blocks));
@@ -58,18 +60,32 @@ fn figures(stack: &StackReport) -> [Figure; 5] {
             .within(range(|it| it.allocated_bytes), range(|it| it.allocated_blocks)),
         Figure::of(stack.freed_bytes, stack.freed_blocks)
             .within(range(|it| it.freed_bytes), range(|it| it.freed_blocks)),
+        temporary(stack.period.as_ref()),
     ]
 }
 
+/// Where an account of such blocks was kept, and they are known.
+fn temporary(period: Option<&PeriodFigures>) -> Figure {
+    let known = period.filter(|period| period.knows_temporary);
+    known.map_or_else(Figure::default, |PeriodFigures { temporary, .. }| {
+        let (bytes, blocks) = temporary.around.unzip();
+        Figure::of(temporary.bytes, temporary.blocks).within(bytes, blocks)
+    })
+}
+
 /// Something of which only what lives is known.
-fn live(sum: Sum) -> [Figure; 5] {
-    let mut figures = [Figure::default(); 5];
+fn live(sum: Sum) -> [Figure; 6] {
+    let mut figures = [Figure::default(); 6];
     figures[0] = Figure::of(sum.bytes, sum.blocks);
     figures
 }
 
-/// What the totals have beyond the stacks. What lives of it is told by others.
-fn unlisted(totals: &HeapTotals, stacks: &[StackReport]) -> [Figure; 5] {
+/// What the totals have beyond the stacks. What lives of it is told by others; `period` is of blocks without a stack.
+fn unlisted(
+    totals: &HeapTotals,
+    stacks: &[StackReport],
+    period: Option<&PeriodFigures>,
+) -> [Figure; 6] {
     let beyond = |total: u64, of: fn(&StackReport) -> u64| {
         total.saturating_sub(stacks.iter().map(of).fold(0, u64::saturating_add))
     };
@@ -85,5 +101,6 @@ fn unlisted(totals: &HeapTotals, stacks: &[StackReport]) -> [Figure; 5] {
             beyond(totals.freed_bytes, |it| it.freed_bytes),
             beyond(totals.freed_blocks, |it| it.freed_blocks),
         ),
+        temporary(period),
     ]
 }

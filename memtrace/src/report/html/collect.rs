@@ -2,14 +2,18 @@
 
 use super::data::Document;
 use super::tables::Tables;
-use super::{accounts, facts};
+use super::{HtmlWriter, accounts, facts, timeline};
 use crate::report::model::Report;
 use crate::report::text::sentences;
 
 /// All that the page shows of `report`.
-pub(super) fn document(report: &Report, full_names: bool) -> Document<'_> {
-    let mut tables = Tables::new(full_names);
-    let accounts = accounts::all(report, &mut tables);
+pub(super) fn document<'a>(report: &'a Report, writer: &HtmlWriter) -> Document<'a> {
+    let mut tables = Tables::new(writer.full_names);
+    let mut accounts = accounts::all(report, &mut tables);
+    let views = accounts.iter_mut().flat_map(|account| &mut account.views);
+    for view in views.filter(|view| view.key == "temporary") {
+        view.note = writer.temporary();
+    }
     let Tables { strings, functions, frames, nodes, .. } = tables;
     let processes: Vec<_> = report.processes.iter().map(facts::process).collect();
     Document {
@@ -22,6 +26,8 @@ pub(super) fn document(report: &Report, full_names: bool) -> Document<'_> {
         losses: facts::losses(report),
         processes,
         accounts,
+        first_view: writer.first_view(),
+        timeline: timeline::timeline(report),
         strings,
         functions,
         frames,

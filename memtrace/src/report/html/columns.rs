@@ -1,8 +1,10 @@
 //! The columns of an account, filled row by row.
 
-use super::data::{Account, View};
+use super::data::{Account, Part, View};
+use super::timeline;
 use crate::engine::snapshot::Confidence;
 use crate::model::ids::Nanos;
+use crate::report::timeline::Changes;
 use crate::report::units::seconds;
 
 /// What a stack is in one view.
@@ -39,12 +41,13 @@ pub(super) struct Row {
     pub(super) oldest: Option<Nanos>,
     /// As in [`Account::end`].
     pub(super) end: i64,
+    pub(super) thread: Option<u32>,
 }
 
 impl Row {
     /// Of what is in no listed stack.
     pub(super) const fn nowhere(process: u32, node: u32) -> Self {
-        Self { process, node, oldest: None, end: -1 }
+        Self { process, node, oldest: None, end: -1, thread: None }
     }
 }
 
@@ -55,15 +58,30 @@ impl Account {
         Self { views: views.iter().map(view).collect(), ..self }
     }
 
+    /// Adds a row, unless nothing is in it nor ever was. `figures` are in the order of the views.
+    pub(super) fn push_with(&mut self, row: Row, figures: &[Figure], changes: &Changes) {
+        let number = u32::try_from(self.node.len()).unwrap_or(u32::MAX);
+        if changes.is_empty() {
+            self.push(row, figures);
+        } else {
+            self.push_any(row, figures);
+            timeline::add(&mut self.parts, number, changes);
+        }
+    }
+
     /// Adds a row, unless nothing is in it. `figures` are in the order of the views.
     pub(super) fn push(&mut self, row: Row, figures: &[Figure]) {
-        if figures.iter().all(|figure| figure.bytes == 0 && figure.count == 0) {
-            return;
+        if figures.iter().any(|figure| figure.bytes > 0 || figure.count > 0) {
+            self.push_any(row, figures);
         }
+    }
+
+    fn push_any(&mut self, row: Row, figures: &[Figure]) {
         self.process.push(row.process);
         self.node.push(row.node);
         self.oldest.push(row.oldest.map(seconds));
         self.end.push(row.end);
+        self.thread.push(row.thread.map_or(-1, i64::from));
         for (view, figure) in self.views.iter_mut().zip(figures) {
             view.push(*figure);
         }
@@ -83,6 +101,10 @@ impl Account {
                 view.count_low.clear();
                 view.count_high.clear();
             }
+        }
+        self.parts.iter_mut().for_each(Part::finish);
+        if self.thread.iter().all(|thread| *thread < 0) {
+            self.thread.clear();
         }
         self.views.retain(|view| view.bytes.iter().chain(&view.count).any(|value| *value > 0));
         self

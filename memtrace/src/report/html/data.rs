@@ -20,6 +20,9 @@ pub(super) struct Document<'a> {
     pub(super) losses: Vec<(&'static str, u64)>,
     pub(super) processes: Vec<Process<'a>>,
     pub(super) accounts: Vec<Account>,
+    /// The view that is shown at first, by its key.
+    pub(super) first_view: &'static str,
+    pub(super) timeline: Timeline<'a>,
     pub(super) strings: Vec<String>,
     pub(super) functions: Functions,
     pub(super) frames: Frames,
@@ -39,6 +42,52 @@ pub(super) struct Process<'a> {
     pub(super) explanation: &'a [String],
     pub(super) facts: Vec<String>,
     pub(super) totals: Vec<Total>,
+    pub(super) memory: Memory,
+}
+
+/// Memory of a process at some moments, as columns; a column of which nothing is known is empty. Bytes.
+#[derive(Debug, Serialize)]
+pub(super) struct Memory {
+    /// After tracing began, s.
+    pub(super) time: Vec<f64>,
+    pub(super) resident: Vec<Option<u64>>,
+    pub(super) heap: Vec<Option<u64>>,
+    pub(super) mapped: Vec<Option<u64>>,
+    /// The heap's are estimates.
+    pub(super) is_estimate: bool,
+}
+
+/// What is known of the run's time.
+#[derive(Debug, Serialize)]
+pub(super) struct Timeline<'a> {
+    /// How long tracing had lasted, s.
+    pub(super) watched: f64,
+    pub(super) ticks: Vec<Tick>,
+    /// The ends of the parts of which stacks' figures are known, s after tracing began; empty where there are none.
+    pub(super) ends: Vec<f64>,
+    /// Why there are none.
+    pub(super) missing: Option<&'a str>,
+}
+
+/// Something that happened.
+#[derive(Debug, Serialize)]
+pub(super) struct Tick {
+    /// s after tracing began.
+    pub(super) time: f64,
+    /// `mark` or `alert`.
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+}
+
+/// By how much rows of an account changed in a part of the run; rows that did not are left out.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Part {
+    pub(super) row: Vec<u32>,
+    /// Bytes and blocks; both are empty where nothing changed.
+    pub(super) live: (Vec<i64>, Vec<i64>),
+    pub(super) allocated: (Vec<i64>, Vec<i64>),
+    pub(super) freed: (Vec<i64>, Vec<i64>),
+    pub(super) temporary: (Vec<i64>, Vec<i64>),
 }
 
 /// A figure of a process.
@@ -73,6 +122,8 @@ pub(super) struct Account {
     /// What `count` counts, in the plural.
     pub(super) unit: &'static str,
     pub(super) views: Vec<View>,
+    /// By the ends in [`Timeline`]; empty where that is not known.
+    pub(super) parts: Vec<Part>,
     pub(super) process: Vec<u32>,
     /// The innermost frame's node.
     pub(super) node: Vec<u32>,
@@ -80,6 +131,8 @@ pub(super) struct Account {
     pub(super) oldest: Vec<Option<f64>>,
     /// Why the outermost frame is not the program's first function: a string; −1 if it is.
     pub(super) end: Vec<i64>,
+    /// The thread that allocated; −1: not told. Empty where threads are not told apart.
+    pub(super) thread: Vec<i64>,
 }
 
 /// One way to look at an account.
@@ -87,6 +140,8 @@ pub(super) struct Account {
 pub(super) struct View {
     pub(super) key: &'static str,
     pub(super) name: &'static str,
+    /// What must be known of it.
+    pub(super) note: String,
     /// It is known how many there are.
     #[serde(skip)]
     pub(super) is_counted: bool,
@@ -118,7 +173,8 @@ pub(super) struct Frames {
     pub(super) file: Vec<i64>,
     /// 0: not known.
     pub(super) line: Vec<u32>,
-    /// 1: inlined into its caller; 2: of allocators or start code; 4: no frame, but what stands for some.
+    /// 1: inlined into its caller; 2: of allocators or start code; 4: no frame, but what stands for some; 8: it loads
+    /// code.
     pub(super) flags: Vec<u8>,
 }
 

@@ -1,6 +1,7 @@
 //! What is said of the whole and of each process besides its stacks.
 
 use super::data::{Process, Range, Total};
+use super::timeline;
 use crate::engine::snapshot::{Confidence, SampledConfidence};
 use crate::report::model::{ProcessReport, Report};
 use crate::report::text;
@@ -43,6 +44,7 @@ pub(super) fn process(process: &ProcessReport) -> Process<'_> {
         explanation: &process.explanation,
         facts: text::of_process(process),
         totals: totals(process),
+        memory: timeline::memory(process),
     }
 }
 

@@ -11,9 +11,12 @@ mod data;
 mod facts;
 mod page;
 mod tables;
+mod timeline;
 
 use super::ReportWriter;
 use super::model::Report;
+use super::view::Measure;
+use crate::engine::detail::Temporary;
 use std::io;
 
 /// Writes a page. Unlike other forms it has the frames of allocators and start code in any case: the reader of the
@@ -22,13 +25,35 @@ use std::io;
 pub struct HtmlWriter {
     /// Functions by their full names.
     pub full_names: bool,
+    /// What the page shows at first, if the report has it. Which blocks are temporary is told by it, too.
+    pub measure: Measure,
 }
 
 impl ReportWriter for HtmlWriter {
     fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-        let data = serde_json::to_string(&collect::document(report, self.full_names))?;
+        let data = serde_json::to_string(&collect::document(report, self))?;
         out.write_all(page::page(&data).as_bytes())?;
         out.flush()
+    }
+}
+
+impl HtmlWriter {
+    /// The key of the view that is shown at first.
+    const fn first_view(&self) -> &'static str {
+        match self.measure {
+            Measure::Leaks | Measure::Peak | Measure::Lifetimes => "live",
+            Measure::OwnPeaks => "peak",
+            Measure::Allocated => "allocated",
+            Measure::Temporary(_) => "temporary",
+        }
+    }
+
+    /// What the page says of temporary blocks.
+    fn temporary(&self) -> String {
+        match self.measure {
+            measure @ Measure::Temporary(_) => measure.words(),
+            _ => Measure::Temporary(Temporary::default()).words(),
+        }
     }
 }
 

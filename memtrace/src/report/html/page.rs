@@ -8,11 +8,12 @@ const MARKUP: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
 
 /// In the order in which they need each other.
-const SCRIPTS: [&str; 12] = [
+const SCRIPTS: [&str; 14] = [
     include_str!("script/format.js"),
     include_str!("script/dom.js"),
     include_str!("script/state.js"),
     include_str!("script/report.js"),
+    include_str!("script/parts.js"),
     include_str!("script/tree.js"),
     include_str!("script/search.js"),
     include_str!("script/paint.js"),
@@ -20,6 +21,7 @@ const SCRIPTS: [&str; 12] = [
     include_str!("script/table.js"),
     include_str!("script/lists.js"),
     include_str!("script/summary.js"),
+    include_str!("script/memory.js"),
     include_str!("script/main.js"),
 ];
 

@@ -2,6 +2,7 @@
 
 use super::data::{Frames, Functions, Nodes};
 use crate::report::flat::{NO_STACK, frame_name};
+use crate::report::imports::loads_code;
 use crate::report::model::FrameReport;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -10,6 +11,7 @@ use std::hash::Hash;
 const INLINED: u8 = 1;
 const INTERNAL: u8 = 2;
 const NO_FRAME: u8 = 4;
+const IMPORT: u8 = 8;
 
 #[derive(Debug, Default)]
 pub(super) struct Tables {
@@ -82,7 +84,8 @@ impl Tables {
         let function = self.function(name, full, module);
         let inlined = if frame.inlined { INLINED } else { 0 };
         let internal = if frame.internal { INTERNAL } else { 0 };
-        self.add_frame(function, file, frame.line.unwrap_or(0), inlined | internal)
+        let import = if loads_code(frame) { IMPORT } else { 0 };
+        self.add_frame(function, file, frame.line.unwrap_or(0), inlined | internal | import)
     }
 
     fn nothing(&mut self, what: &str) -> u32 {

@@ -1,17 +1,20 @@
 //! What is in a page is read again as its script reads it, and adds up to what is in the report.
 
 use super::HtmlWriter;
+use crate::engine::slices::{Amount, Deeds};
 use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
 use crate::engine::trend::{Judgement, Trend};
 use crate::report::ReportWriter as _;
 use crate::report::model::{
     FrameReport, LossReport, MappedReport, ProcessReport, Report, StackReport, Sum,
 };
+use crate::report::timeline::{MemoryPoint, Parts};
+use crate::report::view::Measure;
 use serde_json::Value;
 
 fn written(report: &Report) -> String {
     let mut bytes = Vec::new();
-    HtmlWriter { full_names: false }.write(report, &mut bytes).unwrap();
+    HtmlWriter { full_names: false, measure: Measure::Leaks }.write(report, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -169,4 +172,49 @@ fn names_cannot_leave_the_data() {
     let data = data(&page);
     assert_eq!(data["processes"][0]["comm"], "<script>");
     assert!(data["strings"].as_array().unwrap().iter().any(|text| text == name));
+}
+
+/// What is kept by part of the run adds up to what is kept of all of it, whoever did it.
+#[test]
+fn parts_add_up_to_the_whole() {
+    let amount = |bytes| Amount { bytes, blocks: 1 };
+    let change = |live: i64, allocated| Deeds {
+        live: amount(live.cast_unsigned()),
+        allocated: amount(allocated),
+        ..Deeds::default()
+    };
+    let mut process = process();
+    process.stacks[0].changes = vec![(0, change(80, 300)), (2, change(-30, 200))];
+    process.stacks[0].part.thread = Some(71);
+    process.other_changes = vec![(1, change(5, 3_500))];
+    let point = |since_start, resident| MemoryPoint {
+        since_start,
+        heap: Some(since_start),
+        mapped: None,
+        resident,
+    };
+    process.memory = vec![point(1_000_000_000, None), point(2_500_000_000, Some(4096))];
+    let parts = Parts::Kept(vec![1_000_000_000, 2_000_000_000, 3_000_000_000]);
+    let report =
+        Report { processes: vec![process], watched: 3_000_000_000, parts, ..Report::default() };
+    let data = data(&written(&report));
+    assert_eq!(data["timeline"]["ends"], serde_json::json!([1.0, 2.0, 3.0]));
+    let memory = &data["processes"][0]["memory"];
+    assert_eq!(memory["time"], serde_json::json!([1.0, 2.5]));
+    assert_eq!(memory["resident"], serde_json::json!([null, 4096]));
+    assert_eq!(memory["mapped"], Value::Array(Vec::new()), "nothing is known of it");
+    let heap = account(&data, "heap");
+    assert_eq!(heap["thread"][0], 71);
+    assert_eq!(heap["thread"][1], -1);
+    let parts = heap["parts"].as_array().unwrap();
+    assert_eq!(parts.len(), 3);
+    assert_eq!(parts[2]["live"], serde_json::json!([[-30], [1]]));
+    let row = number(&parts[1]["row"][0]);
+    assert_eq!(names(&data, heap, row), ["(stacks that are not listed)"]);
+    let allocated: i64 = parts
+        .iter()
+        .flat_map(|part| part["allocated"][0].as_array().unwrap())
+        .map(|bytes| bytes.as_i64().unwrap())
+        .sum();
+    assert_eq!(allocated, 4_000);
 }

@@ -95,7 +95,7 @@ impl Measure {
     }
 
     /// `temporary: freed before their thread allocated again`.
-    pub(super) fn words(self) -> String {
+    pub(in crate::report) fn words(self) -> String {
         match self {
             Self::Leaks | Self::Lifetimes => "alive".to_owned(),
             Self::Peak => "alive at the high-water mark".to_owned(),

@@ -43,11 +43,11 @@ const AGE = {
 };
 
 // For each node whether it or one of its callers matches, of those that are shown.
-function matchNodes(report, match, internals) {
+function matchNodes(report, match, hidden) {
   const found = new Uint8Array(report.parent.length);
   for (let node = 0; node < found.length; node++) {
     const frame = report.nodeFrame[node];
-    const own = report.isShown(frame, internals) ? match[frame] : 0;
+    const own = report.isShown(frame, hidden) ? match[frame] : 0;
     found[node] = own | (report.parent[node] < 0 ? 0 : found[report.parent[node]]);
   }
   return found;
@@ -56,8 +56,8 @@ function matchNodes(report, match, internals) {
 // Rows that match, with their figures in the view.
 function stackRows(report, { account, view }, state, match) {
   const rows = [];
-  const found = match && matchNodes(report, match, state.internals);
-  for (const row of rowsOf(account, state.process)) {
+  const found = match && matchNodes(report, match, state.hidden);
+  for (const row of rowsOf(account, state)) {
     const bytes = view.bytes[row];
     const blocks = view.count[row] ?? 0;
     if (!bytes && !blocks) continue;
@@ -69,13 +69,18 @@ function stackRows(report, { account, view }, state, match) {
 }
 
 function stackColumns(report, shown, state, total) {
-  const top = (it) => report.framesOf(it.node, state.internals)[0];
+  const top = (it) => report.framesOf(it.node, state.hidden)[0];
   const label = (it) => frameLabel(report, top(it));
   const columns = [
     ...amountColumns(shown, total),
     AGE,
     { key: "stack", title: "Innermost function", value: label, cell: label, isText: true },
   ];
+  if (shown.account.thread.length) {
+    const thread = (it) => shown.account.thread[it.row];
+    const cell = (it) => (thread(it) < 0 ? "–" : String(thread(it)));
+    columns.push({ key: "thread", title: "Thread", value: thread, cell, isMinor: true });
+  }
   if (report.processes.length > 1) {
     const name = (it) => report.processName(shown.account.process[it.row]);
     columns.push({ key: "process", title: "Process", value: name, cell: name, isMinor: true, isWord: true });
@@ -86,7 +91,7 @@ function stackColumns(report, shown, state, total) {
 // A stack's frames, other figures and where they lie.
 function stackDetails(report, { account }, state) {
   return ({ row, node }) => {
-    const frames = report.framesOf(node, state.internals).map((frame) => {
+    const frames = report.framesOf(node, state.hidden).map((frame) => {
       const where = [report.source(frame), report.module(frame)].filter(Boolean).join(" in ");
       const inlined = report.flags[frame] & INLINED ? " (inlined)" : "";
       return make("li", {}, report.fullName(frame), inlined, make("span", { class: "place" }, where && `  ${where}`));
@@ -117,7 +122,7 @@ function functionRows(report, { account, view }, state, match) {
   };
   for (const { row, node, bytes, blocks, oldest } of stackRows(report, { account, view }, state, null)) {
     let isInnermost = true;
-    for (const frame of report.framesOf(node, state.internals)) {
+    for (const frame of report.framesOf(node, state.hidden)) {
       const it = at(frame);
       if (isInnermost) it.self += bytes;
       isInnermost = false;

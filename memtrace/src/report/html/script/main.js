@@ -2,30 +2,43 @@
 
 const report = new Report(JSON.parse(byId("data").textContent));
 const TABS = ["graph", "table", "summary"];
-const CHECKS = ["inverted", "internals", "lines"];
+const CHECKS = ["inverted", "internals", "imports", "lines"];
 const state = new State(() => render());
 const set = (changes) => state.set(changes);
 const graph = new Graph(report, { zoom: (node) => state.set({ zoom: node }, true), describe });
+const memory = new MemoryGraph(report, (from, to) => set({ from, to }));
 const table = new Table(byId("table"), byId("pages"), set);
 
 // Trees that are kept: of two one can switch back and forth, and large ones need much memory.
 const KEPT_TREES = 2;
 
 // What was made of a part of the state, by that part: most changes leave most of it as it is.
-const made = { trees: new Map(), tree: null, match: null, matchKey: null };
+const made = { trees: new Map(), tree: null, match: null, matchKey: null, part: null, partKey: null };
+
+// What an account did in a window, where that is known.
+function within(account, window) {
+  if (!window.isPart || !account?.parts.length) return account;
+  const key = [account.key, window.first, window.last].join();
+  if (made.partKey !== key) Object.assign(made, { partKey: key, part: partOf(account, window) });
+  return made.part;
+}
 
 // The parts of the state that make sense in this report.
 function current() {
-  const account = report.account(state.values.account);
+  const window = windowOf(report, state.values);
+  const account = within(report.account(state.values.account), window);
   const view = account && report.view(account, state.values.view);
   const by = view?.count.length ? state.values.by : "bytes";
   const process = state.values.process < report.processes.length ? state.values.process : -1;
-  return { ...state.values, by: by === "blocks" ? by : "bytes", process, account, view };
+  const thread = account?.thread.includes(state.values.thread) ? state.values.thread : -1;
+  const hidden = hiddenFlags(state.values);
+  return { ...state.values, by: by === "blocks" ? by : "bytes", process, thread, account, view, window, hidden };
 }
 
 function treeOf(shown) {
-  const { account, view, by, process, inverted, internals, lines } = shown;
-  const key = JSON.stringify([account.key, view.key, by, process, inverted, internals, lines]);
+  const { account, view, by, process, thread, window, inverted, hidden, lines } = shown;
+  const { first, last } = account.isPart ? window : {};
+  const key = JSON.stringify([account.key, view.key, by, process, thread, first, last, inverted, hidden, lines]);
   made.tree = made.trees.get(key) ?? buildTree(report, account, view, shown);
   // The last one that was used is the last one to go.
   made.trees.delete(key);
@@ -72,12 +85,21 @@ function renderControls(shown) {
   const processes = report.processes.map((_, number) => [String(number), report.processName(number)]);
   choose(byId("process"), [["-1", "all"], ...processes], String(shown.process));
   byId("process").parentElement.hidden = processes.length < 2;
+  choose(byId("thread"), [["-1", "all"], ...threadsOf(shown)], String(shown.thread));
   for (const name of CHECKS) byId(name).checked = shown[name];
   byId("inverted").parentElement.hidden = false;
+  byId("imports").parentElement.hidden = !report.hasImports;
   if (byId("search").value !== shown.search) byId("search").value = shown.search;
   byId("rows").value = shown.rows === "functions" ? "functions" : "stacks";
-  byId("note").textContent = shown.account.note;
-  byId("note").hidden = !shown.account.note;
+  const notes = [shown.account.note, shown.view.note].filter(Boolean);
+  byId("note").textContent = notes.join(" ");
+  byId("note").hidden = !notes.length;
+}
+
+// Threads that allocated, of the chosen process.
+function threadsOf({ account, process }) {
+  const threads = account.thread.filter((thread, row) => thread >= 0 && (process < 0 || account.process[row] === process));
+  return [...new Set(threads)].sort((a, b) => a - b).map((thread) => [String(thread), String(thread)]);
 }
 
 function renderPath(tree, zoom) {
@@ -138,6 +160,7 @@ function render() {
   const tab = shown.account ? wanted : "summary";
   if (shown.account) renderControls(shown);
   renderTabs(tab);
+  memory.show(shown, tab !== "summary");
   if (tab === "graph") renderGraph(shown);
   if (tab === "table") renderTable(shown);
 }
@@ -156,6 +179,7 @@ function escape() {
 const KEYS = {
   "/": () => byId("search").focus(),
   i: () => set({ inverted: !state.values.inverted }),
+  w: () => set({ from: 0, to: 0 }),
   r: reset,
   1: () => set({ tab: "graph" }),
   2: () => set({ tab: "table" }),
@@ -170,7 +194,7 @@ function onKey(event) {
     byId("canvas").focus();
     return;
   }
-  if (event.target.matches("input[type=search], select")) return;
+  if (event.target.matches("input[type=search], input[type=range], select")) return;
   if (KEYS[event.key]) KEYS[event.key]();
   else if (event.target !== byId("canvas") || !graphKey(event.key)) return;
   event.preventDefault();
@@ -188,7 +212,9 @@ function listen() {
   for (const name of ["account", "view", "by", "rows"]) {
     byId(name).addEventListener("change", () => set({ [name]: byId(name).value }));
   }
-  byId("process").addEventListener("change", () => set({ process: Number(byId("process").value) }));
+  for (const name of ["process", "thread"]) {
+    byId(name).addEventListener("change", () => set({ [name]: Number(byId(name).value) }));
+  }
   for (const name of CHECKS) byId(name).addEventListener("change", () => set({ [name]: byId(name).checked }));
   byId("search").addEventListener("input", () => set({ search: byId("search").value }));
   byId("controls").addEventListener("submit", (event) => event.preventDefault());

@@ -3,6 +3,7 @@
 const INLINED = 1;
 const INTERNAL = 2;
 const NO_FRAME = 4;
+const IMPORT = 8;
 
 class Report {
   constructor(data) {
@@ -11,6 +12,8 @@ class Report {
     this.nodeFrame = Int32Array.from(data.nodes.frame);
     this.functionOf = Int32Array.from(data.frames.function);
     this.flags = Uint8Array.from(data.frames.flags);
+    this.hasImports = this.flags.some((flags) => flags & IMPORT);
+    this.moments = momentsOf(data);
   }
 
   text(number) {
@@ -21,8 +24,10 @@ class Report {
     return this.accounts.find((it) => it.key === key) ?? this.accounts[0];
   }
 
+  // The one that is wished for, or else the one that the report was made for.
   view(account, key) {
-    return account.views.find((it) => it.key === key) ?? account.views[0];
+    const found = (wanted) => account.views.find((it) => it.key === wanted);
+    return found(key) ?? found(this.first_view) ?? account.views[0];
   }
 
   processName(number) {
@@ -50,16 +55,21 @@ class Report {
     return file && line ? `${file}:${line}` : file;
   }
 
-  isShown(frame, internals) {
-    return internals || !(this.flags[frame] & INTERNAL);
+  isShown(frame, hidden) {
+    return !(this.flags[frame] & hidden);
   }
 
-  // A node's frames from the innermost outwards.
-  framesOf(node, internals) {
+  // A node's frames from the innermost outwards, without hidden ones; if there are no others, all.
+  framesOf(node, hidden) {
     const frames = [];
     for (let at = node; at >= 0; at = this.parent[at]) {
-      if (this.isShown(this.nodeFrame[at], internals)) frames.push(this.nodeFrame[at]);
+      if (this.isShown(this.nodeFrame[at], hidden)) frames.push(this.nodeFrame[at]);
     }
-    return frames;
+    return frames.length || !hidden ? frames : this.framesOf(node, 0);
   }
+}
+
+// Flags of frames that are left out.
+function hiddenFlags({ internals, imports }) {
+  return (internals ? 0 : INTERNAL) | (imports ? IMPORT : 0);
 }

@@ -6,8 +6,12 @@ const DEFAULTS = {
   view: "",
   by: "bytes",
   process: -1,
+  thread: -1,
+  from: 0,
+  to: 0,
   inverted: false,
   internals: false,
+  imports: false,
   lines: false,
   search: "",
   zoom: 0,
@@ -20,8 +24,12 @@ const DEFAULTS = {
 
 // Changes that make other parts of the state mean something else.
 const RESETS = {
-  zoom: ["account", "view", "by", "process", "inverted", "internals", "lines"],
-  page: ["account", "view", "by", "process", "internals", "lines", "search", "rows", "sort", "ascending"],
+  thread: ["process", "account"],
+  zoom: ["account", "view", "by", "process", "thread", "from", "to", "inverted", "internals", "imports", "lines"],
+  page: [
+    "account", "view", "by", "process", "thread", "from", "to", "internals", "imports", "lines", "search", "rows", "sort",
+    "ascending",
+  ],
   sort: ["rows"],
 };
 

@@ -125,11 +125,12 @@ class Tree {
   }
 }
 
-// The rows of an account that are of the chosen process.
-function rowsOf(account, process) {
+// The rows of an account that are of the chosen process and thread.
+function rowsOf(account, { process, thread }) {
   const rows = [];
   for (let row = 0; row < account.node.length; row++) {
-    if (process < 0 || account.process[row] === process) rows.push(row);
+    const isOf = process < 0 || account.process[row] === process;
+    if (isOf && (thread < 0 || account.thread[row] === thread)) rows.push(row);
   }
   return rows;
 }
@@ -145,8 +146,8 @@ function mostNodes(report, account, rows) {
   return Math.min(sum, 2 ** 22);
 }
 
-function buildTree(report, account, view, { by, process, inverted, internals, lines }) {
-  const rows = rowsOf(account, process);
+function buildTree(report, account, view, { by, process, thread, inverted, hidden, lines }) {
+  const rows = rowsOf(account, { process, thread });
   const tree = new Tree(report, inverted ? mostNodes(report, account, rows) : report.parent.length);
   const hasProcesses = process < 0 && !inverted && report.processes.length > 1;
   // Where the nodes of the process at hand have gone; stacks of a process follow each other.
@@ -165,7 +166,7 @@ function buildTree(report, account, view, { by, process, inverted, internals, li
     let place = at < 0 ? top : known[at];
     for (let index = path.length - 1; index >= 0; index--) {
       const frame = report.nodeFrame[path[index]];
-      if (report.isShown(frame, internals)) place = step(place, frame);
+      if (report.isShown(frame, hidden)) place = step(place, frame);
       known[path[index]] = place;
       placed.push(path[index]);
     }
@@ -175,7 +176,7 @@ function buildTree(report, account, view, { by, process, inverted, internals, li
     let place = ROOT;
     for (let at = node; at >= 0; at = report.parent[at]) {
       const frame = report.nodeFrame[at];
-      if (report.isShown(frame, internals)) place = step(place, frame);
+      if (report.isShown(frame, hidden)) place = step(place, frame);
     }
     return place;
   };

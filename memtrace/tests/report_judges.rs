@@ -1,0 +1,128 @@
+//! Files for other programs, judged by what those programs' makers publish: pprof opens profiles and has the same
+//! sums, and speedscope's schema is kept.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod report_fixtures;
+
+use memtrace::engine::snapshot::HeapTotals;
+use memtrace::report::{PprofWriter, Report, ReportOptions, ReportWriter, SpeedscopeWriter};
+use report_fixtures::{facts, last, leaking, report, sampled, snapshot, totals};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Reports of an exact heap and of an estimated one, with all stacks.
+fn reports() -> [Report; 2] {
+    let options = ReportOptions { top: 0, ..last() };
+    [leaking(), sampled()].map(|mut process| {
+        // As files for other programs usually are: no block is too young for them.
+        for stack in &mut process.stacks {
+            (stack.young_bytes, stack.young_blocks) = (0, 0);
+        }
+        process.heap =
+            HeapTotals { confidence: process.heap.confidence, ..totals(&process.stacks) };
+        report(&snapshot(vec![process]), &options, &facts())
+    })
+}
+
+fn written(writer: &dyn ReportWriter, report: &Report) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    writer.write(report, &mut bytes).unwrap();
+    bytes
+}
+
+/// What pprof says of a file; it must not ask for symbols anywhere.
+#[track_caller]
+fn pprof(options: &[&str], file: &Path) -> String {
+    let mut command = Command::new("go");
+    command.args(["tool", "pprof", "-symbolize=none"]).args(options).arg(file);
+    let output = command.output();
+    let output = output.expect("go is missing, whose pprof judges: cargo xtask test installs it");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The columns of pprof's raw form: names, and the sum of each over all samples.
+fn sums(raw: &str) -> Vec<(String, i64)> {
+    let (_, after) = raw.split_once("Samples:\n").unwrap();
+    let (samples, _) = after.split_once("Locations\n").unwrap();
+    let mut lines = samples.lines();
+    let names = lines.next().unwrap().split_whitespace();
+    let mut sums: Vec<_> =
+        names.map(|name| (name.split('/').next().unwrap().to_owned(), 0)).collect();
+    for values in lines.filter_map(|line| Some(line.split_once(": ")?.0)) {
+        // A line below a sample has its labels.
+        let values: Option<Vec<i64>> =
+            values.split_whitespace().map(|value| value.parse().ok()).collect();
+        for ((_, sum), value) in sums.iter_mut().zip(values.into_iter().flatten()) {
+            *sum += value;
+        }
+    }
+    sums
+}
+
+#[test]
+fn pprof_has_the_sums_of_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    for report in reports() {
+        let file = folder.path().join("heap.pb.gz");
+        fs::write(&file, written(&PprofWriter { internals: true, full_names: true }, &report))
+            .unwrap();
+        let heap = &report.processes[0].heap;
+        let raw = pprof(&["-raw"], &file);
+        let sums = sums(&raw);
+        let of = |name: &str| {
+            let found = sums.iter().find(|(it, _)| it == name);
+            found.unwrap_or_else(|| panic!("no {name} in {sums:?}")).1.cast_unsigned()
+        };
+        assert_eq!(of("inuse_space"), heap.live_bytes);
+        assert_eq!(of("inuse_objects"), heap.live_blocks);
+        assert_eq!(of("alloc_space"), heap.allocated_bytes);
+        assert_eq!(of("alloc_objects"), heap.allocated_blocks);
+        // … and shows them to people.
+        let top = pprof(&["-top", "-unit=B", "-sample_index=inuse_space"], &file);
+        let whole = format!(" of {}B total", heap.live_bytes);
+        assert!(top.contains(&whole), "{top}");
+    }
+}
+
+/// Fetched by `cargo xtask test`, as it is not ours.
+const SCHEMA: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../target/judges/speedscope.schema.json");
+
+/// Prints what Python's jsonschema has against the file that is named second, by the schema that is named first.
+const JUDGE: &str = "\
+import json, sys, jsonschema
+schema, file = (json.load(open(name)) for name in sys.argv[1:])
+judge = jsonschema.validators.validator_for(schema)
+judge.check_schema(schema)
+for error in judge(schema).iter_errors(file): print(error.message)
+";
+
+/// See [`JUDGE`]; empty where it has nothing to say.
+fn complaints(file: &Path) -> String {
+    let output = Command::new("python3").args(["-c", JUDGE, SCHEMA]).arg(file).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}\n(cargo xtask test installs python3-jsonschema)");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn speedscopes_schema_is_kept() {
+    let is_there = fs::exists(SCHEMA).unwrap();
+    assert!(is_there, "speedscope's schema is missing: cargo xtask test fetches it");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("heap.speedscope.json");
+    for report in reports() {
+        let bytes = written(&SpeedscopeWriter { internals: true, full_names: true }, &report);
+        fs::write(&file, &bytes).unwrap();
+        assert_eq!(complaints(&file), "");
+        // The judge can say no.
+        let mut wrong: Value = serde_json::from_slice(&bytes).unwrap();
+        wrong["profiles"][0]["samples"] = "none".into();
+        fs::write(&file, wrong.to_string()).unwrap();
+        assert!(complaints(&file).contains("none"));
+    }
+}
