@@ -239,7 +239,7 @@ impl TracePlan {
             top: top(args),
             min_size: args.min_size.unwrap_or(0),
             max_size: args.max_size,
-            sort: args.sort,
+            sort: args.sort.unwrap_or_default(),
             full: args.full,
             show_blocks: show_blocks(args)?,
             full_names: args.full_names,
@@ -270,7 +270,7 @@ impl TracePlan {
             bpf_log: args.bpf_log,
             has_control: !args.no_control,
             control: args.control.clone(),
-            view: view::options(&args.view, args.format(), args.top, view::Source::Live)?,
+            view: view(args)?,
             alerts: Alerts::new(&args.alerts, args.ledger)?,
             user_functions: functions::all(&args.functions)?,
             notes: Vec::new(),
@@ -299,6 +299,11 @@ impl TracePlan {
     pub fn open_destination(&self, pid: u32) -> Result<Destination, OutputError> {
         Destination::of(self.output.as_ref(), self.format, pid)
     }
+}
+
+fn view(args: &TraceArgs) -> Result<ViewOptions, UsageError> {
+    let beside = view::Beside { top: args.top, sort: args.sort };
+    view::options(&args.view, args.format(), beside, view::Source::Live)
 }
 
 fn usage<T>(message: impl Into<String>) -> Result<T, UsageError> {

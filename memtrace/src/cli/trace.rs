@@ -55,15 +55,15 @@ pub(super) fn carry_out(
     destination: Destination,
     announce: &mut dyn FnMut(&str),
 ) -> anyhow::Result<bool> {
+    let wishes = wishes(plan, &job);
     let reporting = Reporting {
         destination,
         format: plan.format,
         color: plan.color,
         view: plan.view.clone(),
-        wishes: wishes(plan, &job),
+        wishes: wishes.clone(),
     };
     let settings = settings(plan, &job);
-    let wishes = wishes(plan, &job);
     let watcher = job.started.take().map(|started| started.watcher);
     let outlet = Box::new(ReportOutlet { reporting, watcher });
     trace_to(plan, &settings, &wishes, outlet, announce)

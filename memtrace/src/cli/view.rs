@@ -1,5 +1,6 @@
 //! Views of reports, as typed and as meant.
 
+use super::args::Sort;
 use super::exit::UsageError;
 use super::format::Format;
 use super::plan::DEFAULT_TOP;
@@ -134,6 +135,27 @@ pub(super) enum Source {
 }
 
 impl ViewArgs {
+    /// The first of these options that was typed.
+    pub(super) fn first_given(&self) -> Option<&'static str> {
+        let own = [("--view", self.view.is_some()), ("--temporary", self.temporary.is_some())];
+        let mut all = own.into_iter().chain(self.of_views()).chain(self.of_trees());
+        all.find(|(_, given)| *given).map(|(option, _)| option)
+    }
+
+    const fn of_views(&self) -> [(&'static str, bool); 5] {
+        [
+            ("--by", self.by.is_some()),
+            ("--include", !self.include.is_empty()),
+            ("--exclude", !self.exclude.is_empty()),
+            ("--min-bytes", self.min_bytes.is_some()),
+            ("--min-count", self.min_count.is_some()),
+        ]
+    }
+
+    const fn of_trees(&self) -> [(&'static str, bool); 2] {
+        [("--inverted", self.inverted), ("--depth", self.depth.is_some())]
+    }
+
     /// The format that is meant where this one was chosen.
     pub(super) const fn format(&self, chosen: Format) -> Format {
         match (self.view, chosen) {
@@ -183,19 +205,30 @@ impl From<Grouping> for By {
     }
 }
 
-/// What was typed, if it makes sense with `format`. `top` is what was typed, too; 0: all.
+/// What was typed that views heed, too, but other reports as well.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Beside {
+    /// Rows; 0: all.
+    pub(super) top: Option<u64>,
+    /// What comes first.
+    pub(super) sort: Option<Sort>,
+}
+
+/// What was typed, if it makes sense with `format`.
 ///
 /// # Errors
 /// When the format has no use for an option, or a pattern makes no sense.
 pub(super) fn options(
     args: &ViewArgs,
     format: Format,
-    top: Option<u64>,
+    beside: Beside,
     source: Source,
 ) -> Result<ViewOptions, UsageError> {
     needs(args, source)?;
     suits(args, format, source)?;
     fits(args, format)?;
+    measures(args, beside.sort, source)?;
+    let top = beside.top;
     let usual = if format == Format::ViewJson { 0 } else { DEFAULT_TOP };
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     Ok(ViewOptions {
@@ -208,6 +241,33 @@ pub(super) fn options(
         measure: args.measure(source),
         stretch: Stretch::default(),
     })
+}
+
+/// Options about figures that a view has not.
+fn measures(args: &ViewArgs, sort: Option<Sort>, source: Source) -> Result<(), UsageError> {
+    let by_blocks = sort == Some(Sort::Blocks);
+    let (view, needless, why): (_, &[_], _) = match args.view {
+        Some(Shown::Peak) if source == Source::Live => (
+            "--view peak of a live run",
+            &[("--min-count", args.min_count.is_some()), ("--sort blocks", by_blocks)],
+            "knows bytes alone: leave it out, or trace with --record FILE and show the peak of that",
+        ),
+        Some(Shown::Lifetimes) => (
+            "--view lifetimes",
+            &[("--min-bytes", args.min_bytes.is_some()), ("--sort", sort.is_some())],
+            "counts blocks and has most of them first: leave it out (--min-count N leaves rows out)",
+        ),
+        Some(Shown::Growth) => (
+            "--view growth",
+            &[("--sort", sort.is_some())],
+            "has the largest differences first: leave it out",
+        ),
+        _ => return Ok(()),
+    };
+    match needless.iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(UsageError(format!("{option} has no effect: {view} {why}"))),
+        None => Ok(()),
+    }
 }
 
 /// What cannot be told of a live run, or of nothing.
@@ -264,21 +324,13 @@ fn fits(args: &ViewArgs, format: Format) -> Result<(), UsageError> {
     if args.view == Some(Shown::Growth) {
         return fits_growth(args);
     }
-    let of_views = [
-        ("--by", args.by.is_some()),
-        ("--include", !args.include.is_empty()),
-        ("--exclude", !args.exclude.is_empty()),
-        ("--min-bytes", args.min_bytes.is_some()),
-        ("--min-count", args.min_count.is_some()),
-    ];
-    let of_trees = [("--inverted", args.inverted), ("--depth", args.depth.is_some())];
     let needless = |options: &[(&'static str, bool)]| {
         options.iter().find(|(_, given)| *given).map(|(option, _)| *option)
     };
-    if let Some(option) = needless(&of_trees).filter(|_| view != Some(View::Tree)) {
+    if let Some(option) = needless(&args.of_trees()).filter(|_| view != Some(View::Tree)) {
         return Err(UsageError(format!("{option} is about the tree: add --format tree")));
     }
-    if let Some(option) = needless(&of_views).filter(|_| view.is_none()) {
+    if let Some(option) = needless(&args.of_views()).filter(|_| view.is_none()) {
         return Err(UsageError(format!(
             "{option} is about views of a report: add --format tree, summary or stats"
         )));
@@ -314,22 +366,55 @@ fn patterns(option: &str, typed: &[String]) -> Result<Vec<Pattern>, UsageError> 
 #[cfg(test)]
 mod tests {
     use super::{
-        By, Format, Grouping, Measure, Shown, Source, Temporary, ViewArgs, options, temporary,
+        Beside, By, Format, Grouping, Measure, Shown, Sort, Source, Temporary, ViewArgs, options,
+        temporary,
     };
 
+    const NONE: Beside = Beside { top: None, sort: None };
+
     fn refused(args: &ViewArgs, format: Format) -> String {
-        options(args, format, None, Source::Live).unwrap_err().to_string()
+        options(args, format, NONE, Source::Live).unwrap_err().to_string()
     }
 
     #[test]
     fn options_without_effect_are_refused() {
         let by = ViewArgs { by: Some(Grouping::Line), ..ViewArgs::default() };
         assert!(refused(&by, Format::Text).contains("--by is about views"));
-        assert_eq!(options(&by, Format::Summary, None, Source::Live).unwrap().by, Some(By::Line));
+        assert_eq!(options(&by, Format::Summary, NONE, Source::Live).unwrap().by, Some(By::Line));
         let deep = ViewArgs { depth: Some(3), ..ViewArgs::default() };
         assert!(refused(&deep, Format::Summary).contains("--depth is about the tree"));
-        assert_eq!(options(&deep, Format::Tree, None, Source::Live).unwrap().depth, Some(3));
-        assert!(options(&ViewArgs::default(), Format::Pprof, None, Source::Live).is_ok());
+        assert_eq!(options(&deep, Format::Tree, NONE, Source::Live).unwrap().depth, Some(3));
+        assert!(options(&ViewArgs::default(), Format::Pprof, NONE, Source::Live).is_ok());
+    }
+
+    #[test]
+    fn options_about_figures_that_a_view_has_not_are_refused() {
+        let recorded = Source::Recording { has_period: false };
+        let of = |view| ViewArgs { view: Some(view), ..ViewArgs::default() };
+        let many = |view| ViewArgs { min_count: Some(3), ..of(view) };
+        let large = |view| ViewArgs { min_bytes: Some(3), ..of(view) };
+        let asked = |args: &ViewArgs, sort, source| {
+            let format = args.format(Format::Text);
+            options(args, format, Beside { sort, ..NONE }, source)
+                .map_err(|error| error.to_string())
+        };
+        for (args, sort, source, option) in [
+            (many(Shown::Peak), None, Source::Live, "--min-count has no effect"),
+            (of(Shown::Peak), Some(Sort::Blocks), Source::Live, "--sort blocks has no effect"),
+            (large(Shown::Lifetimes), None, Source::Live, "--min-bytes has no effect"),
+            (of(Shown::Lifetimes), Some(Sort::Bytes), recorded, "--sort has no effect"),
+            (of(Shown::Growth), Some(Sort::Bytes), recorded, "--sort has no effect"),
+        ] {
+            let error = asked(&args, sort, source).unwrap_err();
+            assert!(error.starts_with(option) && error.contains("leave it out"), "{error}");
+        }
+        for (args, sort, source) in [
+            (many(Shown::Peak), Some(Sort::Blocks), recorded),
+            (large(Shown::Peak), Some(Sort::Bytes), Source::Live),
+            (many(Shown::Lifetimes), None, Source::Live),
+        ] {
+            assert!(asked(&args, sort, source).is_ok(), "{args:?}");
+        }
     }
 
     #[test]
@@ -339,15 +424,17 @@ mod tests {
         let long = "a".repeat(200);
         let args = ViewArgs { include: vec![long], ..ViewArgs::default() };
         assert_eq!(
-            options(&args, Format::Tree, None, Source::Live).unwrap().filter.include.len(),
+            options(&args, Format::Tree, NONE, Source::Live).unwrap().filter.include.len(),
             1
         );
     }
 
     #[test]
     fn ten_are_shown_and_nought_means_all() {
-        let top =
-            |typed| options(&ViewArgs::default(), Format::Tree, typed, Source::Live).unwrap().top;
+        let top = |top| {
+            let beside = Beside { top, ..NONE };
+            options(&ViewArgs::default(), Format::Tree, beside, Source::Live).unwrap().top
+        };
         assert_eq!((top(None), top(Some(0)), top(Some(3))), (Some(10), None, Some(3)));
     }
 
@@ -366,21 +453,21 @@ mod tests {
         let recorded = Source::Recording { has_period: false };
         let period = Source::Recording { has_period: true };
         let refused = |view, format, source| {
-            options(&of(view), format, None, source).unwrap_err().to_string()
+            options(&of(view), format, NONE, source).unwrap_err().to_string()
         };
         assert_eq!(of(Shown::Allocated).format(Format::Text), Format::Summary);
         assert_eq!(of(Shown::Allocated).format(Format::Json), Format::ViewJson);
         assert_eq!(of(Shown::Growth).format(Format::Json), Format::Json);
         assert!(refused(Shown::Allocated, Format::Csv, recorded).contains("summary, tree or json"));
         assert!(refused(Shown::Leaks, Format::Html, period).contains("of a part of the run"));
-        assert!(options(&of(Shown::Leaks), Format::Html, None, recorded).is_ok());
+        assert!(options(&of(Shown::Leaks), Format::Html, NONE, recorded).is_ok());
         assert!(refused(Shown::Lifetimes, Format::Tree, recorded).contains("summary or json"));
         assert!(refused(Shown::Temporary, Format::Summary, Source::Live).contains("--record FILE"));
-        let peak = |source| options(&of(Shown::Peak), Format::Tree, None, source).unwrap().measure;
+        let peak = |source| options(&of(Shown::Peak), Format::Tree, NONE, source).unwrap().measure;
         assert_eq!(peak(Source::Live), Some(Measure::OwnPeaks));
         assert_eq!(peak(recorded), Some(Measure::Peak));
         let by = ViewArgs { by: Some(Grouping::Thread), ..of(Shown::Growth) };
-        let error = options(&by, Format::Text, None, recorded).unwrap_err().to_string();
+        let error = options(&by, Format::Text, NONE, recorded).unwrap_err().to_string();
         assert!(error.contains("--by thread is not for --view growth"), "{error}");
         let rule = ViewArgs { temporary: Some(Default::default()), ..ViewArgs::default() };
         assert!(super::needs(&rule, recorded).is_err());

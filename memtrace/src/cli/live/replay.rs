@@ -58,6 +58,8 @@ pub(super) fn run(file: &Path, args: &LiveArgs, look: Look) -> anyhow::Result<Sh
 struct Chosen {
     top: Option<usize>,
     min_age: Nanos,
+    min_size: Option<u64>,
+    max_size: Option<u64>,
     full_names: bool,
     internals: bool,
 }
@@ -69,8 +71,19 @@ impl Chosen {
         Self {
             top: trace.top.map(|top| usize::try_from(top).unwrap_or(usize::MAX)),
             min_age: Nanos::try_from(min_age).unwrap_or(Nanos::MAX),
+            min_size: trace.min_size,
+            max_size: trace.max_size,
             full_names: trace.full_names,
             internals: trace.show_internals,
+        }
+    }
+
+    fn blocks(&self, recorded: SnapshotOptions) -> SnapshotOptions {
+        SnapshotOptions {
+            min_age: self.min_age,
+            min_size: self.min_size.unwrap_or(recorded.min_size),
+            max_size: self.max_size.or(recorded.max_size),
+            ..recorded
         }
     }
 
@@ -160,7 +173,7 @@ impl Player {
             recorded.transpose().context("the recording's wishes make no sense")?;
         let recorded = recorded.unwrap_or_default();
         let facts = read_facts(moment.facts.clone())?;
-        let blocks = SnapshotOptions { min_age: self.wishes.min_age, ..moment.options };
+        let blocks = self.wishes.blocks(moment.options);
         let snapshot = replay.snapshot(time, &blocks);
         let options = self.wishes.options(&recorded.options, is_final);
         let mut report = resolve(&snapshot, &mut self.symbolizer, &options, &facts);

@@ -44,7 +44,8 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         return info::print(&args.file, &mut reader);
     }
     scope::check(args)?;
-    let view = view::options(&args.view, args.format(), args.top, scope::source(args))?;
+    let beside = view::Beside { top: args.top, sort: args.sort };
+    let view = view::options(&args.view, args.format(), beside, scope::source(args))?;
     let name = plan::output(args.output.as_deref())?;
     let destination = Destination::of(name.as_ref(), args.format(), std::process::id())?;
     if args.view.view == Some(Shown::Growth) {

@@ -101,6 +101,12 @@ pub(super) fn check(args: &ReportArgs) -> Result<(), UsageError> {
             "--all is of moments, and this view is of the whole run: leave it out".into(),
         ));
     }
+    let of_reports = [("--full", args.full), ("--show-internals", args.show_internals)];
+    if args.view.view == Some(Shown::Growth)
+        && let Some((option, _)) = of_reports.iter().find(|(_, given)| *given)
+    {
+        return Err(UsageError(format!("{option} is not for --view growth: leave it out")));
+    }
     let of_blocks = [
         ("--min-age", args.min_age.is_some()),
         ("--min-size", args.min_size.is_some()),

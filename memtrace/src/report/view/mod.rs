@@ -76,12 +76,23 @@ impl ViewOptions {
 
     /// Rows to show, and those that are summed. What is not known is always shown.
     fn choose(&self, rows: Vec<Row>) -> (Vec<Row>, Vec<Row>) {
+        self.chosen(rows, |row| (row.entry.is_rest, row.total))
+    }
+
+    /// Likewise of how old blocks become: those of an entry without a call stack are known, too.
+    fn choose_lives(&self, lives: Vec<Life>) -> (Vec<Life>, Vec<Life>) {
+        self.chosen(lives, |life| (false, Amount::exact(0, life.blocks())))
+    }
+
+    /// `of`: whether it is shown in any case, and what it holds.
+    fn chosen<T>(&self, rows: Vec<T>, of: impl Fn(&T) -> (bool, Amount)) -> (Vec<T>, Vec<T>) {
         let mut left = self.top.unwrap_or(usize::MAX);
         rows.into_iter().partition(|row| {
-            if row.entry.is_rest {
+            let (is_rest, held) = of(row);
+            if is_rest {
                 return true;
             }
-            let shown = left > 0 && self.least.holds(&row.total);
+            let shown = left > 0 && self.least.holds(&held);
             left -= usize::from(shown);
             shown
         })
