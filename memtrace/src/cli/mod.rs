@@ -14,6 +14,7 @@ pub mod output;
 mod pages;
 pub mod plan;
 pub mod privileges;
+mod replaying;
 pub mod report;
 mod reporting;
 pub mod run;

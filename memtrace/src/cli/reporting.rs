@@ -43,6 +43,29 @@ pub(super) struct StartedCommand {
     pub(super) us: Option<String>,
 }
 
+impl ReportWishes {
+    /// Makes a report. A final one waits for names that have to be fetched.
+    pub(super) fn report(
+        &self,
+        snapshot: &Snapshot,
+        facts: &TracerFacts,
+        is_final: bool,
+        symbolizer: &mut dyn Symbolizer,
+    ) -> Report {
+        let options = ReportOptions { is_final, ..self.options.clone() };
+        let mut report = report::resolve(snapshot, symbolizer, &options, facts);
+        // What comes for earlier reports is in later ones. More may be asked for each time: a file
+        // that came may name another.
+        while is_final && symbolizer.await_names() {
+            report = report::resolve(snapshot, symbolizer, &options, facts);
+        }
+        if let Some(command) = &self.command {
+            command.tell(&mut report);
+        }
+        report
+    }
+}
+
 impl Reporting {
     /// Makes a report and writes it. Gives whether its figures are not what was asked for, and the file that
     /// holds it, where that is one.
@@ -56,18 +79,9 @@ impl Reporting {
         is_final: bool,
         symbolizer: &mut dyn Symbolizer,
     ) -> Result<(bool, Option<PathBuf>), OutputError> {
-        let options = ReportOptions { is_final, ..self.wishes.options.clone() };
-        let mut report = report::resolve(snapshot, symbolizer, &options, facts);
-        // What comes for earlier reports is in later ones. More may be asked for each time: a file
-        // that came may name another.
-        while is_final && symbolizer.await_names() {
-            report = report::resolve(snapshot, symbolizer, &options, facts);
-        }
-        if let Some(command) = &self.wishes.command {
-            command.tell(&mut report);
-        }
+        let report = self.wishes.report(snapshot, facts, is_final, symbolizer);
         let style = self.destination.style(self.color);
-        let form = Form { format: self.format, view: &self.view, style, full: options.full };
+        let form = Form { format: self.format, view: &self.view, style, full: report.options.full };
         // A vector takes everything.
         let bytes = form.bytes(&report).map_err(OutputError::stdout)?;
         let label = Label { sequence: facts.sequence, time: facts.time };
@@ -126,7 +140,7 @@ impl Form<'_> {
 impl StartedCommand {
     /// Takes out what the process was before it became the command: memtrace, which did nothing in it.
     /// Where nobody could look any more at what it has become the command's name is known all the same.
-    pub(super) fn tell(&self, report: &mut Report) {
+    fn tell(&self, report: &mut Report) {
         let is_us = |process: &ProcessReport| {
             process.pid == self.pid
                 && self.us.is_some()

@@ -1,14 +1,13 @@
 //! A recording → its report at one of its moments, complete: all stacks, all blocks.
 
-use crate::cli::report::{facts_at, most, open, read_facts, unknown_facts, warn_of_end};
-use crate::cli::reporting::ReportWishes;
-use crate::engine::ports::Symbolizer as _;
+use crate::cli::replaying::{learn, most, open, play, read_facts, unknown_facts};
+use crate::cli::report::facts_at;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::model::ids::Nanos;
-use crate::recording::{Moment, Place, Reader, Replay};
+use crate::recording::{Place, Reader, Replay};
+use crate::report::TracerFacts;
 use crate::report::diff::{Side, Which};
 use crate::report::view::Filter;
-use crate::report::{self, ReportOptions, TracerFacts};
 use crate::symbolize::BlazeSymbolizer;
 use anyhow::{Context as _, bail};
 use jiff::SignedDuration;
@@ -32,24 +31,37 @@ pub(super) fn side(
 ) -> anyhow::Result<(Side, bool)> {
     let mut reader = Reader::new(input).with_context(|| format!("{name:?}"))?;
     let mut replay = Replay::new(most());
-    let mut looking = Looking { which, filter, newest: None, found: None };
-    let ended = replay.play(&mut reader, &mut |replay, moment| looking.at(replay, moment));
-    if let Some(found) = looking.found {
-        return Ok((found?, true));
+    let (mut newest, mut found) = (None, None);
+    let played = play(&mut replay, &mut reader, &mut |replay, moment| {
+        let facts = read_facts(moment.facts.clone())?;
+        let is_meant = match which {
+            Which::First => true,
+            Which::Last => moment.is_final,
+            Which::Number(number) => facts.sequence == number,
+        };
+        if !is_meant {
+            newest = Some((moment.time, facts));
+            return Ok(ControlFlow::Continue(()));
+        }
+        let snapshot = replay.snapshot(Some(moment.time), &ALL);
+        found = Some(resolved(replay, &snapshot, &facts, filter)?);
+        Ok(ControlFlow::Break(()))
+    })?;
+    if let Some(found) = found {
+        return Ok((found, true));
     }
     if let Which::Number(number) = which {
-        let last = looking.newest.map_or(0, |(_, facts)| facts.sequence);
+        let last = newest.map_or(0, |(_, facts)| facts.sequence);
         bail!("{name:?} has no report {number}: the last one in it is {last}");
     }
-    warn_of_end(name, &ended);
-    if replay.records() == 0 && looking.newest.is_none() {
+    played.warn_of_end(name);
+    if played.is_empty(&replay) {
         bail!("nothing was recorded yet when {name:?} ended");
     }
     let snapshot = replay.snapshot(None, &ALL);
-    let facts = match looking.newest {
-        Some((time, facts)) => later(facts, snapshot.time.saturating_sub(time)),
-        None => read_facts(unknown_facts())?,
-    };
+    let facts = newest.map_or_else(unknown_facts, |(time, facts)| {
+        later(facts, snapshot.time.saturating_sub(time))
+    });
     Ok((resolved(&mut replay, &snapshot, &facts, filter)?, false))
 }
 
@@ -73,38 +85,6 @@ fn later(facts: TracerFacts, by: Nanos) -> TracerFacts {
     TracerFacts { time: facts.time.saturating_add(by).unwrap_or(facts.time), ..facts }
 }
 
-/// Until the moment comes.
-struct Looking<'a> {
-    which: Which,
-    filter: &'a Filter,
-    newest: Option<(Nanos, TracerFacts)>,
-    found: Option<anyhow::Result<Side>>,
-}
-
-impl Looking<'_> {
-    fn at(&mut self, replay: &mut Replay, moment: Moment) -> ControlFlow<()> {
-        let facts = match read_facts(moment.facts) {
-            Ok(facts) => facts,
-            Err(error) => {
-                self.found = Some(Err(error));
-                return ControlFlow::Break(());
-            }
-        };
-        let is_meant = match self.which {
-            Which::First => true,
-            Which::Last => moment.is_final,
-            Which::Number(number) => facts.sequence == number,
-        };
-        if !is_meant {
-            self.newest = Some((moment.time, facts));
-            return ControlFlow::Continue(());
-        }
-        let snapshot = replay.snapshot(Some(moment.time), &ALL);
-        self.found = Some(resolved(replay, &snapshot, &facts, self.filter));
-        ControlFlow::Break(())
-    }
-}
-
 /// Names what was found.
 fn resolved(
     replay: &mut Replay,
@@ -113,20 +93,9 @@ fn resolved(
     filter: &Filter,
 ) -> anyhow::Result<Side> {
     let mut symbolizer = BlazeSymbolizer::new();
-    for module in replay.take_modules() {
-        symbolizer.register(module.id, module.path.clone());
-    }
-    let wishes = replay.wishes().cloned().map(serde_json::from_value::<ReportWishes>);
-    let wishes = wishes.transpose().context("the recording's wishes make no sense")?;
-    let ReportWishes { options, command } = wishes.unwrap_or_default();
-    let options = ReportOptions { top: 0, ..options };
-    let mut report = report::resolve(snapshot, &mut symbolizer, &options, facts);
-    while symbolizer.await_names() {
-        report = report::resolve(snapshot, &mut symbolizer, &options, facts);
-    }
-    if let Some(command) = command {
-        command.tell(&mut report);
-    }
+    let mut wishes = learn(replay, &mut symbolizer)?.unwrap_or_default();
+    wishes.options.top = 0;
+    let mut report = wishes.report(snapshot, facts, true, &mut symbolizer);
     filter.leave_out(&mut report);
     Ok(Side::of(&report))
 }

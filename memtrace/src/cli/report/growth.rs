@@ -1,11 +1,12 @@
 //! `--view growth`: what changed from one moment of a recording to another, as `memtrace diff` has it.
 
+use super::ReportArgs;
 use super::scope::moments;
-use super::{ReportArgs, open};
 use crate::cli::diff::{Input, Layout, written};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::format::Format;
 use crate::cli::output::{Destination, Label};
+use crate::cli::replaying::open;
 use crate::cli::view::Grouping;
 use crate::recording::{Place, Wanted, exactly, locate};
 use crate::report::diff::By;

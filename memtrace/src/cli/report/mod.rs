@@ -13,25 +13,17 @@ use super::exit::Exit;
 use super::log::{self, Verbosity};
 use super::output::{Destination, OutputError};
 use super::plan;
+use super::replaying::{Input, Played, learn, most, open, play, read_facts, unknown_facts};
 use super::reporting::{ReportWishes, Reporting};
 use super::terminal::stderr_color;
 use super::view::{self, Shown};
-use crate::engine::limits::Limits;
 use crate::engine::snapshot::SnapshotOptions;
-use crate::recording::{Ending, Moment, Reader, RecordingError, Replay};
-use crate::report::TracerFacts;
+use crate::recording::{Moment, Replay};
 use crate::symbolize::BlazeSymbolizer;
-use anyhow::{Context as _, bail};
-use jiff::Timestamp;
+use anyhow::bail;
 use scope::Scope;
-use std::fs::File;
-use std::io::BufReader;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::Duration;
-
-/// A recording that is read.
-pub(super) type Input = Reader<BufReader<File>>;
 
 /// Makes the reports, or tells what is in the recording.
 ///
@@ -60,84 +52,55 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     };
     let scope = Scope::of(args, reporting.view.measure)?;
     reporting.view.stretch.from = scope.from.as_ref().map(|from| from.since_start);
-    let mut reports =
-        Reports { args, reporting, symbolizer: BlazeSymbolizer::new(), last: None, scope };
+    let mut reports = Reports { args, reporting, symbolizer: BlazeSymbolizer::new(), scope };
     match reports.scope.until.take() {
         Some(place) => reports.at(&place),
         None => reports.make(&mut reader),
     }
 }
 
-/// Opens a recording.
-///
-/// # Errors
-/// When it cannot be opened, or is none.
-pub(super) fn open(path: &Path) -> anyhow::Result<Input> {
-    let file = File::open(path).with_context(|| format!("cannot open {path:?}"))?;
-    Reader::new(BufReader::new(file)).with_context(|| format!("{path:?}"))
-}
-
-/// Room for as much as the largest run may have had.
-pub(super) fn most() -> Limits {
-    Limits { max_blocks: usize::MAX, max_stacks: usize::MAX, ..Limits::default() }
-}
-
-/// A report as it was made: the moment and what the snapshot held.
+/// Reports that are made of it.
 struct Reports<'a> {
     args: &'a ReportArgs,
     reporting: Reporting,
     symbolizer: BlazeSymbolizer,
     /// Which part of the recording they are of.
     scope: Scope,
-    /// How the last report went.
-    last: Option<Result<bool, anyhow::Error>>,
 }
 
 impl Reports<'_> {
     fn make(mut self, reader: &mut Input) -> anyhow::Result<Exit> {
         let mut replay = Replay::with_detail(most(), self.scope.detail);
-        let mut newest: Option<Moment> = None;
-        let ended = replay.play(reader, &mut |replay, moment| {
+        let mut last = None;
+        let played = play(&mut replay, reader, &mut |replay, moment| {
             // Without --all the final one is all that is asked for, and it is the last.
             if self.args.all || moment.is_final {
-                let last = self.report(replay, &moment);
-                let goes_on = last.is_ok();
-                self.last = Some(last);
-                if !goes_on {
-                    return ControlFlow::Break(());
-                }
+                last = Some(self.report(replay, moment)?);
             }
-            newest = Some(moment);
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         });
-        match self.last.take() {
-            Some(Err(error)) if is_closed(&error) => return Ok(Exit::Success),
-            Some(Err(error)) => return Err(error),
-            Some(Ok(degraded)) if newest.as_ref().is_some_and(|moment| moment.is_final) => {
-                return Ok(if degraded { Exit::Degraded } else { Exit::Success });
-            }
-            _ => {}
+        let played = match played {
+            Err(error) if is_closed(&error) => return Ok(Exit::Success),
+            played => played?,
+        };
+        match last {
+            Some(true) if played.is_whole() => Ok(Exit::Degraded),
+            Some(false) if played.is_whole() => Ok(Exit::Success),
+            _ => self.report_end(&mut replay, played),
         }
-        self.report_end(&mut replay, newest, &ended)
     }
 
     /// The recorded run has no last report: what is known is shown as of the last event.
-    fn report_end(
-        &mut self,
-        replay: &mut Replay,
-        newest: Option<Moment>,
-        ended: &Result<Option<Ending>, RecordingError>,
-    ) -> anyhow::Result<Exit> {
+    fn report_end(&mut self, replay: &mut Replay, played: Played) -> anyhow::Result<Exit> {
         let name = &self.args.file;
-        warn_of_end(name, ended);
-        let (options, facts) = newest.map_or_else(
-            || (SnapshotOptions::default(), unknown_facts()),
-            |moment| (moment.options, moment.facts),
-        );
-        let facts: TracerFacts = read_facts(facts)?;
-        if replay.records() == 0 && facts.sequence == 0 {
+        played.warn_of_end(name);
+        if played.is_empty(replay) {
             bail!("nothing was recorded yet when {name:?} ended");
         }
+        let (options, facts) = match played.newest {
+            Some(moment) => (moment.options, read_facts(moment.facts)?),
+            None => (SnapshotOptions::default(), unknown_facts()),
+        };
         self.scope.is_before(replay.time())?;
         self.prepare(replay)?;
         let snapshot = replay.snapshot(None, &self.blocks(options));
@@ -175,12 +138,8 @@ impl Reports<'_> {
 
     /// Learns what was recorded up to here of files and wishes.
     fn prepare(&mut self, replay: &mut Replay) -> anyhow::Result<()> {
-        for module in replay.take_modules() {
-            self.symbolizer.register(module.id, module.path.clone());
-        }
-        if let Some(wishes) = replay.wishes() {
-            let wishes = serde_json::from_value(wishes.clone());
-            self.reporting.wishes = wishes.context("the recording's wishes make no sense")?;
+        if let Some(wishes) = learn(replay, &mut self.symbolizer)? {
+            self.reporting.wishes = wishes;
         }
         let options = &mut self.reporting.wishes.options;
         let usual = self.args.format().is_whole().then_some(0);
@@ -199,32 +158,6 @@ impl Reports<'_> {
     }
 }
 
-/// Says why a recording has no last report.
-pub(super) fn warn_of_end(name: &Path, ended: &Result<Option<Ending>, RecordingError>) {
-    match ended {
-        Ok(Some(Ending::Whole)) => tracing::warn!("{name:?} has no last report"),
-        Ok(_) => {
-            tracing::warn!("{name:?} ends before its run did: this is what it had until then");
-        }
-        Err(error) => tracing::warn!("{name:?}: {error}: this is what was there before"),
-    }
-}
-
 fn is_closed(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(OutputError::Closed))
-}
-
-pub(super) fn read_facts(facts: serde_json::Value) -> anyhow::Result<TracerFacts> {
-    serde_json::from_value(facts).context("the recording's figures of the tracer make no sense")
-}
-
-/// The tracer's own figures where none were recorded.
-pub(super) fn unknown_facts() -> serde_json::Value {
-    let facts = TracerFacts {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        time: Timestamp::UNIX_EPOCH,
-        began: Timestamp::UNIX_EPOCH,
-        ..TracerFacts::default()
-    };
-    serde_json::to_value(facts).unwrap_or_default()
 }

@@ -1,8 +1,9 @@
 //! Which part of a recording a report is of, and what its tables keep for it.
 
-use super::{ReportArgs, most, open};
+use super::ReportArgs;
 use crate::cli::exit::UsageError;
 use crate::cli::format::Format;
+use crate::cli::replaying::{most, open};
 use crate::cli::values;
 use crate::cli::view::{Grouping, Shown, Source};
 use crate::engine::detail::{Detail, Period};
