@@ -29,7 +29,7 @@ pub use group::{By, Entry, Naming};
 pub use json::SCHEMA;
 pub use lifetimes::{Life, lives};
 pub use measure::{Measure, Stretch};
-pub use stats::{Called, SizeClass, Sizes, called};
+pub use stats::{Called, SizeClass, Sizes, allocators, apart, called};
 pub use table::{Row, rows};
 pub use tree::{Branch, Tree, What};
 pub use weigh::{LeftOut, Rest, Subject, Weighed, Weighted};
@@ -122,7 +122,7 @@ pub enum View {
     Tree,
     /// A row per function.
     Summary,
-    /// Totals, sizes, functions of allocators, places, modules, lifetimes.
+    /// Totals, sizes, allocators and their functions, places, modules, lifetimes.
     Stats,
     /// For programs.
     Json,
