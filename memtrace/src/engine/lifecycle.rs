@@ -6,7 +6,6 @@ use super::census::{KINDS, Stores, process_snapshot};
 use super::code::CodeMap;
 use super::count::rows;
 use super::detail::Period;
-use super::heap::blocks::TIME_STEP;
 use super::process::{Process, Space};
 use super::snapshot::State;
 use super::sweeps::{Goal, Visitor};
@@ -22,6 +21,11 @@ use std::sync::Arc;
 
 /// Children that are remembered until they are seen; most never are.
 const MOST_ANNOUNCED: usize = 256;
+
+/// Blocks that are followed in an address space for whether they are temporary: this part of all blocks that there is
+/// room for, and so many at most.
+const FOLLOWED_SHARE: usize = 16;
+const MOST_FOLLOWED: usize = 1 << 20;
 
 /// Blocks that are looked at at once when their address space goes; more are looked at piece by piece.
 const AT_ONCE: usize = 8192;
@@ -268,7 +272,8 @@ impl Tracker {
     fn account_in(&self, space: &mut Space, born: Nanos) {
         if let Some(period) = self.detail.period {
             let after = period.after.max(born);
-            space.heap.account_for(Period { after, ..period });
+            let room = (self.limits.max_blocks / FOLLOWED_SHARE).min(MOST_FOLLOWED);
+            space.heap.account_for(Period { after, ..period }, room);
         }
     }
 
@@ -276,8 +281,8 @@ impl Tracker {
         let parents = self.spaces.get_mut(parents)?;
         let has_room = self.blocks + parents.blocks() <= self.limits.max_blocks;
         let mut child = parents.forked(time, has_room, &mut self.stacks);
-        // What it inherits is none of its doing. Births are kept in steps.
-        self.account_in(&mut child, time | (TIME_STEP - 1));
+        // What it inherits is none of its doing.
+        self.account_in(&mut child, time);
         Some(child)
     }
 
