@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::log;
 use super::output::{Destination, OutputError, create};
 use super::plan::TracePlan;
-use super::reporting::{ReportWishes, Reporting, StartedCommand};
+use super::reporting::{Growth, ReportWishes, Reporting, StartedCommand};
 use super::values::SampleInterval;
 use super::who::find::Found;
 use crate::daemon::{self, Outlet, Publication, Published, Recording, Settings};
@@ -61,6 +61,7 @@ pub(super) fn carry_out(
         format: plan.format,
         color: plan.color,
         view: plan.view.clone(),
+        growth: plan.growth.map(|layout| Growth { layout, last: None }),
         wishes: wishes.clone(),
     };
     let settings = settings(plan, &job);
@@ -171,6 +172,7 @@ pub(super) fn settings(plan: &TracePlan, job: &Job) -> Settings {
             limit: plan.alerts.limit,
         },
         snapshot: plan.snapshot_options(),
+        detail: plan.detail,
         cmdline: plan.cmdline,
         heap: plan.ledger != Ledger::Pages || plan.zoom.is_some(),
         mappings: plan.ledger != Ledger::Heap,

@@ -1,15 +1,19 @@
 //! Views of reports, as typed and as meant.
 
 use super::args::Sort;
+use super::diff::Layout;
 use super::exit::UsageError;
 use super::format::Format;
 use super::plan::DEFAULT_TOP;
 use super::{help, values};
-use crate::engine::detail::Temporary;
+use crate::engine::detail::{Detail, Period, Temporary};
+use crate::model::ids::Nanos;
+use crate::report::diff;
 use crate::report::view::{By, Filter, Least, Measure, Stretch};
 use crate::report::{View, ViewOptions};
 use crate::selection::Pattern;
 use clap::{Args, ValueEnum};
+use std::time::Duration;
 
 /// What `--format tree` and its like show.
 #[derive(Clone, Debug, Default, Args)]
@@ -17,7 +21,8 @@ pub struct ViewArgs {
     /// What to show of call stacks [default: leaks]
     ///
     /// Chooses --format summary where no format is given (growth: text); with --format json it is an object of its
-    /// own (schema memtrace.view/1). `temporary` and `growth` need a recording.
+    /// own (schema memtrace.view/1). Of a run, `growth` is that since its last report, or since it began; of a
+    /// recording that from --from to --to.
     #[arg(long, value_name = "WHAT", help_heading = help::VIEWS)]
     pub view: Option<Shown>,
     /// What --view temporary takes for temporary: freed before its thread has made so many more allocations, or at
@@ -69,9 +74,9 @@ pub enum Grouping {
     Module,
     /// Processes
     Process,
-    /// Threads that allocated (of a recording)
+    /// Threads that allocated
     Thread,
-    /// Sizes from a power of two to below the next one (of a recording)
+    /// Sizes from a power of two to below the next one
     SizeClass,
     /// Whole call stacks
     Stack,
@@ -135,6 +140,11 @@ pub(super) enum Source {
 }
 
 impl ViewArgs {
+    /// It shows what changed.
+    pub(super) fn is_growth(&self) -> bool {
+        self.view == Some(Shown::Growth)
+    }
+
     /// The first of these options that was typed.
     pub(super) fn first_given(&self) -> Option<&'static str> {
         let own = [("--view", self.view.is_some()), ("--temporary", self.temporary.is_some())];
@@ -178,6 +188,62 @@ impl ViewArgs {
         })
     }
 
+    /// Whether only what is alive at a moment matters.
+    pub(super) fn is_of_the_moment(&self, source: Source) -> bool {
+        match (self.view, source) {
+            (None, _) | (Some(Shown::Peak), Source::Recording { .. }) => true,
+            (Some(Shown::Leaks), source) => source != Source::Recording { has_period: true },
+            _ => false,
+        }
+    }
+
+    /// What tables keep for it. `after`: where a part of the run begins, if that is what is meant.
+    pub(super) fn detail(&self, measure: Option<Measure>, after: Option<Nanos>) -> Detail {
+        let temporary = match measure {
+            Some(Measure::Temporary(rule)) => Some(rule),
+            _ => None,
+        };
+        let has_account = temporary.is_some() || after.is_some() && measure != Some(Measure::Peak);
+        let period = Period { after: after.unwrap_or(0), temporary: temporary.unwrap_or_default() };
+        Detail {
+            by_thread: self.by == Some(Grouping::Thread),
+            by_size: self.by == Some(Grouping::SizeClass),
+            period: has_account.then_some(period),
+        }
+    }
+
+    /// How growth is shown, if that is the view.
+    ///
+    /// # Errors
+    /// When it is not told apart by that.
+    pub(super) fn growth(
+        &self,
+        format: Format,
+        top: Option<u64>,
+        full_names: bool,
+    ) -> Result<Option<Layout>, UsageError> {
+        if self.view != Some(Shown::Growth) {
+            return Ok(None);
+        }
+        let by = match self.by {
+            None | Some(Grouping::Stack) => diff::By::Stack,
+            Some(Grouping::Function) => diff::By::Function,
+            Some(Grouping::Line) => diff::By::Line,
+            Some(Grouping::File) => diff::By::File,
+            Some(Grouping::Module) => diff::By::Module,
+            Some(Grouping::Process) => diff::By::Process,
+            Some(Grouping::Thread | Grouping::SizeClass) => {
+                return Err(UsageError(
+                    "--view growth tells neither threads nor sizes apart".into(),
+                ));
+            }
+        };
+        if format == Format::Folded && by != diff::By::Stack {
+            return Err(UsageError("--format folded is of call stacks: leave out --by".into()));
+        }
+        Ok(Some(Layout { format, by, top, full_names }))
+    }
+
     /// Patterns of names.
     ///
     /// # Errors
@@ -212,6 +278,8 @@ pub(super) struct Beside {
     pub(super) top: Option<u64>,
     /// What comes first.
     pub(super) sort: Option<Sort>,
+    /// The first option that says which live blocks are meant.
+    pub(super) of_blocks: Option<&'static str>,
 }
 
 /// What was typed, if it makes sense with `format`.
@@ -224,10 +292,17 @@ pub(super) fn options(
     beside: Beside,
     source: Source,
 ) -> Result<ViewOptions, UsageError> {
-    needs(args, source)?;
+    if args.temporary.is_some() && args.view != Some(Shown::Temporary) {
+        return Err(UsageError("--temporary is about one view: add --view temporary".into()));
+    }
     suits(args, format, source)?;
     fits(args, format)?;
     measures(args, beside.sort, source)?;
+    if let Some(option) = beside.of_blocks.filter(|_| !args.is_of_the_moment(source)) {
+        return Err(UsageError(format!(
+            "{option} is about blocks that are alive at a moment: leave it out with this view"
+        )));
+    }
     let top = beside.top;
     let usual = if format == Format::ViewJson { 0 } else { DEFAULT_TOP };
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
@@ -241,6 +316,20 @@ pub(super) fn options(
         measure: args.measure(source),
         stretch: Stretch::default(),
     })
+}
+
+/// The first of these that was typed.
+pub(super) fn of_blocks(
+    min_age: Option<Duration>,
+    min_size: Option<u64>,
+    max_size: Option<u64>,
+) -> Option<&'static str> {
+    let all = [
+        ("--min-age", min_age.is_some()),
+        ("--min-size", min_size.is_some()),
+        ("--max-size", max_size.is_some()),
+    ];
+    all.iter().find(|(_, given)| *given).map(|(option, _)| *option)
 }
 
 /// Options about figures that a view has not.
@@ -268,25 +357,6 @@ fn measures(args: &ViewArgs, sort: Option<Sort>, source: Source) -> Result<(), U
         Some((option, _)) => Err(UsageError(format!("{option} has no effect: {view} {why}"))),
         None => Ok(()),
     }
-}
-
-/// What cannot be told of a live run, or of nothing.
-fn needs(args: &ViewArgs, source: Source) -> Result<(), UsageError> {
-    let of_recordings = [
-        ("--view temporary", args.view == Some(Shown::Temporary)),
-        ("--view growth", args.view == Some(Shown::Growth)),
-        ("--by thread", args.by == Some(Grouping::Thread)),
-        ("--by size-class", args.by == Some(Grouping::SizeClass)),
-    ];
-    if let Some((option, _)) = of_recordings.iter().find(|it| it.1 && source == Source::Live) {
-        return Err(UsageError(format!(
-            "{option} needs a recording: trace with --record FILE, then memtrace report FILE {option}"
-        )));
-    }
-    if args.temporary.is_some() && args.view != Some(Shown::Temporary) {
-        return Err(UsageError("--temporary is about one view: add --view temporary".into()));
-    }
-    Ok(())
 }
 
 /// Formats that can show a view.
@@ -366,11 +436,11 @@ fn patterns(option: &str, typed: &[String]) -> Result<Vec<Pattern>, UsageError> 
 #[cfg(test)]
 mod tests {
     use super::{
-        Beside, By, Format, Grouping, Measure, Shown, Sort, Source, Temporary, ViewArgs, options,
-        temporary,
+        Beside, By, Detail, Format, Grouping, Measure, Period, Shown, Sort, Source, Temporary,
+        ViewArgs, options, temporary,
     };
 
-    const NONE: Beside = Beside { top: None, sort: None };
+    const NONE: Beside = Beside { top: None, sort: None, of_blocks: None };
 
     fn refused(args: &ViewArgs, format: Format) -> String {
         options(args, format, NONE, Source::Live).unwrap_err().to_string()
@@ -448,6 +518,39 @@ mod tests {
     }
 
     #[test]
+    fn tables_keep_what_a_view_needs() {
+        let of = |view| ViewArgs { view: Some(view), ..ViewArgs::default() };
+        let detail = |args: &ViewArgs, after| args.detail(args.measure(Source::Live), after);
+        assert_eq!(detail(&of(Shown::Allocated), None), Detail::default());
+        let rule = Temporary::Allocations(7);
+        let brief = ViewArgs { temporary: Some(rule), ..of(Shown::Temporary) };
+        let period = Period { after: 0, temporary: rule };
+        assert_eq!(detail(&brief, None).period, Some(period));
+        assert_eq!(detail(&of(Shown::Leaks), Some(128)).period.map(|it| it.after), Some(128));
+        let by = |by| ViewArgs { by: Some(by), ..ViewArgs::default() };
+        let [threads, sizes] =
+            [Grouping::Thread, Grouping::SizeClass].map(|it| detail(&by(it), None));
+        assert_eq!((threads.by_thread, threads.by_size), (true, false));
+        assert_eq!((sizes.by_thread, sizes.by_size), (false, true));
+    }
+
+    #[test]
+    fn which_live_blocks_matters_of_a_moment_alone() {
+        let recorded = Source::Recording { has_period: false };
+        let typed = Beside { of_blocks: Some("--min-age"), ..NONE };
+        let asked = |view, source| {
+            let args = ViewArgs { view: Some(view), ..ViewArgs::default() };
+            options(&args, args.format(Format::Text), typed, source).is_ok()
+        };
+        assert!(asked(Shown::Leaks, Source::Live) && asked(Shown::Peak, recorded));
+        for view in
+            [Shown::Peak, Shown::Allocated, Shown::Temporary, Shown::Growth, Shown::Lifetimes]
+        {
+            assert!(!asked(view, Source::Live), "{view:?}");
+        }
+    }
+
+    #[test]
     fn views_have_their_formats() {
         let of = |view| ViewArgs { view: Some(view), ..ViewArgs::default() };
         let recorded = Source::Recording { has_period: false };
@@ -462,7 +565,6 @@ mod tests {
         assert!(refused(Shown::Leaks, Format::Html, period).contains("of a part of the run"));
         assert!(options(&of(Shown::Leaks), Format::Html, NONE, recorded).is_ok());
         assert!(refused(Shown::Lifetimes, Format::Tree, recorded).contains("summary or json"));
-        assert!(refused(Shown::Temporary, Format::Summary, Source::Live).contains("--record FILE"));
         let peak = |source| options(&of(Shown::Peak), Format::Tree, NONE, source).unwrap().measure;
         assert_eq!(peak(Source::Live), Some(Measure::OwnPeaks));
         assert_eq!(peak(recorded), Some(Measure::Peak));
@@ -470,6 +572,7 @@ mod tests {
         let error = options(&by, Format::Text, NONE, recorded).unwrap_err().to_string();
         assert!(error.contains("--by thread is not for --view growth"), "{error}");
         let rule = ViewArgs { temporary: Some(Default::default()), ..ViewArgs::default() };
-        assert!(super::needs(&rule, recorded).is_err());
+        let error = options(&rule, Format::Text, NONE, Source::Live).unwrap_err().to_string();
+        assert!(error.contains("add --view temporary"), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::recorder::Recorder;
 use crate::engine::alerts::Alert;
+use crate::engine::detail::Detail;
 use crate::engine::encode::encode;
 use crate::engine::limits::Limits;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
@@ -27,11 +28,12 @@ impl Deref for Tables {
 }
 
 impl Tables {
-    pub(super) fn new(limits: Limits, mut recorder: Option<Recorder>) -> Self {
+    /// `detail`: no figure depends on it, so it is not recorded.
+    pub(super) fn new(limits: Limits, detail: Detail, mut recorder: Option<Recorder>) -> Self {
         if let Some(recorder) = &mut recorder {
             recorder.note(&Note::Limits(Box::new(limits)));
         }
-        Self { tracker: Tracker::new(limits), recorder }
+        Self { tracker: Tracker::new(limits).with_detail(detail), recorder }
     }
 
     /// Takes in an event that came as this record.

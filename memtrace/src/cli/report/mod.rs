@@ -16,7 +16,7 @@ use super::plan;
 use super::replaying::{Input, Played, learn, most, open, play, read_facts, unknown_facts};
 use super::reporting::{ReportWishes, Reporting};
 use super::terminal::stderr_color;
-use super::view::{self, Shown};
+use super::view;
 use crate::engine::snapshot::SnapshotOptions;
 use crate::recording::{Moment, Replay};
 use crate::symbolize::BlazeSymbolizer;
@@ -36,18 +36,21 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         return info::print(&args.file, &mut reader);
     }
     scope::check(args)?;
-    let beside = view::Beside { top: args.top, sort: args.sort };
+    let of_blocks = view::of_blocks(args.min_age, args.min_size, args.max_size);
+    let beside = view::Beside { top: args.top, sort: args.sort, of_blocks };
     let view = view::options(&args.view, args.format(), beside, scope::source(args))?;
+    let growth = args.view.growth(args.format(), args.top, args.full_names)?;
     let name = plan::output(args.output.as_deref())?;
     let destination = Destination::of(name.as_ref(), args.format(), std::process::id())?;
-    if args.view.view == Some(Shown::Growth) {
-        return growth::write(args, &view.filter, destination);
+    if let Some(layout) = growth {
+        return growth::write(args, layout, &view.filter, destination);
     }
     let mut reporting = Reporting {
         destination,
         format: args.format(),
         color: args.color,
         view,
+        growth: None,
         wishes: ReportWishes::default(),
     };
     let scope = Scope::of(args, reporting.view.measure)?;
@@ -122,7 +125,7 @@ impl Reports<'_> {
     /// Which blocks are singled out: as the run did, or as is asked for now.
     fn blocks(&self, recorded: SnapshotOptions) -> SnapshotOptions {
         let args = self.args;
-        if !scope::is_of_the_moment(args) {
+        if !args.view.is_of_the_moment(scope::source(args)) {
             // What was done is told of all blocks.
             return SnapshotOptions { min_age: 0, min_size: 0, max_size: None, ..recorded };
         }

@@ -5,8 +5,8 @@ use crate::cli::exit::UsageError;
 use crate::cli::format::Format;
 use crate::cli::replaying::{most, open};
 use crate::cli::values;
-use crate::cli::view::{Grouping, Shown, Source};
-use crate::engine::detail::{Detail, Period};
+use crate::cli::view::{Shown, Source};
+use crate::engine::detail::Detail;
 use crate::model::ids::Nanos;
 use crate::model::mark::MarkName;
 use crate::recording::{LocateError, Place, Replay, Wanted, exactly, locate, peak};
@@ -16,9 +16,6 @@ use std::path::Path;
 
 /// The moment that is no mark's and no time's name.
 const PEAK: &str = "peak";
-
-/// The engine keeps births in steps of so many nanoseconds: a period begins with one.
-const STEP: Nanos = crate::engine::heap::blocks::TIME_STEP;
 
 /// A part of a recording.
 #[derive(Debug, Default)]
@@ -73,7 +70,6 @@ pub(super) fn moments(args: &ReportArgs) -> anyhow::Result<(Option<Place>, Optio
     let option = if args.to.is_some() { "--to" } else { "--at" };
     let from = args.from.as_deref().map(|typed| place(path, "--from", typed)).transpose()?;
     let until = args.until().map(|typed| place(path, option, typed)).transpose()?;
-    let from = from.map(|place| Place { time: place.time | (STEP - 1), ..place });
     if let (Some(from), Some(until)) = (&from, &until)
         && from.time >= until.time
     {
@@ -108,26 +104,7 @@ pub(super) fn check(args: &ReportArgs) -> Result<(), UsageError> {
     {
         return Err(UsageError(format!("{option} is not for --view growth: leave it out")));
     }
-    let of_blocks = [
-        ("--min-age", args.min_age.is_some()),
-        ("--min-size", args.min_size.is_some()),
-        ("--max-size", args.max_size.is_some()),
-    ];
-    match of_blocks.iter().find(|(_, given)| *given && !is_of_the_moment(args)) {
-        Some((option, _)) => Err(UsageError(format!(
-            "{option} is about blocks that are alive at a moment: leave it out with this view"
-        ))),
-        None => Ok(()),
-    }
-}
-
-/// Whether only what is alive at a moment matters.
-pub(super) fn is_of_the_moment(args: &ReportArgs) -> bool {
-    match args.view.view {
-        None | Some(Shown::Peak) => true,
-        Some(Shown::Leaks) => args.from.is_none(),
-        Some(_) => false,
-    }
+    Ok(())
 }
 
 /// What views are made of.
@@ -137,17 +114,8 @@ pub(super) const fn source(args: &ReportArgs) -> Source {
 
 /// `after`: where a part begins, if one was typed.
 fn detail(args: &ReportArgs, measure: Option<Measure>, after: Option<Nanos>) -> Detail {
-    let temporary = match measure {
-        Some(Measure::Temporary(rule)) => Some(rule),
-        _ => None,
-    };
-    let has_account = temporary.is_some() || after.is_some() && measure != Some(Measure::Peak);
-    let period = Period { after: after.unwrap_or(0), temporary: temporary.unwrap_or_default() };
-    Detail {
-        by_thread: args.view.by == Some(Grouping::Thread),
-        by_size: args.view.by == Some(Grouping::SizeClass) || args.format() == Format::Stats,
-        period: has_account.then_some(period),
-    }
+    let detail = args.view.detail(measure, after);
+    Detail { by_size: detail.by_size || args.format() == Format::Stats, ..detail }
 }
 
 /// What was typed, as either.
