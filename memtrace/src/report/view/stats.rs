@@ -4,7 +4,7 @@ use super::amount::{Amount, Order};
 use super::filter::Filter;
 use super::weigh::{Rest, Weighed};
 use crate::engine::snapshot::{HeapTotals, SizeClass as Class};
-use crate::report::flat::NOT_LISTED;
+use crate::report::flat::{NOT_LISTED, whole_rest};
 use crate::report::model::{ProcessReport, Report, StackReport};
 use std::collections::BTreeMap;
 
@@ -173,10 +173,8 @@ impl Called {
             heap.freed_bytes.saturating_sub(sum(|it| it.freed_bytes)),
             heap.freed_blocks.saturating_sub(sum(|it| it.freed_blocks)),
         ));
-        self.live.add(&Amount::beside(
-            is_estimate,
-            heap.live_bytes.saturating_sub(sum(|it| it.live_bytes)),
-            heap.live_blocks.saturating_sub(sum(|it| it.live_blocks)),
-        ));
+        for (_, rest) in whole_rest(process) {
+            self.live.add(&Amount::beside(is_estimate, rest.bytes, rest.blocks));
+        }
     }
 }
