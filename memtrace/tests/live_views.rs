@@ -11,6 +11,7 @@ use std::process::{Command, Output, Stdio};
 use support::may_trace;
 use support::program::Program;
 use support::tracer::Tracer;
+use support::wait_until;
 
 const MEMTRACE: &str = env!("CARGO_BIN_EXE_memtrace");
 
@@ -237,33 +238,140 @@ fn bad_input(recording: &Path) {
     }
 }
 
+/// Traces the fixture to its end; gives what is written, and the fixture's number.
+fn traced(options: &[&str]) -> (String, u32) {
+    let mut program = Program::start("views", &[]);
+    let pid = program.pid();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("view");
+    let usual = ["--exact", "-i", "0", "-T", "0", "-f", "json", "-o", file.to_str().unwrap()];
+    let tracer = Tracer::typed(&[&program], &[&usual[..], options].concat());
+    program.tell();
+    program.wait_for("phase 1");
+    program.work();
+    let run = tracer.stop();
+    assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
+    assert!(program.end().success());
+    (std::fs::read_to_string(&file).unwrap(), pid)
+}
+
+#[track_caller]
+fn traced_view(options: &[&str]) -> (Value, u32) {
+    let (text, pid) = traced(options);
+    let view: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(view["schema"], "memtrace.view/1");
+    assert_eq!((&view["lost_events"], &view["lost_stacks"]), (&0.into(), &0.into()));
+    assert_eq!(view["unknown"], Value::Array(Vec::new()));
+    (view, pid)
+}
+
 #[test]
 fn a_live_run_shows_what_it_can_know() {
     if !may_trace() {
         return;
     }
-    for (words, expected) in [
-        (["--view", "peak"], &[("held", 10_000), ("elsewhere", 3000), ("hump", 81_920)][..]),
-        (["--view", "leaks"], &[("held", 6000), ("elsewhere", 12_000), ("late", 3072)]),
-    ] {
-        let mut program = Program::start("views", &[]);
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("view.json");
-        let usual = ["--exact", "-i", "0", "-o", file.to_str().unwrap()];
-        let tracer = Tracer::typed(&[&program], &[&usual[..], &words[..]].concat());
-        program.tell();
-        program.wait_for("phase 1");
-        program.work();
-        let run = tracer.stop();
-        assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
-        let view: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-        let bytes = |row: &Value| {
-            (row["name"].as_str().unwrap().to_owned(), row["own"]["bytes"].as_u64().unwrap())
-        };
-        let found = view["rows"].as_array().unwrap().iter().map(bytes);
-        let found: BTreeMap<String, u64> = found.filter(|(_, bytes)| *bytes > 0).collect();
-        let expected = expected.iter().map(|(name, bytes)| ((*name).to_owned(), *bytes));
-        assert_eq!(found, expected.collect(), "{words:?}");
-        assert!(program.end().success());
+    let (leaks, _) = traced_view(&["--view", "leaks"]);
+    let expected = [("held", 6000, 6), ("elsewhere", 12_000, 18), ("late", 3072, 6)];
+    assert_eq!(own(&leaks), rows(&expected));
+    let (peak, _) = traced_view(&["--view", "peak"]);
+    let bytes = |row: &Value| {
+        assert!(row["own"]["count"].is_null(), "{row}");
+        (row["name"].as_str().unwrap().to_owned(), row["own"]["bytes"].as_u64().unwrap())
+    };
+    let found = peak["rows"].as_array().unwrap().iter().map(bytes);
+    let found: BTreeMap<String, u64> = found.filter(|(_, bytes)| *bytes > 0).collect();
+    let expected = [("held", 10_000), ("elsewhere", 3000), ("hump", 81_920)];
+    assert_eq!(found, expected.map(|(name, bytes)| (name.to_owned(), bytes)).into());
+}
+
+#[test]
+fn a_live_run_knows_what_was_temporary() {
+    if !may_trace() {
+        return;
     }
+    let expected = [("brief", 1120, 35), ("newer", 560, 10), ("handed", 480, 5), ("hump", 4096, 1)];
+    assert_eq!(own(&traced_view(&["--view", "temporary"]).0), rows(&expected));
+    let expected = [
+        ("brief", 1120, 35),
+        ("newer", 560, 10),
+        ("older", 480, 10),
+        ("handed", 480, 5),
+        ("hump", 8192, 2),
+    ];
+    let (of_two, _) = traced_view(&["--view", "temporary", "--temporary", "2"]);
+    assert_eq!(own(&of_two), rows(&expected));
+}
+
+#[test]
+fn a_live_run_tells_threads_and_sizes_apart() {
+    if !may_trace() {
+        return;
+    }
+    let (view, pid) = traced_view(&["--view", "allocated", "--by", "thread"]);
+    let threads = own(&view);
+    let main = format!("thread {pid} (the main one)");
+    assert_eq!((threads.len(), threads[&main]), (2, (98_656, 98)), "{threads:?}");
+    assert!(threads.values().any(|worker| *worker == (12_000, 18)), "{threads:?}");
+    let (sizes, _) = traced_view(&["--view", "leaks", "--by", "size-class"]);
+    let expected = [
+        ("512 B to 1,023 B", 9072, 12),
+        ("128 B to 255 B", 3000, 15),
+        ("2,048 B to 4,095 B", 9000, 3),
+    ];
+    assert_eq!(own(&sizes), rows(&expected));
+}
+
+/// One line for each function that changed: bytes and blocks.
+#[track_caller]
+fn changes(line: &str) -> BTreeMap<String, (i64, i64)> {
+    let diff: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(diff["schema"], "memtrace.diff/1");
+    let all = diff["differences"].as_array().unwrap().iter();
+    let change = all.map(|one| {
+        let name = one["frames"][0]["function"].as_str().unwrap().to_owned();
+        let figure = |name: &str| one[name].as_i64().unwrap();
+        (name, (figure("bytes_difference"), figure("blocks_difference")))
+    });
+    change.filter(|(_, change)| *change != (0, 0)).collect()
+}
+
+#[test]
+fn a_live_run_shows_growth_from_report_to_report() {
+    if !may_trace() {
+        return;
+    }
+    let of = |all: &[(&str, i64, i64)]| -> BTreeMap<String, (i64, i64)> {
+        all.iter().map(|(name, bytes, blocks)| ((*name).to_owned(), (*bytes, *blocks))).collect()
+    };
+    let (text, _) = traced(&["--view", "growth", "--by", "function"]);
+    let whole = [("held", 6000, 6), ("elsewhere", 12_000, 18), ("late", 3072, 6)];
+    assert_eq!(changes(&text), of(&whole));
+    // A report is asked for between the phases: it is since the beginning, the last one since then.
+    let mut program = Program::start("views", &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let (file, socket) = (folder.path().join("growth"), folder.path().join("control"));
+    let control = socket.to_str().unwrap();
+    let usual = ["--exact", "-i", "0", "-f", "json", "-o", file.to_str().unwrap()];
+    let view = ["--view", "growth", "--by", "function", "--control", control];
+    let tracer = Tracer::typed(&[&program], &[&usual[..], &view[..]].concat());
+    program.tell();
+    program.wait_for("phase 1");
+    let asked = Command::new(MEMTRACE)
+        .args(["ctl", "--control", control, "report"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(asked.status.success(), "{asked:?}");
+    wait_until("the report that was asked for", || {
+        std::fs::read_to_string(&file).ok().filter(|text| text.ends_with('\n'))
+    });
+    program.work();
+    let run = tracer.stop();
+    assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
+    assert!(program.end().success());
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<_> = text.lines().map(changes).collect();
+    let first = of(&[("held", 10_000, 10), ("elsewhere", 3000, 15)]);
+    let second = of(&[("held", -4000, -4), ("elsewhere", 9000, 3), ("late", 3072, 6)]);
+    assert_eq!(lines, [first, second]);
 }

@@ -132,7 +132,7 @@ fn accounted(is_estimate: bool) -> ProcessSnapshot {
 }
 
 fn measured(measure: Measure) -> ViewOptions {
-    let stretch = Stretch { from: Some(12_345_678_901), to: None };
+    let stretch = Stretch { from: Some(12_345_678_901) };
     ViewOptions { measure: Some(measure), stretch, ..ten() }
 }
 

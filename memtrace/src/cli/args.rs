@@ -194,9 +194,9 @@ pub struct TraceArgs {
     #[arg(short = 'Z', long, value_name = "BYTES", value_parser = values::size,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub max_size: Option<u64>,
-    /// Which call stacks come first
-    #[arg(short, long, value_name = "KEY", default_value = "growth", help_heading = help::CONTENT)]
-    pub sort: Sort,
+    /// Which call stacks come first [default: growth]
+    #[arg(short, long, value_name = "KEY", help_heading = help::CONTENT)]
+    pub sort: Option<Sort>,
     /// Make every text report complete, not only the final one
     #[arg(long, help_heading = help::CONTENT)]
     pub full: bool,

@@ -18,7 +18,7 @@ pub enum Format {
     Tree,
     /// For people: a row per function, with what it asked for itself and with all that it called. When as with tree
     Summary,
-    /// For people: totals, sizes, functions of allocators, the places and modules that hold most, lifetimes. When as
+    /// For people: totals, sizes, allocators and their functions, the places and modules that hold most, lifetimes. When as
     /// with tree
     Stats,
     /// For programs that draw flame graphs: a line per call stack, outermost function first, with its live

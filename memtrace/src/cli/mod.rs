@@ -15,6 +15,7 @@ mod pages;
 pub mod plan;
 pub mod privileges;
 mod recorded_names;
+mod replaying;
 pub mod report;
 mod reporting;
 pub mod run;

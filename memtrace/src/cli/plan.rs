@@ -2,6 +2,7 @@
 //! refused. Plain data, named as the options; also the factory for the parts that follow from it.
 
 use super::args::{BpfLog, Color, Ledger, LinkFor, PositionalArgs, Sort, TraceArgs};
+use super::diff::Layout;
 use super::exit::UsageError;
 use super::format::Format;
 use super::log::Verbosity;
@@ -10,6 +11,7 @@ use super::tier::Tier;
 use super::values::{SampleInterval, Window};
 use super::view;
 use super::who::{SelectArgs, Wishes};
+use crate::engine::detail::Detail;
 use crate::engine::snapshot::SnapshotOptions;
 use crate::engine::zoom;
 use crate::probe::signature::Signature;
@@ -137,6 +139,10 @@ pub struct TracePlan {
     pub control: Option<PathBuf>,
     /// What a view of a report shows.
     pub view: ViewOptions,
+    /// How growth from report to report is shown, where that is the view.
+    pub(super) growth: Option<Layout>,
+    /// What the tables keep for a view.
+    pub detail: Detail,
     /// When there is an alert, and what happens then.
     pub alerts: Alerts,
     /// Functions of the targets' own that allocate and free.
@@ -234,6 +240,7 @@ impl TracePlan {
         let interval = interval(args, typed_interval, defaults)?;
         check::end(args, interval, count)?;
         let tier = watching::tier(args, who.all);
+        let view = view(args)?;
         let mut plan = Self {
             who,
             interval,
@@ -243,7 +250,7 @@ impl TracePlan {
             top: top(args),
             min_size: args.min_size.unwrap_or(0),
             max_size: args.max_size,
-            sort: args.sort,
+            sort: args.sort.unwrap_or_default(),
             full: args.full,
             show_blocks: show_blocks(args)?,
             full_names: args.full_names,
@@ -276,7 +283,9 @@ impl TracePlan {
             bpf_log: args.bpf_log,
             has_control: !args.no_control,
             control: args.control.clone(),
-            view: view::options(&args.view, args.format(), args.top, view::Source::Live)?,
+            detail: args.view.detail(view.measure, None),
+            growth: args.view.growth(args.format(), args.top, args.full_names)?,
+            view,
             alerts: Alerts::new(&args.alerts, args.ledger)?,
             user_functions: functions::all(&args.functions)?,
             notes: Vec::new(),
@@ -307,6 +316,12 @@ impl TracePlan {
     }
 }
 
+fn view(args: &TraceArgs) -> Result<ViewOptions, UsageError> {
+    let of_blocks = view::of_blocks(args.min_age, args.min_size, args.max_size);
+    let beside = view::Beside { top: args.top, sort: args.sort, of_blocks };
+    view::options(&args.view, args.format(), beside, view::Source::Live)
+}
+
 fn usage<T>(message: impl Into<String>) -> Result<T, UsageError> {
     Err(UsageError(message.into()))
 }
@@ -334,15 +349,17 @@ fn sample_interval(args: &TraceArgs, tier: Tier, usual: SampleInterval) -> Sampl
 /// Age from which a block counts as old.
 fn min_age(args: &TraceArgs, interval: Option<Duration>, defaults: Defaults) -> Duration {
     let usual = interval.unwrap_or(defaults.min_age);
-    let usual = if args.format().is_whole() { Duration::ZERO } else { usual };
+    let is_whole = args.format().is_whole() || args.view.is_growth();
+    let usual = if is_whole { Duration::ZERO } else { usual };
     args.min_age.unwrap_or(usual)
 }
 
 /// Call stacks that are shown; `None`: all.
 fn top(args: &TraceArgs) -> Option<usize> {
-    let usual = if args.format().is_whole() { 0 } else { DEFAULT_TOP };
+    let is_view = args.format().view().is_some() || args.view.is_growth();
+    let usual = if args.format().is_whole() || is_view { 0 } else { DEFAULT_TOP };
     // A view is of all stacks, and chooses itself what it shows of them.
-    let typed = args.top.filter(|_| args.format().view().is_none());
+    let typed = args.top.filter(|_| !is_view);
     match typed.unwrap_or(usual) {
         0 => None,
         top => Some(usize::try_from(top).unwrap_or(usize::MAX)),

@@ -1,12 +1,14 @@
 //! From a snapshot to a report in its place: what a live run and the reading of a recording have in common.
 
 use super::args::Color;
+use super::diff::{Input, Layout, written};
 use super::format::Format;
 use super::output::{Destination, Label, OutputError};
 use super::terminal::Style;
 use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::Snapshot;
 use crate::model::ids::Pid;
+use crate::report::view::Filter;
 use crate::report::{
     self, CsvWriter, End, FirefoxWriter, FoldedWriter, HtmlWriter, JsonWriter, PprofWriter,
     ProcessReport, Report, ReportOptions, ReportWriter, SpeedscopeWriter, SvgWriter, TextStyle,
@@ -22,7 +24,29 @@ pub(super) struct Reporting {
     pub(super) format: Format,
     pub(super) color: Color,
     pub(super) view: ViewOptions,
+    /// Where reports are of what changed.
+    pub(super) growth: Option<Growth>,
     pub(super) wishes: ReportWishes,
+}
+
+/// What changed from report to report.
+pub(super) struct Growth {
+    pub(super) layout: Layout,
+    /// The last report; `None`: there was none yet.
+    pub(super) last: Option<Input>,
+}
+
+impl Growth {
+    /// What changed since the last report, or else since the run began.
+    fn bytes(&mut self, mut report: Report, filter: &Filter) -> io::Result<Vec<u8>> {
+        filter.leave_out(&mut report);
+        let before = self.last.take().unwrap_or_else(|| Input::start_of(&report));
+        let mut after = Input::of(&report, "now");
+        let bytes = written(self.layout, &before, &after);
+        after.name = "the report before".to_owned();
+        self.last = Some(after);
+        bytes
+    }
 }
 
 /// What the user wants to see of a run, which a recording keeps.
@@ -43,6 +67,29 @@ pub(super) struct StartedCommand {
     pub(super) us: Option<String>,
 }
 
+impl ReportWishes {
+    /// Makes a report. A final one waits for names that have to be fetched.
+    pub(super) fn report(
+        &self,
+        snapshot: &Snapshot,
+        facts: &TracerFacts,
+        is_final: bool,
+        symbolizer: &mut dyn Symbolizer,
+    ) -> Report {
+        let options = ReportOptions { is_final, ..self.options.clone() };
+        let mut report = report::resolve(snapshot, symbolizer, &options, facts);
+        // What comes for earlier reports is in later ones. More may be asked for each time: a file
+        // that came may name another.
+        while is_final && symbolizer.await_names() {
+            report = report::resolve(snapshot, symbolizer, &options, facts);
+        }
+        if let Some(command) = &self.command {
+            command.tell(&mut report);
+        }
+        report
+    }
+}
+
 impl Reporting {
     /// Makes a report and writes it. Gives whether its figures are not what was asked for, and the file that
     /// holds it, where that is one.
@@ -56,23 +103,19 @@ impl Reporting {
         is_final: bool,
         symbolizer: &mut dyn Symbolizer,
     ) -> Result<(bool, Option<PathBuf>), OutputError> {
-        let options = ReportOptions { is_final, ..self.wishes.options.clone() };
-        let mut report = report::resolve(snapshot, symbolizer, &options, facts);
-        // What comes for earlier reports is in later ones. More may be asked for each time: a file
-        // that came may name another.
-        while is_final && symbolizer.await_names() {
-            report = report::resolve(snapshot, symbolizer, &options, facts);
-        }
-        if let Some(command) = &self.wishes.command {
-            command.tell(&mut report);
-        }
+        let report = self.wishes.report(snapshot, facts, is_final, symbolizer);
         let style = self.destination.style(self.color);
-        let form = Form { format: self.format, view: &self.view, style, full: options.full };
+        let form = Form { format: self.format, view: &self.view, style, full: report.options.full };
+        let degraded = report.is_degraded();
         // A vector takes everything.
-        let bytes = form.bytes(&report).map_err(OutputError::stdout)?;
+        let bytes = match &mut self.growth {
+            Some(growth) => growth.bytes(report, &self.view.filter),
+            None => form.bytes(&report),
+        };
+        let bytes = bytes.map_err(OutputError::stdout)?;
         let label = Label { sequence: facts.sequence, time: facts.time };
         let file = self.destination.write(label, &bytes)?;
-        Ok((report.is_degraded(), file))
+        Ok((degraded, file))
     }
 }
 
@@ -129,7 +172,7 @@ impl Form<'_> {
 impl StartedCommand {
     /// Takes out what the process was before it became the command: memtrace, which did nothing in it.
     /// Where nobody could look any more at what it has become the command's name is known all the same.
-    pub(super) fn tell(&self, report: &mut Report) {
+    fn tell(&self, report: &mut Report) {
         let is_us = |process: &ProcessReport| {
             process.pid == self.pid
                 && self.us.is_some()

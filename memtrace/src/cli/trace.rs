@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::log;
 use super::output::{Destination, OutputError, create, numbered};
 use super::plan::TracePlan;
-use super::reporting::{ReportWishes, Reporting, StartedCommand};
+use super::reporting::{Growth, ReportWishes, Reporting, StartedCommand};
 use super::values::SampleInterval;
 use super::who::find::Found;
 use crate::daemon::{self, Outlet, Publication, Published, Recording, Settings};
@@ -56,15 +56,16 @@ pub(super) fn carry_out(
     destination: Destination,
     announce: &mut dyn FnMut(&str),
 ) -> anyhow::Result<bool> {
+    let wishes = wishes(plan, &job);
     let reporting = Reporting {
         destination,
         format: plan.format,
         color: plan.color,
         view: plan.view.clone(),
-        wishes: wishes(plan, &job),
+        growth: plan.growth.map(|layout| Growth { layout, last: None }),
+        wishes: wishes.clone(),
     };
     let settings = settings(plan, &job);
-    let wishes = wishes(plan, &job);
     let watcher = job.started.take().map(|started| started.watcher);
     let outlet = Box::new(ReportOutlet { reporting, watcher });
     trace_to(plan, &settings, &wishes, outlet, announce)
@@ -185,6 +186,7 @@ pub(super) fn settings(plan: &TracePlan, job: &Job) -> Settings {
             limit: plan.alerts.limit,
         },
         snapshot: plan.snapshot_options(),
+        detail: plan.detail,
         cmdline: plan.cmdline,
         heap: plan.ledger != Ledger::Pages || plan.zoom.is_some(),
         mappings: plan.ledger != Ledger::Heap,

@@ -1,14 +1,19 @@
 //! Views of reports, as typed and as meant.
 
+use super::args::Sort;
+use super::diff::Layout;
 use super::exit::UsageError;
 use super::format::Format;
 use super::plan::DEFAULT_TOP;
 use super::{help, values};
-use crate::engine::detail::Temporary;
+use crate::engine::detail::{Detail, Period, Temporary};
+use crate::model::ids::Nanos;
+use crate::report::diff;
 use crate::report::view::{By, Filter, Least, Measure, Stretch};
 use crate::report::{View, ViewOptions};
 use crate::selection::Pattern;
 use clap::{Args, ValueEnum};
+use std::time::Duration;
 
 /// What `--format tree` and its like show.
 #[derive(Clone, Debug, Default, Args)]
@@ -16,7 +21,8 @@ pub struct ViewArgs {
     /// What to show of call stacks [default: leaks]
     ///
     /// Chooses --format summary where no format is given (growth: text); with --format json it is an object of its
-    /// own (schema memtrace.view/1). `temporary` and `growth` need a recording.
+    /// own (schema memtrace.view/1). Of a run, `growth` is that since its last report, or since it began; of a
+    /// recording that from --from to --to.
     #[arg(long, value_name = "WHAT", help_heading = help::VIEWS)]
     pub view: Option<Shown>,
     /// What --view temporary takes for temporary: freed before its thread has made so many more allocations, or at
@@ -68,9 +74,9 @@ pub enum Grouping {
     Module,
     /// Processes
     Process,
-    /// Threads that allocated (of a recording)
+    /// Threads that allocated
     Thread,
-    /// Sizes from a power of two to below the next one (of a recording)
+    /// Sizes from a power of two to below the next one
     SizeClass,
     /// Whole call stacks
     Stack,
@@ -134,6 +140,32 @@ pub(super) enum Source {
 }
 
 impl ViewArgs {
+    /// It shows what changed.
+    pub(super) fn is_growth(&self) -> bool {
+        self.view == Some(Shown::Growth)
+    }
+
+    /// The first of these options that was typed.
+    pub(super) fn first_given(&self) -> Option<&'static str> {
+        let own = [("--view", self.view.is_some()), ("--temporary", self.temporary.is_some())];
+        let mut all = own.into_iter().chain(self.of_views()).chain(self.of_trees());
+        all.find(|(_, given)| *given).map(|(option, _)| option)
+    }
+
+    const fn of_views(&self) -> [(&'static str, bool); 5] {
+        [
+            ("--by", self.by.is_some()),
+            ("--include", !self.include.is_empty()),
+            ("--exclude", !self.exclude.is_empty()),
+            ("--min-bytes", self.min_bytes.is_some()),
+            ("--min-count", self.min_count.is_some()),
+        ]
+    }
+
+    const fn of_trees(&self) -> [(&'static str, bool); 2] {
+        [("--inverted", self.inverted), ("--depth", self.depth.is_some())]
+    }
+
     /// The format that is meant where this one was chosen.
     pub(super) const fn format(&self, chosen: Format) -> Format {
         match (self.view, chosen) {
@@ -154,6 +186,63 @@ impl ViewArgs {
             Shown::Temporary => Measure::Temporary(self.temporary.unwrap_or_default()),
             Shown::Lifetimes => Measure::Lifetimes,
         })
+    }
+
+    /// Whether only what is alive at a moment matters.
+    pub(super) fn is_of_the_moment(&self, source: Source) -> bool {
+        match (self.view, source) {
+            (None, _) | (Some(Shown::Peak), Source::Recording { .. }) => true,
+            (Some(Shown::Leaks), source) => source != Source::Recording { has_period: true },
+            _ => false,
+        }
+    }
+
+    /// What tables keep for it. `after`: where a part of the run begins, if that is what is meant.
+    pub(super) fn detail(&self, measure: Option<Measure>, after: Option<Nanos>) -> Detail {
+        let temporary = match measure {
+            Some(Measure::Temporary(rule)) => Some(rule),
+            _ => None,
+        };
+        let has_account = temporary.is_some() || after.is_some() && measure != Some(Measure::Peak);
+        let period = Period { after: after.unwrap_or(0), temporary: temporary.unwrap_or_default() };
+        Detail {
+            by_thread: self.by == Some(Grouping::Thread),
+            by_size: self.by == Some(Grouping::SizeClass),
+            period: has_account.then_some(period),
+            slices: false,
+        }
+    }
+
+    /// How growth is shown, if that is the view.
+    ///
+    /// # Errors
+    /// When it is not told apart by that.
+    pub(super) fn growth(
+        &self,
+        format: Format,
+        top: Option<u64>,
+        full_names: bool,
+    ) -> Result<Option<Layout>, UsageError> {
+        if self.view != Some(Shown::Growth) {
+            return Ok(None);
+        }
+        let by = match self.by {
+            None | Some(Grouping::Stack) => diff::By::Stack,
+            Some(Grouping::Function) => diff::By::Function,
+            Some(Grouping::Line) => diff::By::Line,
+            Some(Grouping::File) => diff::By::File,
+            Some(Grouping::Module) => diff::By::Module,
+            Some(Grouping::Process) => diff::By::Process,
+            Some(Grouping::Thread | Grouping::SizeClass) => {
+                return Err(UsageError(
+                    "--view growth tells neither threads nor sizes apart".into(),
+                ));
+            }
+        };
+        if format == Format::Folded && by != diff::By::Stack {
+            return Err(UsageError("--format folded is of call stacks: leave out --by".into()));
+        }
+        Ok(Some(Layout { format, by, top, full_names }))
     }
 
     /// Patterns of names.
@@ -183,19 +272,39 @@ impl From<Grouping> for By {
     }
 }
 
-/// What was typed, if it makes sense with `format`. `top` is what was typed, too; 0: all.
+/// What was typed that views heed, too, but other reports as well.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Beside {
+    /// Rows; 0: all.
+    pub(super) top: Option<u64>,
+    /// What comes first.
+    pub(super) sort: Option<Sort>,
+    /// The first option that says which live blocks are meant.
+    pub(super) of_blocks: Option<&'static str>,
+}
+
+/// What was typed, if it makes sense with `format`.
 ///
 /// # Errors
 /// When the format has no use for an option, or a pattern makes no sense.
 pub(super) fn options(
     args: &ViewArgs,
     format: Format,
-    top: Option<u64>,
+    beside: Beside,
     source: Source,
 ) -> Result<ViewOptions, UsageError> {
-    needs(args, source)?;
+    if args.temporary.is_some() && args.view != Some(Shown::Temporary) {
+        return Err(UsageError("--temporary is about one view: add --view temporary".into()));
+    }
     suits(args, format, source)?;
     fits(args, format)?;
+    measures(args, beside.sort, source)?;
+    if let Some(option) = beside.of_blocks.filter(|_| !args.is_of_the_moment(source)) {
+        return Err(UsageError(format!(
+            "{option} is about blocks that are alive at a moment: leave it out with this view"
+        )));
+    }
+    let top = beside.top;
     let usual = if format == Format::ViewJson { 0 } else { DEFAULT_TOP };
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     Ok(ViewOptions {
@@ -210,23 +319,45 @@ pub(super) fn options(
     })
 }
 
-/// What cannot be told of a live run, or of nothing.
-fn needs(args: &ViewArgs, source: Source) -> Result<(), UsageError> {
-    let of_recordings = [
-        ("--view temporary", args.view == Some(Shown::Temporary)),
-        ("--view growth", args.view == Some(Shown::Growth)),
-        ("--by thread", args.by == Some(Grouping::Thread)),
-        ("--by size-class", args.by == Some(Grouping::SizeClass)),
+/// The first of these that was typed.
+pub(super) fn of_blocks(
+    min_age: Option<Duration>,
+    min_size: Option<u64>,
+    max_size: Option<u64>,
+) -> Option<&'static str> {
+    let all = [
+        ("--min-age", min_age.is_some()),
+        ("--min-size", min_size.is_some()),
+        ("--max-size", max_size.is_some()),
     ];
-    if let Some((option, _)) = of_recordings.iter().find(|it| it.1 && source == Source::Live) {
-        return Err(UsageError(format!(
-            "{option} needs a recording: trace with --record FILE, then memtrace report FILE {option}"
-        )));
+    all.iter().find(|(_, given)| *given).map(|(option, _)| *option)
+}
+
+/// Options about figures that a view has not.
+fn measures(args: &ViewArgs, sort: Option<Sort>, source: Source) -> Result<(), UsageError> {
+    let by_blocks = sort == Some(Sort::Blocks);
+    let (view, needless, why): (_, &[_], _) = match args.view {
+        Some(Shown::Peak) if source == Source::Live => (
+            "--view peak of a live run",
+            &[("--min-count", args.min_count.is_some()), ("--sort blocks", by_blocks)],
+            "knows bytes alone: leave it out, or trace with --record FILE and show the peak of that",
+        ),
+        Some(Shown::Lifetimes) => (
+            "--view lifetimes",
+            &[("--min-bytes", args.min_bytes.is_some()), ("--sort", sort.is_some())],
+            "counts blocks and has most of them first: leave it out (--min-count N leaves rows out)",
+        ),
+        Some(Shown::Growth) => (
+            "--view growth",
+            &[("--sort", sort.is_some())],
+            "has the largest differences first: leave it out",
+        ),
+        _ => return Ok(()),
+    };
+    match needless.iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(UsageError(format!("{option} has no effect: {view} {why}"))),
+        None => Ok(()),
     }
-    if args.temporary.is_some() && args.view != Some(Shown::Temporary) {
-        return Err(UsageError("--temporary is about one view: add --view temporary".into()));
-    }
-    Ok(())
 }
 
 /// Formats that can show a view.
@@ -270,22 +401,15 @@ fn fits(args: &ViewArgs, format: Format) -> Result<(), UsageError> {
     if args.view == Some(Shown::Growth) {
         return fits_growth(args);
     }
-    let of_views = [
-        ("--by", args.by.is_some()),
-        ("--include", !args.include.is_empty()),
-        ("--exclude", !args.exclude.is_empty()),
-        ("--min-bytes", args.min_bytes.is_some()),
-        ("--min-count", args.min_count.is_some()),
-    ];
-    let of_trees = [("--inverted", args.inverted), ("--depth", args.depth.is_some())];
     let needless = |options: &[(&'static str, bool)]| {
         options.iter().find(|(_, given)| *given).map(|(option, _)| *option)
     };
-    if let Some(option) = needless(&of_trees).filter(|_| view != Some(View::Tree)) {
+    if let Some(option) = needless(&args.of_trees()).filter(|_| view != Some(View::Tree)) {
         return Err(UsageError(format!("{option} is about the tree: add --format tree")));
     }
     // A page tells threads apart by a switch.
     let tells_threads = format == Format::Html && args.by == Some(Grouping::Thread);
+    let of_views = args.of_views();
     let of_views = if tells_threads { &of_views[1..] } else { &of_views[..] };
     if let Some(option) = needless(of_views).filter(|_| view.is_none()) {
         return Err(UsageError(format!(
@@ -323,22 +447,55 @@ fn patterns(option: &str, typed: &[String]) -> Result<Vec<Pattern>, UsageError> 
 #[cfg(test)]
 mod tests {
     use super::{
-        By, Format, Grouping, Measure, Shown, Source, Temporary, ViewArgs, options, temporary,
+        Beside, By, Detail, Format, Grouping, Measure, Period, Shown, Sort, Source, Temporary,
+        ViewArgs, options, temporary,
     };
 
+    const NONE: Beside = Beside { top: None, sort: None, of_blocks: None };
+
     fn refused(args: &ViewArgs, format: Format) -> String {
-        options(args, format, None, Source::Live).unwrap_err().to_string()
+        options(args, format, NONE, Source::Live).unwrap_err().to_string()
     }
 
     #[test]
     fn options_without_effect_are_refused() {
         let by = ViewArgs { by: Some(Grouping::Line), ..ViewArgs::default() };
         assert!(refused(&by, Format::Text).contains("--by is about views"));
-        assert_eq!(options(&by, Format::Summary, None, Source::Live).unwrap().by, Some(By::Line));
+        assert_eq!(options(&by, Format::Summary, NONE, Source::Live).unwrap().by, Some(By::Line));
         let deep = ViewArgs { depth: Some(3), ..ViewArgs::default() };
         assert!(refused(&deep, Format::Summary).contains("--depth is about the tree"));
-        assert_eq!(options(&deep, Format::Tree, None, Source::Live).unwrap().depth, Some(3));
-        assert!(options(&ViewArgs::default(), Format::Pprof, None, Source::Live).is_ok());
+        assert_eq!(options(&deep, Format::Tree, NONE, Source::Live).unwrap().depth, Some(3));
+        assert!(options(&ViewArgs::default(), Format::Pprof, NONE, Source::Live).is_ok());
+    }
+
+    #[test]
+    fn options_about_figures_that_a_view_has_not_are_refused() {
+        let recorded = Source::Recording { has_period: false };
+        let of = |view| ViewArgs { view: Some(view), ..ViewArgs::default() };
+        let many = |view| ViewArgs { min_count: Some(3), ..of(view) };
+        let large = |view| ViewArgs { min_bytes: Some(3), ..of(view) };
+        let asked = |args: &ViewArgs, sort, source| {
+            let format = args.format(Format::Text);
+            options(args, format, Beside { sort, ..NONE }, source)
+                .map_err(|error| error.to_string())
+        };
+        for (args, sort, source, option) in [
+            (many(Shown::Peak), None, Source::Live, "--min-count has no effect"),
+            (of(Shown::Peak), Some(Sort::Blocks), Source::Live, "--sort blocks has no effect"),
+            (large(Shown::Lifetimes), None, Source::Live, "--min-bytes has no effect"),
+            (of(Shown::Lifetimes), Some(Sort::Bytes), recorded, "--sort has no effect"),
+            (of(Shown::Growth), Some(Sort::Bytes), recorded, "--sort has no effect"),
+        ] {
+            let error = asked(&args, sort, source).unwrap_err();
+            assert!(error.starts_with(option) && error.contains("leave it out"), "{error}");
+        }
+        for (args, sort, source) in [
+            (many(Shown::Peak), Some(Sort::Blocks), recorded),
+            (large(Shown::Peak), Some(Sort::Bytes), Source::Live),
+            (many(Shown::Lifetimes), None, Source::Live),
+        ] {
+            assert!(asked(&args, sort, source).is_ok(), "{args:?}");
+        }
     }
 
     #[test]
@@ -348,15 +505,17 @@ mod tests {
         let long = "a".repeat(200);
         let args = ViewArgs { include: vec![long], ..ViewArgs::default() };
         assert_eq!(
-            options(&args, Format::Tree, None, Source::Live).unwrap().filter.include.len(),
+            options(&args, Format::Tree, NONE, Source::Live).unwrap().filter.include.len(),
             1
         );
     }
 
     #[test]
     fn ten_are_shown_and_nought_means_all() {
-        let top =
-            |typed| options(&ViewArgs::default(), Format::Tree, typed, Source::Live).unwrap().top;
+        let top = |top| {
+            let beside = Beside { top, ..NONE };
+            options(&ViewArgs::default(), Format::Tree, beside, Source::Live).unwrap().top
+        };
         assert_eq!((top(None), top(Some(0)), top(Some(3))), (Some(10), None, Some(3)));
     }
 
@@ -370,12 +529,45 @@ mod tests {
     }
 
     #[test]
+    fn tables_keep_what_a_view_needs() {
+        let of = |view| ViewArgs { view: Some(view), ..ViewArgs::default() };
+        let detail = |args: &ViewArgs, after| args.detail(args.measure(Source::Live), after);
+        assert_eq!(detail(&of(Shown::Allocated), None), Detail::default());
+        let rule = Temporary::Allocations(7);
+        let brief = ViewArgs { temporary: Some(rule), ..of(Shown::Temporary) };
+        let period = Period { after: 0, temporary: rule };
+        assert_eq!(detail(&brief, None).period, Some(period));
+        assert_eq!(detail(&of(Shown::Leaks), Some(128)).period.map(|it| it.after), Some(128));
+        let by = |by| ViewArgs { by: Some(by), ..ViewArgs::default() };
+        let [threads, sizes] =
+            [Grouping::Thread, Grouping::SizeClass].map(|it| detail(&by(it), None));
+        assert_eq!((threads.by_thread, threads.by_size), (true, false));
+        assert_eq!((sizes.by_thread, sizes.by_size), (false, true));
+    }
+
+    #[test]
+    fn which_live_blocks_matters_of_a_moment_alone() {
+        let recorded = Source::Recording { has_period: false };
+        let typed = Beside { of_blocks: Some("--min-age"), ..NONE };
+        let asked = |view, source| {
+            let args = ViewArgs { view: Some(view), ..ViewArgs::default() };
+            options(&args, args.format(Format::Text), typed, source).is_ok()
+        };
+        assert!(asked(Shown::Leaks, Source::Live) && asked(Shown::Peak, recorded));
+        for view in
+            [Shown::Peak, Shown::Allocated, Shown::Temporary, Shown::Growth, Shown::Lifetimes]
+        {
+            assert!(!asked(view, Source::Live), "{view:?}");
+        }
+    }
+
+    #[test]
     fn views_have_their_formats() {
         let of = |view| ViewArgs { view: Some(view), ..ViewArgs::default() };
         let recorded = Source::Recording { has_period: false };
         let period = Source::Recording { has_period: true };
         let refused = |view, format, source| {
-            options(&of(view), format, None, source).unwrap_err().to_string()
+            options(&of(view), format, NONE, source).unwrap_err().to_string()
         };
         assert_eq!(of(Shown::Allocated).format(Format::Text), Format::Summary);
         assert_eq!(of(Shown::Allocated).format(Format::Json), Format::ViewJson);
@@ -385,16 +577,16 @@ mod tests {
                 .contains("summary, tree, json or html")
         );
         assert!(refused(Shown::Leaks, Format::Html, period).contains("of a part of the run"));
-        assert!(options(&of(Shown::Leaks), Format::Html, None, recorded).is_ok());
+        assert!(options(&of(Shown::Leaks), Format::Html, NONE, recorded).is_ok());
         assert!(refused(Shown::Lifetimes, Format::Tree, recorded).contains("summary or json"));
-        assert!(refused(Shown::Temporary, Format::Summary, Source::Live).contains("--record FILE"));
-        let peak = |source| options(&of(Shown::Peak), Format::Tree, None, source).unwrap().measure;
+        let peak = |source| options(&of(Shown::Peak), Format::Tree, NONE, source).unwrap().measure;
         assert_eq!(peak(Source::Live), Some(Measure::OwnPeaks));
         assert_eq!(peak(recorded), Some(Measure::Peak));
         let by = ViewArgs { by: Some(Grouping::Thread), ..of(Shown::Growth) };
-        let error = options(&by, Format::Text, None, recorded).unwrap_err().to_string();
+        let error = options(&by, Format::Text, NONE, recorded).unwrap_err().to_string();
         assert!(error.contains("--by thread is not for --view growth"), "{error}");
         let rule = ViewArgs { temporary: Some(Default::default()), ..ViewArgs::default() };
-        assert!(super::needs(&rule, recorded).is_err());
+        let error = options(&rule, Format::Text, NONE, Source::Live).unwrap_err().to_string();
+        assert!(error.contains("add --view temporary"), "{error}");
     }
 }

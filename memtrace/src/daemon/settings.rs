@@ -2,6 +2,7 @@
 
 use super::windowing::Window;
 use crate::engine::alerts::Thresholds;
+use crate::engine::detail::Detail;
 use crate::engine::snapshot::SnapshotOptions;
 use crate::engine::zoom;
 use crate::probe::live::kernel_side::LoadOptions;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub alerts: AlertSettings,
     /// What snapshots single out.
     pub snapshot: SnapshotOptions,
+    /// What the tables keep beyond that.
+    pub detail: Detail,
     /// Read the targets' arguments.
     pub cmdline: bool,
     /// Trace the functions of allocators.
@@ -300,6 +303,7 @@ mod tests {
     use super::{
         AlertSettings, ControlWish, LinkFor, SamplingWish, Settings, StaticProbeWish, usual_rings,
     };
+    use crate::engine::detail::Detail;
     use crate::engine::snapshot::SnapshotOptions;
     use crate::selection::Selection;
     use memtrace_common::config::UnwindMode;
@@ -318,6 +322,7 @@ mod tests {
             count: None,
             alerts: AlertSettings::default(),
             snapshot: SnapshotOptions::default(),
+            detail: Detail::default(),
             cmdline: false,
             heap: true,
             mappings: true,

@@ -3,6 +3,7 @@
 use super::heard::Heard;
 use super::recorder::{Recorded, Recorder};
 use crate::engine::alerts::Alert;
+use crate::engine::detail::Detail;
 use crate::engine::limits::Limits;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
@@ -30,12 +31,14 @@ impl Deref for Tables {
 }
 
 impl Tables {
-    pub(super) fn new(limits: Limits, mut recorder: Option<Recorder>) -> Self {
+    /// `detail`: no figure depends on it, so it is not recorded.
+    pub(super) fn new(limits: Limits, detail: Detail, mut recorder: Option<Recorder>) -> Self {
         if let Some(recorder) = &mut recorder {
             // Every file has room for that.
             let _ = recorder.note(&Note::Limits(Box::new(limits)));
         }
-        Self { tracker: Tracker::new(limits), recorder, limits, latest: 0 }
+        let tracker = Tracker::new(limits).with_detail(detail);
+        Self { tracker, recorder, limits, latest: 0 }
     }
 
     /// Takes in an event that came as this record.

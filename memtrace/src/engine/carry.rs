@@ -5,8 +5,9 @@
 //! programs that have ended, touched pages, and what programs tell of their own samples.
 
 use super::census::KINDS;
-use super::heap::blocks::{Block, TIME_STEP};
+use super::heap::blocks::Block;
 use super::heap::ranges::{NO_STACK, Range, RangeKind};
+use super::lifecycle::account_in;
 use super::process::{Process, Space};
 use super::snapshot::State;
 use super::stacks::{Callee, Stack};
@@ -125,10 +126,10 @@ impl Tracker {
             (process.windows, process.seen) = (windows, time);
             (process.unseen_vforks, process.untraced_children) = (0, 0);
         }
-        let period = self.detail.period;
         if let Some(space) = self.spaces.get_mut(number).filter(|_| owns_space) {
-            // What it began with is none of its doing. Births are kept in steps.
-            space.begin_with_this(time, period, time | (TIME_STEP - 1));
+            // What it began with is none of its doing.
+            space.begin_with_this(time);
+            account_in(space, self.detail, &self.limits, time);
         }
     }
 }

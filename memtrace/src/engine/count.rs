@@ -77,6 +77,7 @@ fn plain(
     StackSnapshot {
         stack: id,
         function: stack.callee.function,
+        classes: stack.callee.sizing.classes,
         frames: stack.frames,
         end: stack.end,
         live_bytes: tally.live_bytes,

@@ -19,7 +19,7 @@ pub struct Detail {
 /// A part of a run, up to the moment at which a snapshot is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Period {
-    /// What happened until then is not in it.
+    /// What happened until then, and until the end of that step of 64 ns, is not in it.
     pub after: Nanos,
     /// Which blocks are temporary.
     pub temporary: Temporary,

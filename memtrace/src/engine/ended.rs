@@ -34,6 +34,11 @@ pub struct Sums {
     pub missed_frees: u64,
     /// [`HeapTotals::evicted_blocks`].
     pub evicted_blocks: u64,
+    /// [`HeapTotals::lost_frees`].
+    pub lost_frees: u64,
+    /// So many of [`Self::live_blocks`] may have been freed unseen at most: of each process no more than its lost
+    /// frees, nor than it left. (Which blocks those could be is not kept.)
+    pub perhaps_freed_blocks: u64,
 }
 
 impl Ended {
@@ -57,6 +62,8 @@ impl Sums {
             (&mut self.live_blocks, totals.live_blocks),
             (&mut self.missed_frees, totals.missed_frees),
             (&mut self.evicted_blocks, totals.evicted_blocks),
+            (&mut self.lost_frees, totals.lost_frees),
+            (&mut self.perhaps_freed_blocks, totals.lost_frees.min(totals.live_blocks)),
         ] {
             *sum = sum.saturating_add(of_one);
         }

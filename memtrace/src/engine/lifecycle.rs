@@ -5,8 +5,8 @@ use super::attribution::note_forgotten;
 use super::census::{KINDS, Stores, process_snapshot};
 use super::code::CodeMap;
 use super::count::rows;
-use super::detail::Period;
-use super::heap::blocks::TIME_STEP;
+use super::detail::{Detail, Period};
+use super::limits::Limits;
 use super::process::{Process, Space};
 use super::snapshot::State;
 use super::sweeps::{Goal, Visitor};
@@ -22,6 +22,11 @@ use std::sync::Arc;
 
 /// Children that are remembered until they are seen; most never are.
 const MOST_ANNOUNCED: usize = 256;
+
+/// Blocks that are followed in an address space for whether they are temporary: this part of all blocks that there is
+/// room for, and so many at most.
+const FOLLOWED_SHARE: usize = 16;
+const MOST_FOLLOWED: usize = 1 << 20;
 
 /// Blocks that are looked at at once when their address space goes; more are looked at piece by piece.
 const AT_ONCE: usize = 8192;
@@ -261,25 +266,16 @@ impl Tracker {
 
     fn new_space(&self, time: Nanos) -> Space {
         let mut space = Space::new(time, self.limits.max_ranges, self.seed);
-        self.account_in(&mut space, 0);
+        account_in(&mut space, self.detail, &self.limits, 0);
         space
-    }
-
-    /// Has accounts kept of what is wanted: of the period as far as it is after `born`.
-    fn account_in(&self, space: &mut Space, born: Nanos) {
-        space.slices = self.detail.slices.then(Box::default);
-        if let Some(period) = self.detail.period {
-            let after = period.after.max(born);
-            space.heap.account_for(Period { after, ..period });
-        }
     }
 
     fn copy_of(&mut self, parents: usize, time: Nanos) -> Option<Space> {
         let parents = self.spaces.get_mut(parents)?;
         let has_room = self.blocks + parents.blocks() <= self.limits.max_blocks;
         let mut child = parents.forked(time, has_room, &mut self.stacks);
-        // What it inherits is none of its doing. Births are kept in steps.
-        self.account_in(&mut child, time | (TIME_STEP - 1));
+        // What it inherits is none of its doing.
+        account_in(&mut child, self.detail, &self.limits, time);
         Some(child)
     }
 
@@ -398,4 +394,14 @@ const fn was_only_on_its_way(process: &Process) -> bool {
         && !process.owns_space
         && process.unseen_vforks == 0
         && process.untraced_children == 0
+}
+
+/// Has accounts kept of what is wanted: of the period as far as it is after `born`.
+pub(super) fn account_in(space: &mut Space, detail: Detail, limits: &Limits, born: Nanos) {
+    space.slices = detail.slices.then(Box::default);
+    if let Some(period) = detail.period {
+        let after = period.after.max(born);
+        let room = (limits.max_blocks / FOLLOWED_SHARE).min(MOST_FOLLOWED);
+        space.heap.account_for(Period { after, ..period }, room);
+    }
 }

@@ -2,7 +2,6 @@
 
 use super::alerts::Watch;
 use super::code::CodeMap;
-use super::detail::Period;
 use super::hash::Seeded;
 use super::heap::blocks::{Block, Remains};
 use super::heap::live::LiveHeap;
@@ -161,18 +160,14 @@ impl Space {
         }
     }
 
-    /// All that was told until `now` is what it begins with. Where an account of a period is kept it begins anew, not
-    /// before `born`.
-    pub(crate) fn begin_with_this(&mut self, now: Nanos, period: Option<Period>, born: Nanos) {
+    /// All that was told until `now` is what it begins with. Accounts are no longer kept.
+    pub(crate) fn begin_with_this(&mut self, now: Nanos) {
         for live in [&mut self.heap, &mut self.pools, &mut self.device] {
             *live = live.forked();
         }
         self.ranges = self.ranges.forked();
         self.touched = self.touched.forked();
         self.history = History::new(first_point(now, &self.heap, &self.pools, &self.device));
-        if let Some(period) = period {
-            self.heap.account_for(Period { after: period.after.max(born), ..period });
-        }
     }
 
     /// The number of a stack here, new if need be.

@@ -23,6 +23,7 @@ use crate::model::ids::{ModuleId, Nanos, StackId};
 use crate::model::module::Module;
 use crate::model::picture::{PageKind, Picture};
 use crate::model::process::{ProcessInfo, Usage};
+use memtrace_common::classes::SizeClasses;
 use memtrace_common::function::{BlockKind, FunctionId};
 use memtrace_common::wire::{Loss, StackEnd};
 use serde::{Deserialize, Serialize};
@@ -456,6 +457,8 @@ pub struct StackSnapshot {
     pub stack: StackId,
     /// The allocator function called.
     pub function: FunctionId,
+    /// Whose size classes its blocks have.
+    pub classes: SizeClasses,
     /// From the allocator's caller outwards; empty if the stack never arrived.
     pub frames: Arc<[Frame]>,
     /// How it ended.

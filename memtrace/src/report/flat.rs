@@ -27,7 +27,8 @@ pub(super) fn rest(process: &ProcessReport) -> impl Iterator<Item = (&'static st
 }
 
 /// As [`rest`], with what has no bytes: blocks may have none.
-pub(super) const fn whole_rest(process: &ProcessReport) -> [(&'static str, Sum); 3] {
+#[must_use]
+pub const fn whole_rest(process: &ProcessReport) -> [(&'static str, Sum); 3] {
     [
         (NOT_LISTED, process.others),
         ("(younger than --min-age)", process.young),
@@ -36,10 +37,10 @@ pub(super) const fn whole_rest(process: &ProcessReport) -> [(&'static str, Sum);
 }
 
 /// The name of what is in stacks that are not listed.
-pub(super) const NOT_LISTED: &str = "(stacks that are not listed)";
+pub const NOT_LISTED: &str = "(stacks that are not listed)";
 
 /// The stack's name where there is none.
-pub(super) const NO_STACK: &str = "(no call stack)";
+pub const NO_STACK: &str = "(no call stack)";
 
 /// What was allocated by other stacks than those that are listed.
 pub(super) const OTHERS_ALLOCATED: &str = "(allocated by stacks that are not listed)";

@@ -52,6 +52,7 @@ pub use facts::{
     WindowChange,
 };
 pub use firefox::FirefoxWriter;
+pub use flat::{NO_STACK, NOT_LISTED, whole_rest};
 pub use folded::FoldedWriter;
 pub use html::HtmlWriter;
 pub use identity::StackDigest;

@@ -448,6 +448,8 @@ pub struct StackReport {
     pub id: StackDigest,
     /// The allocator function.
     pub function: String,
+    /// The allocator, where that is known.
+    pub allocator: Option<&'static str>,
     /// Live bytes.
     pub live_bytes: u64,
     /// Live blocks.

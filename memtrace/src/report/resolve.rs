@@ -662,6 +662,7 @@ impl Maker<'_> {
         StackReport {
             id: StackDigest::of(&function, &stack.frames, &self.snapshot.modules),
             function,
+            allocator: stack.classes.name(),
             live_bytes,
             live_blocks,
             young: (stack.young_bytes, stack.young_blocks),

@@ -182,6 +182,12 @@ pub fn clock(time: Timestamp) -> String {
     format!("{:02}:{:02}:{:02}Z", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
+/// To the millisecond, as marks and moments are told.
+pub(crate) fn exactly(time: Nanos) -> String {
+    let millis = time.div_ceil(1_000_000);
+    format!("{}.{:03}s", millis / 1000, millis % 1000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -140,6 +140,7 @@ pub fn stack(number: u32, frames: Arc<[Frame]>, blocks: u64, size: u64) -> Stack
     StackSnapshot {
         stack: StackId(number),
         function: FunctionId::MALLOC,
+        classes: SizeClasses::GLIBC,
         frames,
         end: StackEnd::Complete,
         live_bytes: bytes,

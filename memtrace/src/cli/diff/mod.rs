@@ -15,6 +15,7 @@ use super::output::{Destination, Label};
 use super::plan;
 use super::terminal::stderr_color;
 use crate::recording::{self, Head};
+use crate::report::Report;
 use crate::report::diff::{self, By, Diff, Side, TextOptions, Which};
 use crate::report::view::Filter;
 use anyhow::Context as _;
@@ -64,7 +65,7 @@ fn check(args: &DiffArgs) -> Result<(), UsageError> {
 }
 
 /// How differences are shown.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     /// Text, JSON, folded or SVG; as text whatever else.
     pub(super) format: Format,
@@ -96,7 +97,7 @@ pub(super) fn written(layout: Layout, before: &Input, after: &Input) -> io::Resu
 
 /// One of the two.
 pub(super) struct Input {
-    name: String,
+    pub(super) name: String,
     pub(super) side: Side,
     /// It is at the moment that was asked for.
     is_there: bool,
@@ -116,6 +117,21 @@ impl Input {
             (read.with_context(|| format!("cannot compare {path:?}"))?, true)
         };
         Ok(Self { name: place.name(), side, is_there })
+    }
+
+    /// A report of all stacks, under this name.
+    pub(super) fn of(report: &Report, name: &str) -> Self {
+        Self { name: name.to_owned(), side: Side::of(report), is_there: true }
+    }
+
+    /// The beginning of the run of `report`, when nothing was known to be alive.
+    pub(super) fn start_of(report: &Report) -> Self {
+        let side = Side {
+            time: Some(report.tracer.began),
+            sample_interval: report.tracer.sample_interval_bytes,
+            ..Side::default()
+        };
+        Self { name: "start".to_owned(), side, is_there: true }
     }
 
     /// A moment of a recording, of the stacks that `filter` admits, under this name.

@@ -1,15 +1,14 @@
 //! A recording → its report at one of its moments, complete: all stacks, all blocks.
 
 use crate::cli::recorded_names::{RecordedNames, names_of};
-use crate::cli::report::{facts_at, most, of_part, open, read_facts, unknown_facts, warn_of_end};
-use crate::cli::reporting::ReportWishes;
-use crate::engine::ports::Symbolizer as _;
+use crate::cli::replaying::{learn, most, of_part, open, play, read_facts, unknown_facts};
+use crate::cli::report::facts_at;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::model::ids::Nanos;
-use crate::recording::{Moment, Names, Place, Reader, Replay};
+use crate::recording::{Names, Place, Reader, Replay};
+use crate::report::TracerFacts;
 use crate::report::diff::{Side, Which};
 use crate::report::view::Filter;
-use crate::report::{self, ReportOptions, TracerFacts};
 use crate::symbolize::BlazeSymbolizer;
 use anyhow::{Context as _, bail};
 use jiff::SignedDuration;
@@ -34,26 +33,38 @@ pub(super) fn side(
     let mut reader = Reader::new(input).with_context(|| format!("{name:?}"))?;
     let mut replay = Replay::new(most());
     let names = names_of(name);
-    let names = &names;
-    let mut looking = Looking { which, filter, names, newest: None, found: None };
-    let ended = replay.play(&mut reader, &mut |replay, moment| looking.at(replay, moment));
-    if let Some(found) = looking.found {
-        return Ok((found?, true));
+    let (mut newest, mut found) = (None, None);
+    let played = play(&mut replay, &mut reader, &mut |replay, moment| {
+        let facts = of_part(read_facts(moment.facts.clone())?, replay);
+        let is_meant = match which {
+            Which::First => true,
+            Which::Last => moment.is_final,
+            Which::Number(number) => facts.sequence == number,
+        };
+        if !is_meant {
+            newest = Some((moment.time, facts));
+            return Ok(ControlFlow::Continue(()));
+        }
+        let snapshot = replay.snapshot(Some(moment.time), &ALL);
+        found = Some(resolved(replay, &snapshot, &facts, &names, filter)?);
+        Ok(ControlFlow::Break(()))
+    })?;
+    if let Some(found) = found {
+        return Ok((found, true));
     }
     if let Which::Number(number) = which {
-        let last = looking.newest.map_or(0, |(_, facts)| facts.sequence);
+        let last = newest.map_or(0, |(_, facts)| facts.sequence);
         bail!("{name:?} has no report {number}: the last one in it is {last}");
     }
-    warn_of_end(name, &ended);
-    if replay.records() == 0 && looking.newest.is_none() {
+    played.warn_of_end(name);
+    if played.is_empty(&replay) {
         bail!("nothing was recorded yet when {name:?} ended");
     }
     let snapshot = replay.snapshot(None, &ALL);
-    let facts = match looking.newest {
-        Some((time, facts)) => later(facts, snapshot.time.saturating_sub(time)),
-        None => read_facts(unknown_facts())?,
-    };
-    Ok((resolved(&mut replay, &snapshot, &facts, names, filter)?, false))
+    let facts = newest.map_or_else(unknown_facts, |(time, facts)| {
+        later(facts, snapshot.time.saturating_sub(time))
+    });
+    Ok((resolved(&mut replay, &snapshot, &facts, &names, filter)?, false))
 }
 
 /// What was alive at a place, of the stacks that `filter` admits.
@@ -77,39 +88,6 @@ fn later(facts: TracerFacts, by: Nanos) -> TracerFacts {
     TracerFacts { time: facts.time.saturating_add(by).unwrap_or(facts.time), ..facts }
 }
 
-/// Until the moment comes.
-struct Looking<'a> {
-    which: Which,
-    filter: &'a Filter,
-    names: &'a Names,
-    newest: Option<(Nanos, TracerFacts)>,
-    found: Option<anyhow::Result<Side>>,
-}
-
-impl Looking<'_> {
-    fn at(&mut self, replay: &mut Replay, moment: Moment) -> ControlFlow<()> {
-        let facts = match read_facts(moment.facts) {
-            Ok(facts) => of_part(facts, replay),
-            Err(error) => {
-                self.found = Some(Err(error));
-                return ControlFlow::Break(());
-            }
-        };
-        let is_meant = match self.which {
-            Which::First => true,
-            Which::Last => moment.is_final,
-            Which::Number(number) => facts.sequence == number,
-        };
-        if !is_meant {
-            self.newest = Some((moment.time, facts));
-            return ControlFlow::Continue(());
-        }
-        let snapshot = replay.snapshot(Some(moment.time), &ALL);
-        self.found = Some(resolved(replay, &snapshot, &facts, self.names, self.filter));
-        ControlFlow::Break(())
-    }
-}
-
 /// Names what was found.
 fn resolved(
     replay: &mut Replay,
@@ -119,22 +97,11 @@ fn resolved(
     filter: &Filter,
 ) -> anyhow::Result<Side> {
     let mut symbolizer = BlazeSymbolizer::new();
-    for module in replay.take_modules() {
-        symbolizer.register(module.id, module.path.clone());
-    }
+    let mut wishes = learn(replay, &mut symbolizer)?.unwrap_or_default();
+    wishes.options.top = 0;
     let time = snapshot.time;
     let mut symbolizer = RecordedNames { names, time, symbolizer: &mut symbolizer };
-    let wishes = replay.wishes().cloned().map(serde_json::from_value::<ReportWishes>);
-    let wishes = wishes.transpose().context("the recording's wishes make no sense")?;
-    let ReportWishes { options, command } = wishes.unwrap_or_default();
-    let options = ReportOptions { top: 0, ..options };
-    let mut report = report::resolve(snapshot, &mut symbolizer, &options, facts);
-    while symbolizer.await_names() {
-        report = report::resolve(snapshot, &mut symbolizer, &options, facts);
-    }
-    if let Some(command) = command {
-        command.tell(&mut report);
-    }
+    let mut report = wishes.report(snapshot, facts, true, &mut symbolizer);
     filter.leave_out(&mut report);
     Ok(Side::of(&report))
 }

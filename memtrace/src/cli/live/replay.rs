@@ -5,12 +5,13 @@ use super::messages::{Update, WAITING};
 use super::show::{Showing, Shown, Signals};
 use crate::cli::plan::SCREEN_TOP;
 use crate::cli::recorded_names::{RecordedNames, names_of};
-use crate::cli::report::{Input, most, of_part, open, read_facts, unknown_facts};
-use crate::cli::reporting::ReportWishes;
+use crate::cli::replaying::{
+    Input, Played, learn, most, of_part, open, play, read_facts, unknown_facts,
+};
 use crate::engine::snapshot::SnapshotOptions;
 use crate::model::ids::Nanos;
-use crate::recording::{Ending, Moment, Names, RecordingError, Replay};
-use crate::report::{ReportOptions, resolve};
+use crate::recording::{Moment, Names, Replay};
+use crate::report::ReportOptions;
 use crate::screen::Look;
 use crate::symbolize::BlazeSymbolizer;
 use anyhow::Context as _;
@@ -60,6 +61,8 @@ pub(super) fn run(file: &Path, args: &LiveArgs, look: Look) -> anyhow::Result<Sh
 struct Chosen {
     top: Option<usize>,
     min_age: Nanos,
+    min_size: Option<u64>,
+    max_size: Option<u64>,
     full_names: bool,
     internals: bool,
 }
@@ -71,19 +74,26 @@ impl Chosen {
         Self {
             top: trace.top.map(|top| usize::try_from(top).unwrap_or(usize::MAX)),
             min_age: Nanos::try_from(min_age).unwrap_or(Nanos::MAX),
+            min_size: trace.min_size,
+            max_size: trace.max_size,
             full_names: trace.full_names,
             internals: trace.show_internals,
         }
     }
 
-    fn options(&self, recorded: &ReportOptions, is_final: bool) -> ReportOptions {
-        ReportOptions {
-            top: self.top.unwrap_or(SCREEN_TOP),
-            full_names: recorded.full_names || self.full_names,
-            show_internals: recorded.show_internals || self.internals,
-            is_final,
-            ..recorded.clone()
+    fn blocks(&self, recorded: SnapshotOptions) -> SnapshotOptions {
+        SnapshotOptions {
+            min_age: self.min_age,
+            min_size: self.min_size.unwrap_or(recorded.min_size),
+            max_size: self.max_size.or(recorded.max_size),
+            ..recorded
         }
+    }
+
+    fn change(&self, recorded: &mut ReportOptions) {
+        recorded.top = self.top.unwrap_or(SCREEN_TOP);
+        recorded.full_names |= self.full_names;
+        recorded.show_internals |= self.internals;
     }
 }
 
@@ -97,48 +107,32 @@ struct Player {
 impl Player {
     fn play(&mut self, mut input: Input) -> anyhow::Result<()> {
         let mut replay = Replay::new(most());
-        let mut failure = None;
-        let mut newest: Option<Moment> = None;
-        let ended = replay.play(&mut input, &mut |replay, moment| {
-            let step = self.report(replay, &moment, Some(moment.time), moment.is_final);
-            newest = Some(moment);
-            match step {
-                Ok(step) => step,
-                Err(error) => {
-                    failure = Some(error);
-                    ControlFlow::Break(())
-                }
-            }
-        });
-        match failure {
-            Some(error) => Err(error),
-            None => self.end(&mut replay, newest, ended),
-        }
+        let played = play(&mut replay, &mut input, &mut |replay, moment| {
+            self.report(replay, moment, Some(moment.time), moment.is_final)
+        })?;
+        self.end(&mut replay, played)
     }
 
     /// Says how the recording ends, after a report of its end if the run made none.
-    fn end(
-        &mut self,
-        replay: &mut Replay,
-        newest: Option<Moment>,
-        ended: Result<Option<Ending>, RecordingError>,
-    ) -> anyhow::Result<()> {
-        let is_whole = newest.as_ref().is_some_and(|moment| moment.is_final);
-        if !is_whole && replay.records() == 0 && newest.is_none() {
-            ended?;
+    fn end(&mut self, replay: &mut Replay, played: Played) -> anyhow::Result<()> {
+        let is_whole = played.is_whole();
+        if played.is_empty(replay) {
+            played.ended?;
             anyhow::bail!("nothing was recorded yet when it ended");
         }
         if !is_whole {
-            let options = SnapshotOptions::default();
-            let last = newest.unwrap_or(Moment {
-                time: 0,
-                options,
-                is_final: true,
-                facts: unknown_facts(),
-            });
+            let last = match played.newest {
+                Some(newest) => newest,
+                None => Moment {
+                    time: 0,
+                    options: SnapshotOptions::default(),
+                    is_final: true,
+                    facts: serde_json::to_value(unknown_facts())?,
+                },
+            };
             let _ = self.report(replay, &last, None, true)?;
         }
-        let why = match ended {
+        let why = match played.ended {
             _ if is_whole => "the recording is over".to_owned(),
             Ok(_) => "the recording ends before its run did".to_owned(),
             Err(error) => error.to_string(),
@@ -155,23 +149,13 @@ impl Player {
         time: Option<Nanos>,
         is_final: bool,
     ) -> anyhow::Result<ControlFlow<()>> {
-        for module in replay.take_modules() {
-            self.symbolizer.register(module.id, module.path.clone());
-        }
-        let recorded = replay.wishes().map(|wishes| serde_json::from_value(wishes.clone()));
-        let recorded: Option<ReportWishes> =
-            recorded.transpose().context("the recording's wishes make no sense")?;
-        let recorded = recorded.unwrap_or_default();
+        let mut wishes = learn(replay, &mut self.symbolizer)?.unwrap_or_default();
+        self.wishes.change(&mut wishes.options);
         let facts = of_part(read_facts(moment.facts.clone())?, replay);
-        let blocks = SnapshotOptions { min_age: self.wishes.min_age, ..moment.options };
-        let snapshot = replay.snapshot(time, &blocks);
-        let options = self.wishes.options(&recorded.options, is_final);
+        let snapshot = replay.snapshot(time, &self.wishes.blocks(moment.options));
         let (names, time) = (&self.names, snapshot.time);
         let mut symbolizer = RecordedNames { names, time, symbolizer: &mut self.symbolizer };
-        let mut report = resolve(&snapshot, &mut symbolizer, &options, &facts);
-        if let Some(command) = &recorded.command {
-            command.tell(&mut report);
-        }
+        let report = wishes.report(&snapshot, &facts, is_final, &mut symbolizer);
         let sent = self.sender.send(Update::Report(Arc::new(report)));
         Ok(if sent.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     }

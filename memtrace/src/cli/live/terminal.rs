@@ -120,3 +120,78 @@ fn close_at_panic() {
         }
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{IS_TAKEN, THREAD, Terminal};
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+    use std::io::Read as _;
+    use std::sync::atomic::Ordering;
+    use std::thread;
+    use vt100::Parser;
+
+    /// Says to a test that it is the program on the terminal.
+    const IS_PROGRAM: &str = "MEMTRACE_TEST_PANICS_ON_TERMINAL";
+
+    /// Runs this very test on a pseudo-terminal, where the screen's thread panics: what that says must be on the
+    /// ordinary screen, which it is only if the terminal was given back before.
+    #[test]
+    fn a_panic_gives_the_terminal_back() {
+        if std::env::var_os(IS_PROGRAM).is_some() {
+            return panic_on_terminal();
+        }
+        let pair = native_pty_system().openpty(PtySize::default()).unwrap();
+        let settings = || format!("{:?}", pair.master.get_termios().unwrap());
+        let before = settings();
+        let mut program = CommandBuilder::new(std::env::current_exe().unwrap());
+        let name = concat!(module_path!(), "::a_panic_gives_the_terminal_back");
+        let name = name.split_once("::").unwrap().1;
+        program.args(["--exact", name, "--nocapture", "--test-threads=1"]);
+        program.env(IS_PROGRAM, "1");
+        program.env("TERM", "xterm-256color");
+        let mut child = pair.slave.spawn_command(program).unwrap();
+        let mut output = pair.master.try_clone_reader().unwrap();
+        let reader = thread::spawn(move || {
+            let (mut screen, mut bytes) = (Parser::new(24, 200, 0), [0; 4096]);
+            let mut was_taken = false;
+            // An error says that the program is gone.
+            while let Ok(count @ 1..) = output.read(&mut bytes) {
+                for byte in &bytes[..count] {
+                    screen.process(&[*byte]);
+                    was_taken |= screen.screen().alternate_screen();
+                }
+            }
+            (screen, was_taken)
+        });
+        let status = child.wait().unwrap();
+        assert_eq!(settings(), before);
+        drop(pair.slave);
+        let (screen, was_taken) = reader.join().unwrap();
+        let screen = screen.screen();
+        let text = screen.contents();
+        assert!(status.success() && was_taken, "{text}");
+        assert!(!screen.alternate_screen() && !screen.hide_cursor(), "{text}");
+        assert!(text.contains("the screen fails"), "{text}");
+        assert!(
+            text.contains("after another thread's: taken true, after its own: taken false"),
+            "{text}"
+        );
+        assert!(!text.contains("others catch this"), "{text}");
+    }
+
+    /// Another thread's panic is no reason to leave, that of the screen is.
+    fn panic_on_terminal() {
+        let run = |name: &str, work: fn()| {
+            let thread = thread::Builder::new().name(name.to_owned()).spawn(work).unwrap();
+            assert!(thread.join().is_err());
+            IS_TAKEN.load(Ordering::SeqCst)
+        };
+        let terminal = Terminal::take().unwrap();
+        let after_another = run("memtrace-names", || panic!("others catch this"));
+        let after_its_own = run(THREAD, || panic!("the screen fails"));
+        println!(
+            "after another thread's: taken {after_another}, after its own: taken {after_its_own}"
+        );
+        drop(terminal);
+    }
+}

@@ -3,11 +3,12 @@
 use super::messages::{LineWriter, Update, WAITING};
 use super::show::{Showing, Shown, Signals};
 use crate::cli::plan::TracePlan;
+use crate::cli::reporting::ReportWishes;
 use crate::cli::trace::{self, Job};
 use crate::cli::{log, who};
 use crate::daemon::{Outlet, Publication, Published, Settings};
 use crate::engine::ports::Symbolizer;
-use crate::report::{Report, ReportOptions, resolve};
+use crate::report::Report;
 use crate::screen::Look;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -39,9 +40,8 @@ pub(super) fn run(plan: &TracePlan, look: Look) -> anyhow::Result<Shown> {
     let settings = Settings { pictures: false, ..trace::settings(plan, &job) };
     let end = EndOfTracing { signals: signals.clone(), left: Arc::clone(&left) };
     let screen = Showing::begin(updates, look, signals.clone(), end)?;
-    let options = wishes.options.clone();
     let (updates, sent) = (sender.clone(), Vec::new());
-    let outlet = ScreenOutlet { options, updates, sent, left: Arc::clone(&left) };
+    let outlet = ScreenOutlet { wishes: wishes.clone(), updates, sent, left: Arc::clone(&left) };
     let teller = sender.clone();
     let mut announce = |line: &str| {
         let _ = teller.try_send(Update::Line(line.to_owned()));
@@ -103,7 +103,7 @@ fn wish_end() {
 
 /// Sends reports to the screen.
 struct ScreenOutlet {
-    options: ReportOptions,
+    wishes: ReportWishes,
     updates: SyncSender<Update>,
     /// Reports that were sent, as long as somebody has them.
     sent: Vec<Weak<Report>>,
@@ -116,11 +116,7 @@ impl Outlet for ScreenOutlet {
             return Published::Closed;
         }
         let Publication { snapshot, facts, is_final } = publication;
-        let options = ReportOptions { is_final: *is_final, ..self.options.clone() };
-        let mut report = resolve(snapshot, symbolizer, &options, facts);
-        while *is_final && symbolizer.await_names() {
-            report = resolve(snapshot, symbolizer, &options, facts);
-        }
+        let report = self.wishes.report(snapshot, facts, *is_final, symbolizer);
         let degraded = report.is_degraded();
         self.sent.retain(|report| report.strong_count() > 0);
         if !is_final && self.sent.len() >= MOST_REPORTS {

@@ -75,8 +75,8 @@ pub(super) fn fits_a_screen(args: &TraceArgs) -> Result<(), UsageError> {
              to a file",
         );
     }
-    if args.view.view.is_some() {
-        return usage("live has views of its own: leave out --view");
+    if let Some(option) = args.view.first_given() {
+        return usage(format!("live has views of its own: leave out {option}"));
     }
     if args.interval == Some(Duration::ZERO) {
         return usage("live shows nothing without reports: give --interval at least 100ms");

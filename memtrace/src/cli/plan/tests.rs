@@ -9,6 +9,7 @@ use super::super::who::Wishes;
 use super::TracePlan;
 use super::alerts::Alerts;
 use crate::engine::alerts::Rate;
+use crate::engine::detail::Detail;
 use crate::engine::zoom;
 use crate::model::ids::SECOND;
 use crate::report::ViewOptions;
@@ -75,6 +76,8 @@ fn defaults_are_those_of_the_manual() {
         control: None,
         bpf_log: BpfLog::Off,
         view: ViewOptions { top: Some(10), ..ViewOptions::default() },
+        growth: None,
+        detail: Detail::default(),
         alerts: Alerts { limit: 10, ..Alerts::default() },
         user_functions: Vec::new(),
         notes: Vec::new(),

@@ -1,7 +1,8 @@
 //! `--at`: the report of a moment that is not the last.
 
-use super::{Reports, most, of_part, open, read_facts, unknown_facts};
+use super::Reports;
 use crate::cli::exit::Exit;
+use crate::cli::replaying::{most, of_part, open, read_facts, unknown_facts};
 use crate::engine::snapshot::SnapshotOptions;
 use crate::model::ids::Nanos;
 use crate::recording::{Moment, Place, Replay};
@@ -49,7 +50,7 @@ pub(in crate::cli) fn facts_at(
 ) -> anyhow::Result<(SnapshotOptions, TracerFacts)> {
     match &place.nearest {
         Some(moment) => Ok((moment.options, facts_near(moment, place.time)?)),
-        None => Ok((SnapshotOptions::default(), facts_without(began, place.since_start)?)),
+        None => Ok((SnapshotOptions::default(), facts_without(began, place.since_start))),
     }
 }
 
@@ -69,12 +70,12 @@ fn facts_near(moment: &Moment, time: Nanos) -> anyhow::Result<TracerFacts> {
 }
 
 /// What little is known where nothing was recorded of the tracer.
-fn facts_without(began: u64, since_start: Nanos) -> anyhow::Result<TracerFacts> {
-    let mut facts = read_facts(unknown_facts())?;
+fn facts_without(began: u64, since_start: Nanos) -> TracerFacts {
+    let mut facts = unknown_facts();
     facts.began = Timestamp::from_nanosecond(i128::from(began)).unwrap_or(facts.began);
     facts.time = facts.began.checked_add(signed(since_start.into())).unwrap_or(facts.began);
     facts.notes.push("the tracer's own figures were not recorded".to_owned());
-    Ok(facts)
+    facts
 }
 
 fn signed(nanos: i128) -> SignedDuration {

@@ -1,14 +1,12 @@
 //! `--view growth`: what changed from one moment of a recording to another, as `memtrace diff` has it.
 
+use super::ReportArgs;
 use super::scope::moments;
-use super::{ReportArgs, open};
 use crate::cli::diff::{Input, Layout, written};
-use crate::cli::exit::{Exit, UsageError};
-use crate::cli::format::Format;
+use crate::cli::exit::Exit;
 use crate::cli::output::{Destination, Label};
-use crate::cli::view::Grouping;
+use crate::cli::replaying::open;
 use crate::recording::{Place, Wanted, exactly, locate};
-use crate::report::diff::By;
 use crate::report::view::Filter;
 use jiff::Timestamp;
 
@@ -18,6 +16,7 @@ use jiff::Timestamp;
 /// When there are no such moments, or it cannot be written.
 pub(super) fn write(
     args: &ReportArgs,
+    layout: Layout,
     filter: &Filter,
     mut destination: Destination,
 ) -> anyhow::Result<Exit> {
@@ -35,8 +34,6 @@ pub(super) fn write(
         }
         None => Input::at_end(path, filter)?,
     };
-    let format = args.format();
-    let layout = Layout { format, by: by(args)?, top: args.top, full_names: args.full_names };
     let text = written(layout, &before, &after)?;
     let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
     destination.write(Label { sequence: after.side.sequence, time }, &text)?;
@@ -48,22 +45,4 @@ pub(super) fn write(
 fn named(typed: Option<&str>, usual: &str, place: &Place) -> String {
     let name = crate::report::clean(typed.unwrap_or(usual));
     format!("{name} ({})", exactly(place.since_start))
-}
-
-fn by(args: &ReportArgs) -> Result<By, UsageError> {
-    let by = match args.view.by {
-        None | Some(Grouping::Stack) => By::Stack,
-        Some(Grouping::Function) => By::Function,
-        Some(Grouping::Line) => By::Line,
-        Some(Grouping::File) => By::File,
-        Some(Grouping::Module) => By::Module,
-        Some(Grouping::Process) => By::Process,
-        Some(Grouping::Thread | Grouping::SizeClass) => {
-            return Err(UsageError("--view growth tells neither threads nor sizes apart".into()));
-        }
-    };
-    if args.format() == Format::Folded && by != By::Stack {
-        return Err(UsageError("--format folded is of call stacks: leave out --by".into()));
-    }
-    Ok(by)
 }

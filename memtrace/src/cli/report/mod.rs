@@ -14,25 +14,20 @@ use super::log::{self, Verbosity};
 use super::output::{Destination, OutputError};
 use super::plan;
 use super::recorded_names::{RecordedNames, names_of};
+use super::replaying::{
+    Input, Played, learn, most, of_part, open, play, read_facts, unknown_facts,
+};
 use super::reporting::{ReportWishes, Reporting};
 use super::terminal::stderr_color;
-use super::view::{self, Shown};
-use crate::engine::limits::Limits;
+use super::view;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
-use crate::recording::{Ending, Moment, Names, Reader, RecordingError, Replay};
+use crate::recording::{Moment, Names, Replay};
 use crate::report::TracerFacts;
 use crate::symbolize::BlazeSymbolizer;
-use anyhow::{Context as _, bail};
-use jiff::Timestamp;
+use anyhow::bail;
 use scope::Scope;
-use std::fs::File;
-use std::io::BufReader;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::Duration;
-
-/// A recording that is read.
-pub(super) type Input = Reader<BufReader<File>>;
 
 /// Makes the reports, or tells what is in the recording.
 ///
@@ -45,45 +40,35 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         return info::print(&args.file, &mut reader);
     }
     scope::check(args)?;
-    let view = view::options(&args.view, args.format(), args.top, scope::source(args))?;
+    let of_blocks = view::of_blocks(args.min_age, args.min_size, args.max_size);
+    let beside = view::Beside { top: args.top, sort: args.sort, of_blocks };
+    let view = view::options(&args.view, args.format(), beside, scope::source(args))?;
+    let growth = args.view.growth(args.format(), args.top, args.full_names)?;
     let name = plan::output(args.output.as_deref())?;
     let destination = Destination::of(name.as_ref(), args.format(), std::process::id())?;
-    if args.view.view == Some(Shown::Growth) {
-        return growth::write(args, &view.filter, destination);
+    if let Some(layout) = growth {
+        return growth::write(args, layout, &view.filter, destination);
     }
     let mut reporting = Reporting {
         destination,
         format: args.format(),
         color: args.color,
         view,
+        growth: None,
         wishes: ReportWishes::default(),
     };
     let scope = Scope::of(args, reporting.view.measure)?;
     reporting.view.stretch.from = scope.from.as_ref().map(|from| from.since_start);
     let names = names_of(&args.file);
     let symbolizer = BlazeSymbolizer::new();
-    let mut reports = Reports { args, reporting, symbolizer, names, last: None, scope };
+    let mut reports = Reports { args, reporting, symbolizer, names, scope };
     match reports.scope.until.take() {
         Some(place) => reports.at(&place),
         None => reports.make(&mut reader),
     }
 }
 
-/// Opens a recording.
-///
-/// # Errors
-/// When it cannot be opened, or is none.
-pub(super) fn open(path: &Path) -> anyhow::Result<Input> {
-    let file = File::open(path).with_context(|| format!("cannot open {path:?}"))?;
-    Reader::new(BufReader::new(file)).with_context(|| format!("{path:?}"))
-}
-
-/// Room for as much as the largest run may have had.
-pub(super) fn most() -> Limits {
-    Limits { max_blocks: usize::MAX, max_stacks: usize::MAX, ..Limits::default() }
-}
-
-/// A report as it was made: the moment and what the snapshot held.
+/// Reports that are made of it.
 struct Reports<'a> {
     args: &'a ReportArgs,
     reporting: Reporting,
@@ -92,55 +77,42 @@ struct Reports<'a> {
     names: Names,
     /// Which part of the recording they are of.
     scope: Scope,
-    /// How the last report went.
-    last: Option<Result<bool, anyhow::Error>>,
 }
 
 impl Reports<'_> {
     fn make(mut self, reader: &mut Input) -> anyhow::Result<Exit> {
         let mut replay = Replay::with_detail(most(), self.scope.detail);
-        let mut newest: Option<Moment> = None;
-        let ended = replay.play(reader, &mut |replay, moment| {
+        let mut last = None;
+        let played = play(&mut replay, reader, &mut |replay, moment| {
             // Without --all the final one is all that is asked for, and it is the last.
             if self.args.all || moment.is_final {
-                let last = self.report(replay, &moment);
-                let goes_on = last.is_ok();
-                self.last = Some(last);
-                if !goes_on {
-                    return ControlFlow::Break(());
-                }
+                last = Some(self.report(replay, moment)?);
             }
-            newest = Some(moment);
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         });
-        match self.last.take() {
-            Some(Err(error)) if is_closed(&error) => return Ok(Exit::Success),
-            Some(Err(error)) => return Err(error),
-            Some(Ok(degraded)) if newest.as_ref().is_some_and(|moment| moment.is_final) => {
-                return Ok(if degraded { Exit::Degraded } else { Exit::Success });
-            }
-            _ => {}
+        let played = match played {
+            Err(error) if is_closed(&error) => return Ok(Exit::Success),
+            played => played?,
+        };
+        match last {
+            Some(true) if played.is_whole() => Ok(Exit::Degraded),
+            Some(false) if played.is_whole() => Ok(Exit::Success),
+            _ => self.report_end(&mut replay, played),
         }
-        self.report_end(&mut replay, newest, &ended)
     }
 
     /// The recorded run has no last report: what is known is shown as of the last event.
-    fn report_end(
-        &mut self,
-        replay: &mut Replay,
-        newest: Option<Moment>,
-        ended: &Result<Option<Ending>, RecordingError>,
-    ) -> anyhow::Result<Exit> {
+    fn report_end(&mut self, replay: &mut Replay, played: Played) -> anyhow::Result<Exit> {
         let name = &self.args.file;
-        warn_of_end(name, ended);
-        let (options, facts) = newest.map_or_else(
-            || (SnapshotOptions::default(), unknown_facts()),
-            |moment| (moment.options, moment.facts),
-        );
-        let facts: TracerFacts = of_part(read_facts(facts)?, replay);
-        if replay.records() == 0 && facts.sequence == 0 {
+        played.warn_of_end(name);
+        if played.is_empty(replay) {
             bail!("nothing was recorded yet when {name:?} ended");
         }
+        let (options, facts) = match played.newest {
+            Some(moment) => (moment.options, read_facts(moment.facts)?),
+            None => (SnapshotOptions::default(), unknown_facts()),
+        };
+        let facts = of_part(facts, replay);
         self.scope.is_before(replay.time())?;
         self.prepare(replay)?;
         let snapshot = replay.snapshot(None, &self.blocks(options));
@@ -172,7 +144,7 @@ impl Reports<'_> {
     /// Which blocks are singled out: as the run did, or as is asked for now.
     fn blocks(&self, recorded: SnapshotOptions) -> SnapshotOptions {
         let args = self.args;
-        if !scope::is_of_the_moment(args) {
+        if !args.view.is_of_the_moment(scope::source(args)) {
             // What was done is told of all blocks.
             return SnapshotOptions { min_age: 0, min_size: 0, max_size: None, ..recorded };
         }
@@ -188,12 +160,8 @@ impl Reports<'_> {
 
     /// Learns what was recorded up to here of files and wishes.
     fn prepare(&mut self, replay: &mut Replay) -> anyhow::Result<()> {
-        for module in replay.take_modules() {
-            self.symbolizer.register(module.id, module.path.clone());
-        }
-        if let Some(wishes) = replay.wishes() {
-            let wishes = serde_json::from_value(wishes.clone());
-            self.reporting.wishes = wishes.context("the recording's wishes make no sense")?;
+        if let Some(wishes) = learn(replay, &mut self.symbolizer)? {
+            self.reporting.wishes = wishes;
         }
         let options = &mut self.reporting.wishes.options;
         let usual = self.args.format().is_whole().then_some(0);
@@ -212,46 +180,6 @@ impl Reports<'_> {
     }
 }
 
-/// Says why a recording has no last report.
-pub(super) fn warn_of_end(name: &Path, ended: &Result<Option<Ending>, RecordingError>) {
-    match ended {
-        Ok(Some(Ending::Whole)) => tracing::warn!("{name:?} has no last report"),
-        Ok(Some(Ending::Limit)) => tracing::warn!(
-            "{name:?} has the size of --record-limit, and its run went on: this is what it had until then"
-        ),
-        Ok(_) => {
-            tracing::warn!("{name:?} ends before its run did: this is what it had until then");
-        }
-        Err(error) => tracing::warn!("{name:?}: {error}: this is what was there before"),
-    }
-}
-
 fn is_closed(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(OutputError::Closed))
-}
-
-pub(super) fn read_facts(facts: serde_json::Value) -> anyhow::Result<TracerFacts> {
-    serde_json::from_value(facts).context("the recording's figures of the tracer make no sense")
-}
-
-/// The tracer's figures, where a file goes on where another one of its run ended.
-pub(super) fn of_part(mut facts: TracerFacts, replay: &Replay) -> TracerFacts {
-    let Some((number, began)) = replay.continues() else { return facts };
-    facts.began = Timestamp::from_nanosecond(i128::from(began)).unwrap_or(facts.began);
-    facts.notes.push(format!(
-        "this is of file {number} of a recording, and goes on where the one before ended: what lived then counts as \
-         inherited, and all else from there on"
-    ));
-    facts
-}
-
-/// The tracer's own figures where none were recorded.
-pub(super) fn unknown_facts() -> serde_json::Value {
-    let facts = TracerFacts {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        time: Timestamp::UNIX_EPOCH,
-        began: Timestamp::UNIX_EPOCH,
-        ..TracerFacts::default()
-    };
-    serde_json::to_value(facts).unwrap_or_default()
 }

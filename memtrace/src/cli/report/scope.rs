@@ -1,10 +1,11 @@
 //! Which part of a recording a report is of, and what its tables keep for it.
 
-use super::{ReportArgs, most, open};
+use super::ReportArgs;
 use crate::cli::exit::UsageError;
 use crate::cli::format::Format;
+use crate::cli::replaying::{most, open};
 use crate::cli::values;
-use crate::cli::view::{Grouping, Shown, Source};
+use crate::cli::view::{Shown, Source};
 use crate::engine::detail::{Detail, Period, Temporary};
 use crate::model::ids::Nanos;
 use crate::model::mark::MarkName;
@@ -15,9 +16,6 @@ use std::path::Path;
 
 /// The moment that is no mark's and no time's name.
 const PEAK: &str = "peak";
-
-/// The engine keeps births in steps of so many nanoseconds: a period begins with one.
-const STEP: Nanos = crate::engine::heap::blocks::TIME_STEP;
 
 /// A part of a recording.
 #[derive(Debug, Default)]
@@ -72,7 +70,6 @@ pub(super) fn moments(args: &ReportArgs) -> anyhow::Result<(Option<Place>, Optio
     let option = if args.to.is_some() { "--to" } else { "--at" };
     let from = args.from.as_deref().map(|typed| place(path, "--from", typed)).transpose()?;
     let until = args.until().map(|typed| place(path, option, typed)).transpose()?;
-    let from = from.map(|place| Place { time: place.time | (STEP - 1), ..place });
     if let (Some(from), Some(until)) = (&from, &until)
         && from.time >= until.time
     {
@@ -101,26 +98,13 @@ pub(super) fn check(args: &ReportArgs) -> Result<(), UsageError> {
             "--all is of moments, and this view is of the whole run: leave it out".into(),
         ));
     }
-    let of_blocks = [
-        ("--min-age", args.min_age.is_some()),
-        ("--min-size", args.min_size.is_some()),
-        ("--max-size", args.max_size.is_some()),
-    ];
-    match of_blocks.iter().find(|(_, given)| *given && !is_of_the_moment(args)) {
-        Some((option, _)) => Err(UsageError(format!(
-            "{option} is about blocks that are alive at a moment: leave it out with this view"
-        ))),
-        None => Ok(()),
+    let of_reports = [("--full", args.full), ("--show-internals", args.show_internals)];
+    if args.view.view == Some(Shown::Growth)
+        && let Some((option, _)) = of_reports.iter().find(|(_, given)| *given)
+    {
+        return Err(UsageError(format!("{option} is not for --view growth: leave it out")));
     }
-}
-
-/// Whether only what is alive at a moment matters.
-pub(super) fn is_of_the_moment(args: &ReportArgs) -> bool {
-    match args.view.view {
-        None | Some(Shown::Peak) => true,
-        Some(Shown::Leaks) => args.from.is_none(),
-        Some(_) => false,
-    }
+    Ok(())
 }
 
 /// What views are made of.
@@ -130,19 +114,15 @@ pub(super) const fn source(args: &ReportArgs) -> Source {
 
 /// `after`: where a part begins, if one was typed.
 fn detail(args: &ReportArgs, measure: Option<Measure>, after: Option<Nanos>) -> Detail {
+    let detail = args.view.detail(measure, after);
     let is_page = args.format() == Format::Html;
-    let temporary = match measure {
-        Some(Measure::Temporary(rule)) => Some(rule),
-        // A page may be switched to any view.
-        _ => is_page.then(Temporary::default),
-    };
-    let has_account = temporary.is_some() || after.is_some() && measure != Some(Measure::Peak);
-    let period = Period { after: after.unwrap_or(0), temporary: temporary.unwrap_or_default() };
+    // A page may be switched to any view.
+    let of_pages = Period { after: after.unwrap_or(0), temporary: Temporary::default() };
     Detail {
-        by_thread: args.view.by == Some(Grouping::Thread),
-        by_size: args.view.by == Some(Grouping::SizeClass) || args.format() == Format::Stats,
-        period: has_account.then_some(period),
+        by_size: detail.by_size || args.format() == Format::Stats,
+        period: detail.period.or(is_page.then_some(of_pages)),
         slices: is_page,
+        ..detail
     }
 }
 

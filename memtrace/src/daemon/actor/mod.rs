@@ -196,7 +196,7 @@ impl<'a> Actor<'a> {
         let ring = ring(&mut kernel)?;
         let limits = limits(settings, kernel.map_bytes() + self_usage::resident_bytes());
         let arrivals = settings.selection.clone().map(Arrivals::new);
-        let tables = Tables::new(limits, recording.map(Recorder::new));
+        let tables = Tables::new(limits, settings.detail, recording.map(Recorder::new));
         let intake = Intake::new(tables, kernel, targets, reporter, unwinding, arrivals);
         Ok(Self {
             settings,

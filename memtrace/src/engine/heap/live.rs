@@ -139,9 +139,10 @@ impl LiveHeap {
         Self { totals, sight, ..Self::new(now) }
     }
 
-    /// Keeps an account of a period from here on; what lives already must have been born before it.
-    pub(in crate::engine) fn account_for(&mut self, period: Period) {
-        self.period = Some(Box::new(PeriodAccount::new(period)));
+    /// Keeps an account of a period from here on; what lives already must have been born before it. `room`: as for
+    /// [`PeriodAccount::new`].
+    pub(in crate::engine) fn account_for(&mut self, period: Period, room: usize) {
+        self.period = Some(Box::new(PeriodAccount::new(period, room)));
     }
 
     /// The account of a period, if one is kept.

@@ -1,7 +1,7 @@
 //! An account of a period: what was allocated in it, what of that is alive, what was temporary, and how old became
 //! what was freed in it.
 
-use super::blocks::Block;
+use super::blocks::{Block, TIME_STEP};
 use super::lifespans::Lifespans;
 use super::recent::Recent;
 use super::sampled::{Pair, Sample, rounded};
@@ -81,7 +81,10 @@ pub(crate) struct PeriodAccount {
 }
 
 impl PeriodAccount {
-    pub(crate) fn new(period: Period) -> Self {
+    /// `room`: blocks that may be followed at once for whether they are temporary.
+    pub(crate) fn new(period: Period, room: usize) -> Self {
+        // Births are kept in steps: with one that had begun before, its blocks would come in and not go out.
+        let period = Period { after: period.after | (TIME_STEP - 1), ..period };
         let most = match period.temporary {
             Temporary::Allocations(most) => most,
             Temporary::Age(_) => 0,
@@ -91,7 +94,7 @@ impl PeriodAccount {
             rows: Vec::new(),
             others: Row::default(),
             lifespans: Lifespans::default(),
-            recent: Recent::new(most),
+            recent: Recent::new(most, room),
             thread: 0,
         }
     }

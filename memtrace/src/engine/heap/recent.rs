@@ -1,36 +1,34 @@
 //! Which blocks are among the latest that their threads have allocated.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
-/// Blocks that are followed at once in an address space. About 60 bytes each.
-const MOST_FOLLOWED: usize = 1 << 20;
 /// Threads of which the allocations are counted: those that have ended among them, as nobody tells of their end.
 const MOST_THREADS: usize = 1 << 16;
-
-/// One thread's latest blocks.
-#[derive(Debug, Default)]
-struct Latest {
-    /// Allocations that it has made.
-    made: u64,
-    /// The addresses that they gave, oldest first; some of those blocks have gone.
-    addresses: VecDeque<u64>,
-}
+/// Blocks that are followed before those that are recent no more are looked for.
+const FIRST_LOOK: usize = 1 << 10;
 
 /// See the file's head.
 #[derive(Debug)]
 pub(super) struct Recent {
     /// Latest blocks of each thread.
-    most: usize,
-    threads: HashMap<u32, Latest>,
-    /// By address: the thread, and which of its allocations it was.
+    most: u64,
+    /// Blocks that are followed at once. About 60 bytes each.
+    room: usize,
+    /// Allocations that each thread has made.
+    made: HashMap<u32, u64>,
+    /// By address: the thread, and which of its allocations it was. Some of them are recent no more.
     followed: HashMap<u64, (u32, u64)>,
+    /// Allocations until those are looked for.
+    until_look: usize,
     unfollowed: u64,
 }
 
 impl Recent {
-    pub(super) fn new(most: u32) -> Self {
-        let (threads, followed) = (HashMap::new(), HashMap::new());
-        Self { most: most as usize, threads, followed, unfollowed: 0 }
+    /// The latest `most` blocks of each thread, of which there is room for so many.
+    pub(super) fn new(most: u32, room: usize) -> Self {
+        let (made, followed) = (HashMap::new(), HashMap::new());
+        let until_look = FIRST_LOOK.min(room);
+        Self { most: most.into(), room, made, followed, until_look, unfollowed: 0 }
     }
 
     /// A thread was given a block.
@@ -38,34 +36,41 @@ impl Recent {
         if self.most == 0 {
             return;
         }
-        let has_room = self.threads.len() < MOST_THREADS || self.threads.contains_key(&thread);
+        // The address may have been another block's.
+        self.followed.remove(&address);
+        let has_room = self.made.len() < MOST_THREADS || self.made.contains_key(&thread);
         if !has_room {
-            self.followed.remove(&address);
             self.unfollowed += 1;
             return;
         }
-        let latest = self.threads.entry(thread).or_default();
-        latest.made += 1;
-        latest.addresses.push_back(address);
-        if latest.addresses.len() > self.most
-            && let Some(oldest) = latest.addresses.pop_front()
-        {
-            // The address may be another block's by now.
-            let number = latest.made - self.most as u64;
-            if self.followed.get(&oldest) == Some(&(thread, number)) {
-                self.followed.remove(&oldest);
-            }
-        }
-        if self.followed.len() < MOST_FOLLOWED || self.followed.contains_key(&address) {
-            self.followed.insert(address, (thread, latest.made));
+        let made = self.made.entry(thread).or_default();
+        *made += 1;
+        let number = *made;
+        self.look();
+        if self.followed.len() < self.room {
+            self.followed.insert(address, (thread, number));
         } else {
             self.unfollowed += 1;
         }
     }
 
+    /// Looks for those that are recent no more: before there is no room, and not so often that it costs much.
+    fn look(&mut self) {
+        self.until_look = self.until_look.saturating_sub(1);
+        if self.until_look > 0 {
+            return;
+        }
+        let (made, most) = (&self.made, self.most);
+        self.followed.retain(|_, (thread, number)| is_recent(made, most, *thread, *number));
+        let left = self.followed.len();
+        let free = self.room.saturating_sub(left);
+        self.until_look = free.clamp(left / 4, left.max(FIRST_LOOK)).max(1);
+    }
+
     /// A block was given back: whether it was among the latest of the thread that had allocated it.
     pub(super) fn freed(&mut self, address: u64) -> bool {
-        self.most > 0 && self.followed.remove(&address).is_some()
+        let found = self.followed.remove(&address);
+        found.is_some_and(|(thread, number)| is_recent(&self.made, self.most, thread, number))
     }
 
     /// A block has gone of which it is not known any more whether it was among them.
@@ -86,23 +91,25 @@ impl Recent {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let addresses = self.threads.values().map(|it| it.addresses.capacity()).sum::<usize>();
         self.followed.capacity() * size_of::<(u64, (u32, u64))>()
-            + self.threads.capacity() * size_of::<(u32, Latest)>()
-            + addresses * size_of::<u64>()
+            + self.made.capacity() * size_of::<(u32, u64)>()
     }
+}
+
+fn is_recent(made: &HashMap<u32, u64>, most: u64, thread: u32, number: u64) -> bool {
+    made.get(&thread).is_some_and(|made| made - number < most)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_FOLLOWED, Recent};
+    use super::{FIRST_LOOK, Recent};
     use proptest::prelude::*;
     use std::collections::HashMap;
     use std::collections::hash_map::Entry;
 
     #[test]
     fn a_block_is_recent_until_its_thread_allocates_again() {
-        let mut recent = Recent::new(1);
+        let mut recent = Recent::new(1, 100);
         recent.allocated(1, 16);
         recent.allocated(2, 32);
         assert!(recent.freed(16), "another thread's allocation does not count");
@@ -116,12 +123,26 @@ mod tests {
 
     #[test]
     fn without_room_it_counts() {
-        let mut recent = Recent::new(u32::MAX);
-        for number in 0..MOST_FOLLOWED as u64 + 3 {
+        let mut recent = Recent::new(u32::MAX, 100);
+        for number in 0..103 {
             recent.allocated(1, 16 * (number + 1));
         }
         assert_eq!(recent.unfollowed(), 3);
-        assert!(recent.freed(16));
+        assert!(recent.freed(16) && !recent.freed(16 * 103));
+    }
+
+    /// However long it goes on: what is recent no more makes room.
+    #[test]
+    fn blocks_that_live_on_take_no_room() {
+        let room = 4 * FIRST_LOOK;
+        let mut recent = Recent::new(10, room);
+        for number in 0..100 * room as u64 {
+            recent.allocated(number as u32 % 3, 16 * (number + 1));
+            assert!(recent.followed.len() <= 2 * FIRST_LOOK);
+        }
+        assert_eq!(recent.unfollowed(), 0);
+        let bytes = recent.memory_bytes();
+        assert!(bytes < 100 * room, "{bytes}");
     }
 
     proptest! {
@@ -130,7 +151,7 @@ mod tests {
             most in 1_u32..5,
             steps in prop::collection::vec((0_u32..3, 1_u64..6, any::<bool>()), 0..200),
         ) {
-            let mut recent = Recent::new(most);
+            let mut recent = Recent::new(most, 6);
             let (mut made, mut live) = (HashMap::<u32, u64>::new(), HashMap::new());
             for (thread, address, is_free) in steps {
                 if is_free {

@@ -62,6 +62,8 @@ pub(super) fn compared([before, after]: [(&str, &Side); 2]) -> String {
 fn moment((file, side): (&str, &Side)) -> String {
     let watched = duration((side.watched_s.clamp(0.0, 1e9) * 1e9) as u64);
     match side.time {
+        // Before the run's first report.
+        Some(time) if side.sequence == 0 => format!("{file}, {time}, {watched} watched"),
         Some(time) => format!("{file}, report {} of {time}, {watched} watched", side.sequence),
         None => format!("{file}, at its end, {watched} watched"),
     }

@@ -25,6 +25,8 @@ impl EndedSums {
             live_blocks: sums.live_blocks,
             missed_frees: sums.missed_frees,
             evicted_blocks: sums.evicted_blocks,
+            lost_frees: sums.lost_frees,
+            perhaps_freed_blocks: sums.perhaps_freed_blocks,
         }
     }
 }

@@ -531,6 +531,8 @@ pub(super) struct EndedSums {
     pub(super) live_blocks: u64,
     pub(super) missed_frees: u64,
     pub(super) evicted_blocks: u64,
+    pub(super) lost_frees: u64,
+    pub(super) perhaps_freed_blocks: u64,
 }
 
 #[derive(Serialize)]

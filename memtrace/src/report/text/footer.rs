@@ -248,12 +248,16 @@ fn trust(report: &Report) -> Vec<String> {
 /// Those that are not listed any more.
 fn ended(report: &Report) -> Option<String> {
     let Ended { processes, heap, .. } = &report.ended;
+    let doubtful = match heap.perhaps_freed_blocks {
+        0 => String::new(),
+        number => format!(", of which up to {} may have been freed unseen", count(number)),
+    };
     (*processes > 0).then(|| {
         let are = if *processes == 1 { "is" } else { "are" };
         let blocks =
             |bytes_of, count| format!("{} in {}", bytes(bytes_of), counted(count, "block"));
         format!(
-            "{} that ended earlier {are} not listed: allocated {}, freed {}, left {} at the end",
+            "{} that ended earlier {are} not listed: allocated {}, freed {}, left {} at the end{doubtful}",
             counted(*processes, "process"),
             blocks(heap.allocated_bytes, heap.allocated_blocks),
             blocks(heap.freed_bytes, heap.freed_blocks),

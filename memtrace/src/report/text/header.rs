@@ -4,7 +4,7 @@ use super::TextStyle;
 use crate::report::facts::{Ledgers, LinkFacts};
 use crate::report::layout::{clip, pack, wrap_hanging};
 use crate::report::model::{End, ProcessReport, Report};
-use crate::report::units::{clock, counted, duration, exact_bytes};
+use crate::report::units::{clock, counted, duration, exact_bytes, exactly};
 use std::time::Duration;
 
 /// The first lines of a report.
@@ -16,9 +16,14 @@ pub(in crate::report) fn header(report: &Report, style: TextStyle) -> Vec<String
         all => counted(all.len() as u64, "process"),
     };
     let kind = if report.options.is_final { "final report" } else { "report" };
+    // A moment of a recording from before the run's first report has no number.
+    let which = match facts.sequence {
+        0 => format!("at {} of the run", exactly(report.watched)),
+        number => number.to_string(),
+    };
     let parts = [
         format!("memtrace {}  {who}", facts.version),
-        format!("{kind} {}", facts.sequence),
+        format!("{kind} {which}"),
         clock(facts.time),
     ];
     let mut lines = pack("", 2, &parts, "   ", style.columns());

@@ -58,6 +58,15 @@ impl Amount {
         Self { bytes, count, trust: Trust::Unknown }
     }
 
+    /// What is left of a sum beside what is known by itself. Where that is an estimate, so is this, unless it is nothing.
+    #[must_use]
+    pub const fn beside(is_estimate: bool, bytes: u64, blocks: u64) -> Self {
+        match is_estimate && (bytes | blocks) > 0 {
+            true => Self::vague(bytes, blocks),
+            false => Self::exact(bytes, blocks),
+        }
+    }
+
     /// These figures, as far from the true ones as `other` is.
     #[must_use]
     pub const fn trusted_as(self, other: &Self) -> Self {

@@ -127,8 +127,7 @@ pub(super) fn write(
     let rows = if is_of_lives { Vec::new() } else { rows(&weighed, naming) };
     let (listed, hidden) = options.choose(rows);
     let figures = |amount: &Amount| Figures::of(amount, measure);
-    let (listed_lives, other_lives) =
-        lives.split_at(options.top.unwrap_or(usize::MAX).min(lives.len()));
+    let (listed_lives, other_lives) = options.choose_lives(lives);
     let document = Document {
         others: (!is_of_lives).then(|| Others {
             rows: hidden.len(),
@@ -140,7 +139,7 @@ pub(super) fn write(
         total: (!is_of_lives).then(|| figures(&weighed.total)),
         rows: listed.iter().map(|row| RowTold::of(row, measure)).collect(),
         lifetimes: listed_lives.iter().map(LifeTold::of).collect(),
-        other_lifetimes: is_of_lives.then(|| OtherLives::of(other_lives)),
+        other_lifetimes: is_of_lives.then(|| OtherLives::of(&other_lives)),
         left_out_stacks: weighed.left_out.stacks,
         left_out: figures(&weighed.left_out.amount),
         unknown: page::unknown(report, measure),
@@ -167,7 +166,7 @@ impl<'a> Document<'a> {
             unit,
             time: report.tracer.time.to_string(),
             from_s: exact_seconds(options.stretch.from.unwrap_or(0)),
-            to_s: exact_seconds(options.stretch.until(report)),
+            to_s: exact_seconds(report.watched),
             temporary_allocations: rule.and_then(|rule| match rule {
                 Temporary::Allocations(number) => Some(number),
                 Temporary::Age(_) => None,

@@ -28,6 +28,12 @@ impl Life {
         sum(freed, masses.as_ref().map(|it| &it.freed), classes)
     }
 
+    /// All its blocks, of whatever age, freed or not.
+    #[must_use]
+    pub fn blocks(&self) -> u64 {
+        self.freed(0..CLASSES).count.saturating_add(self.alive(0..CLASSES).count)
+    }
+
     /// Blocks that are alive, of these classes of age.
     #[must_use]
     pub fn alive(&self, classes: Range<usize>) -> Amount {
@@ -65,10 +71,8 @@ pub fn lives(weighed: &Weighed<'_>, naming: Naming) -> Vec<Life> {
     }
     let mut lives: Vec<Life> =
         lives.into_iter().map(|(entry, life)| Life { entry, ..life }).collect();
-    let blocks =
-        |life: &Life| life.freed(0..CLASSES).count.saturating_add(life.alive(0..CLASSES).count);
-    lives.retain(|life| blocks(life) > 0 || life.untold > 0);
-    lives.sort_by_cached_key(|life| std::cmp::Reverse(blocks(life)));
+    lives.retain(|life| life.blocks() > 0 || life.untold > 0);
+    lives.sort_by_cached_key(|life| std::cmp::Reverse(life.blocks()));
     lives
 }
 

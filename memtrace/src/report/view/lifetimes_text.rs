@@ -10,7 +10,7 @@ use crate::engine::trend::{CLASSES, begins};
 use crate::model::ids::Nanos;
 use crate::report::layout::{width_of, wrap};
 use crate::report::model::Report;
-use crate::report::units::{count, counted, duration};
+use crate::report::units::{count, counted, duration, exactly};
 use std::ops::Range;
 
 /// Columns of ages: the classes at which they begin, and the end.
@@ -34,7 +34,7 @@ pub(super) fn lines(
     }
     lines.push(String::new());
     lines.push(table.heading());
-    let (shown, hidden) = table.choose(lives);
+    let (shown, hidden) = view.options.choose_lives(lives);
     lines.extend(shown.iter().flat_map(|life| table.row(life)));
     if !hidden.is_empty() {
         let noun = format!("other {}", naming.by.noun());
@@ -62,7 +62,7 @@ impl Table<'_> {
         };
         let stretch = self.view.options.stretch;
         let from = stretch.from.map(|from| {
-            let [from, to] = [from, stretch.until(report)].map(super::measure::exactly);
+            let [from, to] = [from, report.watched].map(exactly);
             format!(" from {from} to {to} of the run")
         });
         format!(
@@ -72,17 +72,6 @@ impl Table<'_> {
             blocks(&all.alive(0..CLASSES), "alive"),
             self.naming.by.noun()
         )
-    }
-
-    fn choose(&self, lives: Vec<Life>) -> (Vec<Life>, Vec<Life>) {
-        let mut left = self.view.options.top.unwrap_or(usize::MAX);
-        let least = self.view.options.least.count;
-        lives.into_iter().partition(|life| {
-            let blocks = life.freed(0..CLASSES).count.saturating_add(life.alive(0..CLASSES).count);
-            let shown = left > 0 && blocks >= least;
-            left -= usize::from(shown);
-            shown
-        })
     }
 
     fn columns(&self, [freed, ages @ .., alive]: [&str; 7]) -> String {

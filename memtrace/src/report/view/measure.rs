@@ -8,7 +8,7 @@ use crate::engine::detail::Temporary;
 use crate::engine::snapshot::{PeriodFigures, PeriodSum};
 use crate::model::ids::Nanos;
 use crate::report::model::{ProcessReport, Report, StackReport};
-use crate::report::units::{counted, span};
+use crate::report::units::{counted, exactly, span};
 
 /// What a view measures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,35 +121,22 @@ fn temporary(rule: Temporary) -> String {
     }
 }
 
-/// The part of the run that a view is of.
+/// The part of the run that a view is of. It ends with the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stretch {
     /// Where it begins, ns after the run's first event; `None`: with the run.
     pub from: Option<Nanos>,
-    /// Where it ends, likewise; `None`: with the report.
-    pub to: Option<Nanos>,
 }
 
 impl Stretch {
-    /// Where it ends.
-    pub(super) fn until(self, report: &Report) -> Nanos {
-        self.to.unwrap_or(report.watched)
-    }
-
     /// ` from 1.234s to 5.678s of the run`, if it is a part of it.
     fn words(self, report: &Report) -> String {
-        let until = exactly(self.until(report));
+        let until = exactly(report.watched);
         match self.from {
             Some(from) => format!(" from {} to {until} of the run", exactly(from)),
             None => String::new(),
         }
     }
-}
-
-/// To the millisecond, as marks and moments are told.
-pub(super) fn exactly(time: Nanos) -> String {
-    let millis = time.div_ceil(1_000_000);
-    format!("{}.{:03}s", millis / 1000, millis % 1000)
 }
 
 /// `19.4 MiB in 45,020 blocks allocated from 1.234s to 5.678s of the run, by function`.
@@ -166,11 +153,11 @@ pub(super) fn title(
     };
     let words = match (measure, stretch.from) {
         (Measure::Leaks, Some(from)) => {
-            let until = exactly(stretch.until(report));
+            let until = exactly(report.watched);
             format!("allocated after {} of the run and alive at {until}", exactly(from))
         }
         (Measure::Peak, _) => {
-            format!("{}, {} after the start", measure.words(), exactly(stretch.until(report)))
+            format!("{}, {} after the start", measure.words(), exactly(report.watched))
         }
         _ => format!("{}{}", measure.words(), stretch.words(report)),
     };

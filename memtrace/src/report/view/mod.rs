@@ -29,7 +29,7 @@ pub use group::{By, Entry, Naming};
 pub use json::SCHEMA;
 pub use lifetimes::{Life, lives};
 pub use measure::{Measure, Stretch};
-pub use stats::{Called, SizeClass, Sizes, called};
+pub use stats::{Called, SizeClass, Sizes, allocators, apart, called};
 pub use table::{Row, rows};
 pub use tree::{Branch, Tree, What};
 pub use weigh::{LeftOut, Rest, Subject, Weighed, Weighted};
@@ -76,12 +76,23 @@ impl ViewOptions {
 
     /// Rows to show, and those that are summed. What is not known is always shown.
     fn choose(&self, rows: Vec<Row>) -> (Vec<Row>, Vec<Row>) {
+        self.chosen(rows, |row| (row.entry.is_rest, row.total))
+    }
+
+    /// Likewise of how old blocks become: those of an entry without a call stack are known, too.
+    fn choose_lives(&self, lives: Vec<Life>) -> (Vec<Life>, Vec<Life>) {
+        self.chosen(lives, |life| (false, Amount::exact(0, life.blocks())))
+    }
+
+    /// `of`: whether it is shown in any case, and what it holds.
+    fn chosen<T>(&self, rows: Vec<T>, of: impl Fn(&T) -> (bool, Amount)) -> (Vec<T>, Vec<T>) {
         let mut left = self.top.unwrap_or(usize::MAX);
         rows.into_iter().partition(|row| {
-            if row.entry.is_rest {
+            let (is_rest, held) = of(row);
+            if is_rest {
                 return true;
             }
-            let shown = left > 0 && self.least.holds(&row.total);
+            let shown = left > 0 && self.least.holds(&held);
             left -= usize::from(shown);
             shown
         })
@@ -111,7 +122,7 @@ pub enum View {
     Tree,
     /// A row per function.
     Summary,
-    /// Totals, sizes, functions of allocators, places, modules, lifetimes.
+    /// Totals, sizes, allocators and their functions, places, modules, lifetimes.
     Stats,
     /// For programs.
     Json,

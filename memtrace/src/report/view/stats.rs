@@ -1,13 +1,12 @@
-//! Sums over all stacks: by size, and by the function of the allocator that was called.
+//! Sums over all stacks: by size, by allocator, and by the function of it that was called.
 
 use super::amount::{Amount, Order};
 use super::filter::Filter;
 use super::weigh::{Rest, Weighed};
-use crate::engine::snapshot::SizeClass as Class;
-use crate::report::flat::NOT_LISTED;
-use crate::report::model::{ProcessReport, Report};
+use crate::engine::snapshot::{HeapTotals, SizeClass as Class};
+use crate::report::flat::{NOT_LISTED, whole_rest};
+use crate::report::model::{ProcessReport, Report, StackReport};
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 /// Live blocks whose sizes are from a power of two to below the next one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,83 +58,123 @@ impl Sizes {
     }
 }
 
-/// What was asked of one function of an allocator.
+/// What was asked of one function of an allocator, or of an allocator.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Called {
     /// Its name.
-    pub function: String,
+    pub name: String,
     /// What it gave out since the process was first seen.
     pub allocated: Amount,
     /// What of that was freed.
     pub freed: Amount,
+    /// What is alive.
+    pub live: Amount,
 }
 
 /// By function, most given out first; last what is in no stack that is listed, and what `filter` does not admit. All
 /// together they are what was allocated.
 #[must_use]
 pub fn called(report: &Report, filter: &Filter, order: Order) -> Vec<Called> {
-    let mut functions: BTreeMap<&str, Called> = BTreeMap::new();
+    summed(report, filter, order, |stack| &stack.function)
+}
+
+/// By allocator, likewise.
+#[must_use]
+pub fn allocators(report: &Report, filter: &Filter, order: Order) -> Vec<Called> {
+    summed(report, filter, order, |stack| stack.allocator.unwrap_or(UNKNOWN))
+}
+
+/// What functions that the user describes gave out, and memory of devices: apart from the heap, and never to be added
+/// to it. Of all their stacks.
+#[must_use]
+pub fn apart(report: &Report) -> Vec<Called> {
+    let pools = report.processes.iter().filter_map(|process| process.pools.as_ref());
+    let device = report.processes.iter().filter_map(|process| process.device.as_ref());
+    let mut all = [Called::named(POOLS), Called::named(DEVICES)];
+    pools.for_each(|pools| all[0].add_heap(&pools.totals));
+    device.for_each(|device| all[1].add_heap(&device.account.totals));
+    all.into_iter().filter(|it| !it.allocated.is_nothing()).collect()
+}
+
+fn summed<'a>(
+    report: &'a Report,
+    filter: &Filter,
+    order: Order,
+    name: impl Fn(&'a StackReport) -> &'a str,
+) -> Vec<Called> {
+    let mut named: BTreeMap<&str, Called> = BTreeMap::new();
     let (mut unlisted, mut left_out) = (Called::named(NOT_LISTED), Called::named(LEFT_OUT));
     for process in &report.processes {
         for stack in &process.stacks {
-            let around = stack.confidence.as_ref();
-            let allocated = around.map(|it| (it.allocated_bytes, it.allocated_blocks));
-            let freed = around.map(|it| (it.freed_bytes, it.freed_blocks));
             let sum = match filter.admits(&stack.frames) {
                 false => &mut left_out,
-                true => match functions.entry(&stack.function) {
-                    Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(place) => place.insert(Called::named(&stack.function)),
-                },
+                true => {
+                    let name = name(stack);
+                    named.entry(name).or_insert_with(|| Called::named(name))
+                }
             };
-            let (bytes, blocks) = (stack.allocated_bytes, stack.allocated_blocks);
-            sum.allocated.add(&Amount::new(bytes, blocks, allocated));
-            sum.freed.add(&Amount::new(stack.freed_bytes, stack.freed_blocks, freed));
+            sum.add(stack);
         }
         unlisted.add_rest(process);
     }
-    let mut all: Vec<Called> = functions.into_values().collect();
+    let mut all: Vec<Called> = named.into_values().collect();
     // Equal ones stay in the order of their names.
     all.sort_by(|a, b| order.compare(&a.allocated, &b.allocated));
     all.extend([unlisted, left_out]);
-    all.retain(|it| !it.allocated.is_nothing());
+    all.retain(|it| !it.allocated.is_nothing() || !it.live.is_nothing());
     all
 }
 
 const LEFT_OUT: &str = "(left out by --include or --exclude)";
+const UNKNOWN: &str = "(an allocator that is not known)";
+const POOLS: &str = "(apart: functions that are described, in the memory of others)";
+const DEVICES: &str = "(apart: memory of devices)";
 
 impl Called {
-    fn named(function: &str) -> Self {
-        Self { function: function.to_owned(), ..Self::default() }
+    fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    fn add(&mut self, stack: &StackReport) {
+        let around = stack.confidence.as_ref();
+        let allocated = around.map(|it| (it.allocated_bytes, it.allocated_blocks));
+        let freed = around.map(|it| (it.freed_bytes, it.freed_blocks));
+        let live = around.map(|it| (it.live_bytes, it.live_blocks));
+        let (bytes, blocks) = (stack.allocated_bytes, stack.allocated_blocks);
+        self.allocated.add(&Amount::new(bytes, blocks, allocated));
+        self.freed.add(&Amount::new(stack.freed_bytes, stack.freed_blocks, freed));
+        self.live.add(&Amount::new(stack.live_bytes, stack.live_blocks, live));
+    }
+
+    fn add_heap(&mut self, heap: &HeapTotals) {
+        let around = heap.confidence.as_ref();
+        let allocated = around.map(|it| (it.allocated_bytes, it.allocated_blocks));
+        let freed = around.map(|it| (it.freed_bytes, it.freed_blocks));
+        let live = around.map(|it| (it.live_bytes, it.live_blocks));
+        self.allocated.add(&Amount::new(heap.allocated_bytes, heap.allocated_blocks, allocated));
+        self.freed.add(&Amount::new(heap.freed_bytes, heap.freed_blocks, freed));
+        self.live.add(&Amount::new(heap.live_bytes, heap.live_blocks, live));
     }
 
     /// Adds what no listed stack of `process` has.
     fn add_rest(&mut self, process: &ProcessReport) {
-        let mut listed = [0_u64; 4];
-        for stack in &process.stacks {
-            let figures = [
-                stack.allocated_bytes,
-                stack.allocated_blocks,
-                stack.freed_bytes,
-                stack.freed_blocks,
-            ];
-            for (sum, figure) in listed.iter_mut().zip(figures) {
-                *sum = sum.saturating_add(figure);
-            }
-        }
         let heap = &process.heap;
-        let amount = |bytes: u64, blocks: u64| match (heap.confidence, bytes | blocks) {
-            (Some(_), 1..) => Amount::vague(bytes, blocks),
-            _ => Amount::exact(bytes, blocks),
+        let sum = |of: fn(&StackReport) -> u64| {
+            process.stacks.iter().map(of).fold(0, u64::saturating_add)
         };
-        let [allocated_bytes, allocated_blocks, freed_bytes, freed_blocks] = listed;
-        self.allocated.add(&amount(
-            heap.allocated_bytes.saturating_sub(allocated_bytes),
-            heap.allocated_blocks.saturating_sub(allocated_blocks),
+        let is_estimate = heap.confidence.is_some();
+        self.allocated.add(&Amount::beside(
+            is_estimate,
+            heap.allocated_bytes.saturating_sub(sum(|it| it.allocated_bytes)),
+            heap.allocated_blocks.saturating_sub(sum(|it| it.allocated_blocks)),
         ));
-        self.freed.add(&amount(
-            heap.freed_bytes.saturating_sub(freed_bytes),
-            heap.freed_blocks.saturating_sub(freed_blocks),
+        self.freed.add(&Amount::beside(
+            is_estimate,
+            heap.freed_bytes.saturating_sub(sum(|it| it.freed_bytes)),
+            heap.freed_blocks.saturating_sub(sum(|it| it.freed_blocks)),
         ));
+        for (_, rest) in whole_rest(process) {
+            self.live.add(&Amount::beside(is_estimate, rest.bytes, rest.blocks));
+        }
     }
 }

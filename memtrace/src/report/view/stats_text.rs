@@ -4,7 +4,7 @@ use super::ViewWriter;
 use super::amount::{Amount, Order};
 use super::figures::{held, is_wide, label, number, part, range_of_bytes, ranges, size};
 use super::group::{self, By, Entry, Naming};
-use super::stats::{Sizes, called};
+use super::stats::{Called, Sizes, allocators, apart, called};
 use super::table::{Row, rows};
 use super::weigh::{Subject, Weighed};
 use crate::engine::snapshot::SizeClass;
@@ -32,7 +32,7 @@ pub(super) fn lines(
     let mut lines = wrap("STATS   ", &stats.title(), view.style.columns());
     let mut sections = vec![stats.top(Order::Bytes), stats.top(Order::Count), stats.modules()];
     if weighed.subject == Subject::Blocks {
-        sections.splice(0..0, [stats.totals(), stats.sizes(), stats.called()]);
+        sections.splice(0..0, [stats.totals(), stats.sizes(), stats.allocators(), stats.called()]);
         sections.push(stats.lifetimes());
     }
     for section in sections.into_iter().filter(|section| section.len() > 1) {
@@ -171,20 +171,37 @@ impl Stats<'_> {
         lines
     }
 
+    /// By allocator, with what is apart from the heap.
+    fn allocators(&self) -> Vec<String> {
+        let mut all = allocators(self.report, &self.view.options.filter, self.weighed.order);
+        all.extend(apart(self.report));
+        self.called_lines("ALLOCATOR", &all)
+    }
+
     /// By function of the allocator.
     fn called(&self) -> Vec<String> {
-        let columns = |[allocated, blocks, freed]: [&str; 3]| {
-            format!("{allocated:>10} {blocks:>12} {freed:>10}  ")
+        let all = called(self.report, &self.view.options.filter, self.weighed.order);
+        self.called_lines("CALLED", &all)
+    }
+
+    fn called_lines(&self, what: &str, all: &[Called]) -> Vec<String> {
+        let columns = |[allocated, blocks, freed, live]: [&str; 4]| {
+            format!("{allocated:>10} {blocks:>12} {freed:>10} {live:>10}  ")
         };
-        let mut lines = vec![format!("{}CALLED", columns(["ALLOCATED", "BLOCKS", "FREED"]))];
-        for it in called(self.report, &self.view.options.filter, self.weighed.order) {
-            let figures = columns([&size(&it.allocated), &number(&it.allocated), &size(&it.freed)]);
-            lines.push(format!("{figures}{}", clip(&it.function, self.room(&figures))));
+        let mut lines =
+            vec![format!("{}{what}", columns(["ALLOCATED", "BLOCKS", "FREED", "LIVE"]))];
+        for it in all {
+            let figures =
+                [&size(&it.allocated), &number(&it.allocated), &size(&it.freed), &size(&it.live)];
+            let figures = columns(figures.map(String::as_str));
+            lines.push(format!("{figures}{}", clip(&it.name, self.room(&figures))));
             let allocated = ranges(&it.allocated, "block");
-            let freed = it.freed.bytes_around().map(range_of_bytes);
+            let [freed, live] =
+                [&it.freed, &it.live].map(|it| it.bytes_around().map(range_of_bytes));
             let text = [
                 allocated.map(|it| format!("allocated {it}")),
                 freed.map(|it| format!("freed {it}")),
+                live.map(|it| format!("live {it}")),
             ];
             lines.extend(self.below(&text.into_iter().flatten().collect::<Vec<_>>().join("; ")));
         }

@@ -2,12 +2,13 @@
 
 use super::{
     Amount, Branch, By, Entry, Filter, Least, Naming, Order, Row, Sizes, Stretch, Subject, Tree,
-    View, ViewOptions, ViewWriter, Weighed, What, called, rows,
+    View, ViewOptions, ViewWriter, Weighed, What, allocators, apart, called, rows,
 };
+use crate::engine::snapshot::HeapTotals;
 use crate::report::facts::{Ledgers, Sort};
 use crate::report::model::{
-    FrameReport, MappedReport, ProcessReport, Report, StackReport, Sum, TouchedReport,
-    TouchedStackReport,
+    AccountReport, FrameReport, MappedReport, ProcessReport, Report, StackReport, Sum,
+    TouchedReport, TouchedStackReport,
 };
 use crate::report::{ReportOptions, ReportWriter as _, TextStyle};
 use crate::selection::Pattern;
@@ -312,6 +313,7 @@ fn what_was_allocated_is_shared_out_to_the_functions_called() {
         allocated_blocks: 2,
         freed_bytes: 1,
         freed_blocks: 1,
+        allocator: Some(if function == "calloc" { "glibc" } else { "jemalloc" }),
         ..stack(0, 0, frames)
     };
     let stacks = vec![
@@ -325,12 +327,28 @@ fn what_was_allocated_is_shared_out_to_the_functions_called() {
     (heap.freed_bytes, heap.freed_blocks) = (3, 3);
     let all = called(&report, &filter(&[], &["other"]), Order::Bytes);
     let figures: Vec<_> =
-        all.iter().map(|it| (it.function.as_str(), it.allocated, it.freed.bytes)).collect();
+        all.iter().map(|it| (it.name.as_str(), it.allocated, it.freed.bytes)).collect();
     let expected = [
         ("malloc", Amount::exact(90, 2), 1),
         ("calloc", Amount::exact(40, 2), 1),
         ("(stacks that are not listed)", Amount::exact(10, 1), 0),
         ("(left out by --include or --exclude)", Amount::exact(10, 2), 1),
+    ];
+    assert_eq!(figures, expected);
+    // By allocator; blocks of one that is not known are told, too.
+    report.processes[0].stacks[2].allocator = None;
+    let pools = HeapTotals { allocated_bytes: 9, allocated_blocks: 3, ..HeapTotals::default() };
+    report.processes[0].pools = Some(AccountReport { totals: pools, ..AccountReport::default() });
+    let none = Filter::default();
+    let mut all = allocators(&report, &none, Order::Bytes);
+    all.extend(apart(&report));
+    let figures: Vec<_> = all.iter().map(|it| (it.name.as_str(), it.allocated)).collect();
+    let expected = [
+        ("jemalloc", Amount::exact(90, 2)),
+        ("glibc", Amount::exact(40, 2)),
+        ("(an allocator that is not known)", Amount::exact(10, 2)),
+        ("(stacks that are not listed)", Amount::exact(10, 1)),
+        ("(apart: functions that are described, in the memory of others)", Amount::exact(9, 3)),
     ];
     assert_eq!(figures, expected);
 }

@@ -6,7 +6,7 @@ use super::measure::Measure;
 use crate::engine::heap::ranges::PAGE;
 use crate::engine::snapshot::Part;
 use crate::engine::trend::Ages;
-use crate::report::facts::Sort;
+use crate::report::facts::{Ledgers, Sort};
 use crate::report::flat::{NO_STACK, NOT_LISTED, whole_rest};
 use crate::report::identity::StackDigest;
 use crate::report::model::{FrameReport, ProcessReport, Report, StackReport, Sum};
@@ -28,9 +28,19 @@ impl Subject {
     /// What the report is about: blocks, if any were seen or looked for.
     #[must_use]
     pub fn of(report: &Report) -> Self {
-        use crate::report::facts::Ledgers;
         let has_blocks = report.processes.iter().any(|it| it.heap.allocated_blocks > 0);
-        match (report.options.touches, report.options.ledger) {
+        Self::looked_for(report, has_blocks, true)
+    }
+
+    /// What is told of one of its processes.
+    #[must_use]
+    pub fn of_process(report: &Report, process: &ProcessReport) -> Self {
+        Self::looked_for(report, process.heap.allocated_blocks > 0, process.touched.is_some())
+    }
+
+    /// `has_pages`: pages were told of, where they were looked for.
+    fn looked_for(report: &Report, has_blocks: bool, has_pages: bool) -> Self {
+        match (report.options.touches && has_pages, report.options.ledger) {
             _ if has_blocks => Self::Blocks,
             (true, _) => Self::Pages,
             (false, Ledgers::Mappings) => Self::Ranges,
@@ -208,20 +218,14 @@ fn others_allocated(process: &ProcessReport) -> Amount {
         |of: fn(&StackReport) -> u64| process.stacks.iter().map(of).fold(0, u64::saturating_add);
     let bytes = process.heap.allocated_bytes.saturating_sub(sum(|it| it.allocated_bytes));
     let blocks = process.heap.allocated_blocks.saturating_sub(sum(|it| it.allocated_blocks));
-    beside(process, bytes, blocks)
+    Amount::beside(process.heap.confidence.is_some(), bytes, blocks)
 }
 
 fn others_at_peak(process: &ProcessReport) -> Amount {
     let listed = process.stacks.iter().map(|stack| stack.peak_bytes);
     let listed = listed.fold(0, u64::saturating_add);
-    beside(process, process.heap.peak_bytes.saturating_sub(listed), 0)
-}
-
-fn beside(process: &ProcessReport, bytes: u64, blocks: u64) -> Amount {
-    match (process.heap.confidence, bytes | blocks) {
-        (Some(_), 1..) => Amount::vague(bytes, blocks),
-        _ => Amount::exact(bytes, blocks),
-    }
+    let bytes = process.heap.peak_bytes.saturating_sub(listed);
+    Amount::beside(process.heap.confidence.is_some(), bytes, 0)
 }
 
 fn stacks(process: &ProcessReport, subject: Subject, measure: Measure) -> Vec<Weighted<'_>> {

@@ -1,8 +1,8 @@
 //! A row per frame of a call stack, from the allocator's caller outwards.
 
 use super::super::identity::{ProcessIdentity, RowIdentity};
-use super::super::kind::Kind;
 use super::{Figures, Row};
+use crate::report::view::Subject;
 use crate::report::{
     End, FrameReport, Place, ProcessReport, Report, StackDigest, function, module, place,
     why_it_ends,
@@ -26,16 +26,16 @@ fn find<'a>(
     process: &'a ProcessReport,
     id: StackDigest,
 ) -> Option<(&'a [FrameReport], StackEnd)> {
-    match Kind::of(report, process) {
-        Kind::Heap => {
+    match Subject::of_process(report, process) {
+        Subject::Blocks => {
             let stack = process.stacks.iter().find(|stack| stack.id == id)?;
             Some((&stack.frames, stack.end))
         }
-        Kind::Touched => {
+        Subject::Pages => {
             let stack = process.touched.as_ref()?.stacks.iter().find(|stack| stack.id == id)?;
             Some((&stack.frames, stack.end))
         }
-        Kind::Mapped => {
+        Subject::Ranges => {
             let stack = process.mapped.iter().find(|stack| stack.id == id)?;
             Some((&stack.frames, stack.end))
         }

@@ -1,11 +1,12 @@
 //! A row per process.
 
 use super::super::identity::{ProcessIdentity, RowIdentity};
-use super::super::kind::{Held, Kind, held};
+use super::super::kind::{Held, held, words};
 use super::{Figures, Row};
 use crate::report::units::{
     bytes, counted, difference, estimated_bytes, estimated_count, signed_bytes,
 };
+use crate::report::view::Subject;
 use crate::report::{End, ProcessReport, Report, Verdict, how_it_ended};
 
 pub(super) fn rows(report: &Report) -> Vec<Row> {
@@ -14,7 +15,7 @@ pub(super) fn rows(report: &Report) -> Vec<Row> {
 
 fn row(report: &Report, process: &ProcessReport) -> Row {
     let Held { bytes, confidence, peak } = held(report, process);
-    let is_heap = Kind::of(report, process) == Kind::Heap;
+    let is_heap = Subject::of_process(report, process) == Subject::Blocks;
     let rate =
         process.judgement.slope.map(|slope| slope.middle).or(process.growth.bytes_per_second);
     Row {
@@ -64,10 +65,10 @@ fn details(report: &Report, process: &ProcessReport) -> Vec<String> {
 
 fn holds(report: &Report, process: &ProcessReport) -> String {
     let Held { bytes: live, confidence, peak } = held(report, process);
-    let kind = Kind::of(report, process);
+    let kind = Subject::of_process(report, process);
     let size = estimated_bytes(live, confidence);
-    if kind != Kind::Heap {
-        return format!("{} {size}", kind.words());
+    if kind != Subject::Blocks {
+        return format!("{} {size}", words(kind));
     }
     let heap = &process.heap;
     let ranges = heap.confidence;

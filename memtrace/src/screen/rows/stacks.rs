@@ -1,21 +1,24 @@
 //! A row per call stack, and one for what is not listed.
 
 use super::super::identity::{ProcessIdentity, RowIdentity};
-use super::super::kind::Kind;
 use super::{Figures, Row};
 use crate::report::units::{counted, duration, estimated_bytes, estimated_count, percent, share};
+use crate::report::view::Subject;
 use crate::report::{
-    End, FrameReport, ProcessReport, Report, StackDigest, StackReport, Sum, evidence, function,
+    End, FrameReport, NO_STACK, NOT_LISTED, ProcessReport, Report, StackDigest, StackReport, Sum,
+    evidence, function, whole_rest,
 };
 
 /// Functions that are named in a row, and below the table.
 const NAMED: usize = 12;
 
 pub(super) fn rows(report: &Report, process: &ProcessReport) -> Vec<Row> {
-    let mut rows: Vec<Row> = match Kind::of(report, process) {
-        Kind::Heap => process.stacks.iter().map(|stack| of_heap(report, process, stack)).collect(),
-        Kind::Touched => of_touched(report, process),
-        Kind::Mapped => of_mapped(report, process),
+    let mut rows: Vec<Row> = match Subject::of_process(report, process) {
+        Subject::Blocks => {
+            process.stacks.iter().map(|stack| of_heap(report, process, stack)).collect()
+        }
+        Subject::Pages => of_touched(report, process),
+        Subject::Ranges => of_mapped(report, process),
     };
     rows.extend(
         rests(report, process).into_iter().filter_map(|(name, sum)| rest(process, name, sum)),
@@ -25,17 +28,16 @@ pub(super) fn rows(report: &Report, process: &ProcessReport) -> Vec<Row> {
 
 /// What is in no listed stack, so that the column adds up to what lives.
 fn rests(report: &Report, process: &ProcessReport) -> Vec<(&'static str, Sum)> {
-    match Kind::of(report, process) {
-        Kind::Heap => vec![
-            ("(stacks that are not listed)", process.others),
-            ("(blocks younger than --min-age)", process.young),
-            ("(blocks of other sizes)", process.filtered),
-        ],
-        Kind::Touched => {
-            let others = process.touched.as_ref().map(|touched| touched.others);
-            vec![("(stacks that are not listed)", others.unwrap_or_default())]
+    match Subject::of_process(report, process) {
+        Subject::Blocks => {
+            let names = [NOT_LISTED, "(blocks younger than --min-age)", "(blocks of other sizes)"];
+            names.into_iter().zip(whole_rest(process).map(|(_, sum)| sum)).collect()
         }
-        Kind::Mapped => vec![("(stacks that are not listed)", process.mapped_others)],
+        Subject::Pages => {
+            let others = process.touched.as_ref().map(|touched| touched.others);
+            vec![(NOT_LISTED, others.unwrap_or_default())]
+        }
+        Subject::Ranges => vec![(NOT_LISTED, process.mapped_others)],
     }
 }
 
@@ -145,5 +147,5 @@ fn names(report: &Report, frames: &[FrameReport]) -> String {
     let shown = frames.iter().filter(|frame| internals || !frame.internal);
     let names: Vec<String> =
         shown.take(NAMED).map(|frame| function(frame, report.options.full_names)).collect();
-    if names.is_empty() { "(no call stack)".to_owned() } else { names.join(" < ") }
+    if names.is_empty() { NO_STACK.to_owned() } else { names.join(" < ") }
 }

@@ -115,22 +115,38 @@ fn student(freedom: f64) -> f64 {
 /// A budget is held if what was reached is within this part of it.
 pub(super) const TOLERANCE: f64 = 0.3;
 
-/// Whether `reached` is within ±30 % of `budget`.
-pub(super) fn is_held(reached: f64, budget: f64) -> bool {
-    (reached - budget).abs() <= TOLERANCE * budget
+/// What a budget allows, percent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Allowed {
+    /// Less is wasted: nothing had to be left out. `None`: nothing was, as all of it is cheap enough.
+    least: Option<f64>,
+    most: f64,
+}
+
+impl Allowed {
+    /// By `budget`, percent; `is_limited`: samples or windows were chosen to hold it.
+    pub(super) fn by(budget: f64, is_limited: bool) -> Self {
+        let least = is_limited.then_some(budget * (1.0 - TOLERANCE));
+        Self { least, most: budget * (1.0 + TOLERANCE) }
+    }
+
+    /// Whether what was reached is neither too much nor limited needlessly.
+    pub(super) fn holds(self, reached: f64) -> bool {
+        reached <= self.most && self.least.is_none_or(|least| reached >= least)
+    }
 }
 
 impl Estimate {
     /// Whether the range lies on both sides of a limit: then the figure does not decide.
-    pub(super) fn is_undecided(&self, budget: f64) -> bool {
-        let limits = [budget * (1.0 - TOLERANCE), budget * (1.0 + TOLERANCE)];
-        limits.iter().any(|limit| (self.range[0]..=self.range[1]).contains(limit))
+    pub(super) fn is_undecided(&self, allowed: Allowed) -> bool {
+        let mut limits = allowed.least.into_iter().chain([allowed.most]);
+        limits.any(|limit| (self.range[0]..=self.range[1]).contains(&limit))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Course, Estimate, Work, is_held, mean, student};
+    use super::{Allowed, Course, Estimate, Work, mean, student};
 
     fn work(units: f64, cpu: f64) -> Work {
         Work { units, cpu }
@@ -159,7 +175,8 @@ mod tests {
         let overhead = course.overhead().unwrap();
         assert!((overhead.value - 5.0).abs() < 1e-9, "{overhead:?}");
         assert!(overhead.range[0] < 3.5 && overhead.range[1] > 6.5, "{overhead:?}");
-        assert!(overhead.is_undecided(5.0) && !overhead.is_undecided(20.0));
+        assert!(overhead.is_undecided(Allowed::by(5.0, true)));
+        assert!(!overhead.is_undecided(Allowed::by(20.0, true)));
     }
 
     #[test]
@@ -202,9 +219,21 @@ mod tests {
 
     #[test]
     fn held_means_within_thirty_percent() {
-        assert!([3.51, 5.0, 6.49].iter().all(|reached| is_held(*reached, 5.0)));
-        assert!([3.49, 6.51].iter().all(|reached| !is_held(*reached, 5.0)));
+        let limited = Allowed::by(5.0, true);
+        assert!([3.51, 5.0, 6.49].iter().all(|reached| limited.holds(*reached)));
+        assert!([3.49, 6.51].iter().all(|reached| !limited.holds(*reached)));
         let sure = Estimate { value: 20.0, range: [19.0, 21.0] };
-        assert!(!sure.is_undecided(20.0));
+        assert!(!sure.is_undecided(Allowed::by(20.0, true)));
+    }
+
+    /// An idle program costs nearly nothing, and nothing was left out for the budget.
+    #[test]
+    fn less_than_a_budget_is_no_miss_where_nothing_was_limited() {
+        let free = Allowed::by(20.0, false);
+        assert!(free.holds(0.1) && free.holds(25.9) && !free.holds(26.1));
+        let around = |low, high| Estimate { value: (low + high) / 2.0, range: [low, high] };
+        assert!(!around(13.0, 15.0).is_undecided(free));
+        assert!(around(13.0, 15.0).is_undecided(Allowed::by(20.0, true)));
+        assert!(around(25.0, 27.0).is_undecided(free));
     }
 }

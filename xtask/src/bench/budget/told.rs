@@ -52,6 +52,12 @@ impl Told {
         self.watched.map_or(1.0, |[on, of]| if of > 0.0 { on / of } else { 0.0 })
     }
 
+    /// It looked at less than all, to hold the budget.
+    pub(super) const fn is_limited(&self) -> bool {
+        let windows = self.window.is_some() || self.window_changes > 0;
+        windows || self.interval > 0 || self.interval_changes > 0
+    }
+
     /// What it did to hold the budget.
     pub(super) fn deeds(&self) -> String {
         let changed = |count: usize| match count {
@@ -98,12 +104,14 @@ mod tests {
         assert_eq!(told.deeds(), "samples of 1024 B (1 change), 1.0 s of each 20.0 s (2 changes)");
         assert_eq!(told.reasons, ["too much", "still too much", "more"]);
         assert_eq!((told.share(), told.notes.len()), (0.05, 1));
+        assert!(told.is_limited());
     }
 
     #[test]
     fn what_is_not_told_is_not_made_up() {
         let told = Told::read(&json!({"tracer": {"target_cost_percent": null}}));
         assert_eq!((told.overhead, told.watched), (None, None));
+        assert!(!told.is_limited());
         assert_eq!(told.deeds(), "every allocation, all the time");
     }
 }

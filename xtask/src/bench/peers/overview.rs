@@ -59,7 +59,7 @@ fn document(results: &Results, rounds: u32) -> String {
          Made by `cargo xtask bench --write`; do not edit. Medians of {rounds} rounds. Each round runs every \
          workload in every way once, in turn; × is the program's CPU time in units of its own without tracing, \
          round by round. Of a server it says what its client saw. *Its CPU* and *its memory* are those of the \
-         tracer's own processes under the workload that took most of them, *lost* is the sum over all workloads, \
+         tracer's own processes under the workload that took most of them, *lost* is the sum over all workloads and rounds, \
          *whole stacks* the least part of any, by the tracer's own account. –: there is none, or it does not \
          say. What each way is, and more of it, is in [peers.md](peers.md).\n\n"
     );
@@ -117,11 +117,17 @@ fn cells(results: &Results, place: usize) -> Vec<String> {
     let most = |figures: &[f64]| figures.iter().copied().reduce(f64::max);
     cells.push(number(most(&all(|it| it.cores)), 2, ""));
     cells.push(number(most(&all(|it| it.own_memory)), 0, ""));
-    let lost = all(|it| it.counts.lost);
-    cells.push(number((!lost.is_empty()).then(|| lost.iter().sum()), 0, ""));
+    cells.push(number(lost(results.workloads.iter().map(|(.., rows)| &rows[place])), 0, ""));
     let whole = all(|it| it.counts.complete.map(|part| 100.0 * part));
     cells.push(number(whole.into_iter().reduce(f64::min), 2, " %"));
     cells
+}
+
+/// Events that were lost in all rounds of these rows; `None`: none says.
+pub(super) fn lost<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<f64> {
+    let lost: Vec<f64> =
+        rows.flat_map(|row| &row.figures).filter_map(|figures| figures.counts.lost).collect();
+    (!lost.is_empty()).then(|| lost.iter().sum())
 }
 
 fn cpu(row: &Row, workload: Workload) -> Sample {
@@ -162,6 +168,7 @@ fn failures(results: &Results) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::NOT_RUN;
+    use super::super::attached::Counts;
     use super::super::peer::{ALL, Way};
     use super::super::watch::Served;
     use super::{Figures, Results, Row, document};
@@ -169,6 +176,18 @@ mod tests {
     fn row(name: &'static str, cpu: f64, served: Option<Served>) -> Row {
         let figures = Figures { cpu, served, cores: Some(cpu / 100.0), ..Figures::default() };
         Row { name, figures: vec![figures], failed: None }
+    }
+
+    /// A median of three rounds would hide what one of them lost.
+    #[test]
+    fn what_one_round_lost_is_in_the_sum() {
+        let lost =
+            |lost| Figures { counts: Counts { lost, ..Counts::default() }, ..Figures::default() };
+        let row = |figures| Row { name: "x", figures, failed: None };
+        let rows =
+            [row(vec![lost(Some(0.0)), lost(Some(7.0)), lost(None)]), row(vec![lost(Some(2.0))])];
+        assert_eq!(super::lost(rows.iter()), Some(9.0));
+        assert_eq!(super::lost([row(vec![lost(None)])].iter()), None);
     }
 
     #[test]

@@ -135,11 +135,8 @@ fn line(target: &Target, results: &Results) -> Option<String> {
 fn lost(results: &Results) -> Option<String> {
     let ours = |row: &&Row| row.name.starts_with("memtrace");
     let rows = results.workloads.iter().flat_map(|(.., rows)| rows).filter(ours);
-    let lost: Vec<f64> =
-        rows.flat_map(|row| &row.figures).filter_map(|figures| figures.counts.lost).collect();
-    let sum: f64 = lost.iter().sum();
-    (!lost.is_empty())
-        .then(|| format!("| events lost | {sum:.0} | 0 | {} | |", verdict(sum == 0.0)))
+    let sum = super::overview::lost(rows)?;
+    Some(format!("| events lost | {sum:.0} | 0 | {} | |", verdict(sum == 0.0)))
 }
 
 #[cfg(test)]
