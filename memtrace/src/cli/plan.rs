@@ -241,7 +241,7 @@ impl TracePlan {
         check::end(args, interval, count)?;
         let tier = watching::tier(args, who.all);
         let view = view(args)?;
-        let mut plan = Self {
+        let plan = Self {
             who,
             interval,
             duration: args.duration,
@@ -290,9 +290,14 @@ impl TracePlan {
             user_functions: functions::all(&args.functions)?,
             notes: Vec::new(),
         };
-        check::names_one_process(&plan)?;
-        plan.notes = check::notes(&plan, typed_interval.is_some());
-        Ok(plan)
+        plan.remarked(typed_interval.is_some())
+    }
+
+    /// With the remarks that there are on it. `interval_typed`: the user named one.
+    fn remarked(mut self, interval_typed: bool) -> Result<Self, UsageError> {
+        check::names_one_process(&self)?;
+        self.notes = check::notes(&self, interval_typed);
+        Ok(self)
     }
 
     /// What a snapshot must single out for the reports.
