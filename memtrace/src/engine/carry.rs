@@ -106,7 +106,15 @@ impl Tracker {
             carry_ranges(pid, space, &mut stacks, time, tell);
         } else if let Some(closed) = process.windows.last_close.or(process.windows.closed) {
             carry_windows(process, closed, tell);
+        } else if landlord.is_some_and(|landlord| self.is_closed(landlord)) {
+            // It was born before that, and takes over what its parent is now.
+            tell(&of(pid, process.windows.known_since(), What::WindowOpened));
         }
+    }
+
+    fn is_closed(&self, pid: Pid) -> bool {
+        let process = self.pids.get(&pid).and_then(|&place| self.processes.get(place));
+        process.is_some_and(|process| !process.windows.is_open())
     }
 
     /// What was told of the process until now is what it begins with. Of nobody: that was all.
