@@ -206,7 +206,8 @@ fn carry_ranges(pid: Pid, space: &Space, stacks: &mut Cited<'_>, time: Nanos, te
     }
     let Some(heap_end) = heap_end else { return };
     let start = segment.first().map_or(heap_end, |(start, _)| *start);
-    tell(&of(pid, time, What::BreakSeen { start, end: start }));
+    // The first that is heard says where it begins.
+    tell(&of(pid, time, What::Break { end: start, stack: StackRef::default() }));
     let mut gaps = Vec::new();
     let mut reached = start;
     for (start, range) in segment {

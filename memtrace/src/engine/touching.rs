@@ -1,6 +1,6 @@
 //! What happens to an address space's mappings, and to the pages in them that were touched.
 
-use super::heap::ranges::{RangeKind, pages};
+use super::heap::ranges::{NO_STACK, RangeKind, pages};
 use super::process::Space;
 use crate::model::event::{Fault, Map, Remap, Unmap};
 use crate::model::ids::Nanos;
@@ -41,6 +41,15 @@ impl Space {
             self.touched.shift(&old, old_start, start, kept);
         }
         self.ranges.remap(remap, stack, time);
+    }
+
+    /// The heap segment was seen to end here. What is read from `/proc` may be of the next program already, while
+    /// records of this one are still to come: its break is far away, as addresses are random. So it counts only
+    /// where nothing is known yet. What began by an exec tells itself where its segment begins (`brk(0)`).
+    pub(crate) fn break_seen(&mut self, end: u64) {
+        if self.ranges.heap_end().is_none() && !self.is_from_exec {
+            self.ranges.set_break(end, NO_STACK);
+        }
     }
 
     /// The heap segment ends here.

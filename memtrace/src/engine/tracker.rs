@@ -10,7 +10,6 @@ use super::ended::Ended;
 use super::hash::random_seed;
 use super::heap::blocks::Block;
 use super::heap::live::Resize;
-use super::heap::ranges::NO_STACK;
 use super::limits::Limits;
 use super::marks::Marks;
 use super::process::{Process, Space};
@@ -182,7 +181,7 @@ impl Tracker {
             What::Mark => self.mark(time),
             What::Named(name) => self.marks.add(time, name),
             What::BreakSeen { end, .. } => {
-                self.map_with(pid, |space| space.ranges.set_break(*end, NO_STACK));
+                self.map_with(pid, |space| space.break_seen(*end));
             }
             What::Mappings(mappings) => self.mappings_seen(pid, &CodeMap::new(mappings)),
             What::TableAwaited { module, awaited } => self.tables.news(*module, *awaited),

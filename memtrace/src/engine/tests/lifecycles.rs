@@ -49,6 +49,34 @@ fn a_forked_child_starts_with_a_copy() {
     assert_eq!(tracker.live_blocks(), 1);
 }
 
+/// `/proc` is read when the child has executed its program, and maybe another one after it: records of what it was
+/// before are still to come.
+#[test]
+fn a_heap_segment_that_is_seen_too_early_is_no_growth() {
+    const FAR: u64 = 1 << 45;
+    let end = |end| What::Break { end, stack: StackRef::default() };
+    let far = || What::BreakSeen { start: FAR, end: FAR + 0x5000 };
+    let mapped = |tracker: &mut Tracker| {
+        all(tracker).last().map(|process| process.mappings.live_bytes).unwrap()
+    };
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 64, What::BreakSeen { start: 0x10_0000, end: 0x11_0000 });
+    send(&mut tracker, 64, end(0x11_1000));
+    send(&mut tracker, 128, fork(0));
+    send_to(&mut tracker, CHILD, 128, seen(CHILD, 2));
+    send_to(&mut tracker, CHILD, 192, far());
+    assert_eq!(mapped(&mut tracker), 0x1000);
+    send_to(&mut tracker, CHILD, 256, end(0x11_3000));
+    assert_eq!(mapped(&mut tracker), 0x3000);
+    send_to(&mut tracker, CHILD, 320, What::Exec(Exec::default()));
+    send_to(&mut tracker, CHILD, 320, seen(CHILD, 2));
+    send_to(&mut tracker, CHILD, 384, far());
+    // What the program asks for first is where its segment ends, which is where it begins.
+    send_to(&mut tracker, CHILD, 448, end(0x20_0000));
+    send_to(&mut tracker, CHILD, 512, end(0x20_2000));
+    assert_eq!(mapped(&mut tracker), 0x2000);
+}
+
 /// Its exec has taken away what it had of its parent, whose child was not traced until then.
 #[test]
 fn one_that_begins_at_its_exec_inherits_nothing() {
