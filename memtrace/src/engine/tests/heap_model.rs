@@ -209,6 +209,7 @@ impl Model {
         let process = self.processes.get_mut(&pid).unwrap();
         *(if shares { &mut process.vforks } else { &mut process.children }) += 1;
         let announced = (pid, process.order, child, shares);
+        self.announced.retain(|fork| fork.2 != child);
         self.announced.push(announced);
     }
 
@@ -248,6 +249,7 @@ impl Model {
                 let closed = self.processes[&pid].closed;
                 self.close(pid, State::Execed, time);
                 self.begin(pid, start_time, None, Space::default(), (closed, time));
+                self.announced.retain(|fork| fork.2 != pid);
             }
             Act::Exit(status) => {
                 let process = self.processes.get_mut(&pid).unwrap();
