@@ -3,6 +3,9 @@
 //! A recording that goes on in another file begins with these. What is told so was not done there: after all of it
 //! [`What::CarriedOver`] makes it what the process began with, as the memory of a parent is a child's. Not told are
 //! programs that have ended, touched pages, and what programs tell of their own samples.
+//!
+//! A block whose address was given out again before has gone, and is not told. If a reallocation that comes after
+//! explains where it went, that one is an unknown free here, and the block stays a missed one there.
 
 use super::census::KINDS;
 use super::heap::blocks::Block;
@@ -93,8 +96,8 @@ impl Tracker {
         } else {
             What::ProcessSeen(info)
         };
-        // Births are kept from then on.
-        tell(&of(pid, process.seen, seen));
+        // Births are kept from then on. Those that were inherited, or carried over before, may be much older.
+        tell(&of(pid, process.seen.min(made(space)), seen));
         if !process.code.mappings().is_empty() {
             tell(&of(pid, time, What::Mappings(Arc::clone(process.code.mappings()))));
         }
@@ -142,10 +145,15 @@ impl Tracker {
     }
 }
 
-/// That a window closed, not before `least`, and opened again if it is open.
-fn carry_windows(process: &Process, least: Nanos, tell: Tell<'_>) {
+/// From when on a new address space keeps the births of this one.
+fn made(space: &Space) -> Nanos {
+    let made = KINDS.map(|kind| space.account(kind).blocks().made());
+    made.into_iter().min().unwrap_or(0)
+}
+
+/// That a window closed, and opened again if it is open.
+fn carry_windows(process: &Process, closed: Nanos, tell: Tell<'_>) {
     let windows = process.windows;
-    let closed = windows.last_close.map_or(least, |closed| closed.max(least));
     tell(&of(process.pid, closed, What::WindowClosed));
     if windows.is_open() {
         tell(&of(process.pid, windows.known_since(), What::WindowOpened));
@@ -154,40 +162,58 @@ fn carry_windows(process: &Process, least: Nanos, tell: Tell<'_>) {
 
 /// Blocks of which it is not known whether they live come first: the end of a window parts them from the others.
 fn carry_blocks(process: &Process, space: &Space, stacks: &mut Cited<'_>, tell: Tell<'_>) {
-    let unknown = KINDS.iter().filter_map(|kind| space.account(*kind).unknown_until()).max();
-    if let Some(until) = unknown {
-        carry_some(space, stacks, &|block| block.born <= until, tell);
-        carry_windows(process, until, tell);
-        carry_some(space, stacks, &|block| block.born > until, tell);
-    } else {
-        carry_some(space, stacks, &|_| true, tell);
+    let pid = process.pid;
+    let until = |kind| space.account(kind).unknown_until();
+    if let Some(least) = KINDS.into_iter().filter_map(until).min() {
+        for kind in KINDS {
+            carry_some(space, stacks, kind, &|block| Some(block.born) <= until(kind), tell);
+            if let Some(until) = until(kind).filter(|until| *until > least) {
+                carry_birth(pid, stacks.callee(NO_STACK, kind), until, tell);
+            }
+        }
+        // In the parent's memory it may have closed later than the parent did.
+        let closed = process.windows.last_close.map_or(least, |closed| closed.min(least));
+        carry_windows(process, closed, tell);
+    }
+    for kind in KINDS {
+        carry_some(space, stacks, kind, &|block| Some(block.born) > until(kind), tell);
+        let newest = space.account(kind).newest_birth();
+        if newest > until(kind).unwrap_or(0) {
+            carry_birth(pid, stacks.callee(NO_STACK, kind), newest, tell);
+        }
     }
     let lost = space.heap.totals().lost_frees;
     if let Some(until) = space.heap.doubtful_until() {
-        tell(&of(process.pid, until, What::FreesLost { count: lost }));
+        tell(&of(pid, until, What::FreesLost { count: lost }));
     }
+}
+
+/// That there was a birth then, of a block that is kept no more: at an address that no table takes, so that it leaves
+/// nothing else behind.
+fn carry_birth(pid: Pid, callee: Callee, born: Nanos, tell: Tell<'_>) {
+    let nowhere = Allocation { address: u64::MAX, ..failed(callee, StackRef::default()) };
+    tell(&of(pid, born, What::Allocation(nowhere)));
 }
 
 fn carry_some(
     space: &Space,
     stacks: &mut Cited<'_>,
+    kind: BlockKind,
     is_wanted: &dyn Fn(&Block) -> bool,
     tell: Tell<'_>,
 ) {
-    for kind in KINDS {
-        for block in space.account(kind).blocks().iter().filter(|block| is_wanted(block)) {
-            let pid = stacks.process.pid;
-            let callee = stacks.callee(block.stack, kind);
-            let what = What::Allocation(Allocation {
-                function: callee.function,
-                sizing: callee.sizing,
-                address: block.address,
-                size: block.size,
-                sample_interval: block.interval,
-                stack: stacks.cite(block.stack),
-            });
-            tell(&of(pid, block.born, what));
-        }
+    for block in space.account(kind).blocks().iter().filter(|block| is_wanted(block)) {
+        let pid = stacks.process.pid;
+        let callee = stacks.callee(block.stack, kind);
+        let what = What::Allocation(Allocation {
+            function: callee.function,
+            sizing: callee.sizing,
+            address: block.address,
+            size: block.size,
+            sample_interval: block.interval,
+            stack: stacks.cite(block.stack),
+        });
+        tell(&of(pid, block.born, what));
     }
 }
 

@@ -132,6 +132,8 @@ impl Tracker {
             parent_order: process.order,
             shares_memory,
         };
+        // An older child with this pid has gone unseen.
+        self.announced.retain(|older| older.child != fork.child_process);
         if self.announced.len() == MOST_ANNOUNCED {
             self.announced.pop_front();
         }
@@ -162,6 +164,8 @@ impl Tracker {
         let process = self.new_process(info, windows, space, true, CodeMap::default());
         let place = self.processes.insert(process);
         self.pids.insert(pid, place);
+        // It runs: whoever is seen with this pid later is none of the children so far.
+        self.announced.retain(|fork| fork.child != pid);
     }
 
     /// The process has gone. What it held stays for the last report, until [`Self::forget`].

@@ -185,6 +185,11 @@ impl BlockTable {
         (self.zero + birth).saturating_mul(TIME_STEP) / TIME_STEP * TIME_STEP
     }
 
+    /// A table that is made at this time, or earlier, keeps all births that this one keeps.
+    pub(crate) const fn made(&self) -> Nanos {
+        self.zero.saturating_mul(TIME_STEP).saturating_add(BEFORE)
+    }
+
     /// All blocks, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = Block> {
         self.shards.iter().flat_map(Shard::iter).map(|entry| self.block(entry))

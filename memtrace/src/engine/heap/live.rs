@@ -172,6 +172,11 @@ impl LiveHeap {
         self.sight.unknown
     }
 
+    /// The latest birth so far, as the table keeps it, or when it closed last: nothing that closes it is earlier.
+    pub(crate) const fn newest_birth(&self) -> Nanos {
+        self.sight.newest
+    }
+
     /// Frees are not seen any more: of what lives it is not known from now on whether it does, until a free of it is
     /// seen, or its address is given out again.
     pub(crate) fn close(&mut self, now: Nanos) {

@@ -49,6 +49,16 @@ pub(super) struct Step {
     pub(super) time: u64,
 }
 
+impl Step {
+    /// When a reallocation of a block was entered.
+    pub(super) const fn entered(&self) -> Option<u64> {
+        match self.act {
+            Act::Reallocate(1.., ago, _) => Some(self.time.saturating_sub(ago)),
+            _ => None,
+        }
+    }
+}
+
 fn call() -> impl Strategy<Value = Call> {
     let address = prop_oneof![1 => Just(0), 12 => (1_u64..12).prop_map(|n| n * 16)];
     (1_u8..3, address, 0_u64..100, 0_u64..5, any::<bool>())
@@ -209,6 +219,7 @@ impl Model {
         let process = self.processes.get_mut(&pid).unwrap();
         *(if shares { &mut process.vforks } else { &mut process.children }) += 1;
         let announced = (pid, process.order, child, shares);
+        self.announced.retain(|fork| fork.2 != child);
         self.announced.push(announced);
     }
 
@@ -248,6 +259,7 @@ impl Model {
                 let closed = self.processes[&pid].closed;
                 self.close(pid, State::Execed, time);
                 self.begin(pid, start_time, None, Space::default(), (closed, time));
+                self.announced.retain(|fork| fork.2 != pid);
             }
             Act::Exit(status) => {
                 let process = self.processes.get_mut(&pid).unwrap();

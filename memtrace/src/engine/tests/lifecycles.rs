@@ -91,6 +91,25 @@ fn one_that_begins_at_its_exec_inherits_nothing() {
     assert_eq!(process(&mut tracker).untraced_children, 1);
 }
 
+/// Of children that had one pid after another only the latest can be seen.
+#[test]
+fn an_older_child_with_the_pid_has_gone_unseen() {
+    let mut tracker = watching(Limits::default());
+    send(&mut tracker, 64, malloc(0x10, 5, StackRef::default()));
+    send(&mut tracker, 128, fork(0));
+    send(&mut tracker, 192, fork(0));
+    send_to(&mut tracker, CHILD, 192, seen(CHILD, 2));
+    send_to(&mut tracker, CHILD, 256, seen(CHILD, 3));
+    assert_eq!(live(&mut tracker), [5, 5, 0]);
+    assert_eq!(process(&mut tracker).untraced_children, 1);
+    // A child that was taken for the pid's last process.
+    send_to(&mut tracker, CHILD, 320, What::Exit { status: Some(0) });
+    send(&mut tracker, 384, fork(0));
+    send_to(&mut tracker, CHILD, 448, What::Exec(Exec::default()));
+    send_to(&mut tracker, CHILD, 512, seen(CHILD, 4));
+    assert_eq!(all(&mut tracker).last().map(|last| last.heap.live_bytes), Some(0));
+}
+
 #[test]
 fn a_copy_without_room_is_evicted() {
     let mut tracker = watching(Limits { max_blocks: 3, ..Limits::default() });
