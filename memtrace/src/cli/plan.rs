@@ -95,12 +95,8 @@ pub struct TracePlan {
     pub format: Format,
     /// File for the reports; `None`: standard output.
     pub output: Option<OutputName>,
-    /// File for a recording of the run.
-    pub record: Option<PathBuf>,
-    /// Most bytes of a file of it.
-    pub record_limit: Option<u64>,
-    /// Most files of it.
-    pub record_files: u32,
+    /// Where the run is recorded, if it is.
+    pub record: Option<RecordPlan>,
     /// When to use colours in reports.
     pub color: Color,
     /// How much to say on standard error.
@@ -160,6 +156,17 @@ struct Defaults {
     min_age: Duration,
     /// How many allocations are looked at, if no budget is named.
     sampling: SampleInterval,
+}
+
+/// A recording of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordPlan {
+    /// The first file.
+    pub path: PathBuf,
+    /// Most bytes of a file; `None`: any number.
+    pub limit: Option<u64>,
+    /// Most files.
+    pub files: u32,
 }
 
 impl TracePlan {
@@ -262,9 +269,7 @@ impl TracePlan {
             cmdline: args.cmdline,
             format: args.format(),
             output: output(args.output.as_deref())?,
-            record: args.record.clone(),
-            record_limit: check::record_limit(args)?,
-            record_files: check::record_files(args, tier)?,
+            record: check::record(args, tier)?,
             color: args.color,
             verbosity: Verbosity::new(args.quiet, args.verbose),
             exact: args.exact,

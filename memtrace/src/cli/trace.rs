@@ -4,7 +4,7 @@ use super::args::{BpfLog, Ledger, LinkFor};
 use super::exit::Exit;
 use super::log;
 use super::output::{Destination, OutputError, create, numbered};
-use super::plan::TracePlan;
+use super::plan::{RecordPlan, TracePlan};
 use super::reporting::{Growth, ReportWishes, Reporting, StartedCommand};
 use super::values::SampleInterval;
 use super::who::find::Found;
@@ -111,13 +111,13 @@ impl Job {
 
 /// The file for a recording, where one is wished.
 fn recording(plan: &TracePlan, wishes: &ReportWishes) -> anyhow::Result<Option<Recording>> {
-    let Some(path) = &plan.record else { return Ok(None) };
+    let Some(RecordPlan { path, limit, files }) = &plan.record else { return Ok(None) };
     Ok(Some(Recording {
         path: path.clone(),
         file: create(path)?,
         wishes: serde_json::to_value(wishes)?,
-        limit: plan.record_limit,
-        files: plan.record_files,
+        limit: *limit,
+        files: *files,
         next: create_numbered,
     }))
 }

@@ -26,7 +26,7 @@ pub(super) fn rest(process: &ProcessReport) -> impl Iterator<Item = (&'static st
     whole_rest(process).into_iter().filter(|(_, sum)| sum.bytes > 0)
 }
 
-/// As [`rest`], with what has no bytes: blocks may have none.
+/// As `rest`, with what has no bytes: blocks may have none.
 #[must_use]
 pub const fn whole_rest(process: &ProcessReport) -> [(&'static str, Sum); 3] {
     [

@@ -5,8 +5,9 @@ use super::super::exit::UsageError;
 use super::super::format::Format;
 use super::super::tier::Tier;
 use super::super::values::SampleInterval;
-use super::{TracePlan, functions, usage, watching};
+use super::{RecordPlan, TracePlan, functions, usage, watching};
 use memtrace_common::site::Role;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Pairs of options that cannot both be meant.
@@ -46,25 +47,23 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
 /// The least that files of a recording may be allowed: each has to hold what it begins with.
 const LEAST_RECORD: u64 = 64 << 10;
 
-/// How large a file of a recording may become.
-pub(super) fn record_limit(args: &TraceArgs) -> Result<Option<u64>, UsageError> {
-    match args.record_limit {
-        Some(limit) if limit < LEAST_RECORD => usage(format!(
+/// Where the run is recorded: how large its files may become, and how many of them are kept.
+pub(super) fn record(args: &TraceArgs, tier: Tier) -> Result<Option<RecordPlan>, UsageError> {
+    if let Some(limit) = args.record_limit.filter(|limit| *limit < LEAST_RECORD) {
+        return usage(format!(
             "--record-limit {limit} is too little for a recording: give at least 64KiB"
-        )),
-        limit => Ok(limit),
+        ));
     }
-}
-
-/// How many files of a recording are kept.
-pub(super) fn record_files(args: &TraceArgs, tier: Tier) -> Result<u32, UsageError> {
     let files = args.record_files.unwrap_or(1);
     if files > 1 && tier.has_touches() {
         return usage(
-            "--record-files is about blocks, and this tier watches pages, which a further file would know nothing of:              leave it out, or choose another --tier",
+            "--record-files is about blocks, and this tier watches pages, which a further file would know nothing of: \
+             leave it out, or choose another --tier",
         );
     }
-    Ok(u32::try_from(files).unwrap_or(u32::MAX))
+    let files = u32::try_from(files).unwrap_or(u32::MAX);
+    let plan = |path: &PathBuf| RecordPlan { path: path.clone(), limit: args.record_limit, files };
+    Ok(args.record.as_ref().map(plan))
 }
 
 /// Options about reports that are written make no sense where they are shown.

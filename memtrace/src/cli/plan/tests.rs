@@ -55,8 +55,6 @@ fn defaults_are_those_of_the_manual() {
         format: Format::Text,
         output: None,
         record: None,
-        record_limit: None,
-        record_files: 1,
         color: Color::Auto,
         verbosity: Verbosity::Normal,
         exact: false,
