@@ -79,7 +79,7 @@ fn a_full_file_ends_the_recording_and_not_the_run() {
         "{}",
         live.0["tracer"]
     );
-    assert_eq!(files(&recording), [recording.clone()]);
+    assert_eq!(files(&recording), std::slice::from_ref(&recording));
     assert!(size(&recording) <= LIMIT && size(&recording) > LIMIT / 2, "{}", size(&recording));
     let (kept, status) = last_of(&recording);
     assert_eq!(status, Some(3));
