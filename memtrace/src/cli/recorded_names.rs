@@ -1,11 +1,9 @@
 //! Names in reports of a recording: those that it keeps come first, as the files that they came from have gone with
 //! their processes.
 
-use crate::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer};
-use crate::model::ids::{ModuleId, Nanos, ProcessKey};
-use crate::model::module::Module;
+use crate::engine::ports::{Missing, Resolved, SourceFrame, Symbolizer, WithGenerated};
+use crate::model::ids::Nanos;
 use crate::recording::{Name, Names, Reader};
-use crate::symbolize::BlazeSymbolizer;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -21,24 +19,13 @@ pub(super) fn names_of(path: &Path) -> Names {
 }
 
 /// The symbolizer of a report of one moment.
-pub(super) struct RecordedNames<'a> {
-    pub(super) names: &'a Names,
-    /// The moment.
-    pub(super) time: Nanos,
-    pub(super) symbolizer: &'a mut BlazeSymbolizer,
-}
-
-impl Symbolizer for RecordedNames<'_> {
-    fn resolve(&mut self, module: &Module, offsets: &[u64]) -> Vec<Resolved> {
-        self.symbolizer.resolve(module, offsets)
-    }
-
-    fn resolve_generated(
-        &mut self,
-        process: ProcessKey,
-        addresses: &[u64],
-    ) -> Vec<Option<Resolved>> {
-        let recorded = |address: &u64| self.names.at(process, *address, self.time).map(resolved);
+pub(super) fn recorded_first<'a>(
+    names: &'a Names,
+    time: Nanos,
+    symbolizer: &'a mut dyn Symbolizer,
+) -> impl Symbolizer + 'a {
+    let generated = move |symbolizer: &mut dyn Symbolizer, process, addresses: &[u64]| {
+        let recorded = |address: &u64| names.at(process, *address, time).map(resolved);
         let mut answers: Vec<_> = addresses.iter().map(recorded).collect();
         let unknown: Vec<u64> = addresses
             .iter()
@@ -48,21 +35,14 @@ impl Symbolizer for RecordedNames<'_> {
             .collect();
         if !unknown.is_empty() {
             // The process may be running still.
-            let mut found = self.symbolizer.resolve_generated(process, &unknown).into_iter();
+            let mut found = symbolizer.resolve_generated(process, &unknown).into_iter();
             for answer in answers.iter_mut().filter(|answer| answer.is_none()) {
                 *answer = found.next().flatten();
             }
         }
         answers
-    }
-
-    fn await_names(&mut self) -> bool {
-        self.symbolizer.await_names()
-    }
-
-    fn has_debug_lines(&mut self, module: ModuleId) -> Option<bool> {
-        self.symbolizer.has_debug_lines(module)
-    }
+    };
+    WithGenerated { symbolizer, generated }
 }
 
 fn resolved(name: &Name) -> Resolved {

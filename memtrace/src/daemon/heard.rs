@@ -1,8 +1,7 @@
 //! What the symbolizer says of generated code while a report is made, for a recording.
 
-use crate::engine::ports::{Missing, Resolved, Symbolizer};
-use crate::model::ids::{ModuleId, Nanos, ProcessKey};
-use crate::model::module::Module;
+use crate::engine::ports::{Missing, Resolved, Symbolizer, WithGenerated};
+use crate::model::ids::{Nanos, ProcessKey};
 use crate::recording::{Learnt, Name};
 use std::collections::HashMap;
 
@@ -14,39 +13,21 @@ const LONGEST: usize = 4096;
 /// What was said, in order.
 pub(super) type Heard = Vec<(ProcessKey, u64, Name)>;
 
-/// A symbolizer that is listened to.
-pub(super) struct Listener<'a> {
-    pub(super) symbolizer: &'a mut dyn Symbolizer,
-    pub(super) heard: Heard,
-}
-
-impl Symbolizer for Listener<'_> {
-    fn resolve(&mut self, module: &Module, offsets: &[u64]) -> Vec<Resolved> {
-        self.symbolizer.resolve(module, offsets)
-    }
-
-    fn resolve_generated(
-        &mut self,
-        process: ProcessKey,
-        addresses: &[u64],
-    ) -> Vec<Option<Resolved>> {
-        let answers = self.symbolizer.resolve_generated(process, addresses);
-        let told = addresses.iter().zip(&answers);
-        self.heard.extend(
-            told.filter_map(|(address, answer)| {
+/// The symbolizer, listened to.
+pub(super) fn listened<'a>(
+    symbolizer: &'a mut dyn Symbolizer,
+    heard: &'a mut Heard,
+) -> impl Symbolizer + 'a {
+    let generated =
+        move |symbolizer: &mut dyn Symbolizer, process, addresses: &[u64]| {
+            let answers = symbolizer.resolve_generated(process, addresses);
+            let told = addresses.iter().zip(&answers);
+            heard.extend(told.filter_map(|(address, answer)| {
                 Some((process, *address, name_of(answer.as_ref()?)?))
-            }),
-        );
-        answers
-    }
-
-    fn await_names(&mut self) -> bool {
-        self.symbolizer.await_names()
-    }
-
-    fn has_debug_lines(&mut self, module: ModuleId) -> Option<bool> {
-        self.symbolizer.has_debug_lines(module)
-    }
+            }));
+            answers
+        };
+    WithGenerated { symbolizer, generated }
 }
 
 fn name_of(resolved: &Resolved) -> Option<Name> {

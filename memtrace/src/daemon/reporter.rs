@@ -1,6 +1,6 @@
 //! Publishing on the symbolizer's thread, so that neither names nor a slow reader stall the drain.
 
-use super::heard::{Heard, Listener};
+use super::heard::{Heard, listened};
 use super::outlet::{Outlet, Publication, Published};
 use crate::model::ids::{ModuleId, Nanos};
 use crate::symbolize::{self, SymbolizerThread, ThreadError};
@@ -54,9 +54,9 @@ impl Reporter {
         let answer = Answer(Some(self.sender.clone()));
         self.thread.run(Box::new(move |symbolizer| {
             let mut outlet = outlet.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut listener = Listener { symbolizer, heard: Heard::new() };
-            let published = outlet.publish(&publication, &mut listener);
-            answer.give(published, (publication.snapshot.time, listener.heard));
+            let mut heard = Heard::new();
+            let published = outlet.publish(&publication, &mut listened(symbolizer, &mut heard));
+            answer.give(published, (publication.snapshot.time, heard));
         }))?;
         self.in_flight += 1;
         Ok(())

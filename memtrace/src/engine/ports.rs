@@ -104,3 +104,36 @@ pub trait Symbolizer {
     /// Whether the file has line tables; `None` when it is not known.
     fn has_debug_lines(&mut self, module: ModuleId) -> Option<bool>;
 }
+
+/// A symbolizer with generated code made another one's matter: `generated` is asked, which may ask it.
+pub struct WithGenerated<'a, F> {
+    /// Who names all else.
+    pub symbolizer: &'a mut dyn Symbolizer,
+    /// Answers [`Symbolizer::resolve_generated`].
+    pub generated: F,
+}
+
+impl<F> Symbolizer for WithGenerated<'_, F>
+where
+    F: FnMut(&mut dyn Symbolizer, ProcessKey, &[u64]) -> Vec<Option<Resolved>>,
+{
+    fn resolve(&mut self, module: &Module, offsets: &[u64]) -> Vec<Resolved> {
+        self.symbolizer.resolve(module, offsets)
+    }
+
+    fn resolve_generated(
+        &mut self,
+        process: ProcessKey,
+        addresses: &[u64],
+    ) -> Vec<Option<Resolved>> {
+        (self.generated)(self.symbolizer, process, addresses)
+    }
+
+    fn await_names(&mut self) -> bool {
+        self.symbolizer.await_names()
+    }
+
+    fn has_debug_lines(&mut self, module: ModuleId) -> Option<bool> {
+        self.symbolizer.has_debug_lines(module)
+    }
+}

@@ -1,6 +1,6 @@
 //! A recording → its report at one of its moments, complete: all stacks, all blocks.
 
-use crate::cli::recorded_names::{RecordedNames, names_of};
+use crate::cli::recorded_names::{names_of, recorded_first};
 use crate::cli::replaying::{learn, most, of_part, open, play, read_facts, unknown_facts};
 use crate::cli::report::facts_at;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
@@ -99,8 +99,7 @@ fn resolved(
     let mut symbolizer = BlazeSymbolizer::new();
     let mut wishes = learn(replay, &mut symbolizer)?.unwrap_or_default();
     wishes.options.top = 0;
-    let time = snapshot.time;
-    let mut symbolizer = RecordedNames { names, time, symbolizer: &mut symbolizer };
+    let mut symbolizer = recorded_first(names, snapshot.time, &mut symbolizer);
     let mut report = wishes.report(snapshot, facts, true, &mut symbolizer);
     filter.leave_out(&mut report);
     Ok(Side::of(&report))

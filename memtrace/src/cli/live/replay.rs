@@ -4,7 +4,7 @@ use super::LiveArgs;
 use super::messages::{Update, WAITING};
 use super::show::{Showing, Shown, Signals};
 use crate::cli::plan::SCREEN_TOP;
-use crate::cli::recorded_names::{RecordedNames, names_of};
+use crate::cli::recorded_names::{names_of, recorded_first};
 use crate::cli::replaying::{
     Input, Played, learn, most, of_part, open, play, read_facts, unknown_facts,
 };
@@ -153,8 +153,7 @@ impl Player {
         self.wishes.change(&mut wishes.options);
         let facts = of_part(read_facts(moment.facts.clone())?, replay);
         let snapshot = replay.snapshot(time, &self.wishes.blocks(moment.options));
-        let (names, time) = (&self.names, snapshot.time);
-        let mut symbolizer = RecordedNames { names, time, symbolizer: &mut self.symbolizer };
+        let mut symbolizer = recorded_first(&self.names, snapshot.time, &mut self.symbolizer);
         let report = wishes.report(&snapshot, &facts, is_final, &mut symbolizer);
         let sent = self.sender.send(Update::Report(Arc::new(report)));
         Ok(if sent.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })

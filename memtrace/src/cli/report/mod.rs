@@ -13,7 +13,7 @@ use super::exit::Exit;
 use super::log::{self, Verbosity};
 use super::output::{Destination, OutputError};
 use super::plan;
-use super::recorded_names::{RecordedNames, names_of};
+use super::recorded_names::{names_of, recorded_first};
 use super::replaying::{
     Input, Played, learn, most, of_part, open, play, read_facts, unknown_facts,
 };
@@ -137,7 +137,7 @@ impl Reports<'_> {
         is_final: bool,
     ) -> Result<bool, OutputError> {
         let Self { reporting, symbolizer, names, .. } = self;
-        let mut symbolizer = RecordedNames { names, time: snapshot.time, symbolizer };
+        let mut symbolizer = recorded_first(names, snapshot.time, symbolizer);
         reporting.write(snapshot, facts, is_final, &mut symbolizer).map(|(degraded, _)| degraded)
     }
 
