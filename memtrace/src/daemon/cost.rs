@@ -122,18 +122,19 @@ impl Meter {
     }
 
     /// What was spent between two readings; `None` while the prices are not known.
-    pub(super) fn spent(&self, before: &Reading, now: &Reading, sites: Sites) -> Option<Spent> {
+    fn spent(&self, before: &Reading, now: &Reading, sites: Sites) -> Option<Spent> {
         let time = now.time.saturating_sub(before.time) as f64 / SECOND as f64;
         Some(Spent::at(&self.between(before, now, sites)?, time))
     }
 
     /// Probes have come or gone. Each phase is told by itself: where prices are too high, what a window cost is more
-    /// than all that the targets used in it, which the pauses' use would hide.
-    pub(super) fn turn(&mut self, now: Reading, sites: Sites) {
-        if let Some(spent) = self.spent(&self.phase, &now, sites) {
-            self.past = self.past.with(&spent);
-            (self.phase, self.last) = (now, now);
-        }
+    /// than all that the targets used in it, which the pauses' use would hide. Gives what was spent in the one that
+    /// ends; `None` while the prices are not known: it goes on then.
+    pub(super) fn turn(&mut self, now: Reading, sites: Sites) -> Option<Spent> {
+        let spent = self.spent(&self.phase, &now, sites)?;
+        self.past = self.past.with(&spent);
+        (self.phase, self.last) = (now, now);
+        Some(spent)
     }
 
     /// What was spent over the whole run; `None` while the prices are not known.
@@ -210,7 +211,8 @@ mod tests {
         let prices = Prices { entry: 0.0, call: 30_000.0, ..Prices::default() };
         let mut meter = meter(prices);
         let window = Reading { time: SECOND, target_cpu: SECOND, ..reading(1, 100_000) };
-        meter.turn(window, SITES);
+        let spent = meter.turn(window, SITES).unwrap();
+        assert_eq!((spent.cost, spent.used), (1.0, 1.0));
         let pause = Reading { time: 6 * SECOND, target_cpu: 6 * SECOND, ..window };
         meter.step(pause, SITES);
         let spent = meter.spent_so_far(SITES).unwrap();

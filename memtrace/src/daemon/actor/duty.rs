@@ -30,24 +30,19 @@ impl Actor<'_> {
         );
         self.duty = Some(duty);
         self.missed = reached(decision).map(|reached| (reached * 100.0, most));
-        self.marks = [self.reading(); 2];
-        self.meter.turn(self.marks[0], sites);
+        self.opened = self.reading();
+        self.meter.turn(self.opened, sites);
         self.change_windows(Some(window), reason);
         true
     }
 
-    /// A period is over: a window and a pause.
-    pub(super) fn after_period(&mut self, now: &Reading) {
-        let sites = self.intake.targets.sites();
-        let [opened, closed] = self.marks;
-        let spent = |before, after| self.meter.spent(before, after, sites);
-        let (Some(open), Some(pause)) = (spent(&opened, &closed), spent(&closed, now)) else {
-            return;
-        };
+    /// A period is over: a window and a pause, in which so much was spent.
+    pub(super) fn after_period(&mut self, pause: Option<Spent>, now: &Reading) {
+        let (Some(open), Some(pause)) = (self.spent_open.take(), pause) else { return };
         let (Some(window), Some(most)) = (self.windowing.window(), self.budget_in_force()) else {
             return;
         };
-        let Some(duty) = &mut self.duty else { return self.adjust_windowed(&opened, now, most) };
+        let Some(duty) = &mut self.duty else { return self.adjust_windowed(now, most) };
         let decision = duty.period(&open, &pause, window);
         let overhead = percent_of(&open, &pause);
         match decision {
@@ -72,9 +67,9 @@ impl Actor<'_> {
     }
 
     /// Windows that the user chose stay as they are; how many allocations are looked at in them may change.
-    fn adjust_windowed(&mut self, before: &Reading, now: &Reading, most: f64) {
+    fn adjust_windowed(&mut self, now: &Reading, most: f64) {
         let sites = self.intake.targets.sites();
-        if let Some(load) = self.meter.load(before, now, sites) {
+        if let Some(load) = self.meter.load(&self.opened, now, sites) {
             self.adjust(&load, most);
         }
     }

@@ -14,7 +14,7 @@ use super::arrivals::Arrivals;
 use super::budget::{Budget, FREE, Load};
 use super::control::Control;
 use super::cost::{Meter, Reading};
-use super::duty::Duty;
+use super::duty::{Duty, Spent};
 use super::error::DaemonError;
 use super::intake::Intake;
 use super::looks::Looks;
@@ -132,8 +132,10 @@ struct Actor<'a> {
     windowing: Windowing,
     /// Chooses the windows, where a budget calls for them.
     duty: Option<Duty>,
-    /// As the latest window opened, and as it closed.
-    marks: [Reading; 2],
+    /// As the latest window opened.
+    opened: Reading,
+    /// What was spent in it, once it has closed.
+    spent_open: Option<Spent>,
     looks: Looks,
     has_warned_of_windows: bool,
     /// What windows reach of a budget that they do not hold, and the budget: percent.
@@ -213,7 +215,8 @@ impl<'a> Actor<'a> {
             budget: Budget::new(if settings.overhead_budget.is_some() { 0.0 } else { FREE }),
             windowing: Windowing::new(settings.window, Instant::now()),
             duty: None,
-            marks: [Reading::default(); 2],
+            opened: Reading::default(),
+            spent_open: None,
             looks: Looks::default(),
             has_warned_of_windows: false,
             missed: None,
@@ -240,8 +243,8 @@ impl<'a> Actor<'a> {
     fn begin(&mut self, announce: &mut dyn FnMut(&str)) -> Result<(), DaemonError> {
         self.intake.begin()?;
         self.intake.read_usage();
-        self.meter = Meter::new(self.reading());
-        self.marks = [self.reading(); 2];
+        self.opened = self.reading();
+        self.meter = Meter::new(self.opened);
         self.began = Timestamp::now();
         self.last_report.0 = Instant::now();
         self.looked = Instant::now();

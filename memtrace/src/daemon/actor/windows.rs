@@ -21,8 +21,7 @@ impl Actor<'_> {
                 self.intake.begin_newcomers_closed(true)?;
                 self.close_windows(&pids)?;
                 self.intake.read_usage();
-                self.marks[1] = self.reading();
-                self.meter.turn(self.marks[1], self.intake.targets.sites());
+                self.spent_open = self.meter.turn(self.reading(), self.intake.targets.sites());
                 self.windowing.closed(Instant::now());
             }
             Turn::Open => {
@@ -33,9 +32,9 @@ impl Actor<'_> {
                     self.intake.begin_newcomers_closed(false)?;
                     // By the old period, before that may be changed.
                     self.windowing.opened(asked, Instant::now());
-                    self.meter.turn(now, self.intake.targets.sites());
-                    self.after_period(&now);
-                    self.marks = [now; 2];
+                    let pause = self.meter.turn(now, self.intake.targets.sites());
+                    self.after_period(pause, &now);
+                    self.opened = now;
                     self.warn_of_short_windows();
                 } else {
                     self.windowing.not_yet(Instant::now());
