@@ -178,7 +178,7 @@ pub struct TraceArgs {
           allow_negative_numbers = true, help_heading = help::TIME)]
     pub count: Option<u64>,
     /// Sum blocks younger than this in a line of their own; 0 lists them [default: one interval,
-    /// or 10s without intervals]
+    /// or 10s without intervals; 0 if the run is no longer than that]
     #[arg(long, value_name = "DUR", value_parser = values::duration,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub min_age: Option<Duration>,

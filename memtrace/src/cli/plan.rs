@@ -360,7 +360,9 @@ fn sample_interval(args: &TraceArgs, tier: Tier, usual: SampleInterval) -> Sampl
 fn min_age(args: &TraceArgs, interval: Option<Duration>, defaults: Defaults) -> Duration {
     let usual = interval.unwrap_or(defaults.min_age);
     let is_whole = args.format().is_whole() || args.view.is_growth();
-    let usual = if is_whole { Duration::ZERO } else { usual };
+    // No block would become that old: who watches for so short a time wants to see what was found.
+    let is_brief = args.duration.is_some_and(|duration| duration <= usual);
+    let usual = if is_whole || is_brief { Duration::ZERO } else { usual };
     args.min_age.unwrap_or(usual)
 }
 

@@ -165,6 +165,15 @@ fn without_intervals_old_means_ten_seconds() {
 }
 
 #[test]
+fn in_a_brief_run_all_ages_are_listed() {
+    let min_age = |words: &str| plan(words).unwrap().min_age;
+    assert_eq!(min_age("-p 7 -d 10"), Duration::ZERO);
+    assert_eq!(min_age("-p 7 -d 11"), Duration::from_secs(10));
+    assert_eq!(min_age("-p 7 -i 1m -d 30"), Duration::ZERO);
+    assert_eq!(min_age("-p 7 -d 8 --min-age 10s"), Duration::from_secs(10));
+}
+
+#[test]
 fn contradictions_name_both_options_and_a_remedy() {
     refused("-p 7 -q -v", &["--quiet", "--verbose", "only one"]);
     refused("-p 7 -z 2k -Z 1k", &["--min-size 2048", "--max-size 1024", "exchange"]);
@@ -213,11 +222,12 @@ fn values_without_meaning_are_refused() {
 
 #[test]
 fn surprising_plans_are_remarked_upon() {
-    let notes = plan("-p 7 -i 10 -d 5").unwrap().notes;
+    let notes = plan("-p 7 -i 10 -d 5 --min-age 10s").unwrap().notes;
     assert_eq!(notes.len(), 2, "{notes:?}");
     assert!(notes[0].contains("only the final report"));
     assert!(notes[1].contains("--min-age 10s within --duration 5s"));
-    assert_eq!(plan("-p 7 -d 5").unwrap().notes, notes[1..]);
+    assert_eq!(plan("-p 7 -d 5 --min-age 10s").unwrap().notes, notes[1..]);
+    assert!(plan("-p 7 -d 5").unwrap().notes.is_empty());
     assert!(plan("-p 7 -d 60").unwrap().notes.is_empty());
     assert!(plan("-p 7 --usdt-semaphores").unwrap().notes[0].contains("the target's memory"));
     assert!(plan("-p 7 --full -f json").unwrap().notes[0].contains("--full"));
