@@ -138,28 +138,52 @@ fn sampled_blocks_leave_the_unknown_as_well() {
     }
 }
 
-/// Percent. Windows are tried where the shortest cost less than twice the budget, and the budget is told as not
-/// reached where they cost over 1.3 times as much. Of a loop that does nothing but allocate they cost some 0.8 % by
-/// cheap traps, and half of that where much else takes time, as on emulated processors: one of these is right.
-const BUDGETS: [f64; 4] = [0.45, 0.34, 0.26, 0.6];
+/// What became of a budget.
+enum Tried {
+    /// The shortest windows miss it, which is told so.
+    Told(String),
+    /// They hold it, or nearly so.
+    Held,
+    /// They would miss it by far, and are not tried.
+    FarOff,
+}
 
+/// Budgets that are tried.
+const MOST_TRIED: usize = 8;
+
+/// Windows are tried where the shortest cost less than twice the budget, and the budget is told as not reached where
+/// they cost over 1.3 times as much. Of a loop that does nothing but allocate they cost some 0.8 % by cheap traps, and a
+/// part of that where much else takes time, as on emulated processors: each budget says on which side the next one is.
 #[test]
 fn a_budget_that_windows_do_not_reach_is_told_with_what_they_do() {
     if !may_trace() {
         return;
     }
-    let told = BUDGETS.iter().find_map(|budget| told_of_shortest_windows(*budget));
-    let (budget, told) = told.expect("a budget that the shortest windows do not reach");
+    let mut budget = 0.45;
+    for _ in 0..MOST_TRIED {
+        match tried(budget) {
+            Tried::Held => budget = hundredths(budget / 1.35),
+            Tried::FarOff => budget = hundredths(budget * 1.2),
+            Tried::Told(told) => return assert_told(budget, &told),
+        }
+    }
+    panic!("none of {MOST_TRIED} budgets was told as not reached, the next one were {budget} %");
+}
+
+fn hundredths(budget: f64) -> f64 {
+    (budget * 100.0).round() / 100.0
+}
+
+fn assert_told(budget: f64, told: &str) {
     assert!(told.contains(&format!("the budget of {budget} % is not reached")), "{told}");
     let (_, reached) = told.split_once("they cost about ").unwrap();
     let reached: f64 = reached.split_once(" %").unwrap().0.parse().unwrap();
-    // More than the budget allows, and no more than if all of the CPU time in a window were for tracing.
-    assert!(reached > budget && reached <= 100.0 * 0.5 / 59.5 + 0.05, "{told}");
+    // More than the budget allows, as it is written, and no more than if all of the CPU time in a window were for
+    // tracing.
+    assert!(reached + 0.05 > 1.3 * budget && reached <= 100.0 * 0.5 / 59.5 + 0.05, "{told}");
 }
 
-/// What a report says of the shortest windows, with the budget; `None` if they reach it, or miss it by so much that
-/// they are not tried.
-fn told_of_shortest_windows(budget: f64) -> Option<(f64, String)> {
+fn tried(budget: f64) -> Tried {
     let mut program = Program::start_with_libc("churn", &["3600"], &folder("budget"));
     let words = budget.to_string();
     let options = ["--overhead-budget", &words, "--interval", "1s", "--format", "json"];
@@ -172,10 +196,13 @@ fn told_of_shortest_windows(budget: f64) -> Option<(f64, String)> {
     });
     tracer.stop();
     assert_eq!(facts["overhead_budget_percent"], budget, "{facts}");
-    let told = note(&facts, "shortest windows")?;
+    if !facts["window"].is_object() {
+        return Tried::FarOff;
+    }
+    let Some(told) = note(&facts, "shortest windows") else { return Tried::Held };
     assert_eq!(facts["window"]["on_s"], 0.5, "{facts}");
     assert_eq!(facts["window"]["period_s"], 60.0, "{facts}");
-    Some((budget, told))
+    Tried::Told(told)
 }
 
 fn note(facts: &Value, about: &str) -> Option<String> {
