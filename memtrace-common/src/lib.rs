@@ -9,6 +9,7 @@ pub mod limits;
 pub mod sampling;
 pub mod site;
 pub mod stack_id;
+pub mod touches;
 pub mod unwind;
 pub mod usdt;
 pub mod windows;

@@ -253,7 +253,8 @@ pub struct Break {
 pub struct Fault {
     /// The address that was touched.
     pub address: u64,
-    /// As the processor gives it ([`fault`]).
+    /// As the processor gives it ([`fault`]); from bit [`fault::LEVEL_SHIFT`] on the level at which the page was taken
+    /// ([`crate::touches`]).
     pub error: u64,
     /// As in [`Map`].
     pub stack: u64,
@@ -267,6 +268,8 @@ pub mod fault {
     pub const WRITE: u64 = 2;
     /// By the program itself; else by the kernel, on its behalf.
     pub const USER: u64 = 4;
+    /// The processor's bits are below.
+    pub const LEVEL_SHIFT: u32 = 32;
 }
 
 /// Body of [`Kind::Discard`]. Failed calls are not sent.
@@ -576,11 +579,18 @@ pub enum Counter {
     Taken = 10,
     /// Frees that may have been lost, of processes for which there was no room to count them apart.
     LostFreesOfAny = 11,
+    /// Page faults of traced processes.
+    Faults = 12,
+    /// Those that were looked at.
+    FaultsTaken = 13,
+    /// What the program on page faults took for all of them, ns: of those that were not looked at one in
+    /// [`TIMED_ONE_IN`] was measured and stands for so many.
+    FaultNanoseconds = 14,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: u32 = 12;
+    pub const COUNT: u32 = 15;
 }
 
 /// One program run in this many is timed.

@@ -96,6 +96,11 @@ pub(crate) static MAY_CLOSE: Global<u64> = Global::new(0);
 #[unsafe(link_section = ".rodata")]
 pub(crate) static MAPPING_STACKS: Global<u64> = Global::new(0);
 
+/// What looking at page faults may cost in a period of [`memtrace_common::touches`] on each CPU, ns; 0: anything.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata")]
+pub(crate) static MOST_FOR_FAULTS: Global<u64> = Global::new(0);
+
 /// Always 0. The compiler does not know.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".rodata")]

@@ -81,7 +81,8 @@ fn a_report_of_samples_is_the_same() {
 #[test]
 fn reports_of_touched_pages_are_the_same() {
     if may_trace() {
-        assert_same(("touches", &[]), "json", &["--tier", "pages", "--top", "0"]);
+        assert_same(("touches", &[]), "json", &["--tier", "pages", "--exact", "--top", "0"]);
+        assert_same(("touches", &["flood"]), "json", &["--tier", "pages", "--top", "0"]);
     }
 }
 

@@ -11,6 +11,9 @@ use support::tracer::Tracer;
 
 const PAGE: u64 = 4096;
 
+/// Every page fault, whatever that costs.
+const EXACT: [&str; 3] = ["--tier", "pages", "--exact"];
+
 /// Functions of `touches.c` of which pages are left.
 const TOUCHERS: [&str; 7] = [
     "write_own",
@@ -68,7 +71,7 @@ fn first_touches_are_exact() {
         return;
     }
     let mut program = Program::start("touches", &[]);
-    let tracer = Tracer::with(&[&program], &["--tier", "pages"]);
+    let tracer = Tracer::with(&[&program], &EXACT);
     let accounts = program.work();
     let report = report(tracer);
     let process = report.process(program.pid()).0;
@@ -98,7 +101,7 @@ fn a_child_copies_pages_and_touches_its_own() {
         return;
     }
     let mut program = Program::start("touches", &["fork"]);
-    let tracer = Tracer::with(&[&program], &["--tier", "pages", "--follow"]);
+    let tracer = Tracer::with(&[&program], &["--tier", "pages", "--exact", "--follow"]);
     let accounts = program.work();
     let report = report(tracer);
     let parent = report.process(program.pid()).0;
@@ -122,7 +125,7 @@ fn a_slow_leak_is_found_by_its_stack() {
         return;
     }
     let mut program = Program::start("touches", &["leak"]);
-    let tracer = Tracer::with(&[&program], &["--tier", "pages"]);
+    let tracer = Tracer::with(&[&program], &EXACT);
     program.work();
     let report = report(tracer);
     let process = report.process(program.pid()).0;
@@ -150,7 +153,7 @@ fn what_is_not_touched_is_stated() {
         return;
     }
     let mut program = Program::start("blind_pages", &[]);
-    let tracer = Tracer::with(&[&program], &["--tier", "pages"]);
+    let tracer = Tracer::with(&[&program], &EXACT);
     let accounts = program.work();
     let report = report(tracer);
     let process = report.process(program.pid()).0;
@@ -167,5 +170,47 @@ fn what_is_not_touched_is_stated() {
     // Resident memory grew by all of it. (The kernel's own sum may lag behind by some pages per CPU.)
     let rest = of("resident_not_touched_bytes");
     assert!(rest > of("populated_bytes"), "{:#}", touched(process));
+    assert!(program.end().success());
+}
+
+/// As far as it may lie from the truth in 95 of 100 cases, and as far again.
+fn is_near(value: &Value, key: &str, truth: u64) -> bool {
+    let estimate = number(&value[key]);
+    let range = &value[&format!("{key}_ci95")];
+    let (low, high) = (number(&range[0]), number(&range[1]));
+    assert!(low < estimate && estimate < high, "{key}: {value:#}");
+    // Four standard errors.
+    let (below, above) = (estimate - low, high - estimate);
+    estimate.saturating_sub(2 * below) <= truth && truth <= estimate + 2 * above
+}
+
+/// Where faults are too many some pages stand for others, and the cost is what it may be.
+#[test]
+fn a_flood_of_faults_is_sampled() {
+    if !may_trace() {
+        return;
+    }
+    let mut program = Program::start("touches", &["flood"]);
+    let tracer = Tracer::with(&[&program], &["--tier", "pages"]);
+    let accounts = program.work();
+    let report = report(tracer);
+    let process = report.process(program.pid()).0;
+    let all = touched(process);
+    assert!(number(&all["one_page_in_most"]) >= 4, "{all:#}");
+    let mut live = 0;
+    for function in ["flood_much", "flood_some"] {
+        let stacks = stacks_of(process, function);
+        let truth = accounts.figure("pages ", function) * PAGE;
+        assert_eq!(stacks.len(), 1, "{function}: {all:#}");
+        assert!(is_near(stacks[0], "live_bytes", truth), "{function}, {truth}: {all:#}");
+        assert!(is_near(stacks[0], "touched_bytes", truth), "{function}, {truth}: {all:#}");
+        live += truth;
+    }
+    let gone = stacks_of(process, "flood_and_go")[0];
+    assert_eq!(number(&gone["live_bytes"]), 0);
+    assert!(is_near(gone, "given_back_bytes", 8000 * PAGE), "{gone:#}");
+    // Beside these a few pages of the program's own.
+    assert!(is_near(all, "live_bytes", live), "{all:#}");
+    assert!(is_near(all, "touched_bytes", live + 8000 * PAGE), "{all:#}");
     assert!(program.end().success());
 }

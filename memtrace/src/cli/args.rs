@@ -309,7 +309,8 @@ pub struct TraceArgs {
     #[arg(long, value_name = "BYTES", value_parser = values::sample_interval,
           allow_negative_numbers = true, help_heading = help::COST)]
     pub sample_interval: Option<SampleInterval>,
-    /// Look at every allocation, whatever that costs the target: the same as --sample-interval 0
+    /// Look at every allocation, whatever that costs the target: the same as --sample-interval 0. With --tier pages: at
+    /// every page fault
     #[arg(long, help_heading = help::COST)]
     pub exact: bool,
     /// What tracing may cost, of the CPU time that the targets use otherwise [default: 10, if the interval is
@@ -318,6 +319,9 @@ pub struct TraceArgs {
     /// It is held by looking at fewer allocations, if the interval is auto. Where that does not suffice, or is not
     /// allowed, tracing ends when it costs over twice this for 3 s, unless this is the default: memtrace
     /// detaches, reports and exits with 3. The default does not weigh what costs less than 5 % of a core.
+    ///
+    /// With --tier pages it is held by looking at the faults of some pages only, each of which stands for others, and the
+    /// default is 2 % of each CPU: up to some 2,000 page faults per second are looked at one by one.
     #[arg(long, value_name = "PERCENT", value_parser = values::percent,
           allow_negative_numbers = true, help_heading = help::COST)]
     pub overhead_budget: Option<f64>,

@@ -39,6 +39,8 @@ pub const SCREEN_TOP: usize = 200;
 const USUAL_SAMPLES: u64 = 512 << 10;
 /// Call stacks that reports show.
 pub const DEFAULT_TOP: u64 = 10;
+/// Percent of each CPU that looking at page faults may cost.
+const MOST_FOR_FAULTS: f64 = 2.0;
 /// Age from which a block counts as old, where there are no intervals.
 pub const DEFAULT_MIN_AGE: Duration = Duration::from_secs(10);
 /// Shortest time between reports; resolving and writing one takes a good part of it.
@@ -313,6 +315,15 @@ impl TracePlan {
             min_size: self.min_size,
             max_size: self.max_size,
             blocks_per_stack: self.show_blocks,
+        }
+    }
+
+    /// Percent of each CPU's time that looking at page faults may cost; `None`: any.
+    pub(super) fn most_for_faults(&self) -> Option<f64> {
+        match self.tier {
+            Tier::Pages if self.exact => None,
+            Tier::Pages => Some(self.overhead_budget.unwrap_or(MOST_FOR_FAULTS)),
+            _ => Some(MOST_FOR_FAULTS),
         }
     }
 

@@ -6,7 +6,8 @@ use clap::ValueEnum;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Tier {
     /// Which stacks touch pages first, so that resident memory grows, and who maps them. No function is probed:
-    /// it costs a few percent, works for every program, and knows no blocks
+    /// it costs a few percent, works for every program, and knows no blocks. Where page faults are many, some pages
+    /// stand for others, and figures come with the range in which the true ones lie
     Pages,
     /// One allocation for so many bytes: --sample-interval, 512KiB if that is not given
     Sampled,

@@ -198,6 +198,7 @@ pub(super) fn settings(plan: &TracePlan, job: &Job) -> Settings {
         },
         zoom: plan.zoom,
         faults: plan.tier.has_touches(),
+        most_for_faults: plan.most_for_faults(),
         window: plan.window.map(|window| daemon::Window { on: window.on, period: window.period }),
         overhead_budget: plan.overhead_budget,
         max_memory: plan.max_memory,

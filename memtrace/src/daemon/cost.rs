@@ -1,7 +1,8 @@
 //! What tracing costs the targets, estimated from what was calibrated and counted.
 //!
 //! cost = traps × their calibrated price + program runs × their measured mean duration. The price
-//! is that of a probe with a program that does nothing, on a function of ours, at start-up.
+//! is that of a probe with a program that does nothing, on a function of ours, at start-up. Page faults make a trap
+//! anyway: they cost what the program on them takes, which is measured.
 
 use super::budget::Load;
 use super::duty::Spent;
@@ -22,6 +23,8 @@ pub(super) struct Reading {
     pub(super) timed_returns: Timed,
     /// … at entries that need no return.
     pub(super) timed_entries: Timed,
+    /// What the program on page faults took, ns.
+    pub(super) faults: Nanos,
     /// Bytes that were allocated.
     pub(super) bytes: u64,
     /// CPU time of all targets.
@@ -91,7 +94,9 @@ impl Meter {
         // the others look cheaper than they are: all that was measured is theirs.
         let runs = returns * now.timed_returns.mean();
         Some(Load {
-            floor: entries * (entry + now.timed_entries.mean()) + (returns - taken) * back,
+            floor: entries * (entry + now.timed_entries.mean())
+                + (returns - taken) * back
+                + rate(|it| it.faults),
             taken: taken * back + runs,
             samples: taken * SECOND as f64,
             bytes: rate(|it| it.bytes) * SECOND as f64,
@@ -157,6 +162,7 @@ mod tests {
             taken: calls,
             timed_returns: Timed { runs: 10, nanoseconds: 1000 },
             timed_entries: Timed { runs: 4, nanoseconds: 200 },
+            faults: 0,
             bytes: calls * 100,
             target_cpu: second * SECOND,
         }
@@ -203,6 +209,14 @@ mod tests {
         assert!((spent.cores() - 0.16).abs() < 1e-9, "{spent:?}");
         assert!((spent.percent().unwrap() - 100.0 * 0.16 / 0.84).abs() < 1e-9, "{spent:?}");
         assert_eq!(meter.step(reading(1, 200_000), SITES), None, "too soon");
+    }
+
+    #[test]
+    fn page_faults_cost_what_was_measured() {
+        let mut meter = meter(Prices::default());
+        let now = Reading { faults: SECOND / 50, ..reading(1, 0) };
+        let load = meter.step(now, SITES).unwrap();
+        assert!((load.cores() - 0.02).abs() < 1e-9, "{load:?}");
     }
 
     #[test]

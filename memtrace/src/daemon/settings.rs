@@ -11,6 +11,7 @@ use crate::probe::signature::Signature;
 use crate::selection::Selection;
 use memtrace_common::config::{LinkKind, UnwindMode};
 use memtrace_common::limits::{MAX_SENT_STACKS, MAX_TARGETS, USUAL_TARGETS};
+use memtrace_common::touches::PERIOD_BITS;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ pub struct Settings {
     pub window: Option<Window>,
     /// Pages that are touched are accounted for.
     pub faults: bool,
+    /// Percent of each CPU's time that looking at page faults may cost; `None`: any.
+    pub most_for_faults: Option<f64>,
     /// Percent of the targets' CPU time that tracing may cost; `None`: any.
     pub overhead_budget: Option<f64>,
     /// Bytes that memtrace may use, kernel maps included.
@@ -199,6 +202,12 @@ fn usual_rings(cpus: u32, bytes: u64) -> u32 {
     wanted.min(1 << fitting.ilog2())
 }
 
+/// So many percent of a CPU in ns per period of [`memtrace_common::touches`]; not 0, which would be any.
+fn per_period(percent: f64) -> u64 {
+    let period = (1_u64 << PERIOD_BITS) as f64;
+    ((period * percent / 100.0) as u64).max(1)
+}
+
 /// CPUs that are there: targets may run on all of them, wherever memtrace may.
 fn online_cpus() -> u32 {
     // SAFETY: no pointers.
@@ -240,6 +249,7 @@ impl Settings {
             watch: self.selection.is_some(),
             mapping_stacks: self.mappings,
             faults: self.faults,
+            most_for_faults: self.most_for_faults.map_or(0, per_period),
             targets: self.room_for_targets(),
             sampling: self.sampling(),
             static_probes: self.static_probes() != StaticProbeWish::No,
@@ -332,6 +342,7 @@ mod tests {
             zoom: None,
             window: None,
             faults: false,
+            most_for_faults: None,
             overhead_budget: None,
             max_memory,
             link: None,

@@ -3,7 +3,9 @@
 use super::allocator_code::AllocatorCode;
 use super::heap::ranges::RangeKind;
 use super::heap::sampled::Sampled;
+use super::heap::touched::figures::{confidence_of_bytes, whole};
 use super::process::{Process, Space};
+use super::sampling::Estimate;
 use super::slices::Grid;
 use super::snapshot::{AccountSnapshot, MappedStack, ProcessSnapshot, TouchedStack};
 use super::stacks::{Callee, Stack, Stacks};
@@ -19,6 +21,8 @@ pub(super) struct Stores<'a> {
     pub(super) code: &'a AllocatorCode,
     /// Where slices of time are kept.
     pub(super) grid: Option<Grid>,
+    /// Touched pages were taken at levels up to this one.
+    pub(super) touch_level: u8,
 }
 
 /// The kinds of blocks that an address space has accounts of.
@@ -61,8 +65,8 @@ pub(super) fn process_snapshot(
         });
         snapshot.untold_frees = space.heap.lifespans().untold();
         snapshot.mapped = mapped_stacks(process, space, stores);
-        snapshot.touched = space.touched.totals();
-        snapshot.touched_stacks = touched_stacks(space, stores.stacks);
+        snapshot.touched = space.touched.totals(stores.touch_level);
+        snapshot.touched_stacks = touched_stacks(space, stores.stacks, stores.touch_level);
         snapshot.told = told_snapshot(space, stores.stacks);
         snapshot.pools = AccountSnapshot {
             totals: space.pools.totals(),
@@ -123,26 +127,28 @@ fn mapped_stacks(process: &Process, space: &Space, stores: Stores<'_>) -> Vec<Ma
     found.into_values().collect()
 }
 
-/// What each stack touched and what of it is left.
-fn touched_stacks(space: &Space, stacks: &Stacks) -> Vec<TouchedStack> {
-    let mut live: BTreeMap<u32, u64> = BTreeMap::new();
-    let by_stack = (0..).zip(space.touched.by_stack()).filter(|(_, it)| it.touched > 0);
-    live.extend(by_stack.map(|(number, _)| (number, 0)));
-    for (number, bytes) in space.touched.live() {
-        let sum = live.entry(number).or_default();
-        *sum = sum.wrapping_add(bytes);
-    }
-    let named = |(number, live_bytes): (u32, u64)| {
+/// What each stack touched and what of it is left, where pages were taken at levels up to `level`.
+fn touched_stacks(space: &Space, stacks: &Stacks, level: u8) -> Vec<TouchedStack> {
+    let mut live = space.touched.live();
+    let by_stack = (0..).zip(space.touched.by_stack()).filter(|(_, it)| it.touched.samples() > 0);
+    by_stack.for_each(|(number, _)| {
+        live.entry(number).or_default();
+    });
+    let named = |(number, live): (u32, Estimate)| {
         let stack = *space.stacks().get(number as usize)?;
         let known = stacks.get(stack).cloned().unwrap_or_else(|| Stack::unknown(Callee::default()));
         let touches = space.touched.by_stack().get(number as usize).copied().unwrap_or_default();
+        let sums = [live, touches.touched, touches.given_back];
+        let [live_bytes, touched_bytes, given_back_bytes] = sums.map(|sum| whole(&sum));
+        let confidence = || sums.map(|sum| confidence_of_bytes(&sum, level));
         Some(TouchedStack {
             stack,
             frames: known.frames,
             end: known.end,
             live_bytes,
-            touched_bytes: touches.touched,
-            given_back_bytes: touches.given_back,
+            touched_bytes,
+            given_back_bytes,
+            confidence: (level > 0).then(confidence),
         })
     };
     live.into_iter().filter_map(named).collect()

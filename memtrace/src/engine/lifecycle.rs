@@ -48,8 +48,7 @@ impl Tracker {
         closed.iter().filter(of_pid).for_each(|closed| ended.add(&closed.snapshot));
         if let Some(process) = self.pids.get(&pid).and_then(|&place| self.processes.get(place)) {
             let space = self.spaces.get(process.space);
-            let stores =
-                Stores { stacks: &self.stacks, code: &self.allocator_code, grid: self.grid };
+            let stores = self.stores();
             let last = process_snapshot(process, space, stores, process.until(process.ended));
             self.ended.add(&last);
         }
@@ -303,7 +302,12 @@ impl Tracker {
         }
         let Process { order, ended, owns_space, .. } = *process;
         let number = process.space;
-        let stores = Stores { stacks: &self.stacks, code: &self.allocator_code, grid: self.grid };
+        let stores = Stores {
+            stacks: &self.stacks,
+            code: &self.allocator_code,
+            grid: self.grid,
+            touch_level: self.touch_level,
+        };
         let snapshot = process_snapshot(process, self.spaces.get(number), stores, ended);
         self.closed.push_back(Closed { order, snapshot, awaited: 0 });
         if owns_space {

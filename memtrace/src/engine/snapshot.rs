@@ -4,6 +4,7 @@ use super::alerts::Alert;
 pub use super::detail::{Part, SizeClass};
 use super::ended::Ended;
 use super::heap::ranges::RangeKind;
+pub use super::heap::touched::figures::TouchFigures;
 pub use super::heap::usable::Usable;
 use super::history::Point;
 pub use super::marks::Marked;
@@ -72,6 +73,9 @@ pub struct Snapshot {
     pub alerts: Vec<Alert>,
     /// Closer looks at processes that grow, where there are any.
     pub looks: Option<LookTotals>,
+    /// Touched pages were taken at levels up to this one: one in up to 2 to the power of it
+    /// ([`memtrace_common::touches`]). 0: each page.
+    pub touch_level: u8,
     /// How many came before those.
     pub older_alerts: u64,
     /// Moments that the user has named, in the order in which they came; the latest ones.
@@ -331,6 +335,9 @@ pub struct TouchTotals {
     pub file_faults: u64,
     /// Faults where nothing can be mapped.
     pub elsewhere: u64,
+    /// Where these lie, where not every page was looked at; what system calls tell (`lazily_freed_bytes`,
+    /// `populated_bytes`) is exact then, too.
+    pub confidence: Option<TouchFigures<Confidence>>,
 }
 
 /// Pages that one call stack touched first.
@@ -348,6 +355,8 @@ pub struct TouchedStack {
     pub touched_bytes: u64,
     /// Of those given back, by whomever.
     pub given_back_bytes: u64,
+    /// Where these lie, where not every page was looked at: live bytes, touched ones, those given back.
+    pub confidence: Option<[Confidence; 3]>,
 }
 
 /// What one call stack mapped: address space, not memory.

@@ -80,6 +80,8 @@ pub struct Tracker {
     pub(super) detail: Detail,
     /// Where slices of time are kept.
     pub(super) grid: Option<Grid>,
+    /// Touched pages were taken at levels up to this one, of whichever process: others' may have been let pass.
+    pub(super) touch_level: u8,
 }
 
 /// The last look at a program that has ended while its pid lives on.
@@ -155,6 +157,7 @@ impl Tracker {
             sweeps: Sweeps::default(),
             detail: Detail::default(),
             grid: None,
+            touch_level: 0,
         }
     }
 
@@ -251,6 +254,7 @@ impl Tracker {
             }
             What::Fault(fault, stack) => {
                 let stack = self.stack_beside(pid, FunctionId::FAULT, stack);
+                self.touch_level = self.touch_level.max(fault.level());
                 self.map_with(pid, |space| space.fault(*fault, stack));
             }
             What::Discard(discard) => self.map_with(pid, |space| space.touched.discard(discard)),
@@ -394,6 +398,7 @@ impl Tracker {
         let (marks, dropped_marks) = self.marks.all();
         let looks = self.limits.zoom.map(|_| self.look_totals());
         self.sweeps.snapshot = Some(Snapshot {
+            touch_level: self.touch_level,
             time,
             began: self.began.unwrap_or(time),
             options: *options,
@@ -420,9 +425,18 @@ impl Tracker {
         self.sweeps.snapshot.take()
     }
 
+    pub(super) const fn stores(&self) -> Stores<'_> {
+        Stores {
+            stacks: &self.stacks,
+            code: &self.allocator_code,
+            grid: self.grid,
+            touch_level: self.touch_level,
+        }
+    }
+
     /// All processes in order of first sight, without what their stacks hold, and who has some of that.
     fn process_snapshots(&self, time: Nanos) -> (Vec<ProcessSnapshot>, Vec<SpaceOwner>) {
-        let stores = Stores { stacks: &self.stacks, code: &self.allocator_code, grid: self.grid };
+        let stores = self.stores();
         let running = self.processes.iter().map(|process| {
             let space = self.spaces.get(process.space).filter(|_| process.owns_space);
             let until = process.until(time);

@@ -4,19 +4,27 @@ use super::process::{Process, Space};
 use super::snapshot::{FoundStack, TouchedGrowth};
 use super::stacks::{Callee, Stack, Stacks};
 use super::tracker::Tracker;
-use super::zoom::{Findings, Found, Named, Next, Outcome, Phase, Settings, Totals, Zoom};
+use super::zoom::{Findings, Found, Gained, Named, Next, Outcome, Phase, Settings, Totals, Zoom};
 use crate::model::event::{Look, LookCost};
 use crate::model::ids::{Nanos, Pid, StackId};
 use crate::model::process::Usage;
-use std::collections::BTreeMap;
+
+/// What is needed beside a process's watch.
+#[derive(Clone, Copy)]
+struct Beside<'a> {
+    space: &'a Space,
+    stacks: &'a Stacks,
+    /// Touched pages were taken at levels up to this one.
+    touch_level: u8,
+}
 
 impl Tracker {
     /// Memory of the process was read. What is in swap was its own, too.
     pub(super) fn watch_growth(&mut self, pid: Pid, time: Nanos, usage: &Usage) {
         let Some(settings) = self.limits.zoom else { return };
         let bytes = usage.resident_anonymous.saturating_add(usage.swap);
-        let next = self.zoom_of(pid).map(|(zoom, space, _)| {
-            zoom.told(time, bytes, space.heap.live_bytes_by_stack(), settings)
+        let next = self.zoom_of(pid).map(|(zoom, beside)| {
+            zoom.told(time, bytes, beside.space.heap.live_bytes_by_stack(), settings)
         });
         match next.unwrap_or(Next::Nothing) {
             Next::Nothing => {}
@@ -29,7 +37,7 @@ impl Tracker {
     /// Gives the free places to those that wait.
     fn grant_looks(&mut self, time: Nanos) {
         while let Some(pid) = self.desk.next() {
-            if self.zoom_of(pid).is_some_and(|(zoom, ..)| zoom.granted(time)) {
+            if self.zoom_of(pid).is_some_and(|(zoom, _)| zoom.granted(time)) {
                 self.desk.open(pid);
             }
         }
@@ -40,7 +48,7 @@ impl Tracker {
         let Some(settings) = self.limits.zoom else { return };
         let ends = match self.zoom_of(pid) {
             None => !matches!(look, Look::Began { .. }),
-            Some(parts) => told(parts, time, look, settings),
+            Some((zoom, beside)) => told(zoom, beside, time, (look, settings)),
         };
         if ends {
             self.desk.leave(pid);
@@ -50,11 +58,11 @@ impl Tracker {
 
     /// The process has gone, or runs another program now: what was found until then is kept.
     pub(super) fn cut_look_short(&mut self, pid: Pid, time: Nanos) {
-        let Some((zoom, space, stacks)) = self.zoom_of(pid) else { return };
+        let Some((zoom, beside)) = self.zoom_of(pid) else { return };
         let goes_on = match std::mem::take(&mut zoom.phase) {
             Phase::Opening => true,
             Phase::Looking(findings) | Phase::Closing(findings) => {
-                record(zoom, &findings, time, space, stacks);
+                record(zoom, &findings, time, beside);
                 true
             }
             Phase::Watching | Phase::Waiting | Phase::Resting(_) => false,
@@ -73,27 +81,28 @@ impl Tracker {
         Totals { looking, waiting, looks: self.desk.looks }
     }
 
-    fn zoom_of(&mut self, pid: Pid) -> Option<(&mut Zoom, &Space, &Stacks)> {
+    fn zoom_of(&mut self, pid: Pid) -> Option<(&mut Zoom, Beside<'_>)> {
         let process = self.processes.get_mut(*self.pids.get(&pid)?)?;
         let Process { zoom, owns_space, space, .. } = process;
         let space = self.spaces.get(*space)?;
-        Some((zoom.as_deref_mut().filter(|_| *owns_space)?, space, &self.stacks))
+        let beside = Beside { space, stacks: &self.stacks, touch_level: self.touch_level };
+        Some((zoom.as_deref_mut().filter(|_| *owns_space)?, beside))
     }
 }
 
 /// Applies it to the process; gives whether its place is free now.
 fn told(
-    (zoom, space, stacks): (&mut Zoom, &Space, &Stacks),
+    zoom: &mut Zoom,
+    beside: Beside<'_>,
     time: Nanos,
-    look: &Look,
-    settings: Settings,
+    (look, settings): (&Look, Settings),
 ) -> bool {
     match (look, std::mem::take(&mut zoom.phase)) {
         (Look::Began { interval }, Phase::Opening) => {
             if let Some(look) = zoom.story.current() {
                 look.interval = *interval;
             }
-            zoom.phase = Phase::Looking(Box::new(Findings::new(time, touched(space))));
+            zoom.phase = Phase::Looking(Box::new(Findings::new(time, beside.space.touched.live())));
             false
         }
         (Look::Refused(reason), Phase::Opening) => {
@@ -112,7 +121,7 @@ fn told(
             true
         }
         (Look::Ended(cost), Phase::Looking(findings) | Phase::Closing(findings)) => {
-            let most = record(zoom, &findings, time, space, stacks);
+            let most = record(zoom, &findings, time, beside);
             finish(zoom, most, *cost);
             zoom.rested(time, most, settings);
             true
@@ -139,8 +148,7 @@ fn record(
     zoom: &mut Zoom,
     findings: &Findings,
     time: Nanos,
-    space: &Space,
-    stacks: &Stacks,
+    Beside { space, stacks, touch_level }: Beside<'_>,
 ) -> Option<StackId> {
     let look = zoom.story.current()?;
     let stack = |number: u32| {
@@ -155,21 +163,11 @@ fn record(
         Some(FoundStack { stack: id, function: callee.function, frames, end, rate, gained })
     };
     look.found = findings.named().into_iter().filter_map(found).collect();
-    let touched = |(number, gained)| {
+    let touched = |Gained { number, gained, confidence }| {
         let (id, Stack { end, frames, .. }) = stack(number)?;
-        Some(TouchedGrowth { stack: id, frames, end, gained })
+        Some(TouchedGrowth { stack: id, frames, end, gained, confidence })
     };
-    let now = self::touched(space);
-    look.touched = findings.touched_since(&now).into_iter().filter_map(touched).collect();
+    let gained = findings.touched_since(&space.touched.live(), touch_level);
+    look.touched = gained.into_iter().filter_map(touched).collect();
     look.found.first().map(|first| first.stack)
-}
-
-/// Live bytes of touched pages by stack.
-fn touched(space: &Space) -> BTreeMap<u32, u64> {
-    let mut sums = BTreeMap::new();
-    for (number, bytes) in space.touched.live() {
-        let sum: &mut u64 = sums.entry(number).or_default();
-        *sum = sum.saturating_add(bytes);
-    }
-    sums
 }

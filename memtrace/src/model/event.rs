@@ -8,7 +8,8 @@ use super::picture::{Area, Picture};
 use super::process::{ProcessInfo, Usage};
 use memtrace_common::classes::Sizing;
 use memtrace_common::function::FunctionId;
-use memtrace_common::wire::{Loss, StackEnd};
+use memtrace_common::touches::MOST_LEVEL;
+use memtrace_common::wire::{Loss, StackEnd, fault};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -278,8 +279,17 @@ pub struct Remap {
 pub struct Fault {
     /// The address.
     pub address: u64,
-    /// Bits of [`memtrace_common::wire::fault`].
+    /// Bits of [`memtrace_common::wire::fault`], those of the level among them.
     pub error: u64,
+}
+
+impl Fault {
+    /// The level at which the page was taken: it stands for 2 to the power of it ([`memtrace_common::touches`]).
+    #[must_use]
+    pub const fn level(self) -> u8 {
+        let level = self.error >> fault::LEVEL_SHIFT;
+        if level < MOST_LEVEL { level as u8 } else { MOST_LEVEL as u8 }
+    }
 }
 
 /// See [`What::Discard`].

@@ -376,6 +376,10 @@ pub struct TouchedReport {
     pub stacks: Vec<TouchedStackReport>,
     /// Pages touched by other stacks, and by those that nobody knows; `blocks`: pages.
     pub others: Sum,
+    /// Where the bytes of those lie, where not every page was looked at.
+    pub others_confidence: Option<Confidence>,
+    /// One page in up to so many was looked at while faults were many; 1: each was.
+    pub one_in: u64,
 }
 
 /// One call stack and the pages that it touched first.
@@ -389,6 +393,8 @@ pub struct TouchedStackReport {
     pub touched_bytes: u64,
     /// Of those given back.
     pub given_back_bytes: u64,
+    /// Where these three lie, where not every page was looked at.
+    pub confidence: Option<[Confidence; 3]>,
     /// How the stack ended.
     pub end: StackEnd,
     /// From the function that touched outwards.

@@ -311,6 +311,8 @@ impl Maker<'_> {
             totals: process.touched,
             stacks: chosen.touched.iter().map(|stack| self.touched(stack, process)).collect(),
             others: touched::others(process, &chosen.touched),
+            others_confidence: touched::around_others(process, &chosen.touched),
+            one_in: 1 << self.snapshot.touch_level,
         });
         report.watch = chosen.story.map(|story| self.watch(story, process));
         report.allocator_mapped = mapped::by_allocators(process, &self.snapshot.modules);
@@ -376,6 +378,7 @@ impl Maker<'_> {
             live_bytes: stack.live_bytes,
             touched_bytes: stack.touched_bytes,
             given_back_bytes: stack.given_back_bytes,
+            confidence: stack.confidence,
             end: outermost::end(stack.end, &last.map_or_else(Vec::new, names)),
             frames: internals::marked(stack.frames.iter().flat_map(names).collect()),
         }
@@ -464,7 +467,8 @@ impl Maker<'_> {
     ) -> TouchedGrowthReport {
         let (end, frames) = self.named(&stack.frames, stack.end, process);
         let id = StackDigest::of(FunctionId::FAULT.name(), &stack.frames, &self.snapshot.modules);
-        TouchedGrowthReport { id, gained: stack.gained, end, frames }
+        let TouchedGrowth { gained, confidence, .. } = *stack;
+        TouchedGrowthReport { id, gained, confidence, end, frames }
     }
 
     /// A stack's frames with their names, and how it ended.

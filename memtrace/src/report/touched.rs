@@ -2,7 +2,7 @@
 
 use super::model::{ProcessReport, Sum};
 use crate::engine::heap::ranges::PAGE;
-use crate::engine::snapshot::{ProcessSnapshot, TouchedStack};
+use crate::engine::snapshot::{Confidence, ProcessSnapshot, TouchedStack};
 use std::cmp::Reverse;
 
 /// The stacks to list, most bytes first; `top` 0: all, also those with nothing left.
@@ -25,6 +25,31 @@ pub(super) fn others(process: &ProcessSnapshot, listed: &[&TouchedStack]) -> Sum
     let listed: u64 = listed.iter().fold(0, |sum, it| sum.saturating_add(it.live_bytes));
     let bytes = process.touched.live_bytes.saturating_sub(listed);
     Sum { stacks: all.saturating_sub(shown), blocks: bytes / PAGE, bytes }
+}
+
+/// Where the bytes of [`others`] lie: what is left of the squares of distances to the ends of the whole's interval when
+/// those of the listed stacks' are taken away, as pages of different stacks are taken independently of each other.
+pub(super) fn around_others(
+    process: &ProcessSnapshot,
+    listed: &[&TouchedStack],
+) -> Option<Confidence> {
+    let whole = process.touched.confidence?.live_bytes;
+    let square = |one: u64, other: u64| (one.abs_diff(other) as f64).powi(2);
+    let live = process.touched.live_bytes;
+    let mut left = [square(live, whole.low), square(live, whole.high)];
+    for stack in listed {
+        let [around, ..] = stack.confidence?;
+        left[0] -= square(stack.live_bytes, around.low);
+        left[1] -= square(stack.live_bytes, around.high);
+    }
+    let bytes = others(process, listed).bytes;
+    let [below, above] = left.map(|left| left.max(0.0).sqrt().ceil() as u64);
+    Some(Confidence { low: bytes.saturating_sub(below), high: bytes.saturating_add(above) })
+}
+
+/// Bytes of whole pages as pages.
+pub(super) fn in_pages(bytes: Confidence) -> Confidence {
+    Confidence { low: bytes.low / PAGE, high: bytes.high.div_ceil(PAGE) }
 }
 
 /// Pages that a transparent huge one has on x86-64 (`HPAGE_PMD_NR`).

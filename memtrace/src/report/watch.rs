@@ -2,7 +2,7 @@
 
 use super::identity::StackDigest;
 use super::model::FrameReport;
-use crate::engine::snapshot::{Growing, LookState, Outcome, Story};
+use crate::engine::snapshot::{Confidence, Growing, LookState, Outcome, Story};
 use crate::model::event::LookCost;
 use crate::model::frame::Frame;
 use crate::model::ids::Nanos;
@@ -85,6 +85,8 @@ pub struct TouchedGrowthReport {
     pub id: StackDigest,
     /// Bytes.
     pub gained: u64,
+    /// Where that lies, where not every page was looked at.
+    pub confidence: Option<Confidence>,
     /// How the stack ended.
     pub end: StackEnd,
     /// From the function that touched outwards.

@@ -25,7 +25,9 @@ const MEMORY: &str = "2048";
 /// A processor counts as locked up after two minutes, twice the threshold, instead of 20 seconds: it
 /// goes by the clock on the wall, and an emulated processor stands still as long as the machine below
 /// has no time for it (45 s were seen once, in a page fault of a guest that is well otherwise).
-const COMMAND_LINE: &str = "console=ttyS0 printk.time=1 panic=-1 oops=panic softlockup_panic=1 \
+///
+/// What init says goes through the kernel's log, and none of it is to be left out (`printk.devkmsg`).
+const COMMAND_LINE: &str = "console=ttyS0 printk.time=1 printk.devkmsg=on panic=-1 oops=panic softlockup_panic=1 \
                             watchdog_thresh=60 mitigations=off";
 
 /// What all guests have in common.

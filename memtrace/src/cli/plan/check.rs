@@ -105,7 +105,6 @@ fn tier(args: &TraceArgs) -> Result<(), UsageError> {
 /// What cannot be had where no function is probed.
 fn no_blocks(args: &TraceArgs) -> Result<(), UsageError> {
     let blocks = [
-        ("--exact", args.exact),
         ("--sample-interval", args.sample_interval.is_some()),
         ("--window", args.window.is_some()),
         ("--ledger heap", args.ledger == Ledger::Heap),

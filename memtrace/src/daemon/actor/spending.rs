@@ -108,6 +108,7 @@ impl Actor<'_> {
             taken: counter(Counter::Taken),
             timed_returns: timed(Counter::TimedRuns, Counter::TimedNanoseconds),
             timed_entries: timed(Counter::TimedEntries, Counter::TimedEntryNanoseconds),
+            faults: counter(Counter::FaultNanoseconds),
             bytes: self.intake.tracker.allocated_bytes(),
             target_cpu: self.intake.targets.cpu(),
         }

@@ -6,16 +6,27 @@
 //!
 //! Accounting: `live = inherited + touched − given back − evicted`, in bytes.
 //!
+//! Where there are too many faults, they are seen of some pages only ([`memtrace_common::touches`]), each of which
+//! stands for others like it: all sums are estimates then, with what is needed to tell how good they are. A page that
+//! comes and goes is seen each time or never, which makes sums over time less certain than as many pages would: how
+//! often each one came is kept.
+//!
 //! What makes no fault of its own is not seen: the other pages of a huge one, `MAP_POPULATE`, `mlock`, pages
 //! that a driver pins. Before the kernel handles it, nothing tells of a fault whether a huge page will come of
 //! it. So what lies in huge ones is said beside, from `AnonHugePages` of `smaps` (`report/touched.rs`).
 
+pub(crate) mod figures;
+mod times;
+
 use super::ranges::{NO_STACK, PAGE, RangeKind, pages};
+use crate::engine::sampling::Estimate;
 use crate::engine::snapshot::TouchTotals;
 use crate::model::event::{Discard, Fault};
+use figures::{TouchFigures, Weight};
 use memtrace_common::wire::{advice, fault};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use times::Times;
 
 /// Below that, nobody can map anything (`vm.mmap_min_addr` is 64 KiB unless it was lowered): the program
 /// followed a null pointer.
@@ -29,15 +40,39 @@ struct Run {
     stack: u32,
     /// It was only read: the kernel's page of zeroes stands there, and takes no memory.
     zero: bool,
+    /// At which level its pages were taken.
+    level: u8,
+}
+
+impl Run {
+    const fn is_like(&self, other: &Self) -> bool {
+        self.stack == other.stack && self.zero == other.zero && self.level == other.level
+    }
 }
 
 /// What one call stack touched since we watch, bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Touches {
     /// Touched first.
-    pub(crate) touched: u64,
+    pub(crate) touched: Estimate,
     /// Of those given back, by whomever.
-    pub(crate) given_back: u64,
+    pub(crate) given_back: Estimate,
+}
+
+/// A page whose fault was seen.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    page: u64,
+    level: u8,
+    /// How often.
+    times: u64,
+}
+
+impl Seen {
+    /// Counts the fault.
+    fn add_to(self, sum: &mut Estimate) {
+        sum.add_all(Weight::at(self.level).faults(), 1, self.times);
+    }
 }
 
 /// The touched pages of one address space.
@@ -45,7 +80,10 @@ pub(crate) struct Touches {
 pub(crate) struct Touched {
     /// By first address; they do not overlap.
     runs: BTreeMap<u64, Run>,
-    totals: TouchTotals,
+    sums: TouchFigures<Estimate>,
+    lazily_freed_bytes: u64,
+    populated_bytes: u64,
+    times: Times,
     /// By number of the stack.
     by_stack: Vec<Touches>,
     /// Where files were mapped when the process was seen.
@@ -56,16 +94,30 @@ pub(crate) struct Touched {
 impl Touched {
     /// Nothing; at most `limit` runs will be kept.
     pub(crate) fn new(limit: usize) -> Self {
-        let (runs, totals) = (BTreeMap::new(), TouchTotals::default());
-        Self { runs, totals, by_stack: Vec::new(), files: Arc::new([]), limit }
+        Self {
+            runs: BTreeMap::new(),
+            sums: TouchFigures::default(),
+            lazily_freed_bytes: 0,
+            populated_bytes: 0,
+            times: Times::default(),
+            by_stack: Vec::new(),
+            files: Arc::new([]),
+            limit,
+        }
     }
 
     /// Those of a child that was forked now: it has the same pages, but touched none itself.
     pub(crate) fn forked(&self) -> Self {
-        let live_bytes = self.totals.live_bytes;
-        let totals =
-            TouchTotals { live_bytes, inherited_bytes: live_bytes, ..TouchTotals::default() };
-        Self { totals, by_stack: Vec::new(), ..self.clone() }
+        let live_bytes = self.sums.live_bytes;
+        let sums =
+            TouchFigures { live_bytes, inherited_bytes: live_bytes, ..TouchFigures::default() };
+        Self {
+            runs: self.runs.clone(),
+            sums,
+            times: self.times.clone(),
+            files: Arc::clone(&self.files),
+            ..Self::new(self.limit)
+        }
     }
 
     /// The numbers of stacks mean nothing any more.
@@ -75,9 +127,13 @@ impl Touched {
         self
     }
 
-    /// What it all comes to.
-    pub(crate) const fn totals(&self) -> TouchTotals {
-        self.totals
+    /// What it all comes to, where pages were taken at levels up to `level`.
+    pub(crate) fn totals(&self, level: u8) -> TouchTotals {
+        TouchTotals {
+            lazily_freed_bytes: self.lazily_freed_bytes,
+            populated_bytes: self.populated_bytes,
+            ..self.sums.totals(level)
+        }
     }
 
     /// What each stack touched, by number; stacks that never did may be missing at the end.
@@ -85,16 +141,21 @@ impl Touched {
         &self.by_stack
     }
 
-    /// Live bytes with the number of the stack that touched them, in pieces.
-    pub(crate) fn live(&self) -> impl Iterator<Item = (u32, u64)> {
-        let live = self.runs.iter().filter(|(_, run)| !run.zero);
-        live.map(|(start, run)| (run.stack, run.end - start))
+    /// Live bytes by the number of the stack that touched them.
+    pub(crate) fn live(&self) -> BTreeMap<u32, Estimate> {
+        let mut live: BTreeMap<u32, Estimate> = BTreeMap::new();
+        for (start, run) in self.runs.iter().filter(|(_, run)| !run.zero) {
+            let (weight, pages) = (Weight::at(run.level).bytes(), (run.end - start) / PAGE);
+            live.entry(run.stack).or_default().add_all(weight, pages, 1);
+        }
+        live
     }
 
     /// Bytes that it takes, about: a B-tree's nodes are two thirds full on average.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.runs.len() * (size_of::<u64>() + size_of::<Run>()) * 3 / 2
             + self.by_stack.capacity() * size_of::<Touches>()
+            + self.times.memory_bytes()
             + self.files.len() * size_of::<(u64, u64)>()
     }
 
@@ -115,39 +176,40 @@ impl Touched {
     }
 
     /// A page fault, in a mapping of this kind if that was made since we watch.
-    pub(crate) fn fault(
-        &mut self,
-        Fault { address, error }: Fault,
-        kind: Option<RangeKind>,
-        stack: u32,
-    ) {
-        let (page, end) = pages(address, 1);
+    pub(crate) fn fault(&mut self, fault: Fault, kind: Option<RangeKind>, stack: u32) {
+        let (page, end) = pages(fault.address, 1);
+        let seen = Seen {
+            page,
+            level: fault.level(),
+            times: self.times.count(page, fault.level(), self.limit),
+        };
         if page < LOWEST || page == end {
-            self.totals.elsewhere += 1;
+            seen.add_to(&mut self.sums.elsewhere);
         } else if self.is_file(page, kind) {
-            self.totals.file_faults += 1;
+            seen.add_to(&mut self.sums.file_faults);
         } else {
             // Of shared memory even reading takes a page.
-            let takes_page = error & fault::WRITE != 0 || kind == Some(RangeKind::Shared);
-            self.touch(page, error & fault::PROTECTION != 0, takes_page, stack);
+            let takes_page = fault.error & fault::WRITE != 0 || kind == Some(RangeKind::Shared);
+            self.touch(seen, fault.error & fault::PROTECTION != 0, takes_page, stack);
         }
     }
 
-    fn touch(&mut self, page: u64, was_there: bool, takes_page: bool, stack: u32) {
+    fn touch(&mut self, seen: Seen, was_there: bool, takes_page: bool, stack: u32) {
+        let Seen { page, level, .. } = seen;
         match self.at(page).map(|run| run.zero) {
             Some(true) if takes_page => {
                 self.take(page, page + PAGE);
-                self.add(page, stack);
+                self.add(seen, stack);
             }
             // The page is written that others have, too, since a fork.
-            Some(false) if was_there => self.totals.copied += 1,
+            Some(false) if was_there => seen.add_to(&mut self.sums.copied),
             // In use by two threads, swapped, moved to another node, or given back without our seeing it.
-            Some(_) => self.totals.again += 1,
-            None if was_there => self.totals.copied_older += 1,
-            None if takes_page => self.add(page, stack),
+            Some(_) => seen.add_to(&mut self.sums.again),
+            None if was_there => seen.add_to(&mut self.sums.copied_older),
+            None if takes_page => self.add(seen, stack),
             None => {
-                self.totals.only_read += 1;
-                self.insert(page, Run { end: page + PAGE, stack: NO_STACK, zero: true });
+                seen.add_to(&mut self.sums.only_read);
+                self.insert(page, Run { end: page + PAGE, stack: NO_STACK, zero: true, level });
             }
         }
     }
@@ -157,8 +219,7 @@ impl Touched {
         let (start, end) = pages(discard.address, discard.length);
         match discard.advice {
             advice::FREE => {
-                let lazily = self.totals.lazily_freed_bytes.wrapping_add(end - start);
-                self.totals.lazily_freed_bytes = lazily;
+                self.lazily_freed_bytes = self.lazily_freed_bytes.wrapping_add(end - start);
             }
             advice::DONT_NEED | advice::DONT_NEED_LOCKED | advice::REMOVE => self.cut(start, end),
             _ => {}
@@ -190,7 +251,7 @@ impl Touched {
 
     /// The kernel has touched so many bytes of a new mapping, without a fault.
     pub(crate) const fn populated(&mut self, bytes: u64) {
-        self.totals.populated_bytes = self.totals.populated_bytes.wrapping_add(bytes);
+        self.populated_bytes = self.populated_bytes.wrapping_add(bytes);
     }
 
     fn is_file(&self, page: u64, kind: Option<RangeKind>) -> bool {
@@ -229,27 +290,29 @@ impl Touched {
     }
 
     /// Counts and keeps a page that is in no run.
-    fn add(&mut self, page: u64, stack: u32) {
-        self.totals.touched_bytes = self.totals.touched_bytes.wrapping_add(PAGE);
-        self.totals.live_bytes = self.totals.live_bytes.wrapping_add(PAGE);
+    fn add(&mut self, seen: Seen, stack: u32) {
+        let Seen { page, level, times } = seen;
+        let weight = Weight::at(level).bytes();
+        self.sums.touched_bytes.add_all(weight, 1, times);
+        // It is there once.
+        self.sums.live_bytes.add_all(weight, 1, 1);
         if let Some(touches) = self.touches(stack) {
-            touches.touched = touches.touched.wrapping_add(PAGE);
+            touches.touched.add_all(weight, 1, times);
         }
-        self.insert(page, Run { end: page + PAGE, stack, zero: false });
+        self.insert(page, Run { end: page + PAGE, stack, zero: false, level });
     }
 
     /// Keeps a run that is counted already, as one with equal neighbours, or drops it and counts that.
     fn insert(&mut self, start: u64, run: Run) {
         let (mut start, mut run) = (start, run);
-        let is_like = |other: &Run| (other.stack, other.zero) == (run.stack, run.zero);
-        if let Some(next) = self.runs.get(&run.end).copied().filter(is_like) {
+        if let Some(next) = self.runs.get(&run.end).copied().filter(|next| next.is_like(&run)) {
             self.runs.remove(&run.end);
             run.end = next.end;
         }
         let before = self.runs.range(..start).next_back();
         if let Some((&first, before)) = before
             && before.end == start
-            && (before.stack, before.zero) == (run.stack, run.zero)
+            && before.is_like(&run)
         {
             start = first;
         } else if self.runs.len() >= self.limit {
@@ -258,25 +321,24 @@ impl Touched {
         self.runs.insert(start, run);
     }
 
-    // Sums wrap: a hostile order of events could add up any number of pages.
-
     fn count_given_back(&mut self, start: u64, run: Run) {
         if run.zero {
             return;
         }
-        let bytes = run.end - start;
-        self.totals.given_back_bytes = self.totals.given_back_bytes.wrapping_add(bytes);
-        self.totals.live_bytes = self.totals.live_bytes.wrapping_sub(bytes);
+        let (weight, pages) = (Weight::at(run.level).bytes(), (run.end - start) / PAGE);
+        let times = if run.level == 0 { 1 } else { self.times.most(start, run.end) };
+        self.sums.given_back_bytes.add_all(weight, pages, times);
+        self.sums.live_bytes.remove_all(weight, pages);
         if let Some(touches) = self.touches(run.stack) {
-            touches.given_back = touches.given_back.wrapping_add(bytes);
+            touches.given_back.add_all(weight, pages, times);
         }
     }
 
     fn count_evicted(&mut self, start: u64, run: Run) {
         if !run.zero {
-            let bytes = run.end - start;
-            self.totals.evicted_bytes = self.totals.evicted_bytes.wrapping_add(bytes);
-            self.totals.live_bytes = self.totals.live_bytes.wrapping_sub(bytes);
+            let (weight, pages) = (Weight::at(run.level).bytes(), (run.end - start) / PAGE);
+            self.sums.evicted_bytes.add_all(weight, pages, 1);
+            self.sums.live_bytes.remove_all(weight, pages);
         }
     }
 

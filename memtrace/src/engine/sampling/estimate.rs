@@ -42,9 +42,14 @@ const SURELY: f64 = 0.01;
 
 impl Part {
     fn add(&mut self, amount: f64, missed: f64) {
-        self.samples += 1;
-        self.value += amount;
-        self.variance += amount * amount * missed;
+        self.add_all(amount, missed, 1, 1);
+    }
+
+    fn add_all(&mut self, amount: f64, missed: f64, number: u64, times: u64) {
+        let (all, pairs) = (number as f64, 2.0 * times as f64 - 1.0);
+        self.samples = self.samples.saturating_add(number);
+        self.value += all * amount;
+        self.variance += all * amount * amount * missed * pairs;
     }
 
     fn with(self, other: Self) -> Self {
@@ -55,15 +60,16 @@ impl Part {
         }
     }
 
-    fn remove(&mut self, amount: f64, missed: f64) {
-        self.samples = self.samples.saturating_sub(1);
+    fn remove(&mut self, amount: f64, missed: f64, number: u64) {
+        self.samples = self.samples.saturating_sub(number);
         if self.samples == 0 {
             // What rounding has left is nothing.
             *self = Self::default();
             return;
         }
-        self.value -= amount;
-        self.variance = (self.variance - amount * amount * missed).max(0.0);
+        let all = number as f64;
+        self.value -= all * amount;
+        self.variance = (self.variance - all * amount * amount * missed).max(0.0);
     }
 
     /// The sum counts as that of `n = value²/variance` samples of one weight, `variance/value`: their number
@@ -111,10 +117,36 @@ impl Estimate {
         self.seen += seen;
     }
 
+    /// Adds `number` samples that are alike, each of which comes for the `times`-th time: it is taken each time or never,
+    /// so that what it adds to a sum is squared as a whole. Σᵢ(2i − 1) = n².
+    pub(crate) fn add_all(
+        &mut self,
+        (amount, seen, missed): (f64, f64, f64),
+        number: u64,
+        times: u64,
+    ) {
+        self.part(missed).add_all(amount, missed, number, times);
+        self.seen += seen * number as f64;
+    }
+
     /// Takes a sample out again.
     pub fn remove(&mut self, amount: f64, seen: f64, missed: f64) {
-        self.part(missed).remove(amount, missed);
-        self.seen = if self.samples() == 0 { 0.0 } else { self.seen - seen };
+        self.remove_all((amount, seen, missed), 1);
+    }
+
+    /// Takes `number` samples out again that are alike.
+    pub(crate) fn remove_all(&mut self, (amount, seen, missed): (f64, f64, f64), number: u64) {
+        self.part(missed).remove(amount, missed, number);
+        self.seen = if self.samples() == 0 { 0.0 } else { self.seen - seen * number as f64 };
+    }
+
+    /// Where it lies beyond what another one was, of whose samples none need be among these.
+    pub(crate) fn beyond(&self, before: &Self, unseen: f64) -> Interval {
+        let gained = self.value() - before.value();
+        let (now, then) = (self.interval(unseen), before.interval(unseen));
+        let below = (self.value() - now.low).hypot(then.high - before.value());
+        let above = (now.high - self.value()).hypot(before.value() - then.low);
+        Interval { low: (gained - below).max(0.0), high: gained + above }
     }
 
     /// Whether blocks of a kind of which the share `missed` is not taken count as surely taken.

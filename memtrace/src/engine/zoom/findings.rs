@@ -1,6 +1,9 @@
 //! What a look finds: the stacks whose live blocks become more and more while it lasts.
 
 use super::{Growing, Settings};
+use crate::engine::heap::ranges::PAGE;
+use crate::engine::heap::touched::figures::{unseen, whole};
+use crate::engine::sampling::{Confidence, Estimate};
 use crate::engine::trend::{Band, slope};
 use crate::model::ids::{Nanos, SECOND};
 use std::collections::BTreeMap;
@@ -33,11 +36,22 @@ pub(in crate::engine) struct Findings {
     began: Nanos,
     points: Vec<(Nanos, Box<[u64]>)>,
     /// Live bytes of touched pages by stack, when the look began.
-    touched: BTreeMap<u32, u64>,
+    touched: BTreeMap<u32, Estimate>,
+}
+
+/// By how much pages became more that a stack touched first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Gained {
+    /// The stack's number in the address space.
+    pub(in crate::engine) number: u32,
+    /// Bytes.
+    pub(in crate::engine) gained: u64,
+    /// Where that lies, where not every page is looked at.
+    pub(in crate::engine) confidence: Option<Confidence>,
 }
 
 impl Findings {
-    pub(in crate::engine) const fn new(began: Nanos, touched: BTreeMap<u32, u64>) -> Self {
+    pub(in crate::engine) const fn new(began: Nanos, touched: BTreeMap<u32, Estimate>) -> Self {
         Self { began, points: Vec::new(), touched }
     }
 
@@ -90,13 +104,22 @@ impl Findings {
         named
     }
 
-    /// By how much pages became more that each stack touched first, most first, given what there is now.
-    pub(in crate::engine) fn touched_since(&self, now: &BTreeMap<u32, u64>) -> Vec<(u32, u64)> {
-        let before = |number: u32| self.touched.get(&number).copied().unwrap_or(0);
-        let gained =
-            |(&number, &bytes): (&u32, &u64)| (number, bytes.saturating_sub(before(number)));
-        let mut gained: Vec<(u32, u64)> = now.iter().map(gained).filter(|it| it.1 > 0).collect();
-        gained.sort_by_key(|(number, bytes)| (std::cmp::Reverse(*bytes), *number));
+    /// By how much pages became more that each stack touched first, most first, given what there is now, where pages were
+    /// taken at levels up to `level`.
+    pub(in crate::engine) fn touched_since(
+        &self,
+        now: &BTreeMap<u32, Estimate>,
+        level: u8,
+    ) -> Vec<Gained> {
+        let gained = |(&number, now): (&u32, &Estimate)| {
+            let before = self.touched.get(&number).copied().unwrap_or_default();
+            let gained = whole(now).saturating_sub(whole(&before));
+            let interval = || now.beyond(&before, unseen(level, PAGE as f64));
+            let confidence = (level > 0).then(|| Confidence::of(interval()));
+            Gained { number, gained, confidence }
+        };
+        let mut gained: Vec<Gained> = now.iter().map(gained).filter(|it| it.gained > 0).collect();
+        gained.sort_by_key(|it| (std::cmp::Reverse(it.gained), it.number));
         gained.truncate(MOST_NAMED);
         gained
     }
@@ -104,7 +127,7 @@ impl Findings {
 
 #[cfg(test)]
 mod tests {
-    use super::{Findings, Growing, MOST_POINTS};
+    use super::{Estimate, Findings, Gained, Growing, MOST_POINTS};
     use crate::engine::alerts::Rate;
     use crate::engine::trend::Band;
     use crate::engine::zoom::Settings;
@@ -153,8 +176,24 @@ mod tests {
 
     #[test]
     fn touched_pages_count_from_the_beginning_on() {
-        let findings = Findings::new(0, [(1, 10), (2, 5)].into());
-        let now = [(1, 10), (2, 3), (3, 4), (7, 9)].into();
-        assert_eq!(findings.touched_since(&now), [(7, 9), (3, 4)]);
+        let pages = |all: &[(u32, u64)]| {
+            let exact =
+                |&(number, pages): &(u32, u64)| (number, Estimate::exact(pages as f64, pages));
+            all.iter().map(exact).collect()
+        };
+        let findings = Findings::new(0, pages(&[(1, 10), (2, 5)]));
+        let now = pages(&[(1, 10), (2, 3), (3, 4), (7, 9)]);
+        let gained = |number, gained| Gained { number, gained, confidence: None };
+        assert_eq!(findings.touched_since(&now, 0), [gained(7, 9), gained(3, 4)]);
+        // Not each page is looked at: what there is beyond is less certain than either sum.
+        let sampled = |pages: u32| {
+            let mut sum = Estimate::default();
+            (0..pages).for_each(|_| sum.add(32.0, 1.0, 31.0 / 32.0));
+            BTreeMap::from([(1, sum)])
+        };
+        let since = Findings::new(0, sampled(50)).touched_since(&sampled(100), 5);
+        let around = since[0].confidence.unwrap();
+        assert_eq!(since[0].gained, 1600);
+        assert!(around.low < 1100 && around.high > 2100, "{around:?}");
     }
 }

@@ -15,7 +15,7 @@ mod story;
 mod tests;
 
 pub(super) use desk::Desk;
-pub(super) use findings::{Findings, Named};
+pub(super) use findings::{Findings, Gained, Named};
 pub use growing::Growing;
 pub(super) use phase::{Next, Phase, Zoom};
 pub use story::{Found, FoundStack, LookSnapshot, Outcome, State, Story, Totals, TouchedGrowth};

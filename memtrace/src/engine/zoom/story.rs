@@ -1,6 +1,7 @@
 //! What is told of a process: how it grew, when it was looked at, what that found and what it cost.
 
 use super::{Growing, MOST_KEPT};
+use crate::engine::sampling::Confidence;
 use crate::engine::trend::Band;
 use crate::model::event::LookCost;
 use crate::model::frame::Frame;
@@ -108,6 +109,8 @@ pub struct TouchedGrowth {
     pub end: StackEnd,
     /// Bytes.
     pub gained: u64,
+    /// Where that lies, where not every page is looked at.
+    pub confidence: Option<Confidence>,
 }
 
 /// All processes together.

@@ -60,6 +60,9 @@ pub struct LoadOptions {
     pub mapping_stacks: bool,
     /// Pages that are touched are told, and those that `madvise` gives back.
     pub faults: bool,
+    /// What looking at page faults may cost in a period of [`memtrace_common::touches`] on each CPU, ns: where it would
+    /// be more, some pages stand for others. 0: each fault is looked at.
+    pub most_for_faults: u64,
     /// Room for so many processes.
     pub targets: u32,
     /// Allocations may be sampled.
@@ -85,6 +88,7 @@ impl Default for LoadOptions {
             watch: false,
             mapping_stacks: true,
             faults: false,
+            most_for_faults: 0,
             targets: USUAL_TARGETS,
             sampling: None,
             static_probes: false,
@@ -583,6 +587,7 @@ fn load_maps(
         loader.override_global(global, switch, true);
     }
     loader.override_global("WAKE_BYTES", &options.wake_bytes, true);
+    loader.override_global("MOST_FOR_FAULTS", &options.most_for_faults, true);
     loader.override_global("AYA_LOG_LEVEL", &options.log_level, false);
     let ring_mask = rings::mask(options.rings);
     loader.override_global("RING_MASK", &ring_mask, true);

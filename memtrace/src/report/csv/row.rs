@@ -103,9 +103,10 @@ impl Rows {
             stack: self.folded(&stack.frames),
             ..Line::default()
         };
-        line.figures[0] = Some((stack.live_bytes, None));
-        line.figures[2] = Some((stack.touched_bytes, None));
-        line.figures[4] = Some((stack.given_back_bytes, None));
+        let around = |number: usize| stack.confidence.map(|all| all[number]);
+        line.figures[0] = Some((stack.live_bytes, around(0)));
+        line.figures[2] = Some((stack.touched_bytes, around(1)));
+        line.figures[4] = Some((stack.given_back_bytes, around(2)));
         line
     }
 
@@ -156,11 +157,11 @@ fn others(process: &ProcessReport) -> impl Iterator<Item = Line> {
         line.figures[2] = Some((bytes, None));
         line
     });
-    let touched = process.touched.as_ref().map_or(0, |touched| touched.others.bytes);
-    let pages = Some(touched).filter(|bytes| *bytes > 0).map(|bytes| {
+    let touched = process.touched.as_ref().filter(|touched| touched.others.bytes > 0);
+    let pages = touched.map(|touched| {
         let stack = OTHERS_TOUCHED.to_owned();
         let mut line = Line { kind: "pages", stack, ..Line::default() };
-        line.figures[0] = Some((bytes, None));
+        line.figures[0] = Some((touched.others.bytes, touched.others_confidence));
         line
     });
     blocks.chain(allocated).chain(pages)

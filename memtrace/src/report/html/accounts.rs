@@ -122,10 +122,13 @@ fn fill_touched(account: &mut Account, tables: &mut Tables, number: u32, process
     for stack in &touched.stacks {
         let row = row(tables, number, &stack.frames, "", stack.end);
         let bytes = [stack.live_bytes, stack.touched_bytes, stack.given_back_bytes];
-        account.push(row, &bytes.map(|bytes| Figure::of(bytes, 0)));
+        let around = |number: usize| stack.confidence.map(|all| all[number]);
+        let figures = [0, 1, 2].map(|it| Figure::of(bytes[it], 0).within(around(it), None));
+        account.push(row, &figures);
     }
     let row = Row::nowhere(number, tables.nowhere(UNLISTED));
-    account.push(row, &[touched.others.bytes, 0, 0].map(|bytes| Figure::of(bytes, 0)));
+    let others = Figure::of(touched.others.bytes, 0).within(touched.others_confidence, None);
+    account.push(row, &[others, Figure::default(), Figure::default()]);
 }
 
 fn fill_mapped(account: &mut Account, tables: &mut Tables, number: u32, process: &ProcessReport) {

@@ -73,6 +73,8 @@ struct Stack<'a> {
 struct Touched<'a> {
     id: String,
     gained_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gained_bytes_ci95: Option<[u64; 2]>,
     complete: bool,
     end: &'static str,
     frames: Vec<Frame<'a>>,
@@ -166,6 +168,7 @@ impl<'a> Touched<'a> {
         Self {
             id: stack.id.to_string(),
             gained_bytes: stack.gained,
+            gained_bytes_ci95: stack.confidence.map(|it| [it.low, it.high]),
             complete: stack.end == StackEnd::Complete,
             end: stack_end(stack.end),
             frames: stack.frames.iter().map(Frame::of).collect(),

@@ -3,11 +3,13 @@
 use super::TextStyle;
 use super::stacks::{ending, frame};
 use crate::engine::heap::ranges::PAGE;
-use crate::engine::snapshot::TouchTotals;
+use crate::engine::snapshot::{Confidence, TouchFigures, TouchTotals};
 use crate::report::layout::{pack, wrap};
 use crate::report::model::{ProcessReport, Report, TouchedReport, TouchedStackReport};
-use crate::report::touched::{difference, huge};
-use crate::report::units::{bytes, counted, percent, share, signed_bytes};
+use crate::report::touched::{difference, huge, in_pages};
+use crate::report::units::{
+    bytes, count, counted, estimated_bytes, estimated_count, percent, share, signed_bytes,
+};
 
 /// What else makes resident memory change and no first touch that could be seen.
 const BLIND: &str = "pages of files; pages swapped out or taken after MADV_FREE; pages from before attach that went \
@@ -37,15 +39,18 @@ pub(super) fn touched(
         };
         lines.extend(wrap(
             "OTHER   ",
-            &format!("{}, {stacks}", size(touched.others.bytes)),
+            &format!("{}, {stacks}", size(touched.others.bytes, touched.others_confidence)),
             columns,
         ));
     }
-    lines.extend(wrap("FAULTS  ", &faults(&touched.totals), columns));
+    lines.extend(wrap("FAULTS  ", &faults(touched), columns));
     if touched.totals.evicted_bytes > 0 {
         let text = format!(
             "{} that there was no room to keep: too many separate pages",
-            bytes(touched.totals.evicted_bytes)
+            estimated_bytes(
+                touched.totals.evicted_bytes,
+                touched.totals.confidence.map(|it| it.evicted_bytes)
+            )
         );
         lines.extend(wrap("EVICTED ", &text, columns));
     }
@@ -93,33 +98,56 @@ pub(super) fn line(touched: &TouchedReport) -> Option<String> {
     let names: Vec<&str> = names.filter_map(|frame| frame.name(false)).take(4).collect();
     Some(format!(
         "touched {}; most: {}  {}",
-        size(touched.totals.live_bytes),
-        bytes(first.live_bytes),
+        size(touched.totals.live_bytes, touched.totals.confidence.map(|it| it.live_bytes)),
+        estimated_bytes(first.live_bytes, first.confidence.map(|it| it[0])),
         names.join(" < ")
     ))
 }
 
-fn size(live: u64) -> String {
-    format!("{} in {}", bytes(live), counted(live / PAGE, "page"))
+fn size(live: u64, confidence: Option<Confidence>) -> String {
+    match confidence {
+        None => format!("{} in {}", bytes(live), counted(live / PAGE, "page")),
+        around => estimated_bytes(live, around),
+    }
 }
 
 /// What all faults came to.
-fn faults(totals: &TouchTotals) -> String {
-    let mut parts = vec![
-        format!("{} touched first", counted(totals.touched_bytes / PAGE, "page")),
-        format!("{} given back", totals.given_back_bytes / PAGE),
+fn faults(touched: &TouchedReport) -> String {
+    let totals = &touched.totals;
+    let around =
+        |of: fn(&TouchFigures<Confidence>) -> Confidence| totals.confidence.as_ref().map(of);
+    let pages = |bytes: u64, what: &str, of: fn(&TouchFigures<Confidence>) -> Confidence| {
+        estimated_count(bytes / PAGE, what, around(of).map(in_pages))
+    };
+    let mut parts = Vec::new();
+    if touched.one_in > 1 {
+        parts.push(format!(
+            "where they were many, those of one page in up to {} were looked at",
+            count(touched.one_in)
+        ));
+    }
+    parts.extend([
+        format!("{} touched first", pages(totals.touched_bytes, "page", |it| it.touched_bytes)),
+        format!("{} given back", pages(totals.given_back_bytes, "", |it| it.given_back_bytes)),
+    ]);
+    if totals.inherited_bytes > 0 {
+        let number = pages(totals.inherited_bytes, "", |it| it.inherited_bytes);
+        parts.push(format!("{number} of the parent's"));
+    }
+    let rest: [(&str, u64, fn(&TouchFigures<Confidence>) -> Confidence); 6] = [
+        ("copied after a fork", totals.copied, |it| it.copied),
+        ("older ones written first or copied", totals.copied_older, |it| it.copied_older),
+        ("counted already", totals.again, |it| it.again),
+        ("only read", totals.only_read, |it| it.only_read),
+        ("of files", totals.file_faults, |it| it.file_faults),
+        ("where nothing can be mapped", totals.elsewhere, |it| it.elsewhere),
     ];
-    let rest = [
-        ("of the parent's", totals.inherited_bytes / PAGE),
-        ("copied after a fork", totals.copied),
-        ("older ones written first or copied", totals.copied_older),
-        ("counted already", totals.again),
-        ("only read", totals.only_read),
-        ("of files", totals.file_faults),
-        ("where nothing can be mapped", totals.elsewhere),
-    ];
-    let rest = rest.into_iter().filter(|(_, number)| *number > 0);
-    parts.extend(rest.map(|(what, number)| format!("{number} {what}")));
+    let rest = rest.into_iter().filter(|(_, number, _)| *number > 0);
+    parts.extend(
+        rest.map(|(what, number, of)| {
+            format!("{} {what}", estimated_count(number, "", around(of)))
+        }),
+    );
     let sizes = [
         ("filled by MAP_POPULATE, not among them", totals.populated_bytes),
         ("given to MADV_FREE, as good as there", totals.lazily_freed_bytes),
@@ -137,7 +165,7 @@ fn one(
     style: TextStyle,
 ) -> Vec<String> {
     let parts = [
-        size(stack.live_bytes),
+        size(stack.live_bytes, stack.confidence.map(|it| it[0])),
         format!("{} of touched", percent(share(stack.live_bytes, total))),
         format!("{} given back", percent(share(stack.given_back_bytes, stack.touched_bytes))),
         format!("stack {}", stack.id.short()),

@@ -7,7 +7,7 @@ use crate::engine::trend::Band;
 use crate::report::identity::StackDigest;
 use crate::report::layout::{clip, pack, wrap, wrap_hanging};
 use crate::report::model::{FrameReport, ProcessReport, Report};
-use crate::report::units::{bytes, clock, counted, duration, percent, rate};
+use crate::report::units::{bytes, clock, counted, duration, estimated_bytes, percent, rate};
 use crate::report::watch::{FoundReport, LookReport, WatchReport, WatchState};
 use memtrace_common::wire::StackEnd;
 use std::collections::BTreeSet;
@@ -120,7 +120,10 @@ fn one(
     if look.found.is_empty()
         && let Some(most) = look.touched.first()
     {
-        let text = format!("{} of pages were touched first by", bytes(most.gained));
+        let text = format!(
+            "{} of pages were touched first by",
+            estimated_bytes(most.gained, most.confidence)
+        );
         let again = !told.insert(most.id);
         let parts = [text, format!("stack {}{}", most.id.short(), seen(again))];
         lines.extend(pack("    ", 6, &parts, " ", columns));

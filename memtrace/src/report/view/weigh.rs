@@ -10,6 +10,7 @@ use crate::report::facts::{Ledgers, Sort};
 use crate::report::flat::{NO_STACK, NOT_LISTED, whole_rest};
 use crate::report::identity::StackDigest;
 use crate::report::model::{FrameReport, ProcessReport, Report, StackReport, Sum};
+use crate::report::touched::in_pages;
 use std::collections::HashSet;
 
 /// What the stacks hold. One view is of one of these, as they are not to be added.
@@ -243,7 +244,11 @@ fn stacks(process: &ProcessReport, subject: Subject, measure: Measure) -> Vec<We
                 part: Part::default(),
                 ages: None,
                 sizes: None,
-                amount: Amount::exact(stack.live_bytes, stack.live_bytes / PAGE),
+                amount: Amount::new(
+                    stack.live_bytes,
+                    stack.live_bytes / PAGE,
+                    stack.confidence.map(|[live, ..]| (live, in_pages(live))),
+                ),
             });
             pages.collect()
         }

@@ -18,13 +18,13 @@ pub(super) fn section(workshop: &Workshop, options: &Options) -> Result<String> 
     let path = program.to_str().context("the folder's name is no text")?;
     let few = cost(workshop, &["--pid", &members[0].pid()], options)?;
     let many = cost(workshop, &["--exe", path], options)?;
-    let watched = cost(workshop, &["--exe", path, "--tier", "auto"], options)?;
+    let watched = cost(workshop, &["--exe", path, "--tier", "watch"], options)?;
     let [few, many, watched] = [few, many, watched].map(|cores| cores * 100.0);
     Ok(format!(
         "## Idle processes\n\n\
          {} processes that wait, for {} s, from {} s after tracing began. memtrace looks for more of them \
          (`--exe`), and so hears of every program that is executed on the machine and every process that is \
-         renamed or moved. Beside it, the same by their pages (`--tier auto`, as `--all` watches), and one of them, \
+         renamed or moved. Beside it, the same by their pages (`--tier watch`, as `--all` does), and one of them, \
          named (`--pid`).\n\n\
          | | % of a core |\n|---|---:|\n\
          | looking for processes | {many:.2}; target under {MOST}: {} |\n\

@@ -11,8 +11,11 @@ export HOME=/root
 
 . /memtrace/settings
 
+# Through the kernel's log, which writes a record whole: a message of the kernel cut such a line in two when it was
+# printed as a program prints. What programs have printed before comes out first.
 say() {
-    printf '\n@@memtrace %s\n' "$*"
+    stty -F /dev/console cs8
+    printf '<1>@@memtrace %s\n' "$*" > /dev/kmsg
 }
 
 uptime() {
@@ -32,6 +35,8 @@ for name in fd:/proc/self/fd stdin:/proc/self/fd/0 stdout:/proc/self/fd/1 stderr
 done
 ip link set lo up
 echo 1 > /proc/sys/kernel/panic_on_oops
+# Below a warning its messages stay in its log: they would stand in the middle of lines that tests print.
+echo 5 > /proc/sys/kernel/printk
 # Not every kernel keeps the times of an initramfs, and a program must be younger than its source.
 find "$fixtures" -type f -exec touch {} +
 
