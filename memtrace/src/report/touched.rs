@@ -63,15 +63,27 @@ pub(super) fn huge(process: &ProcessReport) -> Option<(u64, u64)> {
     Some((huge, huge - huge / PAGES_OF_HUGE))
 }
 
-/// By how much resident memory changed since attach, and how much more that is than what was touched and is
-/// still there. (What a child inherited was there when it was first seen.)
-pub(super) fn difference(process: &ProcessReport) -> Option<(i64, i64)> {
+/// How resident memory changed since attach, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// By how much.
+    pub(super) change: i64,
+    /// How much more that is than what was touched and is still there.
+    pub(super) rest: i64,
+    /// Where that lies, where not every page was looked at.
+    pub(super) around: Option<[i64; 2]>,
+}
+
+/// `None` where it is not known. (What a child inherited was there when it was first seen.)
+pub(super) fn difference(process: &ProcessReport) -> Option<Difference> {
     let totals = process.touched.as_ref()?.totals;
     let (first, last) = process.usage_first.zip(process.usage_last)?;
     let difference = |a: u64, b: u64| i64::try_from(i128::from(a) - i128::from(b)).ok();
     let change = difference(last.resident, first.resident)?;
-    let touched = difference(totals.live_bytes, totals.inherited_bytes)?;
-    Some((change, change.checked_sub(touched)?))
+    let beyond = |live: u64| change.checked_sub(difference(live, totals.inherited_bytes)?);
+    let live = totals.confidence.map(|it| it.live_bytes);
+    let around = live.and_then(|live| Some([beyond(live.high)?, beyond(live.low)?]));
+    Some(Difference { change, rest: beyond(totals.live_bytes)?, around })
 }
 
 #[cfg(test)]

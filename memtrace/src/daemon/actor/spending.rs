@@ -93,7 +93,8 @@ impl Actor<'_> {
 
     /// The budget, if it is to be held: percent.
     pub(super) fn budget_in_force(&self) -> Option<f64> {
-        let is_adjusted = self.settings.sampling == SamplingWish::Auto;
+        // Looking at page faults holds a share of each CPU by itself.
+        let is_adjusted = self.settings.heap && self.settings.sampling == SamplingWish::Auto;
         self.settings.overhead_budget.or(is_adjusted.then_some(USUAL_BUDGET))
     }
 

@@ -6,7 +6,7 @@ use crate::engine::heap::ranges::PAGE;
 use crate::engine::snapshot::{Confidence, TouchFigures, TouchTotals};
 use crate::report::layout::{pack, wrap};
 use crate::report::model::{ProcessReport, Report, TouchedReport, TouchedStackReport};
-use crate::report::touched::{difference, huge, in_pages};
+use crate::report::touched::{Difference, difference, huge, in_pages};
 use crate::report::units::{
     bytes, count, counted, estimated_bytes, estimated_count, percent, share, signed_bytes,
 };
@@ -54,9 +54,12 @@ pub(super) fn touched(
         );
         lines.extend(wrap("EVICTED ", &text, columns));
     }
-    if let Some((change, rest)) = difference(process) {
+    if let Some(Difference { change, rest, around }) = difference(process) {
+        let around = around.map_or_else(String::new, |[low, high]| {
+            format!(" ({} to {})", signed_bytes(low), signed_bytes(high))
+        });
         let text = format!(
-            "{} of resident memory's change of {} are none of these pages. That may be: {}{}{BLIND}",
+            "{}{around} of resident memory's change of {} are none of these pages. That may be: {}{}{BLIND}",
             signed_bytes(rest),
             signed_bytes(change),
             in_huge_pages(process),
