@@ -4,7 +4,8 @@ mod report_fixtures;
 
 use memtrace::engine::ended::{Ended, Sums};
 use memtrace::engine::snapshot::{
-    HeapTotals, Owner, ProcessSnapshot, ResidentBounds, Snapshot, State, TouchTotals, TouchedStack,
+    Confidence, HeapTotals, Owner, ProcessSnapshot, ResidentBounds, Snapshot, State, TouchFigures,
+    TouchTotals, TouchedStack,
 };
 use memtrace::model::frame::Frame;
 use memtrace::model::ids::{SECOND, StackId};
@@ -12,7 +13,8 @@ use memtrace::model::module::Module;
 use memtrace::model::picture::{PageKind, PageSum};
 use memtrace::model::process::Usage;
 use memtrace::report::{
-    FoldedWriter, Ledgers, ReportOptions, ReportWriter, TextStyle, TextWriter, TracerFacts, resolve,
+    FoldedWriter, Ledgers, Report, ReportOptions, ReportWriter, TextStyle, TextWriter, TracerFacts,
+    resolve,
 };
 use memtrace_common::wire::{Loss, StackEnd};
 use report_fixtures::*;
@@ -97,9 +99,7 @@ fn a_leak_between_two_reports() {
     assert_eq!(full.replace("   report 6", "   final report 6"), last, "--full shows everything");
 }
 
-/// Pages have no blocks, and the report never says so.
-#[test]
-fn who_touches_pages() {
+fn touching() -> ProcessSnapshot {
     let mut process = leaking();
     process.stacks.clear();
     process.touched = TouchTotals {
@@ -123,18 +123,52 @@ fn who_touches_pages() {
         live_bytes: 12 * MIB,
         touched_bytes: 16 * MIB,
         given_back_bytes: 4 * MIB,
+        confidence: None,
     }];
+    process
+}
+
+fn by_pages(snapshot: &Snapshot) -> Report {
     let options = ReportOptions { ledger: Ledgers::Mappings, touches: true, ..last() };
-    let report = report(&snapshot(vec![process]), &options, &facts());
-    let text = text(&report, TextStyle::default());
+    report(snapshot, &options, &facts())
+}
+
+fn touched_part(report: &Report) -> String {
+    let text = text(report, TextStyle::default());
     assert_width(&text, 100);
-    let pages = text.split("\n\n").find(|part| part.starts_with("TOUCHED")).unwrap();
-    insta::assert_snapshot!(pages);
+    text.split("\n\n").find(|part| part.starts_with("TOUCHED")).unwrap().to_owned()
+}
+
+/// Pages have no blocks, and the report never says so.
+#[test]
+fn who_touches_pages() {
+    let report = by_pages(&snapshot(vec![touching()]));
+    insta::assert_snapshot!(touched_part(&report));
     let mut folded = Vec::new();
     FoldedWriter { internals: false, full_names: false }.write(&report, &mut folded).unwrap();
     let folded = String::from_utf8(folded).unwrap();
     let sizes = folded.lines().filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
     assert_eq!(sizes.sum::<u64>(), 13 * MIB, "{folded}");
+}
+
+/// Some of them stand for others.
+#[test]
+fn who_touches_pages_that_are_not_all_looked_at() {
+    let mut process = touching();
+    let around =
+        |bytes: u64, by: u64| Confidence { low: bytes.saturating_sub(by), high: bytes + by };
+    process.touched.confidence = Some(TouchFigures {
+        live_bytes: around(13 * MIB, 2 * MIB),
+        touched_bytes: around(20 * MIB, 3 * MIB),
+        given_back_bytes: around(7 * MIB, MIB),
+        copied: around(3, 50),
+        file_faults: around(700, 90),
+        ..TouchFigures::default()
+    });
+    let bytes = [12 * MIB, 16 * MIB, 4 * MIB];
+    process.touched_stacks[0].confidence = Some(bytes.map(|bytes| around(bytes, MIB)));
+    let snapshot = Snapshot { touch_level: 5, ..snapshot(vec![process]) };
+    insta::assert_snapshot!(touched_part(&by_pages(&snapshot)));
 }
 
 /// The blocks' own account, and nothing of mappings.

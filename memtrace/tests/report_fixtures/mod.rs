@@ -312,6 +312,7 @@ pub fn snapshot(mut processes: Vec<ProcessSnapshot>) -> Snapshot {
         bounds: Bounds::default(),
         alerts: Vec::new(),
         looks: None,
+        touch_level: 0,
         older_alerts: 0,
         marks: Vec::new(),
         dropped_marks: 0,
@@ -641,6 +642,7 @@ pub fn zoomed() -> Snapshot {
         frames: Arc::from([in_file(PROGRAM, 0x1600), in_file(MAGICK, 0x4440)]),
         end: StackEnd::Complete,
         gained: 3 * MIB,
+        confidence: None,
     };
     let look = |age: u64, outcome| LookSnapshot {
         time: NOW - age * SECOND,
