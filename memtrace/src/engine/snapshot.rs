@@ -525,6 +525,8 @@ pub struct StackSnapshot {
     pub growth: Growth,
     /// Where the figures lie, where they are estimates.
     pub confidence: Option<SampledConfidence>,
+    /// Where bytes and blocks alive lie with those that are young or filtered, where they are estimates.
+    pub all_live: Option<(Confidence, Confidence)>,
     /// Which of its blocks these are, where they are told apart.
     pub part: Part,
     /// What it did in a period, where an account of that is kept, with the ages of blocks freed in it; those of

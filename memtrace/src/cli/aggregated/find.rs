@@ -94,25 +94,29 @@ fn marks(path: &Path) -> anyhow::Result<Vec<Marked>> {
     Ok(input.shot()?.snapshot.marks.clone())
 }
 
-/// Finds a snapshot, of those after `after` (on the events' clock) where that is given. `seen` hears of each that is
-/// read up to it.
+/// Finds a snapshot, of those in a part of the run.
 ///
 /// # Errors
 /// When there is none, or the recording cannot be read so far.
-pub(in crate::cli) fn find(
-    path: &Path,
-    wanted: &Wanted,
-    after: Option<Nanos>,
-) -> anyhow::Result<Found> {
+pub(in crate::cli) fn find(path: &Path, wanted: &Wanted, within: Within) -> anyhow::Result<Found> {
     let mut input = super::reopen(path)?;
-    let mut search = Search { wanted, after, first: None, last: None, best: None, done: false };
+    let mut search = Search { wanted, within, first: None, last: None, best: None, done: false };
     let read = search.read(&mut input);
     search.found(path, read)
 }
 
+/// A part of a run, on the events' clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::cli) struct Within {
+    /// Snapshots up to then are not in it.
+    pub(in crate::cli) after: Option<Nanos>,
+    /// Snapshots after that are not in it.
+    pub(in crate::cli) until: Option<Nanos>,
+}
+
 struct Search<'a> {
     wanted: &'a Wanted,
-    after: Option<Nanos>,
+    within: Within,
     first: Option<Brief>,
     last: Option<Brief>,
     best: Option<(Held, Brief)>,
@@ -124,7 +128,11 @@ impl Search<'_> {
         while !self.done && input.advance()? {
             let brief = input.brief()?;
             self.first.get_or_insert(brief);
-            if self.after.is_none_or(|after| brief.time > after) && self.takes(input, &brief)? {
+            let Within { after, until } = self.within;
+            if until.is_some_and(|until| brief.time > until) {
+                break;
+            }
+            if after.is_none_or(|after| brief.time > after) && self.takes(input, &brief)? {
                 self.best = Some((input.held(), brief));
             }
             self.last = Some(brief);
@@ -177,7 +185,7 @@ impl Search<'_> {
             read.with_context(|| format!("{path:?}"))?;
             match self.wanted {
                 Wanted::Number(number) => bail!("{path:?} has no snapshot of report {number}"),
-                _ if self.after.is_some() => {
+                _ if self.within.after.is_some() => {
                     bail!(
                         "{path:?}: there is no snapshot of it after --from and before the end that is asked for"
                     )

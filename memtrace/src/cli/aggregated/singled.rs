@@ -15,33 +15,32 @@ pub(in crate::cli) fn single_out(
     if same_sizes && recorded.min_age == wanted.min_age {
         return Ok(());
     }
-    if !same_sizes {
+    let has_all_sizes = wanted.min_size == 0 && wanted.max_size.is_none();
+    if !same_sizes && !has_all_sizes {
         return Err("sizes of single blocks are not in it: leave out --min-size and --max-size");
     }
     if wanted.min_age != 0 {
         return Err("ages of single blocks are not in it: give --min-age 0, or leave it out");
     }
-    if recorded.min_size > 0 || recorded.max_size.is_some() {
+    if !has_all_sizes {
         return Err("which of the young blocks have the sizes that its run chose is not in it");
     }
-    if all(snapshot).any(|stack| stack.confidence.is_some() && stack.young_blocks > 0) {
-        return Err("how sure the figures with young blocks are is not in it, as they are samples");
-    }
-    snapshot.options.min_age = 0;
+    snapshot.options = SnapshotOptions { min_age: 0, min_size: 0, max_size: None, ..recorded };
     for process in &mut snapshot.processes {
         let stacks = process.stacks.iter_mut();
         let stacks = stacks.chain(&mut process.pools.stacks).chain(&mut process.device.stacks);
-        for stack in stacks {
-            (stack.young_bytes, stack.young_blocks) = (0, 0);
-        }
+        stacks.for_each(with_all);
     }
     Ok(())
 }
 
-fn all(snapshot: &Snapshot) -> impl Iterator<Item = &StackSnapshot> {
-    snapshot.processes.iter().flat_map(|process| {
-        process.stacks.iter().chain(&process.pools.stacks).chain(&process.device.stacks)
-    })
+/// No block is singled out.
+fn with_all(stack: &mut StackSnapshot) {
+    (stack.young_bytes, stack.young_blocks) = (0, 0);
+    (stack.filtered_bytes, stack.filtered_blocks) = (0, 0);
+    if let Some((confidence, (bytes, blocks))) = stack.confidence.as_mut().zip(stack.all_live) {
+        (confidence.live_bytes, confidence.live_blocks) = (bytes, blocks);
+    }
 }
 
 #[cfg(test)]
@@ -66,7 +65,8 @@ mod tests {
             (aged, none, true),
             (none, aged, false),
             (none, sized, false),
-            (sized, none, false),
+            (sized, none, true),
+            (both, none, true),
             (sized, sized, true),
             (both, sized, false),
             (both, both, true),

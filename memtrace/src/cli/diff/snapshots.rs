@@ -1,12 +1,12 @@
 //! A recording of snapshots → the report of one of them, complete.
 
-use crate::cli::aggregated::{Found, Wanted, facts, find, learn, reopen, single_out};
+use crate::cli::aggregated::{Found, Wanted, Within, facts, find, learn, reopen, single_out};
 use crate::cli::recorded_names::{names_of, recorded_first};
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::report::diff::{Side, Which};
 use crate::report::view::Filter;
 use crate::symbolize::BlazeSymbolizer;
-use anyhow::bail;
+use anyhow::anyhow;
 use std::path::Path;
 
 /// The snapshot that is meant. Gives whether the recording has it: else it is at its end.
@@ -19,7 +19,7 @@ pub(super) fn side(path: &Path, which: Which, filter: &Filter) -> anyhow::Result
         Which::Last => Wanted::Last,
         Which::Number(number) => Wanted::Number(number),
     };
-    let found = find(path, &wanted, None)?;
+    let found = find(path, &wanted, Within::default())?;
     let is_there = which != Which::Last || found.brief.is_final;
     if !is_there {
         tracing::warn!("{path:?} ends before its run did: this is its last snapshot");
@@ -36,12 +36,7 @@ pub(super) fn side_of(path: &Path, found: &Found, filter: &Filter) -> anyhow::Re
     let shot = found.held.shot()?;
     let mut snapshot = Snapshot::clone(&shot.snapshot);
     let all = SnapshotOptions { min_age: 0, min_size: 0, max_size: None, ..snapshot.options };
-    if let Err(why) = single_out(&mut snapshot, &all) {
-        bail!(
-            "{path:?} is an aggregated recording, and its run left blocks out of its reports: {why}, and differences are of \
-             all blocks"
-        );
-    }
+    single_out(&mut snapshot, &all).map_err(|why| anyhow!("{path:?}: {why}"))?;
     let facts = facts(&shot, found.note.clone())?;
     let mut symbolizer = BlazeSymbolizer::new();
     let mut wishes = learn(&shot, input.plan(), &mut symbolizer)?;

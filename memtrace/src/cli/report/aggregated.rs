@@ -3,7 +3,7 @@
 use super::scope::detail;
 use super::{ReportArgs, settle};
 use crate::cli::aggregated::{
-    Found, Series, Wanted, allocated_since, facts, find, learn, reopen, single_out, wanted,
+    Found, Series, Wanted, Within, allocated_since, facts, find, learn, reopen, single_out, wanted,
 };
 use crate::cli::diff::{Input as Side, Layout, written};
 use crate::cli::exit::{Exit, UsageError};
@@ -97,7 +97,8 @@ impl Reports<'_> {
         let (from, until) = moments(self.args)?;
         let after = from.as_ref().map(|from| from.brief.time);
         let until = if self.reporting.view.measure == Some(Measure::Peak) {
-            find(path, &Wanted::Peak, after)?
+            let until = until.as_ref().map(|until| until.brief.time);
+            find(path, &Wanted::Peak, Within { after, until })?
         } else {
             match until {
                 Some(until) => until,
@@ -251,7 +252,7 @@ fn moments(args: &ReportArgs) -> anyhow::Result<(Option<Found>, Option<Found>)> 
     let path = &args.file;
     let option = if args.to.is_some() { "--to" } else { "--at" };
     let at = |option: &str, typed: &str| -> anyhow::Result<Found> {
-        find(path, &wanted(path, option, typed)?, None)
+        find(path, &wanted(path, option, typed)?, Within::default())
     };
     let from = args.from.as_deref().map(|typed| at("--from", typed)).transpose()?;
     let until = args.until().map(|typed| at(option, typed)).transpose()?;
@@ -306,7 +307,7 @@ pub(super) fn write_growth(
     let (from, until) = moments(args)?;
     let from = match from {
         Some(from) => from,
-        None => find(path, &Wanted::First, None)?,
+        None => find(path, &Wanted::First, Within::default())?,
     };
     let until = match until {
         Some(until) => until,

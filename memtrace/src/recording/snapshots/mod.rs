@@ -6,6 +6,8 @@
 
 mod delta;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod hostile;
 mod reader;
 mod state;
 #[cfg(test)]
