@@ -8,7 +8,7 @@ use crate::{probe, procfs, recording, report, symbolize, unwind};
 pub type Target = fn(&[u8]);
 
 /// The readers. Each has a program of its own in `memtrace/fuzz/fuzz_targets`.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("cache_entry", unwind::hostile::cache_entry),
     ("debug_files", symbolize::hostile::debug_files),
     ("mappings", procfs::hostile::mappings),
@@ -19,6 +19,7 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("recording", recording::hostile::recording),
     ("records", report::hostile::records),
     ("report", report::hostile::report),
+    ("snapshots", report::hostile::snapshots),
     ("unwind_table", unwind::hostile::table),
 ];
 

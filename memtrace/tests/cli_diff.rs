@@ -225,7 +225,9 @@ fn files_that_are_no_reports_are_refused_in_one_line() {
 fn a_recording_is_told_by_its_content() {
     let folder = folder();
     let mut source = SyntheticSource::new(Workload { live_blocks: 500, ..Workload::default() });
-    let mut writer = Writer::new(Vec::new(), Head { began: 1_700_000_000_000_000_000 }).unwrap();
+    let mut writer =
+        Writer::new(Vec::new(), Head { began: 1_700_000_000_000_000_000, ..Head::default() })
+            .unwrap();
     for note in source.introduction().iter().filter_map(Note::of) {
         writer.push(Entry::Note(&note.bytes().unwrap())).unwrap();
     }

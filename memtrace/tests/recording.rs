@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where anything is wrong")]
 
-use memtrace::recording::{Ending, Entry, Head, Reader, RecordingError, Writer};
+use memtrace::recording::{Ending, Entry, Head, Kind, Reader, RecordingError, Writer};
 use memtrace::source::synthetic::{SyntheticSource, Workload};
 use std::io::{self, Write};
 
-const HEAD: Head = Head { began: 1_700_000_000_000_000_000 };
+const HEAD: Head = Head { began: 1_700_000_000_000_000_000, kind: Kind::Events };
 
 /// Records of a made-up program, one after the other.
 fn records(count: usize) -> Vec<Vec<u8>> {

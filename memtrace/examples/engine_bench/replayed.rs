@@ -53,7 +53,8 @@ pub(crate) fn recording_of(live_blocks: u32) {
 /// Gives how many records there are, and how many blocks live at the end.
 fn write(file: File, live_blocks: u32) -> (u64, u64) {
     let mut source = SyntheticSource::new(Workload { live_blocks, ..Workload::default() });
-    let mut writer = Writer::new(BufWriter::new(file), Head { began: 0 }).unwrap();
+    let mut writer =
+        Writer::new(BufWriter::new(file), Head { began: 0, ..Head::default() }).unwrap();
     let limits = Limits { max_blocks: usize::MAX, ..Limits::default() };
     let first = Note::Limits(Box::new(limits)).bytes().unwrap();
     writer.push(Entry::Note(&first)).unwrap();

@@ -276,9 +276,17 @@ pub struct TraceArgs {
     /// more, tracing goes on without it. A busy program makes some megabytes per million allocations.
     #[arg(long, value_name = "FILE", help_heading = help::OUTPUT)]
     pub record: Option<PathBuf>,
+    /// Record a snapshot every so often instead of all events: a file that stays small for weeks
+    ///
+    /// Each is what a report of that moment needs; reports and marks have one of their own. What single blocks did
+    /// between two is not in it (--view temporary, what is alive of a part of the run). When the file has the size of
+    /// --record-limit [default: 64MiB] it is written anew, beside the old one, with older snapshots farther apart.
+    #[arg(long, value_name = "DUR", value_parser = values::duration, requires = "record",
+          conflicts_with = "record_files", allow_negative_numbers = true, help_heading = help::OUTPUT)]
+    pub record_every: Option<Duration>,
     /// Let no file of a recording become larger than this; when it is full recording ends, and tracing goes on
     ///
-    /// At least 64KiB. With --record-files further files begin.
+    /// At least 64KiB. With --record-files further files begin; with --record-every older snapshots make room.
     #[arg(long, value_name = "BYTES", value_parser = values::size, requires = "record",
           allow_negative_numbers = true, help_heading = help::OUTPUT)]
     pub record_limit: Option<u64>,

@@ -1,6 +1,7 @@
 //! Floor 6: words for people. Reads the command line, hands a plan to whoever carries it out, and
 //! says in one line how it went.
 
+mod aggregated;
 pub mod args;
 pub mod ctl;
 pub mod diff;

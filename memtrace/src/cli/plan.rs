@@ -169,6 +169,8 @@ pub struct RecordPlan {
     pub limit: Option<u64>,
     /// Most files.
     pub files: u32,
+    /// Snapshots so often, instead of events.
+    pub every: Option<Duration>,
 }
 
 impl TracePlan {

@@ -111,13 +111,14 @@ impl Job {
 
 /// The file for a recording, where one is wished.
 fn recording(plan: &TracePlan, wishes: &ReportWishes) -> anyhow::Result<Option<Recording>> {
-    let Some(RecordPlan { path, limit, files }) = &plan.record else { return Ok(None) };
+    let Some(RecordPlan { path, limit, files, every }) = &plan.record else { return Ok(None) };
     Ok(Some(Recording {
         path: path.clone(),
         file: create(path)?,
         wishes: serde_json::to_value(wishes)?,
         limit: *limit,
         files: *files,
+        every: *every,
         next: create_numbered,
     }))
 }

@@ -3,6 +3,7 @@
 mod actor;
 mod admitted;
 mod alarm;
+mod archive;
 mod arrivals;
 mod budget;
 mod clock;

@@ -4,12 +4,13 @@ use crate::engine::ports::Symbolizer;
 use crate::engine::snapshot::Snapshot;
 use crate::report::TracerFacts;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// All that a report is made of.
 #[derive(Clone, Debug)]
 pub struct Publication {
     /// The tables.
-    pub snapshot: Snapshot,
+    pub snapshot: Arc<Snapshot>,
     /// The tracer's own figures.
     pub facts: TracerFacts,
     /// No other will follow.

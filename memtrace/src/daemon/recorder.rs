@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Makes a later file of a recording, from the name of the first and the number.
 pub type NextFile = fn(&Path, u64) -> Result<(PathBuf, File), String>;
@@ -29,6 +30,8 @@ pub struct Recording {
     pub files: u32,
     /// Makes the file with this number, new and empty, beside the first. The error is one line for people.
     pub next: NextFile,
+    /// Snapshots are recorded so often, instead of events.
+    pub every: Option<Duration>,
 }
 
 /// What became of something that was to be recorded.
@@ -64,7 +67,7 @@ pub(super) struct Recorder {
 
 impl Recorder {
     pub(super) fn new(recording: Recording) -> Self {
-        let Recording { path, file, wishes, limit, files, next } = recording;
+        let Recording { path, file, wishes, limit, files, next, .. } = recording;
         let mut recorder = Self {
             path: path.clone(),
             wishes: wishes.clone(),
@@ -217,7 +220,7 @@ impl Recorder {
     fn open(&mut self, path: PathBuf, file: File) {
         let identity = file.metadata().ok().map(|about| (about.dev(), about.ino()));
         self.kept.push_back((path, identity));
-        match Writer::new(file, Head { began: now() }) {
+        match Writer::new(file, Head { began: now(), ..Head::default() }) {
             Ok(writer) => {
                 let limit = self.limit.unwrap_or(u64::MAX);
                 self.writer = Some(writer.with_limit(limit));
@@ -260,7 +263,7 @@ fn told(path: &Path, error: &RecordingError) -> String {
 }
 
 /// Nanoseconds since 1970.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     u64::try_from(Timestamp::now().as_nanosecond()).unwrap_or_default()
 }
 

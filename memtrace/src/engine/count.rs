@@ -103,6 +103,7 @@ fn plain(
         newest: None,
         sizes: None,
         confidence: None,
+        all_live: None,
         blocks: Vec::new(),
     }
 }
@@ -189,6 +190,7 @@ fn estimated(
         freed_bytes: freed.0,
         freed_blocks: freed.1,
         confidence: Some(SampledConfidence { samples, ..confidence }),
+        all_live: Some(tally.live.confidence(interval)),
         ..plain
     }
 }

@@ -42,7 +42,7 @@ impl Default for Temporary {
 
 /// Sizes from a power of two to below the next one, by that power's exponent; blocks without bytes have a class of
 /// their own, which is the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SizeClass(u8);
 
 impl SizeClass {
@@ -69,7 +69,9 @@ impl SizeClass {
 }
 
 /// The part of a call stack's blocks that is counted by itself; each is `None` where it tells nothing apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Part {
     /// Thread id of who allocated.
     pub thread: Option<u32>,

@@ -1,9 +1,10 @@
 //! Processes and programs that have ended and are not kept one by one any more: their sums.
 
 use super::snapshot::{HeapTotals, ProcessSnapshot};
+use serde::{Deserialize, Serialize};
 
 /// What all of them did together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// How many: one per process and program, as in [`super::snapshot::Snapshot::processes`].
     pub processes: u64,
@@ -16,7 +17,7 @@ pub struct Ended {
 }
 
 /// Sums of totals; of what was live, at the end of each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sums {
     /// [`HeapTotals::allocated_bytes`].
     pub allocated_bytes: u64,

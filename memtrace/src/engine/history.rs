@@ -2,6 +2,7 @@
 
 use super::snapshot::Growth;
 use crate::model::ids::{Nanos, SECOND};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Most points that a series keeps: the later half of them is what a trend is judged by, and of a dozen
@@ -9,7 +10,7 @@ use std::sync::Arc;
 pub const MOST_POINTS: usize = 48;
 
 /// The values of a process at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {
     /// When.
     pub time: Nanos,

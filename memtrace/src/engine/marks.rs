@@ -3,13 +3,14 @@
 use super::tracker::Tracker;
 use crate::model::ids::Nanos;
 use crate::model::mark::MarkName;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Marks that are kept for reports. Some 200 bytes each, at most.
 pub const MOST_KEPT: usize = 1000;
 
 /// A moment that the user has named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marked {
     /// Its name, which need not be the only one.
     pub name: MarkName,

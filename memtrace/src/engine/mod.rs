@@ -22,6 +22,7 @@ mod lifecycle;
 pub mod limits;
 pub mod lookahead;
 pub mod marks;
+mod numbers;
 mod owners;
 mod picture;
 mod placing;

@@ -7,6 +7,7 @@ use super::allocator_code::Mapper;
 use super::heap::ranges::RangeKind;
 use super::placing::{Bounds, Part, Segment, Segments};
 use crate::model::picture::{Area, PageKind};
+use serde::{Deserialize, Serialize};
 
 /// Who mapped memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,7 +55,7 @@ impl Owner {
 }
 
 /// What one owner has, bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerSum {
     /// Address space that may be written to now.
     pub writable: u64,
@@ -69,7 +70,7 @@ pub struct OwnerSum {
 }
 
 /// What each owner has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owners {
     /// By owner, with [`Owner`]'s numbers.
     pub sums: [OwnerSum; Owner::COUNT],

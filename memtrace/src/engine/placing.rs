@@ -2,6 +2,7 @@
 
 use super::heap::ranges::{NO_STACK, RangeKind, Ranges};
 use crate::model::picture::Area;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// How much of some part of a mapping is resident, bytes.
@@ -10,7 +11,7 @@ use std::sync::Arc;
 /// resident and at most the lesser of `B` and `R`. Where its pages were looked at the figure is exact if they
 /// come to `R`. If they do not, some came or went between the two looks, or are pages of zeroes: the part's own
 /// figure is then wrong by their number at most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
     /// At least.
     pub least: u64,

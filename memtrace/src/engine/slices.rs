@@ -64,7 +64,9 @@ impl Deeds {
         }
     }
 
-    const fn minus(self, other: Self) -> Self {
+    /// By how much this is beyond the other.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
         Self {
             live: self.live.minus(other.live),
             allocated: self.allocated.minus(other.allocated),

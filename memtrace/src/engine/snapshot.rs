@@ -1,4 +1,7 @@
 //! What the tables held at one moment: immutable, cheap to share, without single blocks.
+//!
+//! Serialised without its lists, and stacks without their growth: aggregated recordings keep each row of a list by
+//! itself, and growth where it does not follow from the series.
 
 use super::alerts::Alert;
 pub use super::detail::{Part, SizeClass};
@@ -8,6 +11,7 @@ pub use super::heap::touched::figures::TouchFigures;
 pub use super::heap::usable::Usable;
 use super::history::Point;
 pub use super::marks::Marked;
+use super::numbers;
 pub use super::owners::{Owner, OwnerSum, Owners};
 pub use super::placing::Bounds as ResidentBounds;
 pub use super::sampling::{Confidence, SampledConfidence};
@@ -45,7 +49,7 @@ pub struct SnapshotOptions {
 }
 
 /// Everything at one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Snapshot {
     /// When, on the events' clock.
     pub time: Nanos,
@@ -54,10 +58,13 @@ pub struct Snapshot {
     /// The options it was made with.
     pub options: SnapshotOptions,
     /// One per process and program (an exec begins a new one), in order of first sight.
+    #[serde(skip)]
     pub processes: Vec<ProcessSnapshot>,
     /// Modules by number.
+    #[serde(skip)]
     pub modules: Arc<[Arc<Module>]>,
     /// What was lost, by cause, since tracing began; causes with 0 included.
+    #[serde(with = "numbers::losses")]
     pub losses: Vec<(Loss, u64)>,
     /// Allocations whose stack's frames never arrived (their record was lost) or were evicted.
     pub unknown_stacks: u64,
@@ -70,6 +77,7 @@ pub struct Snapshot {
     /// Those that have ended and are not among [`Self::processes`] any more.
     pub ended: Ended,
     /// Thresholds that were crossed, oldest first; the latest ones.
+    #[serde(skip)]
     pub alerts: Vec<Alert>,
     /// Closer looks at processes that grow, where there are any.
     pub looks: Option<LookTotals>,
@@ -79,6 +87,7 @@ pub struct Snapshot {
     /// How many came before those.
     pub older_alerts: u64,
     /// Moments that the user has named, in the order in which they came; the latest ones.
+    #[serde(skip)]
     pub marks: Vec<Marked>,
     /// How many came before those.
     pub dropped_marks: u64,
@@ -86,7 +95,7 @@ pub struct Snapshot {
 
 /// What the engine's bounded tables had no room for, and what belonged to nothing they hold. Counts
 /// since tracing began; evicted blocks are counted by process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
     /// Events of processes that were never seen, or were refused or forgotten.
     pub foreign_events: u64,
@@ -107,7 +116,7 @@ pub struct Bounds {
 }
 
 /// How a process stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// It runs.
     #[default]
@@ -119,7 +128,7 @@ pub enum State {
 }
 
 /// One process.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ProcessSnapshot {
     /// Who.
     pub info: Arc<ProcessInfo>,
@@ -146,8 +155,10 @@ pub struct ProcessSnapshot {
     /// Marks since it was first seen, i.e. intervals watched. Its series may have fewer points.
     pub intervals: u32,
     /// What it held at some of the marks, oldest first.
+    #[serde(skip)]
     pub history: Box<[Arc<Point>]>,
     /// What its stacks did by time, oldest first; empty where that is not kept.
+    #[serde(skip)]
     pub slices: Vec<Slice>,
     /// Freed blocks whose age was not kept, for want of memory or because their stack is not known.
     pub untold_frees: u64,
@@ -160,12 +171,15 @@ pub struct ProcessSnapshot {
     /// Children with a copy of its memory, not traced.
     pub untraced_children: u64,
     /// Per call stack, those with any live block or any allocation; in no particular order.
+    #[serde(skip)]
     pub stacks: Vec<StackSnapshot>,
     /// Per call stack that mapped memory; in no particular order.
+    #[serde(skip)]
     pub mapped: Vec<MappedStack>,
     /// Pages that were touched, where that is told.
     pub touched: TouchTotals,
     /// By whom.
+    #[serde(skip)]
     pub touched_stacks: Vec<TouchedStack>,
     /// What the functions that the user describes hold.
     pub pools: AccountSnapshot,
@@ -179,7 +193,7 @@ pub struct ProcessSnapshot {
 
 /// Blocks that the program samples itself: estimates of blocks that may be the heap's, so never to be added to
 /// those.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ToldSnapshot {
     /// All of them.
     pub totals: Sums,
@@ -188,17 +202,19 @@ pub struct ToldSnapshot {
     /// What does not fit into sums.
     pub oddities: Oddities,
     /// Per call stack; in no particular order.
+    #[serde(skip)]
     pub stacks: Vec<ToldStack>,
 }
 
 /// Such blocks of one call stack.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ToldStack {
     /// Its number in the engine.
     pub stack: StackId,
     /// From the function with the probe outwards; empty if the stack never arrived.
     pub frames: Arc<[Frame]>,
     /// How it ended.
+    #[serde(with = "numbers::stack_end")]
     pub end: StackEnd,
     /// What it holds and has allocated.
     pub sums: Sums,
@@ -217,20 +233,21 @@ impl ProcessSnapshot {
 
 /// An account of blocks beside the heap's, never to be added to that: what functions that the user describes
 /// gave out lies in the heap or in mappings, and what a device's driver gave out in neither.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct AccountSnapshot {
     /// Totals of their blocks.
     pub totals: HeapTotals,
     /// Growth of what is live.
     pub growth: Growth,
     /// Per call stack, as [`ProcessSnapshot::stacks`].
+    #[serde(skip)]
     pub stacks: Vec<StackSnapshot>,
 }
 
 /// Heap totals of a process since it was first seen.
 ///
 /// In bytes and in blocks: `live = inherited + allocated − freed − missed − evicted − unknown`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeapTotals {
     /// Bytes alive.
     pub live_bytes: u64,
@@ -283,7 +300,7 @@ pub struct HeapTotals {
 /// Mapping totals of a process since it was first seen, in whole pages.
 ///
 /// `live = inherited + mapped − unmapped − evicted`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MappingTotals {
     /// Bytes mapped since and still mapped.
     pub live_bytes: u64,
@@ -306,7 +323,7 @@ pub struct MappingTotals {
 /// Pages touched in a process since it was first seen.
 ///
 /// In bytes: `live = inherited + touched − given back − evicted`. The rest are page faults that were no growth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TouchTotals {
     /// Bytes touched since and still there.
     pub live_bytes: u64,
@@ -341,13 +358,14 @@ pub struct TouchTotals {
 }
 
 /// Pages that one call stack touched first.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TouchedStack {
     /// Its number in the engine.
     pub stack: StackId,
     /// From the function that touched outwards; empty if the stack never arrived.
     pub frames: Arc<[Frame]>,
     /// How it ended.
+    #[serde(with = "numbers::stack_end")]
     pub end: StackEnd,
     /// Bytes still there, those of the parent at a fork among them.
     pub live_bytes: u64,
@@ -360,17 +378,19 @@ pub struct TouchedStack {
 }
 
 /// What one call stack mapped: address space, not memory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MappedStack {
     /// Its number in the engine.
     pub stack: StackId,
     /// [`FunctionId::MMAP`], [`FunctionId::MREMAP`] or [`FunctionId::BRK`].
+    #[serde(with = "numbers::function")]
     pub function: FunctionId,
     /// The file of the allocator that made the call, if it was one that is traced.
     pub allocator: Option<ModuleId>,
     /// From the system call's wrapper outwards; empty if the stack never arrived.
     pub frames: Arc<[Frame]>,
     /// How it ended.
+    #[serde(with = "numbers::stack_end")]
     pub end: StackEnd,
     /// Bytes still mapped, those of the parent at a fork among them.
     pub live_bytes: u64,
@@ -392,7 +412,7 @@ pub struct MappedStack {
 
 /// What was resident of some mappings, bytes. As for blocks ([`PlacedBlocks`]), exact where a mapping is
 /// theirs alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResidentPart {
     /// Bytes of address space that were looked at: of anonymous mappings and the heap segment.
     pub of: u64,
@@ -403,7 +423,7 @@ pub struct ResidentPart {
 }
 
 /// What resident memory was, and which of it the live blocks were.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PictureSnapshot {
     /// When the blocks were looked up in it.
     pub time: Nanos,
@@ -421,7 +441,7 @@ pub struct PictureSnapshot {
 ///
 /// Which of a block's pages are resident `/proc/PID/smaps` does not tell, but the pages themselves do
 /// ([`ResidentBounds`]).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlacedBlocks {
     /// All live blocks.
     pub live: u64,
@@ -436,7 +456,7 @@ pub struct PlacedBlocks {
 }
 
 /// Growth over the watch.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Growth {
     /// Bytes per second over the whole watch; `None` before two points exist.
     pub bytes_per_second: Option<f64>,
@@ -449,7 +469,7 @@ pub struct Growth {
 }
 
 /// Live blocks that may have been freed unseen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doubtful {
     /// How many; of samples so many samples.
     pub blocks: u64,
@@ -460,17 +480,20 @@ pub struct Doubtful {
 }
 
 /// One call stack in one process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StackSnapshot {
     /// Its number in the engine.
     pub stack: StackId,
     /// The allocator function called.
+    #[serde(with = "numbers::function")]
     pub function: FunctionId,
     /// Whose size classes its blocks have.
+    #[serde(with = "numbers::classes")]
     pub classes: SizeClasses,
     /// From the allocator's caller outwards; empty if the stack never arrived.
     pub frames: Arc<[Frame]>,
     /// How it ended.
+    #[serde(with = "numbers::stack_end")]
     pub end: StackEnd,
     /// All live bytes.
     pub live_bytes: u64,
@@ -507,9 +530,12 @@ pub struct StackSnapshot {
     /// Smallest and largest live block, bytes; `None` without live blocks.
     pub sizes: Option<(u64, u64)>,
     /// Growth of its live bytes.
+    #[serde(skip)]
     pub growth: Growth,
     /// Where the figures lie, where they are estimates.
     pub confidence: Option<SampledConfidence>,
+    /// Where bytes and blocks alive lie with those that are young or filtered, where they are estimates.
+    pub all_live: Option<(Confidence, Confidence)>,
     /// Which of its blocks these are, where they are told apart.
     pub part: Part,
     /// What it did in a period, where an account of that is kept, with the ages of blocks freed in it; those of
@@ -522,7 +548,7 @@ pub struct StackSnapshot {
 }
 
 /// Bytes and blocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeriodSum {
     /// Bytes.
     pub bytes: u64,
@@ -533,7 +559,7 @@ pub struct PeriodSum {
 }
 
 /// What was done in a [`Period`](super::detail::Period).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeriodFigures {
     /// Allocated in it.
     pub allocated: PeriodSum,
@@ -550,7 +576,7 @@ pub struct PeriodFigures {
 }
 
 /// One live block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockSnapshot {
     /// Where.
     pub address: u64,

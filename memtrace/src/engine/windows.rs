@@ -3,9 +3,10 @@
 use super::process::Process;
 use super::tracker::Tracker;
 use crate::model::ids::{Nanos, Pid};
+use serde::{Deserialize, Serialize};
 
 /// The windows of a process. One that was told of all the time has one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Windows {
     /// When the latest one opened.
     opened: Nanos,

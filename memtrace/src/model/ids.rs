@@ -24,7 +24,7 @@ pub struct ProcessKey {
 }
 
 /// A call stack in the engine's table: function and frames, wherever they were seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StackId(pub u32);
 
 /// A file that was mapped, in the engine's table.

@@ -1,5 +1,5 @@
 //! Paths in recordings: as text where they are, and as their bytes where they are not UTF-8, so that each comes
-//! back as it was.
+//! back as it was. Where text and bytes are told apart by whoever reads them (in words, not in JSON) they are bytes.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ffi::OsString;
@@ -36,6 +36,9 @@ pub(super) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::E
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+    if !from.is_human_readable() {
+        return Vec::deserialize(from).map(|bytes| path(Read::Bytes(bytes)));
+    }
     Read::deserialize(from).map(path)
 }
 
@@ -54,6 +57,10 @@ pub(super) mod optional {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Option<PathBuf>, D::Error> {
+        if !from.is_human_readable() {
+            let bytes = Option::<Vec<u8>>::deserialize(from);
+            return bytes.map(|bytes| bytes.map(|bytes| super::path(Read::Bytes(bytes))));
+        }
         Option::<Read>::deserialize(from).map(|read| read.map(super::path))
     }
 }

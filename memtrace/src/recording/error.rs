@@ -37,6 +37,9 @@ pub enum RecordingError {
         /// What does not fit.
         what: &'static str,
     },
+    /// It holds snapshots, and whoever reads it wants events.
+    #[error("it is an aggregated recording: it holds snapshots, and no single events")]
+    Aggregated,
     /// The file may not become larger. What was added before is in it.
     #[error("the recording has the size that it is allowed")]
     Full,

@@ -5,8 +5,12 @@ use memtrace_common::wire;
 
 /// The first byte is none of ASCII's, so that nobody takes the file for text.
 const MARK: [u8; 8] = *b"\x8bmtrace\n";
-/// To be raised whenever the bytes of this folder change their meaning.
-pub(super) const FORMAT: u16 = 1;
+/// To be raised whenever the bytes of this folder change their meaning; those of recordings of snapshots have the next
+/// number, as who reads events alone has to refuse them.
+const FORMAT: u16 = 1;
+const SNAPSHOTS: u16 = 2;
+/// To be raised whenever what snapshots are made of changes (`engine::snapshot` and all that is in it): rows have no names.
+const ROWS: u16 = 1;
 const CHUNK_MARK: u32 = u32::from_le_bytes(*b"chnk");
 
 /// Most bytes of a chunk, unpacked and packed: a reader takes no more memory than a few of this, whatever a
@@ -16,10 +20,32 @@ pub(super) const MOST_BYTES: usize = 8 << 20;
 pub(super) const MOST_ENTRIES: u32 = 1 << 16;
 
 /// How a recording begins: 24 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// When it began, ns of `CLOCK_REALTIME` since 1970.
     pub began: u64,
+    /// What it holds.
+    pub kind: Kind,
+}
+
+/// What a recording holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// All events.
+    #[default]
+    Events,
+    /// Snapshots, and no events.
+    Snapshots,
+}
+
+impl Kind {
+    /// The versions of the format and of what is in it.
+    const fn versions(self) -> (u16, u16) {
+        match self {
+            Self::Events => (FORMAT, wire::VERSION),
+            Self::Snapshots => (SNAPSHOTS, ROWS),
+        }
+    }
 }
 
 impl Head {
@@ -31,8 +57,9 @@ impl Head {
     pub(super) fn bytes(self) -> [u8; Self::SIZE] {
         let mut bytes = [0; Self::SIZE];
         bytes[..8].copy_from_slice(&MARK);
-        bytes[8..10].copy_from_slice(&FORMAT.to_le_bytes());
-        bytes[10..12].copy_from_slice(&wire::VERSION.to_le_bytes());
+        let (format, records) = self.kind.versions();
+        bytes[8..10].copy_from_slice(&format.to_le_bytes());
+        bytes[10..12].copy_from_slice(&records.to_le_bytes());
         bytes[12..20].copy_from_slice(&self.began.to_le_bytes());
         let checksum = crc32fast::hash(&bytes[..20]);
         bytes[20..].copy_from_slice(&checksum.to_le_bytes());
@@ -44,8 +71,9 @@ impl Head {
             return Err(RecordingError::Foreign);
         }
         let [format, records] = [8, 10].map(|at| u16::from_le_bytes([bytes[at], bytes[at + 1]]));
-        if (format, records) != (FORMAT, wire::VERSION) {
-            let (own_format, own_records) = (FORMAT, wire::VERSION);
+        let kind = if format == SNAPSHOTS { Kind::Snapshots } else { Kind::Events };
+        if (format, records) != kind.versions() {
+            let (own_format, own_records) = kind.versions();
             return Err(RecordingError::Version { format, records, own_format, own_records });
         }
         let what = "the checksum of its beginning is another one";
@@ -53,7 +81,7 @@ impl Head {
         if said != checksum {
             return Err(RecordingError::Damaged { offset: 0, what });
         }
-        Ok(Self { began: long(bytes, 12) })
+        Ok(Self { began: long(bytes, 12), kind })
     }
 }
 
@@ -68,6 +96,10 @@ pub(super) enum Content {
     Names = 3,
     /// Nothing: the file has reached the size that it was allowed, and its run went on.
     Limit = 2,
+    /// A part of a snapshot; in place of the number of entries that of the parts that follow.
+    Snapshot = 4,
+    /// How snapshots were recorded, as JSON.
+    Plan = 5,
 }
 
 /// How a chunk begins: 40 bytes, followed by the packed ones.
@@ -110,6 +142,8 @@ impl ChunkHead {
             1 => Content::End,
             2 => Content::Limit,
             3 => Content::Names,
+            4 => Content::Snapshot,
+            5 => Content::Plan,
             _ => return Err("a chunk of an unknown kind"),
         };
         let head = Self {

@@ -18,10 +18,11 @@ mod note;
 mod peak;
 mod reader;
 mod replay;
+pub mod snapshots;
 mod writer;
 
 pub use error::RecordingError;
-pub use layout::Head;
+pub use layout::{Head, Kind};
 pub use locate::{LocateError, Place, Wanted, exactly, locate, time_of};
 pub use names::{Learnt, Name, Names};
 pub use note::{Moment, Note, Told};

@@ -114,7 +114,7 @@ mod tests {
     }
 
     fn recorded() -> Vec<u8> {
-        let mut writer = Writer::new(Vec::new(), Head { began: 1 }).unwrap();
+        let mut writer = Writer::new(Vec::new(), Head { began: 1, ..Head::default() }).unwrap();
         for (number, name) in ["old", "new"].into_iter().enumerate() {
             writer.push(Entry::Note(b"a note")).unwrap();
             let learnt = learnt(10 * (number as u64 + 1), 64, name);
@@ -170,7 +170,8 @@ mod tests {
 
     #[test]
     fn names_fit_the_limit_or_are_refused() {
-        let mut writer = Writer::new(Vec::new(), Head { began: 1 }).unwrap().with_limit(1000);
+        let mut writer =
+            Writer::new(Vec::new(), Head { began: 1, ..Head::default() }).unwrap().with_limit(1000);
         let long: String = (0..2000_u32).map(|n| char::from(b'a' + (n * n % 23) as u8)).collect();
         let bytes = learnt(1, 2, &long).bytes().unwrap();
         assert!(matches!(writer.push_names(&bytes), Err(RecordingError::Full)));

@@ -82,8 +82,10 @@ impl<R: Read> Reader<R> {
             if self.ends(head.content) {
                 return Ok(None);
             }
-            if head.content == Content::Names {
-                continue;
+            match head.content {
+                Content::Names => continue,
+                Content::Snapshot | Content::Plan => return Err(RecordingError::Aggregated),
+                _ => {}
             }
             self.unpack(&head, offset)?;
             let entries = Unpacker::new(&self.columns).map_err(damaged)?;
@@ -101,7 +103,7 @@ impl<R: Read> Reader<R> {
             if self.ends(head.content) {
                 return Ok(None);
             }
-            if head.content == Content::Entries {
+            if head.content != Content::Names {
                 continue;
             }
             if !fits {
@@ -110,6 +112,26 @@ impl<R: Read> Reader<R> {
             self.unpack(&head, offset)?;
             return Ok(Some(&self.columns));
         }
+    }
+
+    /// The next chunk of any content, unpacked; `None` at the end.
+    pub(super) fn next_content(&mut self) -> Result<Option<(ChunkHead, &[u8])>, RecordingError> {
+        let offset = self.offset;
+        let Some((head, fits)) = self.next_packed()? else { return Ok(None) };
+        if !fits {
+            let what = "its checksum is another one";
+            return Err(RecordingError::Damaged { offset, what });
+        }
+        if self.ends(head.content) {
+            return Ok(None);
+        }
+        self.unpack(&head, offset)?;
+        Ok(Some((head, &self.columns)))
+    }
+
+    /// Where the next chunk begins.
+    pub(super) const fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// Reads a chunk as it is in the file, and says whether its checksum is right; `None` at the end.
@@ -137,7 +159,9 @@ impl<R: Read> Reader<R> {
     /// Whether the recording ends with a chunk of this content.
     const fn ends(&mut self, content: Content) -> bool {
         self.ending = match content {
-            Content::Entries | Content::Names => return false,
+            Content::Entries | Content::Names | Content::Snapshot | Content::Plan => {
+                return false;
+            }
             Content::End => Some(Ending::Whole),
             Content::Limit => Some(Ending::Limit),
         };

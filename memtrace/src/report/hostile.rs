@@ -20,6 +20,7 @@ use crate::model::event::{CodeMapping, Event, What};
 use crate::model::ids::{ModuleId, ProcessKey};
 use crate::model::module::{BuildId, Module};
 use crate::model::process::ProcessInfo;
+use crate::recording::snapshots::hostile::shots;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -46,6 +47,13 @@ const LIMITS: Limits = Limits {
 /// Records, and what `/proc` says between them, → tables → a report in its forms.
 pub(crate) fn records(bytes: &[u8]) {
     publish(&snapshot(bytes), bytes);
+}
+
+/// A recording of snapshots, which may be anybody's, → a report of each in its forms.
+pub(crate) fn snapshots(bytes: &[u8]) {
+    for shot in shots(bytes).iter().take(4) {
+        publish(&shot.snapshot, bytes);
+    }
 }
 
 /// A JSON report, which may be anybody's, → what changed between it and others, in every form.
@@ -231,9 +239,11 @@ impl Symbolizer for Names<'_> {
         None
     }
 }
+
 #[cfg(test)]
 mod tests {
-    use super::snapshot;
+    use super::{shots, snapshot, snapshots};
+    use std::path::Path;
 
     /// Else the fuzzer would begin with nothing, unnoticed: records have a version.
     #[test]
@@ -248,5 +258,26 @@ mod tests {
         assert_eq!((told.stacks.len(), told.oddities.unknown_frees), (1, 1));
         assert_eq!(told.totals.live.blocks.samples(), 1);
         assert!(process.heap.allocated_blocks > 0 && process.mappings.mapped_bytes > 0);
+    }
+
+    /// What a recording says need not be what a run could do.
+    #[test]
+    fn snapshots_with_any_figures_do_no_harm() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/regressions/snapshots");
+        let seed = std::fs::read(folder.join("a_snapshot")).unwrap();
+        assert_eq!(shots(&seed).len(), 2);
+        snapshots(&seed);
+        let mut random = 7_u64;
+        let mut next = |below: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 33) as usize % below
+        };
+        for _ in 0..200 {
+            let mut bytes = seed.clone();
+            for _ in 0..=next(3) {
+                bytes[next(seed.len())] = next(256) as u8;
+            }
+            snapshots(&bytes);
+        }
     }
 }

@@ -36,6 +36,7 @@ use crate::model::frame::Frame;
 use crate::model::ids::Nanos;
 use jiff::{SignedDuration, Timestamp};
 use memtrace_common::function::FunctionId;
+use memtrace_common::touches::MOST_LEVEL;
 use memtrace_common::wire::{Loss, StackEnd};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
@@ -312,7 +313,8 @@ impl Maker<'_> {
             stacks: chosen.touched.iter().map(|stack| self.touched(stack, process)).collect(),
             others: touched::others(process, &chosen.touched),
             others_confidence: touched::around_others(process, &chosen.touched),
-            one_in: 1 << self.snapshot.touch_level,
+            // A file may say anything.
+            one_in: 1 << u64::from(self.snapshot.touch_level).min(MOST_LEVEL),
         });
         report.watch = chosen.story.map(|story| self.watch(story, process));
         report.allocator_mapped = mapped::by_allocators(process, &self.snapshot.modules);

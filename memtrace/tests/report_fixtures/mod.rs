@@ -162,6 +162,7 @@ pub fn stack(number: u32, frames: Arc<[Frame]>, blocks: u64, size: u64) -> Stack
         sizes: Some((size, size)),
         growth: growth(0, 0, 6),
         confidence: None,
+        all_live: None,
         part: Part::default(),
         period: None,
         past: Past::default(),

@@ -4,9 +4,11 @@ mod args;
 mod place;
 mod read;
 mod recorded;
+mod snapshots;
 
 pub use args::DiffArgs;
 
+use super::aggregated::Found;
 use super::args::Color;
 use super::exit::{Exit, UsageError};
 use super::format::Format;
@@ -145,6 +147,19 @@ impl Input {
         name: String,
     ) -> anyhow::Result<Self> {
         Ok(Self { name, side: recorded::side_at(path, place, filter)?, is_there: true })
+    }
+
+    /// A snapshot of a recording, likewise.
+    ///
+    /// # Errors
+    /// When it makes no sense.
+    pub(super) fn of_snapshot(
+        path: &Path,
+        found: &Found,
+        filter: &Filter,
+        name: String,
+    ) -> anyhow::Result<Self> {
+        Ok(Self { name, side: snapshots::side_of(path, found, filter)?, is_there: true })
     }
 
     /// A recording's end, likewise.

@@ -5,7 +5,7 @@ use crate::cli::replaying::{learn, most, of_part, open, play, read_facts, unknow
 use crate::cli::report::facts_at;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::model::ids::Nanos;
-use crate::recording::{Names, Place, Reader, Replay};
+use crate::recording::{Kind, Names, Place, Reader, Replay};
 use crate::report::TracerFacts;
 use crate::report::diff::{Side, Which};
 use crate::report::view::Filter;
@@ -31,6 +31,9 @@ pub(super) fn side(
     filter: &Filter,
 ) -> anyhow::Result<(Side, bool)> {
     let mut reader = Reader::new(input).with_context(|| format!("{name:?}"))?;
+    if reader.head().kind == Kind::Snapshots {
+        return super::snapshots::side(name, which, filter);
+    }
     let mut replay = Replay::new(most());
     let names = names_of(name);
     let (mut newest, mut found) = (None, None);

@@ -7,7 +7,7 @@ use clap::Args;
 use std::path::PathBuf;
 
 /// Options without effect on a recording that is shown: it is as it was recorded.
-const OF_TRACING: [&str; 45] = [
+const OF_TRACING: [&str; 46] = [
     "interval",
     "duration",
     "count",
@@ -21,6 +21,7 @@ const OF_TRACING: [&str; 45] = [
     "debuginfod",
     "cmdline",
     "record",
+    "record_every",
     "record_files",
     "record_limit",
     "verbose",

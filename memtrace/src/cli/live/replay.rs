@@ -3,18 +3,21 @@
 use super::LiveArgs;
 use super::messages::{Update, WAITING};
 use super::show::{Showing, Shown, Signals};
+use crate::cli::aggregated;
 use crate::cli::plan::SCREEN_TOP;
 use crate::cli::recorded_names::{names_of, recorded_first};
 use crate::cli::replaying::{
     Input, Played, learn, most, of_part, open, play, read_facts, unknown_facts,
 };
-use crate::engine::snapshot::SnapshotOptions;
+use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::model::ids::Nanos;
-use crate::recording::{Moment, Names, Replay};
+use crate::recording::snapshots::{Plan, Shot, Snapshots};
+use crate::recording::{Kind, Moment, Names, Replay};
 use crate::report::ReportOptions;
 use crate::screen::Look;
 use crate::symbolize::BlazeSymbolizer;
 use anyhow::Context as _;
+use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -106,11 +109,55 @@ struct Player {
 
 impl Player {
     fn play(&mut self, mut input: Input) -> anyhow::Result<()> {
+        if input.head().kind == Kind::Snapshots {
+            return self.show_snapshots(Snapshots::new(input)?);
+        }
         let mut replay = Replay::new(most());
         let played = play(&mut replay, &mut input, &mut |replay, moment| {
             self.report(replay, moment, Some(moment.time), moment.is_final)
         })?;
         self.end(&mut replay, played)
+    }
+
+    /// Shows the snapshots of an aggregated recording, one after the other.
+    fn show_snapshots<R: Read>(&mut self, mut input: Snapshots<R>) -> anyhow::Result<()> {
+        let mut is_whole = false;
+        let read = loop {
+            match input.advance() {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+            let shot = input.shot()?;
+            is_whole = shot.is_final;
+            if self.show(&shot, input.plan())?.is_break() {
+                return Ok(());
+            }
+        };
+        if input.count() == 0 {
+            read?;
+            anyhow::bail!("no snapshot was recorded yet when it ended");
+        }
+        let why = match read {
+            _ if is_whole => "the recording is over".to_owned(),
+            Ok(()) => "the recording ends before its run did".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let _ = self.sender.send(Update::Ended(why));
+        Ok(())
+    }
+
+    fn show(&mut self, shot: &Shot, plan: &Plan) -> anyhow::Result<ControlFlow<()>> {
+        let mut wishes = aggregated::learn(shot, plan, &mut self.symbolizer)?;
+        self.wishes.change(&mut wishes.options);
+        let facts = aggregated::facts(shot, None)?;
+        let mut snapshot = Snapshot::clone(&shot.snapshot);
+        // Where the run singled out others, those are shown: the report says which.
+        let _ = aggregated::single_out(&mut snapshot, &self.wishes.blocks(shot.snapshot.options));
+        let mut symbolizer = recorded_first(&self.names, snapshot.time, &mut self.symbolizer);
+        let report = wishes.report(&snapshot, &facts, shot.is_final, &mut symbolizer);
+        let sent = self.sender.send(Update::Report(Arc::new(report)));
+        Ok(if sent.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     }
 
     /// Says how the recording ends, after a report of its end if the run made none.

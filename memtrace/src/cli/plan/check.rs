@@ -46,6 +46,10 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
 
 /// The least that files of a recording may be allowed: each has to hold what it begins with.
 const LEAST_RECORD: u64 = 64 << 10;
+/// The least time between two snapshots that are recorded.
+const LEAST_RECORD_EVERY: Duration = Duration::from_millis(100);
+/// Most bytes of a file of snapshots, where nothing was typed.
+const SNAPSHOTS_LIMIT: u64 = 64 << 20;
 
 /// Where the run is recorded: how large its files may become, and how many of them are kept.
 pub(super) fn record(args: &TraceArgs, tier: Tier) -> Result<Option<RecordPlan>, UsageError> {
@@ -62,7 +66,14 @@ pub(super) fn record(args: &TraceArgs, tier: Tier) -> Result<Option<RecordPlan>,
         );
     }
     let files = u32::try_from(files).unwrap_or(u32::MAX);
-    let plan = |path: &PathBuf| RecordPlan { path: path.clone(), limit: args.record_limit, files };
+    if let Some(every) = args.record_every.filter(|every| *every < LEAST_RECORD_EVERY) {
+        return usage(format!(
+            "--record-every {every:?} is too often for snapshots: give at least 100ms, or leave it out to record all events"
+        ));
+    }
+    let (every, usual) = (args.record_every, args.record_every.map(|_| SNAPSHOTS_LIMIT));
+    let limit = args.record_limit.or(usual);
+    let plan = |path: &PathBuf| RecordPlan { path: path.clone(), limit, files, every };
     Ok(args.record.as_ref().map(plan))
 }
 

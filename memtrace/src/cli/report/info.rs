@@ -1,5 +1,9 @@
 //! What is in a recording, and whether it is whole.
 
+mod snapshots;
+
+pub(super) use snapshots::print as print_snapshots;
+
 use super::Input;
 use crate::cli::exit::Exit;
 use crate::cli::output::write_stdout;
@@ -141,11 +145,19 @@ impl Sums {
         writeln!(text, "files      {}", self.files)?;
         writeln!(text, "reports    {}", self.reports)?;
         writeln!(text, "marks      {}", self.marks)?;
-        let unlisted = self.marks - self.listed.len() as u64;
-        if unlisted > 0 {
-            writeln!(text, "  {} not listed here", counted(unlisted, "earlier one"))?;
-        }
-        let mut listed = self.listed.iter();
-        listed.try_for_each(|(name, since)| writeln!(text, "  {:>9}  {name}", exactly(*since)))
+        list_marks(self.marks, self.listed.iter(), text)
     }
+}
+
+/// Of so many marks the latest ones, with their times after the start.
+fn list_marks<'a>(
+    all: u64,
+    mut listed: impl ExactSizeIterator<Item = &'a (String, Nanos)>,
+    text: &mut String,
+) -> std::fmt::Result {
+    let unlisted = all.saturating_sub(listed.len() as u64);
+    if unlisted > 0 {
+        writeln!(text, "  {} not listed here", counted(unlisted, "earlier one"))?;
+    }
+    listed.try_for_each(|(name, since)| writeln!(text, "  {:>9}  {name}", exactly(*since)))
 }

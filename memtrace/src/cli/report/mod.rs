@@ -1,5 +1,6 @@
 //! `memtrace report`: reports of a recording.
 
+mod aggregated;
 mod args;
 mod at;
 mod growth;
@@ -9,6 +10,7 @@ mod scope;
 pub use args::ReportArgs;
 pub(super) use at::facts_at;
 
+use super::aggregated::reopen;
 use super::exit::Exit;
 use super::log::{self, Verbosity};
 use super::output::{Destination, OutputError};
@@ -21,8 +23,8 @@ use super::reporting::{ReportWishes, Reporting};
 use super::terminal::stderr_color;
 use super::view;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
-use crate::recording::{Moment, Names, Replay};
-use crate::report::TracerFacts;
+use crate::recording::{Kind, Moment, Names, Replay};
+use crate::report::{ReportOptions, TracerFacts};
 use crate::symbolize::BlazeSymbolizer;
 use anyhow::bail;
 use scope::Scope;
@@ -36,16 +38,26 @@ use std::time::Duration;
 pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     log::init(Verbosity::Normal, stderr_color(args.color));
     let mut reader = open(&args.file)?;
+    let is_aggregated = reader.head().kind == Kind::Snapshots;
+    if args.info && is_aggregated {
+        return info::print_snapshots(&args.file, &mut reopen(&args.file)?);
+    }
     if args.info {
         return info::print(&args.file, &mut reader);
     }
     scope::check(args)?;
+    if is_aggregated {
+        aggregated::check(args)?;
+    }
     let of_blocks = view::of_blocks(args.min_age, args.min_size, args.max_size);
     let beside = view::Beside { top: args.top, sort: args.sort, of_blocks };
     let view = view::options(&args.view, args.format(), beside, scope::source(args))?;
     let growth = args.view.growth(args.format(), args.top, args.full_names)?;
     let name = plan::output(args.output.as_deref())?;
     let destination = Destination::of(name.as_ref(), args.format(), std::process::id())?;
+    if let Some(layout) = growth.filter(|_| is_aggregated) {
+        return aggregated::write_growth(args, layout, &view.filter, destination);
+    }
     if let Some(layout) = growth {
         return growth::write(args, layout, &view.filter, destination);
     }
@@ -57,6 +69,9 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         growth: None,
         wishes: ReportWishes::default(),
     };
+    if is_aggregated {
+        return aggregated::make(args, reporting);
+    }
     let scope = Scope::of(args, reporting.view.measure)?;
     reporting.view.stretch.from = scope.from.as_ref().map(|from| from.since_start);
     let names = names_of(&args.file);
@@ -141,21 +156,8 @@ impl Reports<'_> {
         reporting.write(snapshot, facts, is_final, &mut symbolizer).map(|(degraded, _)| degraded)
     }
 
-    /// Which blocks are singled out: as the run did, or as is asked for now.
     fn blocks(&self, recorded: SnapshotOptions) -> SnapshotOptions {
-        let args = self.args;
-        if !args.view.is_of_the_moment(scope::source(args)) {
-            // What was done is told of all blocks.
-            return SnapshotOptions { min_age: 0, min_size: 0, max_size: None, ..recorded };
-        }
-        let usual = args.format().is_whole().then_some(Duration::ZERO);
-        let nanos = |age: Duration| u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
-        SnapshotOptions {
-            min_age: args.min_age.or(usual).map_or(recorded.min_age, nanos),
-            min_size: args.min_size.unwrap_or(recorded.min_size),
-            max_size: args.max_size.or(recorded.max_size),
-            blocks_per_stack: recorded.blocks_per_stack,
-        }
+        wanted_blocks(self.args, recorded)
     }
 
     /// Learns what was recorded up to here of files and wishes.
@@ -163,20 +165,40 @@ impl Reports<'_> {
         if let Some(wishes) = learn(replay, &mut self.symbolizer)? {
             self.reporting.wishes = wishes;
         }
-        let options = &mut self.reporting.wishes.options;
-        let usual = self.args.format().is_whole().then_some(0);
-        // A view is of all stacks, and chooses itself what it shows of them.
-        let typed = self.args.top.filter(|_| self.args.format().view().is_none());
-        if let Some(top) = typed.or(usual) {
-            options.top = usize::try_from(top).unwrap_or(usize::MAX);
-        }
-        if let Some(typed) = self.args.sort {
-            options.sort = typed.into();
-        }
-        options.full |= self.args.full;
-        options.full_names |= self.args.full_names;
-        options.show_internals |= self.args.show_internals;
+        settle(self.args, &mut self.reporting.wishes.options);
         Ok(())
+    }
+}
+
+/// What of a report was asked for now.
+fn settle(args: &ReportArgs, options: &mut ReportOptions) {
+    let usual = args.format().is_whole().then_some(0);
+    // A view is of all stacks, and chooses itself what it shows of them.
+    let typed = args.top.filter(|_| args.format().view().is_none());
+    if let Some(top) = typed.or(usual) {
+        options.top = usize::try_from(top).unwrap_or(usize::MAX);
+    }
+    if let Some(typed) = args.sort {
+        options.sort = typed.into();
+    }
+    options.full |= args.full;
+    options.full_names |= args.full_names;
+    options.show_internals |= args.show_internals;
+}
+
+/// Which blocks are singled out: as the run did, or as is asked for now.
+fn wanted_blocks(args: &ReportArgs, recorded: SnapshotOptions) -> SnapshotOptions {
+    if !args.view.is_of_the_moment(scope::source(args)) {
+        // What was done is told of all blocks.
+        return SnapshotOptions { min_age: 0, min_size: 0, max_size: None, ..recorded };
+    }
+    let usual = args.format().is_whole().then_some(Duration::ZERO);
+    let nanos = |age: Duration| u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
+    SnapshotOptions {
+        min_age: args.min_age.or(usual).map_or(recorded.min_age, nanos),
+        min_size: args.min_size.unwrap_or(recorded.min_size),
+        max_size: args.max_size.or(recorded.max_size),
+        blocks_per_stack: recorded.blocks_per_stack,
     }
 }
 

@@ -113,7 +113,7 @@ pub(super) const fn source(args: &ReportArgs) -> Source {
 }
 
 /// `after`: where a part begins, if one was typed.
-fn detail(args: &ReportArgs, measure: Option<Measure>, after: Option<Nanos>) -> Detail {
+pub(super) fn detail(args: &ReportArgs, measure: Option<Measure>, after: Option<Nanos>) -> Detail {
     let detail = args.view.detail(measure, after);
     let is_page = args.format() == Format::Html;
     // A page may be switched to any view.

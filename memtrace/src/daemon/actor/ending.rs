@@ -3,6 +3,7 @@
 use super::reporting::Heeded;
 use super::waiting::measured;
 use super::{Actor, End, ONE_WISH, Outcome};
+use crate::daemon::archive::Archive;
 use crate::daemon::error::DaemonError;
 use crate::daemon::signals::Wish;
 use std::time::Duration;
@@ -46,6 +47,7 @@ impl Actor<'_> {
         let last = self.last_published(outstanding).await;
         // The names in the last report belong to it.
         self.intake.tracker.end_recording();
+        self.archive.iter_mut().for_each(Archive::end);
         let last = last?;
         if last != Heeded::Unread {
             self.commands_done().await?;

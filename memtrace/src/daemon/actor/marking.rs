@@ -2,6 +2,7 @@
 
 use super::Actor;
 use crate::control::{Answer, Request, Status};
+use crate::daemon::archive::Archive;
 use crate::daemon::control::Order;
 use crate::daemon::error::DaemonError;
 use crate::model::event::What;
@@ -45,7 +46,8 @@ impl Actor<'_> {
             records: self.intake.records,
             reports: self.sequence,
             marks: tracker.marks_so_far(),
-            is_recorded: tracker.is_recorded(),
+            is_recorded: tracker.is_recorded()
+                || self.archive.as_ref().is_some_and(Archive::is_written),
         }
     }
 
@@ -68,6 +70,7 @@ impl Actor<'_> {
             is_final: false,
             facts: serde_json::to_value(&facts).unwrap_or_default(),
         });
+        self.record_mark();
         tracing::info!("mark `{name}`, {} after the start", duration(since));
         Ok(since)
     }

@@ -4,12 +4,14 @@ mod duty;
 mod ending;
 mod looking;
 mod marking;
+mod recording;
 mod reporting;
 mod spending;
 mod waiting;
 mod windows;
 
 use super::alarm::Alarm;
+use super::archive::Archive;
 use super::arrivals::Arrivals;
 use super::budget::{Budget, FREE, Load};
 use super::control::Control;
@@ -155,6 +157,10 @@ struct Actor<'a> {
     wanted: bool,
     /// The one that is being made.
     current: Current,
+    /// Where snapshots are recorded.
+    archive: Option<Archive>,
+    /// The user has named a moment while a snapshot was being made: another one is to follow.
+    mark_waits: bool,
     /// Time and records at the last report.
     last_report: (Instant, u64),
     /// When the user asked for the end.
@@ -198,7 +204,8 @@ impl<'a> Actor<'a> {
         let ring = ring(&mut kernel)?;
         let limits = limits(settings, kernel.map_bytes() + self_usage::resident_bytes());
         let arrivals = settings.selection.clone().map(Arrivals::new);
-        let tables = Tables::new(limits, settings.detail, recording.map(Recorder::new));
+        let (recorder, archive) = recorded(recording)?;
+        let tables = Tables::new(limits, settings.detail, recorder);
         let intake = Intake::new(tables, kernel, targets, reporter, unwinding, arrivals);
         Ok(Self {
             settings,
@@ -229,6 +236,8 @@ impl<'a> Actor<'a> {
             unnamed: 0,
             wanted: false,
             current: Current::default(),
+            archive,
+            mark_waits: false,
             last_report: (Instant::now(), 0),
             asked: Instant::now(),
             next_usage: Instant::now(),
@@ -264,6 +273,7 @@ impl<'a> Actor<'a> {
     async fn watch(&mut self) -> Result<End, DaemonError> {
         let mut second = every(SECOND);
         let mut report = self.settings.interval.map(every);
+        let mut record = self.archive.as_ref().map(|archive| every(archive.every()));
         let mut mark = every(MARK);
         let deadline = self.settings.duration.map(|duration| Instant::now() + duration);
         let mut pause = LOOK;
@@ -304,6 +314,7 @@ impl<'a> Actor<'a> {
                     }
                     self.report_if_idle();
                 }
+                () = tick(&mut record) => self.record_if_idle(),
                 _ = second.tick() => {
                     if let Some(end) = self.look_around() {
                         return Ok(end);
@@ -404,6 +415,17 @@ impl<'a> Actor<'a> {
     /// The next report is the last one of `--count`.
     fn is_last(&self) -> bool {
         self.settings.count.is_some_and(|count| self.sequence + 1 >= count)
+    }
+}
+
+/// Where all is recorded, events or snapshots.
+fn recorded(
+    recording: Option<Recording>,
+) -> Result<(Option<Recorder>, Option<Archive>), DaemonError> {
+    let Some(recording) = recording else { return Ok((None, None)) };
+    match recording.every {
+        Some(every) => Ok((None, Some(Archive::begin(recording, every)?))),
+        None => Ok((Some(Recorder::new(recording)), None)),
     }
 }
 

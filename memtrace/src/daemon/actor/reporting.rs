@@ -1,6 +1,8 @@
 //! Reports: from the wish for one to what became of it.
 
 use super::Actor;
+use super::recording::Purpose;
+use crate::daemon::archive::Archive;
 use crate::daemon::error::DaemonError;
 use crate::daemon::outlet::{Publication, Published};
 use crate::daemon::pictures::Seen;
@@ -9,9 +11,11 @@ use crate::daemon::self_usage;
 use crate::daemon::unwinding::Unwinding;
 use crate::probe::live::release;
 use crate::recording::Moment;
+use crate::recording::snapshots::Shot;
 use crate::report::{TracerFacts, Walks};
 use jiff::Timestamp;
 use memtrace_common::wire::Counter;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// Blocks that are looked at in one go between two looks at the ring: a few milliseconds.
@@ -33,15 +37,17 @@ pub(super) enum Making {
 #[derive(Debug, Default)]
 pub(super) struct Current {
     pub(super) making: Making,
+    pub(super) purpose: Purpose,
     /// From the moment on at which the tables were closed.
-    closed: Option<Closed>,
+    pub(super) closed: Option<Closed>,
 }
 
 /// What a report says of the tracer, of the moment at which the tables were closed for it.
 #[derive(Debug)]
-struct Closed {
+pub(super) struct Closed {
     facts: TracerFacts,
     is_final: bool,
+    purpose: Purpose,
 }
 
 /// What became of a publication.
@@ -76,6 +82,7 @@ impl Actor<'_> {
             Making::Snapshot => {
                 self.current.making = Making::Nothing;
                 self.publish_or_warn();
+                self.go_on_recording();
             }
             Making::Nothing => {}
         }
@@ -85,6 +92,9 @@ impl Actor<'_> {
     /// Begins a report of this moment, unless one is still being made: looks at the targets' memory, which
     /// takes as long as it takes.
     pub(super) fn report_if_idle(&mut self) {
+        if self.join() {
+            return;
+        }
         if self.is_busy() {
             // Once for each that takes so long: they may be wished for many times a second.
             if !std::mem::replace(&mut self.is_skipping, true) {
@@ -94,12 +104,16 @@ impl Actor<'_> {
             }
             self.skipped_reports = self.skipped_reports.saturating_add(1);
         } else {
+            self.current.purpose = Purpose { is_report: true, is_mark: false };
             self.look_at_memory(self.pictures.are_rested());
         }
     }
 
     /// The user wants a report. One that is being made began before the wish.
     pub(super) fn report_or_remember(&mut self) {
+        if self.join() {
+            return;
+        }
         if self.is_busy() {
             self.wanted = true;
         } else {
@@ -123,6 +137,9 @@ impl Actor<'_> {
             return;
         }
         // A report whose tables are not closed yet will have it; one that was begun before will not.
+        if self.join() {
+            return;
+        }
         if self.intake.reporter.is_busy() || self.current.making == Making::Snapshot {
             self.wanted = true;
         } else if !self.is_busy() {
@@ -158,12 +175,19 @@ impl Actor<'_> {
     pub(super) fn close_tables(&mut self, is_final: bool) {
         self.intake.read_usage();
         self.intake.settle();
-        let alerts = self.intake.tracker.take_alerts();
-        self.alarm.hear(&alerts);
+        let purpose = Purpose {
+            is_report: is_final || self.current.purpose.is_report,
+            ..self.current.purpose
+        };
+        self.current.purpose = Purpose::default();
+        if purpose.is_report {
+            let alerts = self.intake.tracker.take_alerts();
+            self.alarm.hear(&alerts);
+        }
         self.mark();
         let time = self.intake.time();
         self.intake.tracker.begin_snapshot(time, &self.settings.snapshot);
-        self.sequence += 1;
+        self.sequence += u64::from(purpose.is_report);
         let facts = self.facts();
         self.intake.tracker.record_moment(|| Moment {
             time,
@@ -171,16 +195,30 @@ impl Actor<'_> {
             is_final,
             facts: serde_json::to_value(&facts).unwrap_or_default(),
         });
-        self.last_report = (Instant::now(), self.intake.records);
-        self.current.closed = Some(Closed { facts, is_final });
-        // Later alerts are for the next report.
-        self.alarm.being_reported();
+        self.current.closed = Some(Closed { facts, is_final, purpose });
+        if purpose.is_report {
+            self.last_report = (Instant::now(), self.intake.records);
+            // Later alerts are for the next report.
+            self.alarm.being_reported();
+        }
     }
 
     /// Has the report written whose tables were closed last.
     pub(super) fn publish(&mut self) -> Result<(), DaemonError> {
-        let Some(Closed { facts, is_final }) = self.current.closed.take() else { return Ok(()) };
+        let Some(Closed { facts, is_final, purpose }) = self.current.closed.take() else {
+            return Ok(());
+        };
         let Some(snapshot) = self.intake.tracker.finish_snapshot() else { return Ok(()) };
+        let snapshot = Arc::new(snapshot);
+        let Purpose { is_report, is_mark } = purpose;
+        if let Some(archive) = &mut self.archive {
+            let (snapshot, facts) = (Arc::clone(&snapshot), serde_json::to_value(&facts));
+            let facts = facts.unwrap_or_default();
+            archive.push(Shot { snapshot, facts, is_final, is_report, is_mark });
+        }
+        if !is_report {
+            return Ok(());
+        }
         let publication = Publication { snapshot, facts, is_final };
         self.intake.reporter.publish(publication).inspect_err(|_| self.alarm.is_reported(None))?;
         Ok(())
@@ -227,6 +265,7 @@ impl Actor<'_> {
                 .chain(self.windowing.too_short())
                 .chain(left_out(self.skipped_reports))
                 .chain(self.intake.tracker.recording_stop().map(str::to_owned))
+                .chain(self.archive.iter().flat_map(Archive::notes))
                 .collect(),
             degraded: self
                 .degraded
@@ -234,6 +273,7 @@ impl Actor<'_> {
                 .cloned()
                 .chain(wrong(self.walks()))
                 .chain(self.intake.tracker.recording_failure().map(str::to_owned))
+                .chain(self.archive.as_ref().and_then(Archive::failure))
                 .collect(),
         }
     }
@@ -252,6 +292,7 @@ impl Actor<'_> {
     pub(super) fn heed(&mut self, published: Published) -> Heeded {
         if let Some((time, heard)) = self.intake.reporter.take_told() {
             self.intake.tracker.record_names(time, &heard);
+            self.archive.iter_mut().for_each(|archive| archive.names(time, &heard));
         }
         match published {
             Published::Written { degraded, file } => {

@@ -53,7 +53,7 @@ impl Rate {
 }
 
 /// A threshold and what was found beyond it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Crossing {
     /// Of [`Thresholds::live`].
     Live {
@@ -79,7 +79,7 @@ pub enum Crossing {
 }
 
 /// Who has crossed a threshold.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Who {
     /// One process.
     One(Arc<ProcessInfo>),
@@ -91,7 +91,7 @@ pub enum Who {
 }
 
 /// A threshold was crossed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// By whom.
     pub who: Who,

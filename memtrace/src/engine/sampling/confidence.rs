@@ -1,9 +1,10 @@
 //! Where the figures of snapshots lie that are estimates.
 
 use super::Interval;
+use serde::{Deserialize, Serialize};
 
 /// Where a true figure lies with a probability of 95 %.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confidence {
     /// At least.
     pub low: u64,
@@ -23,7 +24,7 @@ impl Confidence {
 /// Where figures of a heap or of one of its call stacks lie that are estimates from samples. Sums that have none here
 /// are estimates, too, except for what is counted call by call: `unknown_frees`, `internal_frees` and `failed` count
 /// those that were told of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SampledConfidence {
     /// Of bytes alive; of a stack those that are neither young nor filtered.
     pub live_bytes: Confidence,

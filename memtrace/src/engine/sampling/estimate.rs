@@ -1,5 +1,6 @@
 //! Sums of what samples stand for, with the interval in which the true sum lies.
 
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF as _, Gamma};
 
 /// Half of what the interval leaves out: 2.5 %.
@@ -19,7 +20,7 @@ pub struct Interval {
 }
 
 /// An estimated sum.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// Of blocks most of whose kind are taken.
     sure: Part,
@@ -30,7 +31,7 @@ pub struct Estimate {
 }
 
 /// The sum over one kind of samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Part {
     value: f64,
     variance: f64,

@@ -12,6 +12,7 @@ mod tests;
 use super::{Confidence, Estimate};
 use crate::engine::hash::Seeded;
 use crate::model::ids::StackId;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -48,7 +49,7 @@ impl Told {
 }
 
 /// Estimates of bytes and of blocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sum {
     /// Bytes.
     pub bytes: Estimate,
@@ -78,7 +79,7 @@ impl Sum {
 }
 
 /// What is live and what was allocated.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sums {
     /// Told of and not given back.
     pub live: Sum,
@@ -88,7 +89,7 @@ pub struct Sums {
 
 /// What a sample stands for at least, as far as samples have shown, of kinds that are not surely taken: what is
 /// said where none is there. (The sampler's interval would tell, but programs do not tell that.)
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Unseen {
     /// Bytes: the least that any stood for, which is the interval or a little more. 0: there was none.
     pub bytes: f64,
@@ -97,7 +98,7 @@ pub struct Unseen {
 }
 
 /// What does not fit into sums. Counts of samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Oddities {
     /// Frees of blocks that were not told of: sampled before tracing began, or lost.
     pub unknown_frees: u64,

@@ -3,6 +3,7 @@
 use super::judge::COHORTS;
 use super::survival::{CLASSES, Lifetimes, Mass, Masses, class};
 use crate::model::ids::Nanos;
+use serde::{Deserialize, Serialize};
 
 /// The blocks that live at the end of a watch, while they are counted.
 #[derive(Clone, Debug)]
@@ -72,7 +73,7 @@ impl Births {
 }
 
 /// Blocks of a class of ages.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AgeCount {
     /// The class.
     pub class: u8,
@@ -85,7 +86,7 @@ pub struct AgeCount {
 }
 
 /// [`Lifetimes`], kept small: most stacks' blocks are of a few classes.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ages(pub Box<[AgeCount]>);
 
 impl Ages {

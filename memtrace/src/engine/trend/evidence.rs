@@ -5,9 +5,10 @@ use super::survival::Lifetimes;
 use super::{Ages, Band, COHORTS};
 use crate::engine::snapshot::{ProcessSnapshot, StackSnapshot};
 use crate::model::ids::Nanos;
+use serde::{Deserialize, Serialize};
 
 /// What a snapshot knows of a stack's past beside its sums.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Past {
     /// Its place in each [`crate::engine::history::Point::stacks`].
     pub number: u32,

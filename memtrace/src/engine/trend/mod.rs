@@ -18,11 +18,12 @@ pub(crate) use births::{Births, Freed};
 pub use evidence::{Past, of_heap, of_stack, resident_slope};
 pub use judge::{COHORTS, Evidence, Judgement, LEAST_WATCH, Trend, judge, matters};
 pub use lasting::Lasting;
+use serde::{Deserialize, Serialize};
 pub use slope::slope;
 pub use survival::{CLASSES, FIRST_CLASS, Lifetimes, Mass, Masses, begins, class};
 
 /// A figure with the interval in which it lies with a probability of 95 %.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Band {
     /// At least.
     pub low: f64,

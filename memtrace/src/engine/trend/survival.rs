@@ -2,6 +2,7 @@
 
 use super::Band;
 use crate::model::ids::Nanos;
+use serde::{Deserialize, Serialize};
 
 /// Classes of ages: each reaches to twice the age of the one before.
 pub const CLASSES: usize = 32;
@@ -32,7 +33,7 @@ pub struct Masses {
 }
 
 /// What some blocks stand for.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Mass {
     /// The sum of their weights: so many blocks.
     pub blocks: f64,

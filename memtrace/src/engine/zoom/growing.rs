@@ -4,6 +4,7 @@ use super::Settings;
 use super::series::{LEVELS, POINTS, Point, Series};
 use crate::engine::trend::{Band, slope};
 use crate::model::ids::{Nanos, SECOND};
+use serde::{Deserialize, Serialize};
 
 /// Growth by less than this share of what there was, over the time of a series, is none.
 const LEAST_SHARE: f64 = 0.05;
@@ -12,7 +13,7 @@ const LEAST_SHARE: f64 = 0.05;
 const LEAST_NEW: f64 = 0.5;
 
 /// How a process grows.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Growing {
     /// Bytes per second, with the interval of 95 %.
     pub rate: Band,

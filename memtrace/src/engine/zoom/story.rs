@@ -1,6 +1,7 @@
 //! What is told of a process: how it grew, when it was looked at, what that found and what it cost.
 
 use super::{Growing, MOST_KEPT};
+use crate::engine::numbers;
 use crate::engine::sampling::Confidence;
 use crate::engine::trend::Band;
 use crate::model::event::LookCost;
@@ -8,10 +9,11 @@ use crate::model::frame::Frame;
 use crate::model::ids::{Nanos, StackId};
 use memtrace_common::function::FunctionId;
 use memtrace_common::wire::StackEnd;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A process's looks, and how it stands.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Story {
     /// The first look, and the latest ones, oldest first.
     pub looks: Vec<LookSnapshot>,
@@ -24,7 +26,7 @@ pub struct Story {
 }
 
 /// What is done with a process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// It is watched.
     #[default]
@@ -38,7 +40,7 @@ pub enum State {
 }
 
 /// One look.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LookSnapshot {
     /// When it was decided upon.
     pub time: Nanos,
@@ -59,7 +61,7 @@ pub struct LookSnapshot {
 }
 
 /// What came of a look.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// It goes on.
     #[default]
@@ -73,7 +75,7 @@ pub enum Outcome {
 }
 
 /// Whether the heap explains the growth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Found {
     /// Stacks of it grew.
     Heap,
@@ -82,15 +84,17 @@ pub enum Found {
 }
 
 /// A stack whose live blocks grew during a look. Estimates, if that took samples.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FoundStack {
     /// Its number in the engine.
     pub stack: StackId,
     /// The allocator function called.
+    #[serde(with = "numbers::function")]
     pub function: FunctionId,
     /// From the allocator's caller outwards.
     pub frames: Arc<[Frame]>,
     /// How it ended.
+    #[serde(with = "numbers::stack_end")]
     pub end: StackEnd,
     /// Bytes per second, with the interval of 95 %.
     pub rate: Band,
@@ -99,13 +103,14 @@ pub struct FoundStack {
 }
 
 /// A stack that touched pages first during a look that are still there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TouchedGrowth {
     /// Its number in the engine.
     pub stack: StackId,
     /// From the function that touched outwards.
     pub frames: Arc<[Frame]>,
     /// How it ended.
+    #[serde(with = "numbers::stack_end")]
     pub end: StackEnd,
     /// Bytes.
     pub gained: u64,
@@ -114,7 +119,7 @@ pub struct TouchedGrowth {
 }
 
 /// All processes together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Processes that are looked at now.
     pub looking: usize,

@@ -10,7 +10,7 @@
 mod foresight;
 mod pack;
 mod unpack;
-mod varint;
+pub(super) mod varint;
 
 pub(super) use pack::Packer;
 pub(super) use unpack::Unpacker;

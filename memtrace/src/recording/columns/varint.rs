@@ -6,7 +6,7 @@ const LONGEST: u32 = 10;
 
 /// Appends a number.
 #[inline]
-pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
+pub(in crate::recording) fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
         number >>= 7;
@@ -17,14 +17,14 @@ pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
 /// Appends how far it is from `before` to `number`, around the end of numbers if that is nearer: small
 /// steps in either direction are small numbers.
 #[inline]
-pub(super) fn put_step(bytes: &mut Vec<u8>, before: u64, number: u64) {
+pub(in crate::recording) fn put_step(bytes: &mut Vec<u8>, before: u64, number: u64) {
     let step = number.wrapping_sub(before).cast_signed();
     put(bytes, ((step << 1) ^ (step >> 63)).cast_unsigned());
 }
 
 /// Takes a number off the front; `None` if none is there.
 #[inline]
-pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
+pub(in crate::recording) fn take(bytes: &mut &[u8]) -> Option<u64> {
     // Most are short.
     if let [byte @ ..0x80, rest @ ..] = *bytes {
         *bytes = rest;
@@ -44,7 +44,7 @@ pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
 
 /// Takes what [`put_step`] has written.
 #[inline]
-pub(super) fn take_step(bytes: &mut &[u8], before: u64) -> Option<u64> {
+pub(in crate::recording) fn take_step(bytes: &mut &[u8], before: u64) -> Option<u64> {
     let number = take(bytes)?;
     let step = (number >> 1).cast_signed() ^ -(number & 1).cast_signed();
     Some(before.wrapping_add(step.cast_unsigned()))

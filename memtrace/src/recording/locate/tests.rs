@@ -22,7 +22,7 @@ struct Run(Writer<Vec<u8>>);
 
 impl Run {
     fn new() -> Self {
-        let mut run = Self(Writer::new(Vec::new(), Head { began: 7 }).unwrap());
+        let mut run = Self(Writer::new(Vec::new(), Head { began: 7, ..Head::default() }).unwrap());
         run.note(&Note::Limits(Box::default()));
         let key = ProcessKey { pid: PROCESS, start_time: 1 };
         let info = ProcessInfo { key, comm: "program".to_owned(), ..ProcessInfo::default() };
@@ -149,7 +149,8 @@ fn what_is_not_there_is_told_with_what_is() {
     let twice = told(Some("twice"), None);
     assert!(twice.ends_with("by its time, `twice` (0.400s), `twice` (0.500s)"), "{twice}");
     assert_eq!(told(None, Some(1001)), "it ends 1.000s after its start");
-    let empty = Writer::new(Vec::new(), Head { began: 7 }).unwrap().finish().unwrap();
+    let empty =
+        Writer::new(Vec::new(), Head { began: 7, ..Head::default() }).unwrap().finish().unwrap();
     assert!(matches!(find(&empty, Some("x"), Some(1)), Err(LocateError::Empty)));
 }
 

@@ -29,7 +29,7 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        let writer = Writer::new(Vec::new(), Head { began: 7 }).unwrap();
+        let writer = Writer::new(Vec::new(), Head { began: 7, ..Head::default() }).unwrap();
         let mut run = Self { writer, time: 0, live: HashMap::new(), sums: Vec::new() };
         run.note(&Note::Limits(Box::default()));
         for pid in [1, 2] {

@@ -3,9 +3,10 @@
 use super::PAGE;
 use crate::engine::sampling::{Confidence, Estimate};
 use crate::engine::snapshot::TouchTotals;
+use serde::{Deserialize, Serialize};
 
 /// One of each of [`TouchTotals`]'s sums that page faults add to: see there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TouchFigures<T> {
     /// Bytes touched since and still there.
     pub live_bytes: T,

@@ -4,6 +4,7 @@ use super::{is_exact, usable};
 use crate::engine::heap::blocks::Block;
 use crate::engine::sampling::Weight;
 use memtrace_common::classes::{SizeClasses, Sizing};
+use serde::{Deserialize, Serialize};
 
 /// A block in the units in which blocks are counted.
 const WHOLE: u64 = 1 << 16;
@@ -19,7 +20,7 @@ fn stands_for(block: &Block, amount: u64) -> u64 {
 /// What live blocks take, and which of them that is not known of.
 ///
 /// A block takes the same when it comes and when it goes: it follows from its own address, size and stack.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usable {
     /// Bytes that those take of which it is known.
     pub bytes: u64,

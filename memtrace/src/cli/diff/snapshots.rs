@@ -1,0 +1,49 @@
+//! A recording of snapshots → the report of one of them, complete.
+
+use crate::cli::aggregated::{Found, Wanted, Within, facts, find, learn, reopen, single_out};
+use crate::cli::recorded_names::{names_of, recorded_first};
+use crate::engine::snapshot::{Snapshot, SnapshotOptions};
+use crate::report::diff::{Side, Which};
+use crate::report::view::Filter;
+use crate::symbolize::BlazeSymbolizer;
+use anyhow::anyhow;
+use std::path::Path;
+
+/// The snapshot that is meant. Gives whether the recording has it: else it is at its end.
+///
+/// # Errors
+/// When there is none, or the recording cannot be read so far.
+pub(super) fn side(path: &Path, which: Which, filter: &Filter) -> anyhow::Result<(Side, bool)> {
+    let wanted = match which {
+        Which::First => Wanted::First,
+        Which::Last => Wanted::Last,
+        Which::Number(number) => Wanted::Number(number),
+    };
+    let found = find(path, &wanted, Within::default())?;
+    let is_there = which != Which::Last || found.brief.is_final;
+    if !is_there {
+        tracing::warn!("{path:?} ends before its run did: this is its last snapshot");
+    }
+    Ok((side_of(path, &found, filter)?, is_there))
+}
+
+/// What was alive in a snapshot, of the stacks that `filter` admits.
+///
+/// # Errors
+/// When the snapshot makes no sense.
+pub(super) fn side_of(path: &Path, found: &Found, filter: &Filter) -> anyhow::Result<Side> {
+    let input = reopen(path)?;
+    let shot = found.held.shot()?;
+    let mut snapshot = Snapshot::clone(&shot.snapshot);
+    let all = SnapshotOptions { min_age: 0, min_size: 0, max_size: None, ..snapshot.options };
+    single_out(&mut snapshot, &all).map_err(|why| anyhow!("{path:?}: {why}"))?;
+    let facts = facts(&shot, found.note.clone())?;
+    let mut symbolizer = BlazeSymbolizer::new();
+    let mut wishes = learn(&shot, input.plan(), &mut symbolizer)?;
+    wishes.options.top = 0;
+    let names = names_of(path);
+    let mut symbolizer = recorded_first(&names, snapshot.time, &mut symbolizer);
+    let mut report = wishes.report(&snapshot, &facts, true, &mut symbolizer);
+    filter.leave_out(&mut report);
+    Ok(Side::of(&report))
+}

@@ -1,0 +1,244 @@
+//! A recording of snapshots on disk that becomes no larger than it may.
+//!
+//! When it is full it is written anew without some of them, beside the old one, and then takes its name: whatever
+//! happens meanwhile, one of the two is there, and whole.
+
+use super::thinning::{Measure, Place, Thinned};
+use super::{Plan, Shot, SnapshotWriter, Snapshots};
+use crate::recording::{Reader, RecordingError};
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// Of the limit so much may be taken when it has been thinned, in quarters: less would thin more than is needed, and
+/// more would thin again soon.
+const FILLED: u64 = 3;
+
+/// What became of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is in the file.
+    Added,
+    /// It is, and others are not any more.
+    Thinned,
+}
+
+/// A file of snapshots.
+#[derive(Debug)]
+pub struct SnapshotFile {
+    path: PathBuf,
+    began: u64,
+    plan: Plan,
+    /// `None` after it could not be written.
+    writer: Option<SnapshotWriter<File>>,
+    places: Vec<Place>,
+}
+
+impl SnapshotFile {
+    /// Begins a recording in a new and empty file. `began`: ns since 1970.
+    ///
+    /// # Errors
+    /// When its beginning cannot be written.
+    pub fn new(path: PathBuf, file: File, began: u64, plan: Plan) -> Result<Self, RecordingError> {
+        let writer = Some(SnapshotWriter::new(file, began, &plan)?);
+        Ok(Self { path, began, plan, writer, places: Vec::new() })
+    }
+
+    /// What was left out until now.
+    pub const fn thinned(&self) -> Thinned {
+        self.plan.thinned
+    }
+
+    /// Adds a snapshot, at once.
+    ///
+    /// # Errors
+    /// When the file cannot be written, nor written anew: all before is in it, and nothing more is added.
+    /// [`RecordingError::Full`] when the snapshot has no room in it even so.
+    pub fn push(&mut self, shot: &Shot) -> Result<Kept, RecordingError> {
+        let mut kept = Kept::Added;
+        loop {
+            let before = self.writer()?.written();
+            match self.writer()?.push(shot) {
+                Ok(()) => {
+                    let bytes = self.writer()?.written() - before;
+                    let (time, is_mark) = (shot.snapshot.time, shot.is_mark);
+                    self.places.push(Place { time, is_mark, bytes });
+                    return Ok(kept);
+                }
+                Err(RecordingError::Full) => self.thin()?,
+                Err(error) => {
+                    self.writer = None;
+                    return Err(error);
+                }
+            }
+            kept = Kept::Thinned;
+        }
+    }
+
+    /// Adds what a report learnt of names, if there is room: they are less than snapshots.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_names(&mut self, names: &[u8]) -> Result<(), RecordingError> {
+        match self.writer()?.push_names(names) {
+            Err(RecordingError::Full | RecordingError::TooLarge(_)) => Ok(()),
+            Err(error) => {
+                self.writer = None;
+                Err(error)
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Says that nothing is missing.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn finish(mut self) -> Result<(), RecordingError> {
+        match self.writer.take() {
+            Some(writer) => writer.finish().map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn writer(&mut self) -> Result<&mut SnapshotWriter<File>, RecordingError> {
+        let gone = || RecordingError::Write(io::Error::other("it could not be written before"));
+        self.writer.as_mut().ok_or_else(gone)
+    }
+
+    /// Writes the file anew, without some snapshots.
+    fn thin(&mut self) -> Result<(), RecordingError> {
+        let spacing = self.plan.thinned.spacing.max(self.plan.every);
+        let mut measure = Measure::first(spacing, self.places.len());
+        loop {
+            let bytes = measure.bytes(&self.places);
+            let goes = measure.kept(&self.places).contains(&false);
+            if goes && bytes < self.plan.limit / 4 * FILLED {
+                match self.rewritten(measure) {
+                    Err(RecordingError::Full) => {}
+                    done => return done,
+                }
+            }
+            measure = measure.more(&self.places).ok_or(RecordingError::Full)?;
+        }
+    }
+
+    fn rewritten(&mut self, measure: Measure) -> Result<(), RecordingError> {
+        let kept = measure.kept(&self.places);
+        let thinned = self.thinned_by(measure, &kept);
+        let plan = Plan { thinned, ..self.plan.clone() };
+        let old = self.old_file()?;
+        let folder = match self.path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        // Mode 0600, as the old one.
+        let new = tempfile::Builder::new().prefix(".memtrace-").suffix(".part").tempfile_in(folder);
+        let new = new.map_err(RecordingError::Write)?;
+        let (new, places, written) = self.copied(&old, new, &plan, &kept)?;
+        new.as_file().sync_data().map_err(RecordingError::Write)?;
+        // Somebody may have taken its name meanwhile.
+        self.old_file()?;
+        let file = new.persist(&self.path).map_err(|error| RecordingError::Write(error.error))?;
+        let writer = self.writer.take().ok_or(RecordingError::Full)?;
+        self.writer = Some(writer.go_on(file, written, plan.limit));
+        (self.plan, self.places) = (plan, places);
+        Ok(())
+    }
+
+    fn thinned_by(&self, measure: Measure, kept: &[bool]) -> Thinned {
+        let dropped = || self.places.iter().zip(kept).filter(|(_, kept)| !**kept);
+        let before = self.plan.thinned;
+        let whole = self.places.len().saturating_sub(measure.latest);
+        Thinned {
+            times: before.times + 1,
+            dropped: before.dropped + dropped().count() as u64,
+            dropped_marks: before.dropped_marks
+                + dropped().filter(|(place, _)| place.is_mark).count() as u64,
+            spacing: measure.spacing,
+            whole_from: self.places.get(whole).map_or(0, |place| place.time),
+        }
+    }
+
+    /// The file as it is on disk, which has to be ours still.
+    fn old_file(&self) -> Result<File, RecordingError> {
+        let identity = |file: &File| file.metadata().map(|about| (about.dev(), about.ino()));
+        let ours = match &self.writer {
+            Some(writer) => identity(writer.get_ref()).map_err(RecordingError::Write)?,
+            None => (0, 0),
+        };
+        let file = File::open(&self.path).map_err(RecordingError::Write)?;
+        if identity(&file).map_err(RecordingError::Write)? != ours {
+            let moved = "it is full, and another file has its name: it cannot be written anew";
+            return Err(RecordingError::Write(io::Error::other(moved)));
+        }
+        Ok(file)
+    }
+
+    /// Copies those that stay, and names.
+    fn copied(
+        &self,
+        old: &File,
+        new: NamedTempFile,
+        plan: &Plan,
+        kept: &[bool],
+    ) -> Result<(NamedTempFile, Vec<Place>, u64), RecordingError> {
+        let mut writer = SnapshotWriter::new(BufWriter::new(new), self.began, plan)?;
+        writer.set_limit(plan.limit / 4 * FILLED);
+        self.copy_names(plan.limit, &mut writer)?;
+        let mut snapshots = Snapshots::new(Reader::new(BufReader::new(old))?)?;
+        let mut places = Vec::new();
+        for (place, kept) in self.places.iter().zip(kept) {
+            if !snapshots.advance()? {
+                let cut = "it has not all that was written to it";
+                return Err(RecordingError::Write(io::Error::other(cut)));
+            }
+            if *kept {
+                let before = writer.written();
+                writer.push_state(snapshots.state().clone(), place.time)?;
+                places.push(Place { bytes: writer.written() - before, ..*place });
+            }
+        }
+        let written = writer.written();
+        let new = writer.into_inner().into_inner();
+        let mut new = new.map_err(|error| RecordingError::Write(error.into_error()))?;
+        new.flush().map_err(RecordingError::Write)?;
+        Ok((new, places, written))
+    }
+
+    /// Copies what was learnt of names, as far as it takes no more than a quarter of the file; the latest first.
+    fn copy_names<W: io::Write>(
+        &self,
+        limit: u64,
+        writer: &mut SnapshotWriter<W>,
+    ) -> Result<(), RecordingError> {
+        let sizes = self.names()?;
+        let mut room = limit / 4;
+        let fits = sizes.iter().rev().take_while(|size| {
+            room = room.saturating_sub(**size);
+            room > 0
+        });
+        let skipped = sizes.len() - fits.count();
+        let mut reader = Reader::new(BufReader::new(self.old_file()?))?;
+        let mut number = 0;
+        while let Some(names) = reader.next_names()? {
+            if number >= skipped {
+                writer.push_names(names)?;
+            }
+            number += 1;
+        }
+        Ok(())
+    }
+
+    /// The sizes of chunks of names, unpacked.
+    fn names(&self) -> Result<Vec<u64>, RecordingError> {
+        let mut reader = Reader::new(BufReader::new(self.old_file()?))?;
+        let mut sizes = Vec::new();
+        while let Some(names) = reader.next_names()? {
+            sizes.push(names.len() as u64);
+        }
+        Ok(sizes)
+    }
+}

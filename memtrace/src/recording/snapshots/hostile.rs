@@ -1,0 +1,66 @@
+//! The reader of snapshots, for bytes of anybody: fuzzing and what once did harm.
+
+use super::delta::applied;
+use super::state::State;
+use super::{Shot, Snapshots};
+use crate::recording::Reader;
+
+/// Snapshots of a whole file; and of what is different from none, whose checksum no random change would keep, which is
+/// applied twice.
+pub(crate) fn shots(bytes: &[u8]) -> Vec<Shot> {
+    let mut shots = Vec::new();
+    if let Ok(mut snapshots) = Reader::new(bytes).and_then(Snapshots::new) {
+        while let Ok(true) = snapshots.advance() {
+            let _ = snapshots.brief();
+            shots.extend(snapshots.shot());
+        }
+    }
+    let mut state = State::default();
+    for _ in 0..2 {
+        let Ok(next) = applied(&state, bytes) else { break };
+        state = next;
+        let _ = (state.live_bytes(), state.head());
+        shots.extend(state.shot());
+    }
+    shots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::delta::delta;
+    use super::super::state::State;
+    use super::super::tests::Program;
+    use super::shots;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    /// What is different from none in a snapshot that has some of all.
+    fn seed() -> Vec<u8> {
+        let mut shot = Program::run(1, 60).pop().unwrap();
+        let snapshot = Arc::make_mut(&mut shot.snapshot);
+        let told = snapshot.processes.iter_mut().filter_map(|process| process.told.as_mut());
+        // They are in no particular order.
+        told.for_each(|told| told.stacks.sort_by_key(|stack| stack.stack));
+        delta(&State::default(), &State::of(&shot).unwrap())
+    }
+
+    /// Also shows when the layout of rows changes, and with it the number that `layout.rs` has for it. With
+    /// `MEMTRACE_WRITE_SEED` set the file is made anew.
+    #[test]
+    fn the_fuzzer_begins_with_a_snapshot_and_its_layout_is_what_it_was() {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/regressions/snapshots/a_snapshot");
+        if std::env::var_os("MEMTRACE_WRITE_SEED").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, seed()).unwrap();
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(
+            bytes == seed(),
+            "the layout of rows has changed: raise its number, make this file anew"
+        );
+        let shots = shots(&bytes);
+        assert_eq!(shots.len(), 2, "rows without a base come again");
+        assert!(!shots[0].snapshot.processes.is_empty());
+    }
+}

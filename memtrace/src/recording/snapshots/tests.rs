@@ -1,0 +1,289 @@
+//! Snapshots of a made-up program, written and read.
+
+use super::{Kept, Plan, Shot, SnapshotFile, SnapshotWriter, Snapshots};
+use crate::engine::limits::Limits;
+use crate::engine::snapshot::{Snapshot, SnapshotOptions};
+use crate::engine::tracker::Tracker;
+use crate::model::event::{Event, What};
+use crate::model::ids::Nanos;
+use crate::model::mark::MarkName;
+use crate::recording::{Ending, Reader, RecordingError};
+use proptest::prelude::*;
+use std::fs::File;
+use std::sync::Arc;
+
+/// What a program may do between two snapshots.
+mod program;
+
+pub(super) use program::Program;
+
+fn plan(limit: u64) -> Plan {
+    Plan { every: 1_000_000_000, limit, ..Plan::default() }
+}
+
+fn written(shots: &[Shot]) -> Vec<u8> {
+    let mut writer = SnapshotWriter::new(Vec::new(), 7, &plan(u64::MAX)).unwrap();
+    shots.iter().for_each(|shot| writer.push(shot).unwrap());
+    writer.finish().unwrap()
+}
+
+fn read(bytes: &[u8]) -> (Vec<Shot>, Result<Option<Ending>, RecordingError>) {
+    let mut shots = Vec::new();
+    let reader = match Reader::new(bytes).and_then(Snapshots::new) {
+        Ok(reader) => reader,
+        Err(error) => return (shots, Err(error)),
+    };
+    let mut reader = reader;
+    loop {
+        match reader.advance() {
+            Ok(true) => match reader.shot() {
+                Ok(shot) => shots.push(shot),
+                Err(error) => return (shots, Err(error)),
+            },
+            Ok(false) => return (shots, Ok(reader.ending())),
+            Err(error) => return (shots, Err(error)),
+        }
+    }
+}
+
+/// All of it but slices, which are not kept.
+fn same(a: &Shot, b: &Shot) -> bool {
+    let all = |shot: &Shot| {
+        let mut snapshot = Snapshot::clone(&shot.snapshot);
+        snapshot.processes.iter_mut().for_each(|process| process.slices.clear());
+        format!("{snapshot:?}")
+    };
+    let about = |shot: &Shot| (shot.facts.clone(), shot.is_final, shot.is_report, shot.is_mark);
+    about(a) == about(b) && all(a) == all(b)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_run_comes_back(
+        steps in prop::collection::vec((0_u8..12, any::<u16>()), 0..400),
+        every in 1_usize..60,
+    ) {
+        let mut program = Program::new();
+        let mut shots = vec![program.shot()];
+        for (number, (what, with)) in steps.into_iter().enumerate() {
+            program.step(what, with);
+            if number % every == 0 {
+                shots.push(program.shot());
+            }
+        }
+        let (found, ending) = read(&written(&shots));
+        prop_assert_eq!(ending.unwrap(), Some(Ending::Whole));
+        prop_assert_eq!(found.len(), shots.len());
+        for (found, shot) in found.iter().zip(&shots) {
+            prop_assert!(same(found, shot));
+        }
+    }
+}
+
+#[test]
+fn a_file_cut_anywhere_has_the_snapshots_before() {
+    let shots = Program::run(3, 15);
+    let bytes = written(&shots);
+    let mut counts = vec![0];
+    for length in 24..=bytes.len() {
+        let (found, ending) = read(&bytes[..length]);
+        let whole = if length == bytes.len() { Ending::Whole } else { Ending::Cut };
+        assert_eq!(ending.unwrap(), Some(whole), "cut at {length}");
+        // Comparing all takes long, and they come whole or not at all.
+        if counts.last() != Some(&found.len()) {
+            assert!(found.iter().zip(&shots).all(|(found, shot)| same(found, shot)), "{length}");
+            counts.push(found.len());
+        }
+    }
+    assert_eq!(counts, [0, 1, 2, 3]);
+}
+
+#[test]
+fn a_byte_that_changed_is_found() {
+    let shots = Program::run(2, 15);
+    let bytes = written(&shots);
+    for place in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[place] ^= 0x10;
+        let (found, ending) = read(&changed);
+        let times = |shots: &[Shot]| shots.iter().map(|it| it.snapshot.time).collect::<Vec<_>>();
+        assert!(times(&shots).starts_with(&times(&found)), "at {place}");
+        // A length that is larger than the file looks as if it was cut there.
+        assert!(!matches!(ending, Ok(Some(Ending::Whole))), "at {place}");
+    }
+}
+
+#[test]
+fn what_has_not_changed_takes_next_to_nothing() {
+    let mut program = Program::new();
+    for number in 0..2000 {
+        program.step(0, number * 7);
+        program.wait(5);
+    }
+    let first = program.shot();
+    let mut writer = SnapshotWriter::new(Vec::new(), 7, &plan(u64::MAX)).unwrap();
+    writer.push(&first).unwrap();
+    let (whole, stacks) = (writer.written(), first.snapshot.processes[0].stacks.len());
+    program.step(0, 7);
+    writer.push(&program.shot()).unwrap();
+    let next = writer.written() - whole;
+    assert!(stacks > 500, "{stacks}");
+    assert!(next < whole / 20, "{next} of {whole} bytes");
+}
+
+/// A file on disk with such a limit, and all snapshots of a run that were put into it.
+fn filled(limit: u64, count: usize) -> (tempfile::TempDir, Vec<u8>, Vec<Shot>, u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.mtrace");
+    let file = File::create_new(&path).unwrap();
+    let mut file = SnapshotFile::new(path.clone(), file, 7, plan(limit)).unwrap();
+    let mut program = Program::new();
+    let (mut shots, mut thinned) = (Vec::new(), 0);
+    for number in 0..count {
+        (0..5).for_each(|step| program.step(0, ((number * 5 + step) % 200) as u16));
+        let mut shot = program.shot();
+        if number == count / 3 {
+            program.mark("deployed");
+            shot = Shot { is_mark: true, ..program.shot() };
+        }
+        thinned += u64::from(file.push(&shot).unwrap() == Kept::Thinned);
+        assert!(path.metadata().unwrap().len() <= limit);
+        shots.push(shot);
+    }
+    assert_eq!(file.thinned().times, thinned);
+    file.finish().unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    (folder, bytes, shots, thinned)
+}
+
+#[test]
+fn a_full_file_keeps_what_it_says() {
+    let (_folder, bytes, shots, times) = filled(64 << 10, 400);
+    assert!(bytes.len() <= 64 << 10 && times > 1, "{} bytes, thinned {times} times", bytes.len());
+    let mut reader = Snapshots::new(Reader::new(&*bytes).unwrap()).unwrap();
+    let thinned = reader.plan().thinned;
+    let mut kept: Vec<Shot> = Vec::new();
+    while reader.advance().unwrap() {
+        kept.push(reader.shot().unwrap());
+    }
+    assert_eq!(kept.len() as u64 + thinned.dropped, shots.len() as u64);
+    assert_eq!((thinned.times, thinned.dropped_marks), (times, 0));
+    // Each is one that was put in, unchanged.
+    let mut all = shots.iter();
+    for shot in &kept {
+        assert!(all.any(|it| it.snapshot.time == shot.snapshot.time && same(it, shot)));
+    }
+    let times_of = |shots: &[Shot]| shots.iter().map(|it| it.snapshot.time).collect::<Vec<Nanos>>();
+    let (all, kept_times) = (times_of(&shots), times_of(&kept));
+    assert_eq!((kept_times.first(), kept_times.last()), (all.first(), all.last()));
+    assert!(kept.iter().any(|shot| shot.is_mark));
+    let late: Vec<Nanos> = all.iter().copied().filter(|time| *time >= thinned.whole_from).collect();
+    assert!(kept_times.ends_with(&late) && late.len() > 10, "{} latest ones", late.len());
+    for time in all {
+        let before = kept_times.iter().rev().find(|kept| **kept <= time).unwrap();
+        assert!(time - before < thinned.spacing, "none near {time}");
+    }
+}
+
+#[test]
+fn where_not_even_one_has_room_it_is_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.mtrace");
+    let file = File::create_new(&path).unwrap();
+    let mut file = SnapshotFile::new(path.clone(), file, 7, plan(4096)).unwrap();
+    let mut program = Program::new();
+    file.push(&program.shot()).unwrap();
+    (0..3000).for_each(|number| program.step(0, number * 11));
+    assert!(matches!(file.push(&program.shot()), Err(RecordingError::Full)));
+    file.finish().unwrap();
+    let (found, ending) = read(&std::fs::read(&path).unwrap());
+    assert_eq!((found.len(), ending.unwrap()), (1, Some(Ending::Whole)));
+}
+
+#[test]
+fn a_file_that_took_the_name_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.mtrace");
+    let file = File::create_new(&path).unwrap();
+    let mut file = SnapshotFile::new(path.clone(), file, 7, plan(16 << 10)).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "another").unwrap();
+    let mut program = Program::new();
+    let outcome = (0..1000).find_map(|number| {
+        (0..9).for_each(|step| program.step(0, number * 9 + step));
+        file.push(&program.shot()).err()
+    });
+    assert!(matches!(outcome, Some(RecordingError::Write(_))), "{outcome:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"another");
+}
+
+#[test]
+fn who_reads_events_is_told() {
+    let bytes = written(&Program::run(2, 5));
+    let mut reader = Reader::new(&*bytes).unwrap();
+    assert!(matches!(reader.next_chunk(), Err(RecordingError::Aggregated)));
+}
+
+#[test]
+fn rows_of_another_layout_are_refused_by_name() {
+    let mut bytes = written(&[]);
+    bytes[10] += 1;
+    let error = Reader::new(&*bytes).unwrap_err().to_string();
+    assert!(error.contains("format 2 with records of version 2"), "{error}");
+}
+
+impl Program {
+    fn mark(&mut self, name: &str) {
+        self.apply(What::Named(MarkName::new(name).unwrap()));
+    }
+}
+
+#[test]
+fn an_empty_snapshot_comes_back() {
+    let mut tracker = Tracker::new(Limits::default());
+    tracker.apply(&Event { time: 5, process: 0, thread: 0, what: What::Mark });
+    let snapshot = Arc::new(tracker.snapshot(9, &SnapshotOptions::default()));
+    let facts = serde_json::json!({ "a": 0.1 + 0.2, "b": ["é", null] });
+    let shot = Shot { snapshot, facts, is_final: true, is_report: false, is_mark: false };
+    let (found, ending) = read(&written(std::slice::from_ref(&shot)));
+    assert_eq!((found.len(), ending.unwrap()), (1, Some(Ending::Whole)));
+    assert!(same(&found[0], &shot));
+}
+
+/// A week with a snapshot every five minutes, of a program with some thousand stacks. It takes long where nothing is optimised.
+#[test]
+#[ignore = "takes minutes"]
+fn a_week_stays_within_its_limit_and_is_read_soon() {
+    const LIMIT: u64 = 4 << 20;
+    const COUNT: u64 = 7 * 24 * 60 / 5;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("week.mtrace");
+    let file = File::create_new(&path).unwrap();
+    let mut file = SnapshotFile::new(path.clone(), file, 7, plan(LIMIT)).unwrap();
+    let mut program = Program::new();
+    for number in 0..COUNT {
+        for step in 0..100 {
+            program.step((step % 3 == 1).into(), (number * 37 + step * 11) as u16);
+            program.wait(3);
+        }
+        file.push(&program.shot()).unwrap();
+        assert!(path.metadata().unwrap().len() <= LIMIT);
+    }
+    let thinned = file.thinned();
+    file.finish().unwrap();
+    let began = std::time::Instant::now();
+    let bytes = std::fs::read(&path).unwrap();
+    let mut reader = Snapshots::new(Reader::new(&*bytes).unwrap()).unwrap();
+    while reader.advance().unwrap() {}
+    let stacks = reader.shot().unwrap().snapshot.processes[0].stacks.len();
+    println!(
+        "{} snapshots of {stacks} stacks in {} bytes, read in {:?}; {thinned:?}",
+        reader.count(),
+        bytes.len(),
+        began.elapsed()
+    );
+    assert_eq!(reader.count() + thinned.dropped, COUNT);
+}

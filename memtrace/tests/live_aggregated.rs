@@ -1,0 +1,302 @@
+//! Recordings of snapshots: a report of one is the report that the run made at that moment; what is not in them is
+//! refused by name; and they become no larger than they may.
+#![cfg(feature = "live")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+use support::program::Program;
+use support::report::number;
+use support::tracer::Tracer;
+use support::{may_trace, wait_until};
+
+const MEMTRACE: &str = env!("CARGO_BIN_EXE_memtrace");
+
+fn memtrace(words: &[&str]) -> Output {
+    Command::new(MEMTRACE).args(words).stdin(Stdio::null()).output().unwrap()
+}
+
+/// `memtrace report` of a recording.
+fn report(recording: &Path, options: &[&str]) -> Output {
+    memtrace(&[&["report", recording.to_str().unwrap()], options].concat())
+}
+
+/// … which must succeed.
+#[track_caller]
+fn told(recording: &Path, options: &[&str]) -> String {
+    let output = report(recording, options);
+    assert_eq!(output.status.code(), Some(0), "{options:?}: {}", text(&output.stderr));
+    text(&output.stdout).to_owned()
+}
+
+/// … which must not, for this reason.
+#[track_caller]
+fn refused(recording: &Path, options: &[&str], why: &str) {
+    let output = report(recording, options);
+    assert!(!output.status.success(), "{options:?}: {}", text(&output.stdout));
+    assert!(text(&output.stderr).contains(why), "{options:?}: {}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "", "{options:?}");
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn info(recording: &Path) -> String {
+    text(&report(recording, &["--info"]).stdout).to_owned()
+}
+
+/// Traces `program` through its work, reports going to a file. Gives reports and recording.
+fn traced(folder: &Path, program: &mut Program, options: &[&str]) -> (String, PathBuf) {
+    let (output, recording) = (folder.join("live"), folder.join("run.mtrace"));
+    let mut all = vec!["--record", recording.to_str().unwrap(), "--record-every", "200ms"];
+    all.extend(["--output", output.to_str().unwrap()].iter().chain(options));
+    let tracer = Tracer::typed(&[program], &all);
+    program.work();
+    thread::sleep(Duration::from_secs(if options.contains(&"1s") { 5 } else { 1 }));
+    let run = tracer.stop();
+    assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
+    (fs::read_to_string(output).unwrap(), recording)
+}
+
+#[track_caller]
+fn assert_same(fixture: (&str, &[&str]), format: &str, options: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::start(fixture.0, fixture.1);
+    let all = [&["--interval", "0", "--format", format], options].concat();
+    let (live, recording) = traced(folder.path(), &mut program, &all);
+    assert!(program.end().success());
+    assert!(!live.is_empty());
+    assert_eq!(told(&recording, &["--format", format]), live);
+    assert!(info(&recording).starts_with("state      whole\n"), "{}", info(&recording));
+}
+
+#[test]
+fn a_text_report_is_the_same() {
+    if may_trace() {
+        assert_same(("grows", &["7", "100"]), "text", &["--exact"]);
+    }
+}
+
+#[test]
+fn a_json_report_is_the_same_with_stacks_of_many_kinds() {
+    if may_trace() {
+        assert_same(("stacks", &[]), "json", &["--exact", "--top", "0", "--min-age", "0"]);
+    }
+}
+
+#[test]
+fn a_report_of_samples_is_the_same() {
+    if may_trace() {
+        let options = ["--sample-interval", "512", "--top", "0", "--min-age", "0"];
+        assert_same(("grows", &["2000", "100"]), "json", &options);
+    }
+}
+
+#[test]
+fn reports_of_touched_pages_are_the_same() {
+    if may_trace() {
+        assert_same(("touches", &[]), "json", &["--tier", "pages", "--top", "0"]);
+    }
+}
+
+#[test]
+fn a_report_of_described_functions_is_the_same() {
+    if may_trace() {
+        let options = ["--exact", "--top", "0", "--min-age", "0", "--ledger", "both"];
+        assert_same(("mappings", &[]), "json", &options);
+    }
+}
+
+#[test]
+fn names_of_generated_code_are_kept() {
+    if may_trace() {
+        let options = ["--exact", "--top", "0", "--min-age", "0"];
+        assert_same(("jit", &[]), "json", &options);
+    }
+}
+
+/// The same report, whatever its number: one of every snapshot counts snapshots.
+fn without_number(line: &str) -> Value {
+    let mut report: Value = serde_json::from_str(line).unwrap();
+    for place in ["/sequence", "/tracer/sequence"] {
+        if let Some(number) = report.pointer_mut(place) {
+            *number = Value::Null;
+        }
+    }
+    report
+}
+
+#[test]
+fn every_report_of_the_run_is_that_of_a_snapshot() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::start("grows", &["300", "100"]);
+    let options = ["--interval", "1s", "--format", "json", "--top", "0", "--min-age", "0"];
+    let (live, recording) = traced(folder.path(), &mut program, &options);
+    assert!(program.end().success());
+    let all = told(&recording, &["--all", "--format", "json"]);
+    let all: Vec<Value> = all.lines().map(without_number).collect();
+    let live: Vec<Value> = live.lines().map(without_number).collect();
+    assert!(live.len() >= 2 && all.len() > live.len(), "{} of {}", live.len(), all.len());
+    let mut rest = all.iter();
+    for (number, line) in live.iter().enumerate() {
+        assert!(rest.any(|snapshot| snapshot == line), "report {number} is none of a snapshot");
+    }
+}
+
+#[test]
+fn moments_views_and_differences_are_of_snapshots() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (recording, socket) = (folder.path().join("run.mtrace"), folder.path().join("control"));
+    let mut program = Program::start("grows", &["300", "100"]);
+    let (path, control) = (recording.to_str().unwrap(), socket.to_str().unwrap());
+    let options = ["-i", "0", "-f", "json", "--exact", "--record-every", "100ms", "--record", path];
+    let tracer = Tracer::typed(&[&program], &[&options[..], &["--control", control]].concat());
+    thread::sleep(Duration::from_millis(400));
+    let marked = memtrace(&["ctl", "--control", control, "mark", "before"]);
+    assert_eq!(marked.status.code(), Some(0), "{}", text(&marked.stderr));
+    program.work();
+    thread::sleep(Duration::from_millis(800));
+    assert_eq!(tracer.stop().status.code(), Some(0));
+    assert!(program.end().success());
+
+    let blocks = |options: &[&str]| {
+        let all = [&["-f", "json"], options].concat();
+        let read: Value = serde_json::from_str(&told(&recording, &all)).unwrap();
+        number(&read["processes"][0]["heap"]["allocated_blocks"])
+    };
+    let (before, end) = (blocks(&["--at", "before"]), blocks(&[]));
+    assert!(before < 300 && end >= before + 300, "{before} and {end}");
+    assert!(blocks(&["--at", "peak"]) > before);
+    assert!(
+        told(&recording, &["--at", "peak"]).contains("between two snapshots it may have been more")
+    );
+    assert!(told(&recording, &["--view", "peak"]).contains("at the high-water mark"));
+    assert!(words(&["--at", "1s"]).contains("the nearest snapshot"));
+
+    let told_allocated = told(
+        &recording,
+        &["--view", "allocated", "--from", "before", "--by", "process", "-f", "json"],
+    );
+    let read: Value = serde_json::from_str(&told_allocated).unwrap();
+    let since = number(&read["total"]["blocks"]);
+    assert_eq!(since, end - before, "{told_allocated}");
+    let grown = told(&recording, &["--view", "growth", "--from", "before"]);
+    assert!(grown.contains("grows"), "{grown}");
+    assert!(told(&recording, &["--view", "lifetimes"]).contains("blocks"));
+    let pair = memtrace(&["diff", &format!("{path}@first"), path]);
+    assert_eq!(pair.status.code(), Some(0), "{}", text(&pair.stderr));
+
+    let page = told(&recording, &["-f", "html"]);
+    assert!(page.starts_with("<!") && page.len() > 10_000);
+    for format in ["pprof", "speedscope", "firefox", "csv", "svg", "folded", "stats", "tree"] {
+        let output = report(&recording, &["-f", format]);
+        assert_eq!(output.status.code(), Some(0), "{format}: {}", text(&output.stderr));
+    }
+
+    refused(&recording, &["--view", "temporary"], "how long single blocks lived is not in it");
+    refused(
+        &recording,
+        &["--view", "leaks", "--from", "before"],
+        "when single blocks were allocated",
+    );
+    refused(&recording, &["--view", "leaks", "--by", "thread"], "did not tell threads apart");
+    refused(&recording, &["--min-size", "9"], "sizes of single blocks are not in it");
+    refused(&recording, &["--at", "1ms"], "its first snapshot is");
+    refused(&recording, &["--at", "90s"], "its last snapshot is");
+    refused(&recording, &["--at", "nobody"], "there is no such mark in it");
+}
+
+#[test]
+fn what_a_killed_memtrace_recorded_is_there() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("run.mtrace");
+    let mut program = Program::start("grows", &["7", "100"]);
+    let path = recording.to_str().unwrap();
+    let words = ["--record", path, "--record-every", "200ms", "--exact", "-i", "0", "-f", "json"];
+    let tracer = Tracer::typed(&[&program], &words);
+    program.work();
+    wait_until("a snapshot", || {
+        let replayed = report(&recording, &["-f", "json"]);
+        let read: Value = serde_json::from_slice(&replayed.stdout).ok()?;
+        (number(&read["processes"][0]["heap"]["allocated_blocks"]) >= 7).then_some(())
+    });
+    tracer.signal(libc::SIGKILL);
+    drop(tracer);
+    let replayed = report(&recording, &["-f", "json"]);
+    assert_eq!(replayed.status.code(), Some(3));
+    assert!(text(&replayed.stderr).contains("ends before its run did"), "{replayed:?}");
+    assert_eq!(report(&recording, &["--info"]).status.code(), Some(3));
+    assert!(info(&recording).starts_with("state      cut off"), "{}", info(&recording));
+    assert!(program.end().success());
+}
+
+#[test]
+fn a_file_that_is_full_loses_older_snapshots_and_keeps_its_marks() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (recording, socket) = (folder.path().join("run.mtrace"), folder.path().join("control"));
+    let mut program = Program::start("many_stacks", &[]);
+    let (path, control) = (recording.to_str().unwrap(), socket.to_str().unwrap());
+    let options = ["-i", "0", "-f", "json", "--record-every", "100ms", "--record-limit", "64KiB"];
+    let more = ["--record", path, "--control", control];
+    let tracer = Tracer::typed(&[&program], &[&options[..], &more].concat());
+    program.work();
+    let marked = memtrace(&["ctl", "--control", control, "mark", "early"]);
+    assert_eq!(marked.status.code(), Some(0), "{}", text(&marked.stderr));
+    // A snapshot in which next to nothing has changed takes some hundred bytes.
+    thread::sleep(Duration::from_secs(25));
+    wait_until("a file that was thinned", || {
+        assert!(recording.metadata().unwrap().len() <= 64 << 10);
+        info(&recording).contains("thinned").then_some(())
+    });
+    assert_eq!(tracer.stop().status.code(), Some(0));
+    assert!(program.end().success());
+    assert!(recording.metadata().unwrap().len() <= 64 << 10);
+    assert!(info(&recording).starts_with("state      whole\n"), "{}", info(&recording));
+    assert!(!told(&recording, &["--at", "early"]).is_empty());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn options_that_do_not_go_together_are_refused() {
+    for (options, why) in [
+        (&["--record-every", "1s"][..], "--record"),
+        (&["--record", "x", "--record-every", "1ms"], "at least 100ms"),
+        (
+            &[
+                "--record",
+                "x",
+                "--record-every",
+                "1s",
+                "--record-limit",
+                "1MiB",
+                "--record-files",
+                "2",
+            ],
+            "cannot be used with",
+        ),
+    ] {
+        let output = memtrace(&[&["--pid", "1"], options].concat());
+        assert!(!output.status.success());
+        assert!(text(&output.stderr).contains(why), "{}", text(&output.stderr));
+    }
+    assert!(!Path::new("x").exists());
+}
