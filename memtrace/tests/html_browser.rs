@@ -374,8 +374,9 @@ fn the_address_holds_what_is_shown() {
 #[test]
 fn tables_are_sorted_opened_and_turned() {
     let stacks = (1..=120).map(|number| stack(&[&format!("f{number:03}"), "main"], 16 * number));
-    let report =
-        Report { processes: vec![process(7, "app", stacks.collect())], ..Report::default() };
+    let mut process = process(7, "app", stacks.collect());
+    process.stacks[50].perhaps_freed = 3;
+    let report = Report { processes: vec![process], ..Report::default() };
     let mut shown = Shown::new(&report, "#tab=table");
     let browser = &mut shown.browser;
     let first = "document.querySelector('#table tbody td.name').textContent";
@@ -391,6 +392,7 @@ fn tables_are_sorted_opened_and_turned() {
     let opened = browser.value(first).as_str().unwrap().to_owned();
     assert!(opened.contains("main  src/app.c:7 in app"), "{opened}");
     assert!(opened.contains("allocated: 3.19 KiB (3,264 B) in 204 blocks"), "{opened}");
+    assert!(opened.contains("perhaps freed unseen: up to 3 blocks"), "{opened}");
     browser.assert_clean();
 }
 
@@ -459,9 +461,12 @@ fn it_follows_the_users_light_and_dark_and_width() {
 fn what_was_lost_and_estimated_is_told() {
     let mut fixture = report(&snapshot(vec![report_fixtures::sampled()]), &last(), &facts());
     fixture.loss.by_cause.push(("of_this_test", 41));
+    fixture.processes[0].perhaps_freed = 17;
     let mut shown = Shown::new(&fixture, "#tab=summary");
     let text = shown.browser.text("summary-panel");
     assert!(text.contains("of this test41"), "{text}");
+    assert!(text.contains("live blocks that may have been freed unseen, at most17"), "{text}");
+    assert!(text.contains("sampled blocks perhaps freed unseen, at most17"), "{text}");
     assert!(text.contains("which in 95 of 100 cases lie in the range beside them"), "{text}");
     assert!(text.contains("about 100 MiB (90.0 MiB to 110 MiB)"), "{text}");
     shown.browser.picture("summary");

@@ -115,6 +115,30 @@ fn the_document_and_the_output_have_the_same_keys() {
     assert_eq!(written, documented);
 }
 
+/// Memory over time ends with what is said of the report's moment.
+#[test]
+fn memory_over_time_is_columns_that_end_now() {
+    let report = everything();
+    let process = &report["processes"][0];
+    let series = process["memory_over_time"].as_object().unwrap();
+    let columns = ["since_start_s", "rss_bytes", "heap_live_bytes", "mapped_live_bytes"];
+    let ends = [
+        &report["uptime_s"],
+        &process["rss_bytes"],
+        &process["heap"]["live_bytes"],
+        &process["mappings"]["live_bytes"],
+    ];
+    for (name, end) in columns.iter().zip(ends) {
+        let column = series[*name].as_array().unwrap();
+        assert_eq!(column.last(), Some(end), "{name}");
+        assert_eq!(column.len(), series["since_start_s"].as_array().unwrap().len(), "{name}");
+        assert!((2..=64).contains(&column.len()), "{name}: {}", column.len());
+    }
+    assert!(
+        series["since_start_s"].as_array().unwrap().is_sorted_by(|a, b| a.as_f64() < b.as_f64())
+    );
+}
+
 /// What a program tells: each figure has where it lies beside it, the stacks and the others add up, and a process
 /// that tells nothing has no such key.
 #[test]

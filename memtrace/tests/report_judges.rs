@@ -63,28 +63,48 @@ fn sums(raw: &str) -> Vec<(String, i64)> {
     sums
 }
 
+/// As pprof has it, the report's figures are those of all stacks.
+#[track_caller]
+fn judge_sums(report: &Report) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("heap.pb.gz");
+    fs::write(&file, written(&PprofWriter { internals: true, full_names: true }, report)).unwrap();
+    let heap = &report.processes[0].heap;
+    let raw = pprof(&["-raw"], &file);
+    let sums = sums(&raw);
+    let of = |name: &str| {
+        let found = sums.iter().find(|(it, _)| it == name);
+        found.unwrap_or_else(|| panic!("no {name} in {sums:?}")).1.cast_unsigned()
+    };
+    assert_eq!(of("inuse_space"), heap.live_bytes);
+    assert_eq!(of("inuse_objects"), heap.live_blocks);
+    assert_eq!(of("alloc_space"), heap.allocated_bytes);
+    assert_eq!(of("alloc_objects"), heap.allocated_blocks);
+    // … and shows them to people.
+    let top = pprof(&["-top", "-unit=B", "-sample_index=inuse_space"], &file);
+    let whole = format!(" of {}B total", heap.live_bytes);
+    assert!(top.contains(&whole), "{top}");
+}
+
 #[test]
 fn pprof_has_the_sums_of_the_report() {
-    let folder = tempfile::tempdir().unwrap();
     for report in reports() {
-        let file = folder.path().join("heap.pb.gz");
-        fs::write(&file, written(&PprofWriter { internals: true, full_names: true }, &report))
-            .unwrap();
-        let heap = &report.processes[0].heap;
-        let raw = pprof(&["-raw"], &file);
-        let sums = sums(&raw);
-        let of = |name: &str| {
-            let found = sums.iter().find(|(it, _)| it == name);
-            found.unwrap_or_else(|| panic!("no {name} in {sums:?}")).1.cast_unsigned()
-        };
-        assert_eq!(of("inuse_space"), heap.live_bytes);
-        assert_eq!(of("inuse_objects"), heap.live_blocks);
-        assert_eq!(of("alloc_space"), heap.allocated_bytes);
-        assert_eq!(of("alloc_objects"), heap.allocated_blocks);
-        // … and shows them to people.
-        let top = pprof(&["-top", "-unit=B", "-sample_index=inuse_space"], &file);
-        let whole = format!(" of {}B total", heap.live_bytes);
-        assert!(top.contains(&whole), "{top}");
+        judge_sums(&report);
+    }
+}
+
+#[test]
+fn pprof_has_them_where_few_stacks_are_listed_or_blocks_are_young() {
+    for mut process in [leaking(), sampled()] {
+        process.heap =
+            HeapTotals { confidence: process.heap.confidence, ..totals(&process.stacks) };
+        // Its young blocks are summed, and all stacks but one.
+        let options = ReportOptions { top: 1, ..last() };
+        let report = report(&snapshot(vec![process]), &options, &facts());
+        let [process] = report.processes.as_slice() else { panic!("one process is expected") };
+        assert_eq!(process.stacks.len(), 1);
+        assert!(process.heap.allocated_bytes > process.stacks[0].allocated_bytes);
+        judge_sums(&report);
     }
 }
 

@@ -4,6 +4,7 @@
 //! born after the latest loss was freed by none of them. So of the older ones at most that many are gone.
 
 use super::judged::Judged;
+use super::model::{ProcessReport, Report};
 use super::units::counted;
 use crate::engine::snapshot::{HeapTotals, ProcessSnapshot, StackSnapshot};
 
@@ -16,6 +17,16 @@ pub(super) fn of_stack(totals: &HeapTotals, stack: &StackSnapshot) -> u64 {
 pub(super) fn of_account(totals: &HeapTotals, stacks: &[StackSnapshot]) -> u64 {
     let doubtful = stacks.iter().map(|stack| stack.doubtful.blocks);
     totals.lost_frees.min(doubtful.fold(0, u64::saturating_add))
+}
+
+/// … of all processes and accounts together.
+pub(super) fn of_report(report: &Report) -> u64 {
+    let of_process = |process: &ProcessReport| {
+        let device = process.device.as_ref().map(|device| &device.account);
+        let accounts = process.pools.iter().chain(device).map(|account| account.perhaps_freed);
+        accounts.fold(process.perhaps_freed, u64::saturating_add)
+    };
+    report.processes.iter().map(of_process).fold(0, u64::saturating_add)
 }
 
 /// Whether blocks that are gone may be all that the stack gained.

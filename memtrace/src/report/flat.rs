@@ -1,6 +1,6 @@
 //! What formats for other programs have in common: one name per frame, and what is alive beside the listed stacks.
 
-use super::model::{FrameReport, Place, ProcessReport, Report, Sum, TouchedReport};
+use super::model::{FrameReport, Place, ProcessReport, Report, StackReport, Sum, TouchedReport};
 use crate::engine::snapshot::Confidence;
 
 /// The function, or else the place.
@@ -47,10 +47,16 @@ pub(super) const OTHERS_ALLOCATED: &str = "(allocated by stacks that are not lis
 /// Touched pages of other stacks than those that are listed.
 pub(super) const OTHERS_TOUCHED: &str = "(stacks that are not listed)";
 
-/// Bytes allocated by stacks that are not listed: those are listed for what they hold, not for what they did.
-pub(super) fn others_allocated(process: &ProcessReport) -> u64 {
-    let listed = process.stacks.iter().map(|stack| stack.allocated_bytes);
-    process.heap.allocated_bytes.saturating_sub(listed.fold(0, u64::saturating_add))
+/// Blocks allocated by stacks that are not listed: those are listed for what they hold, not for what they did.
+pub(super) fn others_allocated(process: &ProcessReport) -> Sum {
+    let listed =
+        |of: fn(&StackReport) -> u64| process.stacks.iter().map(of).fold(0, u64::saturating_add);
+    let heap = &process.heap;
+    Sum {
+        blocks: heap.allocated_blocks.saturating_sub(listed(|stack| stack.allocated_blocks)),
+        bytes: heap.allocated_bytes.saturating_sub(listed(|stack| stack.allocated_bytes)),
+        ..Sum::default()
+    }
 }
 
 /// A function in a call stack, or what stands in a stack's place.
@@ -111,7 +117,7 @@ impl Shown {
             })
             .collect();
         all.extend(rest(process).map(|(what, sum)| Weighed::nowhere(what, sum.bytes, 0)));
-        all.push(Weighed::nowhere(OTHERS_ALLOCATED, 0, others_allocated(process)));
+        all.push(Weighed::nowhere(OTHERS_ALLOCATED, 0, others_allocated(process).bytes));
         all.extend(process.touched.iter().flat_map(|touched| self.touched(touched)));
         all
     }

@@ -151,7 +151,7 @@ fn others(process: &ProcessReport) -> impl Iterator<Item = Line> {
         line.figures[1] = Some((sum.blocks, None));
         line
     });
-    let allocated = Some(others_allocated(process)).filter(|bytes| *bytes > 0).map(|bytes| {
+    let allocated = Some(others_allocated(process).bytes).filter(|bytes| *bytes > 0).map(|bytes| {
         let stack = OTHERS_ALLOCATED.to_owned();
         let mut line = Line { kind: "heap", stack, ..Line::default() };
         line.figures[2] = Some((bytes, None));

@@ -41,7 +41,12 @@ pub(super) fn fill_blocks(
 fn listed(account: &mut Account, tables: &mut Tables, process: u32, stacks: &[StackReport]) {
     for stack in stacks {
         let row = row(tables, process, &stack.frames, &stack.function, stack.end);
-        let row = Row { oldest: stack.oldest_age, thread: stack.part.thread, ..row };
+        let row = Row {
+            oldest: stack.oldest_age,
+            thread: stack.part.thread,
+            doubtful: stack.perhaps_freed,
+            ..row
+        };
         account.push_with(row, &figures(stack), &stack.changes);
     }
 }

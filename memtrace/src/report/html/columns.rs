@@ -42,12 +42,14 @@ pub(super) struct Row {
     /// As in [`Account::end`].
     pub(super) end: i64,
     pub(super) thread: Option<u32>,
+    /// Live blocks that may have been freed unseen.
+    pub(super) doubtful: u64,
 }
 
 impl Row {
     /// Of what is in no listed stack.
     pub(super) const fn nowhere(process: u32, node: u32) -> Self {
-        Self { process, node, oldest: None, end: -1, thread: None }
+        Self { process, node, oldest: None, end: -1, thread: None, doubtful: 0 }
     }
 }
 
@@ -82,6 +84,7 @@ impl Account {
         self.oldest.push(row.oldest.map(seconds));
         self.end.push(row.end);
         self.thread.push(row.thread.map_or(-1, i64::from));
+        self.doubtful.push(row.doubtful);
         for (view, figure) in self.views.iter_mut().zip(figures) {
             view.push(*figure);
         }
@@ -105,6 +108,9 @@ impl Account {
         self.parts.iter_mut().for_each(Part::finish);
         if self.thread.iter().all(|thread| *thread < 0) {
             self.thread.clear();
+        }
+        if self.doubtful.iter().all(|blocks| *blocks == 0) {
+            self.doubtful.clear();
         }
         self.views.retain(|view| view.bytes.iter().chain(&view.count).any(|value| *value > 0));
         self

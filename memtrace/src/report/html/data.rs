@@ -133,6 +133,8 @@ pub(super) struct Account {
     pub(super) end: Vec<i64>,
     /// The thread that allocated; −1: not told. Empty where threads are not told apart.
     pub(super) thread: Vec<i64>,
+    /// Live blocks that may have been freed unseen, at most; of samples so many samples. Empty where there are none.
+    pub(super) doubtful: Vec<u64>,
 }
 
 /// One way to look at an account.

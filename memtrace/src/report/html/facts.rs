@@ -4,7 +4,7 @@ use super::data::{Process, Range, Total};
 use super::timeline;
 use crate::engine::snapshot::{Confidence, SampledConfidence};
 use crate::report::model::{ProcessReport, Report};
-use crate::report::text;
+use crate::report::{doubt, text};
 
 /// What was watched, and how.
 pub(super) fn how(report: &Report) -> Vec<String> {
@@ -27,6 +27,8 @@ pub(super) fn losses(report: &Report) -> Vec<(&'static str, u64)> {
         ("evicted blocks", loss.evicted_blocks),
         ("missed frees", sum(|process| process.heap.missed_frees)),
         ("frees of blocks never seen", sum(|process| process.heap.unknown_frees)),
+        ("frees that were lost, at most", sum(|process| process.heap.lost_frees)),
+        ("live blocks that may have been freed unseen, at most", doubt::of_report(report)),
         ("allocations whose stack is not complete", sum(|process| process.incomplete_blocks)),
     ];
     all.extend(loss.by_cause.iter().copied());
@@ -76,6 +78,13 @@ fn totals(process: &ProcessReport) -> Vec<Total> {
         both("inherited at fork", heap.inherited_bytes, heap.inherited_blocks),
         total("failed allocations", None, Some(heap.failed)),
     ];
+    if process.perhaps_freed > 0 {
+        let name = match heap.confidence {
+            Some(_) => "sampled blocks perhaps freed unseen, at most",
+            None => "perhaps freed unseen, at most",
+        };
+        all.push(total(name, None, Some(process.perhaps_freed)));
+    }
     if let Some(usage) = process.usage_last {
         all.push(total("resident memory", Some(usage.resident), None));
     }

@@ -160,6 +160,27 @@ fn estimates_say_where_they_lie_and_losses_are_told() {
     assert!(losses.contains("[\"ring_full\",3]") && losses.contains("[\"other\",0]"), "{losses}");
 }
 
+/// Of blocks whose frees may have been lost the page says as much as the text does.
+#[test]
+fn lost_frees_are_told_of_the_whole_of_processes_and_of_stacks() {
+    let mut process = process();
+    let exact = data(&written(&Report { processes: vec![process.clone()], ..Report::default() }));
+    assert_eq!(account(&exact, "heap")["doubtful"], Value::Array(Vec::new()));
+    process.heap.lost_frees = 9;
+    process.perhaps_freed = 5;
+    process.stacks[1].perhaps_freed = 4;
+    let data = data(&written(&Report { processes: vec![process], ..Report::default() }));
+    let losses = data["losses"].to_string();
+    assert!(losses.contains("[\"frees that were lost, at most\",9]"), "{losses}");
+    let live = "[\"live blocks that may have been freed unseen, at most\",5]";
+    assert!(losses.contains(live), "{losses}");
+    let totals = data["processes"][0]["totals"].as_array().unwrap();
+    let doubt = totals.iter().find(|it| it["name"] == "perhaps freed unseen, at most").unwrap();
+    assert_eq!((&doubt["count"], &doubt["bytes"]), (&5.into(), &Value::Null));
+    let heap = account(&data, "heap");
+    assert_eq!((&heap["doubtful"][0], &heap["doubtful"][1]), (&0.into(), &4.into()));
+}
+
 #[test]
 fn names_cannot_leave_the_data() {
     let name = "</script><script>document.title='taken'</script>";

@@ -7,6 +7,7 @@ use super::schema::{
     Link, Loss, MappedStack, MappedSums, Mappings, Memory, Module, Picture, Process,
     SamplingChange, Stack, Sums, Survival, Tables, Tracer, Trend,
 };
+use super::series::Series;
 use super::told::Told;
 use super::touched::Touched;
 use super::watch::{Totals, Watch};
@@ -213,6 +214,7 @@ impl<'a> Process<'a> {
             told: process.told.as_ref().map(Told::of),
             watch: process.watch.as_ref().map(Watch::of),
             windows: process.windows.as_ref().map(Windows::of),
+            memory_over_time: Series::of(&process.memory),
         }
     }
 }

@@ -7,6 +7,7 @@ mod ended;
 mod marks;
 mod picture;
 mod schema;
+mod series;
 mod told;
 mod touched;
 mod watch;

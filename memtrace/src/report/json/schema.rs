@@ -1,6 +1,7 @@
 //! The keys of `memtrace.report/1`, in their order. `docs/report-json.md` says what they mean.
 
 use super::marks::Mark;
+use super::series::Series;
 use super::told::Told;
 use super::touched::Touched;
 use super::watch::{Totals, Watch};
@@ -183,6 +184,7 @@ pub(super) struct Process<'a> {
     /// Only of a process whose blocks were not watched all the time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) windows: Option<Windows>,
+    pub(super) memory_over_time: Series,
 }
 
 /// What an allocator mapped since the process was first seen, whose code is in the file `module`: address space.

@@ -7,7 +7,7 @@ mod message;
 mod tables;
 
 use super::ReportWriter;
-use super::flat::{NO_STACK, rest};
+use super::flat::{NO_STACK, OTHERS_ALLOCATED, others_allocated, rest};
 use super::model::{ProcessReport, Report, StackReport};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -24,8 +24,8 @@ const VALUES: [(&str, &str); 4] = [
     ("inuse_space", "bytes"),
 ];
 
-/// Writes a gzipped profile. Live figures are those of the listed blocks and of the rest together: their sum is
-/// what is alive.
+/// Writes a gzipped profile. Figures are those of the listed blocks and of the rest together: their sums are what is
+/// alive, and what was allocated.
 #[derive(Clone, Copy, Debug)]
 pub struct PprofWriter {
     /// Frames of allocators and start code, too.
@@ -59,6 +59,11 @@ impl PprofWriter {
             let place = tables.nowhere(what);
             let values = [0, 0, sum.blocks, sum.bytes];
             add(vec![place], values, &label, tables);
+        }
+        let others = others_allocated(process);
+        if others.blocks > 0 || others.bytes > 0 {
+            let place = tables.nowhere(OTHERS_ALLOCATED);
+            add(vec![place], [others.blocks, others.bytes, 0, 0], &label, tables);
         }
         if let Some(touched) = &process.touched {
             for stack in &touched.stacks {

@@ -123,6 +123,18 @@ fn stacks_values_and_labels_are_there() {
 }
 
 #[test]
+fn what_stacks_allocated_that_are_not_listed_has_a_place() {
+    let mut report = report();
+    let heap = &mut report.processes[0].heap;
+    (heap.allocated_blocks, heap.allocated_bytes) = (25, 7000);
+    let profile = written(&report);
+    let last = profile.sample.last().unwrap();
+    assert_eq!(last.value, [5, 5000, 0, 0]);
+    let place = &profile.location[usize::try_from(last.location_id[0]).unwrap() - 1];
+    assert_eq!(profile.functions(place), ["(allocated by stacks that are not listed)"]);
+}
+
+#[test]
 fn files_are_told_apart_by_address_and_known_by_build_id() {
     let profile = written(&report());
     // The program is the first, whatever the innermost function is in.

@@ -180,12 +180,7 @@ pub fn lost(report: &Report) -> String {
 
 /// How many of the blocks that count as live may be none.
 fn perhaps_freed(report: &Report) -> String {
-    let of_process = |process: &ProcessReport| {
-        let device = process.device.as_ref().map(|device| &device.account);
-        let accounts = process.pools.iter().chain(device).map(|account| account.perhaps_freed);
-        accounts.fold(process.perhaps_freed, u64::saturating_add)
-    };
-    match report.processes.iter().map(of_process).fold(0, u64::saturating_add) {
+    match doubt::of_report(report) {
         0 => String::new(),
         number => format!(
             "; up to {} may have been freed unseen",

@@ -103,8 +103,18 @@ function stackDetails(report, { account }, state) {
       return make("div", {}, `${view.name}: ${bytes}${view.count.length ? ` in ${number} ${account.unit}` : ""}`);
     });
     const end = report.text(account.end[row]);
-    return make("div", {}, make("ol", {}, ...frames), end && `(${end})`, ...figures);
+    const doubtful = account.doubtful[row] ?? 0;
+    const doubt = doubtful
+      ? [make("div", {}, `perhaps freed unseen: up to ${formatCount(doubtful)} ${doubtfulUnit(account)}`)]
+      : [];
+    return make("div", {}, make("ol", {}, ...frames), end && `(${end})`, ...figures, ...doubt);
   };
+}
+
+// What is counted where records of frees were lost: of samples nobody knows more than the samples.
+function doubtfulUnit(account) {
+  const isSampled = account.views.some((view) => view.key === "live" && view.low.length);
+  return isSampled ? `sampled ${account.unit}` : account.unit;
 }
 
 // Functions with what they allocated themselves and with what they called. A function that is in a stack
