@@ -45,8 +45,8 @@ impl Pace {
         let idle = period.wrapping_sub(self.period) - 1;
         let little = (self.spent < most / LITTLE) as u64;
         let lower = if idle > MOST_LEVEL { MOST_LEVEL } else { idle + little };
-        let level = if self.level > lower { self.level - lower } else { 0 };
-        Self { period, spent: 0, level }
+        let fallen = if self.level < lower { self.level } else { lower };
+        Self { period, spent: 0, level: self.level - fallen }
     }
 
     /// After looking at a fault took `nanoseconds`. Each time that what a period may cost is used up, pages half as

@@ -136,7 +136,10 @@ fn by_pages(snapshot: &Snapshot) -> Report {
 fn touched_part(report: &Report) -> String {
     let text = text(report, TextStyle::default());
     assert_width(&text, 100);
-    text.split("\n\n").find(|part| part.starts_with("TOUCHED")).unwrap().to_owned()
+    text.split("\n\n")
+        .find(|part| part.starts_with("TOUCHED"))
+        .expect("a part about touched pages")
+        .to_owned()
 }
 
 /// Pages have no blocks, and the report never says so.

@@ -114,12 +114,14 @@ fn size(live: u64, confidence: Option<Confidence>) -> String {
     }
 }
 
+/// Where one of the sums lies.
+type Around = fn(&TouchFigures<Confidence>) -> Confidence;
+
 /// What all faults came to.
 fn faults(touched: &TouchedReport) -> String {
     let totals = &touched.totals;
-    let around =
-        |of: fn(&TouchFigures<Confidence>) -> Confidence| totals.confidence.as_ref().map(of);
-    let pages = |bytes: u64, what: &str, of: fn(&TouchFigures<Confidence>) -> Confidence| {
+    let around = |of: Around| totals.confidence.as_ref().map(of);
+    let pages = |bytes: u64, what: &str, of: Around| {
         estimated_count(bytes / PAGE, what, around(of).map(in_pages))
     };
     let mut parts = Vec::new();
@@ -137,7 +139,7 @@ fn faults(touched: &TouchedReport) -> String {
         let number = pages(totals.inherited_bytes, "", |it| it.inherited_bytes);
         parts.push(format!("{number} of the parent's"));
     }
-    let rest: [(&str, u64, fn(&TouchFigures<Confidence>) -> Confidence); 6] = [
+    let rest: [(&str, u64, Around); 6] = [
         ("copied after a fork", totals.copied, |it| it.copied),
         ("older ones written first or copied", totals.copied_older, |it| it.copied_older),
         ("counted already", totals.again, |it| it.again),
