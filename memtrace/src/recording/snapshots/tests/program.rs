@@ -123,7 +123,7 @@ impl Program {
         match what {
             1 if !self.blocks.is_empty() => {
                 let address = self.blocks.swap_remove(usize::from(with) % self.blocks.len());
-                let (function, inside_allocator) = (FunctionId::FREE, with % 20 == 0);
+                let (function, inside_allocator) = (FunctionId::FREE, with.is_multiple_of(20));
                 let perhaps_not_taken = false;
                 self.apply(What::Free(Free {
                     function,
