@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 /// Snapshots that may wait. One is written in milliseconds, and in seconds if the file is written anew for it.
 const WAITING: usize = 2;
@@ -31,7 +32,8 @@ struct Told {
 
 /// See the file's head.
 pub(super) struct Archive {
-    every: Duration,
+    /// When snapshots are due.
+    ticks: Interval,
     /// `None` after its end.
     items: Option<SyncSender<Item>>,
     thread: Option<JoinHandle<()>>,
@@ -61,12 +63,9 @@ impl Archive {
             .spawn(move || writer.write(file, &waiting))
             .map_err(DaemonError::cannot("start a thread for the recording"))?;
         let (items, thread, known) = (Some(items), Some(thread), Known::default());
-        Ok(Self { every, items, thread, told, known, skipped: 0 })
-    }
-
-    /// Time between two snapshots.
-    pub(super) const fn every(&self) -> Duration {
-        self.every
+        let mut ticks = interval_at(Instant::now() + every, every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self { ticks, items, thread, told, known, skipped: 0 })
     }
 
     /// Has a snapshot written, unless others wait already; the last one in any case.
@@ -121,6 +120,14 @@ impl Archive {
             format!("{} {are} not recorded, as others were still being written", self.skipped)
         });
         stop.into_iter().chain(skipped)
+    }
+}
+
+/// Waits until a snapshot is due; for ever where none are recorded.
+pub(super) async fn due(archive: &mut Option<Archive>) {
+    match archive {
+        Some(archive) => drop(archive.ticks.tick().await),
+        None => std::future::pending().await,
     }
 }
 

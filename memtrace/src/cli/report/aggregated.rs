@@ -112,6 +112,7 @@ impl Reports<'_> {
         if let Some(from) = &from {
             let note = from.note.clone().map(|note| format!("of --from: {note}"));
             self.since(from, &mut snapshot)?;
+            self.single_out(&mut snapshot)?;
             return self.finish(&shot, &snapshot, [until.note, note], is_end);
         }
         if self.args.format() == Format::Html {

@@ -34,6 +34,10 @@ impl Actor<'_> {
             // leave.
             self.asked = Instant::now();
         }
+        if self.archive.is_some() && self.current.closed.is_some() {
+            // That of a mark, perhaps.
+            self.publish_or_warn();
+        }
         if self.pictures.is_busy() {
             // A report that was begun before the end was wished.
             self.all_seen().await?;

@@ -11,7 +11,7 @@ mod waiting;
 mod windows;
 
 use super::alarm::Alarm;
-use super::archive::Archive;
+use super::archive::{Archive, due};
 use super::arrivals::Arrivals;
 use super::budget::{Budget, FREE, Load};
 use super::control::Control;
@@ -43,7 +43,7 @@ use crate::symbolize;
 use aya_log::EbpfLogger;
 use jiff::Timestamp;
 use memtrace_common::config::UnwindMode;
-use reporting::{Current, Heeded, Making};
+use reporting::{Current, Heeded};
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
@@ -159,8 +159,6 @@ struct Actor<'a> {
     current: Current,
     /// Where snapshots are recorded.
     archive: Option<Archive>,
-    /// The user has named a moment while a snapshot was being made: another one is to follow.
-    mark_waits: bool,
     /// Time and records at the last report.
     last_report: (Instant, u64),
     /// When the user asked for the end.
@@ -204,8 +202,7 @@ impl<'a> Actor<'a> {
         let ring = ring(&mut kernel)?;
         let limits = limits(settings, kernel.map_bytes() + self_usage::resident_bytes());
         let arrivals = settings.selection.clone().map(Arrivals::new);
-        let (recorder, archive) = recorded(recording)?;
-        let tables = Tables::new(limits, settings.detail, recorder);
+        let (tables, archive) = recorded(recording, limits, settings)?;
         let intake = Intake::new(tables, kernel, targets, reporter, unwinding, arrivals);
         Ok(Self {
             settings,
@@ -237,7 +234,6 @@ impl<'a> Actor<'a> {
             wanted: false,
             current: Current::default(),
             archive,
-            mark_waits: false,
             last_report: (Instant::now(), 0),
             asked: Instant::now(),
             next_usage: Instant::now(),
@@ -273,7 +269,6 @@ impl<'a> Actor<'a> {
     async fn watch(&mut self) -> Result<End, DaemonError> {
         let mut second = every(SECOND);
         let mut report = self.settings.interval.map(every);
-        let mut record = self.archive.as_ref().map(|archive| every(archive.every()));
         let mut mark = every(MARK);
         let deadline = self.settings.duration.map(|duration| Instant::now() + duration);
         let mut pause = LOOK;
@@ -299,7 +294,7 @@ impl<'a> Actor<'a> {
                 }
                 seen = self.pictures.next() => {
                     if self.take_in(seen) {
-                        self.current.making = Making::Pictures;
+                        self.all_is_seen();
                     }
                 }
                 () = at(self.windowing.due()) => self.turn_windows()?,
@@ -314,7 +309,7 @@ impl<'a> Actor<'a> {
                     }
                     self.report_if_idle();
                 }
-                () = tick(&mut record) => self.record_if_idle(),
+                () = due(&mut self.archive) => self.record_if_idle(),
                 _ = second.tick() => {
                     if let Some(end) = self.look_around() {
                         return Ok(end);
@@ -418,15 +413,18 @@ impl<'a> Actor<'a> {
     }
 }
 
-/// Where all is recorded, events or snapshots.
+/// The tables, and where snapshots of them are recorded, if not all events are or none.
 fn recorded(
     recording: Option<Recording>,
-) -> Result<(Option<Recorder>, Option<Archive>), DaemonError> {
-    let Some(recording) = recording else { return Ok((None, None)) };
-    match recording.every {
-        Some(every) => Ok((None, Some(Archive::begin(recording, every)?))),
-        None => Ok((Some(Recorder::new(recording)), None)),
-    }
+    limits: Limits,
+    settings: &Settings,
+) -> Result<(Tables, Option<Archive>), DaemonError> {
+    let tables = |recorder| Tables::new(limits, settings.detail, recorder);
+    let Some(recording) = recording else { return Ok((tables(None), None)) };
+    Ok(match recording.every {
+        Some(every) => (tables(None), Some(Archive::begin(recording, every)?)),
+        None => (tables(Some(Recorder::new(recording))), None),
+    })
 }
 
 /// How much the tables may remember where so many bytes are used already.

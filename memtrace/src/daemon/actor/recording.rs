@@ -26,20 +26,28 @@ impl Actor<'_> {
         }
     }
 
-    /// The user has named this moment, which is recorded at once, or as soon as the snapshot is made that is in the
-    /// making.
+    /// The user has named this moment: its snapshot is taken at once, before anything else is told, and without a new
+    /// look at the targets' memory. One whose tables are closed already is of an earlier moment, and is made first.
     pub(super) fn record_mark(&mut self) {
         if self.archive.is_none() {
             return;
         }
         if self.current.closed.is_some() {
-            self.mark_waits = true;
-        } else if self.is_making() {
-            self.current.purpose.is_mark = true;
-        } else {
-            self.current.purpose = Purpose { is_mark: true, is_report: false };
-            self.close_tables(false);
-            self.current.making = Making::Snapshot;
+            self.current.mark_waits = true;
+            return;
+        }
+        if !self.is_making() {
+            self.current.purpose = Purpose::default();
+        }
+        self.current.purpose.is_mark = true;
+        self.close_tables(false);
+        self.current.making = Making::Snapshot;
+    }
+
+    /// All was seen of the targets' memory. Where a mark has closed the tables meanwhile, the snapshot goes on.
+    pub(super) const fn all_is_seen(&mut self) {
+        if self.current.closed.is_none() {
+            self.current.making = Making::Pictures;
         }
     }
 
@@ -59,7 +67,7 @@ impl Actor<'_> {
 
     /// A snapshot was recorded of which no report is made: what waited for it goes on.
     pub(super) fn go_on_recording(&mut self) {
-        if std::mem::take(&mut self.mark_waits) {
+        if std::mem::take(&mut self.current.mark_waits) {
             self.record_mark();
         } else if !self.intake.reporter.is_busy() && std::mem::take(&mut self.wanted) {
             self.report_if_idle();

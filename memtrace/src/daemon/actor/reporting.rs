@@ -38,6 +38,8 @@ pub(super) enum Making {
 pub(super) struct Current {
     pub(super) making: Making,
     pub(super) purpose: Purpose,
+    /// The user has named a moment meanwhile: a snapshot of that is to follow.
+    pub(super) mark_waits: bool,
     /// From the moment on at which the tables were closed.
     pub(super) closed: Option<Closed>,
 }

@@ -1,8 +1,8 @@
 //! Recordings of snapshots: what was known at moments of a run, in a file that becomes no larger than it may.
 //!
-//! A snapshot is tables of [rows](state), each a value in [words]. In the file it is [what is different](delta) from
-//! the snapshot before, so that it takes little where little has changed, and one is read by reading all before it.
-//! When the file is full it is [written anew](file) [without some of them](thinning).
+//! A snapshot is tables of rows (`state.rs`), each a value in words (`words.rs`). In the file it is what is different
+//! from the snapshot before (`delta.rs`), so that it takes little where little has changed, and one is read by reading
+//! all before it. When the file is full it is written anew (`file.rs`) without some of them (`thinning.rs`).
 
 mod delta;
 mod file;

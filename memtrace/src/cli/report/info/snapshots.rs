@@ -125,6 +125,10 @@ impl Sums {
         }
         writeln!(text, "processes  {} in the last snapshot", self.processes)?;
         writeln!(text, "files      {}", self.files)?;
+        self.tell_marks(text)
+    }
+
+    fn tell_marks(&self, text: &mut String) -> std::fmt::Result {
         let all = self.marks.len() as u64 + self.dropped_marks;
         writeln!(text, "marks      {all}")?;
         let latest = self.marks.iter().rev().take(MOST_LISTED).rev();
