@@ -151,6 +151,13 @@ enum Bench {
         #[command(flatten)]
         options: bench::sampling::Options,
     },
+    /// The same process under memtrace and heaptrack or memray: whether they count the same blocks, and why not
+    Totals {
+        #[command(flatten)]
+        install: Install,
+        #[command(flatten)]
+        options: bench::totals::Options,
+    },
 }
 
 /// How far a chore may go.
@@ -218,5 +225,6 @@ fn bench(what: &Bench) -> anyhow::Result<()> {
         Bench::Sampling { install, options } => {
             bench::sampling::sampling(install.no_install, options)
         }
+        Bench::Totals { install, options } => bench::totals::totals(install.no_install, options),
     }
 }

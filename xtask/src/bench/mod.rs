@@ -9,6 +9,7 @@ mod sample;
 pub(crate) mod sampling;
 mod sections;
 mod table;
+pub(crate) mod totals;
 mod tracer;
 pub(crate) mod unwind;
 mod workload;
