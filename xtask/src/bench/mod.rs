@@ -5,6 +5,7 @@ pub(crate) mod crowds;
 pub(crate) mod machine;
 mod overhead;
 pub(crate) mod peers;
+pub(crate) mod recordings;
 mod sample;
 pub(crate) mod sampling;
 mod sections;

@@ -41,6 +41,7 @@ pub(super) struct Programs {
     floor: PathBuf,
     engine: PathBuf,
     recorded_events: PathBuf,
+    recordings: PathBuf,
 }
 
 impl Programs {
@@ -48,7 +49,7 @@ impl Programs {
         eprintln!("xtask: building memtrace and the benchmarks (release)");
         run(elevate::cargo()?
             .args(["build", "--release", "--package", "memtrace", "--bin", "memtrace"])
-            .args(["--example", "floor", "--example", "engine_bench"]))?;
+            .args(["--example", "floor", "--example", "engine_bench", "--example", "recordings"]))?;
         Ok(Self::in_folder(&target().join("release")))
     }
 
@@ -75,12 +76,22 @@ impl Programs {
         Ok(Self::in_folder(&target().join("release")))
     }
 
+    /// Those with which reports of large recordings are measured.
+    pub(super) fn build_for_recordings() -> Result<Self> {
+        eprintln!("xtask: building memtrace and what makes recordings (release)");
+        run(elevate::cargo()?
+            .args(["build", "--release", "--package", "memtrace", "--bin", "memtrace"])
+            .args(["--example", "recordings"]))?;
+        Ok(Self::in_folder(&target().join("release")))
+    }
+
     fn in_folder(folder: &Path) -> Self {
         Self {
             memtrace: folder.join("memtrace"),
             floor: folder.join("examples/floor"),
             engine: folder.join("examples/engine_bench"),
             recorded_events: folder.join("examples/recorded_events"),
+            recordings: folder.join("examples/recordings"),
         }
     }
 
@@ -126,6 +137,18 @@ impl Programs {
         command.args(["run", "--quiet", "--exact", "--interval", "0", "--top", "1"]);
         command.args(["--format", "json", "--output", report, "--record", recording]);
         command
+    }
+
+    /// memtrace making a report of a recording.
+    pub(super) fn report(&self, recording: &Path) -> Command {
+        let mut command = Command::new(&self.memtrace);
+        command.arg("report").arg(recording);
+        command
+    }
+
+    /// What makes large recordings.
+    pub(super) fn recordings(&self) -> &Path {
+        &self.recordings
     }
 
     /// The blocks of a process in a recording, an event a line.
