@@ -151,6 +151,20 @@ enum Bench {
         #[command(flatten)]
         options: bench::sampling::Options,
     },
+    /// Reports of a recording of a hundred million events, and how a later file of a recording begins
+    Recordings {
+        #[command(flatten)]
+        install: Install,
+        #[command(flatten)]
+        options: bench::recordings::Options,
+    },
+    /// The same process under memtrace and heaptrack or memray: whether they count the same blocks, and why not
+    Totals {
+        #[command(flatten)]
+        install: Install,
+        #[command(flatten)]
+        options: bench::totals::Options,
+    },
 }
 
 /// How far a chore may go.
@@ -218,5 +232,9 @@ fn bench(what: &Bench) -> anyhow::Result<()> {
         Bench::Sampling { install, options } => {
             bench::sampling::sampling(install.no_install, options)
         }
+        Bench::Recordings { install, options } => {
+            bench::recordings::recordings(install.no_install, options)
+        }
+        Bench::Totals { install, options } => bench::totals::totals(install.no_install, options),
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Programs {
     memtrace: PathBuf,
     floor: PathBuf,
     engine: PathBuf,
+    recorded_events: PathBuf,
+    recordings: PathBuf,
 }
 
 impl Programs {
@@ -47,7 +49,7 @@ impl Programs {
         eprintln!("xtask: building memtrace and the benchmarks (release)");
         run(elevate::cargo()?
             .args(["build", "--release", "--package", "memtrace", "--bin", "memtrace"])
-            .args(["--example", "floor", "--example", "engine_bench"]))?;
+            .args(["--example", "floor", "--example", "engine_bench", "--example", "recordings"]))?;
         Ok(Self::in_folder(&target().join("release")))
     }
 
@@ -65,11 +67,31 @@ impl Programs {
         Ok(Self::in_folder(&target().join("release")))
     }
 
+    /// Those with which totals are compared.
+    pub(super) fn build_for_totals() -> Result<Self> {
+        eprintln!("xtask: building memtrace and what reads its recordings (release)");
+        run(elevate::cargo()?
+            .args(["build", "--release", "--package", "memtrace", "--bin", "memtrace"])
+            .args(["--example", "recorded_events"]))?;
+        Ok(Self::in_folder(&target().join("release")))
+    }
+
+    /// Those with which reports of large recordings are measured.
+    pub(super) fn build_for_recordings() -> Result<Self> {
+        eprintln!("xtask: building memtrace and what makes recordings (release)");
+        run(elevate::cargo()?
+            .args(["build", "--release", "--package", "memtrace", "--bin", "memtrace"])
+            .args(["--example", "recordings"]))?;
+        Ok(Self::in_folder(&target().join("release")))
+    }
+
     fn in_folder(folder: &Path) -> Self {
         Self {
             memtrace: folder.join("memtrace"),
             floor: folder.join("examples/floor"),
             engine: folder.join("examples/engine_bench"),
+            recorded_events: folder.join("examples/recorded_events"),
+            recordings: folder.join("examples/recordings"),
         }
     }
 
@@ -107,6 +129,31 @@ impl Programs {
         let mut command = Command::new(&self.memtrace);
         command.args(["--pid", &pid.to_string()]).args(REPORT);
         command
+    }
+
+    /// memtrace before a command that it is to start, with a report in one file and a recording in another one.
+    pub(super) fn starting(&self, report: &str, recording: &str) -> Command {
+        let mut command = Command::new(&self.memtrace);
+        command.args(["run", "--quiet", "--exact", "--interval", "0", "--top", "1"]);
+        command.args(["--format", "json", "--output", report, "--record", recording]);
+        command
+    }
+
+    /// memtrace making a report of a recording.
+    pub(super) fn report(&self, recording: &Path) -> Command {
+        let mut command = Command::new(&self.memtrace);
+        command.arg("report").arg(recording);
+        command
+    }
+
+    /// What makes large recordings.
+    pub(super) fn recordings(&self) -> &Path {
+        &self.recordings
+    }
+
+    /// The blocks of a process in a recording, an event a line.
+    pub(super) fn recorded_events(&self, recording: &str, pid: u64) -> Result<String> {
+        read(Command::new(&self.recorded_events).args([recording, &pid.to_string()]))
     }
 
     /// Empty probes, which go with the standard input and hear no Ctrl-C.

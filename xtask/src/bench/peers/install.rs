@@ -34,6 +34,18 @@ pub(super) fn install(no_install: bool) -> Result<()> {
     let missing = NEEDED.iter().filter(|(file, _)| is_missing(file));
     let missing: Vec<&'static str> = missing.map(|(_, package)| *package).collect();
     setup::ensure_packages(&missing, no_install)?;
+    memray(no_install)
+}
+
+/// Installs the two peers whose totals are compared with ours.
+pub(in crate::bench) fn for_totals(no_install: bool) -> Result<()> {
+    if find("heaptrack").is_none() {
+        setup::ensure_packages(&["heaptrack"], no_install)?;
+    }
+    memray(no_install)
+}
+
+fn memray(no_install: bool) -> Result<()> {
     if python_with_memray()?.exists() || find("python3").is_none() {
         return Ok(());
     }

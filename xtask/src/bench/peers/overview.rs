@@ -5,7 +5,8 @@ use super::table::{number, shortened};
 use super::watch::Figures;
 use super::{Results, Workload, targets};
 use crate::bench::sample::Sample;
-use crate::bench::{keep, machine};
+use crate::bench::tracer::Programs;
+use crate::bench::{keep, machine, recordings};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -45,7 +46,19 @@ pub(crate) fn overview(no_install: bool, options: &Options) -> Result<()> {
         write: false,
     };
     let results = super::measure(no_install, &measured)?;
-    let document = document(&results, rounds);
+    let mut document = document(&results, rounds);
+    // It is no workload of the neighbours'.
+    if options.only.is_empty() {
+        let options = if options.quick {
+            recordings::Options::quick()
+        } else {
+            recordings::Options::rounds(rounds)
+        };
+        let programs = Programs::build()?;
+        document.push('\n');
+        document
+            .push_str(&recordings::section(&recordings::measure(&programs, &options)?, &options));
+    }
     println!("{document}");
     if options.write {
         keep(&format!("{}.md", machine::today()?), &document)?;

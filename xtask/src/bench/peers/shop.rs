@@ -55,7 +55,7 @@ impl Shop {
     }
 
     /// Writes a file.
-    pub(super) fn file(&self, name: &str, text: &str) -> Result<String> {
+    pub(in crate::bench) fn file(&self, name: &str, text: &str) -> Result<String> {
         let path = self.path(name)?;
         fs::write(&path, text).with_context(|| format!("cannot write {path}"))?;
         Ok(path)
@@ -75,7 +75,7 @@ impl Shop {
     }
 
     /// Removes the files whose names begin so, and says whether there were any.
-    pub(super) fn take(&self, prefix: &str) -> Result<bool> {
+    pub(in crate::bench) fn take(&self, prefix: &str) -> Result<bool> {
         let failed = || format!("cannot look for what begins with {prefix}");
         let mut is_there = false;
         for entry in fs::read_dir(&self.folder).with_context(failed)? {
@@ -120,12 +120,12 @@ pub(super) fn folder() -> Result<PathBuf> {
 }
 
 /// Python with memray, where `--install-peers` has put it.
-pub(super) fn python_with_memray() -> Result<PathBuf> {
+pub(in crate::bench) fn python_with_memray() -> Result<PathBuf> {
     Ok(folder()?.join("memray/bin/python"))
 }
 
 /// The Python that is measured: memray's own if there is one, so that all trace the same.
-pub(super) fn python() -> Result<String> {
+pub(in crate::bench) fn python() -> Result<String> {
     let own = python_with_memray()?;
     let python = if own.exists() { Some(own) } else { find("python3") };
     let python = python.context("python3 is not installed: apt-get install python3")?;
@@ -136,7 +136,7 @@ pub(super) fn python() -> Result<String> {
 #[derive(Clone, Debug)]
 pub(in crate::bench) struct Program {
     pub(in crate::bench) words: Vec<String>,
-    pub(super) variables: Vec<(&'static str, String)>,
+    pub(in crate::bench) variables: Vec<(&'static str, String)>,
 }
 
 impl Program {
