@@ -57,7 +57,7 @@ const fn workload(live_blocks: u32) -> Workload {
 
 fn create(file: &str) -> anyhow::Result<Writer<BufWriter<File>>> {
     let out = File::create(file).with_context(|| format!("cannot create {file}"))?;
-    Ok(Writer::new(BufWriter::new(out), Head { began: 0 })?)
+    Ok(Writer::new(BufWriter::new(out), Head::default())?)
 }
 
 fn make(file: &str, events: u64, program: &Path) -> anyhow::Result<()> {
