@@ -174,6 +174,15 @@ fn in_a_brief_run_all_ages_are_listed() {
 }
 
 #[test]
+fn page_faults_may_cost_two_percent_unless_the_user_says_otherwise() {
+    let most = |line: &str| plan(line).unwrap().most_for_faults();
+    assert_eq!(most("-p 7 --tier pages"), Some(2.0));
+    assert_eq!(most("-p 7 --tier pages --overhead-budget 5"), Some(5.0));
+    assert_eq!(most("-p 7 --tier pages --exact"), None);
+    assert_eq!(most("--all"), Some(2.0));
+}
+
+#[test]
 fn contradictions_name_both_options_and_a_remedy() {
     refused("-p 7 -q -v", &["--quiet", "--verbose", "only one"]);
     refused("-p 7 -z 2k -Z 1k", &["--min-size 2048", "--max-size 1024", "exchange"]);
@@ -187,7 +196,6 @@ fn contradictions_name_both_options_and_a_remedy() {
     assert_eq!(interval("-p 7 --tier sampled --sample-interval 4k"), SampleInterval::Bytes(4096));
     assert_eq!(interval("-p 7 --tier exact"), SampleInterval::Bytes(0));
     assert_eq!(interval("-p 7"), SampleInterval::Auto);
-    refused("-p 7 --tier pages --exact", &["--tier pages", "--exact", "blocks"]);
     refused("-p 7 --tier pages --ledger heap", &["--tier pages", "--ledger heap", "only one"]);
     refused("-p 7 --tier pages --show-blocks 1", &["--tier pages", "--show-blocks"]);
     refused("-p 7 --tier pages --free-fn lib.so:give(ptr=0)", &["--tier pages", "--alloc-fn"]);
