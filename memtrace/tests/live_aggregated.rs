@@ -107,7 +107,7 @@ fn reports_of_touched_pages_are_the_same() {
 }
 
 #[test]
-fn a_report_of_described_functions_is_the_same() {
+fn a_report_of_mappings_is_the_same() {
     if may_trace() {
         let options = ["--exact", "--top", "0", "--min-age", "0", "--ledger", "both"];
         assert_same(("mappings", &[]), "json", &options);

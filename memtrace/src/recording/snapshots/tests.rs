@@ -285,5 +285,8 @@ fn a_week_stays_within_its_limit_and_is_read() {
         bytes.len()
     );
     assert_eq!(read + thinned.dropped, count);
+    // What is old is known of all of the run alike, and not of its beginning alone.
+    let brief = reader.brief().unwrap();
+    assert!(thinned.spacing < (brief.time - brief.began) / 8, "{thinned:?}");
     assert!(thinned.times > 0 && read > 10 && stacks > 1000, "{thinned:?}, {stacks} stacks");
 }

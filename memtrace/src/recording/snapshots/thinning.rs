@@ -40,10 +40,10 @@ pub(super) struct Measure {
 }
 
 impl Measure {
-    /// Of a file whose older snapshots are so far apart.
+    /// Of a file whose older snapshots are so far apart: those that have become old since are to be so, too.
     pub(super) const fn first(spacing: Nanos, count: usize) -> Self {
         let spacing = if spacing == 0 { 1 } else { spacing };
-        Self { spacing: spacing.saturating_mul(2), latest: count / 4 + 1, with_marks: true }
+        Self { spacing, latest: count / 4 + 1, with_marks: true }
     }
 
     /// The next one, which leaves out more; `None`: only the latest snapshot would stay.
@@ -133,7 +133,7 @@ mod tests {
     fn evenly_spaced_ones_are_halved_where_they_are_old() {
         let places: Vec<Place> =
             (0..100).map(|n| Place { time: 1000 + n * 10, is_mark: n == 13, bytes: 1 }).collect();
-        let kept = Measure::first(10, places.len()).kept(&places);
+        let kept = Measure::first(20, places.len()).kept(&places);
         let old = (0..74).filter(|n| kept[*n]).collect::<Vec<_>>();
         let expected: Vec<usize> = (0..74).filter(|n| n % 2 == 0 || *n == 13).collect();
         assert_eq!(old, expected);
