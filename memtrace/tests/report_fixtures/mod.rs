@@ -622,14 +622,18 @@ pub fn marked() -> Snapshot {
     Snapshot { marks, dropped_marks: 5, ..snapshot(vec![leaking()]) }
 }
 
-/// A process that grew and was looked at, three times, with all that can come of that; beside one that did not.
-pub fn zoomed() -> Snapshot {
-    let growing = |kib: f64| Growing {
+/// By so many KiB per second.
+fn growing(kib: f64) -> Growing {
+    Growing {
         rate: Band { low: 0.95 * kib * 1024.0, middle: kib * 1024.0, high: 1.04 * kib * 1024.0 },
         span: 55 * SECOND,
         from: 40 * MIB,
         to: 42 * MIB,
-    };
+    }
+}
+
+/// A process that grew and was looked at, three times, with all that can come of that; beside one that did not.
+pub fn zoomed() -> Snapshot {
     let found = |number: u32, kib: f64| FoundStack {
         stack: StackId(number),
         function: FunctionId::MALLOC,
