@@ -321,7 +321,8 @@ impl TracePlan {
     }
 
     /// Percent of each CPU's time that looking at page faults may cost; `None`: any.
-    pub(super) fn most_for_faults(&self) -> Option<f64> {
+    #[must_use]
+    pub fn most_for_faults(&self) -> Option<f64> {
         match self.tier {
             Tier::Pages if self.exact => None,
             Tier::Pages => Some(self.overhead_budget.unwrap_or(MOST_FOR_FAULTS)),
