@@ -103,18 +103,21 @@ fn touching() -> ProcessSnapshot {
     let mut process = leaking();
     process.stacks.clear();
     process.touched = TouchTotals {
-        live_bytes: 13 * MIB,
-        touched_bytes: 20 * MIB,
-        given_back_bytes: 7 * MIB,
+        sums: TouchFigures {
+            live_bytes: 13 * MIB,
+            touched_bytes: 20 * MIB,
+            given_back_bytes: 7 * MIB,
+            copied: 3,
+            copied_older: 4,
+            again: 5,
+            only_read: 6,
+            file_faults: 700,
+            elsewhere: 1,
+            ..TouchFigures::default()
+        },
         lazily_freed_bytes: MIB,
         populated_bytes: 2 * MIB,
-        copied: 3,
-        copied_older: 4,
-        again: 5,
-        only_read: 6,
-        file_faults: 700,
-        elsewhere: 1,
-        ..TouchTotals::default()
+        confidence: None,
     };
     process.touched_stacks = vec![TouchedStack {
         stack: StackId(901),

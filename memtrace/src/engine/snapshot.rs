@@ -321,39 +321,16 @@ pub struct MappingTotals {
 }
 
 /// Pages touched in a process since it was first seen.
-///
-/// In bytes: `live = inherited + touched − given back − evicted`. The rest are page faults that were no growth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TouchTotals {
-    /// Bytes touched since and still there.
-    pub live_bytes: u64,
-    /// Bytes touched first.
-    pub touched_bytes: u64,
-    /// Of them unmapped, or given back by `madvise`.
-    pub given_back_bytes: u64,
-    /// Live bytes of the parent when this process was forked.
-    pub inherited_bytes: u64,
-    /// Bytes that were not kept for want of room.
-    pub evicted_bytes: u64,
+    /// What page faults tell.
+    pub sums: TouchFigures<u64>,
     /// Bytes of `madvise(MADV_FREE)`: nobody tells whether the kernel has taken them yet, so that what was
     /// touched of them counts as live.
     pub lazily_freed_bytes: u64,
     /// Bytes of mappings that the kernel filled at once (`MAP_POPULATE`): they make no faults, and are not live here.
     pub populated_bytes: u64,
-    /// Pages that were copied for a write after a fork: they are counted already.
-    pub copied: u64,
-    /// … that were there before we attached or had only been read then: copies, or first writes.
-    pub copied_older: u64,
-    /// Faults on pages that are counted already.
-    pub again: u64,
-    /// Pages that were only read: the kernel's page of zeroes stands for them until they are written.
-    pub only_read: u64,
-    /// Faults in mappings of files.
-    pub file_faults: u64,
-    /// Faults where nothing can be mapped.
-    pub elsewhere: u64,
-    /// Where these lie, where not every page was looked at; what system calls tell (`lazily_freed_bytes`,
-    /// `populated_bytes`) is exact then, too.
+    /// Where [`Self::sums`] lie, where not every page was looked at; the others are exact then, too.
     pub confidence: Option<TouchFigures<Confidence>>,
 }
 

@@ -23,7 +23,7 @@ pub(super) fn others(process: &ProcessSnapshot, listed: &[&TouchedStack]) -> Sum
     let all = count(process.touched_stacks.iter().filter(is_live).count());
     let shown = count(listed.iter().copied().filter(is_live).count());
     let listed: u64 = listed.iter().fold(0, |sum, it| sum.saturating_add(it.live_bytes));
-    let bytes = process.touched.live_bytes.saturating_sub(listed);
+    let bytes = process.touched.sums.live_bytes.saturating_sub(listed);
     Sum { stacks: all.saturating_sub(shown), blocks: bytes / PAGE, bytes }
 }
 
@@ -35,7 +35,7 @@ pub(super) fn around_others(
 ) -> Option<Confidence> {
     let whole = process.touched.confidence?.live_bytes;
     let square = |one: u64, other: u64| (one.abs_diff(other) as f64).powi(2);
-    let live = process.touched.live_bytes;
+    let live = process.touched.sums.live_bytes;
     let mut left = [square(live, whole.low), square(live, whole.high)];
     for stack in listed {
         let [around, ..] = stack.confidence?;
@@ -80,10 +80,10 @@ pub(super) fn difference(process: &ProcessReport) -> Option<Difference> {
     let (first, last) = process.usage_first.zip(process.usage_last)?;
     let difference = |a: u64, b: u64| i64::try_from(i128::from(a) - i128::from(b)).ok();
     let change = difference(last.resident, first.resident)?;
-    let beyond = |live: u64| change.checked_sub(difference(live, totals.inherited_bytes)?);
+    let beyond = |live: u64| change.checked_sub(difference(live, totals.sums.inherited_bytes)?);
     let live = totals.confidence.map(|it| it.live_bytes);
     let around = live.and_then(|live| Some([beyond(live.high)?, beyond(live.low)?]));
-    Some(Difference { change, rest: beyond(totals.live_bytes)?, around })
+    Some(Difference { change, rest: beyond(totals.sums.live_bytes)?, around })
 }
 
 #[cfg(test)]

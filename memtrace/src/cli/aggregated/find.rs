@@ -87,7 +87,7 @@ fn listed(marks: &[Marked]) -> String {
 fn marks(path: &Path) -> anyhow::Result<Vec<Marked>> {
     let mut input = super::reopen(path)?;
     // Where it is damaged, what is before counts.
-    while let Ok(true) = input.advance() {}
+    while input.goes_on() {}
     if input.count() == 0 {
         return Ok(Vec::new());
     }
@@ -160,7 +160,7 @@ impl Search<'_> {
                 true
             }
             Wanted::Number(number) => {
-                let is_meant = super::facts(&input.shot()?, None)?.sequence == *number;
+                let is_meant = super::facts(&input.shot()?)?.sequence == *number;
                 self.done = is_meant;
                 is_meant
             }

@@ -57,12 +57,10 @@ pub(super) fn learn(
     serde_json::from_value(plan.wishes.clone()).context("the recording's wishes make no sense")
 }
 
-/// The tracer's own figures, and what is to be said of the moment.
+/// The tracer's own figures.
 ///
 /// # Errors
 /// When they make no sense.
-pub(super) fn facts(shot: &Shot, note: Option<String>) -> anyhow::Result<TracerFacts> {
-    let mut facts = replaying::read_facts(shot.facts.clone())?;
-    facts.notes.extend(note);
-    Ok(facts)
+pub(super) fn facts(shot: &Shot) -> anyhow::Result<TracerFacts> {
+    replaying::read_facts(shot.facts.clone())
 }

@@ -37,7 +37,8 @@ pub(super) fn side_of(path: &Path, found: &Found, filter: &Filter) -> anyhow::Re
     let mut snapshot = Snapshot::clone(&shot.snapshot);
     let all = SnapshotOptions { min_age: 0, min_size: 0, max_size: None, ..snapshot.options };
     single_out(&mut snapshot, &all).map_err(|why| anyhow!("{path:?}: {why}"))?;
-    let facts = facts(&shot, found.note.clone())?;
+    let mut facts = facts(&shot)?;
+    facts.notes.extend(found.note.clone());
     let mut symbolizer = BlazeSymbolizer::new();
     let mut wishes = learn(&shot, input.plan(), &mut symbolizer)?;
     wishes.options.top = 0;

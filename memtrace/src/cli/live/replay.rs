@@ -122,18 +122,14 @@ impl Player {
     /// Shows the snapshots of an aggregated recording, one after the other.
     fn show_snapshots<R: Read>(&mut self, mut input: Snapshots<R>) -> anyhow::Result<()> {
         let mut is_whole = false;
-        let read = loop {
-            match input.advance() {
-                Ok(true) => {}
-                Ok(false) => break Ok(()),
-                Err(error) => break Err(error),
-            }
+        while input.goes_on() {
             let shot = input.shot()?;
             is_whole = shot.is_final;
             if self.show(&shot, input.plan())?.is_break() {
                 return Ok(());
             }
-        };
+        }
+        let read = input.stopped();
         if input.count() == 0 {
             read?;
             anyhow::bail!("no snapshot was recorded yet when it ended");
@@ -150,7 +146,7 @@ impl Player {
     fn show(&mut self, shot: &Shot, plan: &Plan) -> anyhow::Result<ControlFlow<()>> {
         let mut wishes = aggregated::learn(shot, plan, &mut self.symbolizer)?;
         self.wishes.change(&mut wishes.options);
-        let facts = aggregated::facts(shot, None)?;
+        let facts = aggregated::facts(shot)?;
         let mut snapshot = Snapshot::clone(&shot.snapshot);
         // Where the run singled out others, those are shown: the report says which.
         let _ = aggregated::single_out(&mut snapshot, &self.wishes.blocks(shot.snapshot.options));

@@ -67,14 +67,9 @@ impl Reports<'_> {
         let path = &self.args.file;
         let mut input = reopen(path)?;
         let mut last = None;
-        let read = loop {
-            match input.advance() {
-                Ok(true) => {}
-                Ok(false) => break Ok(()),
-                Err(error) => break Err(error),
-            }
+        while input.goes_on() {
             let shot = input.shot()?;
-            let mut facts = facts(&shot, None)?;
+            let mut facts = facts(&shot)?;
             facts.sequence = input.count();
             let is_final = shot.is_final;
             let mut snapshot = Snapshot::clone(&shot.snapshot);
@@ -83,7 +78,8 @@ impl Reports<'_> {
                 Err(error) if super::is_closed(&error) => return Ok(Exit::Success),
                 degraded => last = Some((is_final, degraded?)),
             }
-        };
+        }
+        let read = input.stopped();
         let Some((is_final, is_degraded)) = last else {
             read.with_context(|| format!("{path:?}"))?;
             bail!("no snapshot was recorded yet when {path:?} ended");
@@ -139,7 +135,7 @@ impl Reports<'_> {
         notes: [Option<String>; 2],
         is_end: bool,
     ) -> anyhow::Result<Exit> {
-        let mut facts = facts(shot, None)?;
+        let mut facts = facts(shot)?;
         facts.notes.extend(notes.into_iter().flatten());
         self.learn(shot, snapshot)?;
         // It is the only one, so all of it is wanted.
@@ -175,7 +171,7 @@ impl Reports<'_> {
         let mut input = reopen(&self.args.file)?;
         let mut series = Series::default();
         // Where it is damaged, what is before counts.
-        while let Ok(true) = input.advance() {
+        while input.goes_on() {
             if input.brief()?.time >= until.brief.time {
                 break;
             }
@@ -263,13 +259,8 @@ fn moments(args: &ReportArgs) -> anyhow::Result<(Option<Found>, Option<Found>)> 
 /// The last snapshot. Says why it is not of the last report, if so.
 fn end(path: &std::path::Path) -> anyhow::Result<Found> {
     let mut input = reopen(path)?;
-    let read = loop {
-        match input.advance() {
-            Ok(true) => {}
-            Ok(false) => break Ok(()),
-            Err(error) => break Err(error),
-        }
-    };
+    while input.goes_on() {}
+    let read = input.stopped();
     if input.count() == 0 {
         read.with_context(|| format!("{path:?}"))?;
         bail!("no snapshot was recorded yet when {path:?} ended");

@@ -132,7 +132,8 @@ impl Touched {
         TouchTotals {
             lazily_freed_bytes: self.lazily_freed_bytes,
             populated_bytes: self.populated_bytes,
-            ..self.sums.totals(level)
+            sums: self.sums.whole(),
+            confidence: (level > 0).then(|| self.sums.confidence(level)),
         }
     }
 

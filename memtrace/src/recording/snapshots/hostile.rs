@@ -10,7 +10,7 @@ use crate::recording::Reader;
 pub(crate) fn shots(bytes: &[u8]) -> Vec<Shot> {
     let mut shots = Vec::new();
     if let Ok(mut snapshots) = Reader::new(bytes).and_then(Snapshots::new) {
-        while let Ok(true) = snapshots.advance() {
+        while snapshots.goes_on() {
             let _ = snapshots.brief();
             shots.extend(snapshots.shot());
         }

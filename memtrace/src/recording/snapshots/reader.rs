@@ -38,6 +38,8 @@ pub struct Snapshots<R> {
     /// Where the latest snapshot is in the file.
     offset: u64,
     count: u64,
+    /// Why reading stopped, if it was not the end.
+    failed: Option<RecordingError>,
 }
 
 impl<R> std::fmt::Debug for Snapshots<R> {
@@ -65,7 +67,7 @@ impl<R: Read> Snapshots<R> {
             None => Plan::default(),
             Some(_) => return Err(damaged("snapshots without a plan")),
         };
-        Ok(Self { reader, plan, state: State::default(), offset, count: 0 })
+        Ok(Self { reader, plan, state: State::default(), offset, count: 0, failed: None })
     }
 
     /// How the file began.
@@ -103,6 +105,24 @@ impl<R: Read> Snapshots<R> {
         self.offset = offset;
         self.count += 1;
         Ok(true)
+    }
+
+    /// As [`Self::advance`], and false where it fails: what was read before is good whatever comes later, and
+    /// [`Self::stopped`] tells why.
+    pub fn goes_on(&mut self) -> bool {
+        self.failed.is_none()
+            && self.advance().unwrap_or_else(|error| {
+                self.failed = Some(error);
+                false
+            })
+    }
+
+    /// Why there are no more snapshots.
+    ///
+    /// # Errors
+    /// When it was not the end of the file.
+    pub fn stopped(&mut self) -> Result<(), RecordingError> {
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     /// All parts of the next snapshot.

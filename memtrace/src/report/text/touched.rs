@@ -27,9 +27,9 @@ pub(super) fn touched(
                  page need not be who asked for it";
     let mut lines = wrap("TOUCHED ", title, columns);
     for (number, stack) in (1..).zip(touched.stacks.iter().filter(|stack| stack.live_bytes > 0)) {
-        lines.extend(one(number, stack, touched.totals.live_bytes, report, style));
+        lines.extend(one(number, stack, touched.totals.sums.live_bytes, report, style));
     }
-    if touched.totals.live_bytes == 0 {
+    if touched.totals.sums.live_bytes == 0 {
         lines.push("No page that was touched since is there.".to_owned());
     }
     if touched.others.bytes > 0 {
@@ -44,11 +44,11 @@ pub(super) fn touched(
         ));
     }
     lines.extend(wrap("FAULTS  ", &faults(touched), columns));
-    if touched.totals.evicted_bytes > 0 {
+    if touched.totals.sums.evicted_bytes > 0 {
         let text = format!(
             "{} that there was no room to keep: too many separate pages",
             estimated_bytes(
-                touched.totals.evicted_bytes,
+                touched.totals.sums.evicted_bytes,
                 touched.totals.confidence.map(|it| it.evicted_bytes)
             )
         );
@@ -101,7 +101,7 @@ pub(super) fn line(touched: &TouchedReport) -> Option<String> {
     let names: Vec<&str> = names.filter_map(|frame| frame.name(false)).take(4).collect();
     Some(format!(
         "touched {}; most: {}  {}",
-        size(touched.totals.live_bytes, touched.totals.confidence.map(|it| it.live_bytes)),
+        size(touched.totals.sums.live_bytes, touched.totals.confidence.map(|it| it.live_bytes)),
         estimated_bytes(first.live_bytes, first.confidence.map(|it| it[0])),
         names.join(" < ")
     ))
@@ -132,20 +132,23 @@ fn faults(touched: &TouchedReport) -> String {
         ));
     }
     parts.extend([
-        format!("{} touched first", pages(totals.touched_bytes, "page", |it| it.touched_bytes)),
-        format!("{} given back", pages(totals.given_back_bytes, "", |it| it.given_back_bytes)),
+        format!(
+            "{} touched first",
+            pages(totals.sums.touched_bytes, "page", |it| it.touched_bytes)
+        ),
+        format!("{} given back", pages(totals.sums.given_back_bytes, "", |it| it.given_back_bytes)),
     ]);
-    if totals.inherited_bytes > 0 {
-        let number = pages(totals.inherited_bytes, "", |it| it.inherited_bytes);
+    if totals.sums.inherited_bytes > 0 {
+        let number = pages(totals.sums.inherited_bytes, "", |it| it.inherited_bytes);
         parts.push(format!("{number} of the parent's"));
     }
     let rest: [(&str, u64, Around); 6] = [
-        ("copied after a fork", totals.copied, |it| it.copied),
-        ("older ones written first or copied", totals.copied_older, |it| it.copied_older),
-        ("counted already", totals.again, |it| it.again),
-        ("only read", totals.only_read, |it| it.only_read),
-        ("of files", totals.file_faults, |it| it.file_faults),
-        ("where nothing can be mapped", totals.elsewhere, |it| it.elsewhere),
+        ("copied after a fork", totals.sums.copied, |it| it.copied),
+        ("older ones written first or copied", totals.sums.copied_older, |it| it.copied_older),
+        ("counted already", totals.sums.again, |it| it.again),
+        ("only read", totals.sums.only_read, |it| it.only_read),
+        ("of files", totals.sums.file_faults, |it| it.file_faults),
+        ("where nothing can be mapped", totals.sums.elsewhere, |it| it.elsewhere),
     ];
     let rest = rest.into_iter().filter(|(_, number, _)| *number > 0);
     parts.extend(

@@ -2,29 +2,29 @@
 
 use super::PAGE;
 use crate::engine::sampling::{Confidence, Estimate};
-use crate::engine::snapshot::TouchTotals;
 use serde::{Deserialize, Serialize};
 
-/// One of each of [`TouchTotals`]'s sums that page faults add to: see there.
+/// What page faults of a process tell: sums of pages that were touched first, in bytes, where `live = inherited +
+/// touched − given back − evicted`, and of faults that were no growth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TouchFigures<T> {
     /// Bytes touched since and still there.
     pub live_bytes: T,
     /// Bytes touched first.
     pub touched_bytes: T,
-    /// Of them given back.
+    /// Of them unmapped, or given back by `madvise`.
     pub given_back_bytes: T,
-    /// Live bytes of the parent at the fork.
+    /// Live bytes of the parent when this process was forked.
     pub inherited_bytes: T,
-    /// Bytes that were not kept.
+    /// Bytes that were not kept for want of room.
     pub evicted_bytes: T,
-    /// Faults for copies after a fork.
+    /// Pages that were copied for a write after a fork: they are counted already.
     pub copied: T,
-    /// … and of older pages.
+    /// … that were there before we attached or had only been read then: copies, or first writes.
     pub copied_older: T,
     /// Faults on pages that are counted already.
     pub again: T,
-    /// Pages only read.
+    /// Pages that were only read: the kernel's page of zeroes stands for them until they are written.
     pub only_read: T,
     /// Faults in mappings of files.
     pub file_faults: T,
@@ -74,29 +74,9 @@ pub(crate) fn unseen(level: u8, each: f64) -> f64 {
     if level == 0 { 0.0 } else { Weight::at(level).pages * each }
 }
 
-impl TouchFigures<Estimate> {
-    /// As whole numbers, with where they lie if a page was ever taken at a `level` above 0.
-    pub(crate) fn totals(&self, level: u8) -> TouchTotals {
-        TouchTotals {
-            live_bytes: whole(&self.live_bytes),
-            touched_bytes: whole(&self.touched_bytes),
-            given_back_bytes: whole(&self.given_back_bytes),
-            inherited_bytes: whole(&self.inherited_bytes),
-            evicted_bytes: whole(&self.evicted_bytes),
-            copied: whole(&self.copied),
-            copied_older: whole(&self.copied_older),
-            again: whole(&self.again),
-            only_read: whole(&self.only_read),
-            file_faults: whole(&self.file_faults),
-            elsewhere: whole(&self.elsewhere),
-            confidence: (level > 0).then(|| self.confidence(level)),
-            ..TouchTotals::default()
-        }
-    }
-
-    fn confidence(&self, level: u8) -> TouchFigures<Confidence> {
-        let bytes = |estimate| confidence_of_bytes(estimate, level);
-        let faults = |estimate: &Estimate| Confidence::of(estimate.interval(unseen(level, 1.0)));
+impl<T> TouchFigures<T> {
+    /// Others, of each sum of bytes and of each number of faults.
+    fn map<U>(&self, bytes: impl Fn(&T) -> U, faults: impl Fn(&T) -> U) -> TouchFigures<U> {
         TouchFigures {
             live_bytes: bytes(&self.live_bytes),
             touched_bytes: bytes(&self.touched_bytes),
@@ -110,5 +90,18 @@ impl TouchFigures<Estimate> {
             file_faults: faults(&self.file_faults),
             elsewhere: faults(&self.elsewhere),
         }
+    }
+}
+
+impl TouchFigures<Estimate> {
+    /// As whole numbers.
+    pub(crate) fn whole(&self) -> TouchFigures<u64> {
+        self.map(whole, whole)
+    }
+
+    /// Where they lie, where pages were taken at levels up to `level`.
+    pub(crate) fn confidence(&self, level: u8) -> TouchFigures<Confidence> {
+        let faults = |estimate: &Estimate| Confidence::of(estimate.interval(unseen(level, 1.0)));
+        self.map(|estimate| confidence_of_bytes(estimate, level), faults)
     }
 }

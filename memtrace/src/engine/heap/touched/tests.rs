@@ -1,7 +1,7 @@
 //! Touched pages by examples, and against a map of single pages.
 
-use super::figures::whole;
-use super::{Discard, Fault, NO_STACK, PAGE, RangeKind, TouchTotals, Touched, advice};
+use super::figures::{TouchFigures, whole};
+use super::{Discard, Fault, NO_STACK, PAGE, RangeKind, Touched, advice};
 use crate::engine::sampling::Confidence;
 use memtrace_common::touches::is_taken;
 use memtrace_common::wire::fault::{LEVEL_SHIFT, PROTECTION, USER, WRITE};
@@ -51,11 +51,11 @@ fn what_was_given_back_is_touched_anew() {
     let mut touched = Touched::new(9);
     written(&mut touched, 0..8, 1);
     touched.discard(&discard(2, 3, advice::DONT_NEED));
-    assert_eq!(touched.totals(0).live_bytes, 5 * PAGE);
+    assert_eq!(touched.totals(0).sums.live_bytes, 5 * PAGE);
     written(&mut touched, 0..8, 2);
     let totals = touched.totals(0);
-    assert_eq!((totals.live_bytes, totals.touched_bytes), (8 * PAGE, 11 * PAGE));
-    assert_eq!((totals.given_back_bytes, totals.again), (3 * PAGE, 5));
+    assert_eq!((totals.sums.live_bytes, totals.sums.touched_bytes), (8 * PAGE, 11 * PAGE));
+    assert_eq!((totals.sums.given_back_bytes, totals.sums.again), (3 * PAGE, 5));
     assert_eq!(by_stack(&touched, 2)[0], 3 * PAGE);
 }
 
@@ -67,7 +67,7 @@ fn what_may_go_later_is_live() {
     touched.discard(&discard(0, 4, advice::FREE));
     touched.discard(&discard(0, 4, 3));
     let totals = touched.totals(0);
-    assert_eq!((totals.live_bytes, totals.lazily_freed_bytes), (8 * PAGE, 4 * PAGE));
+    assert_eq!((totals.sums.live_bytes, totals.lazily_freed_bytes), (8 * PAGE, 4 * PAGE));
 }
 
 #[test]
@@ -75,11 +75,12 @@ fn reading_takes_no_memory_until_the_page_is_written() {
     let mut touched = Touched::new(9);
     touched.fault(fault(0, USER), None, 1);
     touched.fault(fault(1, USER), None, 1);
-    assert_eq!(touched.totals(0), TouchTotals { only_read: 2, ..TouchTotals::default() });
+    let expected = TouchFigures { only_read: 2, ..TouchFigures::default() };
+    assert_eq!(touched.totals(0).sums, expected);
     touched.fault(fault(1, USER | WRITE | PROTECTION), None, 2);
     assert_eq!(live(&touched), [(2, PAGE)]);
     touched.fault(fault(2, USER), Some(RangeKind::Shared), 3);
-    assert_eq!(touched.totals(0).live_bytes, 2 * PAGE, "shared memory has no page of zeroes");
+    assert_eq!(touched.totals(0).sums.live_bytes, 2 * PAGE, "shared memory has no page of zeroes");
 }
 
 #[test]
@@ -94,20 +95,23 @@ fn what_is_no_growth_is_told_apart() {
     touched.fault(fault(7, WRITE), Some(RangeKind::File), 1);
     touched.fault(Fault { address: 8, error: WRITE | USER }, None, 1);
     touched.fault(Fault { address: u64::MAX, error: WRITE }, None, 1);
-    let expected = TouchTotals {
+    let expected = TouchFigures {
         live_bytes: PAGE,
         touched_bytes: PAGE,
         copied: 1,
         copied_older: 1,
         file_faults: 2,
         elsewhere: 2,
-        ..TouchTotals::default()
+        ..TouchFigures::default()
     };
-    assert_eq!(touched.totals(0), expected);
+    assert_eq!(touched.totals(0).sums, expected);
     // Memory of its own is mapped over a part of the file.
     touched.mapped_over(file(5), file(6));
     written(&mut touched, 4..6, 1);
-    assert_eq!((touched.totals(0).live_bytes, touched.totals(0).file_faults), (2 * PAGE, 3));
+    assert_eq!(
+        (touched.totals(0).sums.live_bytes, touched.totals(0).sums.file_faults),
+        (2 * PAGE, 3)
+    );
 }
 
 #[test]
@@ -118,8 +122,8 @@ fn a_child_has_its_parents_pages() {
     child.fault(fault(0, WRITE | USER | PROTECTION), None, 2);
     child.cut((FIRST + 3) * PAGE, (FIRST + 9) * PAGE);
     let totals = child.totals(0);
-    assert_eq!((totals.inherited_bytes, totals.live_bytes), (5 * PAGE, 3 * PAGE));
-    assert_eq!((totals.touched_bytes, totals.copied), (0, 1));
+    assert_eq!((totals.sums.inherited_bytes, totals.sums.live_bytes), (5 * PAGE, 3 * PAGE));
+    assert_eq!((totals.sums.touched_bytes, totals.sums.copied), (0, 1));
     let alone = touched.forked().without_stacks();
     assert_eq!(live(&alone), [(NO_STACK, 5 * PAGE)]);
 }
@@ -131,7 +135,7 @@ fn what_has_no_room_is_counted() {
         written(&mut touched, page..page + 1, 1);
     }
     let totals = touched.totals(0);
-    assert_eq!((totals.live_bytes, totals.evicted_bytes), (3 * PAGE, PAGE));
+    assert_eq!((totals.sums.live_bytes, totals.sums.evicted_bytes), (3 * PAGE, PAGE));
 }
 
 /// A program in an address space of this number, of whose pages faults are seen at a level that grows: of 1,000 that
@@ -176,7 +180,7 @@ fn intervals_of_sampled_pages_hold_what_they_promise() {
             held[0] += within(around.live_bytes, live);
             held[1] += within(around.touched_bytes, all);
             held[2] += within(around.given_back_bytes, all - live);
-            (sum, truth) = (sum + totals.live_bytes, truth + live);
+            (sum, truth) = (sum + totals.sums.live_bytes, truth + live);
         }
         assert!(held.iter().all(|held| *held >= 930), "{levels:?}: {held:?} of 1,000");
         // Without bias: within four standard errors of the mean of 1,000 runs.
@@ -194,18 +198,21 @@ fn what_comes_again_is_known_again_though_not_each_page_is_looked_at() {
     touched.fault(at(0, WRITE), None, 2);
     touched.fault(at(1, 0), None, 2);
     let totals = touched.totals(5);
-    assert_eq!((totals.live_bytes, totals.again, totals.only_read), (32 * PAGE, 32, 32));
+    assert_eq!(
+        (totals.sums.live_bytes, totals.sums.again, totals.sums.only_read),
+        (32 * PAGE, 32, 32)
+    );
     assert_eq!(by_stack(&touched, 1), [32 * PAGE, 0]);
     let around = totals.confidence.unwrap();
     assert!(around.live_bytes.low >= PAGE && around.live_bytes.high > 100 * PAGE, "{around:?}");
     // It came twice: there may be as many that come twice as are seen of such pages.
     assert!(around.again.high > around.only_read.high, "{around:?}");
     // Nothing was seen of what is not there.
-    assert_eq!((totals.copied, around.copied.low), (0, 0));
+    assert_eq!((totals.sums.copied, around.copied.low), (0, 0));
     assert!(around.copied.high >= 100);
     // A recording may say anything.
     touched.fault(fault(7, WRITE | u64::MAX << LEVEL_SHIFT), None, 1);
-    assert_eq!(touched.totals(16).live_bytes, (32 + (1 << 16)) * PAGE);
+    assert_eq!(touched.totals(16).sums.live_bytes, (32 + (1 << 16)) * PAGE);
 }
 
 #[derive(Clone, Debug)]
@@ -273,8 +280,8 @@ proptest! {
         }
         prop_assert_eq!(&sums, &expected);
         let totals = touched.totals(0);
-        prop_assert_eq!(totals.live_bytes, expected.values().sum::<u64>());
-        prop_assert_eq!(totals.live_bytes, totals.touched_bytes - totals.given_back_bytes);
+        prop_assert_eq!(totals.sums.live_bytes, expected.values().sum::<u64>());
+        prop_assert_eq!(totals.sums.live_bytes, totals.sums.touched_bytes - totals.sums.given_back_bytes);
         for (stack, bytes) in sums {
             let [touched, given_back] = by_stack(&touched, stack);
             prop_assert_eq!(bytes, touched - given_back);

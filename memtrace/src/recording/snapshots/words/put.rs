@@ -198,14 +198,18 @@ impl<'a> Serializer for &'a mut Words {
     }
 }
 
-/// What has parts is its parts, one after the other.
+/// What has parts is its parts, one after the other, without their names.
 macro_rules! parts {
-    ($of:ident, $add:ident) => {
+    ($of:ident, $add:ident $(, $name:ty)?) => {
         impl $of for &mut Words {
             type Ok = ();
             type Error = WordsError;
 
-            fn $add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WordsError> {
+            fn $add<T: Serialize + ?Sized>(
+                &mut self,
+                $(_: $name,)?
+                value: &T,
+            ) -> Result<(), WordsError> {
                 value.serialize(&mut **self)
             }
 
@@ -220,37 +224,5 @@ parts!(SerializeSeq, serialize_element);
 parts!(SerializeTuple, serialize_element);
 parts!(SerializeTupleStruct, serialize_field);
 parts!(SerializeTupleVariant, serialize_field);
-
-impl SerializeStruct for &mut Words {
-    type Ok = ();
-    type Error = WordsError;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), WordsError> {
-        value.serialize(&mut **self)
-    }
-
-    fn end(self) -> Result<(), WordsError> {
-        Ok(())
-    }
-}
-
-impl SerializeStructVariant for &mut Words {
-    type Ok = ();
-    type Error = WordsError;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), WordsError> {
-        value.serialize(&mut **self)
-    }
-
-    fn end(self) -> Result<(), WordsError> {
-        Ok(())
-    }
-}
+parts!(SerializeStruct, serialize_field, &'static str);
+parts!(SerializeStructVariant, serialize_field, &'static str);
