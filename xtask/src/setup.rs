@@ -26,14 +26,15 @@ pub(crate) enum Purpose {
 }
 
 /// What the machine has. Each field: there, and usable.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Found {
     apt: bool,
     compiler: bool,
     linker: bool,
     c_compiler: bool,
-    test_programs: bool,
     guests: bool,
+    /// Packages that bring what the tests need and do not find.
+    for_tests: Vec<&'static str>,
 }
 
 /// What has to be done.
@@ -59,7 +60,7 @@ pub(crate) fn ensure(purpose: Purpose, no_install: bool) -> Result<()> {
         elevate::give_back_target()?;
     }
     let found = look(purpose)?;
-    let missing = missing(purpose, found);
+    let missing = missing(purpose, &found);
     if missing.is_empty() {
         return published(purpose, no_install);
     }
@@ -67,7 +68,7 @@ pub(crate) fn ensure(purpose: Purpose, no_install: bool) -> Result<()> {
         bail!("missing, and --no-install was given:\n{}", listed(&missing));
     }
     if !found.apt {
-        bail!("{}", by_hand(purpose, found));
+        bail!("{}", by_hand(purpose, &found));
     }
     eprintln!("xtask: about to install, as it is missing here:\n{}", listed(&missing));
     install_packages(&missing.packages)?;
@@ -110,7 +111,7 @@ pub(crate) fn ensure_packages(packages: &[&'static str], no_install: bool) -> Re
 
 fn verify(purpose: Purpose) -> Result<()> {
     let found = look(purpose)?;
-    let left = missing(purpose, found);
+    let left = missing(purpose, &found);
     if left.is_empty() {
         return Ok(());
     }
@@ -124,10 +125,16 @@ fn look(purpose: Purpose) -> Result<Found> {
         linker: has_linker()?,
         c_compiler: find("cc").is_some() && find("gcc").is_some() && has_c_headers(),
         guests: purpose != Purpose::Kernels || kernels::can_boot(),
-        test_programs: purpose != Purpose::Test
-            || TEST_PROGRAMS.iter().all(|(program, _)| find(program).is_some())
-                && TEST_LIBRARIES.iter().all(|(library, _)| has_library(library)),
+        for_tests: if purpose == Purpose::Test { lacked_by_tests() } else { Vec::new() },
     })
+}
+
+/// Only what is not there is asked for: a program may have come from elsewhere than Debian's
+/// package, and keep that out (NodeSource's nodejs brings npm, and conflicts with the package npm).
+fn lacked_by_tests() -> Vec<&'static str> {
+    let programs = TEST_PROGRAMS.iter().filter(|(program, _)| find(program).is_none());
+    let libraries = TEST_LIBRARIES.iter().filter(|(library, _)| !has_library(library));
+    programs.chain(libraries).map(|(_, package)| *package).collect()
 }
 
 /// Programs that the tests need, and their packages.
@@ -170,7 +177,7 @@ fn has_library(name: &str) -> bool {
 /// What other kernels are booted with: the machine, and the programs in it.
 const GUEST_PACKAGES: [&str; 2] = ["qemu-system-x86", "busybox-static"];
 
-fn missing(purpose: Purpose, found: Found) -> Missing {
+fn missing(purpose: Purpose, found: &Found) -> Missing {
     let mut packages = Vec::new();
     if !found.c_compiler {
         packages.extend(["gcc", "libc6-dev"]);
@@ -182,14 +189,11 @@ fn missing(purpose: Purpose, found: Found) -> Missing {
         // LLVM's libraries are C++: linking them needs the library's development files.
         packages.extend(["llvm-22-dev", "g++"]);
     }
-    if purpose == Purpose::Test && !found.test_programs {
-        packages.extend(TEST_PROGRAMS.map(|(_, package)| package));
-        packages.extend(TEST_LIBRARIES.map(|(_, package)| package));
-    }
     if purpose == Purpose::Kernels && !found.guests {
         packages.extend(GUEST_PACKAGES);
     }
     packages.retain(|package| !is_installed(package));
+    packages.extend(&found.for_tests);
     Missing { packages, linker: !found.linker }
 }
 
@@ -242,7 +246,7 @@ fn listed(missing: &Missing) -> String {
 }
 
 /// What to do where packages have other names than Debian's.
-fn by_hand(purpose: Purpose, found: Found) -> String {
+fn by_hand(purpose: Purpose, found: &Found) -> String {
     let mut lines = vec!["this machine has no apt; please install what is missing:".to_owned()];
     if !found.c_compiler {
         lines.push("  gcc and the C library's headers".to_owned());
@@ -261,11 +265,9 @@ fn by_hand(purpose: Purpose, found: Found) -> String {
             linker_arguments().join(" ")
         ));
     }
-    if purpose == Purpose::Test && !found.test_programs {
-        let programs = TEST_PROGRAMS.map(|(program, _)| program);
-        lines.push(format!("  for the tests: {}", programs.join(", ")));
-        let libraries = TEST_LIBRARIES.map(|(library, _)| library);
-        lines.push(format!("    and, in /usr/lib/x86_64-linux-gnu: {}", libraries.join(", ")));
+    if !found.for_tests.is_empty() {
+        let of_debian = found.for_tests.join(", ");
+        lines.push(format!("  for the tests, what Debian has in the packages {of_debian}"));
     }
     if purpose == Purpose::Kernels && !found.guests {
         lines.push("  for other kernels: qemu for x86-64, and a busybox linked statically".into());
@@ -320,34 +322,35 @@ fn linker_arguments() -> [String; 8] {
 mod tests {
     use super::{Found, Missing, Purpose, by_hand, linker_arguments, listed, missing};
 
-    const ALL: Found = Found {
-        apt: true,
-        compiler: true,
-        linker: true,
-        c_compiler: true,
-        test_programs: true,
-        guests: true,
-    };
+    fn all() -> Found {
+        let for_tests = Vec::new();
+        Found { apt: true, compiler: true, linker: true, c_compiler: true, guests: true, for_tests }
+    }
 
     #[test]
     fn nothing_is_missing_where_all_is_there() {
-        assert!(missing(Purpose::Build, ALL).is_empty());
-        assert!(missing(Purpose::Test, ALL).is_empty());
+        assert!(missing(Purpose::Build, &all()).is_empty());
+        assert!(missing(Purpose::Test, &all()).is_empty());
+    }
+
+    #[test]
+    fn what_the_tests_lack_is_asked_for_and_nothing_else() {
+        let found = Found { for_tests: vec!["dwz"], ..all() };
+        assert_eq!(missing(Purpose::Test, &found).packages, ["dwz"]);
     }
 
     #[test]
     fn the_linker_is_missing_by_itself() {
-        let found = Found { linker: false, ..ALL };
-        assert!(missing(Purpose::Build, found).linker);
-        assert!(!missing(Purpose::Build, Found { compiler: false, ..ALL }).linker);
+        assert!(missing(Purpose::Build, &Found { linker: false, ..all() }).linker);
+        assert!(!missing(Purpose::Build, &Found { compiler: false, ..all() }).linker);
     }
 
     #[test]
     fn other_kernels_need_a_machine_to_run_in() {
-        assert!(missing(Purpose::Kernels, ALL).is_empty());
-        let without = Found { guests: false, ..ALL };
-        assert!(missing(Purpose::Test, without).is_empty());
-        let text = by_hand(Purpose::Kernels, without);
+        assert!(missing(Purpose::Kernels, &all()).is_empty());
+        let without = Found { guests: false, ..all() };
+        assert!(missing(Purpose::Test, &without).is_empty());
+        let text = by_hand(Purpose::Kernels, &without);
         assert!(text.contains("qemu") && text.contains("busybox"), "{text}");
     }
 
@@ -361,9 +364,11 @@ mod tests {
 
     #[test]
     fn other_distributions_are_told_only_what_they_lack() {
-        let text = by_hand(Purpose::Test, Found { compiler: false, ..ALL });
+        let text = by_hand(Purpose::Test, &Found { compiler: false, ..all() });
         assert!(text.contains("rust-src") && !text.contains("bpf-linker") && !text.contains("gcc"));
-        let text = by_hand(Purpose::Test, Found { linker: false, test_programs: false, ..ALL });
+        let found = Found { linker: false, for_tests: vec!["valgrind"], ..all() };
+        let text = by_hand(Purpose::Test, &found);
         assert!(text.contains(&linker_arguments().join(" ")) && text.contains("valgrind"));
+        assert!(!text.contains("chromium"), "{text}");
     }
 }
