@@ -6,12 +6,12 @@
 mod support;
 
 use serde_json::Value;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 use support::program::Program;
+use support::recording::{RUNS, Traced, report, text};
 use support::report::number;
 use support::tracer::Tracer;
 use support::{may_trace, wait_until};
@@ -22,12 +22,7 @@ fn memtrace(words: &[&str]) -> Output {
     Command::new(MEMTRACE).args(words).stdin(Stdio::null()).output().unwrap()
 }
 
-/// `memtrace report` of a recording.
-fn report(recording: &Path, options: &[&str]) -> Output {
-    memtrace(&[&["report", recording.to_str().unwrap()], options].concat())
-}
-
-/// … which must succeed.
+/// What `memtrace report` of a recording says, which must succeed.
 #[track_caller]
 fn told(recording: &Path, options: &[&str]) -> String {
     let output = report(recording, options);
@@ -35,7 +30,7 @@ fn told(recording: &Path, options: &[&str]) -> String {
     text(&output.stdout).to_owned()
 }
 
-/// … which must not, for this reason.
+/// … which it must refuse, for this reason.
 #[track_caller]
 fn refused(recording: &Path, options: &[&str], why: &str) {
     let output = report(recording, options);
@@ -44,81 +39,55 @@ fn refused(recording: &Path, options: &[&str], why: &str) {
     assert_eq!(text(&output.stdout), "", "{options:?}");
 }
 
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
-}
-
 fn info(recording: &Path) -> String {
     text(&report(recording, &["--info"]).stdout).to_owned()
 }
 
-/// Traces `program` through its work, reports going to a file. Gives reports and recording.
-fn traced(folder: &Path, program: &mut Program, options: &[&str]) -> (String, PathBuf) {
-    let (output, recording) = (folder.join("live"), folder.join("run.mtrace"));
-    let mut all = vec!["--record", recording.to_str().unwrap(), "--record-every", "200ms"];
-    all.extend(["--output", output.to_str().unwrap()].iter().chain(options));
-    let tracer = Tracer::typed(&[program], &all);
-    program.work();
-    thread::sleep(Duration::from_secs(if options.contains(&"1s") { 5 } else { 1 }));
-    let run = tracer.stop();
-    assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
-    (fs::read_to_string(output).unwrap(), recording)
+/// Traced with five snapshots per second, for so long after the program's work.
+fn traced(
+    folder: &Path,
+    program: &mut Program,
+    options: &[&str],
+    rest: Duration,
+) -> (String, PathBuf) {
+    let all = [&["--record-every", "200ms"], options].concat();
+    support::recording::traced(folder, program, &all, rest)
 }
 
 #[track_caller]
-fn assert_same(fixture: (&str, &[&str]), format: &str, options: &[&str]) {
+fn assert_same((fixture, arguments, form, options): Traced) {
     let folder = tempfile::tempdir().unwrap();
-    let mut program = Program::start(fixture.0, fixture.1);
-    let all = [&["--interval", "0", "--format", format], options].concat();
-    let (live, recording) = traced(folder.path(), &mut program, &all);
+    let mut program = Program::start(fixture, arguments);
+    let all = [&["--interval", "0", "--format", form], options].concat();
+    let (live, recording) = traced(folder.path(), &mut program, &all, Duration::from_secs(1));
     assert!(program.end().success());
     assert!(!live.is_empty());
-    assert_eq!(told(&recording, &["--format", format]), live);
+    assert_eq!(told(&recording, &["--format", form]), live);
     assert!(info(&recording).starts_with("state      whole\n"), "{}", info(&recording));
 }
 
 #[test]
-fn a_text_report_is_the_same() {
+fn reports_of_recordings_are_those_of_the_runs() {
     if may_trace() {
-        assert_same(("grows", &["7", "100"]), "text", &["--exact"]);
-    }
-}
-
-#[test]
-fn a_json_report_is_the_same_with_stacks_of_many_kinds() {
-    if may_trace() {
-        assert_same(("stacks", &[]), "json", &["--exact", "--top", "0", "--min-age", "0"]);
-    }
-}
-
-#[test]
-fn a_report_of_samples_is_the_same() {
-    if may_trace() {
-        let options = ["--sample-interval", "512", "--top", "0", "--min-age", "0"];
-        assert_same(("grows", &["2000", "100"]), "json", &options);
-    }
-}
-
-#[test]
-fn reports_of_touched_pages_are_the_same() {
-    if may_trace() {
-        assert_same(("touches", &[]), "json", &["--tier", "pages", "--top", "0"]);
+        for run in RUNS {
+            println!("{run:?}");
+            assert_same(run);
+        }
     }
 }
 
 #[test]
 fn a_report_of_mappings_is_the_same() {
     if may_trace() {
-        let options = ["--exact", "--top", "0", "--min-age", "0", "--ledger", "both"];
-        assert_same(("mappings", &[]), "json", &options);
+        let options = &["--exact", "--top", "0", "--min-age", "0", "--ledger", "both"];
+        assert_same(("mappings", &[], "json", options));
     }
 }
 
 #[test]
 fn names_of_generated_code_are_kept() {
     if may_trace() {
-        let options = ["--exact", "--top", "0", "--min-age", "0"];
-        assert_same(("jit", &[]), "json", &options);
+        assert_same(("jit", &[], "json", &["--exact", "--top", "0", "--min-age", "0"]));
     }
 }
 
@@ -141,7 +110,8 @@ fn every_report_of_the_run_is_that_of_a_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let mut program = Program::start("grows", &["300", "100"]);
     let options = ["--interval", "1s", "--format", "json", "--top", "0", "--min-age", "0"];
-    let (live, recording) = traced(folder.path(), &mut program, &options);
+    let rest = Duration::from_secs(5);
+    let (live, recording) = traced(folder.path(), &mut program, &options, rest);
     assert!(program.end().success());
     let all = told(&recording, &["--all", "--format", "json"]);
     let all: Vec<Value> = all.lines().map(without_number).collect();

@@ -7,82 +7,39 @@ mod support;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 use support::program::Program;
+use support::recording::{RUNS, report, text};
 use support::report::{Report, number};
 use support::tracer::Tracer;
 use support::{may_trace, wait_until};
 
 const MEMTRACE: &str = env!("CARGO_BIN_EXE_memtrace");
 
-/// `memtrace report` of a recording.
-fn report(recording: &Path, options: &[&str]) -> Output {
-    let mut command = Command::new(MEMTRACE);
-    command.arg("report").arg(recording).args(options).stdin(Stdio::null()).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
-}
-
-/// Traces `program` through its work, reports going to a file. Gives reports and recording.
-fn traced(
-    folder: &Path,
-    program: &mut Program,
-    format: &str,
-    options: &[&str],
-) -> (String, PathBuf) {
-    let (output, recording) = (folder.join("live"), folder.join("run.mtrace"));
-    let words = ["--format", format, "--output", output.to_str().unwrap()];
-    let mut all = vec!["--interval", "0", "--record", recording.to_str().unwrap()];
-    all.extend(words.iter().chain(options));
-    let tracer = Tracer::typed(&[program], &all);
-    program.work();
-    let run = tracer.stop();
-    assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
-    (fs::read_to_string(output).unwrap(), recording)
-}
-
-#[track_caller]
-fn assert_same(fixture: (&str, &[&str]), format: &str, options: &[&str]) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut program = Program::start(fixture.0, fixture.1);
-    let (live, recording) = traced(folder.path(), &mut program, format, options);
-    let replayed = report(&recording, &["--all", "--format", format]);
-    assert_eq!(replayed.status.code(), Some(0), "{}", text(&replayed.stderr));
-    assert_eq!(text(&replayed.stderr), "");
-    assert!(!live.is_empty());
-    assert_eq!(text(&replayed.stdout), live);
-    assert!(program.end().success());
+/// Traced without reports on the way.
+fn traced(folder: &Path, program: &mut Program, form: &str, options: &[&str]) -> (String, PathBuf) {
+    let all = [&["--interval", "0", "--format", form], options].concat();
+    support::recording::traced(folder, program, &all, Duration::ZERO)
 }
 
 #[test]
-fn a_text_report_is_the_same() {
-    if may_trace() {
-        assert_same(("grows", &["7", "100"]), "text", &["--exact"]);
+fn reports_of_recordings_are_those_of_the_runs() {
+    if !may_trace() {
+        return;
     }
-}
-
-#[test]
-fn a_json_report_is_the_same_with_stacks_of_many_kinds() {
-    if may_trace() {
-        assert_same(("stacks", &[]), "json", &["--exact", "--top", "0", "--min-age", "0"]);
-    }
-}
-
-#[test]
-fn a_report_of_samples_is_the_same() {
-    if may_trace() {
-        let options = ["--sample-interval", "512", "--top", "0", "--min-age", "0"];
-        assert_same(("grows", &["2000", "100"]), "json", &options);
-    }
-}
-
-#[test]
-fn reports_of_touched_pages_are_the_same() {
-    if may_trace() {
-        assert_same(("touches", &[]), "json", &["--tier", "pages", "--exact", "--top", "0"]);
-        assert_same(("touches", &["flood"]), "json", &["--tier", "pages", "--top", "0"]);
+    for run in RUNS {
+        println!("{run:?}");
+        let (fixture, arguments, form, options) = run;
+        let folder = tempfile::tempdir().unwrap();
+        let mut program = Program::start(fixture, arguments);
+        let (live, recording) = traced(folder.path(), &mut program, form, options);
+        let replayed = report(&recording, &["--all", "--format", form]);
+        assert_eq!(replayed.status.code(), Some(0), "{}", text(&replayed.stderr));
+        assert_eq!(text(&replayed.stderr), "");
+        assert!(!live.is_empty());
+        assert_eq!(text(&replayed.stdout), live);
+        assert!(program.end().success());
     }
 }
 

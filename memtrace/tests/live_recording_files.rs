@@ -7,23 +7,13 @@ mod support;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 use support::may_trace;
 use support::program::Program;
+use support::recording::{report, text};
 use support::report::{Account, Accounts, Report};
 use support::tracer::{Run, Tracer};
 
 const LIMIT: u64 = 64 << 10;
-
-/// `memtrace report` of a recording.
-fn report(recording: &Path, options: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
-    command.arg("report").arg(recording).args(options).stdin(Stdio::null()).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
-}
 
 /// The last report that can be made of a file, and how that ended.
 fn last_of(recording: &Path) -> (Report, Option<i32>) {

@@ -14,6 +14,7 @@ pub mod kernel;
 pub mod lines;
 pub mod picture;
 pub mod program;
+pub mod recording;
 pub mod report;
 pub mod stacks;
 pub mod tracer;

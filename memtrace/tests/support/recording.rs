@@ -1,0 +1,55 @@
+//! Runs that are recorded, and what is made of their recordings.
+
+use super::program::Program;
+use super::tracer::Tracer;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+/// A fixture with its arguments, the form of its report, and options of tracing.
+pub type Traced = (&'static str, &'static [&'static str], &'static str, &'static [&'static str]);
+
+/// Runs of many kinds, whose reports are to be those of their recordings.
+pub const RUNS: [Traced; 5] = [
+    ("grows", &["7", "100"], "text", &["--exact"]),
+    ("stacks", &[], "json", &["--exact", "--top", "0", "--min-age", "0"]),
+    (
+        "grows",
+        &["2000", "100"],
+        "json",
+        &["--sample-interval", "512", "--top", "0", "--min-age", "0"],
+    ),
+    ("touches", &[], "json", &["--tier", "pages", "--exact", "--top", "0"]),
+    ("touches", &["flood"], "json", &["--tier", "pages", "--top", "0"]),
+];
+
+/// `memtrace report` of a recording.
+pub fn report(recording: &Path, options: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
+    command.arg("report").arg(recording).args(options).stdin(Stdio::null()).output().unwrap()
+}
+
+/// What a program wrote.
+pub fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// Traces `program` through its work, and for as long as it is to `rest` then; reports go to a file. Gives reports and
+/// recording.
+pub fn traced(
+    folder: &Path,
+    program: &mut Program,
+    options: &[&str],
+    rest: Duration,
+) -> (String, PathBuf) {
+    let (output, recording) = (folder.join("live"), folder.join("run.mtrace"));
+    let mut all = vec!["--record", recording.to_str().unwrap()];
+    all.extend(["--output", output.to_str().unwrap()].iter().chain(options));
+    let tracer = Tracer::typed(&[program], &all);
+    program.work();
+    std::thread::sleep(rest);
+    let run = tracer.stop();
+    assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
+    (fs::read_to_string(output).unwrap(), recording)
+}
