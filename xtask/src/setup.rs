@@ -130,7 +130,7 @@ fn look(purpose: Purpose) -> Result<Found> {
 }
 
 /// Only what is not there is asked for: a program may have come from elsewhere than Debian's
-/// package, and keep that out (NodeSource's nodejs brings npm, and conflicts with the package npm).
+/// package, and keep that out (`NodeSource`'s nodejs brings npm, and conflicts with the package npm).
 fn lacked_by_tests() -> Vec<&'static str> {
     let programs = TEST_PROGRAMS.iter().filter(|(program, _)| find(program).is_none());
     let libraries = TEST_LIBRARIES.iter().filter(|(library, _)| !has_library(library));
