@@ -274,6 +274,7 @@ const ORDERS: [&[&str]; 5] = [
         "target_cost_cores",
         "target_cost_percent",
         "overhead_budget_percent",
+        "overhead_budget_from_cores",
         "walks_made",
         "walks_checked",
         "walks_differed",

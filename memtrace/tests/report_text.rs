@@ -59,6 +59,25 @@ fn a_budget_that_is_not_reached() {
     assert!(words.contains(&said), "{text}");
 }
 
+/// A cost that is large for the program and small for the machine.
+#[test]
+fn a_budget_from_so_many_cores_on() {
+    let cost = |cores, percent| {
+        let facts = TracerFacts {
+            target_cost_cores: Some(cores),
+            target_cost_percent: Some(percent),
+            overhead_budget: Some(10.0),
+            budget_from_cores: 0.05,
+            ..facts()
+        };
+        let text = text(&report(&snapshot(vec![leaking()]), &last(), &facts), WIDE);
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert!(cost(0.01, 17.1).contains("(17.1 %, budget 10 % from 0.05 cores on)"));
+    assert!(cost(0.06, 17.1).contains("(17.1 %, budget 10 %)"));
+    assert!(cost(0.01, 9.0).contains("(9.0 %, budget 10 %)"));
+}
+
 #[test]
 fn estimates() {
     let facts = TracerFacts {

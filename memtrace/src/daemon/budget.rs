@@ -87,6 +87,11 @@ impl Budget {
         Self { free, under: 0 }
     }
 
+    /// Cores below which a cost is not weighed.
+    pub(super) const fn free(&self) -> f64 {
+        self.free
+    }
+
     /// What to do after a second in which tracing cost `load`, with `interval` in force and a budget of `most`,
     /// a share of what the targets would use untraced.
     pub(super) fn decide(&mut self, load: &Load, interval: u64, most: f64) -> Decision {

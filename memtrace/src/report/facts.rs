@@ -188,6 +188,9 @@ pub struct TracerFacts {
     pub target_cost_percent: Option<f64>,
     /// What that is to be at most, percent; `None` if any cost is accepted.
     pub overhead_budget: Option<f64>,
+    /// A cost below so many cores is not held to that.
+    #[serde(default)]
+    pub budget_from_cores: f64,
     /// How stacks were found.
     pub walks: Walks,
     /// The longest time between two looks at the ring: what was in it waited so long.

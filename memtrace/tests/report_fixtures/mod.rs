@@ -466,6 +466,7 @@ pub fn facts() -> TracerFacts {
         longest_gap: Duration::from_millis(21),
         target_cost_percent: Some(7.0),
         overhead_budget: None,
+        budget_from_cores: 0.0,
         sequence: 6,
         skipped_reports: 0,
         time: "2026-03-01T03:13:08Z".parse::<Timestamp>().unwrap(),

@@ -250,6 +250,7 @@ impl Actor<'_> {
             target_cost_cores: spent.map(|spent| spent.cores()),
             target_cost_percent: spent.and_then(|spent| spent.percent()),
             overhead_budget: self.budget_in_force(),
+            budget_from_cores: self.budget.free(),
             walks: self.walks(),
             longest_gap: self.longest_gap,
             sequence: self.sequence,

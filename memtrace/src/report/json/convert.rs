@@ -107,6 +107,7 @@ impl<'a> Tracer<'a> {
             target_cost_cores: facts.target_cost_cores,
             target_cost_percent: facts.target_cost_percent,
             overhead_budget_percent: facts.overhead_budget,
+            overhead_budget_from_cores: facts.budget_from_cores,
             walks_made: facts.walks.made,
             walks_checked: facts.walks.checked,
             walks_differed: facts.walks.differed,

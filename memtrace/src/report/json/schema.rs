@@ -84,6 +84,7 @@ pub(super) struct Tracer<'a> {
     pub(super) target_cost_cores: Option<f64>,
     pub(super) target_cost_percent: Option<f64>,
     pub(super) overhead_budget_percent: Option<f64>,
+    pub(super) overhead_budget_from_cores: f64,
     pub(super) walks_made: u64,
     pub(super) walks_checked: u64,
     pub(super) walks_differed: u64,

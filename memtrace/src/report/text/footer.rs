@@ -4,7 +4,7 @@ use super::TextStyle;
 use crate::engine::ended::Ended;
 use crate::model::ids::SECOND;
 use crate::report::doubt;
-use crate::report::facts::{Ledgers, WindowChange};
+use crate::report::facts::{Ledgers, TracerFacts, WindowChange};
 use crate::report::layout::wrap;
 use crate::report::model::{End, FrameReport, ModuleReport, ProcessReport, Report, STACKS_FULL};
 use crate::report::units::{bytes, clock, count, counted, percent, share, span};
@@ -119,10 +119,7 @@ fn cost(report: &Report) -> String {
             let used = used
                 .map_or_else(String::new, |used| format!(" of the {used:.digits$} cores {who}"));
             let part = facts.target_cost_percent;
-            let budget = facts.overhead_budget.map_or_else(String::new, |most| {
-                // It is said where it is of interest: as it was wished, not to a digit.
-                format!(", budget {most} %")
-            });
+            let budget = budget(facts, cores);
             let part =
                 part.map_or_else(String::new, |part| format!(" ({}{budget})", overhead(part)));
             format!("about {cores:.2} cores{used}{part}").replacen(" cores of the", " of the", 1)
@@ -135,6 +132,17 @@ fn cost(report: &Report) -> String {
         format!("{:.2} s of CPU", facts.cpu_seconds)
     };
     format!("target: {target}; tracer: {own}, {}", bytes(facts.rss_bytes))
+}
+
+/// What the cost was to be at most: as it was wished, not to a digit.
+fn budget(facts: &TracerFacts, cores: f64) -> String {
+    let Some(most) = facts.overhead_budget else { return String::new() };
+    let from = facts.budget_from_cores;
+    let is_over = facts.target_cost_percent.is_some_and(|part| part > most);
+    // Else it would be asked why it is not held.
+    let free =
+        if is_over && cores < from { format!(" from {from} cores on") } else { String::new() };
+    format!(", budget {most} %{free}")
 }
 
 /// CPU that the processes used while they were watched, in cores; `None` if it is not known of all.
