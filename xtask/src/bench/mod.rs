@@ -5,6 +5,7 @@ pub(crate) mod crowds;
 pub(crate) mod machine;
 mod overhead;
 pub(crate) mod peers;
+mod recording_cost;
 pub(crate) mod recordings;
 mod sample;
 pub(crate) mod sampling;

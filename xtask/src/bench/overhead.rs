@@ -4,7 +4,7 @@
 use super::Options;
 use super::sample::Sample;
 use super::tracer::{LINKS, Programs, Tracer, Way};
-use super::workload::{Churn, Cost, figure, sqlite};
+use super::workload::{Churn, Cost, ROWS, figure, sqlite};
 use anyhow::{Context as _, Result};
 
 /// The same workload in each way of tracing.
@@ -89,9 +89,12 @@ pub(super) fn measure(programs: &Programs, options: Options) -> Result<Results> 
     })?;
     let mut blocks_per_row = Sample::default();
     let sqlite = compare(&links, options.rounds, "sqlite3", |way| {
-        let (cost, blocks) = sqlite(programs, way)?;
-        blocks.into_iter().for_each(|blocks| blocks_per_row.add(blocks));
-        Ok(cost)
+        let run = sqlite(ROWS, |pid| programs.attach(way, pid))?;
+        if let Some(report) = run.report {
+            let blocks = figure(&report, "/processes/0/heap/allocated_blocks");
+            blocks_per_row.add(blocks as f64 / f64::from(ROWS));
+        }
+        Ok(run.cost)
     })?;
     let announcement = loop_.run(programs, Way::Memtrace(best))?.announcement;
     Ok(Results {

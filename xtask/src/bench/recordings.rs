@@ -1,12 +1,13 @@
 //! `cargo xtask bench recordings`: reports of a large recording, and the beginning of a recording's later file.
 
+use super::recording_cost::{self, Costs};
 use super::sample::{Sample, Thousands};
 use super::sections::verdict;
 use super::tracer::Programs;
 use super::{keep, machine};
 use crate::command::{read, shown, target};
 use crate::{elevate, processes, setup};
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -68,10 +69,14 @@ pub(super) struct Results {
     rows: Vec<(&'static str, Row)>,
     /// Likewise, of each round.
     carried: Vec<Value>,
+    costs: Vec<Costs>,
 }
 
 /// `cargo xtask bench recordings`.
 pub(crate) fn recordings(no_install: bool, options: &Options) -> Result<()> {
+    if !elevate::is_root() {
+        bail!("the benchmark traces and signals processes: run it as root, or through sudo");
+    }
     setup::ensure(setup::Purpose::Build, no_install)?;
     // Before anything of ours loads the machine.
     let machine = machine::describe()?;
@@ -110,7 +115,9 @@ pub(super) fn measure(programs: &Programs, options: &Options) -> Result<Results>
     let later = folder.path().join("later.mtrace");
     let carry = |_| programs.carry_over(&later, options.blocks);
     let carried = (0..options.rounds).map(carry).collect::<Result<_>>()?;
-    Ok(Results { recording, rows, carried })
+    std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+    let costs = recording_cost::measure(programs, folder.path(), options.rounds)?;
+    Ok(Results { recording, rows, carried, costs })
 }
 
 /// Makes a report: how long it took, s, and how much memory at most, MiB.
@@ -182,6 +189,8 @@ pub(super) fn section(results: &Results, options: &Options) -> String {
         seconds.shown(2),
         Thousands(rate as u64)
     );
+    text.push('\n');
+    text.push_str(&recording_cost::section(&results.costs));
     text
 }
 
@@ -240,6 +249,7 @@ mod tests {
             recording: json!({"events": 100_000_000, "bytes": 400_000_000, "live_blocks": 99_000}),
             rows: vec![("text", row)],
             carried: vec![json!({"blocks": 5_000_000, "seconds": 2.5, "bytes": 10_000_000})],
+            costs: Vec::new(),
         };
         let text = section(&results, &Options::rounds(1));
         assert!(text.contains("| text | 25.0 (25.0–25.0) | 4.0 | 100 (100–100) | met |"), "{text}");

@@ -28,6 +28,11 @@ impl Sample {
         Self(self.0.iter().zip(&other.0).map(|(own, base)| own - base).collect())
     }
 
+    /// Round by round, this and `other` together.
+    pub(super) fn plus(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(own, more)| own + more).collect())
+    }
+
     /// In hundredths.
     pub(super) fn percent(&self) -> Self {
         self.0.iter().map(|part| part * 100.0).collect()

@@ -66,8 +66,16 @@ impl Churn {
 
     /// Runs it, traced in this way.
     pub(super) fn run(self, programs: &Programs, way: Way) -> Result<Churned> {
+        self.run_beside(|pid| programs.attach(way, pid))
+    }
+
+    /// Runs it, beside what is started for its number.
+    pub(super) fn run_beside(
+        self,
+        attach: impl FnOnce(u32) -> Result<Option<Tracer>>,
+    ) -> Result<Churned> {
         let mut program = self.start()?;
-        let tracer = programs.attach(way, program.pid())?;
+        let tracer = attach(program.pid())?;
         let cpu = |tracer: &Option<Tracer>| tracer.as_ref().map_or(Ok(0.0), Tracer::cpu);
         let before = cpu(&tracer)?;
         program.go()?;
@@ -124,20 +132,31 @@ pub(super) fn figure(report: &Value, place: &str) -> u64 {
 /// Rows that sqlite3 inserts.
 pub(super) const ROWS: u32 = 40_000;
 
-/// A run of sqlite3: what a row cost, and how many blocks it took where memtrace counted them.
-pub(super) fn sqlite(programs: &Programs, way: Way) -> Result<(Cost, Option<f64>)> {
+/// A run of sqlite3.
+pub(super) struct Inserted {
+    /// Of a row.
+    pub(super) cost: Cost,
+    /// CPU seconds that the tracer used meanwhile.
+    pub(super) tracer_cpu: f64,
+    pub(super) report: Option<Value>,
+}
+
+/// Runs sqlite3, beside what is started for its number.
+pub(super) fn sqlite(
+    rows: u32,
+    attach: impl FnOnce(u32) -> Result<Option<Tracer>>,
+) -> Result<Inserted> {
     let mut shell = Shell::start()?;
-    let tracer = programs.attach(way, shell.child.id())?;
-    let statements = statements(ROWS);
-    let (began, cpu) = (Instant::now(), shell.cpu()?);
+    let tracer = attach(shell.child.id())?;
+    let tracer_cpu = || tracer.as_ref().map_or(Ok(0.0), Tracer::cpu);
+    let statements = statements(rows);
+    let (began, cpu, before) = (Instant::now(), shell.cpu()?, tracer_cpu()?);
     shell.do_until_printed(&statements, "inserted")?;
-    let wall = began.elapsed().as_nanos() as f64 / f64::from(ROWS);
-    let cost = Cost { wall, cpu: (shell.cpu()? - cpu) / f64::from(ROWS) };
+    let wall = began.elapsed().as_nanos() as f64 / f64::from(rows);
+    let cost = Cost { wall, cpu: (shell.cpu()? - cpu) / f64::from(rows) };
+    let tracer_cpu = tracer_cpu()? - before;
     let report = tracer.map(Tracer::end).transpose()?.and_then(|ended| ended.report);
-    let blocks = report.map(|report| {
-        figure(&report, "/processes/0/heap/allocated_blocks") as f64 / f64::from(ROWS)
-    });
-    Ok((cost, blocks))
+    Ok(Inserted { cost, tracer_cpu, report })
 }
 
 /// One insertion per statement, as most programs do it, into a table with an index.

@@ -32,7 +32,7 @@ pub(crate) struct Options {
     /// Seconds that the loop, and the load on nginx, last each time
     #[arg(long, default_value_t = 2)]
     seconds: u32,
-    /// Measure only these workloads: loop, sqlite, compiler, python, redis, nginx
+    /// Measure only these workloads: loop, sqlite, compiler, python, redis, steady-redis, nginx
     #[arg(long, value_delimiter = ',', conflicts_with = "write")]
     only: Vec<String>,
     /// Install what is missing of the peers and the programs that they trace, with apt and pip; redis and
@@ -59,12 +59,13 @@ struct Workload {
 }
 
 /// The document's sections, in order, by the names that `--only` takes.
-const WORKLOADS: [(&str, Workload); 6] = [
+const WORKLOADS: [(&str, Workload); 7] = [
     ("loop", workloads::churn::WORKLOAD),
     ("sqlite", workloads::sqlite::WORKLOAD),
     ("compiler", workloads::compiler::WORKLOAD),
     ("python", workloads::python::WORKLOAD),
     ("redis", workloads::redis::WORKLOAD),
+    ("steady-redis", workloads::steady_redis::WORKLOAD),
     ("nginx", workloads::nginx::WORKLOAD),
 ];
 

@@ -23,7 +23,7 @@ pub(crate) struct Options {
     /// One round, with one second for the loop and the load: whether all of it works
     #[arg(long, conflicts_with_all = ["rounds", "seconds", "write"])]
     quick: bool,
-    /// Measure only these workloads: loop, sqlite, compiler, python, redis, nginx
+    /// Measure only these workloads: loop, sqlite, compiler, python, redis, steady-redis, nginx
     #[arg(long, value_delimiter = ',', conflicts_with = "write")]
     only: Vec<String>,
     /// Install what is missing of the peers and the programs that they trace, with apt and pip; redis and

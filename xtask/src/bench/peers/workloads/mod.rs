@@ -7,4 +7,5 @@ pub(super) mod python;
 pub(in crate::bench) mod redis;
 pub(in crate::bench) mod server;
 pub(super) mod sqlite;
+pub(super) mod steady_redis;
 mod talk;

@@ -32,15 +32,28 @@ pub(super) fn serve(
     client: &[&str],
     understand: fn(&str) -> Option<Load>,
 ) -> Result<Figures> {
+    serve_with(shop, peer, program, port, || {
+        // Where the server hangs, the client must not wait for ever.
+        let patience = PATIENCE.as_secs().to_string();
+        let said = read(Command::new("timeout").arg(patience).args(client))?;
+        understand(&said).with_context(|| format!("the client said {said:?}"))
+    })
+}
+
+/// … and makes its requests with `load`, which must not wait for ever.
+pub(super) fn serve_with(
+    shop: &Shop,
+    peer: &Peer,
+    program: Program,
+    port: u16,
+    load: impl FnOnce() -> Result<Load>,
+) -> Result<Figures> {
     let name = program.name();
     let command = peer.wrap(shop, program)?.command(shop)?;
     let server = Server::start(&command, port, 2 * PATIENCE)?;
     let watch = Watch::begin(shop, peer, server.child.id(), &name)?;
     let program = watch.program;
-    // Where the server hangs, the client must not wait for ever.
-    let patience = PATIENCE.as_secs().to_string();
-    let said = read(Command::new("timeout").arg(patience).args(client))?;
-    let load = understand(&said).with_context(|| format!("the client said {said:?}"))?;
+    let load = load()?;
     let figures = watch.end(load.requests)?;
     server.stop(program)?;
     Ok(Figures { served: Some(load.served), ..figures })
