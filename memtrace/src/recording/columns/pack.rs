@@ -17,7 +17,7 @@ pub(crate) struct Packer {
     columns: [Vec<u8>; COLUMNS],
     foresight: Foresight,
     /// By their numbers in the chunk, with their processes'.
-    origins: HashMap<Origin, (u64, usize)>,
+    origins: HashMap<Origin, (u64, usize), Seeded>,
     stacks: HashMap<u64, usize, Seeded>,
     frames: HashMap<u64, usize, Seeded>,
     /// The last record's, which the next one often shares.
@@ -30,7 +30,7 @@ impl Packer {
         Self {
             columns: [const { Vec::new() }; COLUMNS],
             foresight: Foresight::new(),
-            origins: HashMap::new(),
+            origins: HashMap::with_hasher(seeded),
             stacks: HashMap::with_hasher(seeded),
             frames: HashMap::with_hasher(seeded),
             last: None,
