@@ -250,3 +250,41 @@ fn options_that_do_not_go_together_are_refused() {
     }
     assert!(!Path::new("x").exists());
 }
+
+#[test]
+fn older_snapshots_make_room_for_new_ones() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("run.mtrace");
+    let output = folder.path().join("live");
+    let mut program = Program::start("stacks", &[]);
+    let options = ["--exact", "-f", "json", "-i", "0", "--top", "0", "--min-age", "0"];
+    let files = ["-o", output.to_str().unwrap(), "--record", recording.to_str().unwrap()];
+    let bounded = ["--record-every", "100ms", "--record-limit", "64KiB"];
+    let tracer = Tracer::typed(&[&program], &[&options[..], &files, &bounded].concat());
+    program.work();
+    // Nobody can tell how many snapshots fill it: that depends on what of them repeats.
+    wait_until("older snapshots to be left out", || {
+        info(&recording).contains("\nthinned    ").then_some(())
+    });
+    assert_eq!(tracer.stop().status.code(), Some(0));
+    assert!(program.end().success());
+    assert!(recording.metadata().unwrap().len() <= 64 << 10);
+    assert!(info(&recording).starts_with("state      whole\n"), "{}", info(&recording));
+    let last = told(&recording, &["-f", "json"]);
+    assert_eq!(last, std::fs::read_to_string(output).unwrap());
+    // What is left is in its order, from the first on.
+    let all = told(&recording, &["--all", "-f", "json"]);
+    let watched: Vec<u64> = all
+        .lines()
+        .map(|line| {
+            let read: Value = serde_json::from_str(line).unwrap();
+            number(&read["watched_ms"])
+        })
+        .collect();
+    assert!(watched.len() > 10 && watched.is_sorted(), "{watched:?}");
+    let widest = watched.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+    assert!(watched[0] < 1000 && widest >= 150, "{watched:?}");
+}
