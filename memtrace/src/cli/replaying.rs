@@ -41,7 +41,7 @@ pub(super) struct Played {
 ///
 /// # Errors
 /// Those of `at`. That the recording is damaged is none: what is there before counts.
-pub(super) fn play<R: Read>(
+pub(super) fn play<R: Read + Send>(
     replay: &mut Replay,
     reader: &mut Reader<R>,
     at: &mut dyn FnMut(&mut Replay, &Moment) -> anyhow::Result<ControlFlow<()>>,

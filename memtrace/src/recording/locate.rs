@@ -1,5 +1,6 @@
 //! Where in a recording a moment is: at a mark, or so long after its start.
 
+use super::read_ahead::each_entry;
 use super::{Entry, Moment, Note, Reader, RecordingError, Told};
 use crate::engine::decode::decode;
 use crate::model::ids::Nanos;
@@ -7,6 +8,7 @@ use crate::model::mark::MarkName;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::Read;
+use std::ops::ControlFlow;
 
 /// Marks that a message lists.
 const MOST_LISTED: usize = 20;
@@ -118,7 +120,10 @@ pub fn time_of(entry: Entry<'_>) -> Option<Nanos> {
 ///
 /// # Errors
 /// When there is none, or it cannot be read up to there.
-pub fn locate<R: Read>(reader: &mut Reader<R>, wanted: &Wanted) -> Result<Place, LocateError> {
+pub fn locate<R: Read + Send>(
+    reader: &mut Reader<R>,
+    wanted: &Wanted,
+) -> Result<Place, LocateError> {
     let mut search = Search::new(wanted);
     let read = search.read(reader);
     search.found(read)
@@ -159,14 +164,13 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn read<R: Read>(&mut self, reader: &mut Reader<R>) -> Result<(), RecordingError> {
-        while let Some(mut chunk) = reader.next_chunk()? {
-            while let Some(entry) = chunk.next_entry()? {
-                self.take(entry).map_err(|what| chunk.damaged(what))?;
-                self.number += 1;
-            }
-        }
-        Ok(())
+    fn read<R: Read + Send>(&mut self, reader: &mut Reader<R>) -> Result<(), RecordingError> {
+        each_entry(reader, &mut |entry| {
+            self.take(entry)?;
+            self.number += 1;
+            Ok(ControlFlow::Continue(()))
+        })
+        .map(|_| ())
     }
 
     fn take(&mut self, entry: Entry<'_>) -> Result<(), &'static str> {

@@ -16,6 +16,7 @@ mod locate;
 mod names;
 mod note;
 mod peak;
+mod read_ahead;
 mod reader;
 mod replay;
 pub mod snapshots;

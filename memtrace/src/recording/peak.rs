@@ -2,11 +2,13 @@
 //!
 //! A recording is read once to find it; [`Replay::play_to`] then goes there.
 
+use super::read_ahead::each_entry;
 use super::{Entry, Moment, Note, Place, Reader, RecordingError, Replay, Told, time_of};
 use crate::engine::decode::decode;
 use crate::model::event::What;
 use crate::model::ids::{Nanos, Pid};
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Where a recording's high-water mark is.
@@ -33,7 +35,7 @@ pub enum PeakError {
 ///
 /// # Errors
 /// When nothing ever lived, or the recording is damaged. (Where it is cut off, what is there counts.)
-pub fn peak<R: Read>(
+pub fn peak<R: Read + Send>(
     reader: &mut Reader<R>,
     mut replay: Replay,
     after: Nanos,
@@ -86,17 +88,20 @@ struct Search {
 }
 
 impl Search {
-    fn read<R: Read>(&mut self, reader: &mut Reader<R>, last: u64) -> Result<(), RecordingError> {
-        while let Some(mut chunk) = reader.next_chunk()? {
-            while let Some(entry) = chunk.next_entry()? {
-                self.take(entry).map_err(|what| chunk.damaged(what))?;
-                if self.number == last {
-                    return Ok(());
-                }
-                self.number += 1;
+    fn read<R: Read + Send>(
+        &mut self,
+        reader: &mut Reader<R>,
+        last: u64,
+    ) -> Result<(), RecordingError> {
+        each_entry(reader, &mut |entry| {
+            self.take(entry)?;
+            if self.number == last {
+                return Ok(ControlFlow::Break(()));
             }
-        }
-        Ok(())
+            self.number += 1;
+            Ok(ControlFlow::Continue(()))
+        })
+        .map(|_| ())
     }
 
     fn take(&mut self, entry: Entry<'_>) -> Result<(), &'static str> {

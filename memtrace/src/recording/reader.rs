@@ -211,9 +211,9 @@ pub struct Chunk<'a> {
 }
 
 impl Chunk<'_> {
-    /// What to say of something in it that makes no sense.
-    pub(super) const fn damaged(&self, what: &'static str) -> RecordingError {
-        RecordingError::Damaged { offset: self.offset, what }
+    /// Where it begins in the file.
+    pub(super) const fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// The next entry, oldest first; `None` after the last.

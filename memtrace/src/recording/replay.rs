@@ -1,5 +1,6 @@
 //! A recording → the engine's tables at the moments of its reports.
 
+use super::read_ahead::each_entry;
 use super::{Ending, Entry, Moment, Note, Place, Reader, RecordingError};
 use crate::engine::decode::decode;
 use crate::engine::detail::Detail;
@@ -79,18 +80,17 @@ impl Replay {
     ///
     /// # Errors
     /// When the recording is damaged: all is as it was up to there.
-    pub fn play<R: Read>(
+    pub fn play<R: Read + Send>(
         &mut self,
         reader: &mut Reader<R>,
         at: &mut dyn FnMut(&mut Self, Moment) -> ControlFlow<()>,
     ) -> Result<Option<Ending>, RecordingError> {
-        while let Some(mut chunk) = reader.next_chunk()? {
-            while let Some(entry) = chunk.next_entry()? {
-                let moment = self.take(entry).map_err(|what| chunk.damaged(what))?;
-                if moment.is_some_and(|moment| at(self, moment).is_break()) {
-                    return Ok(None);
-                }
-            }
+        let step = each_entry(reader, &mut |entry| {
+            let moment = self.take(entry)?;
+            Ok(moment.map_or(ControlFlow::Continue(()), |moment| at(self, moment)))
+        })?;
+        if step.is_break() {
+            return Ok(None);
         }
         self.take_waiting();
         Ok(reader.ending())
@@ -100,23 +100,19 @@ impl Replay {
     ///
     /// # Errors
     /// When it is damaged before.
-    pub fn play_to<R: Read>(
+    pub fn play_to<R: Read + Send>(
         &mut self,
         reader: &mut Reader<R>,
         place: &Place,
     ) -> Result<(), RecordingError> {
         self.until = place.time;
         let mut number = 0;
-        while let Some(mut chunk) = reader.next_chunk()? {
-            while let Some(entry) = chunk.next_entry()? {
-                self.take(entry).map_err(|what| chunk.damaged(what))?;
-                if number == place.entry {
-                    self.take_waiting();
-                    return Ok(());
-                }
-                number += 1;
-            }
-        }
+        let _ = each_entry(reader, &mut |entry| {
+            self.take(entry)?;
+            let is_there = number == place.entry;
+            number += 1;
+            Ok(if is_there { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
         self.take_waiting();
         Ok(())
     }

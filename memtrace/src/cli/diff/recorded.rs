@@ -25,7 +25,7 @@ const ALL: SnapshotOptions =
 /// # Errors
 /// When it is no recording, when it has no report of that number, when nothing was recorded.
 pub(super) fn side(
-    input: impl Read,
+    input: impl Read + Send,
     name: &Path,
     which: Which,
     filter: &Filter,
