@@ -7,9 +7,9 @@
 //! address is known from cache simulation: Waldspurger, Park, Garthwaite, Ahmad, *Efficient MRC construction with
 //! SHARDS*, FAST 2015.
 //!
-//! The level follows what looking has cost on the CPU just before, and not the page at hand: given the past, a page that
-//! was not met before is as likely to be taken as the level says, and sums of weights are without bias however that
-//! changes.
+//! The level follows what looking has cost on the CPU just before, and not the page at hand. Where it has fallen, a page
+//! whose fault is seen for the first time may have been touched before, when it was not taken: so each fault tells up to
+//! which level its page is taken ([`rank`]), and whoever counts leaves out what others stand for already.
 
 use crate::stack_id::mix;
 
@@ -63,18 +63,31 @@ impl Pace {
     }
 }
 
-/// Whether faults on a page are looked at, at this level. `space` is the number of its address space
-/// ([`crate::sampling::address_space`]), so that the pages of one tell nothing of those of another.
+/// Whether faults on a page are looked at, at this level. `program` is the number of the program that its process runs
+/// ([`crate::unwind::Space::program`]), so that the pages of one tell nothing of those of another. A forked child has
+/// its parent's, as it has the parent's pages: which of them were seen is known.
 #[must_use]
 #[inline(always)]
-pub const fn is_taken(page: u64, space: u64, level: u64) -> bool {
-    let hash = mix(mix(mix(0, space), page), space);
-    level == 0 || hash >> (64 - (level & 63)) == 0
+pub const fn is_taken(page: u64, program: u64, level: u64) -> bool {
+    level == 0 || hash(page, program) >> (64 - (level & 63)) == 0
+}
+
+/// The highest level at which faults on the page are looked at; at most [`MOST_LEVEL`].
+#[must_use]
+#[inline(always)]
+pub const fn rank(page: u64, program: u64) -> u64 {
+    let zeros = hash(page, program).leading_zeros() as u64;
+    if zeros < MOST_LEVEL { zeros } else { MOST_LEVEL }
+}
+
+#[inline(always)]
+const fn hash(page: u64, program: u64) -> u64 {
+    mix(mix(mix(0, program), page), program)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_LEVEL, PERIOD_BITS, Pace, is_taken};
+    use super::{MOST_LEVEL, PERIOD_BITS, Pace, is_taken, rank};
 
     const PAGE: u64 = 4096;
     const MOST: u64 = 168_000;
@@ -144,6 +157,10 @@ mod tests {
         let pages = || (0..100_000).map(|page| 0x5600_0000_0000 + page * PAGE);
         for page in pages().filter(|page| is_taken(*page, 3, 6)) {
             assert!((0..6).all(|level| is_taken(page, 3, level)));
+        }
+        for page in pages() {
+            let rank = rank(page, 3);
+            assert!((0..=MOST_LEVEL).all(|level| is_taken(page, 3, level) == (level <= rank)));
         }
         // Of other address spaces others are.
         let both = pages().filter(|page| is_taken(*page, 3, 6) && is_taken(*page, 4, 6)).count();

@@ -8,7 +8,7 @@
 use crate::unwind::Registers;
 
 /// Version of these layouts, checked between object and daemon and stored in recordings.
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 7;
 
 /// What a record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -253,8 +253,9 @@ pub struct Break {
 pub struct Fault {
     /// The address that was touched.
     pub address: u64,
-    /// As the processor gives it ([`fault`]); from bit [`fault::LEVEL_SHIFT`] on the level at which the page was taken
-    /// ([`crate::touches`]).
+    /// As the processor gives it ([`fault`]); from bit [`fault::LEVEL_SHIFT`] on the level at which the page was taken,
+    /// and from [`fault::RANK_SHIFT`] on the highest at which it is ([`crate::touches`]; 0 where each fault is looked at),
+    /// a byte each.
     pub error: u64,
     /// As in [`Map`].
     pub stack: u64,
@@ -270,6 +271,8 @@ pub mod fault {
     pub const USER: u64 = 4;
     /// The processor's bits are below.
     pub const LEVEL_SHIFT: u32 = 32;
+    /// The level is below.
+    pub const RANK_SHIFT: u32 = 40;
 }
 
 /// Body of [`Kind::Discard`]. Failed calls are not sent.

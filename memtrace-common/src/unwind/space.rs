@@ -47,7 +47,14 @@ impl Space {
     #[must_use]
     #[inline(always)]
     pub const fn is_same_program(epoch: u64, other: u64) -> bool {
-        (epoch ^ other) >> 32 == 0
+        Self::program(epoch) == Self::program(other)
+    }
+
+    /// The number of the program that a version is of. A forked child has its parent's until it executes another one.
+    #[must_use]
+    #[inline(always)]
+    pub const fn program(epoch: u64) -> u64 {
+        epoch >> 32
     }
 
     /// The first version of a process that begins at this time, ns: another one than an earlier process's

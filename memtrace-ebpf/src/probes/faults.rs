@@ -18,8 +18,8 @@ use aya_ebpf::maps::PerCpuArray;
 use aya_ebpf::programs::RawTracePointContext;
 use core::mem::offset_of;
 use memtrace_common::limits::REASONS_WHILE_READING;
-use memtrace_common::touches::{Pace, is_taken};
-use memtrace_common::unwind::Registers;
+use memtrace_common::touches::{Pace, is_taken, rank};
+use memtrace_common::unwind::{Registers, Space};
 use memtrace_common::wire::{Counter, Fault, Kind, Loss, TIMED_ONE_IN, fault};
 
 /// No user address has one of these bits, also with five-level page tables.
@@ -47,7 +47,7 @@ fn page_touched(context: RawTracePointContext) -> i32 {
     // SAFETY: no preconditions.
     let began = unsafe { bpf_ktime_get_ns() };
     let level = level(began);
-    if !is_taken(address & PAGE_MASK, target.space, level) {
+    if !is_taken(address & PAGE_MASK, Space::program(target.epoch), level) {
         time_some(began);
         return 0;
     }
@@ -110,8 +110,14 @@ fn look((task, target): (Task, Target), context: &RawTracePointContext, address:
         return;
     }
     let header = task.header(Kind::Fault, size_of::<Fault>());
-    let error_and_level = error & ((1 << fault::LEVEL_SHIFT) - 1) | level << fault::LEVEL_SHIFT;
-    let body = Fault { address, error: error_and_level, stack: 0 };
+    // Where each fault is looked at the rank is of no use.
+    let rank = match MOST_FOR_FAULTS.load() {
+        0 => 0,
+        _ => rank(address & PAGE_MASK, Space::program(target.epoch)),
+    };
+    let error = error & ((1 << fault::LEVEL_SHIFT) - 1);
+    let told = error | level << fault::LEVEL_SHIFT | rank << fault::RANK_SHIFT;
+    let body = Fault { address, error: told, stack: 0 };
     send_on_stack((task, target), header, body, || start(registers, error), Loss::RingFault);
 }
 

@@ -58,6 +58,10 @@ impl Process {
     }
 }
 
+/// Runs of touched pages for which there is room, for each mapping for which there is, some 50 bytes each. Pages of which
+/// only some are looked at have few neighbours: with the usual limits this is 128 GiB of which one page in 32 is.
+const RUNS: usize = 8;
+
 /// An address space: what lives in it, and the numbers that its stacks have there.
 #[derive(Debug)]
 pub(crate) struct Space {
@@ -95,7 +99,7 @@ impl Space {
             device,
             ranges: Ranges::new(max_ranges),
             is_from_exec: false,
-            touched: Touched::new(max_ranges),
+            touched: Touched::new(max_ranges.saturating_mul(RUNS)),
             told: None,
             slices: None,
             stacks: Vec::new(),

@@ -62,9 +62,9 @@ impl Space {
     }
 
     /// A page was touched.
-    pub(crate) fn fault(&mut self, fault: Fault, stack: u32) {
-        let kind = self.ranges.known_kind_at(fault.address);
-        self.touched.fault(fault, kind, stack);
+    pub(crate) fn fault(&mut self, fault: Fault, stack: u32, time: Nanos) {
+        let mapping = self.ranges.known_at(fault.address);
+        self.touched.fault(fault, mapping, stack, time);
     }
 
     /// Others may have got the addresses before the call was seen to return; their pages stay.

@@ -267,7 +267,7 @@ impl Tracker {
             What::Fault(fault, stack) => {
                 let stack = self.stack_beside(pid, FunctionId::FAULT, stack);
                 self.touch_level = self.touch_level.max(fault.level());
-                self.map_with(pid, |space| space.fault(*fault, stack));
+                self.map_with(pid, |space| space.fault(*fault, stack, time));
             }
             What::Discard(discard) => self.map_with(pid, |space| space.touched.discard(discard)),
             What::Fork(fork) => self.fork(pid, *fork),

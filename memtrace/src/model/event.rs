@@ -287,7 +287,18 @@ impl Fault {
     /// The level at which the page was taken: it stands for 2 to the power of it ([`memtrace_common::touches`]).
     #[must_use]
     pub const fn level(self) -> u8 {
-        let level = self.error >> fault::LEVEL_SHIFT;
+        Self::at_most(self.error >> fault::LEVEL_SHIFT)
+    }
+
+    /// The highest level at which it is taken, where not each is; at least [`Self::level`].
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        let (rank, level) = (Self::at_most(self.error >> fault::RANK_SHIFT), self.level());
+        if rank > level { rank } else { level }
+    }
+
+    const fn at_most(bits: u64) -> u8 {
+        let level = bits & 0xff;
         if level < MOST_LEVEL { level as u8 } else { MOST_LEVEL as u8 }
     }
 }

@@ -175,6 +175,9 @@ pub(super) fn remarks(report: &Report) -> String {
 
 /// What makes a process's live bytes less than exact, to be put behind its name; empty where they are exact.
 pub(super) fn live_doubts(process: &ProcessReport) -> String {
+    if let Some(touched) = &process.touched {
+        return doubts(touched.totals.confidence.map(|it| it.live_bytes));
+    }
     let mut text = doubts(process.heap.confidence.map(|it| it.live_bytes));
     let unknown = process.heap.unknown_bytes;
     if unknown > 0 {

@@ -27,23 +27,35 @@ pub(super) fn others(process: &ProcessSnapshot, listed: &[&TouchedStack]) -> Sum
     Sum { stacks: all.saturating_sub(shown), blocks: bytes / PAGE, bytes }
 }
 
-/// Where the bytes of [`others`] lie: what is left of the squares of distances to the ends of the whole's interval when
-/// those of the listed stacks' are taken away, as pages of different stacks are taken independently of each other.
+/// Where the bytes of [`others`] lie: the squares of distances to the ends of their stacks' intervals add up, as pages of
+/// different stacks are taken independently of each other. For stacks of which few pages were taken that is farther than
+/// it need be, but never farther than the whole's interval reaches, of which they are a part; nor can less be told where
+/// pages of no stack are among them.
 pub(super) fn around_others(
     process: &ProcessSnapshot,
     listed: &[&TouchedStack],
 ) -> Option<Confidence> {
     let whole = process.touched.confidence?.live_bytes;
-    let square = |one: u64, other: u64| (one.abs_diff(other) as f64).powi(2);
     let live = process.touched.sums.live_bytes;
-    let mut left = [square(live, whole.low), square(live, whole.high)];
-    for stack in listed {
+    let (mut squares, mut nobody) = ([0.0; 2], live);
+    for stack in &process.touched_stacks {
+        nobody = nobody.saturating_sub(stack.live_bytes);
+        if listed.iter().any(|it| it.stack == stack.stack) {
+            continue;
+        }
         let [around, ..] = stack.confidence?;
-        left[0] -= square(stack.live_bytes, around.low);
-        left[1] -= square(stack.live_bytes, around.high);
+        for (sum, end) in squares.iter_mut().zip([around.low, around.high]) {
+            *sum += (stack.live_bytes.abs_diff(end) as f64).powi(2);
+        }
     }
     let bytes = others(process, listed).bytes;
-    let [below, above] = left.map(|left| left.max(0.0).sqrt().ceil() as u64);
+    let most = [whole.low, whole.high].map(|end| live.abs_diff(end));
+    let [below, above] = if nobody > 0 {
+        most
+    } else {
+        let of_stacks = squares.map(|sum| sum.sqrt().ceil() as u64);
+        [of_stacks[0].min(most[0]), of_stacks[1].min(most[1])]
+    };
     Some(Confidence { low: bytes.saturating_sub(below), high: bytes.saturating_add(above) })
 }
 
@@ -81,16 +93,89 @@ pub(super) fn difference(process: &ProcessReport) -> Option<Difference> {
     let difference = |a: u64, b: u64| i64::try_from(i128::from(a) - i128::from(b)).ok();
     let change = difference(last.resident, first.resident)?;
     let beyond = |live: u64| change.checked_sub(difference(live, totals.sums.inherited_bytes)?);
-    let live = totals.confidence.map(|it| it.live_bytes);
-    let around = live.and_then(|live| Some([beyond(live.high)?, beyond(live.low)?]));
+    let around = totals.confidence.and_then(|it| {
+        // The same pages are in both, as long as they are there: no closer can be told than as if they were not.
+        let [inherited, live] = [it.inherited_bytes, it.live_bytes];
+        let beyond = |live, inherited| change.checked_sub(difference(live, inherited)?);
+        Some([beyond(live.high, inherited.low)?, beyond(live.low, inherited.high)?])
+    });
     Some(Difference { change, rest: beyond(totals.sums.live_bytes)?, around })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::huge;
+    use super::{around_others, difference, huge};
+    use crate::engine::heap::touched::figures::TouchFigures;
+    use crate::engine::snapshot::{Confidence, ProcessSnapshot, TouchTotals, TouchedStack};
+    use crate::model::ids::StackId;
     use crate::model::picture::{PageKind, Picture};
-    use crate::report::model::{PictureReport, ProcessReport};
+    use crate::model::process::Usage;
+    use crate::report::model::{PictureReport, ProcessReport, TouchedReport};
+    use memtrace_common::wire::StackEnd;
+
+    fn within(low: u64, high: u64) -> Confidence {
+        Confidence { low, high }
+    }
+
+    fn stack(number: u32, live_bytes: u64, around: Confidence) -> TouchedStack {
+        TouchedStack {
+            stack: StackId(number),
+            frames: [].into(),
+            end: StackEnd::Complete,
+            live_bytes,
+            touched_bytes: live_bytes,
+            given_back_bytes: 0,
+            confidence: Some([around; 3]),
+        }
+    }
+
+    fn totals(live: u64, around: Confidence) -> TouchTotals {
+        let (sums, confidence) = (
+            TouchFigures { live_bytes: live, ..TouchFigures::default() },
+            TouchFigures { live_bytes: around, ..TouchFigures::default() },
+        );
+        TouchTotals { sums, confidence: Some(confidence), ..TouchTotals::default() }
+    }
+
+    #[test]
+    fn what_is_not_listed_is_as_uncertain_as_its_own_pages() {
+        let mut process = ProcessSnapshot::default();
+        process.touched_stacks = vec![
+            stack(1, 1000, within(900, 1110)),
+            stack(2, 30, within(10, 70)),
+            stack(3, 40, within(20, 70)),
+        ];
+        process.touched = totals(1070, within(960, 1190));
+        let listed = [&process.touched_stacks[0]];
+        assert_eq!(around_others(&process, &listed), Some(within(70 - 29, 70 + 50)));
+        // Pages of nobody may be all that is uncertain.
+        process.touched = totals(1080, within(960, 1190));
+        let listed = [&process.touched_stacks[0]];
+        assert_eq!(around_others(&process, &listed), Some(within(0, 80 + 110)));
+        // A part is not more uncertain than the whole.
+        process.touched = totals(1070, within(1060, 1080));
+        let listed = [&process.touched_stacks[0]];
+        assert_eq!(around_others(&process, &listed), Some(within(60, 80)));
+    }
+
+    #[test]
+    fn what_was_inherited_makes_the_rest_uncertain() {
+        let mut totals = totals(0, within(0, 5));
+        totals.sums.inherited_bytes = 100;
+        if let Some(confidence) = &mut totals.confidence {
+            confidence.inherited_bytes = within(90, 112);
+        }
+        let usage = |resident| Some(Usage { resident, ..Usage::default() });
+        let process = ProcessReport {
+            touched: Some(TouchedReport { totals, ..TouchedReport::default() }),
+            usage_first: usage(500),
+            usage_last: usage(400),
+            ..ProcessReport::default()
+        };
+        let difference = difference(&process).unwrap();
+        assert_eq!((difference.change, difference.rest), (-100, 0));
+        assert_eq!(difference.around, Some([-15, 12]));
+    }
 
     #[test]
     fn of_a_huge_page_one_touch_is_seen() {

@@ -29,7 +29,10 @@ pub(super) fn held(report: &Report, process: &ProcessReport) -> Held {
         (Subject::Pages, Some(touched)) => {
             let rest = touched.others.bytes;
             let listed = touched.stacks.iter().map(|stack| stack.live_bytes);
-            plain(listed.fold(rest, u64::saturating_add))
+            Held {
+                confidence: touched.totals.confidence.map(|it| it.live_bytes),
+                ..plain(listed.fold(rest, u64::saturating_add))
+            }
         }
         (Subject::Ranges, _) => plain(process.mappings.live_bytes),
         _ => Held {

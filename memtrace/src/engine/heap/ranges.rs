@@ -249,9 +249,11 @@ impl Ranges {
         }
     }
 
-    /// The kind of the mapping at this address, if it was made since we watch.
-    pub(crate) fn known_kind_at(&self, address: u64) -> Option<RangeKind> {
-        self.overlapping(address, address.saturating_add(1)).next().map(|(_, range)| range.kind)
+    /// The mapping at this address, if it was made since we watch: its kind, and when that was (0 for the heap
+    /// segment).
+    pub(crate) fn known_at(&self, address: u64) -> Option<(RangeKind, Nanos)> {
+        let (_, range) = self.overlapping(address, address.saturating_add(1)).next()?;
+        Some((range.kind, range.born))
     }
 
     /// What of `[start, end)` is not known to have been mapped after `entered`, in pieces: what a call that was
@@ -381,7 +383,7 @@ impl Ranges {
     }
 
     fn kind_at(&self, address: u64) -> RangeKind {
-        self.known_kind_at(address).unwrap_or(RangeKind::Anonymous)
+        self.known_at(address).map_or(RangeKind::Anonymous, |(kind, _)| kind)
     }
 
     // Sums wrap: each range is real, but a hostile order of events could add up any number of them.

@@ -6,8 +6,8 @@
 //!
 //! Accounting: `live = inherited + touched − given back − evicted`, in bytes.
 //!
-//! Where there are too many faults, they are seen of some pages only ([`memtrace_common::touches`]), each of which
-//! stands for others like it: all sums are estimates then, with what is needed to tell how good they are. A page that
+//! Where there are too many faults, they are seen of some pages only ([`memtrace_common::touches`]; `levels.rs` for how
+//! many that is), each of which stands for others like it: all sums are estimates then, with what is needed to tell how good they are. A page that
 //! comes and goes is seen each time or never, which makes sums over time less certain than as many pages would: how
 //! often each one came is kept.
 //!
@@ -16,13 +16,16 @@
 //! it. So what lies in huge ones is said beside, from `AnonHugePages` of `smaps` (`report/touched.rs`).
 
 pub(crate) mod figures;
+mod levels;
 mod times;
 
 use super::ranges::{NO_STACK, PAGE, RangeKind, pages};
 use crate::engine::sampling::Estimate;
 use crate::engine::snapshot::TouchTotals;
 use crate::model::event::{Discard, Fault};
+use crate::model::ids::Nanos;
 use figures::{TouchFigures, Weight};
+use levels::Levels;
 use memtrace_common::wire::{advice, fault};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -84,6 +87,7 @@ pub(crate) struct Touched {
     lazily_freed_bytes: u64,
     populated_bytes: u64,
     times: Times,
+    levels: Levels,
     /// By number of the stack.
     by_stack: Vec<Touches>,
     /// Where files were mapped when the process was seen.
@@ -100,6 +104,7 @@ impl Touched {
             lazily_freed_bytes: 0,
             populated_bytes: 0,
             times: Times::default(),
+            levels: Levels::default(),
             by_stack: Vec::new(),
             files: Arc::new([]),
             limit,
@@ -115,6 +120,7 @@ impl Touched {
             runs: self.runs.clone(),
             sums,
             times: self.times.clone(),
+            levels: self.levels.clone(),
             files: Arc::clone(&self.files),
             ..Self::new(self.limit)
         }
@@ -157,6 +163,7 @@ impl Touched {
         self.runs.len() * (size_of::<u64>() + size_of::<Run>()) * 3 / 2
             + self.by_stack.capacity() * size_of::<Touches>()
             + self.times.memory_bytes()
+            + self.levels.memory_bytes()
             + self.files.len() * size_of::<(u64, u64)>()
     }
 
@@ -176,23 +183,42 @@ impl Touched {
         }
     }
 
-    /// A page fault, in a mapping of this kind if that was made since we watch.
-    pub(crate) fn fault(&mut self, fault: Fault, kind: Option<RangeKind>, stack: u32) {
+    /// A page fault at `time`, in a mapping of this kind, made then, if that was since we watch.
+    pub(crate) fn fault(
+        &mut self,
+        fault: Fault,
+        mapping: Option<(RangeKind, Nanos)>,
+        stack: u32,
+        time: Nanos,
+    ) {
         let (page, end) = pages(fault.address, 1);
-        let seen = Seen {
-            page,
-            level: fault.level(),
-            times: self.times.count(page, fault.level(), self.limit),
-        };
+        let kind = mapping.map(|(kind, _)| kind);
+        self.levels.note(time, fault.level());
         if page < LOWEST || page == end {
-            seen.add_to(&mut self.sums.elsewhere);
+            self.seen(page, fault.level()).add_to(&mut self.sums.elsewhere);
         } else if self.is_file(page, kind) {
-            seen.add_to(&mut self.sums.file_faults);
-        } else {
+            self.seen(page, fault.level()).add_to(&mut self.sums.file_faults);
+        } else if let Some(level) = self.level_of(page, fault, mapping.map_or(0, |(_, made)| made))
+        {
+            let seen = self.seen(page, level);
             // Of shared memory even reading takes a page.
             let takes_page = fault.error & fault::WRITE != 0 || kind == Some(RangeKind::Shared);
             self.touch(seen, fault.error & fault::PROTECTION != 0, takes_page, stack);
         }
+    }
+
+    fn seen(&mut self, page: u64, level: u8) -> Seen {
+        Seen { page, level, times: self.times.count(page, level, self.limit) }
+    }
+
+    /// The level at which a fault counts in a mapping that was made then: at which both it and what happened to the page
+    /// before are seen. `None`: not at all, as pages that are taken at that level stand for it.
+    fn level_of(&self, page: u64, fault: Fault, made: Nanos) -> Option<u8> {
+        let before = match self.at(page) {
+            Some(run) => run.level,
+            None => Some(self.levels.highest_since(made)).filter(|level| *level <= fault.rank())?,
+        };
+        Some(before.max(fault.level()))
     }
 
     fn touch(&mut self, seen: Seen, was_there: bool, takes_page: bool, stack: u32) {

@@ -58,6 +58,9 @@ pub(super) struct Rows {
     shown: Shown,
 }
 
+/// What lines of touched pages are called.
+const PAGES: &str = "pages";
+
 impl Rows {
     pub(super) fn new(report: &Report, writer: CsvWriter) -> Self {
         let CsvWriter { internals, full_names } = writer;
@@ -98,7 +101,7 @@ impl Rows {
 
     fn pages(&self, stack: &TouchedStackReport) -> Line {
         let mut line = Line {
-            kind: "pages",
+            kind: PAGES,
             id: Some(stack.id.to_string()),
             stack: self.folded(&stack.frames),
             ..Line::default()
@@ -126,7 +129,7 @@ impl Rows {
             known(&process.container),
             known(&process.pod),
             known(&process.cgroup),
-            Cell::text(if process.heap.confidence.is_some() { "true" } else { "false" }),
+            Cell::text(if is_estimated(process, &line) { "true" } else { "false" }),
             Cell::text(&self.remarks),
         ];
         row.extend(line.figures.into_iter().flat_map(cells));
@@ -144,6 +147,14 @@ impl Rows {
 }
 
 /// What is in no listed stack, so that each column of bytes adds up to the process's sum.
+/// Whether the line's figures are estimates: of touched pages and of blocks they may be, or not, by themselves.
+fn is_estimated(process: &ProcessReport, line: &Line) -> bool {
+    match &process.touched {
+        Some(touched) if line.kind == PAGES => touched.totals.confidence.is_some(),
+        _ => process.heap.confidence.is_some(),
+    }
+}
+
 fn others(process: &ProcessReport) -> impl Iterator<Item = Line> {
     let blocks = rest(process).map(|(what, sum)| {
         let mut line = Line { kind: "heap", stack: what.to_owned(), ..Line::default() };
@@ -160,7 +171,7 @@ fn others(process: &ProcessReport) -> impl Iterator<Item = Line> {
     let touched = process.touched.as_ref().filter(|touched| touched.others.bytes > 0);
     let pages = touched.map(|touched| {
         let stack = OTHERS_TOUCHED.to_owned();
-        let mut line = Line { kind: "pages", stack, ..Line::default() };
+        let mut line = Line { kind: PAGES, stack, ..Line::default() };
         line.figures[0] = Some((touched.others.bytes, touched.others_confidence));
         line
     });

@@ -1,6 +1,8 @@
 //! Tables are read again by a reader of RFC 4180 that is written for this.
 
 use super::CsvWriter;
+use crate::engine::heap::touched::figures::TouchFigures;
+use crate::engine::snapshot::SampledConfidence;
 use crate::report::ReportWriter as _;
 use crate::report::example::{ESTIMATED_LIVE, EXACT_LIVE, report};
 use crate::report::model::{ProcessReport, Report, Sum, TouchedReport, TouchedStackReport};
@@ -100,4 +102,22 @@ fn touched_pages_are_of_another_kind() {
     assert_eq!(sum(&rows, "7", "live_bytes"), 4196);
     assert_eq!(sum(&rows, "7", "allocated_bytes"), 8192);
     assert_eq!(rows[1]["stack"], "(stacks that are not listed)");
+    assert!(rows.iter().all(|row| row["estimated"] == "false"));
+}
+
+/// Whatever the heap's figures are.
+#[test]
+fn touched_pages_are_estimates_where_not_each_was_looked_at() {
+    let stacks = vec![TouchedStackReport::default()];
+    let touched = TouchedReport { stacks, ..TouchedReport::default() };
+    let mut process = ProcessReport { touched: Some(touched), ..ProcessReport::default() };
+    let estimated = |process: &ProcessReport| {
+        let report = Report { processes: vec![process.clone()], ..Report::default() };
+        rows(&report).iter().map(|row| row["estimated"].clone()).collect::<Vec<_>>()
+    };
+    process.heap.confidence = Some(SampledConfidence::default());
+    assert_eq!(estimated(&process), ["false"]);
+    process.heap.confidence = None;
+    process.touched.as_mut().unwrap().totals.confidence = Some(TouchFigures::default());
+    assert_eq!(estimated(&process), ["true"]);
 }

@@ -129,10 +129,18 @@ fn describe(report: &Report, tables: &mut Tables) {
     tables.profile.duration_nanos = i64::try_from(report.watched).unwrap_or(i64::MAX);
     let made = format!("memtrace {}", report.tracer.version);
     let lost = (report.loss.events > 0).then(|| format!("{} events were lost", report.loss.events));
-    for comment in [made].iter().chain(&lost).chain(&report.degraded) {
+    let pages = pages_looked_at(report);
+    for comment in [made].iter().chain(&lost).chain(&pages).chain(&report.degraded) {
         let comment = tables.text(comment);
         tables.profile.comment.push(comment);
     }
+}
+
+/// That figures of touched pages are estimates, where they are.
+fn pages_looked_at(report: &Report) -> Option<String> {
+    let touched = report.processes.iter().filter_map(|process| process.touched.as_ref());
+    let most = touched.map(|touched| touched.one_in).max().filter(|most| *most > 1)?;
+    Some(format!("of pages, one in up to {most} was looked at: bytes are estimates"))
 }
 
 #[cfg(test)]

@@ -33,7 +33,10 @@ impl SpeedscopeWriter {
     fn profiles(self, process: &ProcessReport, frames: &mut Frames) -> [Profile; 2] {
         let Self { internals, full_names } = self;
         let weights = Shown { internals, full_names }.weights(process);
-        let allocated = process.heap.confidence.map(|it| it.allocated_bytes);
+        let allocated = match &process.touched {
+            None => process.heap.confidence.map(|it| it.allocated_bytes),
+            Some(touched) => touched.totals.confidence.map(|it| it.touched_bytes),
+        };
         let (live, all) = match process.touched {
             None => ("live bytes", "allocated bytes"),
             Some(_) => ("touched bytes that are there", "touched bytes"),

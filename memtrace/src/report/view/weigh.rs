@@ -186,6 +186,10 @@ fn heaps(report: &Report) -> Amount {
 }
 
 fn unlisted(process: &ProcessReport, subject: Subject, sum: Sum) -> Amount {
+    if let (Subject::Pages, Some(touched)) = (subject, &process.touched) {
+        let around = touched.others_confidence.map(|bytes| (bytes, in_pages(bytes)));
+        return Amount::new(sum.bytes, sum.blocks, around);
+    }
     let is_estimate = subject == Subject::Blocks && process.heap.confidence.is_some();
     let amount = if is_estimate { Amount::vague } else { Amount::exact };
     amount(sum.bytes, sum.blocks)

@@ -52,11 +52,22 @@ fn trust(report: &Report) -> String {
     parts.join("; ")
 }
 
+/// One page in up to so many was looked at; 1: each, 0: none.
+fn one_page_in(report: &Report) -> u64 {
+    let touched = report.processes.iter().filter_map(|process| process.touched.as_ref());
+    touched.map(|touched| touched.one_in).max().unwrap_or(0)
+}
+
 fn accuracy(report: &Report) -> String {
     let estimated = report.processes.iter().any(|process| process.heap.confidence.is_some());
     let what = match (estimated, report.tracer.sample_interval_bytes) {
         _ if report.looks.is_some() => "touched pages, and the heap of what grows".to_owned(),
-        _ if report.options.touches => "touched pages alone".to_owned(),
+        _ if report.options.touches => match one_page_in(report) {
+            0 | 1 => "touched pages alone".to_owned(),
+            pages => {
+                format!("touched pages alone, one in up to {pages}: estimates, ranges of 95 %")
+            }
+        },
         _ if report.options.ledger == Ledgers::Mappings => "mappings alone".to_owned(),
         (false, 0) => "every allocation".to_owned(),
         (true, 0) => "every allocation now, samples before: estimates, ranges of 95 %".to_owned(),

@@ -111,9 +111,14 @@ fn of_touched(report: &Report, process: &ProcessReport) -> Vec<Row> {
     let stacks = process.touched.iter().flat_map(|touched| &touched.stacks);
     let row = |stack: &crate::report::TouchedStackReport| {
         let row = plain(report, process, stack.id, &stack.frames);
-        let size = estimated_bytes(stack.live_bytes, None);
+        let around = stack.confidence.map(|[live, ..]| live);
+        let size = estimated_bytes(stack.live_bytes, around);
         Row {
-            figures: Figures { live: Some(stack.live_bytes), ..Figures::default() },
+            figures: Figures {
+                live: Some(stack.live_bytes),
+                confidence: around,
+                ..Figures::default()
+            },
             details: vec![
                 format!("stack {}  touched {size} that is still there", stack.id.short()),
                 row.name.clone(),

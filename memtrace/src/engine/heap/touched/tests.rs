@@ -3,8 +3,8 @@
 use super::figures::{TouchFigures, whole};
 use super::{Discard, Fault, NO_STACK, PAGE, RangeKind, Touched, advice};
 use crate::engine::sampling::Confidence;
-use memtrace_common::touches::is_taken;
-use memtrace_common::wire::fault::{LEVEL_SHIFT, PROTECTION, USER, WRITE};
+use memtrace_common::touches::{is_taken, rank};
+use memtrace_common::wire::fault::{LEVEL_SHIFT, PROTECTION, RANK_SHIFT, USER, WRITE};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ fn fault(page: u64, error: u64) -> Fault {
 }
 
 fn written(touched: &mut Touched, pages: std::ops::Range<u64>, stack: u32) {
-    pages.for_each(|page| touched.fault(fault(page, WRITE | USER), None, stack));
+    pages.for_each(|page| touched.fault(fault(page, WRITE | USER), None, stack, 0));
 }
 
 /// Live bytes by stack.
@@ -73,13 +73,13 @@ fn what_may_go_later_is_live() {
 #[test]
 fn reading_takes_no_memory_until_the_page_is_written() {
     let mut touched = Touched::new(9);
-    touched.fault(fault(0, USER), None, 1);
-    touched.fault(fault(1, USER), None, 1);
+    touched.fault(fault(0, USER), None, 1, 0);
+    touched.fault(fault(1, USER), None, 1, 0);
     let expected = TouchFigures { only_read: 2, ..TouchFigures::default() };
     assert_eq!(touched.totals(0).sums, expected);
-    touched.fault(fault(1, USER | WRITE | PROTECTION), None, 2);
+    touched.fault(fault(1, USER | WRITE | PROTECTION), None, 2, 0);
     assert_eq!(live(&touched), [(2, PAGE)]);
-    touched.fault(fault(2, USER), Some(RangeKind::Shared), 3);
+    touched.fault(fault(2, USER), Some((RangeKind::Shared, 0)), 3, 0);
     assert_eq!(touched.totals(0).sums.live_bytes, 2 * PAGE, "shared memory has no page of zeroes");
 }
 
@@ -89,12 +89,12 @@ fn what_is_no_growth_is_told_apart() {
     let file = |page: u64| (FIRST + page) * PAGE;
     touched.files_seen(&[(file(4), file(6))].into());
     written(&mut touched, 0..1, 1);
-    touched.fault(fault(0, WRITE | PROTECTION), None, 1);
-    touched.fault(fault(1, WRITE | PROTECTION), None, 1);
-    touched.fault(fault(5, 0), None, 1);
-    touched.fault(fault(7, WRITE), Some(RangeKind::File), 1);
-    touched.fault(Fault { address: 8, error: WRITE | USER }, None, 1);
-    touched.fault(Fault { address: u64::MAX, error: WRITE }, None, 1);
+    touched.fault(fault(0, WRITE | PROTECTION), None, 1, 0);
+    touched.fault(fault(1, WRITE | PROTECTION), None, 1, 0);
+    touched.fault(fault(5, 0), None, 1, 0);
+    touched.fault(fault(7, WRITE), Some((RangeKind::File, 0)), 1, 0);
+    touched.fault(Fault { address: 8, error: WRITE | USER }, None, 1, 0);
+    touched.fault(Fault { address: u64::MAX, error: WRITE }, None, 1, 0);
     let expected = TouchFigures {
         live_bytes: PAGE,
         touched_bytes: PAGE,
@@ -119,7 +119,7 @@ fn a_child_has_its_parents_pages() {
     let mut touched = Touched::new(9);
     written(&mut touched, 0..5, 1);
     let mut child = touched.forked();
-    child.fault(fault(0, WRITE | USER | PROTECTION), None, 2);
+    child.fault(fault(0, WRITE | USER | PROTECTION), None, 2, 0);
     child.cut((FIRST + 3) * PAGE, (FIRST + 9) * PAGE);
     let totals = child.totals(0);
     assert_eq!((totals.sums.inherited_bytes, totals.sums.live_bytes), (5 * PAGE, 3 * PAGE));
@@ -138,23 +138,30 @@ fn what_has_no_room_is_counted() {
     assert_eq!((totals.sums.live_bytes, totals.sums.evicted_bytes), (3 * PAGE, PAGE));
 }
 
-/// A program in an address space of this number, of whose pages faults are seen at a level that grows: of 1,000 that
-/// are touched, each a few times, some are given back each time, and every third of the rest at the end. Gives what was
-/// seen, and the truth: live and touched bytes.
-fn sampled(space: u64, levels: [u64; 3]) -> (Touched, [u64; 2]) {
-    let (mut touched, mut all, mut there) = (Touched::new(1 << 20), 0, BTreeSet::new());
+/// The latest pages are in a mapping that is made before the second round.
+const NEW: u64 = 800;
+
+/// The program of this number, of whose pages faults are seen at a level that changes: of 1,000 each is touched in each
+/// of three rounds, some are given back each time, and every third of the rest at the end. Gives what was seen, and the
+/// truth: live and touched bytes, and faults on pages that were there.
+fn sampled(program: u64, levels: [u64; 3]) -> (Touched, [u64; 3]) {
+    let (mut touched, mut there) = (Touched::new(1 << 20), BTreeSet::new());
+    let (mut all, mut again) = (0, 0);
     for (round, level) in (0..).zip(levels) {
-        for page in 0..1000_u64 {
-            let first = there.insert(page);
-            all += u64::from(first) * PAGE;
-            let is_taken = is_taken((FIRST + page) * PAGE, space, level);
-            if first && is_taken {
-                touched.fault(fault(page, WRITE | USER | level << LEVEL_SHIFT), None, 1);
+        for page in (0..1000).filter(|page| round > 0 || *page < NEW) {
+            let is_first = there.insert(page);
+            all += u64::from(is_first) * PAGE;
+            again += u64::from(!is_first);
+            let address = (FIRST + page) * PAGE;
+            if is_taken(address, program, level) {
+                let bits = level << LEVEL_SHIFT | rank(address, program) << RANK_SHIFT;
+                let mapping = (page >= NEW).then_some((RangeKind::Anonymous, 1));
+                touched.fault(fault(page, WRITE | USER | bits), mapping, 1, round);
             }
             // In halves, so that they come back.
             if page % 2 == round % 2 {
                 there.remove(&page);
-                if touched.at((FIRST + page) * PAGE).is_some() {
+                if touched.at(address).is_some() {
                     touched.discard(&discard(page, 1, advice::DONT_NEED));
                 }
             }
@@ -162,17 +169,19 @@ fn sampled(space: u64, levels: [u64; 3]) -> (Touched, [u64; 2]) {
     }
     touched.cut(FIRST * PAGE, (FIRST + 250) * PAGE);
     there.retain(|page| *page >= 250);
-    (touched, [there.len() as u64 * PAGE, all])
+    (touched, [there.len() as u64 * PAGE, all, again])
 }
 
-/// Of 1,000 runs at least 930 have the true figures in their intervals, also of pages that come again and again.
+/// Of 1,000 runs at least 930 have the true figures in their intervals, also of pages that come again and again, and
+/// where the level falls: then pages are met of which it was not seen that they were touched before.
 #[test]
 fn intervals_of_sampled_pages_hold_what_they_promise() {
-    for levels in [[3, 3, 3], [0, 2, 4], [5, 5, 5]] {
-        let (mut held, mut sum, mut truth) = ([0; 3], 0, 0);
-        for space in 0..1000 {
-            let (touched, [live, all]) = sampled(space * 0x1234_5678_9abc, levels);
-            let totals = touched.totals(levels[2] as u8);
+    for levels in [[3, 3, 3], [0, 2, 4], [5, 5, 5], [4, 2, 0], [3, 0, 4], [0, 4, 0]] {
+        let highest = levels.into_iter().max().unwrap();
+        let (mut held, mut sums, mut truths) = ([0; 4], [0.0; 3], [0.0; 3]);
+        for program in 0..1000 {
+            let (touched, [live, all, again]) = sampled(program * 0x1234_5678_9abc, levels);
+            let totals = touched.totals(highest as u8);
             let around = totals.confidence.unwrap();
             let within = |confidence: Confidence, truth: u64| {
                 u32::from((confidence.low..=confidence.high).contains(&truth))
@@ -180,13 +189,19 @@ fn intervals_of_sampled_pages_hold_what_they_promise() {
             held[0] += within(around.live_bytes, live);
             held[1] += within(around.touched_bytes, all);
             held[2] += within(around.given_back_bytes, all - live);
-            (sum, truth) = (sum + totals.sums.live_bytes, truth + live);
+            held[3] += within(around.again, again);
+            let figures = [totals.sums.live_bytes, totals.sums.touched_bytes, totals.sums.again];
+            for (at, (figure, truth)) in figures.into_iter().zip([live, all, again]).enumerate() {
+                (sums[at], truths[at]) = (sums[at] + figure as f64, truths[at] + truth as f64);
+            }
         }
         assert!(held.iter().all(|held| *held >= 930), "{levels:?}: {held:?} of 1,000");
-        // Without bias: within four standard errors of the mean of 1,000 runs.
-        let error = (sum as f64 / truth as f64 - 1.0).abs();
-        let share = (1_u64 << levels[2]) as f64 / (truth / PAGE) as f64;
-        assert!(error < 4.0 * share.sqrt(), "{levels:?}: {sum} of {truth}");
+        // Without bias: within four standard errors of the mean of 1,000 runs, each page coming three times at most.
+        for ((sum, truth), unit) in sums.into_iter().zip(truths).zip([PAGE, PAGE, 1]) {
+            let error = (sum / truth - 1.0_f64).abs();
+            let share = 3.0 * (1_u64 << highest) as f64 / (truth / unit as f64);
+            assert!(error < 4.0 * share.sqrt(), "{levels:?}: {sum} of {truth}");
+        }
     }
 }
 
@@ -194,9 +209,9 @@ fn intervals_of_sampled_pages_hold_what_they_promise() {
 fn what_comes_again_is_known_again_though_not_each_page_is_looked_at() {
     let mut touched = Touched::new(99);
     let at = |page: u64, error: u64| fault(page, error | 5 << LEVEL_SHIFT);
-    touched.fault(at(0, WRITE), None, 1);
-    touched.fault(at(0, WRITE), None, 2);
-    touched.fault(at(1, 0), None, 2);
+    touched.fault(at(0, WRITE), None, 1, 0);
+    touched.fault(at(0, WRITE), None, 2, 0);
+    touched.fault(at(1, 0), None, 2, 0);
     let totals = touched.totals(5);
     assert_eq!(
         (totals.sums.live_bytes, totals.sums.again, totals.sums.only_read),
@@ -211,7 +226,7 @@ fn what_comes_again_is_known_again_though_not_each_page_is_looked_at() {
     assert_eq!((totals.sums.copied, around.copied.low), (0, 0));
     assert!(around.copied.high >= 100);
     // A recording may say anything.
-    touched.fault(fault(7, WRITE | u64::MAX << LEVEL_SHIFT), None, 1);
+    touched.fault(fault(7, WRITE | u64::MAX << LEVEL_SHIFT), None, 1, 0);
     assert_eq!(touched.totals(16).sums.live_bytes, (32 + (1 << 16)) * PAGE);
 }
 
@@ -240,7 +255,7 @@ fn apply(touched: &mut Touched, pages: &mut Naive, step: &Step) {
     match *step {
         Step::Fault(page, was_there, write, stack) => {
             let error = u64::from(was_there) * PROTECTION + u64::from(write) * WRITE;
-            touched.fault(fault(page, error), None, stack);
+            touched.fault(fault(page, error), None, stack, 0);
             match pages.get(&page) {
                 Some(None) if write => drop(pages.insert(page, Some(stack))),
                 None if !was_there => drop(pages.insert(page, write.then_some(stack))),
