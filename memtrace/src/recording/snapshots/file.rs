@@ -3,7 +3,7 @@
 //! When it is full it is written anew without some of them, beside the old one, and then takes its name: whatever
 //! happens meanwhile, one of the two is there, and whole.
 
-use super::thinning::{Measure, Place, Thinned};
+use super::thinning::{Measure, Place, Thinned, bytes};
 use super::{Plan, Shot, SnapshotWriter, Snapshots};
 use crate::recording::{Reader, RecordingError};
 use std::fs::File;
@@ -111,13 +111,23 @@ impl SnapshotFile {
     /// Writes the file anew, without some snapshots.
     fn thin(&mut self) -> Result<(), RecordingError> {
         let spacing = self.plan.thinned.spacing.max(self.plan.every);
-        let mut measure = Measure::first(spacing, self.places.len());
+        let room = self.plan.limit / 4 * FILLED;
+        // What is there is less where a large snapshot has no room: then as much is left out as it needs.
+        let most = room / 3 * 2;
+        let filled = if bytes(&self.places) > most { most } else { 0 };
+        let mut measure = Measure::first(spacing, &self.places);
+        let mut tried: Vec<Vec<bool>> = Vec::new();
         loop {
-            let bytes = measure.bytes(&self.places);
-            let goes = measure.kept(&self.places).contains(&false);
-            if goes && bytes < self.plan.limit / 4 * FILLED {
-                match self.rewritten(measure) {
-                    Err(RecordingError::Full) => {}
+            // Steps over what is left out may be larger than was foreseen, and leave no room for more.
+            for wanted in [filled, 0] {
+                let measure = measure.filled(&self.places, wanted, room);
+                let kept = measure.kept(&self.places);
+                let goes = kept.contains(&false) && !tried.contains(&kept);
+                if !goes || measure.bytes(&self.places) >= room {
+                    continue;
+                }
+                match self.rewritten(measure, &kept) {
+                    Err(RecordingError::Full) => tried.push(kept),
                     done => return done,
                 }
             }
@@ -125,9 +135,8 @@ impl SnapshotFile {
         }
     }
 
-    fn rewritten(&mut self, measure: Measure) -> Result<(), RecordingError> {
-        let kept = measure.kept(&self.places);
-        let thinned = self.thinned_by(measure, &kept);
+    fn rewritten(&mut self, measure: Measure, kept: &[bool]) -> Result<(), RecordingError> {
+        let thinned = self.thinned_by(measure, kept);
         let plan = Plan { thinned, ..self.plan.clone() };
         let old = self.old_file()?;
         let folder = match self.path.parent() {
@@ -137,7 +146,7 @@ impl SnapshotFile {
         // Mode 0600, as the old one.
         let new = tempfile::Builder::new().prefix(".memtrace-").suffix(".part").tempfile_in(folder);
         let new = new.map_err(RecordingError::Write)?;
-        let (new, places, written) = self.copied(&old, new, &plan, &kept)?;
+        let (new, places, written) = self.copied(&old, new, &plan, kept)?;
         new.as_file().sync_data().map_err(RecordingError::Write)?;
         // Somebody may have taken its name meanwhile.
         self.old_file()?;

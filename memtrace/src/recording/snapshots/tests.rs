@@ -188,6 +188,51 @@ fn a_full_file_keeps_what_it_says() {
     }
 }
 
+/// One that takes about as many bytes as `length`, after others: nothing in its text repeats.
+fn of_size(time: Nanos, length: usize) -> Shot {
+    let mut random = time.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let text = (0..length).map(|_| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        char::from(b'0' + (random % 64) as u8)
+    });
+    let facts = serde_json::json!({ "text": text.collect::<String>() });
+    let snapshot = Arc::new(Snapshot { time, ..Snapshot::default() });
+    Shot { snapshot, facts, is_final: false, is_report: true, is_mark: false }
+}
+
+/// A program that is idle for five minutes, then busy: each of the later snapshots is as large as many before.
+#[test]
+fn what_is_known_of_an_idle_time_stays_when_a_busy_one_fills_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.mtrace");
+    let (limit, second) = (130_000, 1_000_000_000);
+    let file = File::create_new(&path).unwrap();
+    let mut file = SnapshotFile::new(path.clone(), file, 7, plan(limit)).unwrap();
+    let mut thinned = 0;
+    for number in 0..700_u64 {
+        let length = if number < 300 { 5 } else { 700 };
+        if file.push(&of_size(number * second, length)).unwrap() == Kept::Thinned {
+            thinned += 1;
+            let (size, about) = (path.metadata().unwrap().len(), file.thinned());
+            assert!((limit / 2..limit).contains(&size), "{size} bytes, {about:?}");
+            assert!(about.spacing <= 64 * second, "{about:?}");
+        }
+    }
+    let about = file.thinned();
+    file.finish().unwrap();
+    assert!(thinned > 2, "{about:?}");
+    let times: Vec<u64> = read(&std::fs::read(&path).unwrap())
+        .0
+        .iter()
+        .map(|shot| shot.snapshot.time / second)
+        .collect();
+    let idle = times.iter().filter(|time| **time < 300).count() as u64;
+    assert!(idle >= 300 * second / about.spacing, "{idle} of the idle time, {about:?}");
+    assert!(times.windows(2).all(|pair| (pair[1] - pair[0]) * second < 2 * about.spacing));
+}
+
 #[test]
 fn where_not_even_one_has_room_it_is_full() {
     let folder = tempfile::tempdir().unwrap();
