@@ -6,9 +6,9 @@
 use super::thinning::{Measure, Place, Thinned, bytes};
 use super::{Plan, Shot, SnapshotWriter, Snapshots};
 use crate::recording::{Reader, RecordingError};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -178,7 +178,12 @@ impl SnapshotFile {
             Some(writer) => identity(writer.get_ref()).map_err(RecordingError::Write)?,
             None => (0, 0),
         };
-        let file = File::open(&self.path).map_err(RecordingError::Write)?;
+        // Whoever may write to the folder may have put anything there, and a pipe without a writer is not waited for.
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(&self.path)
+            .map_err(RecordingError::Write)?;
         if identity(&file).map_err(RecordingError::Write)? != ours {
             let moved = "it is full, and another file has its name: it cannot be written anew";
             return Err(RecordingError::Write(io::Error::other(moved)));

@@ -9,7 +9,9 @@ use crate::model::ids::Nanos;
 use crate::model::mark::MarkName;
 use crate::recording::{Ending, Reader, RecordingError};
 use proptest::prelude::*;
+use std::ffi::CString;
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What a program may do between two snapshots.
@@ -248,21 +250,38 @@ fn where_not_even_one_has_room_it_is_full() {
     assert_eq!((found.len(), ending.unwrap()), (1, Some(Ending::Whole)));
 }
 
-#[test]
-fn a_file_that_took_the_name_is_left_alone() {
+/// Pushes until the file is full, after its name was given to something else.
+fn filled_after(replace: impl Fn(&Path)) -> (tempfile::TempDir, RecordingError) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.mtrace");
     let file = File::create_new(&path).unwrap();
     let mut file = SnapshotFile::new(path.clone(), file, 7, plan(16 << 10)).unwrap();
     std::fs::remove_file(&path).unwrap();
-    std::fs::write(&path, "another").unwrap();
-    let mut program = Program::new();
-    let outcome = (0..1000).find_map(|number| {
-        (0..9).for_each(|step| program.step(0, number * 9 + step));
-        file.push(&program.shot()).err()
-    });
-    assert!(matches!(outcome, Some(RecordingError::Write(_))), "{outcome:?}");
-    assert_eq!(std::fs::read(&path).unwrap(), b"another");
+    replace(&path);
+    let error = (0..1000).find_map(|time| file.push(&of_size(time, 700)).err());
+    (folder, error.unwrap())
+}
+
+#[test]
+fn a_file_that_took_the_name_is_left_alone() {
+    let (folder, error) = filled_after(|path| std::fs::write(path, "another").unwrap());
+    assert!(error.to_string().contains("another file has its name"), "{error}");
+    assert_eq!(std::fs::read(folder.path().join("run.mtrace")).unwrap(), b"another");
+}
+
+#[test]
+fn neither_a_pipe_nor_a_link_in_its_place_is_waited_for_or_followed() {
+    let pipe = |path: &Path| {
+        let name = CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
+        // SAFETY: `name` is a string that ends with a zero byte.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    };
+    let (_folder, error) = filled_after(pipe);
+    assert!(error.to_string().contains("another file has its name"), "{error}");
+    let (_folder, error) =
+        filled_after(|path| std::os::unix::fs::symlink("elsewhere", path).unwrap());
+    let RecordingError::Write(error) = error else { panic!("{error}") };
+    assert_eq!(error.raw_os_error(), Some(libc::ELOOP));
 }
 
 #[test]
