@@ -5,10 +5,11 @@ use crate::engine::limits::Limits;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
 use crate::model::event::{Event, What};
-use crate::model::ids::Nanos;
+use crate::model::ids::{Nanos, ProcessKey};
 use crate::model::mark::MarkName;
-use crate::recording::{Ending, Reader, RecordingError};
+use crate::recording::{Ending, Learnt, Name, Names, Reader, RecordingError};
 use proptest::prelude::*;
+use serde_json::Value;
 use std::ffi::CString;
 use std::fs::File;
 use std::path::Path;
@@ -233,6 +234,67 @@ fn what_is_known_of_an_idle_time_stays_when_a_busy_one_fills_the_file() {
     let idle = times.iter().filter(|time| **time < 300).count() as u64;
     assert!(idle >= 300 * second / about.spacing, "{idle} of the idle time, {about:?}");
     assert!(times.windows(2).all(|pair| (pair[1] - pair[0]) * second < 2 * about.spacing));
+}
+
+/// Names of which nothing repeats.
+fn names_of_size(number: u64, length: usize) -> Vec<u8> {
+    let Value::String(name) = of_size(number, length).facts["text"].take() else { panic!() };
+    let process = ProcessKey { pid: 7, start_time: 9 };
+    let names = vec![(process, vec![(number, Name::Known(name))])];
+    Learnt { time: number, names }.bytes().unwrap()
+}
+
+#[test]
+fn names_stay_when_the_file_is_written_anew_and_take_no_more_than_a_quarter() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.mtrace");
+    let file = File::create_new(&path).unwrap();
+    let limit = 64 << 10;
+    let mut file = SnapshotFile::new(path.clone(), file, 7, plan(limit)).unwrap();
+    let mut names = Vec::new();
+    for number in 1..400 {
+        file.push(&of_size(number, 300)).unwrap();
+        // Chunks of some bytes, of which the file is full at any time, and larger ones.
+        let length = if number.is_multiple_of(7) { 3000 } else { 30 };
+        let pushed = file.push_names(&names_of_size(number, length)).unwrap();
+        assert!(path.metadata().unwrap().len() <= limit);
+        names.extend(pushed.map(|_| number));
+    }
+    assert!(names.len() < 399 && file.names > limit / 8 && file.names <= limit / 4);
+    assert_eq!(file.push_names(&names_of_size(400, 20_000)).unwrap(), None);
+    let thinned = file.thinned();
+    assert!(thinned.times > 3, "{thinned:?}");
+    file.finish().unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let found = Names::of(Reader::new(&*bytes).unwrap());
+    let process = ProcessKey { pid: 7, start_time: 9 };
+    let found: Vec<u64> =
+        (1..=400).filter(|number| found.at(process, *number, 0).is_some()).collect();
+    assert_eq!(found, names);
+    let (shots, ending) = read(&bytes);
+    assert_eq!(ending.unwrap(), Some(Ending::Whole));
+    assert_eq!(shots.len() as u64 + thinned.dropped, 399);
+}
+
+#[test]
+fn older_snapshots_make_room_for_names_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.mtrace");
+    let file = File::create_new(&path).unwrap();
+    let limit = 64 << 10;
+    let mut file = SnapshotFile::new(path.clone(), file, 7, plan(limit)).unwrap();
+    let mut number = 0;
+    while path.metadata().unwrap().len() + 3000 < limit {
+        number += 1;
+        assert_eq!(file.push(&of_size(number, 300)).unwrap(), Kept::Added);
+    }
+    assert_eq!(file.push_names(&names_of_size(1, 8000)).unwrap(), Some(Kept::Thinned));
+    let thinned = file.thinned();
+    file.finish().unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let names = Names::of(Reader::new(&*bytes).unwrap());
+    assert!(names.at(ProcessKey { pid: 7, start_time: 9 }, 1, 0).is_some());
+    assert_eq!(read(&bytes).0.len() as u64 + thinned.dropped, number);
 }
 
 #[test]
