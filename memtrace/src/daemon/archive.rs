@@ -112,8 +112,9 @@ impl Archive {
     /// The last snapshot has come: waits until it is written.
     pub(super) fn end(&mut self) {
         self.items = None;
-        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
-            tracing::warn!("the recording ended in an unforeseen way; please report this");
+        if let Some(thread) = self.thread.take() {
+            // Whatever went wrong there is in `told`.
+            let _ = thread.join();
         }
     }
 
@@ -155,6 +156,19 @@ struct Writer {
     path: PathBuf,
     limit: u64,
     told: Arc<Mutex<Told>>,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let path = &self.path;
+            let failure = format!(
+                "{path:?} is recorded no further, as recording failed in an unforeseen way; please report this"
+            );
+            tracing::warn!("{failure}");
+            locked(&self.told).failure = Some(failure);
+        }
+    }
 }
 
 impl Writer {

@@ -1,12 +1,14 @@
 //! What becomes of snapshots and names is told, whatever happens to the file.
 
-use super::{Archive, Recording, Shot};
+use super::{Archive, Recording, Shot, Told, Writer};
 use crate::engine::snapshot::Snapshot;
 use crate::model::ids::ProcessKey;
 use crate::recording::{Name, Names, Reader};
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 const PROCESS: ProcessKey = ProcessKey { pid: 7, start_time: 9 };
@@ -68,4 +70,31 @@ async fn names_of_the_last_report_wait_for_the_file() {
     archive.end();
     let names = Names::of(Reader::new(File::open(&path).unwrap()).unwrap());
     assert!((0..500).all(|address| names.at(PROCESS, address, 1).is_some()));
+}
+
+#[tokio::test]
+async fn a_failure_of_the_last_snapshot_is_known_after_the_end() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut archive = begun(Path::new("pipe"), File::from(OwnedFd::from(writer)), 1 << 20);
+    archive.push(shot(1, false));
+    // All is well until here.
+    drop(reader);
+    archive.push(shot(2, true));
+    archive.end();
+    let failure = archive.failure().unwrap();
+    assert!(failure.contains("is recorded no further"), "{failure}");
+    assert!(!archive.is_written());
+}
+
+#[test]
+fn a_thread_that_panics_is_a_failure() {
+    let told = Arc::new(Mutex::new(Told::default()));
+    let writer = Writer { path: "run.mtrace".into(), limit: 1, told: Arc::clone(&told) };
+    let thread = thread::spawn(move || {
+        let _writer = writer;
+        std::panic::resume_unwind(Box::new("unforeseen"));
+    });
+    assert!(thread.join().is_err());
+    let failure = told.lock().unwrap().failure.clone().unwrap();
+    assert!(failure.contains("please report this"), "{failure}");
 }
