@@ -160,7 +160,8 @@ impl Search<'_> {
                 true
             }
             Wanted::Number(number) => {
-                let is_meant = super::facts(&input.shot()?)?.sequence == *number;
+                // Others have the number of the report before them.
+                let is_meant = brief.is_report && super::facts(&input.shot()?)?.sequence == *number;
                 self.done = is_meant;
                 is_meant
             }
