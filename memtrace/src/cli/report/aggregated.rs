@@ -73,7 +73,8 @@ impl Reports<'_> {
             facts.sequence = input.count();
             let is_final = shot.is_final;
             let mut snapshot = Snapshot::clone(&shot.snapshot);
-            self.prepare(&shot, &mut snapshot)?;
+            facts.notes.extend(self.single_out(&mut snapshot)?);
+            self.learn(&shot, &snapshot)?;
             match self.write(&snapshot, &facts, is_final) {
                 Err(error) if super::is_closed(&error) => return Ok(Exit::Success),
                 degraded => last = Some((is_final, degraded?)),
@@ -108,8 +109,8 @@ impl Reports<'_> {
         if let Some(from) = &from {
             let note = from.note.clone().map(|note| format!("of --from: {note}"));
             self.since(from, &mut snapshot)?;
-            self.single_out(&mut snapshot)?;
-            return self.finish(&shot, &snapshot, [until.note, note], is_end);
+            let singled = self.single_out(&mut snapshot)?;
+            return self.finish(&shot, &snapshot, [until.note, note, singled], is_end);
         }
         if self.args.format() == Format::Html {
             self.tell_by_time(&until, &mut snapshot)?;
@@ -124,15 +125,15 @@ impl Reports<'_> {
         note: Option<String>,
         is_end: bool,
     ) -> anyhow::Result<Exit> {
-        self.single_out(&mut snapshot)?;
-        self.finish(shot, &snapshot, [note, None], is_end)
+        let singled = self.single_out(&mut snapshot)?;
+        self.finish(shot, &snapshot, [note, singled, None], is_end)
     }
 
     fn finish(
         &mut self,
         shot: &Shot,
         snapshot: &Snapshot,
-        notes: [Option<String>; 2],
+        notes: [Option<String>; 3],
         is_end: bool,
     ) -> anyhow::Result<Exit> {
         let mut facts = facts(shot)?;
@@ -180,13 +181,8 @@ impl Reports<'_> {
         series.tell(&until.brief, snapshot)
     }
 
-    fn prepare(&mut self, shot: &Shot, snapshot: &mut Snapshot) -> anyhow::Result<()> {
-        self.single_out(snapshot)?;
-        self.learn(shot, snapshot)
-    }
-
-    /// Which blocks are singled out: as the run did, or as is asked for now.
-    fn single_out(&self, snapshot: &mut Snapshot) -> anyhow::Result<()> {
+    /// Which blocks are singled out: as the run did, or as is asked for now. Gives what is to be said of that.
+    fn single_out(&self, snapshot: &mut Snapshot) -> anyhow::Result<Option<String>> {
         let args = self.args;
         let recorded = snapshot.options;
         let typed = args.min_age.is_some() || args.min_size.is_some() || args.max_size.is_some();
@@ -196,8 +192,9 @@ impl Reports<'_> {
             &SnapshotOptions { blocks_per_stack: recorded.blocks_per_stack, ..wanted },
         ) {
             Err(why) if typed => bail!("{:?} is an aggregated recording: {why}", args.file),
+            Ok(note) => Ok(note.map(str::to_owned)),
             // As the run did, then: the report says so.
-            _ => Ok(()),
+            Err(_) => Ok(None),
         }
     }
 
