@@ -3,7 +3,8 @@
 use super::scope::detail;
 use super::{ReportArgs, settle};
 use crate::cli::aggregated::{
-    Found, Series, Wanted, Within, allocated_since, facts, find, learn, reopen, single_out, wanted,
+    Found, Series, Wanted, Within, allocated_since, end, facts, find, learn, reopen, single_out,
+    wanted, warn_of_end,
 };
 use crate::cli::diff::{Input as Side, Layout, written};
 use crate::cli::exit::{Exit, UsageError};
@@ -14,7 +15,7 @@ use crate::cli::reporting::Reporting;
 use crate::cli::view::Shown;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions, StackSnapshot};
 use crate::recording::snapshots::{Plan, Shot};
-use crate::recording::{Ending, Names, RecordingError, exactly};
+use crate::recording::{Names, exactly};
 use crate::report::view::{By, Filter, Measure};
 use crate::symbolize::BlazeSymbolizer;
 use anyhow::{Context as _, bail};
@@ -253,35 +254,6 @@ fn moments(args: &ReportArgs) -> anyhow::Result<(Option<Found>, Option<Found>)> 
     Ok((from, until))
 }
 
-/// The last snapshot. Says why it is not of the last report, if so.
-fn end(path: &std::path::Path) -> anyhow::Result<Found> {
-    let mut input = reopen(path)?;
-    while input.goes_on() {}
-    let read = input.stopped();
-    if input.count() == 0 {
-        read.with_context(|| format!("{path:?}"))?;
-        bail!("no snapshot was recorded yet when {path:?} ended");
-    }
-    let (held, brief) = (input.held(), input.brief()?);
-    warn_of_end(path, brief.is_final, input.ending(), read);
-    Ok(Found { held, brief, note: None })
-}
-
-/// Says why the last snapshot is not that of the last report.
-fn warn_of_end(
-    path: &std::path::Path,
-    is_final: bool,
-    ending: Option<Ending>,
-    read: Result<(), RecordingError>,
-) {
-    match read {
-        Err(error) => tracing::warn!("{path:?}: {error}: this is what was there before"),
-        Ok(()) if is_final => {}
-        Ok(()) if ending == Some(Ending::Whole) => tracing::warn!("{path:?} has no last report"),
-        Ok(()) => tracing::warn!("{path:?} ends before its run did: this is its last snapshot"),
-    }
-}
-
 /// Writes what changed from one snapshot to another.
 ///
 /// # Errors
@@ -322,6 +294,7 @@ pub(super) fn write_growth(
     let text = written(layout, &before, &after)?;
     let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
     destination.write(Label { sequence: after.side.sequence, time }, &text)?;
-    let is_degraded = before.is_degraded() || after.is_degraded();
+    let is_cut = args.until().is_none() && !until.brief.is_final;
+    let is_degraded = is_cut || before.is_degraded() || after.is_degraded();
     Ok(if is_degraded { Exit::Degraded } else { Exit::Success })
 }
