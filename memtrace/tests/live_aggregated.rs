@@ -155,7 +155,7 @@ fn moments_views_and_differences_are_of_snapshots() {
     };
     assert!(words(&["--at", "peak"]).contains("between two snapshots it may have been more"));
     assert!(words(&["--view", "peak"]).contains("at the high-water mark"));
-    assert!(words(&["--at", "1s"]).contains("the nearest snapshot"));
+    assert!(words(&["--at", "1s"]).contains("the latest snapshot before the moment"));
 
     let told_allocated = told(
         &recording,

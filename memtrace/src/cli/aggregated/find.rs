@@ -243,9 +243,12 @@ fn note(wanted: &Wanted, brief: &Brief) -> Option<String> {
     if asked == brief.time {
         return None;
     }
-    let side = if brief.time < asked { "before" } else { "after" };
+    let which = if brief.time < asked { "latest snapshot before" } else { "first snapshot after" };
     Some(format!(
-        "this is the nearest snapshot that the recording has, {} {side} the moment that was asked for",
+        "this is the {which} the moment that was asked for, by {}",
         span(asked.abs_diff(brief.time))
     ))
 }
+
+#[cfg(test)]
+mod tests;
