@@ -155,7 +155,7 @@ fn moments_views_and_differences_are_of_snapshots() {
     };
     assert!(words(&["--at", "peak"]).contains("between two snapshots it may have been more"));
     assert!(words(&["--view", "peak"]).contains("at the high-water mark"));
-    assert!(words(&["--at", "1s"]).contains("the nearest snapshot"));
+    assert!(words(&["--at", "1s"]).contains("the latest snapshot before the moment"));
 
     let told_allocated = told(
         &recording,
@@ -215,6 +215,8 @@ fn what_a_killed_memtrace_recorded_is_there() {
         let read: Value = serde_json::from_slice(&replayed.stdout).ok()?;
         (number(&read["processes"][0]["heap"]["allocated_blocks"]) >= 7).then_some(())
     });
+    // Some more, to compare it with the first.
+    thread::sleep(Duration::from_millis(700));
     tracer.signal(libc::SIGKILL);
     drop(tracer);
     let replayed = report(&recording, &["-f", "json"]);
@@ -222,7 +224,25 @@ fn what_a_killed_memtrace_recorded_is_there() {
     assert!(text(&replayed.stderr).contains("ends before its run did"), "{replayed:?}");
     assert_eq!(report(&recording, &["--info"]).status.code(), Some(3));
     assert!(info(&recording).starts_with("state      cut off"), "{}", info(&recording));
+    let grown = report(&recording, &["--view", "growth"]);
+    assert_eq!(grown.status.code(), Some(3), "{}", text(&grown.stderr));
     assert!(program.end().success());
+    assert_damaged(&recording);
+}
+
+/// A recording whose last third is lost is not taken for a whole one.
+fn assert_damaged(recording: &Path) {
+    let mut bytes = std::fs::read(recording).unwrap();
+    let place = bytes.len() * 2 / 3;
+    bytes[place..].fill(0x5a);
+    std::fs::write(recording, bytes).unwrap();
+    let path = recording.to_str().unwrap();
+    for options in [&["--at", "peak"], &["--view", "peak"]] {
+        refused(recording, options, "the recording is damaged");
+    }
+    let pair = memtrace(&["diff", &format!("{path}@first"), path]);
+    assert_eq!(pair.status.code(), Some(3), "{}", text(&pair.stderr));
+    assert!(text(&pair.stderr).contains("the recording is damaged"), "{}", text(&pair.stderr));
 }
 
 #[test]

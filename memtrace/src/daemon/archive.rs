@@ -9,7 +9,7 @@ use crate::recording::RecordingError;
 use crate::recording::snapshots::{Kept, Plan, Shot, SnapshotFile};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
@@ -28,6 +28,10 @@ enum Item {
 struct Told {
     failure: Option<String>,
     stop: Option<String>,
+    /// Names were left out since this was looked at.
+    has_left_out_names: bool,
+    /// Why names are missing.
+    names: Option<String>,
 }
 
 /// See the file's head.
@@ -40,6 +44,8 @@ pub(super) struct Archive {
     told: Arc<Mutex<Told>>,
     /// Names that the file has.
     known: Known,
+    /// The last snapshot has come.
+    is_ending: bool,
     /// Snapshots that came while others waited.
     skipped: u64,
 }
@@ -65,15 +71,15 @@ impl Archive {
         let (items, thread, known) = (Some(items), Some(thread), Known::default());
         let mut ticks = interval_at(Instant::now() + every, every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self { ticks, items, thread, told, known, skipped: 0 })
+        Ok(Self { ticks, items, thread, told, known, is_ending: false, skipped: 0 })
     }
 
     /// Has a snapshot written, unless others wait already; the last one in any case.
     pub(super) fn push(&mut self, shot: Shot) {
         let Some(items) = &self.items else { return };
-        let is_final = shot.is_final;
+        self.is_ending |= shot.is_final;
         match items.try_send(Item::Shot(Box::new(shot))) {
-            Err(TrySendError::Full(item)) if is_final => {
+            Err(TrySendError::Full(item)) if self.is_ending => {
                 // Nobody waits for the drain any more. Whoever is gone has said why.
                 let _ = items.send(item);
             }
@@ -82,44 +88,58 @@ impl Archive {
         }
     }
 
-    /// Has written what the report of a moment was told of generated code, as far as the file has it not.
+    /// Has written what the report of a moment was told of generated code, as far as the file has it not; later, if
+    /// others wait, and those of the last report in any case.
     pub(super) fn names(&mut self, time: Nanos, heard: &Heard) {
+        if std::mem::take(&mut locked(&self.told).has_left_out_names) {
+            // It is not known which: what is heard from now on is offered once more.
+            self.known.clear();
+        }
         let Some((items, learnt)) = self.items.as_ref().zip(self.known.new_of(time, heard)) else {
             return;
         };
         let Some(bytes) = learnt.bytes() else { return };
-        if items.try_send(Item::Names(bytes)).is_ok() {
-            self.known.add(learnt);
+        match items.try_send(Item::Names(bytes)) {
+            Ok(()) => self.known.add(learnt),
+            Err(TrySendError::Full(item)) if self.is_ending => {
+                // As with the last snapshot.
+                let _ = items.send(item);
+            }
+            Err(_) => {}
         }
     }
 
     /// The last snapshot has come: waits until it is written.
     pub(super) fn end(&mut self) {
         self.items = None;
-        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
-            tracing::warn!("the recording ended in an unforeseen way; please report this");
+        if let Some(thread) = self.thread.take() {
+            // Whatever went wrong there is in `told`.
+            let _ = thread.join();
         }
     }
 
     /// It goes on.
     pub(super) fn is_written(&self) -> bool {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = locked(&self.told);
         told.failure.is_none() && told.stop.is_none()
     }
 
     /// Why the recording is not whole, if so.
     pub(super) fn failure(&self) -> Option<String> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).failure.clone()
+        locked(&self.told).failure.clone()
     }
 
     /// What else is to be said of it.
     pub(super) fn notes(&self) -> impl Iterator<Item = String> + use<> {
-        let stop = self.told.lock().unwrap_or_else(PoisonError::into_inner).stop.clone();
+        let (stop, names) = {
+            let told = locked(&self.told);
+            (told.stop.clone(), told.names.clone())
+        };
         let are = if self.skipped == 1 { "snapshot was" } else { "snapshots were" };
         let skipped = (self.skipped > 0).then(|| {
             format!("{} {are} not recorded, as others were still being written", self.skipped)
         });
-        stop.into_iter().chain(skipped)
+        stop.into_iter().chain(names).chain(skipped)
     }
 }
 
@@ -138,6 +158,19 @@ struct Writer {
     told: Arc<Mutex<Told>>,
 }
 
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let path = &self.path;
+            let failure = format!(
+                "{path:?} is recorded no further, as recording failed in an unforeseen way; please report this"
+            );
+            tracing::warn!("{failure}");
+            locked(&self.told).failure = Some(failure);
+        }
+    }
+}
+
 impl Writer {
     fn write(&self, file: Result<SnapshotFile, RecordingError>, items: &Receiver<Item>) {
         if let Err(error) = file.and_then(|file| self.take(file, items)) {
@@ -148,7 +181,11 @@ impl Writer {
     fn take(&self, mut file: SnapshotFile, items: &Receiver<Item>) -> Result<(), RecordingError> {
         while let Ok(item) = items.recv() {
             match item {
-                Item::Names(names) => file.push_names(&names)?,
+                Item::Names(names) => match file.push_names(&names)? {
+                    Some(Kept::Added) => {}
+                    Some(Kept::Thinned) => self.tell_of_thinning(&file),
+                    None => self.leave_out_names(),
+                },
                 Item::Shot(shot) => match file.push(&shot) {
                     Ok(Kept::Added) => {}
                     Ok(Kept::Thinned) => self.tell_of_thinning(&file),
@@ -175,16 +212,37 @@ impl Writer {
              and can be read up to here; give a larger limit"
         );
         tracing::warn!("{why}");
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).stop = Some(why);
+        locked(&self.told).stop = Some(why);
+    }
+
+    fn leave_out_names(&self) {
+        let Self { path, limit, .. } = self;
+        let why = format!(
+            "names of generated code may take a quarter of the {limit} bytes of --record-limit, and {path:?} has no room \
+             for more of them: reports of it lack some"
+        );
+        let mut told = locked(&self.told);
+        told.has_left_out_names = true;
+        if told.names.replace(why.clone()).is_none() {
+            drop(told);
+            tracing::warn!("{why}");
+        }
     }
 
     fn fail(&self, error: &RecordingError) {
         let failure = told(&self.path, error);
         tracing::warn!("{failure}");
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).failure = Some(failure);
+        locked(&self.told).failure = Some(failure);
     }
+}
+
+fn locked(told: &Mutex<Told>) -> MutexGuard<'_, Told> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn told(path: &Path, error: &RecordingError) -> String {
     format!("{path:?} is recorded no further, and can be read up to its last snapshot: {error}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@ use crate::cli::values;
 use crate::engine::snapshot::Marked;
 use crate::model::ids::Nanos;
 use crate::model::mark::MarkName;
-use crate::recording::exactly;
 use crate::recording::snapshots::{Brief, Held};
+use crate::recording::{Ending, RecordingError, exactly};
 use crate::report::clean;
 use crate::report::units::span;
 use anyhow::{Context as _, bail};
@@ -18,8 +18,6 @@ const MOST_LISTED: usize = 20;
 /// A moment, as it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum Wanted {
-    /// The end.
-    Last,
     /// So long after the start.
     Since(Nanos),
     /// A mark, on the events' clock.
@@ -97,12 +95,45 @@ fn marks(path: &Path) -> anyhow::Result<Vec<Marked>> {
 /// Finds a snapshot, of those in a part of the run.
 ///
 /// # Errors
-/// When there is none, or the recording cannot be read so far.
+/// When there is none, or the recording is damaged before it is known which one is meant. (Where it is cut off, what is
+/// there counts.)
 pub(in crate::cli) fn find(path: &Path, wanted: &Wanted, within: Within) -> anyhow::Result<Found> {
     let mut input = super::reopen(path)?;
     let mut search = Search { wanted, within, first: None, last: None, best: None, done: false };
-    let read = search.read(&mut input);
-    search.found(path, read)
+    search.read(&mut input).with_context(|| format!("{path:?}"))?;
+    search.found(path)
+}
+
+/// The last snapshot. Says why it is not of the last report, if so.
+///
+/// # Errors
+/// When there is none.
+pub(in crate::cli) fn end(path: &Path) -> anyhow::Result<Found> {
+    let mut input = super::reopen(path)?;
+    while input.goes_on() {}
+    let read = input.stopped();
+    if input.count() == 0 {
+        read.with_context(|| format!("{path:?}"))?;
+        bail!("no snapshot was recorded yet when {path:?} ended");
+    }
+    let (held, brief) = (input.held(), input.brief()?);
+    warn_of_end(path, brief.is_final, input.ending(), read);
+    Ok(Found { held, brief, note: None })
+}
+
+/// Says why the last snapshot is not that of the last report.
+pub(in crate::cli) fn warn_of_end(
+    path: &Path,
+    is_final: bool,
+    ending: Option<Ending>,
+    read: Result<(), RecordingError>,
+) {
+    match read {
+        Err(error) => tracing::warn!("{path:?}: {error}: this is what was there before"),
+        Ok(()) if is_final => {}
+        Ok(()) if ending == Some(Ending::Whole) => tracing::warn!("{path:?} has no last report"),
+        Ok(()) => tracing::warn!("{path:?} ends before its run did: this is its last snapshot"),
+    }
 }
 
 /// A part of a run, on the events' clock.
@@ -144,7 +175,6 @@ impl Search<'_> {
     fn takes(&mut self, input: &Input, brief: &Brief) -> anyhow::Result<bool> {
         let best = self.best.as_ref().map(|(_, brief)| brief);
         Ok(match self.wanted {
-            Wanted::Last => true,
             Wanted::Since(since) => {
                 let is_before = brief.time <= brief.began.saturating_add(*since);
                 self.done = !is_before;
@@ -160,17 +190,16 @@ impl Search<'_> {
                 true
             }
             Wanted::Number(number) => {
-                let is_meant = super::facts(&input.shot()?)?.sequence == *number;
+                // Others have the number of the report before them.
+                let is_meant = brief.is_report && super::facts(&input.shot()?)?.sequence == *number;
                 self.done = is_meant;
                 is_meant
             }
         })
     }
 
-    /// `read` is how reading went: what is before is good, whatever comes later.
-    fn found(self, path: &Path, read: anyhow::Result<()>) -> anyhow::Result<Found> {
+    fn found(self, path: &Path) -> anyhow::Result<Found> {
         let Some(first) = self.first else {
-            read.with_context(|| format!("{path:?}"))?;
             bail!("no snapshot was recorded yet when {path:?} ended");
         };
         let since = |brief: &Brief| brief.time.saturating_sub(brief.began);
@@ -178,11 +207,9 @@ impl Search<'_> {
             && !self.done
             && *wanted > since(last)
         {
-            read.with_context(|| format!("{path:?}"))?;
             bail!("{path:?}: its last snapshot is {} after its start", exactly(since(last)));
         }
         let Some((held, brief)) = self.best else {
-            read.with_context(|| format!("{path:?}"))?;
             match self.wanted {
                 Wanted::Number(number) => bail!("{path:?} has no snapshot of report {number}"),
                 _ if self.within.after.is_some() => {
@@ -204,7 +231,7 @@ impl Search<'_> {
 /// What is to be said where a snapshot is not the moment that was asked for.
 fn note(wanted: &Wanted, brief: &Brief) -> Option<String> {
     let asked = match wanted {
-        Wanted::Last | Wanted::First | Wanted::Number(_) => return None,
+        Wanted::First | Wanted::Number(_) => return None,
         Wanted::Peak => {
             return Some(
                 "this is the snapshot in which most was alive; between two snapshots it may have been more".to_owned(),
@@ -216,9 +243,12 @@ fn note(wanted: &Wanted, brief: &Brief) -> Option<String> {
     if asked == brief.time {
         return None;
     }
-    let side = if brief.time < asked { "before" } else { "after" };
+    let which = if brief.time < asked { "latest snapshot before" } else { "first snapshot after" };
     Some(format!(
-        "this is the nearest snapshot that the recording has, {} {side} the moment that was asked for",
+        "this is the {which} the moment that was asked for, by {}",
         span(asked.abs_diff(brief.time))
     ))
 }
+
+#[cfg(test)]
+mod tests;

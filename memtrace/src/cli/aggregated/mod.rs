@@ -4,7 +4,7 @@ mod find;
 mod period;
 mod singled;
 
-pub(super) use find::{Found, Wanted, Within, find, wanted};
+pub(super) use find::{Found, Wanted, Within, end, find, wanted, warn_of_end};
 pub(super) use period::{Series, allocated_since};
 pub(super) use singled::single_out;
 

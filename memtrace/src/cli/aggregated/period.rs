@@ -97,10 +97,15 @@ fn since(before: &HashMap<u32, Deeds>, number: u32, now: Deeds) -> PeriodFigures
     PeriodFigures { allocated, ..PeriodFigures::default() }
 }
 
-/// Snapshots of a run, evenly spaced: what a page shows of its time.
+/// Most bytes of snapshots that are kept at once: some hundred thousand call stacks all of which change all the time.
+const MOST_HELD: usize = 512 << 20;
+
+/// Snapshots of a run, evenly spaced: what a page shows of its time. They are fewer where they are large.
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Series {
     kept: Vec<Held>,
+    /// Bytes of all of them.
+    bytes: usize,
     /// Those whose number is a multiple of this stay.
     spacing: u64,
     seen: u64,
@@ -109,19 +114,30 @@ pub(in crate::cli) struct Series {
 impl Series {
     /// One more.
     pub(in crate::cli) fn add(&mut self, held: Held) {
+        self.add_within(held, MOST_HELD);
+    }
+
+    fn add_within(&mut self, held: Held, most: usize) {
         self.spacing = self.spacing.max(1);
         if self.seen.is_multiple_of(self.spacing) {
+            self.bytes += held.bytes_beside(self.kept.last());
             self.kept.push(held);
         }
         self.seen += 1;
-        if self.kept.len() as u64 >= MOST_SLICES {
-            let mut number = 0;
-            self.kept.retain(|_| {
-                number += 1;
-                number % 2 == 1
-            });
-            self.spacing *= 2;
+        while self.kept.len() as u64 >= MOST_SLICES || (self.bytes > most && self.kept.len() > 1) {
+            self.thin();
         }
+    }
+
+    fn thin(&mut self) {
+        let mut number = 0;
+        self.kept.retain(|_| {
+            number += 1;
+            number % 2 == 1
+        });
+        self.spacing *= 2;
+        let before = std::iter::once(None).chain(self.kept.iter().map(Some));
+        self.bytes = self.kept.iter().zip(before).map(|(held, it)| held.bytes_beside(it)).sum();
     }
 
     /// Has the last snapshot, `brief`, tell what happened between those before.
@@ -155,11 +171,12 @@ fn add_slices(
     before: &HashMap<Who, HashMap<u32, Deeds>>,
     now: &HashMap<Who, HashMap<u32, Deeds>>,
 ) {
-    let held: HashMap<Who, &ProcessSnapshot> =
+    let mut held: HashMap<Who, &ProcessSnapshot> =
         of.processes.iter().map(|process| (who(process), process)).collect();
     for process in &mut to.processes {
         let who = who(process);
-        let Some((then, sums)) = held.get(&who).zip(now.get(&who)) else { continue };
+        // A file of anybody may have the same process many times: it has one series.
+        let Some((then, sums)) = held.remove(&who).zip(now.get(&who)) else { continue };
         let is_sampled = then.heap.confidence.is_some();
         let change = |(number, deeds): (&u32, &Deeds)| {
             let earlier = before.get(&who).and_then(|it| it.get(number)).copied();
@@ -174,3 +191,6 @@ fn add_slices(
         process.slices.push(Slice { until: of.time, heap, mapped, changes });
     }
 }
+
+#[cfg(test)]
+mod tests;

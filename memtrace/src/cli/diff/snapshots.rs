@@ -1,6 +1,6 @@
 //! A recording of snapshots → the report of one of them, complete.
 
-use crate::cli::aggregated::{Found, Wanted, Within, facts, find, learn, reopen, single_out};
+use crate::cli::aggregated::{Found, Wanted, Within, end, facts, find, learn, reopen, single_out};
 use crate::cli::recorded_names::{names_of, recorded_first};
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::report::diff::{Side, Which};
@@ -16,15 +16,14 @@ use std::path::Path;
 pub(super) fn side(path: &Path, which: Which, filter: &Filter) -> anyhow::Result<(Side, bool)> {
     let wanted = match which {
         Which::First => Wanted::First,
-        Which::Last => Wanted::Last,
         Which::Number(number) => Wanted::Number(number),
+        Which::Last => {
+            let found = end(path)?;
+            return Ok((side_of(path, &found, filter)?, found.brief.is_final));
+        }
     };
     let found = find(path, &wanted, Within::default())?;
-    let is_there = which != Which::Last || found.brief.is_final;
-    if !is_there {
-        tracing::warn!("{path:?} ends before its run did: this is its last snapshot");
-    }
-    Ok((side_of(path, &found, filter)?, is_there))
+    Ok((side_of(path, &found, filter)?, true))
 }
 
 /// What was alive in a snapshot, of the stacks that `filter` admits.

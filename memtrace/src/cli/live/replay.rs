@@ -146,10 +146,12 @@ impl Player {
     fn show(&mut self, shot: &Shot, plan: &Plan) -> anyhow::Result<ControlFlow<()>> {
         let mut wishes = aggregated::learn(shot, plan, &mut self.symbolizer)?;
         self.wishes.change(&mut wishes.options);
-        let facts = aggregated::facts(shot)?;
+        let mut facts = aggregated::facts(shot)?;
         let mut snapshot = Snapshot::clone(&shot.snapshot);
+        let blocks = self.wishes.blocks(shot.snapshot.options);
         // Where the run singled out others, those are shown: the report says which.
-        let _ = aggregated::single_out(&mut snapshot, &self.wishes.blocks(shot.snapshot.options));
+        let note = aggregated::single_out(&mut snapshot, &blocks).ok().flatten();
+        facts.notes.extend(note.map(str::to_owned));
         let mut symbolizer = recorded_first(&self.names, snapshot.time, &mut self.symbolizer);
         let report = wishes.report(&snapshot, &facts, shot.is_final, &mut symbolizer);
         let sent = self.sender.send(Update::Report(Arc::new(report)));

@@ -3,7 +3,8 @@
 use super::scope::detail;
 use super::{ReportArgs, settle};
 use crate::cli::aggregated::{
-    Found, Series, Wanted, Within, allocated_since, facts, find, learn, reopen, single_out, wanted,
+    Found, Series, Wanted, Within, allocated_since, end, facts, find, learn, reopen, single_out,
+    wanted, warn_of_end,
 };
 use crate::cli::diff::{Input as Side, Layout, written};
 use crate::cli::exit::{Exit, UsageError};
@@ -14,7 +15,7 @@ use crate::cli::reporting::Reporting;
 use crate::cli::view::Shown;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions, StackSnapshot};
 use crate::recording::snapshots::{Plan, Shot};
-use crate::recording::{Ending, Names, RecordingError, exactly};
+use crate::recording::{Names, exactly};
 use crate::report::view::{By, Filter, Measure};
 use crate::symbolize::BlazeSymbolizer;
 use anyhow::{Context as _, bail};
@@ -73,7 +74,8 @@ impl Reports<'_> {
             facts.sequence = input.count();
             let is_final = shot.is_final;
             let mut snapshot = Snapshot::clone(&shot.snapshot);
-            self.prepare(&shot, &mut snapshot)?;
+            facts.notes.extend(self.single_out(&mut snapshot)?);
+            self.learn(&shot, &snapshot)?;
             match self.write(&snapshot, &facts, is_final) {
                 Err(error) if super::is_closed(&error) => return Ok(Exit::Success),
                 degraded => last = Some((is_final, degraded?)),
@@ -108,8 +110,8 @@ impl Reports<'_> {
         if let Some(from) = &from {
             let note = from.note.clone().map(|note| format!("of --from: {note}"));
             self.since(from, &mut snapshot)?;
-            self.single_out(&mut snapshot)?;
-            return self.finish(&shot, &snapshot, [until.note, note], is_end);
+            let singled = self.single_out(&mut snapshot)?;
+            return self.finish(&shot, &snapshot, [until.note, note, singled], is_end);
         }
         if self.args.format() == Format::Html {
             self.tell_by_time(&until, &mut snapshot)?;
@@ -124,15 +126,15 @@ impl Reports<'_> {
         note: Option<String>,
         is_end: bool,
     ) -> anyhow::Result<Exit> {
-        self.single_out(&mut snapshot)?;
-        self.finish(shot, &snapshot, [note, None], is_end)
+        let singled = self.single_out(&mut snapshot)?;
+        self.finish(shot, &snapshot, [note, singled, None], is_end)
     }
 
     fn finish(
         &mut self,
         shot: &Shot,
         snapshot: &Snapshot,
-        notes: [Option<String>; 2],
+        notes: [Option<String>; 3],
         is_end: bool,
     ) -> anyhow::Result<Exit> {
         let mut facts = facts(shot)?;
@@ -180,13 +182,8 @@ impl Reports<'_> {
         series.tell(&until.brief, snapshot)
     }
 
-    fn prepare(&mut self, shot: &Shot, snapshot: &mut Snapshot) -> anyhow::Result<()> {
-        self.single_out(snapshot)?;
-        self.learn(shot, snapshot)
-    }
-
-    /// Which blocks are singled out: as the run did, or as is asked for now.
-    fn single_out(&self, snapshot: &mut Snapshot) -> anyhow::Result<()> {
+    /// Which blocks are singled out: as the run did, or as is asked for now. Gives what is to be said of that.
+    fn single_out(&self, snapshot: &mut Snapshot) -> anyhow::Result<Option<String>> {
         let args = self.args;
         let recorded = snapshot.options;
         let typed = args.min_age.is_some() || args.min_size.is_some() || args.max_size.is_some();
@@ -196,8 +193,9 @@ impl Reports<'_> {
             &SnapshotOptions { blocks_per_stack: recorded.blocks_per_stack, ..wanted },
         ) {
             Err(why) if typed => bail!("{:?} is an aggregated recording: {why}", args.file),
+            Ok(note) => Ok(note.map(str::to_owned)),
             // As the run did, then: the report says so.
-            _ => Ok(()),
+            Err(_) => Ok(None),
         }
     }
 
@@ -256,35 +254,6 @@ fn moments(args: &ReportArgs) -> anyhow::Result<(Option<Found>, Option<Found>)> 
     Ok((from, until))
 }
 
-/// The last snapshot. Says why it is not of the last report, if so.
-fn end(path: &std::path::Path) -> anyhow::Result<Found> {
-    let mut input = reopen(path)?;
-    while input.goes_on() {}
-    let read = input.stopped();
-    if input.count() == 0 {
-        read.with_context(|| format!("{path:?}"))?;
-        bail!("no snapshot was recorded yet when {path:?} ended");
-    }
-    let (held, brief) = (input.held(), input.brief()?);
-    warn_of_end(path, brief.is_final, input.ending(), read);
-    Ok(Found { held, brief, note: None })
-}
-
-/// Says why the last snapshot is not that of the last report.
-fn warn_of_end(
-    path: &std::path::Path,
-    is_final: bool,
-    ending: Option<Ending>,
-    read: Result<(), RecordingError>,
-) {
-    match read {
-        Err(error) => tracing::warn!("{path:?}: {error}: this is what was there before"),
-        Ok(()) if is_final => {}
-        Ok(()) if ending == Some(Ending::Whole) => tracing::warn!("{path:?} has no last report"),
-        Ok(()) => tracing::warn!("{path:?} ends before its run did: this is its last snapshot"),
-    }
-}
-
 /// Writes what changed from one snapshot to another.
 ///
 /// # Errors
@@ -325,6 +294,7 @@ pub(super) fn write_growth(
     let text = written(layout, &before, &after)?;
     let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
     destination.write(Label { sequence: after.side.sequence, time }, &text)?;
-    let is_degraded = before.is_degraded() || after.is_degraded();
+    let is_cut = args.until().is_none() && !until.brief.is_final;
+    let is_degraded = is_cut || before.is_degraded() || after.is_degraded();
     Ok(if is_degraded { Exit::Degraded } else { Exit::Success })
 }

@@ -24,7 +24,9 @@ pub struct ReportArgs {
     /// The report as it was at a moment: so long after the start, such as 90s, or at a mark
     ///
     /// At a mark it is what was told before it. `peak` is the high-water mark of all heaps together. If the name of a
-    /// mark looks like one of these, the mark is meant. A mark that is not there has those listed that are.
+    /// mark looks like one of these, the mark is meant. A mark that is not there has those listed that are. Of a
+    /// recording of snapshots a time takes the latest one before it, a mark the first one at or after it, and `peak`
+    /// the one in which most was alive.
     #[arg(long, value_name = "TIME|MARK|peak", conflicts_with = "all")]
     pub at: Option<String>,
     /// Of a view only what happened after this moment: a time or a mark, as with --at

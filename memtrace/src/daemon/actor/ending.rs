@@ -52,13 +52,16 @@ impl Actor<'_> {
         // The names in the last report belong to it.
         self.intake.tracker.end_recording();
         self.archive.iter_mut().for_each(Archive::end);
+        // What failed with the last report is not in it.
+        let is_recorded = self.intake.tracker.recording_failure().is_none()
+            && self.archive.as_ref().and_then(Archive::failure).is_none();
         let last = last?;
         if last != Heeded::Unread {
             self.commands_done().await?;
         }
         match last {
-            Heeded::Written { degraded } => Ok(Outcome { degraded }),
-            Heeded::Unread => Ok(Outcome { degraded: false }),
+            Heeded::Written { degraded } => Ok(Outcome { degraded: degraded || !is_recorded }),
+            Heeded::Unread => Ok(Outcome { degraded: !is_recorded }),
             Heeded::Failed => Err(DaemonError::Unwritten(self.failure.take().unwrap_or_default())),
         }
     }

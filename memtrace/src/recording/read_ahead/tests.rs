@@ -5,6 +5,8 @@ use crate::recording::{Ending, Entry, Head, Reader, RecordingError, Writer};
 use proptest::prelude::*;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a reader gives: notes or records, and how it ends.
 type Given = (Vec<(bool, Vec<u8>)>, String);
@@ -81,16 +83,55 @@ fn many_come_in_their_order() {
     assert!(read_ahead(&bytes) == (entries, format!("{:?}", Ok::<_, ()>(Some(Ending::Whole)))));
 }
 
+/// A file that tells how much of it was read.
+struct Counted<'a> {
+    left: &'a [u8],
+    read: &'a AtomicUsize,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.left.read(buffer)?;
+        self.read.fetch_add(length, Ordering::Relaxed);
+        Ok(length)
+    }
+}
+
+/// Shows the entries of a recording of hundreds of chunks to `visit`, and tells whether no more than chunks that may
+/// wait were read.
+fn leaves_the_rest(
+    mut visit: impl FnMut(&mut Reader<Counted<'_>>) -> Result<ControlFlow<()>, RecordingError>,
+) -> (Result<ControlFlow<()>, RecordingError>, bool) {
+    let bytes = recorded(&many(), 100);
+    let read = AtomicUsize::new(0);
+    let step = visit(&mut Reader::new(Counted { left: &bytes, read: &read }).unwrap());
+    // Those that wait, the one that is worked on, and the one that finds nobody: of some 600.
+    (step, read.into_inner() < bytes.len() / 600 * (WAITING + 8))
+}
+
 #[test]
 fn nothing_is_read_for_those_who_want_no_more() {
-    let bytes = recorded(&many(), usize::MAX);
-    let mut reader = Reader::new(&*bytes).unwrap();
     let mut left = 10;
-    let step = each_entry(&mut reader, &mut |_| {
-        left -= 1;
-        Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    let (step, is_left) = leaves_the_rest(|reader| {
+        each_entry(reader, &mut |_| {
+            left -= 1;
+            Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
     });
     assert_eq!((step.unwrap(), left), (ControlFlow::Break(()), 0));
+    assert!(is_left, "all was read, or most");
+}
+
+#[test]
+fn a_panic_of_whoever_looks_ends_reading() {
+    let (_, is_left) = leaves_the_rest(|reader| {
+        let looked = catch_unwind(AssertUnwindSafe(|| {
+            each_entry(reader, &mut |_| resume_unwind(Box::new("seen")))
+        }));
+        assert_eq!(looked.unwrap_err().downcast_ref(), Some(&"seen"));
+        Ok(ControlFlow::Break(()))
+    });
+    assert!(is_left, "all was read, or most");
 }
 
 #[test]

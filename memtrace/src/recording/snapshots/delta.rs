@@ -3,7 +3,7 @@
 //! A table is the number of its rows, then for each how it comes about from one of the table before, its base: the
 //! next one is expected, and others are told by their place.
 
-use super::state::{self, COMMON, Process, Row, State, TABLES, Table};
+use super::state::{self, COMMON, PROCESS, Process, ROW, Row, State, TABLES, Table};
 use crate::recording::columns::varint::{put, put_step, take, take_step};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -58,7 +58,9 @@ pub(super) fn applied(before: &State, mut bytes: &[u8]) -> Result<State, &'stati
         after.common[number] = take_table(bytes, &before.common[number], &mut room)?;
     }
     let none = Process { row: Arc::from([]), tables: [const { Vec::new() }; TABLES] };
-    for _ in 0..length(bytes)? {
+    let count = length(bytes)?;
+    charge(&mut room, count, PROCESS + ROW)?;
+    for _ in 0..count {
         let base = match take(bytes).ok_or(ODD)? {
             0 => &none,
             place => usize::try_from(place - 1)
@@ -80,6 +82,13 @@ pub(super) fn applied(before: &State, mut bytes: &[u8]) -> Result<State, &'stati
 fn length(bytes: &mut &[u8]) -> Result<usize, &'static str> {
     let length = take(bytes).and_then(|length| usize::try_from(length).ok()).ok_or(ODD)?;
     if length > bytes.len() { Err(ODD) } else { Ok(length) }
+}
+
+/// Takes room for so many things, which have few bytes in the file, before there are any.
+fn charge(room: &mut usize, count: usize, each: usize) -> Result<(), &'static str> {
+    let left = count.checked_mul(each).and_then(|bytes| room.checked_sub(bytes));
+    *room = left.ok_or(LARGE)?;
+    Ok(())
 }
 
 /// The word that a row goes by.
@@ -140,6 +149,7 @@ fn put_table(out: &mut Vec<u8>, before: &Table, after: &Table, usual: Option<usi
 
 fn take_table(bytes: &mut &[u8], before: &Table, room: &mut usize) -> Result<Table, &'static str> {
     let count = length(bytes)?;
+    charge(room, count, ROW)?;
     let mut after = Table::with_capacity(count);
     let mut place = 0;
     for _ in 0..count {

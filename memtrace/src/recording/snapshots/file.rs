@@ -3,12 +3,12 @@
 //! When it is full it is written anew without some of them, beside the old one, and then takes its name: whatever
 //! happens meanwhile, one of the two is there, and whole.
 
-use super::thinning::{Measure, Place, Thinned};
+use super::thinning::{Measure, Place, Thinned, bytes};
 use super::{Plan, Shot, SnapshotWriter, Snapshots};
 use crate::recording::{Reader, RecordingError};
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Seek as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -34,6 +34,8 @@ pub struct SnapshotFile {
     /// `None` after it could not be written.
     writer: Option<SnapshotWriter<File>>,
     places: Vec<Place>,
+    /// Bytes of names in it.
+    pub(super) names: u64,
 }
 
 impl SnapshotFile {
@@ -43,7 +45,7 @@ impl SnapshotFile {
     /// When its beginning cannot be written.
     pub fn new(path: PathBuf, file: File, began: u64, plan: Plan) -> Result<Self, RecordingError> {
         let writer = Some(SnapshotWriter::new(file, began, &plan)?);
-        Ok(Self { path, began, plan, writer, places: Vec::new() })
+        Ok(Self { path, began, plan, writer, places: Vec::new(), names: 0 })
     }
 
     /// What was left out until now.
@@ -77,18 +79,38 @@ impl SnapshotFile {
         }
     }
 
-    /// Adds what a report learnt of names, if there is room: they are less than snapshots.
+    /// Adds what a report learnt of names. `None`: they have no room, as all names may take a quarter of the file, so
+    /// that there is room for what they are names in.
     ///
     /// # Errors
     /// As [`Self::push`].
-    pub fn push_names(&mut self, names: &[u8]) -> Result<(), RecordingError> {
-        match self.writer()?.push_names(names) {
-            Err(RecordingError::Full | RecordingError::TooLarge(_)) => Ok(()),
-            Err(error) => {
-                self.writer = None;
-                Err(error)
+    pub fn push_names(&mut self, names: &[u8]) -> Result<Option<Kept>, RecordingError> {
+        let packed = match self.writer()?.packed_names(names) {
+            Err(RecordingError::TooLarge(_)) => return Ok(None),
+            packed => packed?,
+        };
+        let size = packed.len() as u64;
+        if self.names + size > self.plan.limit / 4 {
+            return Ok(None);
+        }
+        let mut kept = Kept::Added;
+        loop {
+            match self.writer()?.put(&packed) {
+                Ok(()) => {
+                    self.names += size;
+                    return Ok(Some(kept));
+                }
+                Err(RecordingError::Full) => {}
+                Err(error) => {
+                    self.writer = None;
+                    return Err(error);
+                }
             }
-            Ok(()) => Ok(()),
+            match self.thin() {
+                Err(RecordingError::Full) => return Ok(None),
+                thinned => thinned?,
+            }
+            kept = Kept::Thinned;
         }
     }
 
@@ -111,13 +133,23 @@ impl SnapshotFile {
     /// Writes the file anew, without some snapshots.
     fn thin(&mut self) -> Result<(), RecordingError> {
         let spacing = self.plan.thinned.spacing.max(self.plan.every);
-        let mut measure = Measure::first(spacing, self.places.len());
+        let room = (self.plan.limit / 4 * FILLED).saturating_sub(self.names);
+        // What is there is less where a large snapshot has no room: then as much is left out as it needs.
+        let most = room / 3 * 2;
+        let filled = if bytes(&self.places) > most { most } else { 0 };
+        let mut measure = Measure::first(spacing, &self.places);
+        let mut tried: Vec<Vec<bool>> = Vec::new();
         loop {
-            let bytes = measure.bytes(&self.places);
-            let goes = measure.kept(&self.places).contains(&false);
-            if goes && bytes < self.plan.limit / 4 * FILLED {
-                match self.rewritten(measure) {
-                    Err(RecordingError::Full) => {}
+            // Steps over what is left out may be larger than was foreseen, and leave no room for more.
+            for wanted in [filled, 0] {
+                let measure = measure.filled(&self.places, wanted, room);
+                let kept = measure.kept(&self.places);
+                let goes = kept.contains(&false) && !tried.contains(&kept);
+                if !goes || measure.bytes(&self.places) >= room {
+                    continue;
+                }
+                match self.rewritten(measure, &kept) {
+                    Err(RecordingError::Full) => tried.push(kept),
                     done => return done,
                 }
             }
@@ -125,9 +157,8 @@ impl SnapshotFile {
         }
     }
 
-    fn rewritten(&mut self, measure: Measure) -> Result<(), RecordingError> {
-        let kept = measure.kept(&self.places);
-        let thinned = self.thinned_by(measure, &kept);
+    fn rewritten(&mut self, measure: Measure, kept: &[bool]) -> Result<(), RecordingError> {
+        let thinned = self.thinned_by(measure, kept);
         let plan = Plan { thinned, ..self.plan.clone() };
         let old = self.old_file()?;
         let folder = match self.path.parent() {
@@ -137,7 +168,7 @@ impl SnapshotFile {
         // Mode 0600, as the old one.
         let new = tempfile::Builder::new().prefix(".memtrace-").suffix(".part").tempfile_in(folder);
         let new = new.map_err(RecordingError::Write)?;
-        let (new, places, written) = self.copied(&old, new, &plan, &kept)?;
+        let (new, places, written) = self.copied(old, new, &plan, kept)?;
         new.as_file().sync_data().map_err(RecordingError::Write)?;
         // Somebody may have taken its name meanwhile.
         self.old_file()?;
@@ -169,7 +200,12 @@ impl SnapshotFile {
             Some(writer) => identity(writer.get_ref()).map_err(RecordingError::Write)?,
             None => (0, 0),
         };
-        let file = File::open(&self.path).map_err(RecordingError::Write)?;
+        // Whoever may write to the folder may have put anything there, and a pipe without a writer is not waited for.
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(&self.path)
+            .map_err(RecordingError::Write)?;
         if identity(&file).map_err(RecordingError::Write)? != ours {
             let moved = "it is full, and another file has its name: it cannot be written anew";
             return Err(RecordingError::Write(io::Error::other(moved)));
@@ -177,17 +213,21 @@ impl SnapshotFile {
         Ok(file)
     }
 
-    /// Copies those that stay, and names.
+    /// Copies names, and snapshots that stay.
     fn copied(
         &self,
-        old: &File,
+        mut old: File,
         new: NamedTempFile,
         plan: &Plan,
         kept: &[bool],
     ) -> Result<(NamedTempFile, Vec<Place>, u64), RecordingError> {
         let mut writer = SnapshotWriter::new(BufWriter::new(new), self.began, plan)?;
         writer.set_limit(plan.limit / 4 * FILLED);
-        self.copy_names(plan.limit, &mut writer)?;
+        let mut reader = Reader::new(BufReader::new(&old))?;
+        while let Some(names) = reader.next_names()? {
+            writer.push_names(names)?;
+        }
+        old.rewind().map_err(RecordingError::Write)?;
         let mut snapshots = Snapshots::new(Reader::new(BufReader::new(old))?)?;
         let mut places = Vec::new();
         for (place, kept) in self.places.iter().zip(kept) {
@@ -206,39 +246,5 @@ impl SnapshotFile {
         let mut new = new.map_err(|error| RecordingError::Write(error.into_error()))?;
         new.flush().map_err(RecordingError::Write)?;
         Ok((new, places, written))
-    }
-
-    /// Copies what was learnt of names, as far as it takes no more than a quarter of the file; the latest first.
-    fn copy_names<W: io::Write>(
-        &self,
-        limit: u64,
-        writer: &mut SnapshotWriter<W>,
-    ) -> Result<(), RecordingError> {
-        let sizes = self.names()?;
-        let mut room = limit / 4;
-        let fits = sizes.iter().rev().take_while(|size| {
-            room = room.saturating_sub(**size);
-            room > 0
-        });
-        let skipped = sizes.len() - fits.count();
-        let mut reader = Reader::new(BufReader::new(self.old_file()?))?;
-        let mut number = 0;
-        while let Some(names) = reader.next_names()? {
-            if number >= skipped {
-                writer.push_names(names)?;
-            }
-            number += 1;
-        }
-        Ok(())
-    }
-
-    /// The sizes of chunks of names, unpacked.
-    fn names(&self) -> Result<Vec<u64>, RecordingError> {
-        let mut reader = Reader::new(BufReader::new(self.old_file()?))?;
-        let mut sizes = Vec::new();
-        while let Some(names) = reader.next_names()? {
-            sizes.push(names.len() as u64);
-        }
-        Ok(sizes)
     }
 }

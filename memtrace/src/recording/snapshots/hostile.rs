@@ -27,10 +27,12 @@ pub(crate) fn shots(bytes: &[u8]) -> Vec<Shot> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::delta::delta;
-    use super::super::state::State;
+    use super::super::delta::{MOST_STATE, applied, delta};
+    use super::super::state::{COMMON, State, TABLES};
     use super::super::tests::Program;
     use super::shots;
+    use crate::engine::history::MOST_POINTS;
+    use crate::recording::columns::varint::put;
     use std::path::Path;
     use std::sync::Arc;
 
@@ -62,5 +64,46 @@ mod tests {
         let shots = shots(&bytes);
         assert_eq!(shots.len(), 2, "rows without a base come again");
         assert!(!shots[0].snapshot.processes.is_empty());
+    }
+
+    /// A table of so many rows without words.
+    fn empty_rows(count: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put(&mut bytes, count as u64);
+        bytes.extend([2, 0, 0].repeat(count));
+        bytes.extend([0; COMMON]);
+        bytes
+    }
+
+    /// So many processes without anything.
+    fn empty_processes(count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; COMMON];
+        put(&mut bytes, count as u64);
+        bytes.extend([0; 2 + TABLES].repeat(count));
+        bytes
+    }
+
+    #[test]
+    fn what_has_few_bytes_in_a_file_counts_as_what_it_takes() {
+        let none = State::default();
+        for bytes in [empty_rows, empty_processes] {
+            let state = applied(&none, &bytes(1000)).unwrap();
+            let each = state.bytes() / 1000;
+            assert!(each >= 40, "{each}");
+            let refused = applied(&none, &bytes(MOST_STATE / each + 1)).unwrap_err();
+            assert!(refused.contains("larger than any"), "{refused}");
+            assert!(applied(&none, &bytes(MOST_STATE / each - 1)).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_series_has_no_more_points_than_any_run_makes() {
+        let mut shot = Program::run(1, 60).pop().unwrap();
+        for (count, is_read) in [(MOST_POINTS, true), (MOST_POINTS + 1, false)] {
+            let process = &mut Arc::make_mut(&mut shot.snapshot).processes[0];
+            let point = Arc::clone(&process.history[0]);
+            process.history = std::iter::repeat_n(point, count).collect();
+            assert_eq!(State::of(&shot).unwrap().shot().is_ok(), is_read, "{count} points");
+        }
     }
 }

@@ -187,6 +187,12 @@ pub struct Held {
 }
 
 impl Held {
+    /// Bytes that it takes beside another one, with which it may have rows in common.
+    #[must_use]
+    pub fn bytes_beside(&self, other: Option<&Self>) -> usize {
+        other.map_or_else(|| self.state.bytes(), |other| self.state.bytes_beside(&other.state))
+    }
+
     /// What it is.
     ///
     /// # Errors

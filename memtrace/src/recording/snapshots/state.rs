@@ -5,18 +5,24 @@
 
 use super::Shot;
 use super::words::{self, WordsError};
-use crate::engine::history::{Point, growth};
+use crate::engine::history::{MOST_POINTS, Point, growth};
 use crate::engine::snapshot::{
     AccountSnapshot, Growth, ProcessSnapshot, Snapshot, StackSnapshot, State as Status,
 };
 use crate::model::ids::Nanos;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// One value in words.
 pub(super) type Row = Arc<[u8]>;
 pub(super) type Table = Vec<Row>;
+
+/// Bytes that a row takes beside its words: its place in a table, counters, and what an allocator adds.
+pub(super) const ROW: usize = size_of::<Row>() + 32;
+/// Bytes that a process takes beside its rows.
+pub(super) const PROCESS: usize = size_of::<Process>() + 32;
 
 /// Tables that a process has.
 pub(super) const TABLES: usize = 7;
@@ -123,9 +129,23 @@ impl State {
 
     /// Bytes of all rows.
     pub(super) fn bytes(&self) -> usize {
+        let of_rows: usize = self.rows().map(|row| ROW + row.len()).sum();
+        of_rows + self.processes.len() * PROCESS
+    }
+
+    /// Bytes of rows that are not `other`'s, and of places for those that are: what this takes beside that.
+    pub(super) fn bytes_beside(&self, other: &Self) -> usize {
+        let others: HashSet<*const u8> = other.rows().map(|row| row.as_ptr()).collect();
+        let of_row = |row: &Row| {
+            if others.contains(&row.as_ptr()) { size_of::<Row>() } else { ROW + row.len() }
+        };
+        self.rows().map(of_row).sum::<usize>() + self.processes.len() * PROCESS
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &Row> {
         let of_processes = self.processes.iter();
         let of_processes = of_processes.flat_map(|it| it.tables.iter().flatten().chain([&it.row]));
-        self.common.iter().flatten().chain(of_processes).map(|row| row.len()).sum()
+        self.common.iter().flatten().chain(of_processes)
     }
 }
 
@@ -165,6 +185,10 @@ impl Process {
     fn snapshot(&self) -> Result<ProcessSnapshot, WordsError> {
         let [series, heap, pools, device, mapped, touched, told] = &self.tables;
         let mut process = self.core()?;
+        if series.len() > MOST_POINTS {
+            // What stacks say of growth takes all points for each.
+            return Err(WordsError("a series with more points than any"));
+        }
         let points: Vec<Arc<Point>> = seconds(series)?;
         process.history = points.into();
         process.stacks = stacks(heap, &process)?;

@@ -5,11 +5,14 @@ use crate::engine::limits::Limits;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
 use crate::model::event::{Event, What};
-use crate::model::ids::Nanos;
+use crate::model::ids::{Nanos, ProcessKey};
 use crate::model::mark::MarkName;
-use crate::recording::{Ending, Reader, RecordingError};
+use crate::recording::{Ending, Learnt, Name, Names, Reader, RecordingError};
 use proptest::prelude::*;
+use serde_json::Value;
+use std::ffi::CString;
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What a program may do between two snapshots.
@@ -188,6 +191,112 @@ fn a_full_file_keeps_what_it_says() {
     }
 }
 
+/// One that takes about as many bytes as `length`, after others: nothing in its text repeats.
+fn of_size(time: Nanos, length: usize) -> Shot {
+    let mut random = time.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let text = (0..length).map(|_| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        char::from(b'0' + (random % 64) as u8)
+    });
+    let facts = serde_json::json!({ "text": text.collect::<String>() });
+    let snapshot = Arc::new(Snapshot { time, ..Snapshot::default() });
+    Shot { snapshot, facts, is_final: false, is_report: true, is_mark: false }
+}
+
+/// A program that is idle for five minutes, then busy: each of the later snapshots is as large as many before.
+#[test]
+fn what_is_known_of_an_idle_time_stays_when_a_busy_one_fills_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.mtrace");
+    let (limit, second) = (130_000, 1_000_000_000);
+    let file = File::create_new(&path).unwrap();
+    let mut file = SnapshotFile::new(path.clone(), file, 7, plan(limit)).unwrap();
+    let mut thinned = 0;
+    for number in 0..700_u64 {
+        let length = if number < 300 { 5 } else { 700 };
+        if file.push(&of_size(number * second, length)).unwrap() == Kept::Thinned {
+            thinned += 1;
+            let (size, about) = (path.metadata().unwrap().len(), file.thinned());
+            assert!((limit / 2..limit).contains(&size), "{size} bytes, {about:?}");
+            assert!(about.spacing <= 64 * second, "{about:?}");
+        }
+    }
+    let about = file.thinned();
+    file.finish().unwrap();
+    assert!(thinned > 2, "{about:?}");
+    let times: Vec<u64> = read(&std::fs::read(&path).unwrap())
+        .0
+        .iter()
+        .map(|shot| shot.snapshot.time / second)
+        .collect();
+    let idle = times.iter().filter(|time| **time < 300).count() as u64;
+    assert!(idle >= 300 * second / about.spacing, "{idle} of the idle time, {about:?}");
+    assert!(times.windows(2).all(|pair| (pair[1] - pair[0]) * second < 2 * about.spacing));
+}
+
+/// Names of which nothing repeats.
+fn names_of_size(number: u64, length: usize) -> Vec<u8> {
+    let Value::String(name) = of_size(number, length).facts["text"].take() else { panic!() };
+    let process = ProcessKey { pid: 7, start_time: 9 };
+    let names = vec![(process, vec![(number, Name::Known(name))])];
+    Learnt { time: number, names }.bytes().unwrap()
+}
+
+#[test]
+fn names_stay_when_the_file_is_written_anew_and_take_no_more_than_a_quarter() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.mtrace");
+    let file = File::create_new(&path).unwrap();
+    let limit = 64 << 10;
+    let mut file = SnapshotFile::new(path.clone(), file, 7, plan(limit)).unwrap();
+    let mut names = Vec::new();
+    for number in 1..400 {
+        file.push(&of_size(number, 300)).unwrap();
+        // Chunks of some bytes, of which the file is full at any time, and larger ones.
+        let length = if number.is_multiple_of(7) { 3000 } else { 30 };
+        let pushed = file.push_names(&names_of_size(number, length)).unwrap();
+        assert!(path.metadata().unwrap().len() <= limit);
+        names.extend(pushed.map(|_| number));
+    }
+    assert!(names.len() < 399 && file.names > limit / 8 && file.names <= limit / 4);
+    assert_eq!(file.push_names(&names_of_size(400, 20_000)).unwrap(), None);
+    let thinned = file.thinned();
+    assert!(thinned.times > 3, "{thinned:?}");
+    file.finish().unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let found = Names::of(Reader::new(&*bytes).unwrap());
+    let process = ProcessKey { pid: 7, start_time: 9 };
+    let found: Vec<u64> =
+        (1..=400).filter(|number| found.at(process, *number, 0).is_some()).collect();
+    assert_eq!(found, names);
+    let (shots, ending) = read(&bytes);
+    assert_eq!(ending.unwrap(), Some(Ending::Whole));
+    assert_eq!(shots.len() as u64 + thinned.dropped, 399);
+}
+
+#[test]
+fn older_snapshots_make_room_for_names_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.mtrace");
+    let file = File::create_new(&path).unwrap();
+    let limit = 64 << 10;
+    let mut file = SnapshotFile::new(path.clone(), file, 7, plan(limit)).unwrap();
+    let mut number = 0;
+    while path.metadata().unwrap().len() + 3000 < limit {
+        number += 1;
+        assert_eq!(file.push(&of_size(number, 300)).unwrap(), Kept::Added);
+    }
+    assert_eq!(file.push_names(&names_of_size(1, 8000)).unwrap(), Some(Kept::Thinned));
+    let thinned = file.thinned();
+    file.finish().unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let names = Names::of(Reader::new(&*bytes).unwrap());
+    assert!(names.at(ProcessKey { pid: 7, start_time: 9 }, 1, 0).is_some());
+    assert_eq!(read(&bytes).0.len() as u64 + thinned.dropped, number);
+}
+
 #[test]
 fn where_not_even_one_has_room_it_is_full() {
     let folder = tempfile::tempdir().unwrap();
@@ -203,21 +312,38 @@ fn where_not_even_one_has_room_it_is_full() {
     assert_eq!((found.len(), ending.unwrap()), (1, Some(Ending::Whole)));
 }
 
-#[test]
-fn a_file_that_took_the_name_is_left_alone() {
+/// Pushes until the file is full, after its name was given to something else.
+fn filled_after(replace: impl Fn(&Path)) -> (tempfile::TempDir, RecordingError) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.mtrace");
     let file = File::create_new(&path).unwrap();
     let mut file = SnapshotFile::new(path.clone(), file, 7, plan(16 << 10)).unwrap();
     std::fs::remove_file(&path).unwrap();
-    std::fs::write(&path, "another").unwrap();
-    let mut program = Program::new();
-    let outcome = (0..1000).find_map(|number| {
-        (0..9).for_each(|step| program.step(0, number * 9 + step));
-        file.push(&program.shot()).err()
-    });
-    assert!(matches!(outcome, Some(RecordingError::Write(_))), "{outcome:?}");
-    assert_eq!(std::fs::read(&path).unwrap(), b"another");
+    replace(&path);
+    let error = (0..1000).find_map(|time| file.push(&of_size(time, 700)).err());
+    (folder, error.unwrap())
+}
+
+#[test]
+fn a_file_that_took_the_name_is_left_alone() {
+    let (folder, error) = filled_after(|path| std::fs::write(path, "another").unwrap());
+    assert!(error.to_string().contains("another file has its name"), "{error}");
+    assert_eq!(std::fs::read(folder.path().join("run.mtrace")).unwrap(), b"another");
+}
+
+#[test]
+fn neither_a_pipe_nor_a_link_in_its_place_is_waited_for_or_followed() {
+    let pipe = |path: &Path| {
+        let name = CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
+        // SAFETY: `name` is a string that ends with a zero byte.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    };
+    let (_folder, error) = filled_after(pipe);
+    assert!(error.to_string().contains("another file has its name"), "{error}");
+    let (_folder, error) =
+        filled_after(|path| std::os::unix::fs::symlink("elsewhere", path).unwrap());
+    let RecordingError::Write(error) = error else { panic!("{error}") };
+    assert_eq!(error.raw_os_error(), Some(libc::ELOOP));
 }
 
 #[test]

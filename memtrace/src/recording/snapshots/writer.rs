@@ -47,7 +47,8 @@ impl<W: Write> SnapshotWriter<W> {
         writer.write(&Head { began, kind: Kind::Snapshots }.bytes())?;
         let bytes =
             serde_json::to_vec(plan).map_err(|error| RecordingError::Write(error.into()))?;
-        writer.push_chunk(Content::Plan, &bytes)?;
+        let packed = writer.packed(Content::Plan, &bytes)?;
+        writer.put(&packed)?;
         Ok(writer)
     }
 
@@ -89,7 +90,13 @@ impl<W: Write> SnapshotWriter<W> {
     /// # Errors
     /// As [`Self::push`].
     pub fn push_names(&mut self, names: &[u8]) -> Result<(), RecordingError> {
-        self.push_chunk(Content::Names, names)
+        let packed = self.packed_names(names)?;
+        self.put(&packed)
+    }
+
+    /// What [`Self::push_names`] writes.
+    pub(super) fn packed_names(&mut self, names: &[u8]) -> Result<Vec<u8>, RecordingError> {
+        self.packed(Content::Names, names)
     }
 
     /// Says that nothing is missing.
@@ -124,13 +131,14 @@ impl<W: Write> SnapshotWriter<W> {
         self.limit = limit;
     }
 
-    fn push_chunk(&mut self, content: Content, bytes: &[u8]) -> Result<(), RecordingError> {
+    /// A chunk by itself.
+    fn packed(&mut self, content: Content, bytes: &[u8]) -> Result<Vec<u8>, RecordingError> {
         if bytes.len() > MOST_BYTES {
             return Err(RecordingError::TooLarge(bytes.len()));
         }
         let mut packed = Vec::new();
         self.pack(content, 0, 0, bytes, &mut packed)?;
-        self.put(&packed)
+        Ok(packed)
     }
 
     fn pack(
@@ -156,7 +164,7 @@ impl<W: Write> SnapshotWriter<W> {
     }
 
     /// Writes chunks if they have room, and the end after them.
-    fn put(&mut self, packed: &[u8]) -> Result<(), RecordingError> {
+    pub(super) fn put(&mut self, packed: &[u8]) -> Result<(), RecordingError> {
         if self.written + packed.len() as u64 + END > self.limit {
             return Err(RecordingError::Full);
         }
