@@ -279,18 +279,21 @@ fn older_snapshots_make_room_for_new_ones() {
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("run.mtrace");
     let output = folder.path().join("live");
-    let mut program = Program::start("stacks", &[]);
+    // Each takes some hundred bytes of a snapshot.
+    let mut programs = [(); 4].map(|()| Program::start("stacks", &[]));
     let options = ["--exact", "-f", "json", "-i", "0", "--top", "0", "--min-age", "0"];
     let files = ["-o", output.to_str().unwrap(), "--record", recording.to_str().unwrap()];
     let bounded = ["--record-every", "100ms", "--record-limit", "64KiB"];
-    let tracer = Tracer::typed(&[&program], &[&options[..], &files, &bounded].concat());
-    program.work();
+    let tracer = Tracer::typed(&programs.each_ref(), &[&options[..], &files, &bounded].concat());
+    for program in &mut programs {
+        program.work();
+    }
     // Nobody can tell how many snapshots fill it: that depends on what of them repeats.
     wait_until("older snapshots to be left out", || {
         info(&recording).contains("\nthinned    ").then_some(())
     });
     assert_eq!(tracer.stop().status.code(), Some(0));
-    assert!(program.end().success());
+    assert!(programs.into_iter().all(|program| program.end().success()));
     assert!(recording.metadata().unwrap().len() <= 64 << 10);
     assert!(info(&recording).starts_with("state      whole\n"), "{}", info(&recording));
     let last = told(&recording, &["-f", "json"]);

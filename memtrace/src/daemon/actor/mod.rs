@@ -271,7 +271,7 @@ impl<'a> Actor<'a> {
         let mut report = self.settings.interval.map(every);
         let mut mark = every(MARK);
         let deadline = self.settings.duration.map(|duration| Instant::now() + duration);
-        let mut pause = LOOK;
+        let mut look = Instant::now() + LOOK;
         loop {
             tokio::select! {
                 biased;
@@ -316,8 +316,8 @@ impl<'a> Actor<'a> {
                     }
                     self.obey()?;
                 }
-                () = readable(&self.ring, pause) => {
-                    pause = self.drain()?;
+                () = readable(&self.ring, look) => {
+                    look = Instant::now() + self.drain()?;
                     // Children that outlive the command are no reason to keep its user waiting.
                     if self.settings.started_here && !self.is_command_running() {
                         return Ok(End::Planned);

@@ -43,12 +43,13 @@ pub(super) async fn at(deadline: Option<Instant>) {
     }
 }
 
-/// Until the kernel wakes us, or `pause` is over.
-pub(super) async fn readable(ring: &AsyncFd<RingSource>, pause: Duration) {
+/// Until the kernel wakes us, or until then. A moment, not a pause: what comes more often than a pause is long would
+/// have it begin again each time.
+pub(super) async fn readable(ring: &AsyncFd<RingSource>, until: Instant) {
     tokio::select! {
         guard = ring.readable() => if let Ok(mut guard) = guard {
             guard.clear_ready();
         },
-        () = tokio::time::sleep(pause) => {}
+        () = sleep_until(until) => {}
     }
 }
