@@ -80,13 +80,18 @@ pub fn limit() -> Duration {
 }
 
 /// Looks until `done` gives something.
-pub fn wait_until<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + limit();
+pub fn wait_until<T>(what: &str, done: impl FnMut() -> Option<T>) -> T {
+    wait_within(limit(), what, done)
+}
+
+/// … for as long as that.
+pub fn wait_within<T>(limit: Duration, what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(result) = done() {
             return result;
         }
-        assert!(Instant::now() < deadline, "waited {:?} in vain for {what}", limit());
+        assert!(Instant::now() < deadline, "waited {limit:?} in vain for {what}");
         std::thread::sleep(PAUSE);
     }
 }
