@@ -139,13 +139,13 @@ mod tests {
 
     #[test]
     fn what_is_not_listed_is_as_uncertain_as_its_own_pages() {
-        let mut process = ProcessSnapshot::default();
-        process.touched_stacks = vec![
+        let touched_stacks = vec![
             stack(1, 1000, within(900, 1110)),
             stack(2, 30, within(10, 70)),
             stack(3, 40, within(20, 70)),
         ];
-        process.touched = totals(1070, within(960, 1190));
+        let touched = totals(1070, within(960, 1190));
+        let mut process = ProcessSnapshot { touched_stacks, touched, ..ProcessSnapshot::default() };
         let listed = [&process.touched_stacks[0]];
         assert_eq!(around_others(&process, &listed), Some(within(70 - 29, 70 + 50)));
         // Pages of nobody may be all that is uncertain.
