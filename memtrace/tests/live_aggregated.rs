@@ -298,7 +298,7 @@ fn older_snapshots_make_room_for_new_ones() {
     assert!(info(&recording).starts_with("state      whole\n"), "{}", info(&recording));
     let last = told(&recording, &["-f", "json"]);
     assert_eq!(last, std::fs::read_to_string(output).unwrap());
-    // What is left is in its order, from the first on.
+    // What is left is in its order, and as much as it says.
     let all = told(&recording, &["--all", "-f", "json"]);
     let watched: Vec<f64> = all
         .lines()
@@ -308,6 +308,6 @@ fn older_snapshots_make_room_for_new_ones() {
         })
         .collect();
     assert!(watched.len() > 10 && watched.is_sorted(), "{watched:?}");
-    let widest = watched.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
-    assert!(watched[0] < 1.0 && widest >= 0.15, "{watched:?}");
+    let said = format!("\nsnapshots  {} over", watched.len());
+    assert!(info(&recording).contains(&said), "{said}: {}", info(&recording));
 }

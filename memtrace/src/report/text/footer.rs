@@ -214,6 +214,11 @@ fn is_estimated(report: &Report) -> bool {
     report.processes.iter().any(|process| process.heap.confidence.is_some())
 }
 
+fn has_sampled_pages(report: &Report) -> bool {
+    let mut touched = report.processes.iter().filter_map(|process| process.touched.as_ref());
+    touched.any(|touched| touched.totals.confidence.is_some())
+}
+
 fn is_exact(report: &Report) -> bool {
     let whole = |process: &ProcessReport| process.heap.missed_frees == 0;
     !is_estimated(report)
@@ -226,9 +231,9 @@ fn is_exact(report: &Report) -> bool {
 }
 
 fn trust(report: &Report) -> Vec<String> {
-    let exact = match (is_estimated(report), is_exact(report)) {
-        (_, true) => "counts exact",
+    let exact = match (is_estimated(report) || has_sampled_pages(report), is_exact(report)) {
         (true, _) => "estimates, which in 95 of 100 cases lie in the range beside them",
+        (_, true) => "counts exact",
         _ => "counts not exact: see LOST",
     };
     let cost = report.tracer.target_cost_cores.map_or("", |_| ", cost estimated");
