@@ -2,11 +2,9 @@
 //!
 //! The block table of a large heap is in no cache, and a look-up is one wait for memory, about 100 ns. The places
 //! of a group of records are asked for before the first of them is worked on: the waits overlap (Chen, Ailamaki,
-//! Gibbons, Mowry: Improving hash join performance through prefetching, ICDE 2004, "group prefetching"). When the group
-//! is full blocks that will be freed are there, and tell whose sums are needed: those are asked for then.
+//! Gibbons, Mowry: Improving hash join performance through prefetching, ICDE 2004, "group prefetching").
 
 use super::tracker::Tracker;
-use crate::model::ids::{Nanos, Pid};
 use memtrace_common::wire::{Header, Kind};
 use std::mem::offset_of;
 
@@ -19,32 +17,16 @@ const GROUP: usize = 16;
 pub struct Lookahead {
     bytes: Vec<u8>,
     ends: Vec<usize>,
-    /// Blocks that will be freed.
-    freed: Vec<Freed>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Freed {
-    process: Pid,
-    address: u64,
-    time: Nanos,
 }
 
 impl Lookahead {
     /// Keeps a record, and gives whether the group is full: then it should be taken in.
     #[inline]
     pub fn push(&mut self, record: &[u8], tracker: &Tracker) -> bool {
-        self.freed.extend(expect(record, tracker));
+        expect(record, tracker);
         self.bytes.extend_from_slice(record);
         self.ends.push(self.bytes.len());
         self.ends.len() >= GROUP
-    }
-
-    /// The records are taken in next.
-    pub fn expect_sums(&self, tracker: &Tracker) {
-        for &Freed { process, address, time } in &self.freed {
-            tracker.prefetch_sums(process, address, time);
-        }
     }
 
     /// The records, the oldest first.
@@ -57,31 +39,24 @@ impl Lookahead {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
-        self.freed.clear();
     }
 }
 
-/// Asks for the memory that a record will need, and gives the block that it frees. A wrong guess costs nothing but
-/// time.
+/// Asks for the memory that a record will need. A wrong guess costs nothing but time.
 #[inline]
-fn expect(record: &[u8], tracker: &Tracker) -> Option<Freed> {
+fn expect(record: &[u8], tracker: &Tracker) {
     // A block's address comes first; in a reallocation the old one, then the new one.
     let kind = record.get(offset_of!(Header, kind)).copied().and_then(Kind::from_number);
-    let (addresses, frees) = match kind? {
-        Kind::Allocation => (1, false),
-        Kind::Free => (1, true),
-        Kind::Reallocation => (2, true),
-        _ => return None,
+    let addresses = match kind {
+        Some(Kind::Allocation | Kind::Free) => 1,
+        Some(Kind::Reallocation) => 2,
+        _ => return,
     };
     let after = |offset: usize| record.get(offset..).unwrap_or_default();
-    let process = u32::from_ne_bytes(*after(offset_of!(Header, process)).first_chunk()?);
-    let time = u64::from_ne_bytes(*after(offset_of!(Header, time)).first_chunk()?);
-    let words = after(size_of::<Header>()).as_chunks().0;
-    for address in words.iter().take(addresses) {
-        tracker.prefetch(process, u64::from_ne_bytes(*address));
+    let Some(process) = after(offset_of!(Header, process)).first_chunk() else { return };
+    for address in after(size_of::<Header>()).as_chunks().0.iter().take(addresses) {
+        tracker.prefetch(u32::from_ne_bytes(*process), u64::from_ne_bytes(*address));
     }
-    let address = u64::from_ne_bytes(*words.first().filter(|_| frees)?);
-    Some(Freed { process, address, time })
 }
 
 #[cfg(test)]
@@ -102,7 +77,6 @@ mod tests {
                 let is_full = ahead.push(record, &tracker);
                 prop_assert_eq!(is_full, (number + 1) % GROUP == 0);
                 if is_full {
-                    ahead.expect_sums(&tracker);
                     out.extend(ahead.iter().map(<[u8]>::to_vec));
                     ahead.clear();
                 }

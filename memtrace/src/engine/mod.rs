@@ -15,7 +15,6 @@ pub mod decode;
 pub mod detail;
 pub mod encode;
 pub mod ended;
-mod fetch;
 pub(crate) mod hash;
 pub mod heap;
 pub mod history;

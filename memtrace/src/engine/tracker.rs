@@ -9,7 +9,6 @@ use super::detail::Detail;
 use super::ended::Ended;
 use super::hash::random_seed;
 use super::heap::blocks::Block;
-use super::heap::live::LiveHeap;
 use super::heap::live::Resize;
 use super::limits::Limits;
 use super::marks::Marks;
@@ -217,25 +216,14 @@ impl Tracker {
     /// An event about the block at `address` comes soon: asks for the memory that it will need.
     #[inline]
     pub(super) fn prefetch(&self, pid: Pid, address: u64) {
-        if let Some(heap) = self.last_heap(pid) {
-            heap.blocks().prefetch(address);
+        // That of another process is in no hurry: such a change is rare.
+        if let Some((last, process)) = self.last
+            && last == pid
+            && let Some(process) = self.processes.get(process)
+            && let Some(space) = self.spaces.get(process.space)
+        {
+            space.heap.blocks().prefetch(address);
         }
-    }
-
-    /// That block is freed soon, and what [`Self::prefetch`] asked for is there by now.
-    #[inline]
-    pub(super) fn prefetch_sums(&self, pid: Pid, address: u64, time: Nanos) {
-        if let Some(heap) = self.last_heap(pid) {
-            heap.prefetch_sums(address, time);
-        }
-    }
-
-    /// The heap of that process, if the last event was of it, too: such changes are rare, and need no hurry.
-    #[inline]
-    fn last_heap(&self, pid: Pid) -> Option<&LiveHeap> {
-        let (_, process) = self.last.filter(|(last, _)| *last == pid)?;
-        let space = self.processes.get(process)?.space;
-        self.spaces.get(space).map(|space| &space.heap)
     }
 
     /// What comes from the ring.

@@ -1,6 +1,5 @@
 //! How old blocks became, by the call stack that allocated them: what a survival curve is made of.
 
-use crate::engine::fetch::fetch;
 use crate::engine::sampling::Weight;
 use crate::engine::trend::{CLASSES, Freed, Mass, class};
 use crate::model::ids::Nanos;
@@ -37,15 +36,6 @@ impl Lifespans {
         }
         if let Some(weight) = weight {
             self.weigh(stack, age, weight.blocks);
-        }
-    }
-
-    /// Asks for the memory where a block of this stack and age will be counted.
-    #[inline]
-    pub(crate) fn prefetch(&self, stack: u32, age: Nanos) {
-        let place = self.places.get(stack as usize).copied().unwrap_or(NONE);
-        if let Some(row) = self.rows.get((place as usize).wrapping_sub(1)) {
-            fetch(&row[class(age)]);
         }
     }
 

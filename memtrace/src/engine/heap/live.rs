@@ -162,16 +162,6 @@ impl LiveHeap {
         &self.blocks
     }
 
-    /// The block at `address` is freed soon, at about this time: asks for the memory where that is counted. The
-    /// block's own should be there.
-    #[inline]
-    pub(crate) fn prefetch_sums(&self, address: u64, time: Nanos) {
-        if let Some(block) = self.blocks.get(address) {
-            self.tallies.prefetch(block.stack);
-            self.lifespans.prefetch(block.stack, time.saturating_sub(block.born));
-        }
-    }
-
     /// Whether it is not known if a block that is kept lives.
     fn is_unknown(&self, block: &Block) -> bool {
         self.sight.unknown.is_some_and(|until| self.blocks.kept_birth(block.born) <= until)

@@ -1,6 +1,5 @@
 //! What each call stack of an address space allocated, holds, and held at the peak.
 
-use crate::engine::fetch::fetch;
 use memtrace_common::classes::Sizing;
 
 /// Sums of one call stack.
@@ -98,16 +97,6 @@ impl Tallies {
         if let Some(tally) = self.tallies.get_mut(stack as usize) {
             tally.unknown_blocks = tally.unknown_blocks.wrapping_sub(1);
             tally.unknown_bytes = tally.unknown_bytes.wrapping_sub(size);
-        }
-    }
-
-    /// Asks for the memory of a stack's sums.
-    #[inline]
-    pub(crate) fn prefetch(&self, stack: u32) {
-        if let Some(tally) = self.tallies.get(stack as usize) {
-            // It may lie in two cache lines.
-            fetch(&tally.live_bytes);
-            fetch(&tally.at_peak);
         }
     }
 
