@@ -11,10 +11,10 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 use support::program::Program;
-use support::recording::{RUNS, Traced, report, text};
+use support::recording::{RUNS, Traced, killed, report, text};
 use support::report::number;
 use support::tracer::Tracer;
-use support::{limit, may_trace, wait_until, wait_within};
+use support::{limit, may_trace, wait_within};
 
 const MEMTRACE: &str = env!("CARGO_BIN_EXE_memtrace");
 
@@ -204,29 +204,11 @@ fn what_a_killed_memtrace_recorded_is_there() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let recording = folder.path().join("run.mtrace");
-    let mut program = Program::start("grows", &["7", "100"]);
-    let path = recording.to_str().unwrap();
-    let words = ["--record", path, "--record-every", "200ms", "--exact", "-i", "0", "-f", "json"];
-    let tracer = Tracer::typed(&[&program], &words);
-    program.work();
-    wait_until("a snapshot", || {
-        let replayed = report(&recording, &["-f", "json"]);
-        let read: Value = serde_json::from_slice(&replayed.stdout).ok()?;
-        (number(&read["processes"][0]["heap"]["allocated_blocks"]) >= 7).then_some(())
-    });
-    // Some more, to compare it with the first.
-    thread::sleep(Duration::from_millis(700));
-    tracer.signal(libc::SIGKILL);
-    drop(tracer);
-    let replayed = report(&recording, &["-f", "json"]);
-    assert_eq!(replayed.status.code(), Some(3));
-    assert!(text(&replayed.stderr).contains("ends before its run did"), "{replayed:?}");
-    assert_eq!(report(&recording, &["--info"]).status.code(), Some(3));
-    assert!(info(&recording).starts_with("state      cut off"), "{}", info(&recording));
+    // Some more than one, to compare it with the first.
+    let rest = Duration::from_millis(700);
+    let recording = killed(folder.path(), &["--record-every", "200ms"], rest);
     let grown = report(&recording, &["--view", "growth"]);
     assert_eq!(grown.status.code(), Some(3), "{}", text(&grown.stderr));
-    assert!(program.end().success());
     assert_damaged(&recording);
 }
 

@@ -1,7 +1,10 @@
 //! Runs that are recorded, and what is made of their recordings.
 
 use super::program::Program;
+use super::report::number;
 use super::tracer::Tracer;
+use super::wait_until;
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -33,6 +36,33 @@ pub fn report(recording: &Path, options: &[&str]) -> Output {
 /// What a program wrote.
 pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
+}
+
+/// Kills a run that traces `grows`, once there are its seven blocks in a report of what was recorded until then, and looks
+/// at what is left of it. `options` are those of recording.
+pub fn killed(folder: &Path, options: &[&str], rest: Duration) -> PathBuf {
+    let recording = folder.join("run.mtrace");
+    let mut program = Program::start("grows", &["7", "100"]);
+    let path = recording.to_str().unwrap();
+    let all = [&["--record", path, "--exact", "-i", "0", "-f", "json"], options].concat();
+    let tracer = Tracer::typed(&[&program], &all);
+    program.work();
+    wait_until("what was recorded", || {
+        let replayed = report(&recording, &["-f", "json"]);
+        let read: Value = serde_json::from_slice(&replayed.stdout).ok()?;
+        (number(&read["processes"][0]["heap"]["allocated_blocks"]) >= 7).then_some(())
+    });
+    std::thread::sleep(rest);
+    tracer.signal(libc::SIGKILL);
+    drop(tracer);
+    assert!(program.end().success());
+    let replayed = report(&recording, &["-f", "json"]);
+    assert_eq!(replayed.status.code(), Some(3));
+    assert!(text(&replayed.stderr).contains("ends before its run did"), "{replayed:?}");
+    let info = report(&recording, &["--info"]);
+    assert_eq!(info.status.code(), Some(3));
+    assert!(text(&info.stdout).starts_with("state      cut off"), "{}", text(&info.stdout));
+    recording
 }
 
 /// Traces `program` through its work, and for as long as it is to `rest` then; reports go to a file. Gives reports and

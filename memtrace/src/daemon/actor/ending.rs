@@ -21,7 +21,9 @@ impl Actor<'_> {
         self.ring.get_mut().finish(&mut |record| intake.take(record));
         intake.take_waiting();
         if end == End::Unread {
-            return Ok(Outcome { degraded: false });
+            // There is nobody to make the last report for; what is recorded is whole without it.
+            let is_recorded = self.end_recordings();
+            return Ok(Outcome { degraded: !is_recorded });
         }
         if self.pricing.is_some() {
             let prices = measured(&mut self.pricing).await;
@@ -50,11 +52,7 @@ impl Actor<'_> {
         self.close_tables(true);
         let last = self.last_published(outstanding).await;
         // The names in the last report belong to it.
-        self.intake.tracker.end_recording();
-        self.archive.iter_mut().for_each(Archive::end);
-        // What failed with the last report is not in it.
-        let is_recorded = self.intake.tracker.recording_failure().is_none()
-            && self.archive.as_ref().and_then(Archive::failure).is_none();
+        let is_recorded = self.end_recordings();
         let last = last?;
         if last != Heeded::Unread {
             self.commands_done().await?;
@@ -64,6 +62,14 @@ impl Actor<'_> {
             Heeded::Unread => Ok(Outcome { degraded: !is_recorded }),
             Heeded::Failed => Err(DaemonError::Unwritten(self.failure.take().unwrap_or_default())),
         }
+    }
+
+    /// Nothing more is recorded. Gives whether all was; what failed only now is in no report.
+    fn end_recordings(&mut self) -> bool {
+        self.intake.tracker.end_recording();
+        self.archive.iter_mut().for_each(Archive::end);
+        self.intake.tracker.recording_failure().is_none()
+            && self.archive.as_ref().and_then(Archive::failure).is_none()
     }
 
     /// Has the last report written, after the one that still is, if there is one.
