@@ -19,18 +19,26 @@ pub fn slope(band: &Band) -> String {
     format!("{} (95 %: {} to {})", rate(band.middle), bytes(band.low), bytes(band.high))
 }
 
-/// What stands beside a stack's verdict: how it goes on, and what went before where that is another story.
+/// What stands beside a stack's verdict: how it goes on, and what went before where that is another story. One part or
+/// two, each for a line of its own where they do not fit on one.
 #[must_use]
-pub fn beside(judgement: &Judgement, growth: &Growth, live: u64) -> String {
+pub fn beside(judgement: &Judgement, growth: &Growth, live: u64) -> Vec<String> {
     let Some(band) = judgement.slope.filter(|_| judgement.trend != Trend::New) else {
-        return format!("{} so far", signed_bytes(growth.bytes));
+        return vec![format!("{} so far", signed_bytes(growth.bytes))];
     };
     let before = growth.bytes.unsigned_abs() > LITTLE.max(live / LITTLE_PART);
     match judgement.trend {
         Trend::Stable if before => {
-            format!("{}, after {}", slope(&band), signed_bytes(growth.bytes))
+            vec![format!("{}, after {}", slope(&band), signed_bytes(growth.bytes))]
         }
-        _ => slope(&band),
+        Trend::Growing if judgement.grows_by_what_stays() => {
+            let gain = rate(judgement.least_gain);
+            vec![
+                format!("{gain} or more on average, by blocks that stay"),
+                format!("lately {}", slope(&band)),
+            ]
+        }
+        _ => vec![slope(&band)],
     }
 }
 
@@ -68,7 +76,7 @@ mod tests {
     const BAND: Band = Band { low: -10.0, middle: 0.2, high: 2048.0 };
 
     fn judged(trend: Trend) -> Judgement {
-        Judgement { trend, slope: Some(BAND), ..Judgement::default() }
+        Judgement { trend, slope: Some(BAND), least_gain: 1024.0, ..Judgement::default() }
     }
 
     #[test]
@@ -81,11 +89,14 @@ mod tests {
     fn what_filled_before_is_said_beside_what_is_stable_now() {
         let growth = Growth { bytes: 1 << 20, ..Growth::default() };
         let none = Growth::default();
-        let beside = |trend, growth| beside(&judged(trend), growth, 1 << 20);
+        let beside = |trend, growth| beside(&judged(trend), growth, 1 << 20).join("; ");
         let stable = "0 B/s (95 %: -10 B to +2.00 KiB)";
         assert_eq!(beside(Trend::Stable, &growth), format!("{stable}, after +1.00 MiB"));
         assert_eq!(beside(Trend::Stable, &none), stable);
-        assert_eq!(beside(Trend::Growing, &growth), stable);
+        assert_eq!(
+            beside(Trend::Growing, &growth),
+            format!("+1.00 KiB/s or more on average, by blocks that stay; lately {stable}")
+        );
         assert_eq!(beside(Trend::New, &growth), "+1.00 MiB so far");
     }
 

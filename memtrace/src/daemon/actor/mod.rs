@@ -13,7 +13,7 @@ mod windows;
 use super::alarm::Alarm;
 use super::archive::{Archive, due};
 use super::arrivals::Arrivals;
-use super::budget::{Budget, FREE, Load};
+use super::budget::{Budget, FREE};
 use super::control::Control;
 use super::cost::{Meter, Reading};
 use super::duty::{Duty, Spent};
@@ -44,6 +44,7 @@ use aya_log::EbpfLogger;
 use jiff::Timestamp;
 use memtrace_common::config::UnwindMode;
 use reporting::{Current, Heeded};
+use spending::Unmet;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
@@ -144,8 +145,8 @@ struct Actor<'a> {
     missed: Option<(f64, f64)>,
     /// Steps in a row that were over twice the budget.
     over: u32,
-    /// Cost and budget, where that is over it and nothing helps.
-    unmet: Option<(Load, f64)>,
+    /// A budget that is not held, where nothing helps.
+    unmet: Option<Unmet>,
     began: Timestamp,
     sequence: u64,
     /// Periodic reports that were left out, and whether one is being left out now.

@@ -263,7 +263,7 @@ impl Actor<'_> {
                 .intake
                 .notes()
                 .into_iter()
-                .chain(self.unmet())
+                .chain(self.unmet(spent.and_then(|spent| spent.percent())))
                 .chain(self.missed_budget())
                 .chain(self.windowing.too_short())
                 .chain(left_out(self.skipped_reports))

@@ -12,6 +12,19 @@ const PATIENCE: u32 = 3;
 /// Percent of the targets' CPU time that tracing may cost where the user names no budget.
 const USUAL_BUDGET: f64 = 10.0;
 
+/// A budget that is not held though nothing more can be done, or was not for a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unmet {
+    /// The cost when it was over the budget last.
+    load: Load,
+    /// The budget, percent.
+    most: f64,
+    /// For how long in all: steps of about a second.
+    steps: u32,
+    /// It still is.
+    now: bool,
+}
+
 impl Actor<'_> {
     /// Once a second: looks at the cost, and changes what is traced if it does not fit the budget.
     pub(super) fn spend(&mut self) -> Option<End> {
@@ -50,12 +63,14 @@ impl Actor<'_> {
                 if self.begin_windows(load, most) {
                     return true;
                 }
-                self.unmet = Some((*load, most));
+                let steps = self.unmet.map_or(0, |unmet| unmet.steps) + 1;
+                self.unmet = Some(Unmet { load: *load, most, steps, now: true });
                 return false;
             }
             Decision::Keep => {
-                // It may be met again.
-                self.unmet = self.unmet.filter(|_| load.percent().is_some_and(|is| is > most));
+                if let Some(unmet) = &mut self.unmet {
+                    unmet.now &= load.percent().is_some_and(|is| is > most);
+                }
                 return false;
             }
         };
@@ -74,9 +89,13 @@ impl Actor<'_> {
         true
     }
 
-    /// What to say of a budget that cannot be held.
-    pub(super) fn unmet(&self) -> Option<String> {
-        let (load, most) = self.unmet?;
+    /// What to say of a budget that cannot be held, or could not and was exceeded for that by the whole run, which
+    /// cost so many percent.
+    pub(super) fn unmet(&self, whole: Option<f64>) -> Option<String> {
+        let Unmet { load, most, steps, now } = self.unmet?;
+        if !now && whole.is_none_or(|whole| whole <= most) {
+            return None;
+        }
         let remedy = match self.settings.overhead_budget {
             Some(_) => "(--tier pages probes none, --exact accepts it)",
             None => {
@@ -84,8 +103,10 @@ impl Actor<'_> {
                  accepts it)"
             }
         };
+        let time =
+            if now { String::new() } else { format!(" for {steps} s, and is within it now") };
         Some(format!(
-            "{}, over the budget of {most} % however few allocations are looked at: each call costs that \
+            "{}, over the budget of {most} % however few allocations are looked at{time}: each call costs that \
              {remedy}",
             said(&load)
         ))

@@ -67,6 +67,25 @@ pub struct Judgement {
     pub points: usize,
 }
 
+impl Judgement {
+    /// It grows by what stays of what it allocates, while its slope may be nothing: blocks that it held from before
+    /// went meanwhile, or it rested at the end.
+    #[must_use]
+    pub fn grows_by_what_stays(&self) -> bool {
+        self.trend == Trend::Growing && self.slope.is_none_or(|slope| slope.low <= 0.0)
+    }
+
+    /// The one figure for how it changes, bytes per second: its slope, or what it gains at least where the verdict
+    /// rests on that.
+    #[must_use]
+    pub fn speed(&self) -> Option<f64> {
+        if self.grows_by_what_stays() {
+            return Some(self.least_gain);
+        }
+        self.slope.map(|slope| slope.middle)
+    }
+}
+
 /// Judges a stack.
 #[must_use]
 pub fn judge(evidence: &Evidence) -> Judgement {

@@ -121,8 +121,7 @@ fn one_line(number: usize, stack: &StackReport, report: &Report, style: TextStyl
 }
 
 fn plain(number: usize, stack: &StackReport, report: &Report) -> String {
-    let slope = stack.judgement.slope.map(|slope| slope.middle);
-    let speed = slope.or(stack.growth.bytes_per_second);
+    let speed = stack.judgement.speed().or(stack.growth.bytes_per_second);
     let speed = speed.map_or_else(String::new, |speed| format!("  {}", rate(speed)));
     let about = if stack.confidence.is_some() { "about " } else { "" };
     let names: Vec<String> =

@@ -66,9 +66,12 @@ fn head(number: usize, stack: &StackReport, total: u64, style: TextStyle) -> Vec
     let verdict = stack.verdict();
     let mut parts = Vec::new();
     if stack.live_blocks > 0 {
-        let evidence = evidence::beside(&stack.judgement, &stack.growth, stack.live_bytes);
+        let mut evidence = evidence::beside(&stack.judgement, &stack.growth, stack.live_bytes);
         parts.extend([held_by(stack), format!("{of_live} of live")]);
-        parts.push(format!("{} {evidence}", verdict.words()));
+        if let Some(first) = evidence.first_mut() {
+            *first = format!("{} {first}", verdict.words());
+        }
+        parts.extend(evidence);
     }
     if stack.perhaps_freed > 0 {
         let blocks = doubt::blocks(stack.perhaps_freed, stack.confidence.is_some());

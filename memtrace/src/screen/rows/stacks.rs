@@ -72,12 +72,12 @@ fn plain(report: &Report, process: &ProcessReport, id: StackDigest, frames: &[Fr
 }
 
 fn of_heap(report: &Report, process: &ProcessReport, stack: &StackReport) -> Row {
-    let rate = stack.judgement.slope.map(|slope| slope.middle).or(stack.growth.bytes_per_second);
+    let rate = stack.judgement.speed().or(stack.growth.bytes_per_second);
     let confidence = stack.confidence.map(|it| it.live_bytes);
     let size = estimated_bytes(stack.live_bytes, confidence);
     let freed = percent(share(stack.freed_blocks, stack.allocated_blocks));
     let verdict = stack.verdict();
-    let beside = evidence::beside(&stack.judgement, &stack.growth, stack.live_bytes);
+    let beside = evidence::beside(&stack.judgement, &stack.growth, stack.live_bytes).join("; ");
     let blocks = stack.confidence.map(|it| it.live_blocks);
     let blocks = estimated_count(stack.live_blocks, "block", blocks);
     let mut facts = vec![format!("{size} in {blocks}"), format!("{freed} freed")];
