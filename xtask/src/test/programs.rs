@@ -87,19 +87,6 @@ pub(crate) fn build_privileged() -> Result<Privileged> {
     Ok(Privileged { tests, memtrace })
 }
 
-/// Builds `memtrace` as users run it. Where each instruction is dear the optimised program pays: under
-/// emulation it starts in a fifth of the time.
-///
-/// # Errors
-/// When cargo does not build it.
-pub(crate) fn build_release() -> Result<PathBuf> {
-    let mut cargo = elevate::cargo()?;
-    cargo.args(["build", "--release", "--package", "memtrace", "--bin", "memtrace"]);
-    let messages = read_aloud(cargo.arg("--message-format=json-render-diagnostics"))?;
-    let memtrace = programs(&messages, false).into_iter().find(|it| it.name == "memtrace");
-    Ok(memtrace.context("cargo did not say where it built memtrace")?.file)
-}
-
 /// Takes a command's output; what goes to the standard error output is seen at once.
 fn read_aloud(command: &mut Command) -> Result<String> {
     let output = command

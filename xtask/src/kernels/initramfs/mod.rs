@@ -4,9 +4,7 @@ mod tree;
 
 use crate::command::{find, output, read, root, target};
 use crate::fixtures;
-use crate::test::programs::{
-    PATIENCE_VARIABLE, PRIVILEGED_VARIABLE, Privileged, Program, build_release,
-};
+use crate::test::programs::{PATIENCE_VARIABLE, PRIVILEGED_VARIABLE, Privileged, Program};
 use anyhow::{Context as _, Result, bail};
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -57,10 +55,9 @@ pub(super) fn write(file: &Path, work: &Path, job: &Job<'_>) -> Result<()> {
         tree.add_from(file, &stripped(file, work)?)?;
         add_libraries(&mut tree, file)?;
     }
-    let release = build_release()?;
-    // Where the tests, which cargo has built with the debug build, look for it.
-    tree.add_from(&job.built.memtrace, &stripped(&release, work)?)?;
-    add_libraries(&mut tree, &release)?;
+    let memtrace = &job.built.memtrace;
+    tree.add_from(memtrace, &stripped(memtrace, work)?)?;
+    add_libraries(&mut tree, memtrace)?;
     add_fixtures(&mut tree)?;
     let own_tmp = !tree.has_below(Path::new("/tmp"));
     tree.add_text("/memtrace/settings", settings(job, own_tmp)?)?;
