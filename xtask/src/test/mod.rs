@@ -27,18 +27,21 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
         setup::ensure(setup::Purpose::Kernels, options.no_install)?;
     }
     let mut summary = Summary::default();
+    let begin = Instant::now();
     for stage in stages::all(options.filter.as_deref()) {
-        summary.add(perform(&stage, options));
+        summary.add(perform(&stage, options, begin));
     }
     print!("\n{summary}");
     Ok(if summary.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn perform(stage: &Stage, options: &Options) -> Line {
+/// One stage of a run that began then.
+fn perform(stage: &Stage, options: &Options, run: Instant) -> Line {
     if let Some(verdict) = left_out(stage, options) {
         return Line::new(stage.name, verdict);
     }
-    println!("\n── {} ──", stage.name);
+    // A run that is stopped from outside prints no summary: its log shows where the time went all the same.
+    println!("\n── {} ── ({} s)", stage.name, run.elapsed().as_secs());
     let begin = Instant::now();
     let verdict = match (stage.work)(options.filter.as_deref()) {
         Ok(tally) => Verdict::Ran(tally),
