@@ -12,7 +12,7 @@ use support::kernel::{LINKS, kernel};
 use support::program::Program;
 use support::report::Report;
 use support::tracer::Tracer;
-use support::{is_guest, may_trace, patience, wait_until};
+use support::{may_trace, patience, wait_until};
 
 /// As long as a phase of the program takes on a slow machine, and much longer.
 fn window() -> String {
@@ -156,8 +156,7 @@ const MOST_TRIED: usize = 8;
 /// part of that where much else takes time, as on emulated processors: each budget says on which side the next one is.
 #[test]
 fn a_budget_that_windows_do_not_reach_is_told_with_what_they_do() {
-    // The decision is the daemon's, and the time that emulated processors take says nothing of costs.
-    if !may_trace() || is_guest() {
+    if !may_trace() {
         return;
     }
     let mut budget = 0.45;

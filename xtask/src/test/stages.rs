@@ -71,9 +71,8 @@ fn cargo_without_object() -> Result<Command> {
     Ok(cargo)
 }
 
-/// The tests of this part are built with all features, too, and looked at there.
 fn clippy_without_live() -> Result<Tally> {
-    let package = ["--package", "memtrace", "--no-default-features"];
+    let package = ["--package", "memtrace", "--no-default-features", "--all-targets"];
     check(&[&["clippy"], package.as_slice(), &["--", "-D", "warnings"]].concat())
 }
 

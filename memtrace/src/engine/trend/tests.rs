@@ -115,6 +115,21 @@ fn a_slow_leak_under_heavy_churn_grows() {
     assert!(staying.low < share && share < staying.high, "{share}: {staying:?}");
 }
 
+/// What is said of it is what it gained on average: that it is flat now is no reason to call a leak 0 B/s.
+#[test]
+fn a_leak_that_rests_at_the_end_grows_by_what_stays() {
+    let rests: Vec<Life> =
+        lives(|_, _| Nanos::MAX).into_iter().filter(|life| life.0 < WATCH * 17 / 32).collect();
+    let judgement = judge(&evidence(&rests));
+    assert!(judgement.grows_by_what_stays(), "{judgement:?}");
+    assert_eq!(judgement.speed(), Some(judgement.least_gain));
+    let gained = rests.len() as f64 * 1000.0 / (WATCH / SECOND) as f64;
+    assert!(judgement.least_gain > gained * 0.9 && judgement.least_gain <= gained, "{gained}");
+    let grows = judge(&evidence(&lives(|_, _| Nanos::MAX)));
+    assert!(!grows.grows_by_what_stays(), "{grows:?}");
+    assert_eq!(grows.speed(), grows.slope.map(|slope| slope.middle));
+}
+
 #[test]
 fn what_goes_for_good_drains() {
     let steps = WATCH / STEP;
