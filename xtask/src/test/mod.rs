@@ -1,6 +1,7 @@
 //! `cargo xtask test`: sets the machine up and checks everything, stage by stage.
 
 pub(crate) mod programs;
+mod side_by_side;
 mod stages;
 mod summary;
 pub(crate) mod tally;

@@ -1,8 +1,8 @@
 //! The stages of `cargo xtask test`.
 
-use super::programs;
 use super::tally::{self, Tally};
-use crate::command::{root, run, target};
+use super::{programs, side_by_side};
+use crate::command::{run, target};
 use crate::{elevate, fixtures, fuzz, kernels, tidy};
 use anyhow::{Result, bail};
 use std::process::{Command, ExitCode};
@@ -114,15 +114,9 @@ fn documentation_tests(filter: Option<&str>) -> Result<Tally> {
     tally::run(elevate::cargo()?.args(["test", "--no-fail-fast", "--doc", "--"]).args(filter))
 }
 
-/// Builds as the user, runs as root: one test at a time, because a traced program is slower for
-/// everyone and the tests count events.
+/// Builds as the user, runs as root.
 fn privileged_tests(filter: Option<&str>) -> Result<Tally> {
-    let mut tally = Tally::default();
-    for program in programs::build_privileged()?.tests {
-        let mut command = programs::as_root(&program.file)?;
-        command.current_dir(root().join("memtrace")).arg("--test-threads=1").args(filter);
-        tally = tally.plus(tally::run(&mut command)?);
-    }
+    let tally = side_by_side::run(&programs::build_privileged()?.tests, filter)?;
     elevate::give_back_target()?;
     Ok(tally)
 }
