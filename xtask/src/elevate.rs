@@ -51,7 +51,17 @@ pub(crate) fn as_user(program: impl AsRef<OsStr>) -> Result<Command> {
 
 /// cargo, as the person at the keyboard.
 pub(crate) fn cargo() -> Result<Command> {
-    as_user("cargo")
+    let mut cargo = as_user("cargo")?;
+    // What cargo says of xtask to xtask. Build scripts that ask for such of their own package make cargo build that
+    // anew, and all that uses it, when a cargo is started with others.
+    let of_xtask = std::env::vars_os().map(|(name, _)| name).filter(|name| {
+        let name = name.as_encoded_bytes();
+        name.starts_with(b"CARGO_PKG_") || name.starts_with(b"CARGO_MANIFEST_")
+    });
+    for name in of_xtask {
+        cargo.env_remove(name);
+    }
+    Ok(cargo)
 }
 
 /// A command that runs as root, with these environment variables.
