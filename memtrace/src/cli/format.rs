@@ -95,6 +95,21 @@ impl Format {
         )
     }
 
+    /// Several of them cannot go where `output` says, as they would follow each other in one stream.
+    #[must_use]
+    pub fn is_one_only(self, output: Option<&OsStr>) -> bool {
+        self.is_whole_file() && output.is_none_or(|name| name == "-" || name == "/dev/stdout")
+    }
+
+    /// Of blocks, or of pages that were touched, and not of mappings.
+    #[must_use]
+    pub const fn is_of_blocks(self) -> bool {
+        matches!(
+            self,
+            Self::Folded | Self::Pprof | Self::Speedscope | Self::Firefox | Self::Csv | Self::Svg
+        )
+    }
+
     /// Reports cannot be read on a terminal.
     #[must_use]
     pub const fn is_binary(self) -> bool {

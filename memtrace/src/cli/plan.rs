@@ -405,6 +405,10 @@ fn interval(
             "--interval is shorter than 100ms, in which no report can be made: give at least \
              100ms, or 0 for only the final report",
         ),
+        _ if args.format().is_one_only(args.output.as_deref()) => usage(
+            "reports of this form cannot follow each other on standard output: name a file with -o, \
+             which the next report replaces (or `-o NAME-{seq}`, for a file each), or leave --interval out",
+        ),
         interval => Ok(Some(interval)),
     }
 }

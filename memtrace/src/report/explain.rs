@@ -101,7 +101,8 @@ fn growing(case: &Case<'_>) -> Vec<String> {
     };
     let part = first.gained as f64 / growth.max(1) as f64;
     if part >= 0.5 {
-        return vec![format!("{slope}; {}", one_stack(first, part)), leak_or_cache(first)];
+        let about = if case.figures.heap.confidence.is_some() { "about " } else { "" };
+        return vec![format!("{slope}; {}", one_stack(first, part)), leak_or_cache(first, about)];
     }
     let enough = growers_for_most(&growers, growth);
     let explained = match enough {
@@ -130,14 +131,14 @@ fn one_stack(stack: &Grower, part: f64) -> String {
     format!("one stack keeps {keeps} it allocates and explains {} of the growth", of_all(part))
 }
 
-fn leak_or_cache(stack: &Grower) -> String {
+fn leak_or_cache(stack: &Grower, about: &str) -> String {
     if stack.freed == 0 {
         let blocks = counted(stack.live, "block");
-        format!("Leak or unbounded cache: {blocks} since attach, none freed")
+        format!("Leak or unbounded cache: {about}{blocks} since attach, none freed")
     } else {
         let blocks = counted(stack.allocated, "block");
         let freed = percent(share(stack.freed, stack.allocated));
-        format!("Of {blocks} allocated since attach, {freed} were freed")
+        format!("Of {about}{blocks} allocated since attach, {about}{freed} were freed")
     }
 }
 
@@ -353,6 +354,20 @@ mod tests {
                 "+20 B/s (95 %: +10 B to +30 B); one stack keeps 75 % of what it allocates and explains all of the growth",
                 "Of 1,000 blocks allocated since attach, 25 % were freed"
             ]
+        );
+        let confidence = Some(SampledConfidence::default());
+        let case = |stack| {
+            let mut case = growing(100_000, vec![stack]);
+            case.figures.heap.confidence = confidence;
+            explain(&case)[1].clone()
+        };
+        assert_eq!(
+            case(grower(120_000, 1000, 0)),
+            "Leak or unbounded cache: about 1,000 blocks since attach, none freed"
+        );
+        assert_eq!(
+            case(grower(120_000, 1000, 250)),
+            "Of about 1,000 blocks allocated since attach, about 25 % were freed"
         );
     }
 

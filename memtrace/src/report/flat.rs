@@ -103,6 +103,9 @@ impl Shown {
     /// What a process's stacks weigh. The sum of what lives is what is alive, that of what was allocated all that
     /// was.
     pub(super) fn weights(self, process: &ProcessReport) -> Vec<Weighed> {
+        if let Some(touched) = &process.touched {
+            return self.touched(touched);
+        }
         let mut all: Vec<_> = process
             .stacks
             .iter()
@@ -117,12 +120,16 @@ impl Shown {
             })
             .collect();
         all.extend(rest(process).map(|(what, sum)| Weighed::nowhere(what, sum.bytes, 0)));
-        all.push(Weighed::nowhere(OTHERS_ALLOCATED, 0, others_allocated(process).bytes));
-        all.extend(process.touched.iter().flat_map(|touched| self.touched(touched)));
+        let listed = process.stacks.iter().map(|stack| stack.freed_bytes);
+        let listed = listed.fold(0, u64::saturating_add);
+        all.push(Weighed {
+            freed: process.heap.freed_bytes.saturating_sub(listed),
+            ..Weighed::nowhere(OTHERS_ALLOCATED, 0, others_allocated(process).bytes)
+        });
         all
     }
 
-    /// Pages that were touched: there are no blocks then.
+    /// Pages that were touched, in place of blocks: these lie in pages, and some are seen in looks alone.
     fn touched(self, touched: &TouchedReport) -> Vec<Weighed> {
         let mut all: Vec<_> = touched
             .stacks

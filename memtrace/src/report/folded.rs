@@ -24,6 +24,7 @@ impl ReportWriter for FoldedWriter {
             let root = word(&process_name(process));
             if let Some(touched) = &process.touched {
                 self.touched(touched, &root, out)?;
+                continue;
             }
             for stack in process.stacks.iter().filter(|stack| stack.live_bytes > 0) {
                 writeln!(out, "{root}{} {}", self.frames(stack), stack.live_bytes)?;
@@ -37,7 +38,7 @@ impl ReportWriter for FoldedWriter {
 }
 
 impl FoldedWriter {
-    /// Pages that were touched: there are no blocks then.
+    /// Pages that were touched, in place of blocks: these lie in pages, and some are seen in looks alone.
     fn touched(
         &self,
         touched: &TouchedReport,

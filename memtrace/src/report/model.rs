@@ -206,6 +206,8 @@ pub struct ProcessReport {
     pub only_young: u64,
     /// Blocks of sizes that were filtered out; `stacks`: those that have some.
     pub filtered: Sum,
+    /// Blocks of stacks that a view leaves out for their names, as is wished: nobody misses them.
+    pub excluded: Sum,
     /// Stacks without any live block, listed only with `top` 0.
     pub empty_stacks: u64,
     /// Allocations whose stack is not complete, of all those of the stacks known.

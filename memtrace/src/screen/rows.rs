@@ -36,6 +36,8 @@ pub(super) struct Row {
 pub(super) struct Figures {
     pub(super) live: Option<u64>,
     pub(super) confidence: Option<Confidence>,
+    /// It is an estimate, and nobody knows how far it may be off.
+    pub(super) is_vague: bool,
     pub(super) peak: Option<u64>,
     pub(super) growth: Option<i64>,
     /// Bytes per second.
@@ -47,11 +49,13 @@ pub(super) struct Figures {
 impl Row {
     /// What stands in a column.
     pub(super) fn cell(&self, column: Column) -> String {
-        let Figures { live, confidence, peak, growth, rate, blocks, resident } = self.figures;
+        let Figures { live, confidence, is_vague, peak, growth, rate, blocks, resident } =
+            self.figures;
         match column {
             Column::Pid => self.pid.to_string(),
             Column::Name => self.name.clone(),
             Column::Live => cells::size(live),
+            Column::Doubt if is_vague => "?".to_owned(),
             Column::Doubt => live.map_or_else(String::new, |live| cells::doubt(live, confidence)),
             Column::Peak => cells::size(peak),
             Column::Growth => cells::change(growth),

@@ -35,6 +35,12 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
             "--window is about blocks, and --ledger pages watches none: give only one of them",
         );
     }
+    if args.ledger == Ledger::Pages && !args.tier.has_touches() && args.format().is_of_blocks() {
+        return usage(
+            "--ledger pages watches no blocks, and reports of this form have no mappings: give --format text, json, tree, \
+             summary, stats or html, or --tier pages, which tells who touches pages first",
+        );
+    }
     match (args.min_size, args.max_size) {
         (Some(min), Some(max)) if min > max => usage(format!(
             "--min-size {min} is larger than --max-size {max}, so no block would be left: \

@@ -88,6 +88,13 @@ pub(super) fn moments(args: &ReportArgs) -> anyhow::Result<(Option<Place>, Optio
 /// # Errors
 /// When there are some.
 pub(super) fn check(args: &ReportArgs) -> Result<(), UsageError> {
+    if args.all && args.format().is_one_only(args.output.as_deref()) {
+        return Err(UsageError(
+            "reports of this form cannot follow each other on standard output: with --all name files with -o, \
+             such as `-o NAME-{seq}`"
+                .to_owned(),
+        ));
+    }
     if args.from.is_some() && args.view.view.is_none() {
         return Err(UsageError(
             "--from is about views: add --view, such as --view leaks or --view growth".into(),

@@ -1,5 +1,6 @@
 //! One cell: figures as they are, names so that no program takes them for anything else.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter, Write as _};
 
 /// What a cell holds.
@@ -33,9 +34,8 @@ impl Display for Cell {
             Self::Empty => Ok(()),
             Self::Count(count) => count.fmt(out),
             Self::Seconds(seconds) => seconds.fmt(out),
-            Self::Text(text) if !text.contains([',', '"', '\r', '\n']) => {
-                out.write_str(guard(text))?;
-                out.write_str(text)
+            Self::Text(text) if !text.contains([',', ';', '"', '\r', '\n']) => {
+                out.write_str(&guarded(text))
             }
             Self::Text(text) | Self::Quoted(text) => quoted(text, out),
         }
@@ -44,15 +44,19 @@ impl Display for Cell {
 
 fn quoted(text: &str, out: &mut Formatter<'_>) -> fmt::Result {
     out.write_char('"')?;
-    out.write_str(guard(text))?;
-    out.write_str(&text.replace('"', "\"\""))?;
+    out.write_str(&guarded(text).replace('"', "\"\""))?;
     out.write_char('"')
 }
 
-/// What keeps a spreadsheet from taking a name for a formula, which it would run: a traced program chooses its
-/// names. (OWASP, "CSV Injection".)
-fn guard(text: &str) -> &'static str {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" }
+/// With what keeps a spreadsheet from taking a name for a formula, which it would run: a traced program chooses its
+/// names. (OWASP, "CSV Injection".) Some take a semicolon for the beginning of the next cell, wherever it stands.
+fn guarded(text: &str) -> Cow<'_, str> {
+    const FIRST: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+    if !text.split(';').any(|part| part.starts_with(FIRST)) {
+        return Cow::Borrowed(text);
+    }
+    let guard = |part: &str| if part.starts_with(FIRST) { format!("'{part}") } else { part.into() };
+    Cow::Owned(text.split(';').map(guard).collect::<Vec<String>>().join(";"))
 }
 
 #[cfg(test)]
@@ -83,6 +87,8 @@ mod tests {
             "\"'=HYPERLINK(\"\"x\"\")\""
         );
         assert_eq!(written("a=b"), "a=b");
+        assert_eq!(written("a;=1+1"), "\"a;'=1+1\"");
+        assert_eq!(Cell::Quoted("main;f;-x".to_owned()).to_string(), "\"main;f;'-x\"");
     }
 
     #[test]

@@ -199,7 +199,7 @@ impl ProcessRead {
             stacks: sum.stacks,
             amount: vague(is_sampled, sum.bytes, sum.blocks),
         };
-        let [unlisted, young, other] = REASONS;
+        let [unlisted, young, other, excluded] = REASONS;
         Process {
             pid: self.pid,
             start_time: self.start_time,
@@ -216,6 +216,8 @@ impl ProcessRead {
                 left_out(unlisted, &self.others),
                 left_out(young, &self.young),
                 left_out(other, &self.filtered),
+                // Reports list all that they were asked for.
+                LeftOut { why: excluded, ..LeftOut::default() },
             ],
             stacks: self.stacks.into_iter().map(|stack| stack.stack(is_sampled)).collect(),
         }

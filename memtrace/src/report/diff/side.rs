@@ -55,7 +55,7 @@ pub struct Process {
     /// The stacks that the report lists.
     pub stacks: Vec<Stack>,
     /// What the report does not list by stack, and why.
-    pub left_out: [LeftOut; 3],
+    pub left_out: [LeftOut; REASONS.len()],
 }
 
 /// Live blocks that the report sums up.
@@ -98,8 +98,14 @@ pub struct Frame {
 }
 
 /// The reasons why something is not listed, in the order of [`Process::left_out`].
-pub(super) const REASONS: [&str; 3] =
-    ["stacks that are not listed", "younger than --min-age", "of other sizes"];
+pub(super) const REASONS: [&str; 4] = [
+    "stacks that are not listed",
+    "younger than --min-age",
+    "of other sizes",
+    "left out by --include or --exclude",
+];
+/// The last one is as was wished: what is not in a report for any of these reasons may be in it all the same.
+const UNWISHED: usize = 3;
 
 impl Side {
     /// What `report` says.
@@ -126,10 +132,10 @@ impl Side {
         self.processes.iter().fold(Amount::default(), |sum, process| sum.plus(process.live))
     }
 
-    /// What is alive and not listed by stack, over all processes.
+    /// What is alive and not listed by stack, and was not left out as was wished, over all processes.
     #[must_use]
     pub fn left_out(&self) -> LeftOut {
-        let all = self.processes.iter().flat_map(|process| &process.left_out);
+        let all = self.processes.iter().flat_map(|process| process.left_out.iter().take(UNWISHED));
         all.fold(LeftOut::default(), |sum, part| LeftOut {
             why: "",
             stacks: sum.stacks.saturating_add(part.stacks),
@@ -146,7 +152,7 @@ impl Side {
         })
     }
 
-    /// Every live block is in one of the stacks that are listed.
+    /// Every live block is in one of the stacks that are listed, or was not wanted.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.processes.iter().all(Process::is_whole)
@@ -168,7 +174,7 @@ impl Process {
             stacks: sum.stacks,
             amount: vague(is_sampled, sum.bytes, sum.blocks),
         };
-        let [unlisted, young, other] = REASONS;
+        let [unlisted, young, other, excluded] = REASONS;
         Self {
             pid: process.pid,
             start_time: process.start_time,
@@ -182,14 +188,18 @@ impl Process {
                 left_out(unlisted, process.others),
                 left_out(young, process.young),
                 left_out(other, process.filtered),
+                left_out(excluded, process.excluded),
             ],
         }
     }
 
-    /// Every live block is in one of the stacks that are listed.
+    /// Every live block is in one of the stacks that are listed, or was not wanted.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.left_out.iter().all(|part| part.stacks == 0 && part.amount.blocks.value == 0)
+        self.left_out
+            .iter()
+            .take(UNWISHED)
+            .all(|part| part.stacks == 0 && part.amount.blocks.value == 0)
     }
 }
 

@@ -7,8 +7,8 @@ mod message;
 mod tables;
 
 use super::ReportWriter;
-use super::flat::{NO_STACK, OTHERS_ALLOCATED, others_allocated, rest};
-use super::model::{ProcessReport, Report, StackReport};
+use super::flat::{NO_STACK, OTHERS_ALLOCATED, OTHERS_TOUCHED, others_allocated, rest};
+use super::model::{ProcessReport, Report, StackReport, TouchedReport};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use message::{Label, Sample, ValueType};
@@ -52,6 +52,9 @@ impl PprofWriter {
     fn process(&self, process: &ProcessReport, tables: &mut Tables) {
         tables.program(process);
         let label = labels(process, tables);
+        if let Some(touched) = &process.touched {
+            return self.touched(process, touched, &label, tables);
+        }
         for stack in &process.stacks {
             self.stack(process, stack, &label, tables);
         }
@@ -65,17 +68,27 @@ impl PprofWriter {
             let place = tables.nowhere(OTHERS_ALLOCATED);
             add(vec![place], [others.blocks, others.bytes, 0, 0], &label, tables);
         }
-        if let Some(touched) = &process.touched {
-            for stack in &touched.stacks {
-                let shown = stack.frames.iter().filter(|frame| self.internals || !frame.internal);
-                let places = tables.stack(process, shown);
-                let values = [0, stack.touched_bytes, 0, stack.live_bytes];
-                add(places, values, &label, tables);
+    }
+
+    /// Pages that were touched, in place of blocks: these lie in pages, and some are seen in looks alone.
+    fn touched(
+        &self,
+        process: &ProcessReport,
+        touched: &TouchedReport,
+        label: &[Label],
+        tables: &mut Tables,
+    ) {
+        for stack in &touched.stacks {
+            let shown = stack.frames.iter().filter(|frame| self.internals || !frame.internal);
+            let mut places = tables.stack(process, shown);
+            if places.is_empty() {
+                places.push(tables.nowhere(NO_STACK));
             }
-            if touched.others.bytes > 0 {
-                let place = tables.nowhere("(stacks that are not listed)");
-                add(vec![place], [0, 0, 0, touched.others.bytes], &label, tables);
-            }
+            add(places, [0, stack.touched_bytes, 0, stack.live_bytes], label, tables);
+        }
+        if touched.others.bytes > 0 {
+            let place = tables.nowhere(OTHERS_TOUCHED);
+            add(vec![place], [0, 0, 0, touched.others.bytes], label, tables);
         }
     }
 

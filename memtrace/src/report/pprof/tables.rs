@@ -49,11 +49,17 @@ impl Tables {
         frames: impl Iterator<Item = &'a FrameReport>,
     ) -> Vec<u64> {
         let (mut places, mut lines) = (Vec::new(), Vec::new());
+        let mut last = None;
         for frame in frames {
             lines.push(self.line(frame));
+            last = Some(frame);
             if !frame.inlined {
                 places.push(self.place(process, frame, std::mem::take(&mut lines)));
             }
+        }
+        // The function that these are inlined into is not shown.
+        if let Some(last) = last.filter(|_| !lines.is_empty()) {
+            places.push(self.place(process, last, lines));
         }
         places
     }

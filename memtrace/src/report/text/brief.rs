@@ -1,6 +1,8 @@
 //! Periodic reports: at most a dozen lines, none folded.
 
-use super::{TextStyle, alerts, footer, header, many, mapped, marks, picture, touched, watch};
+use super::{
+    TextStyle, alerts, footer, header, many, mapped, marks, picture, stacks, touched, watch,
+};
 use crate::report::facts::Ledgers;
 use crate::report::layout::{clip, shorten_function};
 use crate::report::model::{AccountReport, FrameReport, ProcessReport, Report, StackReport};
@@ -124,10 +126,13 @@ fn plain(number: usize, stack: &StackReport, report: &Report) -> String {
     let speed = stack.judgement.speed().or(stack.growth.bytes_per_second);
     let speed = speed.map_or_else(String::new, |speed| format!("  {}", rate(speed)));
     let about = if stack.confidence.is_some() { "about " } else { "" };
+    // Where that is most of what it holds, the line would be of another heap than the one above it.
+    let young = stacks::young_too(stack, report).filter(|_| stack.young.0 > stack.live_bytes);
+    let young = young.map_or_else(String::new, |young| format!(" {young}"));
     let names: Vec<String> =
         stack.shown(report.options.show_internals).take(NAMED).map(name).collect();
     format!(
-        "#{number}  {} in {about}{}{speed}  {}  {}",
+        "#{number}  {} in {about}{}{young}{speed}  {}  {}",
         estimated_bytes(stack.live_bytes, stack.confidence.map(|it| it.live_bytes)),
         counted(stack.live_blocks, "block"),
         stack.verdict().words(),

@@ -49,7 +49,7 @@ pub(super) fn one(
     report: &Report,
     style: TextStyle,
 ) -> Vec<String> {
-    let mut lines = head(number, stack, total, style);
+    let mut lines = head(number, stack, total, report, style);
     let shown = stack.shown(report.options.show_internals);
     lines.extend(shown.flat_map(|each| frame(each, report.options.full_names, style)));
     lines.extend(ending(stack.end, stack.frames.is_empty()));
@@ -60,14 +60,22 @@ pub(super) fn one(
     lines
 }
 
-fn head(number: usize, stack: &StackReport, total: u64, style: TextStyle) -> Vec<String> {
+fn head(
+    number: usize,
+    stack: &StackReport,
+    total: u64,
+    report: &Report,
+    style: TextStyle,
+) -> Vec<String> {
     let columns = style.columns();
     let of_live = percent(share(stack.live_bytes, total));
     let verdict = stack.verdict();
     let mut parts = Vec::new();
     if stack.live_blocks > 0 {
         let mut evidence = evidence::beside(&stack.judgement, &stack.growth, stack.live_bytes);
-        parts.extend([held_by(stack), format!("{of_live} of live")]);
+        parts.push(held_by(stack));
+        parts.extend(young_too(stack, report));
+        parts.push(format!("{of_live} of live"));
         if let Some(first) = evidence.first_mut() {
             *first = format!("{} {first}", verdict.words());
         }
@@ -106,6 +114,15 @@ pub(super) fn held_by(stack: &StackReport) -> String {
     let samples = confidence
         .map_or_else(String::new, |it| format!(" from {}", counted(it.samples, "sample")));
     format!("{size} in {blocks}{samples}")
+}
+
+/// What it holds besides that is too young to be listed: a stack's growth is that of all its blocks, which may be
+/// many times of what is older.
+pub(super) fn young_too(stack: &StackReport, report: &Report) -> Option<String> {
+    let (size, blocks) = stack.young;
+    let about = if stack.confidence.is_some() { "about " } else { "" };
+    let age = span(report.blocks.min_age);
+    (blocks > 0).then(|| format!("and {about}{} younger than {age}", bytes(size)))
 }
 
 fn details(stack: &StackReport) -> Vec<String> {
@@ -220,8 +237,10 @@ fn unlisted(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<S
         lines.extend(wrap("YOUNG   ", &young(report, process), columns));
     }
     if report.blocks.min_size > 0 || report.blocks.max_size.is_some() {
-        let text =
-            format!("{}, left out by their size (--min-size, --max-size)", held(process.filtered));
+        let text = format!(
+            "{}, left out by their size (--min-size, --max-size)",
+            part(process, process.filtered)
+        );
         lines.extend(wrap("SIZE    ", &text, columns));
     }
     if process.others.stacks > 0 {
@@ -254,7 +273,7 @@ fn young(report: &Report, process: &ProcessReport) -> String {
         0 => "all in stacks that hold older ones".to_owned(),
         number => format!("{} with nothing older", counted(number, "stack")),
     };
-    format!("{} younger than {age}; {stacks} (--min-age 0 lists them)", held(sum))
+    format!("{} younger than {age}; {stacks} (--min-age 0 lists them)", part(process, sum))
 }
 
 fn other(process: &ProcessReport) -> String {
@@ -263,7 +282,13 @@ fn other(process: &ProcessReport) -> String {
         number => format!("{number} of them growing"),
     };
     let stacks = counted(process.others.stacks, "stack");
-    format!("{}; {stacks}, {growing} (--top 0 lists them)", held(process.others))
+    format!("{}; {stacks}, {growing} (--top 0 lists them)", part(process, process.others))
+}
+
+/// A part of a process's blocks; of a sum of estimates there is no range.
+fn part(process: &ProcessReport, sum: Sum) -> String {
+    let about = if process.heap.confidence.is_some() { "about " } else { "" };
+    format!("{about}{}", held(sum))
 }
 
 pub(super) fn held(sum: Sum) -> String {

@@ -23,16 +23,16 @@ impl Filter {
 }
 
 impl Filter {
-    /// Puts what the stacks hold that it does not admit among what is not listed.
+    /// Sums up what the stacks hold that it does not admit.
     pub fn leave_out(&self, report: &mut Report) {
         for process in &mut report.processes {
-            let others = &mut process.others;
+            let excluded = &mut process.excluded;
             process.stacks.retain(|stack| {
                 let is_in = self.admits(&stack.frames);
                 if !is_in && stack.live_blocks > 0 {
-                    others.stacks += 1;
-                    others.blocks = others.blocks.saturating_add(stack.live_blocks);
-                    others.bytes = others.bytes.saturating_add(stack.live_bytes);
+                    excluded.stacks += 1;
+                    excluded.blocks = excluded.blocks.saturating_add(stack.live_blocks);
+                    excluded.bytes = excluded.bytes.saturating_add(stack.live_bytes);
                 }
                 is_in
             });

@@ -26,7 +26,8 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// What the report is about: blocks, if any were seen or looked for.
+    /// What the report is about: pages where they were looked for, as blocks are seen in looks alone then; else blocks, if
+    /// any were seen or looked for.
     #[must_use]
     pub fn of(report: &Report) -> Self {
         let has_blocks = report.processes.iter().any(|it| it.heap.allocated_blocks > 0);
@@ -42,8 +43,8 @@ impl Subject {
     /// `has_pages`: pages were told of, where they were looked for.
     fn looked_for(report: &Report, has_blocks: bool, has_pages: bool) -> Self {
         match (report.options.touches && has_pages, report.options.ledger) {
-            _ if has_blocks => Self::Blocks,
             (true, _) => Self::Pages,
+            _ if has_blocks => Self::Blocks,
             (false, Ledgers::Mappings) => Self::Ranges,
             (false, _) => Self::Blocks,
         }

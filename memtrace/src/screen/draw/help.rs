@@ -12,7 +12,7 @@ p Space   pause and go on                    w      write this to a file
 q Ctrl-C  quit                               ?      this help; any key leaves it
 
 LIVE    allocated and not freed, as far as it was seen; before attach: not seen
-+-95%   how far an estimate may be off in 95 of 100 cases; none: it is exact
++-95%   how far off an estimate may be (95 of 100); none: exact; ?: not known
 PEAK    most that was live at once; of a stack: live at the process's peak
 GROWTH  live now less live when the watch began     RATE  how fast it grows
 RSS     resident memory, of which live memory is only a part";

@@ -30,6 +30,7 @@ fn row(report: &Report, process: &ProcessReport) -> Row {
             rate: rate.filter(|_| is_heap),
             blocks: is_heap.then_some(process.heap.live_blocks),
             resident: process.usage_last.map(|usage| usage.resident),
+            is_vague: false,
         },
         verdict: Some(process.verdict),
         state: state(process),

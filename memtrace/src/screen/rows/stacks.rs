@@ -42,7 +42,12 @@ fn rests(report: &Report, process: &ProcessReport) -> Vec<(&'static str, Sum)> {
 }
 
 fn rest(process: &ProcessReport, name: &'static str, sum: Sum) -> Option<Row> {
-    let figures = Figures { live: Some(sum.bytes), blocks: Some(sum.blocks), ..Figures::default() };
+    let figures = Figures {
+        live: Some(sum.bytes),
+        is_vague: process.heap.confidence.is_some(),
+        blocks: Some(sum.blocks),
+        ..Figures::default()
+    };
     let about = format!("{name}: {}", counted(sum.stacks, "stack"));
     (sum.bytes > 0 || sum.blocks > 0).then(|| Row {
         identity: RowIdentity::Rest(ProcessIdentity::of(process), name),
@@ -94,7 +99,7 @@ fn of_heap(report: &Report, process: &ProcessReport, stack: &StackReport) -> Row
             growth: Some(stack.growth.bytes),
             rate,
             blocks: Some(stack.live_blocks),
-            resident: None,
+            ..Figures::default()
         },
         verdict: Some(verdict),
         state: verdict.words().to_owned(),

@@ -172,8 +172,10 @@ function reset() {
 
 function escape() {
   if (state.values.search) return set({ search: "" });
-  const { zoom } = state.values;
-  if (zoom) state.set({ zoom: Math.max(made.tree.parent[Math.min(zoom, made.tree.count - 1)], ROOT) }, true);
+  // The number is one of the graph's tree; the table has another.
+  const { zoom, tab } = state.values;
+  const { tree } = graph;
+  if (zoom && tab === "graph" && tree) state.set({ zoom: Math.max(tree.parent[Math.min(zoom, tree.count - 1)], ROOT) }, true);
 }
 
 const KEYS = {

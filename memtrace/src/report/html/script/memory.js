@@ -155,6 +155,9 @@ class MemoryGraph {
   paint(keepsParts) {
     const { window } = this.shown;
     this.width = this.plot.clientWidth || 600;
+    // On paper it is as wide as the paper, whatever the window was.
+    this.plot.setAttribute("viewBox", `0 0 ${this.width} ${PLOT.height}`);
+    this.plot.setAttribute("preserveAspectRatio", "none");
     const most = Math.max(1, ...this.lines.flatMap(({ points }) => this.visible(points).map(([, bytes]) => bytes)));
     const floor = PLOT.height - PLOT.bottom;
     const y = (bytes) => floor - (bytes / most) * (floor - PLOT.top);
