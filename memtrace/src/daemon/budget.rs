@@ -4,7 +4,7 @@
 //! samples cost falls with the interval. The smallest interval that fits is wanted, as it gives the narrowest
 //! ranges.
 
-/// What tracing costs the targets, in cores, over the last second or so.
+/// What tracing costs the targets, in cores, over some time: the last second or so, or a window and a pause.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Load {
     /// For calls, whether taken or not.
@@ -17,6 +17,8 @@ pub(super) struct Load {
     pub(super) bytes: f64,
     /// CPU that the targets use, that of tracing included.
     pub(super) targets: f64,
+    /// The time of which this is, seconds.
+    pub(super) seconds: f64,
 }
 
 impl Load {
@@ -152,7 +154,7 @@ mod tests {
         let (floor, samples) = (2.0 * calls * trap, calls * taken);
         let cost = floor + samples * sample;
         let targets = untraced + cost;
-        Load { floor, taken: samples * sample, samples, bytes: calls * size, targets }
+        Load { floor, taken: samples * sample, samples, bytes: calls * size, targets, seconds: 1.0 }
     }
 
     /// Decides until it settles, and gives interval and overhead.
@@ -224,7 +226,14 @@ mod tests {
         for targets in [0.0, 1e-9, 1.0, 1e9] {
             for taken in [0.0, 1e-12, 1.0, 1e9] {
                 for samples in [0.0, 1.0, 1e12] {
-                    let load = Load { floor: taken / 2.0, taken, samples, bytes: samples, targets };
+                    let load = Load {
+                        floor: taken / 2.0,
+                        taken,
+                        samples,
+                        bytes: samples,
+                        targets,
+                        seconds: 1.0,
+                    };
                     if let Decision::Interval(next) = budget.decide(&load, 4096, 0.05) {
                         assert!((SHORTEST..=LONGEST).contains(&next), "{load:?}: {next}");
                     }

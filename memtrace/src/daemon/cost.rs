@@ -38,9 +38,22 @@ pub(super) struct Timed {
     pub(super) nanoseconds: u64,
 }
 
+/// Runs that were measured between two readings from which on their mean is taken for that time: before, for what the
+/// runs do now, those of the whole run are the better guess.
+const ENOUGH_RUNS: u64 = 30;
+
 impl Timed {
     fn mean(self) -> f64 {
         self.nanoseconds as f64 / (self.runs as f64).max(1.0)
+    }
+
+    /// The mean duration since `before`: what a run takes changes with how many calls are taken.
+    fn mean_since(self, before: Self) -> f64 {
+        let runs = self.runs.saturating_sub(before.runs);
+        if runs < ENOUGH_RUNS {
+            return self.mean();
+        }
+        Self { runs, nanoseconds: self.nanoseconds.saturating_sub(before.nanoseconds) }.mean()
     }
 }
 
@@ -59,6 +72,10 @@ pub(super) struct Meter {
     last: Reading,
     /// Where the phase began that goes on: a window, a pause, or the run.
     phase: Reading,
+    /// Until when what the phase cost has been added up, each part with the prices of its time, and how much that is,
+    /// seconds of CPU.
+    priced: Reading,
+    phase_cost: f64,
     /// What was spent in the phases before.
     past: Spent,
 }
@@ -70,6 +87,8 @@ impl Meter {
             prices: None,
             last: now,
             phase: now,
+            priced: now,
+            phase_cost: 0.0,
             past: Spent { cost: 0.0, used: 0.0, time: 0.0 },
         }
     }
@@ -92,15 +111,16 @@ impl Meter {
         let taken = rate(|it| it.taken).min(returns);
         // A return that is not taken does next to nothing. Its run is among those that were measured, which makes
         // the others look cheaper than they are: all that was measured is theirs.
-        let runs = returns * now.timed_returns.mean();
+        let runs = returns * now.timed_returns.mean_since(before.timed_returns);
         Some(Load {
-            floor: entries * (entry + now.timed_entries.mean())
+            floor: entries * (entry + now.timed_entries.mean_since(before.timed_entries))
                 + (returns - taken) * back
                 + rate(|it| it.faults),
             taken: taken * back + runs,
             samples: taken * SECOND as f64,
             bytes: rate(|it| it.bytes) * SECOND as f64,
             targets: rate(|it| it.target_cpu),
+            seconds: elapsed / SECOND as f64,
         })
     }
 
@@ -118,7 +138,16 @@ impl Meter {
         }
         let load = self.between(&self.last, &now, sites);
         self.last = now;
+        if let Some(cost) = self.cost(&self.priced, &now, sites) {
+            (self.priced, self.phase_cost) = (now, self.phase_cost + cost);
+        }
         load
+    }
+
+    /// Seconds of CPU that tracing cost between two readings.
+    fn cost(&self, before: &Reading, now: &Reading, sites: Sites) -> Option<f64> {
+        let load = self.between(before, now, sites)?;
+        Some(load.cores() * load.seconds)
     }
 
     /// What it was like between two readings; `None` while the prices are not known.
@@ -126,25 +155,30 @@ impl Meter {
         self.between(before, now, sites)
     }
 
-    /// What was spent between two readings; `None` while the prices are not known.
-    fn spent(&self, before: &Reading, now: &Reading, sites: Sites) -> Option<Spent> {
-        let time = now.time.saturating_sub(before.time) as f64 / SECOND as f64;
-        Some(Spent::at(&self.between(before, now, sites)?, time))
+    /// What was spent in the phase until `now`; `None` while the prices are not known. What has a price already keeps
+    /// it: that later probes are dearer makes no earlier ones so.
+    fn spent(&self, now: &Reading, sites: Sites) -> Option<Spent> {
+        let cost = self.phase_cost + self.cost(&self.priced, now, sites)?;
+        let nanoseconds =
+            |of: fn(&Reading) -> Nanos| of(now).saturating_sub(of(&self.phase)) as f64;
+        let used = nanoseconds(|it| it.target_cpu) / SECOND as f64;
+        Some(Spent::of(cost, used, nanoseconds(|it| it.time) / SECOND as f64))
     }
 
     /// Probes have come or gone. Each phase is told by itself: where prices are too high, what a window cost is more
     /// than all that the targets used in it, which the pauses' use would hide. Gives what was spent in the one that
     /// ends; `None` while the prices are not known: it goes on then.
     pub(super) fn turn(&mut self, now: Reading, sites: Sites) -> Option<Spent> {
-        let spent = self.spent(&self.phase, &now, sites)?;
+        let spent = self.spent(&now, sites)?;
         self.past = self.past.with(&spent);
-        (self.phase, self.last) = (now, now);
+        (self.phase, self.priced, self.last) = (now, now, now);
+        self.phase_cost = 0.0;
         Some(spent)
     }
 
     /// What was spent over the whole run; `None` while the prices are not known.
     pub(super) fn spent_so_far(&self, sites: Sites) -> Option<Spent> {
-        Some(self.past.with(&self.spent(&self.phase, &self.last, sites)?))
+        Some(self.past.with(&self.spent(&self.last, sites)?))
     }
 }
 
@@ -185,6 +219,21 @@ mod tests {
         assert_eq!(load.samples, 1000.0);
     }
 
+    /// After an hour in which each call was taken one in many is: what a return takes now is what it is worth.
+    #[test]
+    fn what_a_run_takes_is_of_the_time_that_is_looked_at() {
+        let mut meter = meter(Prices { call: 0.0, ..Prices::default() });
+        let timed = |runs, nanoseconds| Timed { runs, nanoseconds };
+        let begin = Reading { timed_returns: timed(100_000, 150_000_000), ..reading(1, 100_000) };
+        meter.step(begin, SITES);
+        let few = Reading { timed_returns: timed(100_029, 150_000_000), ..reading(2, 200_000) };
+        let load = meter.step(few, SITES).unwrap();
+        assert!((load.taken - 0.15).abs() < 0.001, "{load:?}");
+        let next = Reading { timed_returns: timed(101_029, 150_100_000), ..reading(3, 300_000) };
+        let load = meter.step(next, SITES).unwrap();
+        assert!((load.taken - 0.01).abs() < 0.001, "{load:?}");
+    }
+
     #[test]
     fn without_prices_there_is_no_cost() {
         let mut meter = Meter::new(reading(0, 0));
@@ -209,6 +258,20 @@ mod tests {
         assert!((spent.cores() - 0.16).abs() < 1e-9, "{spent:?}");
         assert!((spent.percent().unwrap() - 100.0 * 0.16 / 0.84).abs() < 1e-9, "{spent:?}");
         assert_eq!(meter.step(reading(1, 200_000), SITES), None, "too soon");
+    }
+
+    /// A dear probe that comes late makes dear what comes after it.
+    #[test]
+    fn what_was_spent_keeps_its_price() {
+        let prices = Prices { entry: 0.0, call: 900.0, call_stepped: 9_000.0, ..Prices::default() };
+        let mut meter = meter(prices);
+        meter.step(reading(1, 100_000), SITES);
+        let cheap = meter.spent_so_far(SITES).unwrap().cost;
+        let dear = Sites { calls_emulated: false, ..SITES };
+        assert_eq!(meter.spent_so_far(dear).unwrap().cost, cheap);
+        meter.step(reading(2, 110_000), dear);
+        let spent = meter.spent_so_far(dear).unwrap().cost - cheap;
+        assert!((spent - 10_000.0 * 9_200e-9).abs() < 1e-3, "{spent}");
     }
 
     #[test]

@@ -40,11 +40,15 @@ pub(super) struct Spent {
 }
 
 impl Spent {
-    /// At this load for so long. The price of a hit is an estimate, and may make the cost more than all that the
-    /// targets used: it is taken to be no more than that.
+    /// At this load for so long.
     pub(super) fn at(load: &Load, time: f64) -> Self {
-        let used = load.targets * time;
-        Self { cost: (load.cores() * time).min(used), used, time }
+        Self::of(load.cores() * time, load.targets * time, time)
+    }
+
+    /// So much, seconds. The price of a hit is an estimate, and may make the cost more than all that the targets used:
+    /// it is taken to be no more than that.
+    pub(super) const fn of(cost: f64, used: f64, time: f64) -> Self {
+        Self { cost: cost.min(used), used, time }
     }
 
     /// Both together.

@@ -33,6 +33,11 @@ impl Looks {
         self.due
     }
 
+    /// Whether the process is looked at now.
+    pub(super) fn is_underway(&self, pid: Pid) -> bool {
+        self.underway.contains_key(&pid)
+    }
+
     pub(super) fn want(&mut self, pid: Pid) {
         self.wanted.push(pid);
     }

@@ -276,6 +276,7 @@ impl Space {
 
     /// An interval has ended.
     pub(crate) fn mark(&mut self, now: Nanos, resident: Option<u64>) {
+        self.heap.note_missed();
         self.history.push(Point { resident, ..self.point(now) });
     }
 

@@ -543,7 +543,7 @@ impl Tracker {
             && let Some(space) = self.spaces.get_mut(process.space)
         {
             space.history.first_resident(usage.resident);
-            let live = space.heap.live_bytes();
+            let live = (!space.heap.is_closed()).then(|| space.heap.live_bytes());
             let watch = &mut process.watch;
             let crossed = watch.look(&self.limits.alerts, time, live, usage.resident);
             self.alerts.add(&Who::One(Arc::clone(&process.info)), time, crossed);
@@ -578,7 +578,7 @@ impl Tracker {
             let usage = process.usage_last.map_or(0, |usage| usage.resident);
             resident = resident.saturating_add(usage);
         }
-        let crossed = self.watch.look(&self.limits.total_alerts, time, live, resident);
+        let crossed = self.watch.look(&self.limits.total_alerts, time, Some(live), resident);
         self.alerts.add(&Who::All { processes }, time, crossed);
     }
 

@@ -5,6 +5,7 @@ use super::spending::said;
 use crate::daemon::budget::Load;
 use crate::daemon::cost::Reading;
 use crate::daemon::duty::{Decision, Duty, Spent};
+use crate::daemon::settings::SamplingWish;
 use crate::daemon::windowing::Window;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -66,8 +67,12 @@ impl Actor<'_> {
         }
     }
 
-    /// Windows that the user chose stay as they are; how many allocations are looked at in them may change.
+    /// Windows that the user chose stay as they are; how many allocations are looked at in them may change, if the user
+    /// did not choose that, too.
     fn adjust_windowed(&mut self, now: &Reading, most: f64) {
+        if self.settings.sampling != SamplingWish::Auto {
+            return;
+        }
         let sites = self.intake.targets.sites();
         if let Some(load) = self.meter.load(&self.opened, now, sites) {
             self.adjust(&load, most);

@@ -53,7 +53,7 @@ impl Actor<'_> {
 
     /// What the process did until now is taken in, then the look is over for the engine, and then its probes go.
     fn end_look(&mut self, pid: Pid) -> Result<(), DaemonError> {
-        let (closed, time) = self.intake.stop_telling(&[pid])?;
+        let (closed, time) = self.intake.stop_telling(&[pid]);
         self.drain_what_was_told()?;
         let now = self.reading();
         let meter = &self.meter;

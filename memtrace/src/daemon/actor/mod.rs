@@ -392,6 +392,11 @@ impl<'a> Actor<'a> {
             if let Some(end) = self.spend() {
                 return Some(end);
             }
+        } else {
+            // A look ends, and finds what grows, by what is read of its process while it lasts: of these few, whoever
+            // else there is.
+            let looks = &self.looks;
+            self.intake.read_usage_of(|pid| looks.is_underway(pid));
         }
         match &mut self.intake.arrivals {
             Some(arrivals) => {

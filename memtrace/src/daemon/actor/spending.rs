@@ -19,8 +19,8 @@ pub(super) struct Unmet {
     load: Load,
     /// The budget, percent.
     most: f64,
-    /// For how long in all: steps of about a second.
-    steps: u32,
+    /// For how long in all, seconds.
+    seconds: f64,
     /// It still is.
     now: bool,
 }
@@ -61,10 +61,11 @@ impl Actor<'_> {
             Decision::Interval(interval) => interval,
             Decision::OutOfReach => {
                 if self.begin_windows(load, most) {
+                    self.unmet.iter_mut().for_each(|unmet| unmet.now = false);
                     return true;
                 }
-                let steps = self.unmet.map_or(0, |unmet| unmet.steps) + 1;
-                self.unmet = Some(Unmet { load: *load, most, steps, now: true });
+                let seconds = self.unmet.map_or(0.0, |unmet| unmet.seconds) + load.seconds;
+                self.unmet = Some(Unmet { load: *load, most, seconds, now: true });
                 return false;
             }
             Decision::Keep => {
@@ -92,7 +93,7 @@ impl Actor<'_> {
     /// What to say of a budget that cannot be held, or could not and was exceeded for that by the whole run, which
     /// cost so many percent.
     pub(super) fn unmet(&self, whole: Option<f64>) -> Option<String> {
-        let Unmet { load, most, steps, now } = self.unmet?;
+        let Unmet { load, most, seconds, now } = self.unmet?;
         if !now && whole.is_none_or(|whole| whole <= most) {
             return None;
         }
@@ -104,7 +105,7 @@ impl Actor<'_> {
             }
         };
         let time =
-            if now { String::new() } else { format!(" for {steps} s, and is within it now") };
+            if now { String::new() } else { format!(" for {seconds:.0} s, and is within it now") };
         Some(format!(
             "{}, over the budget of {most} % however few allocations are looked at{time}: each call costs that \
              {remedy}",

@@ -47,7 +47,7 @@ impl Actor<'_> {
     /// Tells no allocations and frees of these processes any more: what they hold becomes unknown, and their
     /// probes go. What they did until now is taken in first.
     pub(super) fn close_windows(&mut self, pids: &[Pid]) -> Result<(), DaemonError> {
-        let (closed, time) = self.intake.stop_telling(pids)?;
+        let (closed, time) = self.intake.stop_telling(pids);
         self.drain_what_was_told()?;
         self.intake.close_windows(&closed, time);
         Ok(())

@@ -12,6 +12,8 @@ const LEFT: u128 = 9;
 const TENTHS: u128 = 10;
 /// Points over the time in which growth is measured: the slope looks at all pairs of them.
 const MOST_POINTS: u64 = 60;
+/// Fewer tell nothing: where many processes are watched each is looked at seldom, and the time is longer then.
+const LEAST_POINTS: usize = 8;
 
 /// What is remembered of a process for its alerts.
 #[derive(Debug, Default)]
@@ -24,24 +26,32 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Looks at the process; gives what it has crossed.
+    /// Looks at the process; gives what it has crossed. `live`: `None` while its blocks are not watched, which crosses
+    /// nothing and leaves nothing.
     pub(crate) fn look(
         &mut self,
         thresholds: &Thresholds,
         now: Nanos,
-        live: u64,
+        live: Option<u64>,
         resident: u64,
     ) -> impl Iterator<Item = Crossing> {
+        if live.is_none() {
+            // What lives after a window begins with nothing: no series with what lived before.
+            self.points.clear();
+        }
         let crossed = [
-            thresholds
-                .live
-                .filter(|it| self.live.bytes(now, live, *it))
-                .map(|threshold| Crossing::Live { bytes: live, threshold }),
+            thresholds.live.zip(live).and_then(|(threshold, bytes)| {
+                let is_crossed = self.live.bytes(now, bytes, threshold);
+                is_crossed.then_some(Crossing::Live { bytes, threshold })
+            }),
             thresholds
                 .resident
                 .filter(|it| self.resident.bytes(now, resident, *it))
                 .map(|threshold| Crossing::Resident { bytes: resident, threshold }),
-            thresholds.growth.and_then(|threshold| self.grow(threshold, now, live)),
+            thresholds
+                .growth
+                .zip(live)
+                .and_then(|(threshold, live)| self.grow(threshold, now, live)),
         ];
         crossed.into_iter().flatten()
     }
@@ -55,11 +65,13 @@ impl Watch {
         self.points.push_back((now, live));
         let begin = now.saturating_sub(threshold.span());
         // One point stays that is at least as old as the time is long.
-        while self.points.get(1).is_some_and(|second| second.0 <= begin) {
+        while self.points.len() > LEAST_POINTS
+            && self.points.get(1).is_some_and(|second| second.0 <= begin)
+        {
             self.points.pop_front();
         }
         let first = self.points.front()?.0;
-        if now - first.min(now) < threshold.span() {
+        if now - first.min(now) < threshold.span() || self.points.len() < LEAST_POINTS {
             return None;
         }
         let point = |&(time, bytes): &(Nanos, u64)| {
@@ -115,7 +127,7 @@ mod tests {
     fn alerts(thresholds: &Thresholds, values: impl IntoIterator<Item = u64>) -> Vec<u64> {
         let mut watch = Watch::default();
         let look = |(second, value)| {
-            watch.look(thresholds, second * SECOND, value, 0).next().map(|_| second)
+            watch.look(thresholds, second * SECOND, Some(value), 0).next().map(|_| second)
         };
         (0..).zip(values).filter_map(look).collect()
     }
@@ -138,7 +150,7 @@ mod tests {
         let thresholds = Thresholds { resident: Some(5), ..live(5) };
         let mut watch = Watch::default();
         let mut look =
-            |live, resident| watch.look(&thresholds, 1, live, resident).collect::<Vec<_>>();
+            |live, resident| watch.look(&thresholds, 1, Some(live), resident).collect::<Vec<_>>();
         assert_eq!(look(4, 7), [Crossing::Resident { bytes: 7, threshold: 5 }]);
         assert_eq!(look(6, 7), [Crossing::Live { bytes: 6, threshold: 5 }]);
         assert_eq!(look(6, 7), []);
@@ -158,7 +170,8 @@ mod tests {
         assert_eq!(alerts(&thresholds, (0..200).map(|at| u64::from(at > 90) << 40)), [0; 0]);
         assert_eq!(alerts(&thresholds, (0..200).map(|at| at % 10 * 50_000)), [0; 0]);
         let mut watch = Watch::default();
-        let look = |(at, value): (u64, u64)| watch.look(&thresholds, at * SECOND, value, 0).next();
+        let look =
+            |(at, value): (u64, u64)| watch.look(&thresholds, at * SECOND, Some(value), 0).next();
         let Some(Crossing::Growth { rate: found, threshold }) =
             (0..).zip(grow(2000)).find_map(look)
         else {
@@ -166,6 +179,32 @@ mod tests {
         };
         assert_eq!((found.low, found.middle, found.high), (2000.0, 2000.0, 2000.0));
         assert_eq!(threshold, rate);
+    }
+
+    /// Windows: a pause is no fall below the threshold.
+    #[test]
+    fn what_is_not_watched_is_neither_crossed_nor_left() {
+        let mut watch = Watch::default();
+        let mut look = |second: u64, live| {
+            watch.look(&live_and_growth(), second * SECOND, live, 0).collect::<Vec<_>>()
+        };
+        assert_eq!(look(0, Some(100)), [Crossing::Live { bytes: 100, threshold: 100 }]);
+        assert_eq!((look(70, None), look(140, Some(100))), (vec![], vec![]));
+    }
+
+    fn live_and_growth() -> Thresholds {
+        Thresholds { growth: Some(Rate { bytes: 1 << 40, per: SECOND }), ..live(100) }
+    }
+
+    #[test]
+    fn growth_is_told_of_what_is_looked_at_seldom() {
+        let growth = Some(Rate { bytes: 1000, per: SECOND });
+        let thresholds = Thresholds { growth, ..Thresholds::default() };
+        let mut watch = Watch::default();
+        let looks = (0..20).map(|look| look * 20);
+        let mut look =
+            |at: u64| watch.look(&thresholds, at * SECOND, Some(at * 1001), 0).next().is_some();
+        assert_eq!(looks.filter(|at| look(*at)).collect::<Vec<_>>(), [140]);
     }
 
     proptest! {
@@ -179,13 +218,13 @@ mod tests {
             let thresholds = Thresholds { growth, ..live(3) };
             let mut watch = Watch::default();
             for (time, value) in looks {
-                watch.look(&thresholds, time, value, value).count();
+                watch.look(&thresholds, time, Some(value), value).count();
             }
             let mut watch = Watch::default();
             let mut now = 0;
             for step in steps {
                 now += step;
-                watch.look(&thresholds, now, now, 0).count();
+                watch.look(&thresholds, now, Some(now), 0).count();
                 prop_assert!(watch.points.len() as u64 <= MOST_POINTS + 3);
             }
         }

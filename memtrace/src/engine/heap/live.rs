@@ -115,7 +115,7 @@ impl LiveHeap {
             unsupported: 0,
             sight: self.sight,
             // What was freed unseen before is gone in the copy, too.
-            lost: self.lost.left(self.totals.missed_frees),
+            lost: self.lost.forked(self.totals.missed_frees),
             period: None,
             sampled: self.sampled.as_ref().map(|sampled| Box::new(sampled.forked())),
             sweep: None,
@@ -172,6 +172,11 @@ impl LiveHeap {
         self.sight.unknown
     }
 
+    /// Allocations and frees are not watched now.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.sight.is_closed
+    }
+
     /// The latest birth so far, as the table keeps it, or when it closed last: nothing that closes it is earlier.
     pub(crate) const fn newest_birth(&self) -> Nanos {
         self.sight.newest
@@ -187,7 +192,7 @@ impl LiveHeap {
         }
         self.tallies.lose_sight();
         // What was in doubt is unknown.
-        self.lost = LostFrees::default();
+        self.lost.clear();
         if let Some(period) = &mut self.period {
             period.lose_sight();
         }
@@ -270,7 +275,13 @@ impl LiveHeap {
 
     /// So many frees at most were not told until now, or of an unknown time before.
     pub(crate) fn lose_frees(&mut self, count: u64, now: Nanos) {
-        self.lost.add(count, self.blocks.kept_birth(now));
+        let missed = self.totals.missed_frees;
+        self.lost.add(count, missed, self.blocks.kept_birth(now));
+    }
+
+    /// A moment of those at which what is known is noted.
+    pub(crate) fn note_missed(&mut self) {
+        self.lost.mark(self.totals.missed_frees);
     }
 
     /// Blocks that were born until then may have been freed unseen; `None`: there are none.

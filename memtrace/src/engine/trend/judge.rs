@@ -99,6 +99,8 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     let held = evidence.held.last().map_or(0, |(_, bytes)| *bytes);
     let matters = |bytes_per_second| matters(bytes_per_second, evidence.watched, held);
     let stays = staying.map_or(0.0, |share| share.low * allocated_per_second(evidence));
+    // The curve is one of blocks, and those that stay may be smaller than others: what stays is still held.
+    let stays = stays.min(per_second(held, evidence.watched));
     let leaks = matters(stays);
     let trend = match slope {
         Some(slope) if slope.low > 0.0 && matters(slope.middle) => Trend::Growing,
@@ -147,5 +149,9 @@ fn staying(evidence: &Evidence) -> Option<Band> {
 }
 
 fn allocated_per_second(evidence: &Evidence) -> f64 {
-    evidence.allocated.0 as f64 / (evidence.watched as f64 / SECOND as f64)
+    per_second(evidence.allocated.0, evidence.watched)
+}
+
+fn per_second(bytes: u64, watched: Nanos) -> f64 {
+    bytes as f64 / (watched as f64 / SECOND as f64)
 }

@@ -130,6 +130,24 @@ fn a_leak_that_rests_at_the_end_grows_by_what_stays() {
     assert_eq!(grows.speed(), grows.slope.map(|slope| slope.middle));
 }
 
+/// Large blocks that go, and small ones of the same stack that stay: what it gains is that of the small ones.
+#[test]
+fn what_stays_is_no_more_than_what_is_held() {
+    let mut generator = generator();
+    let mut mixed = Vec::new();
+    for step in 0..WATCH / STEP {
+        let born = step * STEP;
+        mixed.push((born, 16, Nanos::MAX));
+        for _ in 0..generator.next_u32() % 20 {
+            mixed.push((born, 1 << 20, born + Nanos::from(generator.next_u32())));
+        }
+    }
+    let evidence = evidence(&mixed);
+    let held = evidence.held.last().unwrap().1 as f64;
+    let judgement = judge(&evidence);
+    assert!(judgement.least_gain <= held / (WATCH / SECOND) as f64, "{judgement:?}");
+}
+
 #[test]
 fn what_goes_for_good_drains() {
     let steps = WATCH / STEP;
