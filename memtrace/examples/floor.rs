@@ -53,6 +53,7 @@ fn mapped_files(process: &Process) -> anyhow::Result<Vec<MappedFile>> {
             path: file.path,
             device: file.device,
             inode: file.inode,
+            state: file.state,
             open_path: file.open_path,
         })
         .collect())

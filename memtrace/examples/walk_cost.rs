@@ -80,6 +80,7 @@ impl Program {
                 path: file.path,
                 device: file.device,
                 inode: file.inode,
+                state: file.state,
                 open_path: file.open_path,
             })
             .collect();

@@ -237,3 +237,29 @@ fn a_pool_may_come_with_a_library_that_is_loaded_later() {
     assert_eq!((account.allocated_blocks, account.live_bytes), (1, 24));
     assert!(program.end().success());
 }
+
+/// A child that has just been forked gets probes of its own a moment later, in what it inherited; and at once in what
+/// it loads itself. It does so in that moment, and each of its calls is one.
+#[test]
+fn a_young_child_that_loads_a_pool_is_counted_once() {
+    if !may_trace() {
+        return;
+    }
+    for link in ["session", "multi", "perf"].into_iter().filter(|link| has_link(link)) {
+        let library = compiled("library/pool");
+        let calls = ["pool_direct", "24"].repeat(5);
+        let arguments = [&[library.to_str().unwrap(), "child"], calls.as_slice()].concat();
+        // What is not mapped when tracing begins is not probed.
+        let first = start();
+        let mut program = Program::start("loads", &arguments);
+        let options = [ALL.as_slice(), &["--link", link, "--link-for", "each"]].concat();
+        let tracer = Tracer::with(&[&first, &program], &options);
+        let accounts = program.work();
+        let report = tracer.stop().only_report();
+        report.assert_nothing_lost();
+        let child = u32::try_from(accounts.figure("child", "pid")).unwrap();
+        let account = pools(report.process(child));
+        assert_eq!((account.allocated_blocks, account.live_bytes), (5, 5 * 24), "{link}");
+        assert!(program.end().success());
+    }
+}

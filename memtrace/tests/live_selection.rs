@@ -120,6 +120,34 @@ fn exclusions_are_left_out() {
     only(&["--comm", &Names::name("?"), "--exclude-comm", &excluded], &mut meant, &mut other);
 }
 
+/// What is excluded is so by what it has become, too, which with `--all` is how nearly everything begins.
+#[test]
+fn who_becomes_excluded_is_let_go() {
+    if !may_trace() {
+        return;
+    }
+    let names = Names::new();
+    let files = ["first", "last"].map(|word| names.0.path().join(Names::name(word)));
+    for file in &files {
+        fs::copy(compiled("exec"), file).unwrap();
+    }
+    let mut program = Program::start_file(&files[0], &[files[1].to_str().unwrap()]);
+    let mut meant = names.start("meant");
+    let selectors = ["--comm", &Names::name("*"), "--exclude-comm", &Names::name("l*")];
+    let tracer = Tracer::typed(&[], &[&WHOLE[..], &selectors].concat());
+    program.tell();
+    program.wait_for("ready");
+    let pid = program.pid();
+    program.work();
+    let accounts = meant.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    report.process(meant.pid()).assert_exactly(&accounts);
+    let processes = report.0["processes"].as_array().unwrap();
+    assert!(processes.iter().all(|process| process["pid"] != pid), "{processes:#?}");
+    assert!(program.end().success() && meant.end().success());
+}
+
 #[test]
 fn all_that_match_are_traced() {
     if !may_trace() {

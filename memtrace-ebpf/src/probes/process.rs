@@ -149,8 +149,10 @@ fn executed(binprm: u64) -> Option<Exec> {
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
 fn task_exited(context: RawTracePointContext) -> i32 {
     let task = Task::current();
+    // Also where the process is no target any more: the kernel counts a thread out before it comes here, so that of
+    // several that end at once the first to come may find that none is left.
+    let _ = THREADS.remove(&task.pending());
     if target(task.process).is_some() {
-        let _ = THREADS.remove(&task.pending());
         let ended: u64 = context.arg(0);
         if let Some(status) = group_status(ended) {
             let body = Exit { status, reserved: 0 };

@@ -139,6 +139,18 @@ impl Arrivals {
         found
     }
 
+    /// Whether it is excluded by now, though it was traced: what a target's child executes need not be meant.
+    pub(super) fn excludes(&mut self, pid: Pid) -> bool {
+        if self.selection.exclude_comms.is_empty() && self.selection.exclude_pids.is_empty() {
+            return false;
+        }
+        let Some(facts) = self.tree.facts(pid) else { return false };
+        matches!(
+            self.selection.decide(&facts, std::process::id()),
+            Decision::Excluded(Exclusion::Comm | Exclusion::Pid)
+        )
+    }
+
     /// Whether it is meant. Its control group may be new, and what is to be known of that is learnt first.
     fn is_meant(&mut self, pid: Pid) -> bool {
         let Some(facts) = self.tree.facts(pid) else { return false };

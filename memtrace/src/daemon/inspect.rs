@@ -64,6 +64,7 @@ impl From<&procfs::MappedFile> for MappedFile {
             path: file.path.clone(),
             device: file.device,
             inode: file.inode,
+            state: file.state,
             open_path: file.open_path.clone(),
         }
     }

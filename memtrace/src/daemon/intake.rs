@@ -302,8 +302,21 @@ impl Intake {
     }
 
     pub(super) fn turn_away(&mut self, pid: Pid, reason: &DaemonError) {
-        self.arrivals.iter_mut().for_each(|arrivals| arrivals.refuse(pid));
         self.targets.turn_away(pid, reason);
+        self.stop_tracing(pid);
+    }
+
+    /// Traces a process no longer that has become one which is never meant.
+    fn let_go(&mut self, pid: Pid) {
+        tracing::debug!("pid {pid} is excluded now: let go");
+        self.targets.let_go(pid);
+        self.kernel.forget_lost_frees(pid);
+        self.told_frees.forget(pid);
+        self.stop_tracing(pid);
+    }
+
+    fn stop_tracing(&mut self, pid: Pid) {
+        self.arrivals.iter_mut().for_each(|arrivals| arrivals.refuse(pid));
         self.kernel.remove_target(pid);
         self.kernel.detach_from(pid);
         self.tracker.forget(pid);
@@ -431,6 +444,9 @@ impl Intake {
 
     pub(super) fn execed(&mut self, pid: Pid, by_main_thread: bool, program: Exec) {
         if self.targets.knows(pid) {
+            if self.arrivals.as_mut().is_some_and(|arrivals| arrivals.excludes(pid)) {
+                return self.let_go(pid);
+            }
             self.targets.note_exec(pid, by_main_thread);
             if let Err(error) = self.seen(pid) {
                 tracing::debug!("pid {pid} after exec: {error}");
@@ -447,6 +463,7 @@ impl Intake {
     pub(super) fn exited(&mut self, pid: Pid) {
         if self.targets.ended(pid) {
             self.kernel.detach_from(pid);
+            self.kernel.forget_window(pid);
             self.kernel.forget_lost_frees(pid);
             self.told_frees.forget(pid);
             self.forget_code(pid);
@@ -473,6 +490,12 @@ impl Intake {
         if fork.followed && self.targets.knows(pid) {
             return self.follow(pid, fork);
         }
+        if fork.followed {
+            // Its parent was let go meanwhile, or is not known as its own record was lost: nobody follows this one. It
+            // may be meant for its own sake.
+            self.kernel.remove_target(fork.child_process);
+            return self.arrivals.iter_mut().for_each(|it| it.note(fork.child_process));
+        }
         if fork.child_process != pid && !self.targets.knows(fork.child_process) {
             self.targets.note_child(pid, fork.child_process, fork.shares_memory());
         }
@@ -498,10 +521,15 @@ impl Intake {
 
     /// Reads memory and CPU of all targets, and whether they are still there.
     pub(super) fn read_usage(&mut self) {
-        for (pid, usage) in self.targets.read_usage() {
+        self.read_usage_of(|_| true);
+        self.targets.note_lost_leaders(self.kernel.link_kind());
+    }
+
+    /// Reads memory and CPU of those that are `wanted`.
+    pub(super) fn read_usage_of(&mut self, wanted: impl Fn(Pid) -> bool) {
+        for (pid, usage) in self.targets.read_usage(wanted) {
             self.feed(pid, What::Usage(usage));
         }
-        self.targets.note_lost_leaders(self.kernel.link_kind());
     }
 
     /// Takes links away that nobody needs any more, and looks at who pays for the others.

@@ -18,7 +18,8 @@ pub(super) enum Wish {
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hang_up: Signal,
+    /// `None`: whoever started us wants none of it (`nohup(1)`).
+    hang_up: Option<Signal>,
     report: Signal,
     mark: Signal,
 }
@@ -28,7 +29,10 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
+            hang_up: match is_ignored(libc::SIGHUP) {
+                true => None,
+                false => Some(signal(SignalKind::hangup())?),
+            },
             report: signal(SignalKind::user_defined1())?,
             mark: signal(SignalKind::user_defined2())?,
         })
@@ -39,9 +43,26 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Wish::End,
             _ = self.terminate.recv() => Wish::End,
-            _ = self.hang_up.recv() => Wish::End,
+            _ = hung_up(&mut self.hang_up) => Wish::End,
             _ = self.report.recv() => Wish::Report,
             _ = self.mark.recv() => Wish::Mark,
         }
+    }
+}
+
+async fn hung_up(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the signal is ignored now.
+fn is_ignored(signal: libc::c_int) -> bool {
+    // SAFETY: all zero is a valid `sigaction`, and the call fills in one and changes nothing.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0
+            && action.sa_sigaction == libc::SIG_IGN
     }
 }

@@ -10,7 +10,7 @@ use memtrace_common::windows::HeapWindow;
 impl Intake {
     /// The kernel side tells no allocations and frees of these processes any more. What was told before still
     /// stands in the ring. Gives those that were open, and when they were closed.
-    pub(super) fn stop_telling(&mut self, pids: &[Pid]) -> Result<(Vec<Pid>, Nanos), DaemonError> {
+    pub(super) fn stop_telling(&mut self, pids: &[Pid]) -> (Vec<Pid>, Nanos) {
         self.targets.close(&mut self.kernel, pids)
     }
 

@@ -95,6 +95,18 @@ impl Module {
     }
 }
 
+/// What tells contents of a file apart that were written one over the other, which keeps its device and inode: what
+/// was found in one means nothing in the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileState {
+    /// Bytes.
+    pub size: u64,
+    /// When it was written last, seconds and nanoseconds since 1970 (`inode(7)`, mtime). Unlike the time of its last
+    /// change it stays where a file only gets another name or other permissions. Its owner can set it back, and would
+    /// harm nobody but programs of their own.
+    pub written: (i64, i64),
+}
+
 #[cfg(test)]
 mod tests {
     use super::BuildId;

@@ -5,6 +5,7 @@ use super::elf::{Image, Kind, Table};
 use super::runtime;
 use super::site::{self, Arguments, Code, DEFAULT_BYTES, Need};
 use super::usdt;
+use crate::model::module::FileState;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
@@ -68,7 +69,8 @@ fn look_into(file: &File) {
     let open_path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     for (inode, name) in ["libc.so.6", "libjemalloc.so.2", "python3.11"].iter().enumerate() {
         let (path, inode) = (PathBuf::from(name), inode as u64 + 1);
-        let file = MappedFile { path, device: (0, 0), inode, open_path: open_path.clone() };
+        let (state, open_path) = (FileState::default(), open_path.clone());
+        let file = MappedFile { path, device: (0, 0), inode, state, open_path };
         let _ = allocator::find(std::slice::from_ref(&file));
         let _ = runtime::detect(std::slice::from_ref(&file));
     }

@@ -223,10 +223,12 @@ fn version(file_name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{Detector, MappedFile, detect, version};
+    use crate::model::module::FileState;
     use std::path::Path;
 
     fn file(path: &Path) -> MappedFile {
-        MappedFile { path: path.into(), device: (0, 1), inode: 1, open_path: path.into() }
+        let state = FileState::default();
+        MappedFile { path: path.into(), device: (0, 1), inode: 1, state, open_path: path.into() }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Files before anybody maps them, known by what `/proc/PID/maps` will say of them.
 
 use super::maps;
-use super::modules::MappedFile;
+use super::modules::{MappedFile, state_of};
 use crate::lookup::{by_name, own_path};
 use std::fs::{self, File};
 use std::os::fd::AsRawFd as _;
@@ -28,7 +28,8 @@ impl Foreseen {
         }
         let open = File::open(own_path(&handle)).ok()?;
         let (device, inode) = as_mapped(&open)?;
-        let file = MappedFile { path: path.to_owned(), device, inode, open_path: own_path(&open) };
+        let (path, open_path) = (path.to_owned(), own_path(&open));
+        let file = MappedFile { path, device, inode, state: state_of(&open), open_path };
         Some(Self { file, open })
     }
 }

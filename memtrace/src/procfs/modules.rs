@@ -10,9 +10,9 @@ use super::vdso;
 use crate::lookup::{Links, below, by_name, own_path};
 use crate::model::event::CodeMapping;
 use crate::model::ids::ModuleId;
-use crate::model::module::Module;
+use crate::model::module::{FileState, Module};
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,6 +33,15 @@ struct Entry {
     key: Option<FileKey>,
     module: Arc<Module>,
     file: Option<File>,
+    /// As it was when it was opened.
+    state: FileState,
+}
+
+impl Entry {
+    /// Whether what was read of it holds of who maps it now.
+    fn is_current(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| state_of(file) == self.state)
+    }
 }
 
 /// A mapped file, as one looks into it.
@@ -44,6 +53,8 @@ pub struct MappedFile {
     pub device: (u32, u32),
     /// Inode.
     pub inode: u64,
+    /// What tells its content from others that it had.
+    pub state: FileState,
     /// Where we, and nobody else, can open it whatever happens to its name.
     pub open_path: PathBuf,
 }
@@ -109,24 +120,35 @@ impl ModuleTable {
     }
 
     fn number(&mut self, directory: &Path, mapping: &Mapping) -> Option<ModuleId> {
-        let key = (mapping.device, mapping.inode);
-        if let Some(id) = self.numbers.get(&key) {
-            return Some(*id);
+        self.current(&mapping.path, (mapping.device, mapping.inode), || open(directory, mapping))
+    }
+
+    /// The number of the file with its content of now. One whose content has changed gets another number, and so does
+    /// one that could not be opened before, as its process had gone, and now can.
+    fn current(
+        &mut self,
+        path: &Path,
+        key: FileKey,
+        open: impl FnOnce() -> Option<File>,
+    ) -> Option<ModuleId> {
+        let Some(&known) = self.numbers.get(&key) else {
+            let id = self.add(Some(key), path, open())?;
+            self.numbers.insert(key, id);
+            return Some(id);
+        };
+        if self.entries.get(known.0 as usize).is_some_and(Entry::is_current) {
+            return Some(known);
         }
-        let id = self.add(Some(key), &mapping.path, || open(directory, mapping))?;
+        let Some(file) = open() else { return Some(known) };
+        let id = self.add(Some(key), path, Some(file))?;
         self.numbers.insert(key, id);
         Some(id)
     }
 
     /// The number of a file that nobody maps yet.
     pub fn foresee(&mut self, foreseen: &Foreseen) -> Option<ModuleId> {
-        let key = (foreseen.file.device, foreseen.file.inode);
-        if let Some(id) = self.numbers.get(&key) {
-            return Some(*id);
-        }
-        let id = self.add(Some(key), &foreseen.file.path, || foreseen.open.try_clone().ok())?;
-        self.numbers.insert(key, id);
-        Some(id)
+        let MappedFile { device, inode, path, .. } = &foreseen.file;
+        self.current(path, (*device, *inode), || foreseen.open.try_clone().ok())
     }
 
     fn number_of_vdso(&mut self, directory: &Path, mapping: &Mapping) -> Option<ModuleId> {
@@ -137,25 +159,21 @@ impl ModuleTable {
         if self.vdsos.len() >= MAX_VDSOS {
             return None;
         }
-        let id = self.add(None, &mapping.path, || vdso::file(&bytes))?;
+        let id = self.add(None, &mapping.path, vdso::file(&bytes))?;
         self.vdsos.insert(bytes, id);
         Some(id)
     }
 
-    fn add(
-        &mut self,
-        key: Option<FileKey>,
-        path: &Path,
-        open: impl FnOnce() -> Option<File>,
-    ) -> Option<ModuleId> {
+    fn add(&mut self, key: Option<FileKey>, path: &Path, file: Option<File>) -> Option<ModuleId> {
         if self.entries.len() >= MAX_MODULES {
             return None;
         }
         let id = ModuleId(u32::try_from(self.entries.len()).ok()?);
-        let file = open();
+        // First, so that what is written meanwhile is a change.
+        let state = file.as_ref().map(state_of).unwrap_or_default();
         let build_id = file.as_ref().and_then(build_id::read);
         let module = Arc::new(Module { id, path: path.to_owned(), build_id });
-        self.entries.push(Entry { key, module, file });
+        self.entries.push(Entry { key, module, file, state });
         Some(id)
     }
 
@@ -193,8 +211,16 @@ impl ModuleTable {
             path: entry.module.path.clone(),
             device,
             inode,
+            state: entry.state,
             open_path: own_path(entry.file.as_ref()?),
         })
+    }
+
+    /// What the file with this device (major, minor) and inode is like now, if it could be opened.
+    #[must_use]
+    pub fn state(&self, device: (u32, u32), inode: u64) -> Option<FileState> {
+        let id = self.numbers.get(&(device, inode))?;
+        self.entries.get(id.0 as usize)?.file.as_ref().map(state_of)
     }
 }
 
@@ -212,6 +238,15 @@ fn open(directory: &Path, mapping: &Mapping) -> Option<File> {
     let root = by_name(&directory.join("root")).ok()?;
     let file = regular(&below(&root, &mapping.path, Links::Inside).ok()?)?;
     (file.metadata().ok()?.ino() == mapping.inode).then_some(file)
+}
+
+/// What the file is like now; all zero if that cannot be asked.
+pub(super) fn state_of(file: &File) -> FileState {
+    let state = |about: Metadata| FileState {
+        size: about.len(),
+        written: (about.mtime(), about.mtime_nsec()),
+    };
+    file.metadata().map(state).unwrap_or_default()
 }
 
 /// Opens in earnest what was opened by name, if it is a regular file.
@@ -276,6 +311,23 @@ mod tests {
         drop(cat);
         let path = table.open_path(ours.id).unwrap();
         assert_eq!(std::fs::read(path).unwrap(), std::fs::read("/bin/cat").unwrap());
+    }
+
+    #[test]
+    fn a_file_that_is_written_again_in_its_place_is_another() {
+        let (cat, mut table) = (Cat::start(), ModuleTable::default());
+        let (path, process) = (cat.file(), cat.process());
+        let of = |new: &[std::sync::Arc<super::Module>]| {
+            new.iter().find(|module| module.path == path).map(|module| module.id)
+        };
+        let first = of(&table.scan(&process, &process.mappings().unwrap()).unwrap().0);
+        assert!(first.is_some());
+        assert_eq!(of(&table.scan(&process, &process.mappings().unwrap()).unwrap().0), None);
+        // Nothing can be written while it runs: as if that had been.
+        std::fs::File::open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        let second = of(&table.scan(&process, &process.mappings().unwrap()).unwrap().0);
+        assert!(second.is_some() && second != first, "{second:?}");
+        assert_eq!(of(&table.scan(&process, &process.mappings().unwrap()).unwrap().0), None);
     }
 
     #[test]

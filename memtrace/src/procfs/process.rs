@@ -38,6 +38,8 @@ pub struct Process {
     key: ProcessKey,
     /// The thread that was named, where it was not the process itself.
     named_thread: Option<u32>,
+    /// `/proc/PID/cgroup`, as it was when the next three were found.
+    groups: String,
     cgroup: Option<Cgroup>,
     container: Option<Container>,
     pod_uid: Option<String>,
@@ -65,6 +67,7 @@ impl Process {
             pid,
             key: ProcessKey { pid, start_time: stat.starttime },
             named_thread: (pid != number).then_some(number),
+            groups: String::new(),
             cgroup: None,
             container: None,
             pod_uid: None,
@@ -87,7 +90,8 @@ impl Process {
     #[must_use]
     pub fn gone(pid: Pid, started: Nanos) -> Self {
         let key = ProcessKey { pid, start_time: start_time(started) };
-        Self { pid, key, named_thread: None, cgroup: None, container: None, pod_uid: None }
+        let groups = String::new();
+        Self { pid, key, named_thread: None, groups, cgroup: None, container: None, pod_uid: None }
     }
 
     /// When it started, on the clock of [`Nanos`].
@@ -114,13 +118,19 @@ impl Process {
         self.named_thread
     }
 
-    fn find_cgroup(&mut self) {
-        let groups = lossy(Path::new(&format!("/proc/{}/cgroup", self.pid))).unwrap_or_default();
+    /// Looks at which control groups it is in, and so in which container and pod: a runtime moves a process there after
+    /// it was forked. Of one that has gone what was known stays.
+    pub fn find_cgroup(&mut self) {
+        let Ok(groups) = lossy(Path::new(&format!("/proc/{}/cgroup", self.pid))) else { return };
+        if groups == self.groups {
+            return;
+        }
         let places = cgroup::memberships(&groups);
         self.container = cgroup::container(&places);
         self.pod_uid = cgroup::pod_uid(&places);
         let mountinfo = lossy(Path::new("/proc/self/mountinfo")).unwrap_or_default();
         self.cgroup = Cgroup::find(&places, &mountinfo);
+        self.groups = groups;
     }
 
     /// The main thread has ended while others live on; the kernel then shows an empty process.

@@ -54,6 +54,11 @@ impl Children {
         self.missed += u64::from(self.young.remove(&pid).is_some());
     }
 
+    /// One is traced no longer.
+    pub(super) fn forget(&mut self, pid: Pid) {
+        self.young.remove(&pid);
+    }
+
     /// Those that are to be linked for now.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Pid> {
         let due = self

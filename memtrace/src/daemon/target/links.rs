@@ -2,7 +2,8 @@
 
 use super::Targets;
 use super::one::Target;
-use super::scope::{Scopes, key};
+use super::scope::{Scopes, key, place};
+use super::telling;
 use crate::daemon::inspect::mapped_files;
 use crate::model::ids::{ModuleId, Pid};
 use crate::probe::live::kernel_side::KernelSide;
@@ -43,6 +44,7 @@ impl Targets {
         if let Some(mappers) = self.payers.step(|| self.scopes.shared_files()) {
             self.scopes.note_mappers(&mappers);
         }
+        self.unlink_changed(kernel);
         let mapped = self.mapped();
         for file in self.scopes.unused(&mapped) {
             // What we know may be incomplete: records of mappings may be lost.
@@ -50,6 +52,30 @@ impl Targets {
                 self.scopes.keep(file);
             } else {
                 self.unlink(kernel, file);
+            }
+        }
+    }
+
+    /// Takes links away to files that were written over since: who maps one again maps other code, and a probe at an
+    /// old place in it would be one in the middle of an instruction.
+    fn unlink_changed(&mut self, kernel: &mut KernelSide) {
+        let modules = &self.modules;
+        let now = |file: FileNumber| modules.state((file.0, file.1), file.2);
+        for (gone, number) in self.scopes.forget_changed(now) {
+            kernel.detach_file(number);
+            for target in
+                self.targets.values_mut().filter(|target| target.places().any(|it| it == gone))
+            {
+                target.examined.remove(&gone.0);
+                target.allocators.retain(|found| place(found) != gone);
+                target.told_by.retain(|found| telling::place(found) != gone);
+                if target.running {
+                    let pid = target.process.pid();
+                    let name = &gone.1;
+                    target.troubles.push(format!(
+                        "the file of {name} was written over while pid {pid} maps it: its probes were taken away"
+                    ));
+                }
             }
         }
     }

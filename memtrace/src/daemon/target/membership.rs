@@ -116,6 +116,13 @@ impl Targets {
         }
     }
 
+    /// Forgets a process that runs on.
+    pub(in crate::daemon) fn let_go(&mut self, pid: Pid) {
+        self.targets.remove(&pid);
+        self.scopes.targets.remove(&pid);
+        self.children.forget(pid);
+    }
+
     /// A process has gone. `true` if it was running until now.
     pub(in crate::daemon) fn ended(&mut self, pid: Pid) -> bool {
         self.children.ended(pid);

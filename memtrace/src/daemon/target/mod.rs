@@ -54,6 +54,8 @@ pub(super) struct Targets {
     /// Who pays for those that are for all.
     payers: Payers,
     children: Children,
+    /// CPU time that they have used while they were traced.
+    cpu: Nanos,
     /// Those that have ended, in the order in which they did.
     ended: VecDeque<Pid>,
     /// Were not there at the last look, though no exit event has come.
@@ -122,6 +124,7 @@ impl Targets {
             scopes,
             payers: Payers::new(),
             children: Children::new(Instant::now()),
+            cpu: 0,
             ended: VecDeque::new(),
             missing: BTreeSet::new(),
             by_search: settings.selection.is_some(),
@@ -170,9 +173,9 @@ impl Targets {
         self.targets.values().any(|target| target.running)
     }
 
-    /// CPU time of all targets so far.
-    pub(super) fn cpu(&self) -> Nanos {
-        self.targets.values().map(|target| target.usage.cpu).sum()
+    /// CPU time that targets have used while they were traced, as far as was looked at: it never falls.
+    pub(super) const fn cpu(&self) -> Nanos {
+        self.cpu
     }
 
     /// All that `/proc` says of a process, as events: for its first sight, and after exec.
@@ -183,6 +186,10 @@ impl Targets {
     ) -> Result<Vec<What<'static>>, DaemonError> {
         let Some(target) = self.targets.get_mut(&pid) else { return Ok(Vec::new()) };
         let mappings = target.process.mappings()?;
+        if !mappings.is_empty() {
+            // One that has ended is in the root's.
+            target.process.find_cgroup();
+        }
         let mut info = target.process.info(self.with_arguments)?;
         self.pods.complete(&mut info);
         target.comm.clone_from(&info.comm);
@@ -284,15 +291,18 @@ impl Targets {
         }
     }
 
-    /// Memory and CPU of those that run. One that has vanished without an exit event is ended.
-    pub(super) fn read_usage(&mut self) -> Vec<(Pid, Usage)> {
+    /// Memory and CPU of those that run and are `wanted`. One that has vanished without an exit event is ended.
+    pub(super) fn read_usage(&mut self, wanted: impl Fn(Pid) -> bool) -> Vec<(Pid, Usage)> {
         let mut usages = Vec::new();
-        for (pid, target) in self.targets.iter_mut().filter(|(_, target)| target.running) {
+        let running =
+            self.targets.iter_mut().filter(|(pid, target)| target.running && wanted(**pid));
+        for (pid, target) in running {
             let usage = target.process.usage();
             // Nothing is mapped any more by one that has ended, and that nobody has waited for.
             target.may_have_ended = usage.as_ref().map_or(true, |usage| usage.resident == 0);
             if let Ok(usage) = usage {
-                target.usage = usage;
+                let before = target.cpu.replace(usage.cpu).unwrap_or(usage.cpu);
+                self.cpu += usage.cpu.saturating_sub(before);
                 usages.push((*pid, usage));
             }
         }

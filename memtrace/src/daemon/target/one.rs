@@ -9,7 +9,7 @@ use crate::daemon::reporter::Reporter;
 use crate::daemon::unseen::Unseen;
 use crate::model::event::What;
 use crate::model::ids::{ModuleId, Nanos, Pid};
-use crate::model::process::{ProcessInfo, Usage};
+use crate::model::process::ProcessInfo;
 use crate::probe::allocator::{FoundAllocator, MappedFile, Unbound};
 use crate::probe::function_table::AllocatorKind;
 use crate::probe::live::LiveError;
@@ -40,7 +40,9 @@ pub(super) struct Target {
     /// Allocators with IFUNCs that it had not bound at the last look, and what is to be said of them.
     pub(super) undecided: Vec<(FoundAllocator, String)>,
     pub(super) runtimes: Vec<Runtime>,
-    pub(super) usage: Usage,
+    /// CPU time that it had used when its use was looked at last; `None`: what it has used until the first look is not
+    /// of the time in which it is traced.
+    pub(super) cpu: Option<Nanos>,
     pub(super) running: bool,
     /// Its memory could not be read at the last look, or it had none.
     pub(super) may_have_ended: bool,
@@ -54,6 +56,8 @@ pub(super) struct Target {
     pub(super) blind: bool,
     /// Whether its allocations and frees are told.
     pub(super) window: HeapWindow,
+    /// Numbers of the places for which it has links of its own.
+    pub(super) own_links: BTreeSet<u32>,
     pub(super) troubles: Vec<String>,
     pub(super) unseen: Unseen,
 }
@@ -69,7 +73,7 @@ impl Target {
             unbound: Vec::new(),
             undecided: Vec::new(),
             runtimes: Vec::new(),
-            usage: Usage::default(),
+            cpu: None,
             running: true,
             may_have_ended: false,
             comm: String::new(),
@@ -78,6 +82,7 @@ impl Target {
             forks: 0,
             blind: false,
             window: HeapWindow::default(),
+            own_links: BTreeSet::new(),
             troubles: Vec::new(),
             unseen: Unseen::default(),
         }
@@ -148,13 +153,26 @@ impl Target {
         allocator: FoundAllocator,
         scopes: &mut Scopes,
     ) -> Result<bool, DaemonError> {
-        let filter = match scopes.wanted(&place(&allocator), false, self.is_open()) {
+        let place = place(&allocator);
+        let mut wanted = scopes.wanted(&place, false, self.is_open());
+        if wanted == Wanted::ForAll && !return_probes_are_safe(kernel)? {
+            // Others map the file whose system calls may be filtered.
+            wanted = scopes.for_each_instead(&place);
+        }
+        let filter = match wanted {
             Wanted::Nothing => None,
             Wanted::ForAll => Some(None),
             Wanted::Filtered => Some(Some(self.process.pid())),
         };
         if let Some(filter) = filter.filter(|_| !allocator.functions.is_empty()) {
-            self.link(kernel, &allocator, filter, scopes.number(&place(&allocator)))?;
+            let number = scopes.number(&place);
+            let linked = self.link(kernel, &allocator, filter, number);
+            if linked.is_err() && filter.is_none() {
+                // The next one that brings it tries again.
+                scopes.take_down(&place);
+            }
+            linked?;
+            self.own_links.extend(filter.map(|_| number));
         }
         for skipped in &allocator.skipped {
             tracing::debug!(
@@ -172,6 +190,10 @@ impl Target {
         Ok(filter.is_some())
     }
 
+    /// Whoever makes a link for this process alone notes its number in `own_links`.
+    ///
+    /// # Errors
+    /// When it cannot be made, or return probes may kill the process.
     pub(super) fn link(
         &self,
         kernel: &mut KernelSide,
@@ -179,33 +201,37 @@ impl Target {
         filter: Option<Pid>,
         number: u32,
     ) -> Result<(), DaemonError> {
+        self.check_seccomp(kernel)?;
         let points: Vec<Point> = allocator.functions.iter().flat_map(Point::of).collect();
         let attached = kernel.attach(&allocator.file.open_path, &points, filter, number);
         attached.map_err(|error| self.ended_meanwhile(error))
     }
 
-    /// Probes in a child what its parent has probed, where links are filtered by process. Gives whether
-    /// there was anything to be linked.
+    /// Probes in a child what its parent has probed, where links are filtered by process; not what it has brought
+    /// itself meanwhile, which is linked already. Gives whether there was anything to be linked.
     ///
     /// # Errors
     /// When the child has ended, or a link cannot be made.
     pub(super) fn probe_as_child(
-        &self,
+        &mut self,
         kernel: &mut KernelSide,
         scopes: &Scopes,
     ) -> Result<bool, DaemonError> {
         let pid = self.process.pid();
-        let filtered = || self.allocators.iter().filter(|it| scopes.is_filtered(&place(it)));
-        if filtered().next().is_some() {
-            self.check_seccomp(kernel)?;
+        let is_left = |place: &Place| {
+            scopes.is_filtered(place) && !self.own_links.contains(&scopes.number(place))
+        };
+        let mut linked = Vec::new();
+        for allocator in self.allocators.iter().filter(|it| is_left(&place(it))) {
+            let number = scopes.number(&place(allocator));
+            self.link(kernel, allocator, Some(pid), number)?;
+            linked.push(number);
         }
-        for allocator in filtered() {
-            self.link(kernel, allocator, Some(pid), scopes.number(&place(allocator)))?;
-        }
-        let told_by = self.told_by.iter().filter(|it| scopes.is_filtered(&telling::place(it)));
-        for found in told_by {
+        for found in self.told_by.iter().filter(|it| is_left(&telling::place(it))) {
             self.link_static_probes(kernel, found, Some(pid), scopes)?;
+            linked.push(scopes.number(&telling::place(found)));
         }
+        self.own_links.extend(linked);
         Ok(self.is_filtered(scopes))
     }
 
@@ -231,6 +257,8 @@ impl Target {
             runtimes: self.runtimes.clone(),
             comm: self.comm.clone(),
             window: self.window,
+            // All of it.
+            cpu: Some(0),
             ..Self::new(Process::child(&self.process, pid, started))
         }
     }

@@ -8,6 +8,7 @@
 use super::choice::{Users, are_for_all};
 use crate::daemon::settings::LinkFor;
 use crate::model::ids::Pid;
+use crate::model::module::FileState;
 use crate::probe::allocator::{FoundAllocator, MappedFile};
 use crate::procfs::{CpuTimes, FileNumber, mappers};
 use crate::report::LinkFacts;
@@ -21,11 +22,12 @@ pub(super) fn key(file: &MappedFile) -> FileNumber {
     (file.device.0, file.device.1, file.inode)
 }
 
-/// Where an allocator is, or a file's static probes are, and which of those there.
-pub(super) type Place = (FileNumber, String);
+/// Where an allocator is, or a file's static probes are, which of those there, and in which of the contents that the
+/// file had.
+pub(super) type Place = (FileNumber, String, FileState);
 
 pub(super) fn place(found: &FoundAllocator) -> Place {
-    (key(&found.file), found.name.clone())
+    (key(&found.file), found.name.clone(), found.file.state)
 }
 
 /// What is to be linked for a target and a file.
@@ -141,6 +143,19 @@ impl Scopes {
         .collect()
     }
 
+    /// Links for all are not to be had here: it gets some for each target.
+    pub(super) fn for_each_instead(&mut self, place: &Place) -> Wanted {
+        tracing::warn!(
+            "{}: probed for each process by itself, as return probes of this kernel may kill others whose system calls \
+             are filtered",
+            place.1
+        );
+        self.places.entry(place.clone()).and_modify(|decided| {
+            (decided.for_all, decided.down) = (false, false);
+        });
+        Wanted::Filtered
+    }
+
     /// The links for all could not be made after all.
     pub(super) fn take_down(&mut self, place: &Place) {
         self.places.entry(place.clone()).and_modify(|decided| decided.down = true);
@@ -180,13 +195,13 @@ impl Scopes {
     /// Files with links for all, which others may have come to map.
     pub(super) fn shared_files(&self) -> BTreeSet<FileNumber> {
         let shared = self.places.iter().filter(|(_, decided)| decided.for_all);
-        shared.map(|((file, _), _)| *file).collect()
+        shared.map(|((file, ..), _)| *file).collect()
     }
 
     /// Takes in who maps files now.
     pub(super) fn note_mappers(&mut self, mappers: &BTreeMap<FileNumber, Vec<Pid>>) {
         let Self { places, targets, .. } = self;
-        for ((file, _), decided) in places.iter_mut().filter(|(_, decided)| decided.for_all) {
+        for ((file, ..), decided) in places.iter_mut().filter(|(_, decided)| decided.for_all) {
             let all = mappers.get(file).map_or(&[][..], Vec::as_slice);
             decided.others = all.iter().filter(|pid| !targets.contains(pid)).count();
         }
@@ -194,22 +209,33 @@ impl Scopes {
 
     /// Looks at which files are mapped by targets; gives those that have not been for long enough.
     pub(super) fn unused(&mut self, mapped: &BTreeSet<FileNumber>) -> BTreeSet<FileNumber> {
-        for ((file, _), decided) in &mut self.places {
+        for ((file, ..), decided) in &mut self.places {
             decided.unused = if mapped.contains(file) { 0 } else { decided.unused + 1 };
         }
         let long = self.places.iter().filter(|(_, decided)| decided.unused >= LINGER);
-        long.map(|((file, _), _)| *file).collect()
+        long.map(|((file, ..), _)| *file).collect()
     }
 
     /// A target maps the file after all.
     pub(super) fn keep(&mut self, file: FileNumber) {
-        let of_file = self.places.iter_mut().filter(|((key, _), _)| *key == file);
+        let of_file = self.places.iter_mut().filter(|((key, ..), _)| *key == file);
         of_file.for_each(|(_, decided)| decided.unused = 0);
+    }
+
+    /// Forgets what was decided for contents that files have no more: `now` tells what they are like. Gives where that
+    /// was, and the numbers of the links, which are to go at once.
+    pub(super) fn forget_changed(
+        &mut self,
+        now: impl Fn(FileNumber) -> Option<FileState>,
+    ) -> Vec<(Place, u32)> {
+        let is_gone = |place: &Place| now(place.0).is_some_and(|state| state != place.2);
+        let gone = self.places.extract_if(.., |place, _| is_gone(place));
+        gone.map(|(place, decided)| (place, decided.number)).collect()
     }
 
     /// Forgets what was decided for a file. Gives the numbers of its links, which are to go.
     pub(super) fn forget(&mut self, file: FileNumber) -> Vec<u32> {
-        let gone = self.places.extract_if(.., |(key, _), _| *key == file);
+        let gone = self.places.extract_if(.., |(key, ..), _| *key == file);
         gone.map(|(_, decided)| decided.number).collect()
     }
 
@@ -249,14 +275,20 @@ impl Scopes {
 
 #[cfg(test)]
 mod tests {
-    use super::{BTreeMap, BTreeSet, Decided, LINGER, LinkFor, Reason, Scopes, Wanted};
+    use super::{
+        BTreeMap, BTreeSet, Decided, FileState, LINGER, LinkFor, Place, Reason, Scopes, Wanted,
+    };
 
     const FILE: (u32, u32, u64) = (8, 1, 77);
+
+    fn libc() -> Place {
+        (FILE, "libc.so.6".to_owned(), FileState::default())
+    }
 
     fn with_shared_file() -> Scopes {
         let mut scopes = Scopes::new([1, 2].into(), None, LinkFor::Auto, true);
         let decided = Decided { number: 3, for_all: true, down: false, others: 0, unused: 0 };
-        scopes.places.insert((FILE, "libc.so.6".to_owned()), decided);
+        scopes.places.insert(libc(), decided);
         scopes
     }
 
@@ -277,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_link_that_writes_is_for_those_who_are_meant() {
-        let place = (FILE, "otel_memory of x".to_owned());
+        let place = (FILE, "otel_memory of x".to_owned(), FileState::default());
         let wanted = |for_all, wish, writes| {
             Scopes::new([1, 2].into(), for_all, wish, true).wanted(&place, writes, true)
         };
@@ -291,7 +323,7 @@ mod tests {
     #[test]
     fn links_for_all_stay_as_long_as_somebody_is_open() {
         let mut scopes = with_shared_file();
-        let place = (FILE, "libc.so.6".to_owned());
+        let place = libc();
         assert!(scopes.idle(&[place.clone()].into()).is_empty());
         assert_eq!(scopes.idle(&BTreeSet::new()), [3]);
         assert!(scopes.idle(&BTreeSet::new()).is_empty(), "they are down");
@@ -300,6 +332,17 @@ mod tests {
         assert_eq!(decided.wanted(true), Wanted::ForAll);
         assert_eq!(decided.wanted(true), Wanted::Nothing, "they are there again");
         assert_eq!(scopes.idle(&BTreeSet::new()), [3]);
+    }
+
+    #[test]
+    fn links_to_a_content_that_was_written_over_go() {
+        let mut scopes = with_shared_file();
+        assert!(scopes.forget_changed(|_| None).is_empty(), "nobody knows");
+        assert!(scopes.forget_changed(|_| Some(FileState::default())).is_empty());
+        let now = FileState { size: 1, ..FileState::default() };
+        assert_eq!(scopes.forget_changed(|_| Some(now)), [(libc(), 3)]);
+        let (file, name, _) = libc();
+        assert_eq!(scopes.wanted(&(file, name, now), false, true), Wanted::ForAll);
     }
 
     #[test]

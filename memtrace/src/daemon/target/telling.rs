@@ -19,28 +19,36 @@ pub(super) fn tell(
 ) {
     let found = search.map(|search| search.find(files)).unwrap_or_default();
     for found in found {
-        if let Err(error) = target.place_static_probes(kernel, &found, scopes) {
-            target.troubles.push(format!("{} is not used: {error}", found.name));
-        } else {
-            target.told_by.push(found);
+        match target.place_static_probes(kernel, &found, scopes) {
+            Err(error) => target.troubles.push(format!("{} is not used: {error}", found.name)),
+            Ok(own) => {
+                target.own_links.extend(own);
+                target.told_by.push(found);
+            }
         }
     }
 }
 
 impl Target {
+    /// Gives the number of the place, if the process has links of its own there.
     fn place_static_probes(
         &self,
         kernel: &mut KernelSide,
         found: &FoundProbes,
         scopes: &mut Scopes,
-    ) -> Result<(), DaemonError> {
+    ) -> Result<Option<u32>, DaemonError> {
         let writes = found.probes.iter().any(|probe| probe.semaphore.is_some());
         let filter = match scopes.wanted(&place(found), writes, true) {
-            Wanted::Nothing => return Ok(()),
+            Wanted::Nothing => return Ok(None),
             Wanted::ForAll => None,
             Wanted::Filtered => Some(self.process.pid()),
         };
-        self.link_static_probes(kernel, found, filter, scopes)
+        let linked = self.link_static_probes(kernel, found, filter, scopes);
+        if linked.is_err() && filter.is_none() {
+            scopes.take_down(&place(found));
+        }
+        linked?;
+        Ok(filter.map(|_| scopes.number(&place(found))))
     }
 
     /// Links them for one process, or (`None`) for all.
@@ -60,5 +68,5 @@ impl Target {
 
 /// By what links to them are known.
 pub(super) fn place(found: &FoundProbes) -> super::scope::Place {
-    (key(&found.file), found.name.clone())
+    (key(&found.file), found.name.clone(), found.file.state)
 }

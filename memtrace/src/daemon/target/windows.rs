@@ -31,30 +31,34 @@ impl Targets {
     }
 
     /// Stops to tell allocations and frees of these processes: of each at one instant, of all at nearly the same.
-    /// What they did before may still stand in the ring. Gives those that were open, and when.
-    ///
-    /// # Errors
-    /// When the kernel side cannot be told. Those that it was told of are closed.
+    /// What they did before may still stand in the ring. Gives those that were open, and when. One of which the kernel
+    /// side cannot be told stays open.
     pub(in crate::daemon) fn close(
         &mut self,
         kernel: &mut KernelSide,
         pids: &[Pid],
-    ) -> Result<(Vec<Pid>, Nanos), DaemonError> {
+    ) -> (Vec<Pid>, Nanos) {
         let mut closed = Vec::new();
         for pid in pids {
             let target = self.targets.get_mut(pid).filter(|it| it.running && it.window.closed == 0);
             let Some(target) = target else { continue };
             let window = HeapWindow { closed: 1, ..target.window };
-            kernel.set_window(*pid, window)?;
+            if let Err(error) = kernel.set_window(*pid, window) {
+                tracing::warn!("pid {pid} is watched on while others are not: {error}");
+                continue;
+            }
             target.window = window;
             closed.push(*pid);
         }
-        Ok((closed, now()))
+        (closed, now())
     }
 
     /// Takes the probes away that nobody has a use for whose window is open.
     pub(in crate::daemon) fn unprobe_closed(&mut self, kernel: &mut KernelSide, closed: &[Pid]) {
-        closed.iter().for_each(|pid| kernel.detach_from(*pid));
+        for pid in closed {
+            kernel.detach_from(*pid);
+            self.targets.entry(*pid).and_modify(|target| target.own_links.clear());
+        }
         let open = self.targets.values().filter(|it| it.running && it.window.closed == 0);
         let used: BTreeSet<_> = open.flat_map(|target| &target.allocators).map(place).collect();
         for number in self.scopes.idle(&used) {
@@ -120,11 +124,16 @@ impl Targets {
                 Wanted::ForAll => None,
                 Wanted::Filtered => Some(pid),
             };
-            let linked = target.link(kernel, allocator, filter, scopes.number(&place(allocator)));
+            let number = scopes.number(&place(allocator));
+            if target.own_links.contains(&number) {
+                continue;
+            }
+            let linked = target.link(kernel, allocator, filter, number);
             if linked.is_err() && filter.is_none() {
                 scopes.take_down(&place(allocator));
             }
             linked?;
+            target.own_links.extend(filter.map(|_| number));
         }
         // Where probes have stayed for others' sake, calls that are pending will be seen to return.
         let since = if is_whole { since } else { target.window.since };

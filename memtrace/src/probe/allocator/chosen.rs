@@ -73,8 +73,7 @@ impl Search {
         if self.choices.len() >= MOST_KNOWN {
             self.choices.clear();
         }
-        let file = (found.file.device, found.file.inode);
-        let key = (file, found.name.clone(), choices);
+        let key = (super::key(&found.file), found.name.clone(), choices);
         let planned = match self.choices.get(&key) {
             Some(known) => known.clone(),
             None => {

@@ -17,6 +17,7 @@ mod user;
 mod tests;
 
 use super::function_table::AllocatorKind;
+use crate::model::module::FileState;
 pub use chosen::{Chosen, IndirectFunction};
 use examine::Miss;
 use memtrace_common::function::BlockKind;
@@ -42,6 +43,8 @@ pub struct MappedFile {
     pub device: (u32, u32),
     /// Inode number.
     pub inode: u64,
+    /// What tells its content from others that it had.
+    pub state: FileState,
     /// Where it can be opened now (`/proc/self/fd/N`, `/proc/PID/map_files/…`, or a path).
     pub open_path: PathBuf,
 }
@@ -203,8 +206,12 @@ pub struct Search {
     choices: chosen::KnownChoices,
 }
 
-/// Device and inode.
-type FileKey = ((u32, u32), u64);
+/// Device, inode, and what tells its content from others that it had.
+type FileKey = ((u32, u32), u64, FileState);
+
+fn key(file: &MappedFile) -> FileKey {
+    (file.device, file.inode, file.state)
+}
 
 impl Search {
     /// As [`find`]; a file that was looked at before is not looked at again.
@@ -238,7 +245,7 @@ impl Search {
         if self.known.len() >= MOST_KNOWN {
             self.known.clear();
         }
-        let key = (file.device, file.inode);
+        let key = key(file);
         let known = self.known.get(&key).cloned();
         let found = known.unwrap_or_else(|| {
             let found = examine::examine(file);

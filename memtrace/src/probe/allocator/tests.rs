@@ -1,12 +1,14 @@
 //! The search on the C library of this machine (invariants only), and on files without allocators.
 
 use super::{AllocatorError, FoundAllocator, MappedFile, Search, find};
+use crate::model::module::FileState;
 use crate::probe::function_table::AllocatorKind;
 use memtrace_common::site::{Role, SPAN_UNIT};
 use std::path::Path;
 
 fn file(path: &Path, inode: u64) -> MappedFile {
-    MappedFile { path: path.into(), device: (8, 1), inode, open_path: path.into() }
+    let state = FileState::default();
+    MappedFile { path: path.into(), device: (8, 1), inode, state, open_path: path.into() }
 }
 
 /// The files that this process maps.

@@ -27,7 +27,7 @@ use memtrace_common::wire::{Counter, Loss};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// `BPF_NOEXIST` of `linux/bpf.h`: what is there is not replaced.
 pub(super) const BPF_NOEXIST: u64 = 1;
@@ -196,6 +196,8 @@ pub struct KernelSide {
     further_rings: Vec<MapData>,
     /// Where static probes have their arguments, as in the kernel's table.
     pub(super) descriptions: Vec<Arguments>,
+    /// Whether return probes are safe under a filter of system calls, once that was tried.
+    pub(super) safe_returns: OnceLock<bool>,
 }
 
 impl KernelSide {
@@ -229,6 +231,7 @@ impl KernelSide {
             code_tables,
             further_rings,
             descriptions,
+            safe_returns: OnceLock::new(),
         };
         if let Some(Sampling { interval, .. }) = options.sampling {
             side.set_sampling(Control::new(interval))?;

@@ -28,11 +28,20 @@ static FILTER: [sock_filter; 4] = [
     sock_filter { code: RETURN, jt: 0, jf: 0, k: libc::SECCOMP_RET_ALLOW },
 ];
 
-/// Tries a return probe on a filtered child.
+/// Whether return probes are safe in a process whose system calls are filtered. It is tried once.
 ///
 /// # Errors
 /// When the child cannot be made or the probe not be placed.
 pub fn return_probes_are_safe(kernel: &KernelSide) -> Result<bool, LiveError> {
+    if let Some(known) = kernel.safe_returns.get() {
+        return Ok(*known);
+    }
+    let safe = try_on_a_child(kernel)?;
+    Ok(*kernel.safe_returns.get_or_init(|| safe))
+}
+
+/// Tries a return probe on a filtered child.
+fn try_on_a_child(kernel: &KernelSide) -> Result<bool, LiveError> {
     let failed =
         |source| LiveError::Link { what: "a return probe to a child of ours".into(), source };
     let place = [return_point()?];

@@ -46,7 +46,10 @@ impl KernelSide {
     }
 
     /// The process has gone. One that was not there is fine.
-    pub(super) fn forget_window(&mut self, process: u32) {
+    ///
+    /// The kernel side forgets the window of a process that ends, and may be told of it once more by whoever has not
+    /// heard yet that it has.
+    pub fn forget_window(&mut self, process: u32) {
         if let Ok(mut windows) = self.windows() {
             let _ = windows.remove(&process);
         }

@@ -1,6 +1,7 @@
 //! Which static probes of a process's files are used, and why the others are not.
 
 use super::{PROVIDER, StaticProbe, StaticProbes, Tells, look_into};
+use crate::model::module::FileState;
 use crate::probe::allocator::MappedFile;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,8 +25,8 @@ pub struct FoundProbes {
 #[derive(Debug, Default)]
 pub struct StaticSearch {
     semaphores: bool,
-    /// By device and inode.
-    known: BTreeMap<((u32, u32), u64), Vec<StaticProbe>>,
+    /// By device, inode and content.
+    known: BTreeMap<((u32, u32), u64, FileState), Vec<StaticProbe>>,
     left: Vec<String>,
 }
 
@@ -50,7 +51,7 @@ impl StaticSearch {
     }
 
     fn find_in(&mut self, file: &MappedFile) -> Option<FoundProbes> {
-        let key = (file.device, file.inode);
+        let key = (file.device, file.inode, file.state);
         if !self.known.contains_key(&key) {
             if self.known.len() >= MOST_KNOWN {
                 self.known.clear();

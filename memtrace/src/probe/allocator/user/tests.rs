@@ -1,6 +1,7 @@
 //! Functions of this very program, which has symbols, and its own files.
 
 use super::{Missing, Slots, UserNames, UserSearch, find_user_functions};
+use crate::model::module::FileState;
 use crate::probe::allocator::MappedFile;
 use crate::probe::signature::Signature;
 use memtrace_common::function::FunctionId;
@@ -23,7 +24,8 @@ fn own() -> MappedFile {
     let path = std::fs::read_link("/proc/self/exe").unwrap();
     let metadata = path.metadata().unwrap();
     let device = (rustix::fs::major(metadata.dev()), rustix::fs::minor(metadata.dev()));
-    MappedFile { path: path.clone(), device, inode: metadata.ino(), open_path: path }
+    let (inode, state) = (metadata.ino(), FileState::default());
+    MappedFile { path: path.clone(), device, inode, state, open_path: path }
 }
 
 fn find(texts: &[(&str, Role)]) -> (super::UserDiscovery, UserNames) {

@@ -1,6 +1,7 @@
 //! The C library chooses its `memcpy` when it is bound; which one, this process knows of itself.
 
 use super::{Indirect, Slots, Untold, offset};
+use crate::model::module::FileState;
 use crate::probe::allocator::{MappedFile, open};
 use crate::probe::elf::{Image, Kind, Table};
 use crate::probe::living::{Living, MappedCode};
@@ -19,8 +20,8 @@ impl<F: Fn(u64) -> Option<u64>> Living for Ours<F> {
         let file = |line: &str| {
             let path = PathBuf::from(line.split_whitespace().nth(5)?);
             let mapped = parse(line)?;
-            let open_path = path.clone();
-            Some(MappedFile { path, device: mapped.device, inode: mapped.inode, open_path })
+            let (open_path, state) = (path.clone(), FileState::default());
+            Some(MappedFile { path, device: mapped.device, inode: mapped.inode, state, open_path })
         };
         let mut files: Vec<MappedFile> = maps.lines().filter_map(file).collect();
         files.dedup();
