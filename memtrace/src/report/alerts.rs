@@ -1,6 +1,7 @@
 //! Alerts as reports, messages and commands tell of them.
 
 use super::names::clean;
+use super::place::workload;
 use super::units::{bytes, counted, rate};
 use crate::engine::alerts::{Alert, Crossing, Rate, Who};
 use crate::model::ids::Nanos;
@@ -17,6 +18,10 @@ pub enum AlertBy {
         start_time: u64,
         /// Its name, cleaned.
         comm: String,
+        /// Its container's id or name, cleaned.
+        container: Option<String>,
+        /// Its pod's namespace and name, or else its uid, cleaned.
+        pod: Option<String>,
     },
     /// All that are traced together.
     All {
@@ -32,6 +37,8 @@ impl AlertBy {
                 pid: process.key.pid,
                 start_time: process.key.start_time,
                 comm: clean(&process.comm),
+                container: process.container.as_deref().map(clean),
+                pod: process.pod.as_ref().or(process.pod_uid.as_ref()).map(|pod| clean(pod)),
             },
             Who::All { processes } => Self::All { processes: *processes },
         }
@@ -51,6 +58,24 @@ impl AlertBy {
     pub const fn pid(&self) -> Option<u32> {
         match self {
             Self::Process { pid, .. } => Some(*pid),
+            Self::All { .. } => None,
+        }
+    }
+
+    /// Its container; `None` of all together.
+    #[must_use]
+    pub fn container(&self) -> Option<&str> {
+        match self {
+            Self::Process { container, .. } => container.as_deref(),
+            Self::All { .. } => None,
+        }
+    }
+
+    /// Its pod; `None` of all together.
+    #[must_use]
+    pub fn pod(&self) -> Option<&str> {
+        match self {
+            Self::Process { pod, .. } => pod.as_deref(),
             Self::All { .. } => None,
         }
     }
@@ -110,7 +135,11 @@ impl AlertReport {
     #[must_use]
     pub fn describe(&self) -> String {
         match &self.by {
-            AlertBy::Process { pid, comm, .. } => format!("{comm} (pid {pid}): {}", self.words),
+            AlertBy::Process { pid, comm, container, pod, .. } => {
+                let workload = workload(container.as_deref(), pod.as_deref(), None)
+                    .map_or_else(String::new, |it| format!(", {it}"));
+                format!("{comm} (pid {pid}{workload}): {}", self.words)
+            }
             AlertBy::All { processes: 1 } => {
                 format!("all that is traced, 1 process: {}", self.words)
             }

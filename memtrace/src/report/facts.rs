@@ -200,6 +200,9 @@ pub struct TracerFacts {
     /// Periodic reports that were left out until then, as the one before was still being made or written.
     #[serde(default)]
     pub skipped_reports: u64,
+    /// How often an allocator could be used before it was probed, as its file came unforeseen.
+    #[serde(default)]
+    pub blind_windows: u64,
     /// Wall clock at the snapshot.
     pub time: Timestamp,
     /// Wall clock when tracing began.

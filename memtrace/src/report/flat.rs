@@ -161,11 +161,6 @@ impl Shown {
     }
 }
 
-/// What a process is called where there are several.
-pub(super) fn process_name(process: &ProcessReport) -> String {
-    format!("{} ({})", process.comm, process.pid)
-}
-
 /// Who made the report, what was lost, and why the figures are not what was asked for.
 pub(super) fn remarks(report: &Report) -> String {
     let loss = &report.loss;

@@ -5,8 +5,9 @@
 //! semicolons, with the live bytes behind the last blank.
 
 use super::ReportWriter;
-use super::flat::{NO_STACK, frame_name, process_name, rest, word};
+use super::flat::{NO_STACK, frame_name, rest, word};
 use super::model::{FrameReport, Report, StackReport, TouchedReport};
+use super::place::name_of;
 use std::io;
 
 /// Writes what is alive as folded stacks. Sums over equal stacks are left to the reader.
@@ -21,7 +22,7 @@ pub struct FoldedWriter {
 impl ReportWriter for FoldedWriter {
     fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         for process in &report.processes {
-            let root = word(&process_name(process));
+            let root = word(&name_of(process));
             if let Some(touched) = &process.touched {
                 self.touched(touched, &root, out)?;
                 continue;

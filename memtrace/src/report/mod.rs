@@ -29,6 +29,7 @@ mod marks;
 mod model;
 mod names;
 mod outermost;
+pub(crate) mod place;
 mod pprof;
 mod resolve;
 mod speedscope;

@@ -57,7 +57,8 @@ pub struct AlertArgs {
     /// It is split into words as a shell would, but no shell runs it: `sh -c '...'` does. It runs as the user
     /// that memtrace runs as, who can read the report; under sudo that is root, and `runuser -u NAME -- CMD`
     /// changes it. It is told of the alert by `MEMTRACE_SCOPE` (process or total), `MEMTRACE_PID`,
-    /// `MEMTRACE_COMM` (escaped; both empty for all together), `MEMTRACE_ALERT` (live, rss or growth),
+    /// `MEMTRACE_COMM` (escaped; both empty for all together), `MEMTRACE_CONTAINER` and `MEMTRACE_POD` (empty
+    /// outside of them), `MEMTRACE_ALERT` (live, rss or growth),
     /// `MEMTRACE_VALUE` and `MEMTRACE_THRESHOLD` (bytes, or bytes per second) and, where reports go
     /// to files, `MEMTRACE_REPORT`. Its input is empty, its output goes to standard error. One command runs at
     /// a time, for at most a minute: then it is killed with its process group.

@@ -89,6 +89,8 @@ impl Commands {
             .env("MEMTRACE_SCOPE", alert.by.scope())
             .env("MEMTRACE_PID", alert.by.pid().map_or_else(String::new, |pid| pid.to_string()))
             .env("MEMTRACE_COMM", alert.by.comm().unwrap_or_default())
+            .env("MEMTRACE_CONTAINER", alert.by.container().unwrap_or_default())
+            .env("MEMTRACE_POD", alert.by.pod().unwrap_or_default())
             .env("MEMTRACE_ALERT", alert.kind)
             .env("MEMTRACE_VALUE", alert.value.to_string())
             .env("MEMTRACE_THRESHOLD", alert.threshold.to_string())

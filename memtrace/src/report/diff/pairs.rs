@@ -69,6 +69,9 @@ fn labelled(found: Vec<Both<'_>>) -> Vec<Pair<'_>> {
     let mut pairs = Vec::with_capacity(found.len());
     for (before, after) in found {
         let mut label = label(before, after);
+        if let Some(workload) = after.or(before).and_then(|it| it.workload.as_ref()) {
+            label = format!("{label}, {workload}");
+        }
         let count = seen.entry(label.clone()).or_default();
         *count += 1;
         if *count > 1 {

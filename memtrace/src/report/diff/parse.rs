@@ -8,6 +8,7 @@ use super::side::{Frame, LeftOut, Lost, Process, REASONS, Side, Stack, known, va
 use crate::engine::snapshot::Confidence;
 use crate::report::json::SCHEMA;
 use crate::report::names::clean;
+use crate::report::place::workload;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -118,6 +119,9 @@ struct ProcessRead {
     pid: u32,
     start_time: u64,
     comm: String,
+    container: Option<String>,
+    pod: Option<String>,
+    pod_uid: Option<String>,
     heap: Heap,
     others: Sums,
     young: Sums,
@@ -200,10 +204,13 @@ impl ProcessRead {
             amount: vague(is_sampled, sum.bytes, sum.blocks),
         };
         let [unlisted, young, other, excluded] = REASONS;
+        let container = self.container.as_deref().map(clean);
+        let pod = self.pod.as_deref().or(self.pod_uid.as_deref()).map(clean);
         Process {
             pid: self.pid,
             start_time: self.start_time,
             comm: clean(&self.comm),
+            workload: workload(container.as_deref(), pod.as_deref(), None),
             live: amount(
                 is_sampled,
                 (self.heap.live_bytes, self.heap.live_bytes_ci95),

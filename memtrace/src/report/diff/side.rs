@@ -3,6 +3,7 @@
 use super::figure::{Amount, Figure};
 use crate::engine::snapshot::SampledConfidence;
 use crate::report::model::{FrameReport, Place, ProcessReport, Report, StackReport, Sum};
+use crate::report::place::workload_of;
 use jiff::{SignedDuration, Timestamp};
 
 /// A report, however it came here.
@@ -44,6 +45,8 @@ pub struct Process {
     pub start_time: u64,
     /// Its name.
     pub comm: String,
+    /// Its container and pod.
+    pub workload: Option<String>,
     /// What is alive in it.
     pub live: Amount,
     /// Bytes and blocks of which it is not known whether they live; in none of the other figures.
@@ -179,6 +182,7 @@ impl Process {
             pid: process.pid,
             start_time: process.start_time,
             comm: process.comm.clone(),
+            workload: workload_of(process),
             live: amount(is_sampled, heap.live_bytes, heap.live_blocks, heap.confidence.as_ref()),
             is_sampled,
             unknown: (heap.unknown_bytes, heap.unknown_blocks),

@@ -7,6 +7,7 @@
 use super::ReportWriter;
 use super::flat::{Named, Shown, Weighed, live_doubts, remarks};
 use super::model::{ProcessReport, Report};
+use super::place::workload_of;
 use crate::model::ids::Nanos;
 use fxprof_processed_profile::{
     CategoryHandle, Frame, FrameFlags, FrameInfo, Profile, ReferenceTimestamp, SamplingInterval,
@@ -63,7 +64,8 @@ struct Filled {
 impl Filled {
     fn process(&mut self, process: &ProcessReport, shown: Shown) {
         let start = Timestamp::from_nanos_since_reference(0);
-        let name = format!("{}{}", process.comm, live_doubts(process));
+        let workload = workload_of(process).map_or_else(String::new, |it| format!(", {it}"));
+        let name = format!("{}{workload}{}", process.comm, live_doubts(process));
         let handle = self.profile.add_process(&name, process.pid, start);
         let thread = self.profile.add_thread(handle, process.pid, start, true);
         for weighed in shown.weights(process) {

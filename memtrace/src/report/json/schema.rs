@@ -54,6 +54,8 @@ pub(super) struct Alert<'a> {
     pub(super) pid: Option<u32>,
     pub(super) start_time: Option<u64>,
     pub(super) comm: Option<&'a str>,
+    pub(super) container: Option<&'a str>,
+    pub(super) pod: Option<&'a str>,
     pub(super) time: String,
     pub(super) age_s: f64,
     pub(super) value: u64,
@@ -92,6 +94,7 @@ pub(super) struct Tracer<'a> {
     pub(super) stacks_copied: u64,
     pub(super) stacks_finished: u64,
     pub(super) skipped_reports: u64,
+    pub(super) blind_windows: u64,
     pub(super) notes: &'a [String],
     pub(super) degraded: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]

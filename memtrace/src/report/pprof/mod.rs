@@ -119,10 +119,21 @@ fn add(location_id: Vec<u64>, values: [u64; 4], label: &[Label], tables: &mut Ta
 fn labels(process: &ProcessReport, tables: &mut Tables) -> Vec<Label> {
     let (process_key, pid_key) = (tables.text("process"), tables.text("pid"));
     let name = tables.text(&process.comm);
-    vec![
+    let mut labels = vec![
         Label { key: process_key, str: name, num: 0 },
         Label { key: pid_key, str: 0, num: process.pid.into() },
-    ]
+    ];
+    let places = [
+        ("container", &process.container),
+        ("pod", &process.pod),
+        ("pod_uid", &process.pod_uid),
+        ("cgroup", &process.cgroup),
+    ];
+    for (key, place) in places {
+        let Some(place) = place else { continue };
+        labels.push(Label { key: tables.text(key), str: tables.text(place), num: 0 });
+    }
+    labels
 }
 
 /// What is said of the whole: kinds of values, times, and what makes the figures less than exact.

@@ -3,8 +3,9 @@
 mod schema;
 
 use super::ReportWriter;
-use super::flat::{Shown, Weighed, doubts, live_doubts, process_name, remarks};
+use super::flat::{Shown, Weighed, doubts, live_doubts, remarks};
 use super::model::{ProcessReport, Report};
+use super::place::name_of;
 use schema::{File, Frames, Profile};
 use std::io;
 
@@ -41,7 +42,7 @@ impl SpeedscopeWriter {
             None => ("live bytes", "allocated bytes"),
             Some(_) => ("touched bytes that are there", "touched bytes"),
         };
-        let name = process_name(process);
+        let name = name_of(process);
         [
             profile(format!("{name}: {live}{}", live_doubts(process)), &weights, frames, |it| {
                 it.live

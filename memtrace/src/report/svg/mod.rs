@@ -11,8 +11,9 @@ mod tree;
 use self::draw::{Colors, Picture};
 use self::tree::Tree;
 use super::ReportWriter;
-use super::flat::{Shown, live_doubts, process_name, remarks};
+use super::flat::{Shown, live_doubts, remarks};
 use super::model::Report;
+use super::place::name_of;
 use super::units;
 use std::io;
 
@@ -31,7 +32,7 @@ impl ReportWriter for SvgWriter {
         let mut tree = Tree::default();
         let mut notes = Vec::new();
         for process in &report.processes {
-            let root = process_name(process);
+            let root = name_of(process);
             for stack in shown.weights(process).iter().filter(|stack| stack.live > 0) {
                 let names = stack.path.iter().map(|named| named.name.as_str());
                 tree.add([root.as_str()].into_iter().chain(names), [0, stack.live]);

@@ -6,6 +6,7 @@ use super::{
 use crate::report::facts::Ledgers;
 use crate::report::layout::{clip, shorten_function};
 use crate::report::model::{AccountReport, FrameReport, ProcessReport, Report, StackReport};
+use crate::report::place::place_of;
 use crate::report::units::{bytes, counted, difference, estimated_bytes, rate, signed_bytes};
 
 /// Stacks that are listed of a single process; processes that are listed of several.
@@ -73,9 +74,10 @@ fn single(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<Str
 fn one_of_several(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
     let head = format!("{}  {}", header::name(process), verdict(process));
+    let place = place_of(process).map_or_else(String::new, |place| format!("; {place}"));
     let mut lines = vec![
         style.paint(clip(&head, columns), process.verdict),
-        clip(&format!("  {}", memory(report, process)), columns),
+        clip(&format!("  {}{place}", memory(report, process)), columns),
     ];
     let shown = process.stacks.iter().find(|stack| stack.live_blocks > 0);
     lines.extend(shown.map(|stack| clip(&format!("  {}", plain(1, stack, report)), columns)));

@@ -4,6 +4,7 @@ use super::TextStyle;
 use crate::report::facts::{Ledgers, LinkFacts};
 use crate::report::layout::{clip, pack, wrap_hanging};
 use crate::report::model::{End, ProcessReport, Report};
+use crate::report::place::place_of;
 use crate::report::units::{clock, counted, duration, exact_bytes, exactly};
 use std::time::Duration;
 
@@ -82,7 +83,7 @@ pub(in crate::report) fn how(report: &Report) -> Vec<String> {
     parts.extend(link.map(|link| format!("{} link", link.name())));
     parts.extend(facts.links.iter().filter_map(shared));
     parts.extend(single.and_then(end));
-    parts.extend(single.and_then(place));
+    parts.extend(single.and_then(place_of));
     parts
 }
 
@@ -118,22 +119,7 @@ fn shared(link: &LinkFacts) -> Option<String> {
 /// What is known of a process besides its figures.
 pub(in crate::report) fn of_process(process: &ProcessReport) -> Vec<String> {
     let known = up(process).into_iter().chain(process.allocators.iter().cloned());
-    known.chain(end(process)).chain(place(process)).collect()
-}
-
-/// Where it belongs: container and pod, or else its cgroup.
-fn place(process: &ProcessReport) -> Option<String> {
-    // As runtimes print ids; names are no 64 characters long.
-    let short = |id: &String| id.get(..12).filter(|_| id.len() == 64).unwrap_or(id).to_owned();
-    let container = process.container.as_ref().map(|id| format!("container {}", short(id)));
-    // People know pods by name.
-    let pod = process.pod.as_ref().or(process.pod_uid.as_ref()).map(|pod| format!("pod {pod}"));
-    let named: Vec<String> = container.into_iter().chain(pod).collect();
-    if !named.is_empty() {
-        return Some(named.join(" of "));
-    }
-    let cgroup = process.cgroup.as_deref().filter(|path| *path != "/")?;
-    Some(format!("cgroup {cgroup}"))
+    known.chain(end(process)).chain(place_of(process)).collect()
 }
 
 fn up(process: &ProcessReport) -> Option<String> {

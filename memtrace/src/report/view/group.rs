@@ -4,6 +4,7 @@ use super::weigh::Weighted;
 use crate::engine::snapshot::SizeClass;
 use crate::report::flat::{NO_STACK, frame_name};
 use crate::report::model::{FrameReport, Place, ProcessReport};
+use crate::report::place::workload_of;
 use crate::report::units::exact_bytes;
 
 /// Innermost functions that name a stack.
@@ -82,7 +83,8 @@ impl Entry {
 
     /// A process.
     pub(super) fn process(process: &ProcessReport) -> Self {
-        let name = format!("{} (pid {})", process.comm, process.pid);
+        let workload = workload_of(process).map_or_else(String::new, |it| format!(", {it}"));
+        let name = format!("{} (pid {}{workload})", process.comm, process.pid);
         // A number may be given out again, and exec makes another program of a process.
         Self { name, place: process.exe.clone().unwrap_or_default(), is_rest: false }
     }

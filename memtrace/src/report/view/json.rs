@@ -53,6 +53,10 @@ struct Process<'a> {
     start_time: u64,
     comm: &'a str,
     exe: Option<&'a str>,
+    cgroup: Option<&'a str>,
+    container: Option<&'a str>,
+    pod: Option<&'a str>,
+    pod_uid: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -200,6 +204,10 @@ fn processes(report: &Report, measure: Measure) -> Vec<Process<'_>> {
         start_time: process.start_time,
         comm: &process.comm,
         exe: process.exe.as_deref(),
+        cgroup: process.cgroup.as_deref(),
+        container: process.container.as_deref(),
+        pod: process.pod.as_deref(),
+        pod_uid: process.pod_uid.as_deref(),
     });
     told.collect()
 }

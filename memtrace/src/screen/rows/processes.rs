@@ -3,6 +3,7 @@
 use super::super::identity::{ProcessIdentity, RowIdentity};
 use super::super::kind::{Held, held, words};
 use super::{Figures, Row};
+use crate::report::place::workload_of;
 use crate::report::units::{
     bytes, counted, difference, estimated_bytes, estimated_count, signed_bytes,
 };
@@ -56,7 +57,8 @@ fn details(report: &Report, process: &ProcessReport) -> Vec<String> {
     let why = process.explanation.first().map_or("", String::as_str);
     let end = how_it_ended(process).map_or_else(String::new, |end| format!(", {end}"));
     let uid = process.uid.map_or_else(String::new, |uid| format!(", uid {uid}"));
-    let who = format!("{} (pid {}{uid}{end})", process.comm, process.pid);
+    let place = workload_of(process).map_or_else(String::new, |place| format!(", {place}"));
+    let who = format!("{} (pid {}{uid}{end}{place})", process.comm, process.pid);
     vec![
         format!("{who}  {}: {why}", process.verdict.words()),
         holds(report, process),
