@@ -38,7 +38,8 @@ pub enum Kind {
     /// The stack of the allocation or mapping whose record comes next in the same thread: [`StackCopy`]. It leads
     /// through code of which the kernel side knows nothing yet, so user space walks it.
     StackCopy = 11,
-    /// A process that is not traced may have become one that is looked for: [`Candidate`].
+    /// A process may have become one that is looked for, or, by a move to another control group, one that is not any
+    /// more: [`Candidate`].
     Candidate = 12,
     /// A process has executed a program and is one that is looked for: it is traced from its first
     /// instruction on. [`crate::admission::Admitted`].

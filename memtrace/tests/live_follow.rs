@@ -82,8 +82,13 @@ fn children_that_come_and_go() {
             assert_eq!(child.0["exit_status"], 0);
             count += 1;
         }
-        // Those that ended first are forgotten, and that is said.
+        // Those that ended first are summed up.
+        let ended = &report.0["ended"];
         assert!(count >= 250, "{count}");
+        assert_eq!(count + number(&ended["processes"]), 1000);
+        let summed = number(&ended["processes"]);
+        assert_eq!(number(&ended["heap"]["allocated_blocks"]), 2 * summed, "{ended}");
+        assert_eq!(number(&ended["heap"]["freed_blocks"]), summed, "{ended}");
     });
 }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Output, Stdio};
-use support::program::compiled;
+use support::program::{compiled, copy_libc};
 use support::report::{Accounts, Report};
 use support::{let_it_look, may_trace};
 
@@ -187,6 +187,51 @@ fn the_command_belongs_to_who_called_sudo() {
     command.env("SUDO_UID", "64123").env("SUDO_GID", "64124").stdin(Stdio::null());
     let output = command.output().unwrap();
     assert_eq!(text(&output.stdout), "64123\n64124\nnone\n", "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_environment_is_the_callers() {
+    if !may_trace() {
+        return;
+    }
+    let words = ["env", "-0"];
+    let mut alone = Command::new(words[0]);
+    alone.args(&words[1..]);
+    let mut traced = run(&["-q"], &words);
+    let [alone, traced] = [&mut alone, &mut traced].map(|command| {
+        let command = command.env("A_NAME", "two\nlines").env("EMPTY", "").stdin(Stdio::null());
+        command.env_remove("SUDO_UID").env_remove("SUDO_GID").output().unwrap()
+    });
+    assert!(!alone.stdout.is_empty());
+    assert_eq!(text(&traced.stdout), text(&alone.stdout), "{}", text(&traced.stderr));
+}
+
+/// Which C library a program brings that another one starts with other variables is not to be foreseen: what it does
+/// until that is probed is not seen, and how often that was is counted.
+#[test]
+fn an_unforeseen_library_is_a_blind_window() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    copy_libc(&folder.path().join("libc.so.6"));
+    let variable = format!("LD_LIBRARY_PATH={}", folder.path().display());
+    let report = folder.path().join("report");
+    let options = ["-f", "json", "-o", report.to_str().unwrap()];
+    let file = compiled("two_sizes");
+    let words = ["env", &variable, file.to_str().unwrap()];
+    let mut command = run(&options, &words);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let_it_look();
+    let_it_work(&mut child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report = Report::read(fs::read_to_string(&report).unwrap().trim_end());
+    let tracer = &report.0["tracer"];
+    assert_eq!(tracer["blind_windows"], 1, "{tracer:#}");
+    let notes = tracer["notes"].to_string();
+    assert!(notes.contains("1 blind window in which"), "{notes}");
 }
 
 /// `timeout` sends a signal to memtrace alone, and the command decides.

@@ -331,6 +331,43 @@ fn one_that_is_moved_is_traced_then(filesystem: &str) {
     assert!(first.end().success() && moved.end().success());
 }
 
+fn one_that_is_moved_out_is_let_go(filesystem: &str) {
+    let Some(group) = Group::make(filesystem, &Names::name("stays")) else { return };
+    let Some(elsewhere) = Group::make(filesystem, &Names::name("leaves")) else { return };
+    let names = Names::new();
+    let (mut stays, mut leaves) = (names.start("in"), names.start("out"));
+    group.take(&stays);
+    group.take(&leaves);
+    let selectors = ["--cgroup", group.0.to_str().unwrap()];
+    let tracer = Tracer::typed(&[], &[&WHOLE[..], &selectors].concat());
+    elsewhere.take(&leaves);
+    support::let_it_look();
+    let of_stays = stays.work();
+    leaves.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    report.process(stays.pid()).assert_exactly(&of_stays);
+    let processes = report.0["processes"].as_array().unwrap();
+    assert_eq!(processes.len(), 1, "{processes:#?}");
+    let notes = report.0["tracer"]["notes"].to_string();
+    assert!(notes.contains("1 process left the groups that are selected"), "{notes}");
+    assert!(stays.end().success() && leaves.end().success());
+}
+
+#[test]
+fn one_that_is_moved_out_of_a_group_is_let_go() {
+    if may_trace() {
+        one_that_is_moved_out_is_let_go("cgroup2");
+    }
+}
+
+#[test]
+fn one_that_is_moved_out_of_a_group_of_version_1_is_let_go() {
+    if may_trace() {
+        one_that_is_moved_out_is_let_go("cgroup");
+    }
+}
+
 #[test]
 fn one_that_is_moved_into_a_group_is_traced_then() {
     if may_trace() {

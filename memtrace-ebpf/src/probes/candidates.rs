@@ -35,7 +35,11 @@ fn executes(task: u64) -> bool {
 /// A task is moved to another control group.
 #[raw_tracepoint(tracepoint = "cgroup_attach_task")]
 fn task_moved(context: RawTracePointContext) -> i32 {
-    candidate(Numbers::of(context.arg(2)).process);
+    // Of one that is traced, too: it may have left the group for which it is.
+    let process = Numbers::of(context.arg(2)).process;
+    if WATCH.load() != 0 && process != 0 {
+        tell(Task::current(), process);
+    }
     0
 }
 

@@ -42,7 +42,7 @@ impl Intake {
         if self.targets.is_running(pid) {
             if self.targets.is_same(arrived) {
                 // Its renaming, which comes first, was heard of in time.
-                return self.execed(pid, true, arrived.program);
+                return self.execed(pid, true, arrived.program, arrived.time);
             }
             // Its number is another's now, so its end was lost.
             self.feed(pid, What::Exit { status: None });

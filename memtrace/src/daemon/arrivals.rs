@@ -80,6 +80,8 @@ pub(super) struct Arrivals {
     spent: Duration,
     /// Those that were taken in.
     came: u64,
+    /// Those that were let go as they left the groups that are selected.
+    left: u64,
     admitted: Admitted,
 }
 
@@ -99,6 +101,7 @@ impl Arrivals {
             due: Instant::now() + REST,
             spent: Duration::ZERO,
             came: 0,
+            left: 0,
             admitted: Admitted::default(),
         }
     }
@@ -149,6 +152,22 @@ impl Arrivals {
             self.selection.decide(&facts, std::process::id()),
             Decision::Excluded(Exclusion::Comm | Exclusion::Pid)
         )
+    }
+
+    /// Whether it is outside of what was selected by control group, container or pod by now, though it was traced.
+    pub(super) fn has_left(&mut self, pid: Pid) -> bool {
+        let selection = &self.selection;
+        if selection.cgroups.is_empty()
+            && selection.containers.is_empty()
+            && selection.pods.is_empty()
+        {
+            return false;
+        }
+        let Some(facts) = self.tree.facts(pid) else { return false };
+        // One that has ended is in no group any more.
+        let has_left = !facts.zombie && selection.is_elsewhere(&facts);
+        self.left += u64::from(has_left);
+        has_left
     }
 
     /// Whether it is meant. Its control group may be new, and what is to be known of that is learnt first.
@@ -240,7 +259,13 @@ impl Arrivals {
                 "{count} came to match while tracing, and {were} traced from a moment after that on"
             )
         });
-        came.into_iter().chain(self.admitted.notes())
+        let left = (self.left > 0).then(|| {
+            let (count, were) = counted(self.left);
+            format!(
+                "{count} left the groups that are selected, and {were} traced no longer: they are not in this report"
+            )
+        });
+        came.into_iter().chain(left).chain(self.admitted.notes())
     }
 }
 

@@ -94,7 +94,12 @@ impl Intake {
             return self.copies.keep(copy);
         }
         if let (Some(pid), Some(arrivals)) = (candidate(record), &mut self.arrivals) {
-            return arrivals.note(pid);
+            if !self.targets.knows(pid) {
+                return arrivals.note(pid);
+            }
+            return if arrivals.has_left(pid) {
+                self.let_go(pid)
+            };
         }
         if let Some(arrived) = arrived(record) {
             self.latest = self.latest.max(arrived.time);
@@ -116,10 +121,10 @@ impl Intake {
         }
         match event.what {
             What::Map(map, _) if is_code(&map) || self.replaces_code(event.process, &map) => {
-                self.rescan(event.process);
+                self.rescan(event.process, event.time);
             }
             What::Exec(program) => {
-                self.execed(event.process, event.thread == event.process, program);
+                self.execed(event.process, event.thread == event.process, program, event.time);
             }
             What::Exit { .. } => self.exited(event.process),
             What::Fork(fork) => self.forked(event.process, fork),
@@ -208,7 +213,7 @@ impl Intake {
             self.settle_window(pid)?;
             self.kernel.add_target(pid)?;
             // What was mapped between the last look and this moment made no event.
-            self.rescan(pid);
+            self.rescan(pid, now());
         }
         Ok(())
     }
@@ -296,7 +301,7 @@ impl Intake {
         self.wait_briefly_for_tables();
         self.kernel.add_target(pid)?;
         // What was mapped between the look and this moment made no event.
-        self.rescan(pid);
+        self.rescan(pid, now());
         tracing::debug!("pid {pid} has come to match: traced");
         Ok(())
     }
@@ -308,7 +313,7 @@ impl Intake {
 
     /// Traces a process no longer that has become one which is never meant.
     fn let_go(&mut self, pid: Pid) {
-        tracing::debug!("pid {pid} is excluded now: let go");
+        tracing::debug!("pid {pid} is not meant any more: let go");
         self.targets.let_go(pid);
         self.kernel.forget_lost_frees(pid);
         self.told_frees.forget(pid);
@@ -432,17 +437,17 @@ impl Intake {
         notes
     }
 
-    /// New code in a process: its frames must resolve, and it may bring an allocator.
-    fn rescan(&mut self, pid: Pid) {
+    /// New code in a process, since that time: its frames must resolve, and it may bring an allocator.
+    fn rescan(&mut self, pid: Pid, since: Nanos) {
         let (events, version) = self.looking(pid, |targets, to| targets.rescan(pid, to));
         self.feed_all(pid, events, version);
         // Before new files are searched for allocators, which may take milliseconds.
         self.wait_briefly_for_tables();
-        self.targets.attach_new(&mut self.kernel, pid);
+        self.targets.attach_new(&mut self.kernel, pid, since);
         self.resend_stacks();
     }
 
-    pub(super) fn execed(&mut self, pid: Pid, by_main_thread: bool, program: Exec) {
+    pub(super) fn execed(&mut self, pid: Pid, by_main_thread: bool, program: Exec, since: Nanos) {
         if self.targets.knows(pid) {
             if self.arrivals.as_mut().is_some_and(|arrivals| arrivals.excludes(pid)) {
                 return self.let_go(pid);
@@ -456,7 +461,7 @@ impl Intake {
                 self.targets.note_unseen(pid, program);
             }
             self.wait_briefly_for_tables();
-            self.targets.attach_new(&mut self.kernel, pid);
+            self.targets.attach_new(&mut self.kernel, pid, since);
         }
     }
 
@@ -535,6 +540,9 @@ impl Intake {
     /// Takes links away that nobody needs any more, and looks at who pays for the others.
     pub(super) fn tend_links(&mut self) {
         self.targets.tend_links(&mut self.kernel);
+        for pid in self.targets.written_over() {
+            self.rescan(pid, now());
+        }
         self.targets.attach_bound(&mut self.kernel);
     }
 

@@ -96,6 +96,14 @@ impl Selection {
         miss.map_or(Decision::Meant, |(kind, _)| Decision::NotMeant(*kind))
     }
 
+    /// Whether it is outside of the control groups, containers or pods that are selected.
+    #[must_use]
+    pub fn is_elsewhere(&self, facts: &Facts) -> bool {
+        !(self.cgroups.is_empty() || in_cgroup(self, facts))
+            || !(self.containers.is_empty() || in_container(self, facts))
+            || !(self.pods.is_empty() || in_pod(self, facts))
+    }
+
     fn exclusion(&self, facts: &Facts, ourselves: Pid) -> Option<Exclusion> {
         let reasons = [
             (Exclusion::Ourselves, facts.key.pid == ourselves),

@@ -469,6 +469,7 @@ pub fn facts() -> TracerFacts {
         budget_from_cores: 0.0,
         sequence: 6,
         skipped_reports: 0,
+        blind_windows: 0,
         time: "2026-03-01T03:13:08Z".parse::<Timestamp>().unwrap(),
         began: "2026-03-01T03:12:08Z".parse::<Timestamp>().unwrap(),
         user_functions: Vec::new(),

@@ -15,13 +15,15 @@ const WORKERS: usize = 2;
 
 /// Groups that judge what tracing costs, what is lost under load, or how the machine as a whole looks: they have the
 /// machine for themselves, after the others.
-const ALONE: [&str; 8] = [
+const ALONE: [&str; 10] = [
     "live_bad_input",
     "live_crowd",
     "live_doctor",
     "live_full",
     "live_loss",
     "live_process",
+    "live_selection",
+    "live_selection_groups",
     "live_windows",
     "live_zoom",
 ];

@@ -255,6 +255,7 @@ impl Actor<'_> {
             longest_gap: self.longest_gap,
             sequence: self.sequence,
             skipped_reports: self.skipped_reports,
+            blind_windows: self.intake.targets.blind_windows(),
             time: Timestamp::now(),
             began: self.began,
             has_thresholds: self.settings.alerts.has_thresholds(),

@@ -56,9 +56,14 @@ impl Targets {
         }
     }
 
+    /// Those whose files were written over since this was asked last.
+    pub(in crate::daemon) fn written_over(&mut self) -> BTreeSet<Pid> {
+        std::mem::take(&mut self.written_over)
+    }
+
     /// Takes links away to files that were written over since: who maps one again maps other code, and a probe at an
     /// old place in it would be one in the middle of an instruction.
-    fn unlink_changed(&mut self, kernel: &mut KernelSide) {
+    pub(super) fn unlink_changed(&mut self, kernel: &mut KernelSide) {
         let modules = &self.modules;
         let now = |file: FileNumber| modules.state((file.0, file.1), file.2);
         for (gone, number) in self.scopes.forget_changed(now) {
@@ -66,15 +71,19 @@ impl Targets {
             for target in
                 self.targets.values_mut().filter(|target| target.places().any(|it| it == gone))
             {
-                target.examined.remove(&gone.0);
+                // Its new content is to be looked at, even if that is the old one after all.
+                target.examined.retain(|it| it.0 != gone.0);
+                target.undecided.retain(|(found, _)| place(found) != gone);
                 target.allocators.retain(|found| place(found) != gone);
                 target.told_by.retain(|found| telling::place(found) != gone);
                 if target.running {
                     let pid = target.process.pid();
                     let name = &gone.1;
                     target.troubles.push(format!(
-                        "the file of {name} was written over while pid {pid} maps it: its probes were taken away"
+                        "the file of {name} was written over while pid {pid} maps it: its probes were taken away, and \
+                         it is looked at anew; frees until then were not seen"
                     ));
+                    self.written_over.insert(pid);
                 }
             }
         }
@@ -96,7 +105,7 @@ impl Targets {
             kernel.detach_file(number);
         }
         for target in self.targets.values_mut() {
-            target.examined.remove(&file);
+            target.examined.retain(|it| it.0 != file);
             if target.running {
                 target.allocators.retain(|found| key(&found.file) != file);
                 target.told_by.retain(|found| key(&found.file) != file);

@@ -1,5 +1,6 @@
 //! The processes being traced: what `/proc` and their files say, and the probes placed for them.
 
+mod blind;
 mod children;
 mod choice;
 mod code;
@@ -30,6 +31,7 @@ use crate::probe::allocator::{FoundAllocator, Search};
 use crate::probe::runtime::Detector;
 use crate::probe::usdt::StaticSearch;
 use crate::procfs::{Foreseen, ModuleTable, Process, heap_segment};
+use blind::BlindWindows;
 use children::Children;
 use memtrace_common::config::LinkKind;
 use one::Target;
@@ -54,6 +56,8 @@ pub(super) struct Targets {
     /// Who pays for those that are for all.
     payers: Payers,
     children: Children,
+    blind_windows: BlindWindows,
+    written_over: BTreeSet<Pid>,
     /// CPU time that they have used while they were traced.
     cpu: Nanos,
     /// Those that have ended, in the order in which they did.
@@ -124,6 +128,8 @@ impl Targets {
             scopes,
             payers: Payers::new(),
             children: Children::new(Instant::now()),
+            blind_windows: BlindWindows::default(),
+            written_over: BTreeSet::new(),
             cpu: 0,
             ended: VecDeque::new(),
             missing: BTreeSet::new(),
@@ -356,6 +362,11 @@ impl Targets {
         }
     }
 
+    /// How often an allocator was used, perhaps, before it was probed.
+    pub(super) const fn blind_windows(&self) -> u64 {
+        self.blind_windows.count()
+    }
+
     /// What the reader of a report must know of the targets.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = notes::told_once(self.targets.values().flat_map(Target::notes));
@@ -363,6 +374,7 @@ impl Targets {
         notes.extend(self.left_out.note_of_room());
         notes.extend(self.scopes.note());
         notes.extend(self.children.note());
+        notes.extend(self.blind_windows.note());
         notes.extend(self.user.notes());
         notes.extend(self.static_search.iter().flat_map(|search| search.left().iter().cloned()));
         notes

@@ -1,6 +1,6 @@
 //! One traced process: what `/proc` says of it, and the probes placed for it.
 
-use super::scope::{Place, Scopes, Wanted, place};
+use super::scope::{Content, Place, Scopes, Wanted, place};
 use super::telling;
 use crate::daemon::error::DaemonError;
 use crate::daemon::inspect::{filters_system_calls, mapped_files};
@@ -18,7 +18,7 @@ use crate::probe::live::link::Point;
 use crate::probe::live::seccomp::return_probes_are_safe;
 use crate::probe::runtime::Runtime;
 use crate::probe::usdt::FoundProbes;
-use crate::procfs::{FileNumber, ModuleTable, Process, ProcfsError};
+use crate::procfs::{ModuleTable, Process, ProcfsError};
 use memtrace_common::windows::HeapWindow;
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ pub(super) struct Target {
     /// Modules with code in it, as of the last look.
     pub(super) modules: Vec<ModuleId>,
     /// Files in which allocators have been looked for.
-    pub(super) examined: BTreeSet<FileNumber>,
+    pub(super) examined: BTreeSet<Content>,
     pub(super) allocators: Vec<FoundAllocator>,
     /// Static probes by which it tells of blocks that it samples itself.
     pub(super) told_by: Vec<FoundProbes>,

@@ -1,10 +1,11 @@
 //! Finding what a target's files hold, and placing probes there.
 
 use super::Targets;
-use super::scope::key;
+use super::scope::content;
 use super::telling::tell;
+use crate::daemon::clock::now;
 use crate::daemon::error::DaemonError;
-use crate::model::ids::Pid;
+use crate::model::ids::{Nanos, Pid};
 use crate::probe::allocator::{Chosen, Discovery, FoundAllocator, MappedFile};
 use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::living::Living;
@@ -79,7 +80,7 @@ impl Targets {
             target.troubles.push(format!("{} is not probed: {}", left.name, left.reason));
         }
         target.runtimes = self.detector.detect(&files);
-        target.examined.extend(files.iter().map(key));
+        target.examined.extend(files.iter().map(content));
         for allocator in discovery.allocators.into_iter().chain(pools) {
             target.decide_later(&allocator);
             target.probe(kernel, allocator, &mut self.scopes)?;
@@ -108,17 +109,22 @@ impl Targets {
         self.probe_new(kernel, pid).into_iter().try_for_each(|(_, placed)| placed.map(drop))
     }
 
-    /// Places probes for allocators that came later (by exec or dlopen).
-    pub(in crate::daemon) fn attach_new(&mut self, kernel: &mut KernelSide, pid: Pid) {
+    /// Places probes for allocators that came later (by exec or dlopen), at that time.
+    pub(in crate::daemon) fn attach_new(
+        &mut self,
+        kernel: &mut KernelSide,
+        pid: Pid,
+        since: Nanos,
+    ) {
         if self.is_left_for_looks(pid) {
             return;
         }
         let placed = self.probe_new(kernel, pid);
-        self.note_placed(pid, placed, "mapped");
+        self.note_placed(pid, placed, "mapped", Some(since));
     }
 
-    /// `how` is what the process did meanwhile.
-    fn note_placed(&mut self, pid: Pid, placed: Vec<Placed>, how: &str) {
+    /// `how` is what the process did meanwhile, at `since`, where that is known.
+    fn note_placed(&mut self, pid: Pid, placed: Vec<Placed>, how: &str, since: Option<Nanos>) {
         let Some(target) = self.targets.get_mut(&pid) else { return };
         for (name, placed) in placed {
             match placed {
@@ -131,6 +137,7 @@ impl Targets {
                     );
                     tracing::info!("pid {pid}: {trouble}");
                     target.troubles.push(trouble);
+                    self.blind_windows.add(since.map(|since| now().saturating_sub(since)));
                 }
                 Err(error) => target.troubles.push(format!("{name} is not probed: {error}")),
             }
@@ -140,10 +147,12 @@ impl Targets {
     /// Places probes for allocators in files at which nobody has looked for this process. Each is looked at
     /// once. Gives their names, and whether links were made.
     pub(super) fn probe_new(&mut self, kernel: &mut KernelSide, pid: Pid) -> Vec<Placed> {
+        // What is new may be a file that was written over: both contents probed would count its calls twice.
+        self.unlink_changed(kernel);
         let target = self.targets.get_mut(&pid).filter(|_| self.heap);
         let Some(target) = target else { return Vec::new() };
         let mut fresh = target.files(&self.modules);
-        fresh.retain(|file| target.examined.insert(key(file)));
+        fresh.retain(|file| target.examined.insert(content(file)));
         // Most new code brings no allocator: not an error here.
         let discovery = self.search.find(&fresh).unwrap_or_default();
         let living = target.living(&self.modules);
@@ -215,7 +224,7 @@ impl Targets {
         for pid in waiting {
             let mut placed = self.probe_bound(kernel, pid);
             placed.extend(self.probe_chosen(kernel, pid));
-            self.note_placed(pid, placed, "bound");
+            self.note_placed(pid, placed, "bound", None);
         }
     }
 }

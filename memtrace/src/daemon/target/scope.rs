@@ -18,8 +18,15 @@ use std::collections::{BTreeMap, BTreeSet};
 /// executes maps its files again, and where processes come and go one after the other links should stay.
 const LINGER: u32 = 5;
 
-pub(super) fn key(file: &MappedFile) -> FileNumber {
+pub(super) const fn key(file: &MappedFile) -> FileNumber {
     (file.device.0, file.device.1, file.inode)
+}
+
+/// A file in one of the contents that it had.
+pub(super) type Content = (FileNumber, FileState);
+
+pub(super) const fn content(file: &MappedFile) -> Content {
+    (key(file), file.state)
 }
 
 /// Where an allocator is, or a file's static probes are, which of those there, and in which of the contents that the
