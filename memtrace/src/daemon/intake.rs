@@ -95,11 +95,11 @@ impl Intake {
         }
         if let (Some(pid), Some(arrivals)) = (candidate(record), &mut self.arrivals) {
             if !self.targets.knows(pid) {
-                return arrivals.note(pid);
+                arrivals.note(pid);
+            } else if arrivals.has_left(pid) {
+                self.let_go(pid);
             }
-            return if arrivals.has_left(pid) {
-                self.let_go(pid)
-            };
+            return;
         }
         if let Some(arrived) = arrived(record) {
             self.latest = self.latest.max(arrived.time);
