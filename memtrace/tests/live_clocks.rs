@@ -20,7 +20,7 @@ const SOON: f64 = 3600.0;
 /// `command` where the clocks are ahead. `None`, said aloud, where there are no time namespaces.
 fn ahead(command: &Command) -> Option<Command> {
     if !Path::new("/proc/self/ns/time").exists() {
-        eprintln!("NOT RUN: this kernel has no time namespaces");
+        support::not_run("this kernel has no time namespaces");
         return None;
     }
     let mut later = Command::new("unshare");

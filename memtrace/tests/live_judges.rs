@@ -4,7 +4,7 @@
 //! Valgrind changes the command's environment, and how much some programs allocate depends on how many
 //! variables there are (glibc's `setenv` copies the array of pointers to all of them). So memtrace's run gets
 //! an environment of the same size; then nothing is left to differ. (What else would, and these commands do not
-//! do: valgrind counts a realloc that fails as one that succeeds, and does not survive `pvalloc`.)
+//! do, has a test of its own.)
 #![cfg(feature = "live")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -17,6 +17,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use support::may_trace;
+use support::program::compiled;
 use support::report::{Process, Report, number};
 use tempfile::TempDir;
 
@@ -114,29 +115,43 @@ impl Place {
         (ended, Report::read(text.trim_end()))
     }
 
-    /// Runs a command under both, which must do the same and be counted alike.
+    /// Runs a command under both, which must do the same; gives what each counted, and how many calls failed by memtrace.
     #[track_caller]
-    fn agree(&self, words: &[&str]) {
+    fn both(&self, words: &[&str], environment: &Environment) -> (Usage, Usage, u64) {
         let (under_valgrind, log) = self.judged(words);
-        let (under_memtrace, report) = self.traced(words, &self.padded_environment());
+        let (under_memtrace, report) = self.traced(words, environment);
         assert_eq!(under_valgrind.code(), 0, "{words:?}: {}", under_valgrind.stderr);
         assert_eq!(under_memtrace.code(), 0, "{words:?}: {}", under_memtrace.stderr);
         assert_eq!(under_memtrace.stdout, under_valgrind.stdout, "{words:?}");
-        report.assert_nothing_lost();
-        // Its children have accounts of their own, and began later.
-        let processes = report.0["processes"].as_array().unwrap();
-        let first = processes.iter().min_by_key(|process| number(&process["start_time"])).unwrap();
-        let process = Process(first);
-        assert_eq!((process.heap("unknown_frees"), process.heap("missed_frees")), (0, 0));
-        let own = Usage {
-            allocations: process.heap("allocated_blocks"),
-            frees: process.heap("freed_blocks"),
-            bytes: process.heap("allocated_bytes"),
-        };
-        assert_eq!(process.heap("failed"), 0);
-        assert_eq!(own, usage(&log), "{words:?}");
+        let (own, failed) = counted(&report);
+        (usage(&log), own, failed)
+    }
+
+    /// Runs a command under both, which must be counted alike.
+    #[track_caller]
+    fn agree(&self, words: &[&str]) {
+        let (valgrinds, own, failed) = self.both(words, &self.padded_environment());
+        assert_eq!(failed, 0);
+        assert_eq!(own, valgrinds, "{words:?}");
         assert!(own.frees > 0 && own.allocations > own.frees, "{words:?} keeps something: {own:?}");
     }
+}
+
+/// What memtrace counted of the command, and its calls that failed. Children have accounts of their own, and began
+/// later.
+#[track_caller]
+fn counted(report: &Report) -> (Usage, u64) {
+    report.assert_nothing_lost();
+    let processes = report.0["processes"].as_array().unwrap();
+    let first = processes.iter().min_by_key(|process| number(&process["start_time"])).unwrap();
+    let process = Process(first);
+    assert_eq!((process.heap("unknown_frees"), process.heap("missed_frees")), (0, 0));
+    let own = Usage {
+        allocations: process.heap("allocated_blocks"),
+        frees: process.heap("freed_blocks"),
+        bytes: process.heap("allocated_bytes"),
+    };
+    (own, process.heap("failed"))
 }
 
 /// Reads `total heap usage: 1,234 allocs, 1,200 frees, 56,789 bytes allocated`.
@@ -198,4 +213,49 @@ fn gcc_is_counted_as_valgrind_counts_it() {
     // The driver allocates 16 bytes more if its output is there already: let it be there for both.
     place.prepare(&words);
     place.agree(&words);
+}
+
+/// A program that does one thing at a time which valgrind counts otherwise: with nothing of that both agree, and each
+/// thing makes exactly its own difference.
+#[test]
+fn what_valgrind_counts_otherwise_is_known() {
+    if !may_trace() {
+        return;
+    }
+    let place = Place::new();
+    let program = compiled("plain/judged");
+    let program = program.to_str().unwrap();
+    let padded = place.padded_environment();
+    place.agree(&[program, "nothing"]);
+    // What a forked child does is the child's.
+    place.agree(&[program, "fork"]);
+
+    let (valgrinds, own, failed) = place.both(&[program, "realloc"], &padded);
+    let size = i64::MAX as u64 - 4096;
+    let as_if_done = Usage {
+        allocations: own.allocations + failed,
+        frees: own.frees + failed,
+        // Modulo 2^64, as valgrind adds.
+        bytes: own.bytes.wrapping_add(failed.wrapping_mul(size)),
+    };
+    assert_eq!((failed, valgrinds), (3, as_if_done), "{own:?}");
+
+    // An array of pointers to all variables: with as many as valgrind gives, as many bytes.
+    place.agree(&[program, "setenv"]);
+    let fewer = place.environment();
+    let (valgrinds, own, _) = place.both(&[program, "setenv"], &fewer);
+    let less = (padded.len() - fewer.len()) * size_of::<*const u8>();
+    assert!(less > 0);
+    assert_eq!(valgrinds, Usage { bytes: own.bytes + less as u64, ..own });
+
+    let (under_valgrind, _) = place.judged(&[program, "pvalloc"]);
+    assert_ne!(under_valgrind.status.code(), Some(0), "valgrind survives it: compare it, too");
+    let (under_memtrace, report) = place.traced(&[program, "pvalloc"], &padded);
+    assert_eq!(under_memtrace.code(), 0);
+    let (nothing, _) = counted(&place.traced(&[program, "nothing"], &padded).1);
+    // It rounds up to a page (`posix_memalign(3)`); what is asked for is what counts.
+    let one_more = |bytes| Usage { allocations: nothing.allocations + 1, bytes, ..nothing };
+    let (own, _) = counted(&report);
+    assert_eq!(own, one_more(own.bytes));
+    assert!([100, 4096].contains(&(own.bytes - nothing.bytes)), "{own:?}");
 }

@@ -189,6 +189,30 @@ fn the_command_belongs_to_who_called_sudo() {
     assert_eq!(text(&output.stdout), "64123\n64124\nnone\n", "{}", text(&output.stderr));
 }
 
+/// A user whom the machine knows has a home and a name; and nobody looks over the command's shoulder (`proc_pid_status(5)`).
+#[test]
+fn a_known_user_has_home_and_groups_and_no_tracer() {
+    if !may_trace() {
+        return;
+    }
+    let Ok(Some(user)) = nix::unistd::User::from_name("nobody") else {
+        return support::not_run("there is no user nobody here");
+    };
+    let script = "id -u; id -G; echo $HOME $USER $LOGNAME ${SUDO_USER-none}; grep TracerPid: /proc/$$/status";
+    let alone = Command::new("id").args(["-G", "nobody"]).output().unwrap();
+    let mut command = run(&["-q"], &["sh", "-c", script]);
+    command.env("SUDO_UID", user.uid.to_string()).env("SUDO_GID", user.gid.to_string());
+    command
+        .env("SUDO_USER", "nobody")
+        .env("HOME", "/root")
+        .env("USER", "root")
+        .stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let (groups, home) = (text(&alone.stdout), user.dir.display());
+    let expected = format!("{}\n{groups}{home} nobody nobody none\nTracerPid:\t0\n", user.uid);
+    assert_eq!(text(&output.stdout), expected, "{}", text(&output.stderr));
+}
+
 #[test]
 fn the_environment_is_the_callers() {
     if !may_trace() {
@@ -234,16 +258,27 @@ fn an_unforeseen_library_is_a_blind_window() {
     assert!(notes.contains("1 blind window in which"), "{notes}");
 }
 
-/// `timeout` sends a signal to memtrace alone, and the command decides.
+/// Whoever sends a signal to memtrace alone, as `timeout` does, has the command decide.
 #[test]
 fn signals_are_passed_on() {
-    if !may_trace() {
-        return;
+    if may_trace() {
+        for (name, signal) in [
+            ("TERM", libc::SIGTERM),
+            ("INT", libc::SIGINT),
+            ("HUP", libc::SIGHUP),
+            ("QUIT", libc::SIGQUIT),
+        ] {
+            is_passed_on(name, signal);
+        }
     }
+}
+
+#[track_caller]
+fn is_passed_on(name: &str, signal: libc::c_int) {
     let folder = tempfile::tempdir().unwrap();
     let ready = folder.path().join("ready");
     let script =
-        format!("trap 'exit 42' TERM; touch {}; while :; do sleep 0.05; done", ready.display());
+        format!("trap 'exit 42' {name}; touch {}; while :; do sleep 0.05; done", ready.display());
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
     command.args(["run", "-q", "--", "sh", "-c", &script]).stdin(Stdio::null());
     let errors = folder.path().join("errors");
@@ -252,7 +287,7 @@ fn signals_are_passed_on() {
     support::wait_until("the command to begin", || ready.exists().then_some(()));
     let pid = libc::pid_t::try_from(child.id()).unwrap();
     // SAFETY: no memory is involved; the child has not been waited for, so its number is its own.
-    assert_eq!(unsafe { libc::kill(pid, libc::SIGTERM) }, 0);
+    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
     let status = support::wait_until("the command's end", || child.try_wait().unwrap());
-    assert_eq!(status.code(), Some(42), "{}", fs::read_to_string(errors).unwrap());
+    assert_eq!(status.code(), Some(42), "{name}: {}", fs::read_to_string(errors).unwrap());
 }

@@ -105,6 +105,24 @@ fn users_are_looked_for_with_other_selectors() {
     assert!(meant.end().success() && other.end().success());
 }
 
+/// The user that has given away all rights (`passwd(5)` of Debian's base-passwd), by name.
+#[test]
+fn users_are_looked_for_by_name() {
+    if !may_trace() {
+        return;
+    }
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let field = |line: &str| line.split(':').nth(2)?.parse().ok();
+    let Some(nobody) = users.lines().find(|line| line.starts_with("nobody:")).and_then(field)
+    else {
+        return support::not_run("there is no user nobody here");
+    };
+    let names = Names::new();
+    let (mut meant, mut other) = (names.start_as("u", nobody), names.start_as("u", 64_124));
+    only(&["--comm", &Names::name("*"), "--uid", "nobody"], &mut meant, &mut other);
+    assert!(meant.end().success() && other.end().success());
+}
+
 #[test]
 fn exclusions_are_left_out() {
     if !may_trace() {
@@ -422,7 +440,7 @@ impl Group {
         let group = point.map(|point| Path::new(&point).join(name));
         let made = group.filter(|group| fs::create_dir_all(group.join("inner")).is_ok());
         if made.is_none() {
-            eprintln!("NOT RUN: no {filesystem} that groups can be made in");
+            support::not_run(&format!("no {filesystem} that groups can be made in"));
         }
         made.map(Self)
     }
@@ -487,6 +505,68 @@ fn containers_are_looked_for_and_shown() {
     group.take(&meant);
     let report = only(&["--container", &id[..12]], &mut meant, &mut other);
     assert_eq!(report.process(meant.pid()).0["container"], *id);
+    assert!(meant.end().success() && other.end().success());
+}
+
+/// Groups that are called as Docker calls them, and Docker's state files, which memtrace alone sees; beginnings of ids
+/// that two have in common.
+#[test]
+fn containers_are_looked_for_by_name() {
+    if !may_trace() {
+        return;
+    }
+    let id = |digit: char| {
+        let begin: String = format!("{:08x}", std::process::id()).chars().rev().collect();
+        format!("{begin}{digit}{:055x}", 0)
+    };
+    let ids = [id('a'), id('b')];
+    let [Some(one), Some(two)] =
+        ids.each_ref().map(|id| Group::make("cgroup2", &format!("docker-{id}.scope")))
+    else {
+        return;
+    };
+    let names = Names::new();
+    let (mut meant, mut other) = (names.start("in"), names.start("out"));
+    one.take(&meant);
+    two.take(&other);
+    let state = tempfile::tempdir().unwrap();
+    for (id, name) in ids.iter().zip(["front", "back"]) {
+        let folder = state.path().join(id);
+        fs::create_dir(&folder).unwrap();
+        let text = format!("{{\"ID\":\"{id}\",\"Name\":\"/{name}\",\"Config\":{{}}}}");
+        fs::write(folder.join("config.v2.json"), text).unwrap();
+    }
+    let beside_docker = |selectors: &[&str]| {
+        let script = "mount -t tmpfs none /var/lib; mkdir -p /var/lib/docker/containers; \
+                      mount --bind \"$1\" /var/lib/docker/containers; shift; exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-ec", script, "sh"]).arg(state.path());
+        command.arg(env!("CARGO_BIN_EXE_memtrace")).args(selectors);
+        command
+    };
+    let tracer = Tracer::launch(beside_docker(&[&WHOLE[..], &["--container", "front"]].concat()));
+    other.work();
+    let accounts = meant.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    assert_eq!(report.0["processes"].as_array().unwrap().len(), 1);
+    let process = report.process(meant.pid());
+    process.assert_exactly(&accounts);
+    assert_eq!(process.0["container"], *ids[0]);
+    for (typed, parts) in [
+        (
+            "nobody",
+            ["no container is called \"nobody\"", &format!("front, {} (docker)", &ids[0][..12])],
+        ),
+        (&ids[0][..8], [&ids[0][..12], &ids[1][..12]]),
+    ] {
+        let output = beside_docker(&["--container", typed]).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{typed}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        for part in parts {
+            assert!(errors.contains(part), "{typed}: {errors}");
+        }
+    }
     assert!(meant.end().success() && other.end().success());
 }
 

@@ -28,8 +28,17 @@ pub(crate) fn cpu_with_children(pid: u32) -> Option<f64> {
 
 /// The most memory that a process had resident, MiB.
 pub(crate) fn peak_resident(pid: u32) -> Option<f64> {
+    memory(pid, "VmHWM:")
+}
+
+/// The memory that a process has resident, MiB.
+pub(crate) fn resident(pid: u32) -> Option<f64> {
+    memory(pid, "VmRSS:")
+}
+
+fn memory(pid: u32, name: &str) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes / 1024.0)
 }
@@ -86,7 +95,9 @@ fn after_name(pid: u32) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{cpu, cpu_with_children, descendants, has_name, is_stopped, peak_resident};
+    use super::{
+        cpu, cpu_with_children, descendants, has_name, is_stopped, peak_resident, resident,
+    };
     use std::process::Command;
 
     #[test]
@@ -106,6 +117,7 @@ mod tests {
         assert!(cpu(us).is_some_and(|seconds| seconds > 0.0));
         assert!(cpu_with_children(us).is_some());
         assert!(peak_resident(us).is_some_and(|mebibytes| mebibytes > 0.5));
+        assert!(resident(us) <= peak_resident(us));
         assert_eq!(cpu(u32::MAX), None);
     }
 }

@@ -48,6 +48,8 @@ const NUMBER: usize = 8;
 const ARGUMENTS: usize = 16;
 /// `MAP_FIXED` of `mman.h`: what is there goes.
 const MAP_FIXED: u64 = 0x10;
+/// `MREMAP_DONTUNMAP` of `mman.h`.
+const MREMAP_DONTUNMAP: u64 = 4;
 /// Offset of the result in a `sys_exit_*` tracepoint's record (common fields 8, nr 8).
 const RESULT: usize = 16;
 
@@ -81,7 +83,9 @@ impl SystemCall {
         match number {
             MMAP => true,
             MREMAP => {
-                self.register(offset_of!(pt_regs, rdx)) > self.register(offset_of!(pt_regs, rsi))
+                self.keeps_old()
+                    || self.register(offset_of!(pt_regs, rdx))
+                        > self.register(offset_of!(pt_regs, rsi))
             }
             // Asked for 0 it only tells where the end is; refused, it gives an end below what was asked for.
             BRK => {
@@ -90,6 +94,12 @@ impl SystemCall {
             }
             _ => false,
         }
+    }
+
+    /// Of `mremap`: pages move, and the mapping that they leave stays, without pages (Linux 5.7).
+    #[inline(always)]
+    fn keeps_old(&self) -> bool {
+        self.register(offset_of!(pt_regs, r10)) & MREMAP_DONTUNMAP != 0
     }
 
     #[inline(always)]
@@ -322,7 +332,19 @@ fn moved(call: &SystemCall, stack: Option<CallStack>) {
         entered: call.entered(),
         stack: id_of(stack.as_ref()),
     };
-    call.send_with(Kind::Remap, remap, stack, false);
+    if !call.keeps_old() {
+        return call.send_with(Kind::Remap, remap, stack, false);
+    }
+    // All has moved; and what is empty now is a mapping like it, as an old length of nothing makes one.
+    call.send(Kind::Remap, Remap { stack: 0, ..remap });
+    let empty = Remap {
+        old_address: remap.address,
+        old_length: 0,
+        address: remap.old_address,
+        length: remap.old_length,
+        ..remap
+    };
+    call.send_with(Kind::Remap, empty, stack, false);
 }
 
 /// `munmap` is entered.

@@ -295,7 +295,7 @@ impl TracePlan {
             detail: args.view.detail(view.measure, None),
             growth: args.view.growth(args.format(), args.top, args.full_names)?,
             view,
-            alerts: Alerts::new(&args.alerts, args.ledger)?,
+            alerts: Alerts::new(&args.alerts, args.ledger, args.window)?,
             user_functions: functions::all(&args.functions)?,
             notes: Vec::new(),
         };
@@ -305,6 +305,7 @@ impl TracePlan {
     /// With the remarks that there are on it. `interval_typed`: the user named one.
     fn remarked(mut self, interval_typed: bool) -> Result<Self, UsageError> {
         check::names_one_process(&self)?;
+        check::alerts_have_a_place(&self)?;
         self.notes = check::notes(&self, interval_typed);
         Ok(self)
     }

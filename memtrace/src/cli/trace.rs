@@ -67,7 +67,8 @@ pub(super) fn carry_out(
     };
     let settings = settings(plan, &job);
     let watcher = job.started.take().map(|started| started.watcher);
-    let outlet = Box::new(ReportOutlet { reporting, watcher });
+    let one_only = plan.format.is_whole_file() && plan.output.is_none();
+    let outlet = Box::new(ReportOutlet { reporting, watcher, one_only });
     trace_to(plan, &settings, &wishes, outlet, announce)
 }
 
@@ -256,6 +257,8 @@ const fn log_level(typed: BpfLog) -> u8 {
 struct ReportOutlet {
     reporting: Reporting,
     watcher: Option<Watcher>,
+    /// Several reports of this form would follow each other in one stream, which nobody could read.
+    one_only: bool,
 }
 
 impl Outlet for ReportOutlet {
@@ -265,6 +268,13 @@ impl Outlet for ReportOutlet {
             return Published::Written { degraded: false, file: None };
         }
         let Publication { snapshot, facts, is_final } = publication;
+        if self.one_only && !is_final {
+            return Published::Failed(
+                "reports of this form cannot follow each other on standard output, which gets the last one: name \
+                 files with `-o NAME-{seq}`"
+                    .to_owned(),
+            );
+        }
         match self.reporting.write(snapshot, facts, *is_final, symbolizer) {
             Ok((degraded, file)) => Published::Written { degraded, file },
             Err(OutputError::Closed) => Published::Closed,

@@ -96,6 +96,13 @@ impl Catalogue {
         sorted(called.map(|it| it.id.clone()).collect())
     }
 
+    /// A name of this container, if it has one.
+    #[must_use]
+    pub fn name_of(&self, id: &str) -> Option<&str> {
+        let known = self.known.iter().filter(|it| it.id == id);
+        known.flat_map(|it| &it.names).map(String::as_str).find(|name| !name.is_empty())
+    }
+
     /// Uids of a pod, and ids of its containers.
     #[must_use]
     pub fn pod(&self, namespace: &str, name: &str) -> (Vec<String>, Vec<String>) {

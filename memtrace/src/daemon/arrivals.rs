@@ -82,6 +82,8 @@ pub(super) struct Arrivals {
     came: u64,
     /// Those that were let go as they left the groups that are selected.
     left: u64,
+    /// Those that were let go as they became what is excluded.
+    excluded: u64,
     admitted: Admitted,
 }
 
@@ -102,6 +104,7 @@ impl Arrivals {
             spent: Duration::ZERO,
             came: 0,
             left: 0,
+            excluded: 0,
             admitted: Admitted::default(),
         }
     }
@@ -148,10 +151,12 @@ impl Arrivals {
             return false;
         }
         let Some(facts) = self.tree.facts(pid) else { return false };
-        matches!(
+        let is_excluded = matches!(
             self.selection.decide(&facts, std::process::id()),
             Decision::Excluded(Exclusion::Comm | Exclusion::Pid)
-        )
+        );
+        self.excluded += u64::from(is_excluded);
+        is_excluded
     }
 
     /// Whether it is outside of what was selected by control group, container or pod by now, though it was traced.
@@ -265,7 +270,13 @@ impl Arrivals {
                 "{count} left the groups that are selected, and {were} traced no longer: they are not in this report"
             )
         });
-        came.into_iter().chain(left).chain(self.admitted.notes())
+        let excluded = (self.excluded > 0).then(|| {
+            let (count, were) = counted(self.excluded);
+            format!(
+                "{count} executed what is excluded, and {were} traced no longer: what came before is not in this report"
+            )
+        });
+        came.into_iter().chain(left).chain(excluded).chain(self.admitted.notes())
     }
 }
 

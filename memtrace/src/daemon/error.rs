@@ -44,6 +44,13 @@ pub enum DaemonError {
          process that has return probes: not traced; Linux 6.14 and newer stable updates let them by"
     )]
     Seccomp(Pid),
+    /// It could be seen only by links for all processes, of which some may filter their system calls.
+    #[error(
+        "the main thread of pid {0} has ended, so its probes would have to be for every process that maps the \
+         same file, and on this kernel return probes kill those that filter their system calls (seccomp): not \
+         traced; Linux 6.14 and newer stable updates let them by"
+    )]
+    UnsafeForAll(Pid),
     /// Something that the event loop needs.
     #[error("cannot {what}: {source}")]
     Loop {

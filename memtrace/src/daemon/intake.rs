@@ -443,7 +443,7 @@ impl Intake {
         self.feed_all(pid, events, version);
         // Before new files are searched for allocators, which may take milliseconds.
         self.wait_briefly_for_tables();
-        self.targets.attach_new(&mut self.kernel, pid, since);
+        self.attach_new(pid, since);
         self.resend_stacks();
     }
 
@@ -461,7 +461,7 @@ impl Intake {
                 self.targets.note_unseen(pid, program);
             }
             self.wait_briefly_for_tables();
-            self.targets.attach_new(&mut self.kernel, pid, since);
+            self.attach_new(pid, since);
         }
     }
 
@@ -544,6 +544,19 @@ impl Intake {
             self.rescan(pid, now());
         }
         self.targets.attach_bound(&mut self.kernel);
+        self.describe_anew();
+    }
+
+    fn attach_new(&mut self, pid: Pid, since: Nanos) {
+        self.targets.attach_new(&mut self.kernel, pid, since);
+        self.describe_anew();
+    }
+
+    /// Names allocators that came after their processes had been described.
+    fn describe_anew(&mut self) {
+        for (pid, info) in self.targets.described_anew() {
+            self.feed(pid, What::ProcessSeen(Arc::new(info)));
+        }
     }
 
     /// Turns what the kernel side could not send into events, and makes it send stacks again that

@@ -29,7 +29,7 @@ impl Foreseen {
         let open = File::open(own_path(&handle)).ok()?;
         let (device, inode) = as_mapped(&open)?;
         let (path, open_path) = (path.to_owned(), own_path(&open));
-        let file = MappedFile { path, device, inode, state: state_of(&open), open_path };
+        let file = MappedFile { path, device, inode, state: state_of(&open)?, open_path };
         Some(Self { file, open })
     }
 }

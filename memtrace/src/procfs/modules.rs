@@ -23,6 +23,10 @@ const MAX_MODULES: usize = 65_536;
 /// Different vDSOs that are kept: a kernel has one for each kind of program (64-bit, 32-bit, x32).
 const MAX_VDSOS: usize = 16;
 
+/// Contents of one file that are kept. A library is written over now and then; what is again and again wants to
+/// exhaust us.
+const MAX_CONTENTS: u8 = 16;
+
 /// Device (major, minor) and inode.
 type FileKey = ((u32, u32), u64);
 
@@ -33,15 +37,23 @@ struct Entry {
     key: Option<FileKey>,
     module: Arc<Module>,
     file: Option<File>,
-    /// As it was when it was opened.
-    state: FileState,
+    /// As it was when it was opened, if that could be asked.
+    state: Option<FileState>,
 }
 
 impl Entry {
-    /// Whether what was read of it holds of who maps it now.
+    /// Whether what was read of it holds of who maps it now. What cannot be asked is no change.
     fn is_current(&self) -> bool {
-        self.file.as_ref().is_some_and(|file| state_of(file) == self.state)
+        let now = |file| state_of(file).or(self.state);
+        self.file.as_ref().is_some_and(|file| now(file) == self.state)
     }
+}
+
+/// The newest content of a file, and how many it had before.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    id: ModuleId,
+    before: u8,
 }
 
 /// A mapped file, as one looks into it.
@@ -63,7 +75,7 @@ pub struct MappedFile {
 #[derive(Debug, Default)]
 pub struct ModuleTable {
     entries: Vec<Entry>,
-    numbers: HashMap<FileKey, ModuleId>,
+    numbers: HashMap<FileKey, Newest>,
     /// By their bytes.
     vdsos: HashMap<Vec<u8>, ModuleId>,
     /// How many of `entries` were given as new.
@@ -124,24 +136,35 @@ impl ModuleTable {
     }
 
     /// The number of the file with its content of now. One whose content has changed gets another number, and so does
-    /// one that could not be opened before, as its process had gone, and now can.
+    /// one that could not be opened before, as its process had gone, and now can. `None` for the contents of one that
+    /// had too many: old ones would give wrong names.
     fn current(
         &mut self,
         path: &Path,
         key: FileKey,
         open: impl FnOnce() -> Option<File>,
     ) -> Option<ModuleId> {
-        let Some(&known) = self.numbers.get(&key) else {
+        let Some(&Newest { id: known, before }) = self.numbers.get(&key) else {
             let id = self.add(Some(key), path, open())?;
-            self.numbers.insert(key, id);
+            self.numbers.insert(key, Newest { id, before: 0 });
             return Some(id);
         };
         if self.entries.get(known.0 as usize).is_some_and(Entry::is_current) {
             return Some(known);
         }
         let Some(file) = open() else { return Some(known) };
+        if before + 1 >= MAX_CONTENTS {
+            return None;
+        }
         let id = self.add(Some(key), path, Some(file))?;
-        self.numbers.insert(key, id);
+        self.numbers.insert(key, Newest { id, before: before + 1 });
+        if before + 2 == MAX_CONTENTS {
+            let path = path.display();
+            tracing::warn!(
+                "{path} was written over {} times: what it holds next has no names",
+                before + 1
+            );
+        }
         Some(id)
     }
 
@@ -170,7 +193,7 @@ impl ModuleTable {
         }
         let id = ModuleId(u32::try_from(self.entries.len()).ok()?);
         // First, so that what is written meanwhile is a change.
-        let state = file.as_ref().map(state_of).unwrap_or_default();
+        let state = file.as_ref().and_then(state_of);
         let build_id = file.as_ref().and_then(build_id::read);
         let module = Arc::new(Module { id, path: path.to_owned(), build_id });
         self.entries.push(Entry { key, module, file, state });
@@ -180,7 +203,7 @@ impl ModuleTable {
     /// The file with this device (major, minor) and inode, if any process was seen to map it.
     #[must_use]
     pub fn find(&self, device: (u32, u32), inode: u64) -> Option<&Arc<Module>> {
-        self.module(*self.numbers.get(&(device, inode))?)
+        self.module(self.numbers.get(&(device, inode))?.id)
     }
 
     /// The module with this number.
@@ -211,7 +234,7 @@ impl ModuleTable {
             path: entry.module.path.clone(),
             device,
             inode,
-            state: entry.state,
+            state: entry.state.unwrap_or_default(),
             open_path: own_path(entry.file.as_ref()?),
         })
     }
@@ -219,8 +242,8 @@ impl ModuleTable {
     /// What the file with this device (major, minor) and inode is like now, if it could be opened.
     #[must_use]
     pub fn state(&self, device: (u32, u32), inode: u64) -> Option<FileState> {
-        let id = self.numbers.get(&(device, inode))?;
-        self.entries.get(id.0 as usize)?.file.as_ref().map(state_of)
+        let newest = self.numbers.get(&(device, inode))?;
+        self.entries.get(newest.id.0 as usize)?.file.as_ref().and_then(state_of)
     }
 }
 
@@ -240,13 +263,13 @@ fn open(directory: &Path, mapping: &Mapping) -> Option<File> {
     (file.metadata().ok()?.ino() == mapping.inode).then_some(file)
 }
 
-/// What the file is like now; all zero if that cannot be asked.
-pub(super) fn state_of(file: &File) -> FileState {
+/// What the file is like now, if that can be asked.
+pub(super) fn state_of(file: &File) -> Option<FileState> {
     let state = |about: Metadata| FileState {
         size: about.len(),
         written: (about.mtime(), about.mtime_nsec()),
     };
-    file.metadata().map(state).unwrap_or_default()
+    file.metadata().ok().map(state)
 }
 
 /// Opens in earnest what was opened by name, if it is a regular file.
@@ -259,7 +282,7 @@ fn regular(handle: &File) -> Option<File> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Foreseen, ModuleTable, Process};
+    use super::{Foreseen, MAX_CONTENTS, ModuleTable, Process};
     use std::io::{Read, Write};
     use std::path::PathBuf;
     use std::process::{Child, Command, Stdio};
@@ -328,6 +351,25 @@ mod tests {
         let second = of(&table.scan(&process, &process.mappings().unwrap()).unwrap().0);
         assert!(second.is_some() && second != first, "{second:?}");
         assert_eq!(of(&table.scan(&process, &process.mappings().unwrap()).unwrap().0), None);
+    }
+
+    #[test]
+    fn contents_of_a_file_are_bounded() {
+        let (cat, mut table) = (Cat::start(), ModuleTable::default());
+        let (path, process) = (cat.file(), cat.process());
+        let mappings = process.mappings().unwrap();
+        let is_known = |table: &mut ModuleTable| {
+            let code = table.look(&process, &mappings).unwrap();
+            code.iter().any(|it| table.module(it.module).unwrap().path == path)
+        };
+        let known = (0..3 * u64::from(MAX_CONTENTS)).filter(|second| {
+            let written = std::time::UNIX_EPOCH + std::time::Duration::from_secs(*second);
+            std::fs::File::open(&path).unwrap().set_modified(written).unwrap();
+            is_known(&mut table)
+        });
+        assert_eq!(known.count(), usize::from(MAX_CONTENTS));
+        let of_it = table.entries.iter().filter(|entry| entry.module.path == path);
+        assert_eq!(of_it.count(), usize::from(MAX_CONTENTS));
     }
 
     #[test]

@@ -18,7 +18,7 @@ impl Group {
         let group = point.map(|point| Path::new(&point).join(name));
         let made = group.filter(|group| fs::create_dir_all(group.join("inner")).is_ok());
         if made.is_none() {
-            eprintln!("NOT RUN: no cgroup2 that groups can be made in");
+            super::not_run("no cgroup2 that groups can be made in");
         }
         made.map(Self)
     }

@@ -1,7 +1,5 @@
 //! What the running kernel has, by its version: the tests' own opinion, held against the tracer's.
 
-use std::io::Write as _;
-
 /// Kinds of links, best first, and the kernel from which on they work. Multi links came with 6.6, but
 /// their filter by process let only one thread through before 6.10.
 pub const LINKS: [(&str, (u32, u32)); 3] =
@@ -24,8 +22,7 @@ pub fn best_link() -> &'static str {
 pub fn has_link(kind: &str) -> bool {
     let has = LINKS.iter().any(|(link, since)| *link == kind && kernel() >= *since);
     if !has {
-        // Nobody is there to tell if standard error is closed.
-        let _ = writeln!(std::io::stderr(), "NOT RUN: this kernel has no {kind} links");
+        super::not_run(&format!("this kernel has no {kind} links"));
     }
     has
 }

@@ -33,16 +33,19 @@ const GUEST: &str = "MEMTRACE_TEST_GUEST";
 /// Set by `cargo xtask test` where it is root.
 const VARIABLE: &str = "MEMTRACE_PRIVILEGED";
 
+/// Says why a test, or a part of it, does nothing: past the test harness, which hides what tests that pass print.
+/// Results count it.
+pub fn not_run(why: &str) {
+    // Nobody is there to tell if standard error is closed.
+    let _ = writeln!(std::io::stderr(), "NOT RUN: {why}");
+}
+
 /// Whether a test may trace. If not, it says so past the test harness, which would hide it.
 pub fn may_trace() -> bool {
     let may = std::env::var_os(VARIABLE).is_some();
     if !may {
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        // Nobody is there to tell if standard error is closed.
-        let _ = writeln!(
-            std::io::stderr(),
-            "NOT RUN: {test} traces real processes and needs root and {VARIABLE}=1"
-        );
+        not_run(&format!("{test} traces real processes and needs root and {VARIABLE}=1"));
     }
     may
 }
@@ -53,7 +56,7 @@ pub fn may_trace_everything() -> bool {
     let may = is_guest();
     if !may {
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        let _ = writeln!(std::io::stderr(), "NOT RUN: {test} traces all processes: in guests only");
+        not_run(&format!("{test} traces all processes: in guests only"));
     }
     may
 }

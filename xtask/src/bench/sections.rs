@@ -18,12 +18,31 @@ pub(super) fn chosen<S: Copy>(
 
 /// Whether a figure keeps to what was promised, as tables say it.
 pub(super) const fn verdict(is_met: bool) -> &'static str {
-    if is_met { "met" } else { "**missed**" }
+    if is_met { "met" } else { MISSED }
+}
+
+const MISSED: &str = "**missed**";
+
+/// # Errors
+/// When a figure of the document does not keep to what was promised.
+pub(super) fn ensure_met(document: &str) -> Result<()> {
+    match document.matches(MISSED).count() {
+        0 => Ok(()),
+        missed => bail!("{missed} of the targets missed: see the document"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::chosen;
+    use super::{chosen, ensure_met, verdict};
+
+    #[test]
+    fn a_target_that_is_missed_is_a_failure() {
+        ensure_met(&format!("| beginning | {} |", verdict(true))).unwrap();
+        let document =
+            format!("| beginning | {} |\n| ending | {} |", verdict(false), verdict(false));
+        assert!(ensure_met(&document).unwrap_err().to_string().starts_with("2 "));
+    }
 
     #[test]
     fn sections_are_chosen_by_name() {

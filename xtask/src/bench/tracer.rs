@@ -286,6 +286,11 @@ impl Tracer {
         processes::peak_resident(self.pid())
     }
 
+    /// The memory that it has resident, MiB.
+    pub(super) fn resident(&self) -> Option<f64> {
+        processes::resident(self.pid())
+    }
+
     /// Ends it as a user would, and waits until it is gone.
     pub(crate) fn end(mut self) -> Result<Ended> {
         let began = Instant::now();

@@ -2,6 +2,7 @@
 
 use super::super::args::Ledger;
 use super::super::exit::UsageError;
+use super::super::values::Window;
 use super::super::{help, values};
 use super::usage;
 use crate::engine::alerts::{Rate, Thresholds};
@@ -88,7 +89,11 @@ pub struct Alerts {
 impl Alerts {
     /// # Errors
     /// One line that names the contradiction and the remedy.
-    pub(super) fn new(args: &AlertArgs, ledger: Ledger) -> Result<Self, UsageError> {
+    pub(super) fn new(
+        args: &AlertArgs,
+        ledger: Ledger,
+        window: Option<Window>,
+    ) -> Result<Self, UsageError> {
         let thresholds = Thresholds {
             live: args.alert_live,
             resident: args.alert_rss,
@@ -107,6 +112,18 @@ impl Alerts {
                  of: leave --ledger out, or use --alert-rss or --alert-total-rss",
             );
         }
+        let rates = both.iter().filter_map(|it| it.growth);
+        if let Some(window) = window
+            && let Some(needed) = rates.map(Rate::least_watch).max()
+            && window.on < needed
+        {
+            return usage(format!(
+                "growth is measured over {needed:?}, and --window watches blocks for {:?} at a time, so that alerts of \
+                 growth would never be heard of: give longer windows or a shorter time (such as 1M/s), or use \
+                 --alert-rss",
+                window.on
+            ));
+        }
         let has_wishes = args.alert_command.is_some() || args.alert_limit.is_some();
         if has_wishes && both == [Thresholds::default(); 2] {
             return usage(
@@ -115,6 +132,11 @@ impl Alerts {
         }
         let command = args.alert_command.as_deref().map_or(Ok(Vec::new()), words)?;
         Ok(Self { thresholds, total, command, limit: args.alert_limit.unwrap_or(USUAL_LIMIT) })
+    }
+
+    /// Whether there may be one.
+    pub(super) fn are_wished(&self) -> bool {
+        [self.thresholds, self.total] != [Thresholds::default(); 2]
     }
 }
 
@@ -132,10 +154,15 @@ fn words(command: &str) -> Result<Vec<String>, UsageError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AlertArgs, Alerts, Ledger};
+    use super::{AlertArgs, Alerts, Ledger, Rate, UsageError, Window};
+    use std::time::Duration;
+
+    fn of(args: &AlertArgs, ledger: Ledger) -> Result<Alerts, UsageError> {
+        Alerts::new(args, ledger, None)
+    }
 
     fn refused(args: &AlertArgs, ledger: Ledger) -> String {
-        Alerts::new(args, ledger).unwrap_err().to_string()
+        of(args, ledger).unwrap_err().to_string()
     }
 
     fn commanded(command: &str) -> AlertArgs {
@@ -145,7 +172,7 @@ mod tests {
 
     #[test]
     fn words_are_split_as_a_shell_does_and_left_alone() {
-        let alerts = Alerts::new(&commanded("notify 'a b' \"c d\" e\\ f $HOME *"), Ledger::Both);
+        let alerts = of(&commanded("notify 'a b' \"c d\" e\\ f $HOME *"), Ledger::Both);
         let alerts = alerts.unwrap();
         assert_eq!(alerts.command, ["notify", "a b", "c d", "e f", "$HOME", "*"]);
         assert_eq!(alerts.limit, 10);
@@ -160,16 +187,32 @@ mod tests {
         assert!(refused(&lonely, Ledger::Both).contains("--alert-live"));
         let live = AlertArgs { alert_live: Some(1), ..AlertArgs::default() };
         assert!(refused(&live, Ledger::Pages).contains("--ledger"));
-        assert!(Alerts::new(&live, Ledger::Heap).is_ok());
+        assert!(of(&live, Ledger::Heap).is_ok());
         let total = AlertArgs { alert_total_live: Some(1), ..AlertArgs::default() };
         assert!(refused(&total, Ledger::Pages).contains("--ledger"));
+    }
+
+    #[test]
+    fn growth_needs_windows_that_are_as_long() {
+        let growth = |per: u64| Some(Rate { bytes: 1, per: per * 1_000_000_000 });
+        let on = |seconds| {
+            let window = Duration::from_secs;
+            Some(Window { on: window(seconds), period: window(600) })
+        };
+        let per_minute = AlertArgs { alert_growth: growth(60), ..AlertArgs::default() };
+        let refusal = Alerts::new(&per_minute, Ledger::Both, on(59)).unwrap_err().to_string();
+        assert!(refusal.contains("60s") && refusal.contains("59s"), "{refusal}");
+        assert!(Alerts::new(&per_minute, Ledger::Both, on(60)).is_ok());
+        let total = AlertArgs { alert_total_growth: growth(1), ..AlertArgs::default() };
+        assert!(Alerts::new(&total, Ledger::Both, on(9)).is_err(), "ten seconds at least");
+        assert!(Alerts::new(&total, Ledger::Both, on(10)).is_ok());
     }
 
     #[test]
     fn all_together_suffice_for_a_command() {
         let alert_total_rss = Some(7);
         let args = AlertArgs { alert_rss: None, alert_total_rss, ..commanded("x") };
-        let alerts = Alerts::new(&args, Ledger::Pages).unwrap();
+        let alerts = of(&args, Ledger::Pages).unwrap();
         assert_eq!((alerts.thresholds.resident, alerts.total.resident), (None, Some(7)));
     }
 }

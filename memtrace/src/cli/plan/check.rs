@@ -50,6 +50,17 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
     }
 }
 
+/// An alert has a report, besides the last one.
+pub(super) fn alerts_have_a_place(plan: &TracePlan) -> Result<(), UsageError> {
+    if plan.alerts.are_wished() && plan.format.is_whole_file() && plan.output.is_none() {
+        return usage(
+            "an alert makes a report besides the last one, and reports of this form cannot follow each other on \
+             standard output: name a file with -o (or `-o NAME-{seq}`, for a file each)",
+        );
+    }
+    Ok(())
+}
+
 /// The least that files of a recording may be allowed: each has to hold what it begins with.
 const LEAST_RECORD: u64 = 64 << 10;
 /// The least time between two snapshots that are recorded.

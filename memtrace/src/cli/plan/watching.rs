@@ -30,6 +30,8 @@ pub(super) fn tier(args: &TraceArgs, all: bool) -> Tier {
         || args.show_blocks > 0
         || args.alerts.alert_live.is_some()
         || args.alerts.alert_growth.is_some()
+        || args.alerts.alert_total_live.is_some()
+        || args.alerts.alert_total_growth.is_some()
         || functions::are_described(&args.functions);
     match args.tier {
         Tier::Auto if all && !wants_blocks => Tier::Watch,
@@ -49,6 +51,8 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
         ("--show-blocks", args.show_blocks > 0),
         ("--alert-live", args.alerts.alert_live.is_some()),
         ("--alert-growth", args.alerts.alert_growth.is_some()),
+        ("--alert-total-live", args.alerts.alert_total_live.is_some()),
+        ("--alert-total-growth", args.alerts.alert_total_growth.is_some()),
         ("--alloc-fn and its like", functions::are_described(&args.functions)),
     ];
     match blocks.into_iter().find(|(_, given)| *given) {

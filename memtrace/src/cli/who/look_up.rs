@@ -146,10 +146,14 @@ fn unknown_container(
     if called > 0 {
         return format!("container {word:?} is known, but none of its processes runs");
     }
-    let listed: Vec<String> = there.iter().take(MOST_LISTED).map(ToString::to_string).collect();
+    let with_name = |container: &Container| match catalogue.name_of(&container.id) {
+        Some(name) => format!("{name}, {container}"),
+        None => container.to_string(),
+    };
+    let listed: Vec<String> = there.iter().take(MOST_LISTED).map(with_name).collect();
     let there = match listed.as_slice() {
         [] => "no process of this machine is in a container".to_owned(),
-        listed => format!("there are {}", listed.join(", ")),
+        listed => format!("there are {}", listed.join("; ")),
     };
     if is_id_prefix(word) {
         return format!("no container's id begins with {word}: {there}");

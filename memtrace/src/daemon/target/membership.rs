@@ -88,7 +88,9 @@ impl Targets {
         self.ended.retain(|ended| *ended != pid);
         let comm = info.comm.clone();
         let window = self.first_window();
-        let target = Target { info: info.clone(), comm, window, ..Target::new(process) };
+        // What it used before, perhaps under another program, is not the price of what is traced.
+        let cpu = process.usage().ok().map(|usage| usage.cpu);
+        let target = Target { info: info.clone(), comm, window, cpu, ..Target::new(process) };
         self.targets.insert(pid, target);
         self.scopes.targets.insert(pid);
         Ok(info)

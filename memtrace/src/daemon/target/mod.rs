@@ -58,6 +58,8 @@ pub(super) struct Targets {
     children: Children,
     blind_windows: BlindWindows,
     written_over: BTreeSet<Pid>,
+    /// Of these, other allocators are known than was told.
+    described_less: BTreeSet<Pid>,
     /// CPU time that they have used while they were traced.
     cpu: Nanos,
     /// Those that have ended, in the order in which they did.
@@ -130,6 +132,7 @@ impl Targets {
             children: Children::new(Instant::now()),
             blind_windows: BlindWindows::default(),
             written_over: BTreeSet::new(),
+            described_less: BTreeSet::new(),
             cpu: 0,
             ended: VecDeque::new(),
             missing: BTreeSet::new(),

@@ -146,6 +146,36 @@ impl Target {
         Ok(())
     }
 
+    /// What is to be linked where it is, or will be, `open`. Links for all are none where return probes may kill
+    /// others that map the file, whose system calls may be filtered.
+    ///
+    /// # Errors
+    /// When that cannot be tried; or there is no other way to see the process.
+    pub(super) fn wanted_safely(
+        &self,
+        kernel: &KernelSide,
+        place: &Place,
+        scopes: &mut Scopes,
+        open: bool,
+    ) -> Result<Wanted, DaemonError> {
+        let wanted = scopes.wanted(place, false, open);
+        if wanted != Wanted::ForAll {
+            return Ok(wanted);
+        }
+        let safe = return_probes_are_safe(kernel);
+        if !matches!(safe, Ok(true)) {
+            // Or who comes next would take them to be in place.
+            scopes.take_down(place);
+        }
+        if safe? {
+            return Ok(wanted);
+        }
+        if self.process.leader_exited() {
+            return Err(DaemonError::UnsafeForAll(self.process.pid()));
+        }
+        Ok(scopes.for_each_instead(place))
+    }
+
     /// Gives whether links were made for it: if not, there were links for all, or it is closed.
     pub(super) fn probe(
         &mut self,
@@ -154,12 +184,7 @@ impl Target {
         scopes: &mut Scopes,
     ) -> Result<bool, DaemonError> {
         let place = place(&allocator);
-        let mut wanted = scopes.wanted(&place, false, self.is_open());
-        if wanted == Wanted::ForAll && !return_probes_are_safe(kernel)? {
-            // Others map the file whose system calls may be filtered.
-            wanted = scopes.for_each_instead(&place);
-        }
-        let filter = match wanted {
+        let filter = match self.wanted_safely(kernel, &place, scopes, self.is_open())? {
             Wanted::Nothing => None,
             Wanted::ForAll => Some(None),
             Wanted::Filtered => Some(Some(self.process.pid())),

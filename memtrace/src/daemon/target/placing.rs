@@ -6,6 +6,7 @@ use super::telling::tell;
 use crate::daemon::clock::now;
 use crate::daemon::error::DaemonError;
 use crate::model::ids::{Nanos, Pid};
+use crate::model::process::ProcessInfo;
 use crate::probe::allocator::{Chosen, Discovery, FoundAllocator, MappedFile};
 use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::living::Living;
@@ -126,6 +127,9 @@ impl Targets {
     /// `how` is what the process did meanwhile, at `since`, where that is known.
     fn note_placed(&mut self, pid: Pid, placed: Vec<Placed>, how: &str, since: Option<Nanos>) {
         let Some(target) = self.targets.get_mut(&pid) else { return };
+        if placed.iter().any(|(_, placed)| placed.is_ok()) {
+            self.described_less.insert(pid);
+        }
         for (name, placed) in placed {
             match placed {
                 // Its first calls were seen by the links for all.
@@ -142,6 +146,17 @@ impl Targets {
                 Err(error) => target.troubles.push(format!("{name} is not probed: {error}")),
             }
         }
+    }
+
+    /// What is known of those whose allocators have become more since they were described.
+    pub(in crate::daemon) fn described_anew(&mut self) -> Vec<(Pid, ProcessInfo)> {
+        let pids = std::mem::take(&mut self.described_less);
+        let anew = |pid| {
+            let target = self.targets.get_mut(&pid)?;
+            target.info.allocators = FoundAllocator::names(&target.allocators);
+            Some((pid, target.info.clone()))
+        };
+        pids.into_iter().filter_map(anew).collect()
     }
 
     /// Places probes for allocators in files at which nobody has looked for this process. Each is looked at

@@ -18,6 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// executes maps its files again, and where processes come and go one after the other links should stay.
 const LINGER: u32 = 5;
 
+/// What became of the wish for links for all where return probes may kill.
+const FOR_EACH_INSTEAD: &str = "each process has probes of its own, as return probes of this kernel may kill other \
+    processes whose system calls are filtered (seccomp); Linux 6.14 and newer stable updates let them by";
+
 pub(super) const fn key(file: &MappedFile) -> FileNumber {
     (file.device.0, file.device.1, file.inode)
 }
@@ -90,6 +94,8 @@ impl Decided {
 pub(super) struct Scopes {
     /// Why links are for all processes whoever maps the file, if they are.
     for_all: Option<Reason>,
+    /// Links for all were wanted, and are not to be had here.
+    for_each_instead: bool,
     wish: LinkFor,
     /// Children are traced, too.
     follow: bool,
@@ -113,7 +119,7 @@ impl Scopes {
         follow: bool,
     ) -> Self {
         let (places, cpu) = (BTreeMap::new(), CpuTimes::take());
-        Self { for_all, wish, follow, targets, places, next: 0, cpu }
+        Self { for_all, for_each_instead: false, wish, follow, targets, places, next: 0, cpu }
     }
 
     /// Decides for what is to be probed and a target has brought, the first time. Where a link `writes` to the
@@ -152,11 +158,10 @@ impl Scopes {
 
     /// Links for all are not to be had here: it gets some for each target.
     pub(super) fn for_each_instead(&mut self, place: &Place) -> Wanted {
-        tracing::warn!(
-            "{}: probed for each process by itself, as return probes of this kernel may kill others whose system calls \
-             are filtered",
-            place.1
-        );
+        if !std::mem::replace(&mut self.for_each_instead, true) {
+            tracing::warn!("{FOR_EACH_INSTEAD}");
+        }
+        self.for_all = None;
         self.places.entry(place.clone()).and_modify(|decided| {
             (decided.for_all, decided.down) = (false, false);
         });
@@ -266,6 +271,9 @@ impl Scopes {
 
     /// What the reader of a report must know.
     pub(super) fn note(&self) -> Option<String> {
+        if self.for_each_instead {
+            return Some(FOR_EACH_INSTEAD.to_owned());
+        }
         let what = match self.for_all? {
             Reason::LeaderGone => {
                 "the main thread of a target has ended, so the kernel's filter by process does not work: \

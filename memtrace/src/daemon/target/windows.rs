@@ -116,7 +116,7 @@ impl Targets {
         kernel.set_window(pid, HeapWindow { closed: 1, since })?;
         let mut is_whole = true;
         for allocator in &target.allocators {
-            let filter = match scopes.wanted(&place(allocator), false, true) {
+            let filter = match target.wanted_safely(kernel, &place(allocator), scopes, true)? {
                 Wanted::Nothing => {
                     is_whole = false;
                     continue;

@@ -10,6 +10,7 @@ use crate::model::process::ProcessInfo;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Alerts that are kept for reports, over all processes.
 pub const MOST_KEPT: usize = 100;
@@ -43,6 +44,12 @@ impl Rate {
     /// The time over which it is measured: of a shorter one looks once a second tell nothing.
     pub(super) const fn span(self) -> Nanos {
         if self.per < LEAST_SPAN { LEAST_SPAN } else { self.per }
+    }
+
+    /// For how long blocks must be watched without a pause before growth can be told.
+    #[must_use]
+    pub const fn least_watch(self) -> Duration {
+        Duration::from_nanos(self.span())
     }
 
     /// As bytes per second.

@@ -20,6 +20,11 @@ const LOAD: u16 = 0x20;
 const JUMP_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
 
+/// How the child ends that is not killed: it had a filter; there are none on this kernel; it may have none.
+const LIVED: i32 = 0;
+const UNFILTERED: i32 = 2;
+const UNKNOWN: i32 = 3;
+
 /// A filter that kills on the call and allows all others.
 static FILTER: [sock_filter; 4] = [
     sock_filter { code: LOAD, jt: 0, jf: 0, k: 0 },
@@ -61,7 +66,7 @@ fn try_on_a_child(kernel: &KernelSide) -> Result<bool, LiveError> {
             );
             // SAFETY: one byte from a static buffer to our own pipe; it lets the child go on.
             unsafe { libc::write(writer, c"x".as_ptr().cast(), 1) };
-            let lived = wait(child) == Some(0);
+            let lived = matches!(wait(child), Some(LIVED | UNFILTERED));
             // SAFETY: both are ours and used no more.
             unsafe {
                 libc::close(reader);
@@ -93,8 +98,15 @@ fn be_the_child(reader: i32, writer: i32) -> ! {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         let filtered =
             libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program);
+        // Nobody can have a filter on a kernel that was built without them (`prctl(2)`); any other refusal tells
+        // nothing of others.
+        let status = match filtered {
+            0 => LIVED,
+            _ if *libc::__errno_location() == libc::EINVAL => UNFILTERED,
+            _ => UNKNOWN,
+        };
         call_probed_function();
-        libc::_exit(i32::from(filtered != 0) * 2);
+        libc::_exit(status);
     }
 }
 

@@ -74,6 +74,7 @@ fn head(
     if stack.live_blocks > 0 {
         let mut evidence = evidence::beside(&stack.judgement, &stack.growth, stack.live_bytes);
         parts.push(held_by(stack));
+        parts.extend(samples_of(stack));
         parts.extend(young_too(stack, report));
         parts.push(format!("{of_live} of live"));
         if let Some(first) = evidence.first_mut() {
@@ -106,14 +107,17 @@ fn head(
     lines
 }
 
-/// `3.00 MiB in 104 blocks`, and of an estimate from how many samples.
+/// `3.00 MiB in 104 blocks`.
 pub(super) fn held_by(stack: &StackReport) -> String {
     let confidence = stack.confidence.as_ref();
     let size = estimated_bytes(stack.live_bytes, confidence.map(|it| it.live_bytes));
     let blocks = estimated_count(stack.live_blocks, "block", confidence.map(|it| it.live_blocks));
-    let samples = confidence
-        .map_or_else(String::new, |it| format!(" from {}", counted(it.samples, "sample")));
-    format!("{size} in {blocks}{samples}")
+    format!("{size} in {blocks}")
+}
+
+/// Of an estimate, how many samples it is made of.
+pub(super) fn samples_of(stack: &StackReport) -> Option<String> {
+    Some(format!("from {}", counted(stack.confidence.as_ref()?.samples, "sample")))
 }
 
 /// What it holds besides that is too young to be listed: a stack's growth is that of all its blocks, which may be

@@ -10,7 +10,7 @@ mod storm;
 
 pub(super) use program::own_libc;
 
-use super::sections::chosen;
+use super::sections::{chosen, ensure_met};
 use super::{keep, machine};
 use crate::command::{run, target};
 use crate::{elevate, setup};
@@ -60,10 +60,15 @@ struct Workshop {
 }
 
 impl Workshop {
-    /// memtrace with these arguments, which reports once, as JSON.
+    /// memtrace with these arguments, which sees each block and reports once, as JSON.
     fn tracer(&self, words: &[&str]) -> Command {
+        self.usual(&[&["--exact"], words].concat())
+    }
+
+    /// memtrace with these arguments, which looks as closely as it does by itself.
+    fn usual(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.memtrace);
-        command.args(["--exact", "--interval", "0", "--format", "json", "--top", "3"]).args(words);
+        command.args(["--interval", "0", "--format", "json", "--top", "3"]).args(words);
         command
     }
 }
@@ -90,7 +95,7 @@ pub(crate) fn crowds(no_install: bool, options: &Options) -> Result<()> {
     if options.write {
         keep("crowds.md", &document)?;
     }
-    Ok(())
+    ensure_met(&document)
 }
 
 fn head(machine: &[String]) -> String {

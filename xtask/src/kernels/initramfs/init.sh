@@ -33,6 +33,10 @@ chmod 1777 /tmp /dev/shm
 for name in fd:/proc/self/fd stdin:/proc/self/fd/0 stdout:/proc/self/fd/1 stderr:/proc/self/fd/2; do
     [ -e "/dev/${name%%:*}" ] || ln -s "${name#*:}" "/dev/${name%%:*}"
 done
+# Of both versions, for tests that make groups.
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mkdir -p /run/freezer
+mount -t cgroup -o freezer freezer /run/freezer
 ip link set lo up
 echo 1 > /proc/sys/kernel/panic_on_oops
 # Below a warning its messages stay in its log: they would stand in the middle of lines that tests print.

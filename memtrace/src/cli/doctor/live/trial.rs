@@ -138,7 +138,8 @@ fn seccomp(safe: Result<bool, LiveError>) -> Line {
             "a return probe in a process that filters its system calls would kill it",
         )
         .remedy(
-            "memtrace refuses such processes here; kernels with the uretprobe exemption (6.14, or \
+            "memtrace refuses such processes here, and cannot protect one that begins to filter while it is \
+             traced; kernels with the uretprobe exemption (6.14, or \
              a stable update) let them be traced",
         ),
         Err(error) => failure(NAME, &error),

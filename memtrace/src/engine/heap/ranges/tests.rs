@@ -77,6 +77,19 @@ fn growing_a_mapping_that_is_older_than_the_watch_counts_the_growth() {
     assert_eq!(ranges.totals().unknown_unmapped_bytes, PAGE);
 }
 
+/// `MREMAP_DONTUNMAP`, as the kernel side tells it: all moves, and where it was there is a mapping like it.
+#[test]
+fn what_a_mapping_leaves_may_stay_mapped() {
+    let mut ranges = Ranges::new(9);
+    ranges.map(&map(10, 4 * PAGE, 0x21), NO_STACK, 1);
+    ranges.remap(&remap((10, 4), (50, 4), 2), NO_STACK, 3);
+    ranges.remap(&remap((50, 0), (10, 4), 2), NO_STACK, 3);
+    assert_eq!(live(&ranges), (8, 2));
+    assert_eq!(ranges.totals().live_by_kind[RangeKind::Shared as usize], 8 * PAGE);
+    ranges.unmap(&unmap(10, 4 * PAGE, 4));
+    assert_eq!((live(&ranges), ranges.totals().unknown_unmapped_bytes), ((4, 1), 0));
+}
+
 #[test]
 fn the_heap_segment_stays_one_range() {
     let mut ranges = Ranges::new(9);

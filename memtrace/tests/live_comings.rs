@@ -1,0 +1,201 @@
+//! Processes and files that come, go and change at the worst moments: numbers that are given again, processes that end
+//! before they are probed, libraries that are replaced, allocators that arrive late.
+#![cfg(feature = "live")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use support::program::{Program, compiled, copy_libc};
+use support::report::{Account, Accounts, Process, Report};
+use support::tracer::Tracer;
+use support::{let_it_look, may_trace, patience};
+
+const EVERYTHING: [&str; 9] =
+    ["--exact", "--interval", "0", "--min-age", "0", "--top", "0", "--format", "json"];
+
+/// Copies of programs under names that nothing else on this machine has, and a libc of their own.
+struct Names(tempfile::TempDir);
+
+impl Names {
+    fn new() -> Self {
+        let names = Self(tempfile::tempdir().unwrap());
+        copy_libc(&names.libc());
+        names
+    }
+
+    fn name(word: &str) -> String {
+        format!("mt{}{word}", std::process::id())
+    }
+
+    fn libc(&self) -> PathBuf {
+        self.0.path().join("libc.so.6")
+    }
+
+    /// A copy of this program.
+    fn file(&self, word: &str, program: &str) -> PathBuf {
+        let file = self.0.path().join(Self::name(word));
+        fs::copy(compiled(program), &file).unwrap();
+        file
+    }
+
+    fn start(&self, word: &str) -> Program {
+        Program::start_file_with_libc(&self.file(word, "two_sizes"), &[], self.0.path())
+    }
+
+    /// Traces those whose names have one letter more.
+    fn trace() -> Tracer {
+        Tracer::typed(&[], &[&EVERYTHING[..], &["--comm", &Self::name("?")]].concat())
+    }
+}
+
+/// What the program did itself; what came before its `main` may have been seen or not.
+#[track_caller]
+fn assert_callers(process: Process<'_>, accounts: &Accounts) {
+    assert!(!accounts.callers.is_empty());
+    for (caller, account) in &accounts.callers {
+        assert_eq!(process.callers().get(caller), Some(account), "{caller}: {}", process.0);
+    }
+}
+
+fn with_pid(report: &Report, pid: u32) -> Vec<&Value> {
+    let processes = report.0["processes"].as_array().unwrap();
+    processes.iter().filter(|process| process["pid"] == pid).collect()
+}
+
+/// A process is its number and the time at which it began: one that gets the number of another has nothing of it.
+#[test]
+fn a_number_that_is_given_again_is_another_process() {
+    if !may_trace() {
+        return;
+    }
+    let names = Names::new();
+    let mut stays = names.start("a");
+    let mut first = names.start("b");
+    let pid = first.pid();
+    let tracer = Names::trace();
+    let of_first = first.work();
+    assert!(first.end().success());
+    let mut command = Command::new(compiled("plain/again"));
+    command.arg(pid.to_string()).arg(names.file("c", "two_sizes"));
+    let mut again = Program::launch("again", command.env("LD_LIBRARY_PATH", names.0.path()));
+    let_it_look();
+    let of_again = again.work();
+    let of_stays = stays.work();
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    let [one, other] = with_pid(&report, pid)[..] else { panic!("not two of pid {pid}") };
+    let (one, other) = if one["state"] == "exited" { (one, other) } else { (other, one) };
+    assert_eq!(one["comm"], Names::name("b"));
+    assert_eq!((&other["comm"], &other["state"]), (&Names::name("c").into(), &"running".into()));
+    assert!(one["start_time"].as_u64().unwrap() < other["start_time"].as_u64().unwrap());
+    assert_callers(Process(one), &of_first);
+    assert_callers(Process(other), &of_again);
+    assert_eq!(Process(other).heap("unknown_frees"), 0);
+    assert_callers(report.process(stays.pid()), &of_stays);
+    assert!(again.end().success());
+}
+
+/// Processes that end by themselves, soon. They are waited for when dropped.
+struct Brief(Vec<Child>);
+
+impl Drop for Brief {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            // It has ended already, or nothing else can be done about it.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// They are found, and gone when it is their turn: the others are traced, and nothing is said to have failed.
+#[test]
+fn those_that_end_between_being_found_and_being_probed_are_left_out() {
+    if !may_trace() {
+        return;
+    }
+    let names = Names::new();
+    let mut stays = names.start("a");
+    let brief = names.file("b", "plain/short_life");
+    let start = |milliseconds: u64| {
+        let life = patience(Duration::from_millis(milliseconds)).as_millis().to_string();
+        let mut command = Command::new(&brief);
+        command.arg(life).env("LD_LIBRARY_PATH", names.0.path()).stdin(Stdio::null());
+        command.spawn().unwrap()
+    };
+    // Finding them takes milliseconds; programs are loaded, and links made, for some tenths of a second after that.
+    let brief = Brief((1..=100).map(|step| start(step * 20)).collect());
+    let tracer = Names::trace();
+    let accounts = stays.work();
+    let run = tracer.stop();
+    assert!(!run.messages.iter().any(|line| line.contains("ERROR")), "{:?}", run.messages);
+    let report = run.only_report();
+    report.assert_nothing_lost();
+    assert_callers(report.process(stays.pid()), &accounts);
+    let notes = report.0["tracer"]["notes"].to_string();
+    let count = notes.split_once(" matching process").map(|(before, _)| before);
+    let count = count.and_then(|text| text.rsplit(['"', ' ']).next()?.parse::<u32>().ok());
+    assert!(count.is_some_and(|count| count > 0), "none ended too early to be probed: {notes}");
+    drop(brief);
+}
+
+/// As a package's upgrade does: a new file under the old name. Who has mapped the old one keeps it.
+#[test]
+fn a_libc_that_is_replaced_is_traced_under_both_files() {
+    if !may_trace() {
+        return;
+    }
+    let names = Names::new();
+    let mut old = names.start("a");
+    let tracer = Names::trace();
+    let next = names.0.path().join("next");
+    copy_libc(&next);
+    fs::rename(&next, names.libc()).unwrap();
+    let mut new = names.start("b");
+    let_it_look();
+    let accounts = [old.work(), new.work()];
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    for (program, accounts) in [&old, &new].into_iter().zip(&accounts) {
+        assert_callers(report.process(program.pid()), accounts);
+    }
+    let links = report.0["tracer"]["links"].as_array().unwrap();
+    assert_eq!(links.len(), 2, "one for each file: {links:?}");
+    assert!(old.end().success() && new.end().success());
+}
+
+/// A program that has the C library's allocator all along loads a plugin with another one.
+#[test]
+fn an_allocator_that_is_loaded_late_is_probed() {
+    if !may_trace() {
+        return;
+    }
+    let library = compiled("library/late_mimalloc");
+    let arguments = [library.to_str().unwrap(), "late", "work_in_plugin", "96"];
+    let mut program = Program::start("loads", &arguments);
+    let tracer = Tracer::of(&[&program]);
+    program.tell();
+    program.wait_for("loaded");
+    let_it_look();
+    program.tell();
+    program.wait_for("done");
+    let report = tracer.stop().only_report();
+    report.assert_nothing_lost();
+    let process = report.process(program.pid());
+    let expected = Account {
+        allocated_blocks: 5,
+        allocated_bytes: 5 * 96,
+        freed_blocks: 2,
+        freed_bytes: 2 * 96,
+        live_blocks: 3,
+        live_bytes: 3 * 96,
+    };
+    assert_eq!(process.callers().get("work_in_plugin"), Some(&expected), "{}", process.0);
+    let allocators = process.0["allocators"].to_string();
+    assert!(allocators.contains("mimalloc"), "{allocators}");
+}
