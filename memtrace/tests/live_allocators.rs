@@ -528,7 +528,12 @@ fn all_versions_of_a_function_are_probed_and_an_ifunc_is_refused() {
 }
 
 /// How symbols leave a program, in a shell with the program's name in `$1`.
-const SPLIT: [(&str, &str); 2] = [
+const SPLIT: [(&str, &str); 3] = [
+    (
+        "a file of their own, found by its build-id",
+        "id=$(readelf -n $1 | sed -n 's/.*Build ID: //p'); rest=${id#??}; folder=debug/.build-id/${id%$rest}; \
+         mkdir $folder; objcopy --only-keep-debug $1 $folder/$rest.debug; strip $1",
+    ),
     (
         "a file of their own",
         "objcopy --only-keep-debug $1 $1.debug; strip $1; objcopy --add-gnu-debuglink=$1.debug $1",
@@ -557,6 +562,17 @@ int main(void) {
 }
 ";
 
+/// A tracer that alone sees `debug` in the place of the system's debug files.
+fn beside_debug_files(debug: &Path, pid: u32) -> Command {
+    let script = "mkdir -p /usr/lib/debug; mount --bind \"$1\" /usr/lib/debug; shift; exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-ec", script, "sh"]).arg(debug);
+    command.args([env!("CARGO_BIN_EXE_memtrace"), "--pid", &pid.to_string(), "--exact"]);
+    command.args(["--interval", "0", "--min-age", "0", "--top", "0", "--format", "json"]);
+    command.args(["--alloc-fn", "program:pool_take(size=0)"]);
+    command
+}
+
 /// Neither the static C library nor the user's pool can be found in what is left of the program.
 #[test]
 fn symbols_that_were_split_off_are_found() {
@@ -573,10 +589,11 @@ fn symbols_that_were_split_off_are_found() {
         );
         let mut shell = Command::new("sh");
         shell.args(["-ec", &script, "sh", "program"]).current_dir(folder.path());
+        std::fs::create_dir_all(folder.path().join("debug/.build-id")).unwrap();
         assert!(shell.status().unwrap().success(), "{place}");
         let mut program = Program::start_file(&folder.path().join("program"), &[]);
         let pid = program.pid();
-        let tracer = Tracer::with(&[&program], &["--alloc-fn", "program:pool_take(size=0)"]);
+        let tracer = Tracer::launch(beside_debug_files(&folder.path().join("debug"), pid));
         let accounts = program.work();
         let report = tracer.stop().only_report();
         report.assert_nothing_lost();

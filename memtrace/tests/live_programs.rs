@@ -451,6 +451,58 @@ fn redis_with_jemalloc() {
     assert_eq!(redis.ask("STRLEN key:77"), ":1000\r\n");
 }
 
+/// What the kernel says is resident is what the picture is made of, part by part, in a server with threads and an
+/// allocator of its own.
+#[test]
+fn the_memory_of_redis_adds_up() {
+    if !may_trace() {
+        return;
+    }
+    require("redis-server", "redis-server");
+    let mut redis = Redis::start();
+    assert_eq!(redis.fill(0..1000), "+OK\r\n".repeat(1000));
+    let memtrace = Memtrace::attach(redis.server.pid(), &ALL);
+    assert_eq!(redis.fill(1000..6000), "+OK\r\n".repeat(5000));
+    let report = memtrace.stop().report(0);
+    let rollup = resident(redis.server.pid());
+    redis.server.assert_unharmed();
+    plausible(&report);
+    let picture = &report["processes"][0]["picture"];
+    let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("no number: {picture:#}"));
+    let all = number(&picture["resident_bytes"]);
+    // Ten times a second the server looks after itself, which may touch some pages.
+    assert!(all.abs_diff(rollup) <= 64 << 10, "{all} of {rollup}");
+    assert_eq!(picture["whole"], true);
+    let kinds = picture["kinds"].as_array().unwrap();
+    let of = |kinds: &[&str]| -> u64 {
+        let picked = picture["kinds"].as_array().unwrap().iter();
+        let picked = picked.filter(|row| kinds.iter().any(|kind| row["kind"] == **kind));
+        picked.map(|row| number(&row["resident_bytes"])).sum()
+    };
+    assert_eq!(kinds.iter().map(|row| number(&row["resident_bytes"])).sum::<u64>(), all);
+    assert!(of(&["main_stack"]) > 0 && of(&["thread_stack"]) > 0 && of(&["program_code"]) > 0);
+    // What is no file and no stack: blocks, what the allocator has besides, and mappings.
+    let anonymous = of(&["heap_segment", "malloc_arena", "anonymous"]);
+    let parts =
+        ["rounding", "allocator_slack", "older_or_slack", "program_mapped", "older", "unknown"];
+    let bound = |end: &str| {
+        let part = |name: &&str| number(&picture["owners"][format!("{name}_{end}_bytes")]);
+        number(&picture[format!("touched_{end}_bytes")]) + parts.iter().map(part).sum::<u64>()
+    };
+    let undecided = number(&picture["owners"]["undecided_bytes"]);
+    assert!(bound("least") <= anonymous + undecided, "{picture:#}");
+    assert!(anonymous <= bound("most") + undecided, "{picture:#}");
+    // The values alone are 5,000,000 bytes.
+    assert!(number(&picture["touched_least_bytes"]) > 5_000_000, "{picture:#}");
+}
+
+/// `Rss:` of all mappings together (`proc_pid_smaps_rollup(5)`), bytes.
+fn resident(pid: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+}
+
 /// musl's own functions have no unwinding information: a stack through them ends there and says so. What
 /// begins programs and threads in it is known all the same, and so is where signal handlers return to.
 #[test]

@@ -3,16 +3,36 @@
 use super::figures::{held, size};
 use super::measure::Measure;
 use super::weigh::{Subject, Weighed};
-use crate::report::layout::wrap;
+use crate::report::layout::{wrap, wrap_hanging};
 use crate::report::model::{ProcessReport, Report};
+use crate::report::place::name_of;
 use crate::report::text::{TextStyle, footer, header};
 use crate::report::units::{bytes, counted};
+use std::cmp::Reverse;
+
+/// Processes that are named above a view.
+const MOST_NAMED: usize = 4;
 
 /// The first lines.
 pub(super) fn above(report: &Report, style: TextStyle) -> Vec<String> {
     let mut lines = header::header(report, style);
+    lines
+        .extend(members(report).iter().flat_map(|text| wrap_hanging("", 2, text, style.columns())));
     lines.push(String::new());
     lines
+}
+
+/// Which processes there are, and where, if there are several: those that hold the most.
+fn members(report: &Report) -> Option<String> {
+    let mut all: Vec<&ProcessReport> = report.processes.iter().collect();
+    if all.len() < 2 {
+        return None;
+    }
+    all.sort_by_key(|it| (Reverse(it.heap.live_bytes), it.pid));
+    let (named, others) = all.split_at(all.len().min(MOST_NAMED));
+    let mut names: Vec<String> = named.iter().map(|process| name_of(process)).collect();
+    names.extend((!others.is_empty()).then(|| format!("{} more", others.len())));
+    Some(format!("of {}", names.join(", ")))
 }
 
 /// The last lines.
