@@ -14,6 +14,8 @@ use crate::test::tally::Tally;
 use anyhow::{Result, bail};
 use outcome::Outcome;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 /// What was asked for.
@@ -36,31 +38,53 @@ pub(crate) fn fuzz(no_install: bool, options: &Options) -> Result<ExitCode> {
         Some(name) => vec![name.clone()],
         None => build::targets()?,
     };
-    let outcomes = feed(&targets, Duration::from_secs(options.seconds))?;
+    let outcomes =
+        feed(&targets, &Session { time: Duration::from_secs(options.seconds), brief: false })?;
     let clean = outcomes.iter().all(|outcome| outcome.finding.is_none());
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The stage of `cargo xtask test`.
 pub(crate) fn stage() -> Result<Tally> {
-    let outcomes = feed(&build::targets()?, Duration::from_secs(SECONDS_IN_TEST))?;
+    let session = Session { time: Duration::from_secs(SECONDS_IN_TEST), brief: true };
+    let outcomes = feed(&build::targets()?, &session)?;
     let failed = outcomes.iter().filter(|outcome| outcome.finding.is_some()).count() as u32;
     Ok(Tally { passed: outcomes.len() as u32 - failed, failed })
 }
 
-fn feed(targets: &[String], time: Duration) -> Result<Vec<Outcome>> {
+/// How long each reader is fed.
+struct Session {
+    time: Duration,
+    /// So short that building takes longer: for tests, which have two processors at least.
+    brief: bool,
+}
+
+fn feed(targets: &[String], session: &Session) -> Result<Vec<Outcome>> {
     let known = build::targets()?;
     if let Some(unknown) = targets.iter().find(|name| !known.contains(name)) {
         bail!("no reader is called {unknown}; there are {}", known.join(", "));
     }
-    build::build()?;
+    build::build(session.brief)?;
     println!("{}", Outcome::HEAD);
-    let mut outcomes = Vec::new();
-    for target in targets {
-        let outcome = session::run(target, time)?;
-        println!("{outcome}");
-        outcomes.push(outcome);
-    }
+    let waiting = Mutex::new(targets.iter());
+    let outcomes = Mutex::new(Vec::new());
+    let next = || waiting.lock().ok()?.next();
+    let work = || {
+        while let Some(target) = next() {
+            let outcome = session::run(target, session.time);
+            if let Ok(outcome) = &outcome {
+                println!("{outcome}");
+            }
+            outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..if session.brief { 2 } else { 1 } {
+            scope.spawn(work);
+        }
+    });
+    let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let outcomes = outcomes.into_iter().collect::<Result<Vec<_>>>()?;
     for finding in outcomes.iter().filter_map(|outcome| outcome.finding.as_ref()) {
         println!("\n{finding}");
     }

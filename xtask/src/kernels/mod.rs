@@ -55,7 +55,7 @@ const ON_EACH_KERNEL: [&str; 5] =
 
 /// In these groups it decides nothing that it does not in others: they are about what the daemon makes of events,
 /// and of files. `cargo xtask test` runs them on this machine's kernel alone.
-const OF_THE_DAEMON: [&str; 11] = [
+const OF_THE_DAEMON: [&str; 13] = [
     "live_aggregated",
     "live_alerts",
     "live_diff",
@@ -64,9 +64,11 @@ const OF_THE_DAEMON: [&str; 11] = [
     "live_pools",
     "live_recording",
     "live_recording_files",
+    "live_samples",
     "live_slack",
     "live_trends",
     "live_views",
+    "live_zoom",
 ];
 
 /// How many guests run at once where there are processors for them, and with how many each. A guest

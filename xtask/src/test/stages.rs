@@ -12,6 +12,8 @@ pub(super) struct Stage {
     pub(super) name: &'static str,
     pub(super) needs: Needs,
     pub(super) work: fn(Option<&str>) -> Result<Tally>,
+    /// It may go on beside others: it waits for no build directory of theirs.
+    pub(super) is_beside: bool,
 }
 
 /// What a stage cannot do without.
@@ -30,26 +32,30 @@ const CHECKS: [Stage; 8] = [
     stage("clippy of the eBPF programs", |_| clippy_of_ebpf()),
     stage("tidy", |_| tidy_stage()),
     stage("documentation", |_| documentation()),
-    stage("C programs against valgrind", |_| fixtures::check_all().map(|()| Tally::ONE)),
-    stage("fuzzing", |_| fuzz::stage()),
+    beside("C programs against valgrind", |_| fixtures::check_all().map(|()| Tally::ONE)),
+    beside("fuzzing", |_| fuzz::stage()),
 ];
 
 const TESTS: [Stage; 3] = [
     stage("unit and property tests", unit_tests),
     stage("documentation tests", documentation_tests),
-    Stage { name: PRIVILEGED, needs: Needs::Root, work: privileged_tests },
+    Stage { needs: Needs::Root, ..stage(PRIVILEGED, privileged_tests) },
 ];
 
 /// The last one, as it takes longest. Not with a filter: who looks for one failing test does not want
 /// to wait for three guests, and has `cargo xtask kernels -- FILTER`.
 const KERNELS: Stage =
-    Stage { name: "other kernels", needs: Needs::Guests, work: |_| kernels::stage() };
+    Stage { needs: Needs::Guests, ..stage("other kernels", |_| kernels::stage()) };
 
 /// The stage that traces real processes.
 const PRIVILEGED: &str = "privileged end-to-end tests";
 
 const fn stage(name: &'static str, work: fn(Option<&str>) -> Result<Tally>) -> Stage {
-    Stage { name, needs: Needs::Nothing, work }
+    Stage { name, needs: Needs::Nothing, work, is_beside: false }
+}
+
+const fn beside(name: &'static str, work: fn(Option<&str>) -> Result<Tally>) -> Stage {
+    Stage { is_beside: true, ..stage(name, work) }
 }
 
 /// All stages; with a filter only those that run tests.

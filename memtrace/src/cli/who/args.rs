@@ -42,6 +42,9 @@ pub struct SelectArgs {
     #[arg(long = "uid", value_name = "USER", help_heading = help::TARGET)]
     pub users: Vec<String>,
     /// Processes in this control group or below: a directory, or a path as /proc/PID/cgroup has it
+    ///
+    /// Of version 2 the kernel side lets members in as they execute. Of version 1 memtrace does, a moment later: what
+    /// ends within milliseconds may be missed.
     #[arg(long = "cgroup", value_name = "PATH", help_heading = help::TARGET)]
     pub cgroups: Vec<PathBuf>,
     /// Processes of this container: the beginning of its id, or its name where that can be found

@@ -14,8 +14,8 @@ const MOST: f64 = 1.0;
 
 /// The section.
 pub(super) fn section(workshop: &Workshop, options: &Options) -> Result<String> {
-    let usual = cost(workshop, workshop.usual(&["--all"]), options)?;
-    let exact = cost(workshop, workshop.tracer(&["--all"]), options)?;
+    let usual = cost(workshop, &workshop.usual(&["--all"]), options)?;
+    let exact = cost(workshop, &workshop.tracer(&["--all"]), options)?;
     Ok(format!(
         "## All processes, idle\n\n\
          `--all` in a PID namespace in which {} processes wait, for {} s, from {} s after tracing began; all of \
@@ -32,8 +32,8 @@ pub(super) fn section(workshop: &Workshop, options: &Options) -> Result<String> 
 }
 
 /// What it uses, % of a core.
-fn cost(workshop: &Workshop, memtrace: Command, options: &Options) -> Result<f64> {
-    let tracer = Tracer::start_as_child(&mut inside(workshop, &memtrace, options.processes))?;
+fn cost(workshop: &Workshop, memtrace: &Command, options: &Options) -> Result<f64> {
+    let tracer = Tracer::start_as_child(&mut inside(workshop, memtrace, options.processes))?;
     let expected = format!("{} processes", options.processes);
     if !tracer.announcement.contains(&expected) {
         bail!("not {expected} are traced: {}", tracer.announcement);
