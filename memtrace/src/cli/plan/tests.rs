@@ -87,7 +87,7 @@ fn defaults_are_those_of_the_manual() {
 fn every_option_arrives() {
     let plan = plan(
         "-p 1,2 -p 3 -p 2 -i 5s -d 1m -c 4 --min-age 2s -T 0 -z 64 -Z 1MiB -s age --full \
-         --show-blocks 7 --full-names --show-internals --ledger heap --cmdline -f json -o leaks.json --color never -vv --overhead-budget 5% --window 500ms/1m \
+         --show-blocks 7 --full-names --show-internals --ledger heap --cmdline -f json -o leaks.json --color never -vv --overhead-budget 5% --window 90m/2h \
          --max-memory 64MiB --alert-live 1M --alert-rss 2G --alert-growth 3k/h --alert-limit 4 --link perf --link-for each --usdt-semaphores --ring-size 1MiB --rings 8 --bpf-log debug",
     )
     .unwrap();
@@ -103,7 +103,7 @@ fn every_option_arrives() {
     assert!(plan.full_names && plan.show_internals && plan.ledger == Ledger::Heap);
     assert!(plan.full && plan.cmdline && plan.output.is_some());
     assert_eq!((plan.overhead_budget, plan.max_memory), (Some(5.0), 64 << 20));
-    let window = Window { on: Duration::from_millis(500), period: Duration::from_secs(60) };
+    let window = Window { on: Duration::from_secs(5400), period: Duration::from_secs(7200) };
     assert_eq!(plan.window, Some(window));
     assert_eq!((plan.link, plan.ring_size), (Some(LinkKind::Perf), Some(1 << 20)));
     assert_eq!(plan.rings, Some(8));
