@@ -7,6 +7,7 @@ mod support;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Output, Stdio};
 use support::program::{compiled, copy_libc};
 use support::report::{Accounts, Report};
@@ -283,6 +284,14 @@ fn is_passed_on(name: &str, signal: libc::c_int) {
     command.args(["run", "-q", "--", "sh", "-c", &script]).stdin(Stdio::null());
     let errors = folder.path().join("errors");
     command.stdout(Stdio::null()).stderr(fs::File::create(&errors).unwrap());
+    // One that was ignored when memtrace began, as under nohup(1), would stay so.
+    // SAFETY: `signal` is async-signal-safe (`signal-safety(7)`), and nothing else is called.
+    unsafe {
+        command.pre_exec(move || {
+            libc::signal(signal, libc::SIG_DFL);
+            Ok(())
+        });
+    }
     let mut child = command.spawn().unwrap();
     support::wait_until("the command to begin", || ready.exists().then_some(()));
     let pid = libc::pid_t::try_from(child.id()).unwrap();

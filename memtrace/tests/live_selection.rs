@@ -520,11 +520,9 @@ fn containers_are_looked_for_by_name() {
         format!("{begin}{digit}{:055x}", 0)
     };
     let ids = [id('a'), id('b')];
-    let [Some(one), Some(two)] =
-        ids.each_ref().map(|id| Group::make("cgroup2", &format!("docker-{id}.scope")))
-    else {
-        return;
-    };
+    let make = |id: &String| Group::make("cgroup2", &format!("docker-{id}.scope"));
+    let Some(one) = make(&ids[0]) else { return };
+    let two = make(&ids[1]).unwrap();
     let names = Names::new();
     let (mut meant, mut other) = (names.start("in"), names.start("out"));
     one.take(&meant);
@@ -537,7 +535,7 @@ fn containers_are_looked_for_by_name() {
         fs::write(folder.join("config.v2.json"), text).unwrap();
     }
     let beside_docker = |selectors: &[&str]| {
-        let script = "mount -t tmpfs none /var/lib; mkdir -p /var/lib/docker/containers; \
+        let script = "mkdir -p /var/lib; mount -t tmpfs none /var/lib; mkdir -p /var/lib/docker/containers; \
                       mount --bind \"$1\" /var/lib/docker/containers; shift; exec \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-ec", script, "sh"]).arg(state.path());

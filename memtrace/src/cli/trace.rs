@@ -270,8 +270,8 @@ impl Outlet for ReportOutlet {
         let Publication { snapshot, facts, is_final } = publication;
         if self.one_only && !is_final {
             return Published::Failed(
-                "reports of this form cannot follow each other on standard output, which gets the last one: name \
-                 files with `-o NAME-{seq}`"
+                "reports of this form cannot follow each other in one stream, which gets the last one: name files \
+                 with `-o NAME-{seq}`"
                     .to_owned(),
             );
         }

@@ -9,7 +9,7 @@ use super::detail::Detail;
 use super::ended::Ended;
 use super::hash::random_seed;
 use super::heap::blocks::Block;
-use super::heap::live::{LiveHeap, Resize};
+use super::heap::live::Resize;
 use super::limits::Limits;
 use super::marks::Marks;
 use super::process::{Process, Space};
@@ -566,21 +566,22 @@ impl Tracker {
     }
 
     /// Whether all processes together have crossed a threshold. Who lives in another one's address space, as
-    /// after `vfork`, counts once.
+    /// after `vfork`, counts once. A pause of all is no fall of the sum; one that is not watched while others are
+    /// adds nothing.
     fn look_at_all(&mut self, time: Nanos) {
-        let (mut processes, mut live, mut resident) = (0, Some(0_u64), 0_u64);
+        let (mut processes, mut live, mut resident) = (0, None, 0_u64);
         let running =
             self.processes.iter().filter(|it| it.owns_space && it.state == State::Running);
         for process in running {
             processes += 1;
             let heap = self.spaces.get(process.space).map(|space| &space.heap);
-            // A pause of one's is no fall of the sum.
-            let watched = |heap: &LiveHeap| (!heap.is_closed()).then(|| heap.live_bytes());
-            let bytes = heap.map_or(Some(0), watched);
-            live = live.zip(bytes).map(|(sum, bytes)| sum.saturating_add(bytes));
+            if let Some(heap) = heap.filter(|heap| !heap.is_closed()) {
+                live = Some(live.unwrap_or(0_u64).saturating_add(heap.live_bytes()));
+            }
             let usage = process.usage_last.map_or(0, |usage| usage.resident);
             resident = resident.saturating_add(usage);
         }
+        let live = if processes == 0 { Some(0) } else { live };
         let crossed = self.watch.look(&self.limits.total_alerts, time, live, resident);
         self.alerts.add(&Who::All { processes }, time, crossed);
     }

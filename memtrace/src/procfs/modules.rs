@@ -11,7 +11,7 @@ use crate::lookup::{Links, below, by_name, own_path};
 use crate::model::event::CodeMapping;
 use crate::model::ids::ModuleId;
 use crate::model::module::{FileState, Module};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -80,6 +80,8 @@ pub struct ModuleTable {
     vdsos: HashMap<Vec<u8>, ModuleId>,
     /// How many of `entries` were given as new.
     given: usize,
+    /// Files whose newest content is not looked at, as they had too many.
+    left: BTreeMap<FileKey, PathBuf>,
 }
 
 impl ModuleTable {
@@ -154,17 +156,16 @@ impl ModuleTable {
         }
         let Some(file) = open() else { return Some(known) };
         if before + 1 >= MAX_CONTENTS {
+            if self.left.insert(key, path.to_owned()).is_none() {
+                let path = path.display();
+                tracing::warn!(
+                    "{path} was written over {MAX_CONTENTS} times: it is neither named nor probed any more"
+                );
+            }
             return None;
         }
         let id = self.add(Some(key), path, Some(file))?;
         self.numbers.insert(key, Newest { id, before: before + 1 });
-        if before + 2 == MAX_CONTENTS {
-            let path = path.display();
-            tracing::warn!(
-                "{path} was written over {} times: what it holds next has no names",
-                before + 1
-            );
-        }
         Some(id)
     }
 
@@ -204,6 +205,20 @@ impl ModuleTable {
     #[must_use]
     pub fn find(&self, device: (u32, u32), inode: u64) -> Option<&Arc<Module>> {
         self.module(self.numbers.get(&(device, inode))?.id)
+    }
+
+    /// What the reader of a report must know.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        let first = self.left.values().next()?.display();
+        let others = match self.left.len() {
+            1 => String::new(),
+            many => format!(" and {} more", many - 1),
+        };
+        Some(format!(
+            "{first}{others} was written over {MAX_CONTENTS} times while it was mapped: what it holds now is neither \
+             named nor probed"
+        ))
     }
 
     /// The module with this number.
@@ -368,6 +383,7 @@ mod tests {
             is_known(&mut table)
         });
         assert_eq!(known.count(), usize::from(MAX_CONTENTS));
+        assert!(table.note().is_some_and(|note| note.contains("cat was written over 16 times")));
         let of_it = table.entries.iter().filter(|entry| entry.module.path == path);
         assert_eq!(of_it.count(), usize::from(MAX_CONTENTS));
     }

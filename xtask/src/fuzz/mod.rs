@@ -55,7 +55,7 @@ pub(crate) fn stage() -> Result<Tally> {
 /// How long each reader is fed.
 struct Session {
     time: Duration,
-    /// So short that building takes longer: for tests, which have two processors at least.
+    /// So short that building takes longer: for tests.
     brief: bool,
 }
 

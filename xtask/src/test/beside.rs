@@ -5,6 +5,7 @@ use super::stages::{self, Stage};
 use super::summary::{Line, Verdict};
 use super::tally::Tally;
 use crate::command::target;
+use crate::elevate;
 use anyhow::{Context as _, Result, bail};
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -17,7 +18,10 @@ const OURSELVES: &str = "/proc/self/exe";
 
 /// Stages that run one after the other while others do.
 #[must_use]
-pub(super) struct Beside(JoinHandle<Vec<Ended>>);
+pub(super) struct Beside {
+    names: Vec<&'static str>,
+    work: JoinHandle<Vec<Ended>>,
+}
 
 /// How one of them ended.
 struct Ended {
@@ -27,12 +31,15 @@ struct Ended {
 
 impl Beside {
     pub(super) fn start(stages: Vec<Stage>) -> Self {
-        Self(std::thread::spawn(move || stages.iter().map(perform).collect()))
+        let names = stages.iter().map(|stage| stage.name).collect();
+        Self { names, work: std::thread::spawn(move || stages.iter().map(perform).collect()) }
     }
 
     /// Waits for their end, and prints what they said.
     pub(super) fn finish(self) -> Vec<Line> {
-        let ended = self.0.join().unwrap_or_default();
+        let Ok(ended) = self.work.join() else {
+            return self.names.into_iter().map(|name| Line::new(name, Verdict::Broken)).collect();
+        };
         let show = |ended: Ended| {
             println!("\n── {}, beside others ──\n{}", ended.line.stage, ended.said.trim_end());
             ended.line
@@ -60,7 +67,9 @@ fn perform(stage: &Stage) -> Ended {
 fn run(stage: &Stage) -> Result<String> {
     let path = log(stage);
     let folder = path.parent().context("the log has no folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    elevate::make_folder(folder)?;
+    // Another user's of an earlier run could not be written to.
+    let _ = fs::remove_file(&path);
     let failed = || format!("cannot keep a log in {}", path.display());
     let file = File::create(&path).with_context(failed)?;
     let errors = file.try_clone().with_context(failed)?;

@@ -118,7 +118,7 @@ impl Alerts {
             && window.on < needed
         {
             return usage(format!(
-                "growth is measured over {needed:?}, and --window watches blocks for {:?} at a time, so that alerts of \
+                "growth is measured in {needed:?} without a pause, and --window watches blocks for {:?} at a time, so that alerts of \
                  growth would never be heard of: give longer windows or a shorter time (such as 1M/s), or use \
                  --alert-rss",
                 window.on
@@ -200,12 +200,12 @@ mod tests {
             Some(Window { on: window(seconds), period: window(600) })
         };
         let per_minute = AlertArgs { alert_growth: growth(60), ..AlertArgs::default() };
-        let refusal = Alerts::new(&per_minute, Ledger::Both, on(59)).unwrap_err().to_string();
-        assert!(refusal.contains("60s") && refusal.contains("59s"), "{refusal}");
-        assert!(Alerts::new(&per_minute, Ledger::Both, on(60)).is_ok());
+        let refusal = Alerts::new(&per_minute, Ledger::Both, on(60)).unwrap_err().to_string();
+        assert!(refusal.contains("62s") && refusal.contains("60s"), "{refusal}");
+        assert!(Alerts::new(&per_minute, Ledger::Both, on(62)).is_ok());
         let total = AlertArgs { alert_total_growth: growth(1), ..AlertArgs::default() };
-        assert!(Alerts::new(&total, Ledger::Both, on(9)).is_err(), "ten seconds at least");
-        assert!(Alerts::new(&total, Ledger::Both, on(10)).is_ok());
+        assert!(Alerts::new(&total, Ledger::Both, on(10)).is_err(), "ten seconds at least");
+        assert!(Alerts::new(&total, Ledger::Both, on(12)).is_ok());
     }
 
     #[test]

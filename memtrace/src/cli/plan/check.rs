@@ -54,8 +54,8 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
 pub(super) fn alerts_have_a_place(plan: &TracePlan) -> Result<(), UsageError> {
     if plan.alerts.are_wished() && plan.format.is_whole_file() && plan.output.is_none() {
         return usage(
-            "an alert makes a report besides the last one, and reports of this form cannot follow each other on \
-             standard output: name a file with -o (or `-o NAME-{seq}`, for a file each)",
+            "an alert makes a report besides the last one, and reports of this form cannot follow each other in \
+             one stream: name a file with -o (or `-o NAME-{seq}`, for a file each)",
         );
     }
     Ok(())
@@ -138,6 +138,10 @@ fn no_blocks(args: &TraceArgs) -> Result<(), UsageError> {
         ("--ledger heap", args.ledger == Ledger::Heap),
         ("--alloc-fn and its like", functions::are_described(&args.functions)),
         ("--show-blocks", args.show_blocks > 0),
+        ("--alert-live", args.alerts.alert_live.is_some()),
+        ("--alert-growth", args.alerts.alert_growth.is_some()),
+        ("--alert-total-live", args.alerts.alert_total_live.is_some()),
+        ("--alert-total-growth", args.alerts.alert_total_growth.is_some()),
     ];
     match blocks.into_iter().find(|(_, given)| *given) {
         None => Ok(()),

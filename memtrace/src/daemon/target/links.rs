@@ -81,7 +81,7 @@ impl Targets {
                     let name = &gone.1;
                     target.troubles.push(format!(
                         "the file of {name} was written over while pid {pid} maps it: its probes were taken away, and \
-                         it is looked at anew; frees until then were not seen"
+                         what it holds is looked at anew; frees until then were not seen"
                     ));
                     self.written_over.insert(pid);
                 }

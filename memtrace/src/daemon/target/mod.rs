@@ -58,7 +58,7 @@ pub(super) struct Targets {
     children: Children,
     blind_windows: BlindWindows,
     written_over: BTreeSet<Pid>,
-    /// Of these, other allocators are known than was told.
+    /// Of these, other allocators may be known than was told.
     described_less: BTreeSet<Pid>,
     /// CPU time that they have used while they were traced.
     cpu: Nanos,
@@ -376,6 +376,7 @@ impl Targets {
         notes.extend(self.left_out.note());
         notes.extend(self.left_out.note_of_room());
         notes.extend(self.scopes.note());
+        notes.extend(self.modules.note());
         notes.extend(self.children.note());
         notes.extend(self.blind_windows.note());
         notes.extend(self.user.notes());

@@ -159,6 +159,10 @@ impl Target {
         open: bool,
     ) -> Result<Wanted, DaemonError> {
         let wanted = scopes.wanted(place, false, open);
+        let is_blind = || self.process.leader_exited();
+        if wanted == Wanted::Filtered && scopes.are_each_instead() && is_blind() {
+            return Err(DaemonError::UnsafeForAll(self.process.pid()));
+        }
         if wanted != Wanted::ForAll {
             return Ok(wanted);
         }
@@ -170,7 +174,7 @@ impl Target {
         if safe? {
             return Ok(wanted);
         }
-        if self.process.leader_exited() {
+        if is_blind() {
             return Err(DaemonError::UnsafeForAll(self.process.pid()));
         }
         Ok(scopes.for_each_instead(place))

@@ -86,6 +86,7 @@ impl Targets {
             target.decide_later(&allocator);
             target.probe(kernel, allocator, &mut self.scopes)?;
         }
+        self.described_less.insert(pid);
         if has_begun {
             self.probe_chosen(kernel, pid)
                 .into_iter()
@@ -107,6 +108,7 @@ impl Targets {
         let is_wanted = self.heap && !self.is_left_for_looks(pid);
         let Some(target) = self.targets.get(&pid).filter(|_| is_wanted) else { return Ok(()) };
         target.check_seccomp(kernel)?;
+        self.described_less.insert(pid);
         self.probe_new(kernel, pid).into_iter().try_for_each(|(_, placed)| placed.map(drop))
     }
 
@@ -153,8 +155,10 @@ impl Targets {
         let pids = std::mem::take(&mut self.described_less);
         let anew = |pid| {
             let target = self.targets.get_mut(&pid)?;
-            target.info.allocators = FoundAllocator::names(&target.allocators);
-            Some((pid, target.info.clone()))
+            let names = FoundAllocator::names(&target.allocators);
+            let is_news = target.info.allocators != names;
+            target.info.allocators = names;
+            is_news.then(|| (pid, target.info.clone()))
         };
         pids.into_iter().filter_map(anew).collect()
     }

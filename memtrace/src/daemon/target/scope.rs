@@ -168,6 +168,11 @@ impl Scopes {
         Wanted::Filtered
     }
 
+    /// Whether processes have links of their own only because links for all are not to be had.
+    pub(super) const fn are_each_instead(&self) -> bool {
+        self.for_each_instead
+    }
+
     /// The links for all could not be made after all.
     pub(super) fn take_down(&mut self, place: &Place) {
         self.places.entry(place.clone()).and_modify(|decided| decided.down = true);

@@ -49,7 +49,8 @@ impl Rate {
     /// For how long blocks must be watched without a pause before growth can be told.
     #[must_use]
     pub const fn least_watch(self) -> Duration {
-        Duration::from_nanos(self.span())
+        // The first look comes up to a second after the beginning, and the last one up to a second before the end.
+        Duration::from_nanos(self.span().saturating_add(2 * SECOND))
     }
 
     /// As bytes per second.
