@@ -12,6 +12,7 @@ pub mod container;
 pub mod group;
 pub mod kernel;
 pub mod lines;
+pub mod names;
 pub mod picture;
 pub mod program;
 pub mod recording;

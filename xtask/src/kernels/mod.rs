@@ -45,7 +45,7 @@ const NOT_ABOUT_KERNELS: [&str; 7] = [
 
 /// These groups are about files, users, words, and who is in which control group, more than about kernels, and take as
 /// long as all others together: `cargo xtask test` leaves them to `cargo xtask kernels`.
-const LEAVE_TIME: [&str; 2] = ["live_bad_input", "live_selection_groups"];
+const LEAVE_TIME: [&str; 3] = ["live_bad_input", "live_selection_groups", "live_selection_members"];
 
 /// In these groups the kernel decides most of what memtrace does (its links, how its programs end with it, stacks,
 /// what it is told of page faults): `cargo xtask test` runs them on each of its kernels, and the others on the oldest,

@@ -15,7 +15,7 @@ const WORKERS: usize = 2;
 
 /// Groups that judge what tracing costs, what is lost under load, or how the machine as a whole looks: they have the
 /// machine for themselves, after the others.
-const ALONE: [&str; 10] = [
+const ALONE: [&str; 11] = [
     "live_bad_input",
     "live_crowd",
     "live_doctor",
@@ -24,6 +24,7 @@ const ALONE: [&str; 10] = [
     "live_process",
     "live_selection",
     "live_selection_groups",
+    "live_selection_members",
     "live_windows",
     "live_zoom",
 ];
