@@ -50,7 +50,7 @@ impl Crowd {
     pub(super) fn waiting_inside(&self, processes: usize) -> String {
         let folder = self.folder.path().display();
         format!(
-            "mkfifo {folder}/never; exec 3<>{folder}/never; i=0; while [ $i -lt {processes} ]; do \
+            "[ -p {folder}/never ] || mkfifo {folder}/never; exec 3<>{folder}/never; i=0; while [ $i -lt {processes} ]; do \
              LD_LIBRARY_PATH={folder}/library$((i % {LIBRARIES})) {} wait <&3 >/dev/null & i=$((i+1)); done",
             self.program().display()
         )
