@@ -298,13 +298,22 @@ impl Process {
 
 /// A whole file as text. Names in it are whatever the target made them.
 pub(super) fn lossy(path: &Path) -> io::Result<String> {
-    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    whole(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A whole file of `/proc`, in one read as a rule: such files say that they are empty, and where room is made as it is
+/// needed that is half a dozen reads for a kilobyte.
+fn whole(path: &Path) -> io::Result<Vec<u8>> {
+    const USUAL_BYTES: usize = 4096;
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    File::open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 pub(super) fn stat(pid: Pid) -> Result<Stat, ProcfsError> {
-    let file = File::open(format!("/proc/{pid}/stat"))
+    let bytes = whole(Path::new(&format!("/proc/{pid}/stat")))
         .map_err(|error| ProcfsError::reading(pid, "stat", error))?;
-    Stat::from_read(file).map_err(|_| ProcfsError::Ended(pid))
+    Stat::from_read(&bytes[..]).map_err(|_| ProcfsError::Ended(pid))
 }
 
 /// The value behind `name` in a `status` file.
