@@ -100,8 +100,8 @@ fn pipe() -> io::Result<[i32; 2]> {
 fn be_the_child(reader: i32, writer: i32) -> ! {
     let program = libc::sock_fprog { len: 4, filter: (&raw const FILTER).cast_mut().cast() };
     let mut byte = 0_u8;
-    // SAFETY: plain system calls; the filter is a constant; the byte is ours; the function keeps to
-    // the C convention.
+    // SAFETY: plain system calls; the filter is a constant; the byte is ours; the address of `errno` is that of this
+    // thread's, and valid as long as the thread is; the function keeps to the C convention.
     unsafe {
         // Or the read would not end if the parent did.
         libc::close(writer);
