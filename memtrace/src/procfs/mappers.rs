@@ -20,12 +20,15 @@ pub fn maps_file(file: FileNumber, among: impl Fn(Pid) -> bool) -> bool {
     pids().filter(|pid| among(*pid)).any(|pid| !mapped(pid, &wanted).is_empty())
 }
 
-/// Which processes map each of these files; files that none maps are left out. What cannot be looked at, or
+/// Which processes of those that `among` names map each of these files; files that none maps are left out. What cannot be looked at, or
 /// has gone meanwhile, maps nothing.
 #[must_use]
-pub fn mappers(files: &BTreeSet<FileNumber>) -> BTreeMap<FileNumber, Vec<Pid>> {
+pub fn mappers(
+    files: &BTreeSet<FileNumber>,
+    among: impl Fn(Pid) -> bool,
+) -> BTreeMap<FileNumber, Vec<Pid>> {
     let mut all: BTreeMap<FileNumber, Vec<Pid>> = BTreeMap::new();
-    for pid in pids() {
+    for pid in pids().filter(|pid| among(*pid)) {
         for file in mapped(pid, files) {
             all.entry(file).or_default().push(pid);
         }
@@ -64,8 +67,10 @@ mod tests {
         assert!(maps_file(file, ourselves));
         assert!(!maps_file(file, |_| false));
         assert!(!maps_file(nowhere, ourselves));
-        let found = mappers(&[file, nowhere].into());
+        let found = mappers(&[file, nowhere].into(), |_| true);
         assert!(found[&file].contains(&std::process::id()));
         assert!(!found.contains_key(&nowhere));
+        let others = mappers(&[file].into(), |pid| pid != std::process::id());
+        assert!(!others.get(&file).is_some_and(|pids| pids.contains(&std::process::id())));
     }
 }

@@ -17,7 +17,7 @@ mod process;
 mod smaps;
 mod vdso;
 
-pub use cgroup::{CgroupError, FoundCgroup, UnifiedTree, find_cgroup};
+pub use cgroup::{CgroupError, FoundCgroup, GroupReadings, UnifiedTree, find_cgroup};
 pub use clocks::ClockOffsets;
 pub use cpu::CpuTimes;
 pub use error::ProcfsError;

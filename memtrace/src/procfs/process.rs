@@ -1,6 +1,6 @@
 //! A process, as `/proc` shows it.
 
-use super::cgroup::{self, Cgroup};
+use super::cgroup::{self, Cgroup, GroupReadings};
 use super::clocks::ClockOffsets;
 use super::error::ProcfsError;
 use super::maps::{self, Mapping};
@@ -136,7 +136,7 @@ impl Process {
     /// The main thread has ended while others live on; the kernel then shows an empty process.
     #[must_use]
     pub fn leader_exited(&self) -> bool {
-        stat(self.pid).is_ok_and(|stat| matches!(stat.state, 'Z' | 'X'))
+        stat(self.pid).is_ok_and(|stat| has_exited(&stat))
     }
 
     /// The main thread has ended and another one lives.
@@ -159,7 +159,7 @@ impl Process {
                 let stat = File::open(directory.join("stat"))
                     .ok()
                     .and_then(|file| Stat::from_read(file).ok());
-                stat.is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+                stat.is_some_and(|stat| !has_exited(&stat))
             })
             .ok_or(ProcfsError::Zombie(self.pid))
     }
@@ -226,13 +226,22 @@ impl Process {
     /// # Errors
     /// When it has ended.
     pub fn usage(&self) -> Result<Usage, ProcfsError> {
-        let status = lossy(&self.directory()?.join("status"))
-            .map_err(|error| ProcfsError::reading(self.pid, "status", error))?;
-        let bytes = |name| kibibytes(&status, name).unwrap_or(0);
-        let stat = stat(self.pid)?;
-        if stat.starttime != self.key.start_time {
-            return Err(ProcfsError::Ended(self.pid));
+        self.usage_in(&mut GroupReadings::default())
+    }
+
+    /// The same as [`Process::usage`], for one of many that are looked at at one moment.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn usage_in(&self, groups: &mut GroupReadings) -> Result<Usage, ProcfsError> {
+        let mut status = self.status()?;
+        let stat = self.stat()?;
+        if has_exited(&stat) {
+            status = lossy(&self.directory()?.join("status"))
+                .map_err(|error| ProcfsError::reading(self.pid, "status", error))?;
         }
+        let bytes = |name| kibibytes(&status, name).unwrap_or(0);
+        let group = self.cgroup.as_ref().map(|cgroup| groups.of(cgroup)).unwrap_or_default();
         Ok(Usage {
             resident: bytes("VmRSS:"),
             resident_anonymous: bytes("RssAnon:"),
@@ -240,10 +249,28 @@ impl Process {
             swap: bytes("VmSwap:"),
             locked: bytes("VmLck:"),
             pinned: bytes("VmPin:"),
-            cgroup: self.cgroup.as_ref().and_then(Cgroup::current),
-            oom_kills: self.cgroup.as_ref().and_then(Cgroup::oom_kills),
-            cpu: ticks(stat.utime.saturating_add(stat.stime)),
+            cgroup: group.current,
+            oom_kills: group.oom_kills,
+            cpu: cpu_time(&stat),
         })
+    }
+
+    /// User and system CPU time used by all threads so far.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn cpu_time(&self) -> Result<Nanos, ProcfsError> {
+        self.stat().map(|stat| cpu_time(&stat))
+    }
+
+    /// Of this process, not of one that was given its number since.
+    fn stat(&self) -> Result<Stat, ProcfsError> {
+        let stat = stat(self.pid)?;
+        if stat.starttime == self.key.start_time {
+            Ok(stat)
+        } else {
+            Err(ProcfsError::Ended(self.pid))
+        }
     }
 
     /// All its mappings, in order of address.
@@ -314,6 +341,15 @@ pub(super) fn stat(pid: Pid) -> Result<Stat, ProcfsError> {
     let bytes = whole(Path::new(&format!("/proc/{pid}/stat")))
         .map_err(|error| ProcfsError::reading(pid, "stat", error))?;
     Stat::from_read(&bytes[..]).map_err(|_| ProcfsError::Ended(pid))
+}
+
+/// Nothing of it runs any more; what is left waits for its parent to ask.
+const fn has_exited(stat: &Stat) -> bool {
+    matches!(stat.state, 'Z' | 'X')
+}
+
+fn cpu_time(stat: &Stat) -> Nanos {
+    ticks(stat.utime.saturating_add(stat.stime))
 }
 
 /// The value behind `name` in a `status` file.

@@ -64,8 +64,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const LOOK_IDLE: Duration = Duration::from_millis(100);
 
 /// Between two looks at the processes' memory and CPU passes so many times as long as the last look took:
-/// with hundreds of processes it would cost some percent of a core each second.
-const USAGE_REST: u32 = 400;
+/// with hundreds of processes it would cost some percent of a core each second. An eighth of a percent.
+const USAGE_REST: u32 = 800;
 
 /// How often it is noted what each stack holds, which is what trends are judged by: a few microseconds for a
 /// thousand stacks. The engine keeps fewer of these points the longer the run is.

@@ -41,7 +41,8 @@ impl Targets {
     /// Once a second: takes links away whose files no target has mapped for some seconds, and looks at who
     /// pays for those that are for all.
     pub(in crate::daemon) fn tend_links(&mut self, kernel: &mut KernelSide) {
-        if let Some(mappers) = self.payers.step(|| self.scopes.shared_files()) {
+        if let Some(mappers) = self.payers.step(|| self.scopes.shared_files(), &self.scopes.targets)
+        {
             self.scopes.note_mappers(&mappers);
         }
         self.unlink_changed(kernel);

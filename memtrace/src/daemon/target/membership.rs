@@ -89,7 +89,7 @@ impl Targets {
         let comm = info.comm.clone();
         let window = self.first_window();
         // What it used before, perhaps under another program, is not the price of what is traced.
-        let cpu = process.usage().ok().map(|usage| usage.cpu);
+        let cpu = process.cpu_time().ok();
         let target = Target { info: info.clone(), comm, window, cpu, ..Target::new(process) };
         self.targets.insert(pid, target);
         self.scopes.targets.insert(pid);

@@ -30,7 +30,7 @@ use crate::model::process::Usage;
 use crate::probe::allocator::{FoundAllocator, Search};
 use crate::probe::runtime::Detector;
 use crate::probe::usdt::StaticSearch;
-use crate::procfs::{Foreseen, ModuleTable, Process, heap_segment};
+use crate::procfs::{Foreseen, GroupReadings, ModuleTable, Process, heap_segment};
 use blind::BlindWindows;
 use children::Children;
 use memtrace_common::config::LinkKind;
@@ -303,10 +303,11 @@ impl Targets {
     /// Memory and CPU of those that run and are `wanted`. One that has vanished without an exit event is ended.
     pub(super) fn read_usage(&mut self, wanted: impl Fn(Pid) -> bool) -> Vec<(Pid, Usage)> {
         let mut usages = Vec::new();
+        let mut groups = GroupReadings::default();
         let running =
             self.targets.iter_mut().filter(|(pid, target)| target.running && wanted(**pid));
         for (pid, target) in running {
-            let usage = target.process.usage();
+            let usage = target.process.usage_in(&mut groups);
             // Nothing is mapped any more by one that has ended, and that nobody has waited for.
             target.may_have_ended = usage.as_ref().map_or(true, |usage| usage.resident == 0);
             if let Ok(usage) = usage {

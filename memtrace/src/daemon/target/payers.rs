@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Between two looks pass so many times as long as a look takes, and at least [`REST`]: one percent of a
+/// Between two looks pass so many times as long as a look takes, and at least [`REST`]: a quarter of a percent of a
 /// core.
-const REST_FACTOR: u32 = 100;
+const REST_FACTOR: u32 = 400;
 const REST: Duration = Duration::from_secs(5);
 
 type Mappers = BTreeMap<FileNumber, Vec<Pid>>;
@@ -26,8 +26,13 @@ impl Payers {
         Self { due: Instant::now() + REST, running: None }
     }
 
-    /// Gives what the last look found, once, and begins the next one if it is due.
-    pub(super) fn step(&mut self, files: impl FnOnce() -> BTreeSet<FileNumber>) -> Option<Mappers> {
+    /// Gives what the last look found, once, and begins the next one if it is due: who maps `files`, `targets` left
+    /// out.
+    pub(super) fn step(
+        &mut self,
+        files: impl FnOnce() -> BTreeSet<FileNumber>,
+        targets: &BTreeSet<Pid>,
+    ) -> Option<Mappers> {
         if let Some(look) = self.running.take_if(|look| look.is_finished()) {
             let (found, took) = look.join().ok()?;
             self.due = Instant::now() + REST.max(took * REST_FACTOR);
@@ -37,7 +42,7 @@ impl Payers {
             self.due = Instant::now() + REST;
             let files = files();
             if !files.is_empty() {
-                self.running = start(files);
+                self.running = start(files, targets.clone());
             }
         }
         None
@@ -45,10 +50,13 @@ impl Payers {
 }
 
 /// Where no thread is to be had nothing is found this time.
-fn start(files: BTreeSet<FileNumber>) -> Option<JoinHandle<(Mappers, Duration)>> {
+fn start(
+    files: BTreeSet<FileNumber>,
+    targets: BTreeSet<Pid>,
+) -> Option<JoinHandle<(Mappers, Duration)>> {
     let look = move || {
         let began = Instant::now();
-        (mappers(&files), began.elapsed())
+        (mappers(&files, |pid| !targets.contains(&pid)), began.elapsed())
     };
     std::thread::Builder::new().name("payers".into()).spawn(look).ok()
 }

@@ -185,7 +185,7 @@ impl Scopes {
 
     /// Who maps a file, and how busy they are.
     fn users(&self, file: FileNumber) -> Users {
-        let all = mappers(&BTreeSet::from([file])).remove(&file).unwrap_or_default();
+        let all = mappers(&BTreeSet::from([file]), |_| true).remove(&file).unwrap_or_default();
         let is_target = |pid: &Pid| self.targets.contains(pid);
         let (targets, others): (Vec<Pid>, Vec<Pid>) = all.into_iter().partition(is_target);
         let cores = |pids: &[Pid]| pids.iter().map(|pid| self.cpu.cores(*pid)).sum();
@@ -215,7 +215,7 @@ impl Scopes {
         shared.map(|((file, ..), _)| *file).collect()
     }
 
-    /// Takes in who maps files now.
+    /// Takes in who maps files now. Targets may be among them or not.
     pub(super) fn note_mappers(&mut self, mappers: &BTreeMap<FileNumber, Vec<Pid>>) {
         let Self { places, targets, .. } = self;
         for ((file, ..), decided) in places.iter_mut().filter(|(_, decided)| decided.for_all) {

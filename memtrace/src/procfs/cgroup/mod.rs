@@ -12,6 +12,7 @@ pub(super) use names::{container, pod_uid};
 pub use unified::UnifiedTree;
 
 use crate::selection::{Hierarchy, Membership};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -90,6 +91,30 @@ impl Cgroup {
     }
 }
 
+/// The memory of control groups at one moment: each is read once, however many processes are in it.
+#[derive(Debug, Default)]
+pub struct GroupReadings(BTreeMap<PathBuf, GroupReading>);
+
+/// What a control group says of its memory, where it does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct GroupReading {
+    /// Bytes charged.
+    pub(super) current: Option<u64>,
+    /// Processes that were killed.
+    pub(super) oom_kills: Option<u64>,
+}
+
+impl GroupReadings {
+    pub(super) fn of(&mut self, cgroup: &Cgroup) -> GroupReading {
+        if let Some(reading) = self.0.get(&cgroup.directory) {
+            return *reading;
+        }
+        let reading = GroupReading { current: cgroup.current(), oom_kills: cgroup.oom_kills() };
+        self.0.insert(cgroup.directory.clone(), reading);
+        reading
+    }
+}
+
 fn number(file: &Path) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
 }
@@ -106,7 +131,7 @@ fn accounting(places: &[Membership]) -> Option<&Membership> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cgroup, Version, memberships};
+    use super::{Cgroup, GroupReading, GroupReadings, Version, memberships};
     use std::fs;
     use std::path::Path;
 
@@ -139,6 +164,11 @@ mod tests {
         let mount = root.path().to_owned();
         let cgroup = Cgroup { path: "/a/b".into(), mount, directory: inner, version: Version::Two };
         assert_eq!(cgroup.limit(), Some(4096));
-        assert_eq!((cgroup.current(), cgroup.oom_kills()), (Some(17), Some(2)));
+        let mut readings = GroupReadings::default();
+        let expected = GroupReading { current: Some(17), oom_kills: Some(2) };
+        assert_eq!(readings.of(&cgroup), expected);
+        fs::write(cgroup.directory.join("memory.current"), "18\n").unwrap();
+        assert_eq!(readings.of(&cgroup), expected, "of the same moment");
+        assert_eq!(GroupReadings::default().of(&cgroup).current, Some(18));
     }
 }

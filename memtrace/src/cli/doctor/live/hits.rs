@@ -56,7 +56,7 @@ impl Watch {
 }
 
 fn cpu(process: &Process) -> Option<Nanos> {
-    process.usage().ok().map(|usage| usage.cpu)
+    process.cpu_time().ok()
 }
 
 impl Count {
