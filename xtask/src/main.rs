@@ -16,6 +16,7 @@ mod stacks;
 mod test;
 mod tidy;
 mod watchdog;
+mod workers;
 
 use clap::{Args, Parser, Subcommand};
 use std::process::ExitCode;
@@ -56,9 +57,6 @@ enum Chore {
         #[arg(last = true)]
         filter: Option<String>,
     },
-    /// One of the stages of `test`, in this process
-    #[command(hide = true)]
-    Stage { name: String },
     /// Run the tests that trace processes on other kernels, in qemu, and print a table
     Kernels {
         #[command(flatten)]
@@ -204,7 +202,6 @@ fn perform(chore: Chore) -> anyhow::Result<ExitCode> {
                 filter,
             });
         }
-        Chore::Stage { name } => return test::stage(&name),
         Chore::Kernels { install, options } => {
             return kernels::kernels(install.no_install, &options);
         }

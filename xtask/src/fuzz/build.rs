@@ -3,7 +3,8 @@
 use crate::command::{root, run, target};
 use crate::elevate;
 use anyhow::{Context as _, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// The platform; named, so that the instruments stay out of build scripts and macros.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
@@ -38,38 +39,52 @@ pub(super) fn folder() -> PathBuf {
     target().join("fuzz")
 }
 
-/// The program that feeds a reader.
-pub(super) fn program(name: &str) -> PathBuf {
-    folder().join(PLATFORM).join("release").join(name)
+/// How the programs are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Build {
+    /// For sessions of seconds: instruments in our own code only, and none of it optimized, as that takes longer than
+    /// the session. The libraries are those of the development build.
+    Brief,
+    /// For sessions of minutes: instruments in all libraries, too.
+    Thorough,
 }
 
-/// What a session of seconds does without: our own code optimized, which takes longer than the session.
-const UNOPTIMIZED: [&str; 2] = ["--config", "profile.release.package.memtrace.opt-level=0"];
+/// Sessions that take at least so long are worth a thorough build, which takes minutes.
+const THOROUGH: Duration = Duration::from_secs(30);
 
-/// Builds all programs; for `brief` sessions what takes the least time altogether.
-///
-/// # Errors
-/// When cargo does not.
-pub(super) fn build(brief: bool) -> Result<()> {
-    same_dependencies(&package())?;
-    let mut cargo = elevate::cargo()?;
-    cargo.current_dir(package()).env("RUSTFLAGS", INSTRUMENTS).env("AYA_BUILD_SKIP", "1");
-    cargo.args(["build", "--release", "--target", PLATFORM, "--target-dir"]).arg(folder());
-    if brief {
-        cargo.args(UNOPTIMIZED);
+impl Build {
+    /// For sessions of `time`.
+    pub(super) fn for_time(time: Duration) -> Self {
+        if time < THOROUGH { Self::Brief } else { Self::Thorough }
     }
-    run(&mut cargo)
-}
 
-/// Has the programs use the versions of libraries that memtrace is built with: cargo adds to this file
-/// only what is the fuzzer's own.
-fn same_dependencies(package: &Path) -> Result<()> {
-    let (from, to) = (root().join("Cargo.lock"), package.join("Cargo.lock"));
-    let is_newer = |to: &Path| {
-        Some(to.metadata().ok()?.modified().ok()? >= from.metadata().ok()?.modified().ok()?)
-    };
-    if is_newer(&to) == Some(true) {
-        return Ok(());
+    /// Builds all programs.
+    ///
+    /// # Errors
+    /// When cargo does not.
+    pub(super) fn run(self) -> Result<()> {
+        let mut cargo = elevate::cargo()?;
+        cargo.env("AYA_BUILD_SKIP", "1").args(["build", "--package", "memtrace-fuzz"]);
+        match self {
+            Self::Brief => {
+                cargo.env("RUSTC_WORKSPACE_WRAPPER", package().join("instrumented.sh"));
+                cargo.env("MEMTRACE_INSTRUMENTS", INSTRUMENTS);
+                cargo.args(["--config", "profile.dev.package.memtrace.opt-level=0"]);
+            }
+            Self::Thorough => {
+                cargo.env("RUSTFLAGS", INSTRUMENTS).args(["--profile", "fuzz"]);
+                cargo.args(["--target", PLATFORM, "--target-dir"]).arg(folder());
+            }
+        }
+        run(&mut cargo)
     }
-    run(elevate::as_user("cp")?.arg(&from).arg(&to))
+
+    /// The program that feeds a reader.
+    pub(super) fn program(self, name: &str) -> PathBuf {
+        match self {
+            Self::Brief => target().join("debug"),
+            Self::Thorough => folder().join(PLATFORM).join("fuzz"),
+        }
+        .join(name)
+    }
 }

@@ -1,6 +1,5 @@
 //! What came of feeding a reader, read from what libFuzzer says.
 
-use super::build;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -59,7 +58,7 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(name: &str, log: &Path, said: &str, status: ExitStatus) -> Self {
+    pub(super) fn new(program: &Path, log: &Path, said: &str, status: ExitStatus) -> Self {
         let panic = said.lines().find(|line| line.contains("panicked at"));
         let reason = said.lines().find_map(|line| line.split_once("ERROR: libFuzzer: "));
         let kind = panic.or(reason.map(|(_, reason)| reason));
@@ -67,7 +66,7 @@ impl Finding {
         Self {
             kind: kind.map_or_else(|| status.to_string(), |line| line.trim().to_owned()),
             input: written.map(|(_, path)| PathBuf::from(path.trim())),
-            program: build::program(name),
+            program: program.to_owned(),
             log: log.to_owned(),
         }
     }
@@ -130,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_finding_names_its_input_and_how_to_replay_it() {
-        let finding = Finding::new("name", Path::new("log"), PANIC, ExitStatus::from_raw(77 << 8));
+        let finding =
+            Finding::new(Path::new("name"), Path::new("log"), PANIC, ExitStatus::from_raw(77 << 8));
         let shown = finding.to_string();
         assert!(
             shown.contains("panicked at src/x.rs:1:2") && shown.contains("name f/crash-1"),
@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn a_sudden_end_is_a_finding_without_input() {
-        let finding = Finding::new("name", Path::new("log"), "", ExitStatus::from_raw(9));
+        let finding =
+            Finding::new(Path::new("name"), Path::new("log"), "", ExitStatus::from_raw(9));
         assert!(finding.to_string().contains("signal: 9"), "{finding}");
     }
 }

@@ -18,15 +18,15 @@ const MOST_SECONDS: u32 = 10;
 /// Longest input, bytes: twice the size of the seeds.
 const MOST_BYTES: u32 = 128 << 10;
 
-/// Feeds the reader `name` for `time`: what once did harm, the seeds, then what the fuzzer makes of
+/// Feeds the reader `name`, by this program, for `time`: what once did harm, the seeds, then what the fuzzer makes of
 /// them.
 ///
 /// # Errors
 /// When the fuzzer could not be run. That it found something is no error.
-pub(super) fn run(name: &str, time: Duration) -> Result<Outcome> {
+pub(super) fn run(name: &str, program: &Path, time: Duration) -> Result<Outcome> {
     let places = Places::make(name)?;
     seeds::make(name, &places.seeds)?;
-    let mut command = places.command(name)?;
+    let mut command = places.command(program)?;
     command.arg(format!("-max_total_time={}", time.as_secs())).arg(&places.corpus);
     command.arg(&places.seeds).args(places.regressions.is_dir().then_some(&places.regressions));
     let log = fs::File::create(&places.log).context("cannot create the fuzzer's log")?;
@@ -38,7 +38,7 @@ pub(super) fn run(name: &str, time: Duration) -> Result<Outcome> {
         .with_context(|| format!("cannot run {}", crate::command::shown(&command)))?;
     let said = fs::read(&places.log).context("cannot read the fuzzer's log")?;
     let said = String::from_utf8_lossy(&said);
-    let finding = (!status.success()).then(|| Finding::new(name, &places.log, &said, status));
+    let finding = (!status.success()).then(|| Finding::new(program, &places.log, &said, status));
     Ok(Outcome::new(name, &said, finding))
 }
 
@@ -73,8 +73,8 @@ impl Places {
         Ok(places)
     }
 
-    fn command(&self, name: &str) -> Result<Command> {
-        let mut command = elevate::as_user(build::program(name))?;
+    fn command(&self, program: &Path) -> Result<Command> {
+        let mut command = elevate::as_user(program)?;
         command.arg(format!("-artifact_prefix={}/", self.findings.display()));
         command.arg(format!("-rss_limit_mb={MOST_MEMORY}"));
         command.arg(format!("-timeout={MOST_SECONDS}"));

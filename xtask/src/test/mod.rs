@@ -1,6 +1,5 @@
 //! `cargo xtask test`: sets the machine up and checks everything, stage by stage.
 
-mod beside;
 pub(crate) mod programs;
 mod side_by_side;
 mod stages;
@@ -9,8 +8,6 @@ pub(crate) mod tally;
 
 use crate::{elevate, setup};
 use anyhow::Result;
-use beside::Beside;
-pub(crate) use beside::stage;
 use stages::{Needs, Stage};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -32,14 +29,7 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
     }
     let mut summary = Summary::default();
     let begin = Instant::now();
-    let stages = stages::all(options.filter.as_deref()).into_iter();
-    let (beside, others): (Vec<_>, Vec<_>) = stages.partition(|stage| stage.is_beside);
-    let mut beside = Some(Beside::start(beside));
-    for stage in others {
-        // What traces has the machine for itself.
-        if stage.needs != Needs::Nothing {
-            beside.take().into_iter().flat_map(Beside::finish).for_each(|line| summary.add(line));
-        }
+    for stage in stages::all(options.filter.as_deref()) {
         summary.add(perform(&stage, options, begin));
     }
     print!("\n{summary}");

@@ -3,15 +3,10 @@
 use super::programs::{self, Program};
 use super::tally::{self, Tally};
 use crate::command::root;
+use crate::workers::{WORKERS, share_out};
 use anyhow::{Context as _, Result, bail};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
-use std::sync::mpsc::{Sender, channel};
-use std::thread;
 use std::time::Instant;
-
-/// How many run at a time: two processors are there at least.
-const WORKERS: usize = 2;
 
 /// Groups that judge what tracing costs, what is lost under load, or how the machine as a whole looks: they have the
 /// machine for themselves, after the others.
@@ -66,38 +61,19 @@ type Make<'a> = dyn Fn(&Program) -> Result<Command> + Sync + 'a;
 
 /// Runs these side by side, and prints what each said when it has ended.
 fn together(programs: &[&Program], make: &Make<'_>, mut note: impl FnMut(Result<Tally>)) {
-    let left = Mutex::new(programs.iter().copied());
-    let (results, ended) = channel();
-    thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            let (left, results) = (&left, results.clone());
-            scope.spawn(move || work(left, make, &results));
-        }
-        drop(results);
-        for (name, seconds, result) in ended {
-            note(result.map(|ended| {
-                println!("\n{name}: {seconds:.1} s\n{}", ended.said.trim_end());
-                ended.tally
-            }));
-        }
-    });
-}
-
-/// Runs one after the other as long as some are left.
-fn work<'a>(
-    left: &Mutex<impl Iterator<Item = &'a Program>>,
-    make: &Make<'_>,
-    results: &Sender<(&'a str, f64, Result<Ended>)>,
-) {
-    let next = || left.lock().ok()?.next();
-    while let Some(program) = next() {
+    let work = |program: &Program| {
         // A run that is stopped from outside shows which did not end.
         println!("{} begins", program.name);
         let begin = Instant::now();
         let result = one(program, make);
-        // Whoever listens does so until the last one has ended.
-        let _ = results.send((&program.name, begin.elapsed().as_secs_f64(), result));
-    }
+        (program.name.clone(), begin.elapsed().as_secs_f64(), result)
+    };
+    share_out(WORKERS, programs.iter().copied(), work, |(name, seconds, result)| {
+        note(result.map(|ended| {
+            println!("\n{name}: {seconds:.1} s\n{}", ended.said.trim_end());
+            ended.tally
+        }));
+    });
 }
 
 fn one(program: &Program, make: &Make<'_>) -> Result<Ended> {

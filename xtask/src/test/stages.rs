@@ -12,8 +12,6 @@ pub(super) struct Stage {
     pub(super) name: &'static str,
     pub(super) needs: Needs,
     pub(super) work: fn(Option<&str>) -> Result<Tally>,
-    /// It may go on beside others: it waits for no build directory of theirs.
-    pub(super) is_beside: bool,
 }
 
 /// What a stage cannot do without.
@@ -25,21 +23,25 @@ pub(super) enum Needs {
     Guests,
 }
 
-const CHECKS: [Stage; 8] = [
+const CHECKS: [Stage; 6] = [
     stage("format", |_| check(&["fmt", "--all", "--check"])),
     stage("clippy", |_| check(&["clippy", "--all-targets", "--", "-D", "warnings"])),
     stage("clippy without live", |_| clippy_without_live()),
     stage("clippy of the eBPF programs", |_| clippy_of_ebpf()),
     stage("tidy", |_| tidy_stage()),
     stage("documentation", |_| documentation()),
-    beside("C programs against valgrind", |_| fixtures::check_all().map(|()| Tally::ONE)),
-    beside("fuzzing", |_| fuzz::stage()),
 ];
 
 const TESTS: [Stage; 3] = [
     stage("unit and property tests", unit_tests),
     stage("documentation tests", documentation_tests),
     Stage { needs: Needs::Root, ..stage(PRIVILEGED, privileged_tests) },
+];
+
+/// After the tests, whose build they have most of their libraries from.
+const JUDGES: [Stage; 2] = [
+    stage("C programs against valgrind", |_| fixtures::check_all().map(|()| Tally::ONE)),
+    stage("fuzzing", |_| fuzz::stage()),
 ];
 
 /// The last one, as it takes longest. Not with a filter: who looks for one failing test does not want
@@ -51,18 +53,14 @@ const KERNELS: Stage =
 const PRIVILEGED: &str = "privileged end-to-end tests";
 
 const fn stage(name: &'static str, work: fn(Option<&str>) -> Result<Tally>) -> Stage {
-    Stage { name, needs: Needs::Nothing, work, is_beside: false }
-}
-
-const fn beside(name: &'static str, work: fn(Option<&str>) -> Result<Tally>) -> Stage {
-    Stage { is_beside: true, ..stage(name, work) }
+    Stage { name, needs: Needs::Nothing, work }
 }
 
 /// All stages; with a filter only those that run tests.
 pub(super) fn all(filter: Option<&str>) -> Vec<Stage> {
     let checks = filter.is_none().then_some(CHECKS);
-    let last = filter.is_none().then_some(KERNELS);
-    checks.into_iter().flatten().chain(TESTS).chain(last).collect()
+    let last = filter.is_none().then(|| JUDGES.into_iter().chain([KERNELS]));
+    checks.into_iter().flatten().chain(TESTS).chain(last.into_iter().flatten()).collect()
 }
 
 fn check(arguments: &[&str]) -> Result<Tally> {
