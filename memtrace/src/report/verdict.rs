@@ -30,7 +30,7 @@ pub enum Verdict {
     TooShort,
     /// It ended before it was watched for long enough.
     Ended,
-    /// A stack that was not watched for long enough.
+    /// A stack that was not watched for long enough, or of which there are too few samples.
     New,
     /// Too much was lost to say.
     Degraded,

@@ -3,6 +3,7 @@
 use super::judge::{Evidence, recent_slope};
 use super::survival::Lifetimes;
 use super::{Ages, Band, COHORTS};
+use crate::engine::sampling::{Confidence, SampledConfidence};
 use crate::engine::snapshot::{ProcessSnapshot, StackSnapshot};
 use crate::model::ids::Nanos;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,18 @@ fn watched(process: &ProcessSnapshot, since: Nanos) -> Nanos {
     if process.windows.is_open() { process.until.saturating_sub(since) } else { 0 }
 }
 
+/// Samples that are alive: where they are all new, with none half a watch before, it takes six of them to tell that
+/// from chance at 5 % (a sign test: 2 · 2⁻⁶ = 3 %).
+const LEAST_SAMPLES: u64 = 6;
+
+/// Whether what the stack holds is an estimate by too few samples. One that is sure, as large blocks are taken always,
+/// is none.
+fn is_vague(stack: &StackSnapshot) -> bool {
+    let is_unsure = |bytes: Confidence| bytes.low < bytes.high / 2;
+    let few = |it: SampledConfidence| it.samples < LEAST_SAMPLES && is_unsure(it.live_bytes);
+    stack.confidence.is_some_and(few)
+}
+
 /// The evidence on a stack of `process`.
 #[must_use]
 pub fn of_stack(process: &ProcessSnapshot, stack: &StackSnapshot) -> Evidence {
@@ -41,6 +54,7 @@ pub fn of_stack(process: &ProcessSnapshot, stack: &StackSnapshot) -> Evidence {
         lifetimes: ages.as_ref().map(Ages::lifetimes).filter(|_| process.windows.are_whole()),
         cohorts: cohorts.map(u64::from),
         allocated: (stack.allocated_bytes, stack.allocated_blocks),
+        is_vague: is_vague(stack),
     }
 }
 
@@ -65,6 +79,8 @@ pub fn of_heap(process: &ProcessSnapshot) -> Evidence {
         // Of a mix of stacks the curve may be flat by chance: whose blocks stay is asked of each.
         cohorts: [0; COHORTS],
         allocated: (process.heap.allocated_bytes, process.heap.allocated_blocks),
+        // There is a figure of its own for what it may have gained at most.
+        is_vague: false,
     }
 }
 

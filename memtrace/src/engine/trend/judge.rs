@@ -30,7 +30,7 @@ pub enum Trend {
     Stable,
     /// It holds less and less.
     Draining,
-    /// Not watched for long enough to say.
+    /// Not watched for long enough to say, or by too few samples.
     #[default]
     New,
 }
@@ -48,6 +48,8 @@ pub struct Evidence {
     pub cohorts: [u64; COHORTS],
     /// All that it allocated, bytes and blocks.
     pub allocated: (u64, u64),
+    /// What it holds is known by so few samples that a slope says nothing.
+    pub is_vague: bool,
 }
 
 /// The verdict and what it rests on.
@@ -102,7 +104,7 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     // The curve is one of blocks, and those that stay may be smaller than others: what stays is still held.
     let stays = stays.min(per_second(held, evidence.watched));
     let leaks = matters(stays);
-    let trend = match slope {
+    let trend = match slope.filter(|_| !evidence.is_vague) {
         Some(slope) if slope.low > 0.0 && matters(slope.middle) => Trend::Growing,
         _ if leaks => Trend::Growing,
         Some(slope) if slope.high < 0.0 && matters(slope.middle) => Trend::Draining,

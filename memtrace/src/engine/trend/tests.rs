@@ -156,6 +156,18 @@ fn what_goes_for_good_drains() {
 }
 
 #[test]
+fn what_few_samples_tell_is_new_unless_many_blocks_stay() {
+    let mut seen = evidence(&lives(|_, _| Nanos::MAX));
+    seen.is_vague = true;
+    seen.cohorts = [0; COHORTS];
+    let judged = judge(&seen);
+    assert!(judged.slope.unwrap().low > 0.0 && judged.trend == Trend::New, "{judged:?}");
+    let mut many = evidence(&lives(|_, _| Nanos::MAX));
+    many.is_vague = true;
+    assert_eq!(judge(&many).trend, Trend::Growing);
+}
+
+#[test]
 fn what_was_not_watched_is_new() {
     let mut seen = evidence(&lives(|_, _| Nanos::MAX));
     seen.watched = SECOND;
