@@ -7,49 +7,40 @@ mod support;
 
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use support::names::{Names, WHOLE};
 use support::program::{Program, compiled, copy_libc};
 use support::report::{Account, Accounts, Process, Report, number};
 use support::tracer::Tracer;
 use support::{let_it_look, may_trace, patience};
 
-const EVERYTHING: [&str; 9] =
-    ["--exact", "--interval", "0", "--min-age", "0", "--top", "0", "--format", "json"];
+/// Copies of programs with a libc of their own.
+struct Owners(Names);
 
-/// Copies of programs under names that nothing else on this machine has, and a libc of their own.
-struct Names(tempfile::TempDir);
-
-impl Names {
+impl Owners {
     fn new() -> Self {
-        let names = Self(tempfile::tempdir().unwrap());
-        copy_libc(&names.libc());
-        names
+        let owners = Self(Names::new());
+        copy_libc(&owners.libc());
+        owners
     }
 
-    fn name(word: &str) -> String {
-        format!("mt{}{word}", std::process::id())
+    fn folder(&self) -> &Path {
+        self.0.0.path()
     }
 
     fn libc(&self) -> PathBuf {
-        self.0.path().join("libc.so.6")
-    }
-
-    /// A copy of this program.
-    fn file(&self, word: &str, program: &str) -> PathBuf {
-        let file = self.0.path().join(Self::name(word));
-        fs::copy(compiled(program), &file).unwrap();
-        file
+        self.folder().join("libc.so.6")
     }
 
     fn start(&self, word: &str) -> Program {
-        Program::start_file_with_libc(&self.file(word, "two_sizes"), &[], self.0.path())
+        Program::start_file_with_libc(&self.0.file(word), &[], self.folder())
     }
 
     /// Traces those whose names have one letter more.
     fn trace() -> Tracer {
-        Tracer::typed(&[], &[&EVERYTHING[..], &["--comm", &Self::name("?")]].concat())
+        Tracer::typed(&[], &[&WHOLE[..], &["--comm", &Names::name("?")]].concat())
     }
 }
 
@@ -73,16 +64,16 @@ fn a_number_that_is_given_again_is_another_process() {
     if !may_trace() {
         return;
     }
-    let names = Names::new();
-    let mut stays = names.start("a");
-    let mut first = names.start("b");
+    let owners = Owners::new();
+    let mut stays = owners.start("a");
+    let mut first = owners.start("b");
     let pid = first.pid();
-    let tracer = Names::trace();
+    let tracer = Owners::trace();
     let of_first = first.work();
     assert!(first.end().success());
     let mut command = Command::new(compiled("plain/again"));
-    command.arg(pid.to_string()).arg(names.file("c", "two_sizes"));
-    let mut again = Program::launch("again", command.env("LD_LIBRARY_PATH", names.0.path()));
+    command.arg(pid.to_string()).arg(owners.0.file("c"));
+    let mut again = Program::launch("again", command.env("LD_LIBRARY_PATH", owners.folder()));
     let_it_look();
     let of_again = again.work();
     let of_stays = stays.work();
@@ -119,18 +110,18 @@ fn those_that_end_between_being_found_and_being_probed_are_left_out() {
     if !may_trace() {
         return;
     }
-    let names = Names::new();
-    let mut stays = names.start("a");
-    let brief = names.file("b", "plain/short_life");
+    let owners = Owners::new();
+    let mut stays = owners.start("a");
+    let brief = owners.0.copy("b", "plain/short_life");
     let start = |milliseconds: u64| {
         let life = patience(Duration::from_millis(milliseconds)).as_millis().to_string();
         let mut command = Command::new(&brief);
-        command.arg(life).env("LD_LIBRARY_PATH", names.0.path()).stdin(Stdio::null());
+        command.arg(life).env("LD_LIBRARY_PATH", owners.folder()).stdin(Stdio::null());
         command.spawn().unwrap()
     };
     // Finding them takes milliseconds; programs are loaded, and links made, for some tenths of a second after that.
     let brief = Brief((1..=100).map(|step| start(step * 20)).collect());
-    let tracer = Names::trace();
+    let tracer = Owners::trace();
     let accounts = stays.work();
     let run = tracer.stop();
     assert!(!run.messages.iter().any(|line| line.contains("ERROR")), "{:?}", run.messages);
@@ -150,13 +141,13 @@ fn a_libc_that_is_replaced_is_traced_under_both_files() {
     if !may_trace() {
         return;
     }
-    let names = Names::new();
-    let mut old = names.start("a");
-    let tracer = Names::trace();
-    let next = names.0.path().join("next");
+    let owners = Owners::new();
+    let mut old = owners.start("a");
+    let tracer = Owners::trace();
+    let next = owners.folder().join("next");
     copy_libc(&next);
-    fs::rename(&next, names.libc()).unwrap();
-    let mut new = names.start("b");
+    fs::rename(&next, owners.libc()).unwrap();
+    let mut new = owners.start("b");
     let_it_look();
     let accounts = [old.work(), new.work()];
     let report = tracer.stop().only_report();

@@ -30,9 +30,14 @@ impl Names {
     }
 
     pub fn file(&self, word: &str) -> PathBuf {
+        self.copy(word, "two_sizes")
+    }
+
+    /// A copy of this program.
+    pub fn copy(&self, word: &str, program: &str) -> PathBuf {
         let file = self.0.path().join(Self::name(word));
         if !file.exists() {
-            fs::copy(compiled("two_sizes"), &file).unwrap();
+            fs::copy(compiled(program), &file).unwrap();
         }
         file
     }

@@ -137,6 +137,15 @@ fn section(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<St
         lines.extend(mapped::mapped(report, process, style));
         return lines;
     }
+    // Where the heap is not the answer what was mapped may be: it comes first then.
+    let mapped = ledger == Ledgers::Both && process.mappings.mapped_bytes > 0;
+    let mapped_first = mapped && process.verdict == Verdict::NotTheHeap;
+    if mapped_first {
+        lines.extend(mapped::mapped(report, process, style));
+        lines.extend(
+            ["", "HEAP    what lives of the blocks allocated since attach"].map(Into::into),
+        );
+    }
     lines.extend(stacks::stacks(report, process, style));
     if let Some(pools) = &process.pools {
         lines.push(String::new());
@@ -150,7 +159,7 @@ fn section(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<St
         lines.push(String::new());
         lines.extend(told::told(report, told, style));
     }
-    if ledger == Ledgers::Both && process.mappings.mapped_bytes > 0 {
+    if mapped && !mapped_first {
         lines.push(String::new());
         lines.extend(mapped::mapped(report, process, style));
     }
