@@ -65,10 +65,10 @@ pub(super) fn carry_out(
         growth: plan.growth.map(|layout| Growth { layout, last: None }),
         wishes: wishes.clone(),
     };
-    let settings = settings(plan, &job);
+    let only_final = plan.format.is_whole_file() && plan.output.is_none();
+    let settings = Settings { only_final, ..settings(plan, &job) };
     let watcher = job.started.take().map(|started| started.watcher);
-    let one_only = plan.format.is_whole_file() && plan.output.is_none();
-    let outlet = Box::new(ReportOutlet { reporting, watcher, one_only });
+    let outlet = Box::new(ReportOutlet { reporting, watcher });
     trace_to(plan, &settings, &wishes, outlet, announce)
 }
 
@@ -176,6 +176,7 @@ pub(super) fn settings(plan: &TracePlan, job: &Job) -> Settings {
         selection: job.found.selection.clone(),
         beyond: job.found.beyond,
         started_here: job.started.is_some(),
+        only_final: false,
         foreseen: job.foreseen.clone(),
         user_functions: plan.user_functions.clone(),
         interval: plan.interval,
@@ -257,8 +258,6 @@ const fn log_level(typed: BpfLog) -> u8 {
 struct ReportOutlet {
     reporting: Reporting,
     watcher: Option<Watcher>,
-    /// Several reports of this form would follow each other in one stream, which nobody could read.
-    one_only: bool,
 }
 
 impl Outlet for ReportOutlet {
@@ -268,13 +267,6 @@ impl Outlet for ReportOutlet {
             return Published::Written { degraded: false, file: None };
         }
         let Publication { snapshot, facts, is_final } = publication;
-        if self.one_only && !is_final {
-            return Published::Failed(
-                "reports of this form cannot follow each other in one stream, which gets the last one: name files \
-                 with `-o NAME-{seq}`"
-                    .to_owned(),
-            );
-        }
         match self.reporting.write(snapshot, facts, *is_final, symbolizer) {
             Ok((degraded, file)) => Published::Written { degraded, file },
             Err(OutputError::Closed) => Published::Closed,

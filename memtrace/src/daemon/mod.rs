@@ -30,6 +30,7 @@ mod sampling;
 mod self_usage;
 mod settings;
 mod signals;
+mod spool;
 mod tables;
 mod target;
 mod unseen;

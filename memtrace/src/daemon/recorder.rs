@@ -34,6 +34,9 @@ pub struct Recording {
     pub every: Option<Duration>,
 }
 
+/// Bytes that are left of a file that is nearly full: more than what is taken in at once takes.
+const NEARLY_FULL: u64 = 1 << 20;
+
 /// What became of something that was to be recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -128,6 +131,12 @@ impl Recorder {
         let mut record = Vec::new();
         encode(event, &mut record);
         self.record(&record)
+    }
+
+    /// Whether the file is nearly full, where another one follows: the next is best begun before an event has no room.
+    pub(super) fn wants_next(&self) -> bool {
+        let (Some(limit), Some(writer)) = (self.limit, &self.writer) else { return false };
+        self.files > 1 && writer.written() > limit - (limit / 8).min(NEARLY_FULL)
     }
 
     /// Begins the next file, or ends the recording, as is wished; gives whether there is one. What it begins with is

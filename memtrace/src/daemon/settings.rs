@@ -28,6 +28,8 @@ pub struct Settings {
     /// The target is a command that we started, and that waits for being announced: it hears the user's
     /// signals itself, and the run ends at once with it.
     pub started_here: bool,
+    /// Reports would follow each other in one stream, where nobody could read them: there is only the final one.
+    pub only_final: bool,
     /// Files that the command will map: they are probed before.
     pub foreseen: Vec<PathBuf>,
     /// Functions of the targets' own that allocate and free.
@@ -325,6 +327,7 @@ mod tests {
             selection: None,
             beyond: 0,
             started_here: false,
+            only_final: false,
             foreseen: Vec::new(),
             user_functions: Vec::new(),
             interval: None,

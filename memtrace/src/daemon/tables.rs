@@ -13,6 +13,9 @@ use crate::model::ids::{Nanos, Pid};
 use crate::recording::{Moment, Note};
 use std::ops::Deref;
 
+/// Some 5 ms of work.
+const BETWEEN_LOOKS: u32 = 8192;
+
 /// A [`Tracker`] of which every change is recorded, in order. What does not change it is asked of it directly.
 pub(super) struct Tables {
     tracker: Tracker,
@@ -147,6 +150,21 @@ impl Tables {
         self.recorder.as_ref().is_some_and(goes_on)
     }
 
+    /// Whether [`Self::begin_next_file`] should be called.
+    pub(super) fn wants_next_file(&self) -> bool {
+        self.recorder.as_ref().is_some_and(Recorder::wants_next)
+    }
+
+    /// Goes on recording in the next file, which begins with what lives. With many blocks that takes seconds: `look` is
+    /// called again and again meanwhile.
+    pub(super) fn begin_next_file(&mut self, look: &mut dyn FnMut()) {
+        if let Some(recorder) = &mut self.recorder
+            && recorder.begin_next()
+        {
+            carry_over(&self.tracker, self.limits, self.latest, recorder, look);
+        }
+    }
+
     /// Why nothing more is recorded, where that is as was wished.
     pub(super) fn recording_stop(&self) -> Option<&str> {
         self.recorder.as_ref()?.stop()
@@ -167,7 +185,7 @@ impl Tables {
         if let Some(recorder) = &mut self.recorder
             && add(recorder) == Recorded::Full
             && recorder.begin_next()
-            && carry_over(&self.tracker, self.limits, self.latest, recorder)
+            && carry_over(&self.tracker, self.limits, self.latest, recorder, &mut || ())
             && add(recorder) == Recorded::Full
         {
             // Half of a file was free.
@@ -176,11 +194,23 @@ impl Tables {
     }
 }
 
-/// Has the next file begin with what lives. Gives whether it goes on.
-fn carry_over(tracker: &Tracker, limits: Limits, time: Nanos, recorder: &mut Recorder) -> bool {
+/// Has the next file begin with what lives, and calls `look` after each [`BETWEEN_LOOKS`] events of it. Gives whether
+/// the recording goes on.
+fn carry_over(
+    tracker: &Tracker,
+    limits: Limits,
+    time: Nanos,
+    recorder: &mut Recorder,
+    look: &mut dyn FnMut(),
+) -> bool {
     let mut is_whole = recorder.note(&Note::Limits(Box::new(limits))) == Recorded::Done;
+    let mut told = 0_u32;
     tracker.carry_over(time, &mut |event| {
         is_whole = is_whole && recorder.event(event) == Recorded::Done;
+        told = told.wrapping_add(1);
+        if told.is_multiple_of(BETWEEN_LOOKS) {
+            look();
+        }
     });
     recorder.has_begun(is_whole)
 }

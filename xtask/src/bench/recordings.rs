@@ -174,7 +174,8 @@ pub(super) fn section(results: &Results, options: &Options) -> String {
         text,
         "\nTarget: {} events in under {LONGEST} s and {MOST} MiB.\n\n\
          ## The beginning of a later file\n\n\
-         With `--record-files` each file begins with what lives, and the daemon does nothing else while it writes that.\n\n\
+         With `--record-files` each file begins with what lives. While the daemon writes that it reads the ring, \
+         and takes what came in afterwards.\n\n\
          | live blocks | seconds | blocks/s | bytes per block |\n|---:|---:|---:|---:|\n",
         Thousands(EVENTS)
     );

@@ -11,6 +11,10 @@ use crate::model::mark::MarkName;
 use crate::recording::Moment;
 use crate::report::units::duration;
 
+/// Why a report is not made.
+const ONLY_FINAL: &str = "reports of this form cannot follow each other in one stream, which gets the last \
+    one: name files with `-o NAME-{seq}`";
+
 impl Actor<'_> {
     /// Does what was asked for, and answers.
     ///
@@ -22,6 +26,9 @@ impl Actor<'_> {
                 let since = self.name(&name)?;
                 Answer::Marked { name, since_start_s: since as f64 / SECOND as f64 }
             }
+            Request::Report if self.settings.only_final => {
+                Answer::Error { message: ONLY_FINAL.to_owned() }
+            }
             Request::Report => {
                 self.report_or_remember();
                 Answer::Reporting
@@ -31,6 +38,15 @@ impl Actor<'_> {
         // Whoever asked may have gone.
         let _ = order.reply.send(answer);
         Ok(())
+    }
+
+    /// Has a report made, where there is any before the last one.
+    pub(super) fn report_by_signal(&mut self) {
+        if self.settings.only_final {
+            tracing::warn!("{ONLY_FINAL}");
+        } else {
+            self.report_or_remember();
+        }
     }
 
     fn status(&self) -> Status {

@@ -7,6 +7,7 @@ mod marking;
 mod recording;
 mod reporting;
 mod spending;
+mod turning;
 mod waiting;
 mod windows;
 
@@ -282,7 +283,7 @@ impl<'a> Actor<'a> {
                         self.asked = Instant::now();
                         return Ok(End::Planned);
                     }
-                    Wish::Report => self.report_or_remember(),
+                    Wish::Report => self.report_by_signal(),
                     Wish::Mark => self.name_by_number()?,
                 },
                 order = self.control.next() => self.carry_out(order)?,
@@ -345,6 +346,10 @@ impl<'a> Actor<'a> {
             .map_err(DaemonError::Ring)?;
         intake.take_waiting();
         self.looked = Instant::now();
+        if self.intake.tracker.wants_next_file() {
+            self.begin_next_file()?;
+        }
+        let intake = &mut self.intake;
         intake.targets.attach_children(&mut intake.kernel);
         intake.take_in_arrivals();
         let is_making = self.go_on();

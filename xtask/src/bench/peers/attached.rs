@@ -1,5 +1,6 @@
 //! Peers that take a program that runs.
 
+use super::headers;
 use super::peer::{How, Peer};
 use super::shop::Shop;
 use crate::bench::tracer::{Ended, SAMPLED, SIGN};
@@ -127,7 +128,7 @@ pub(super) const MEMLEAK: Peer = Peer {
     attaches: "yes",
     stacks: "native, by frame pointers",
     remark: "the one of `libbpf-tools` if that has it, else that of `bpfcc-tools`, which needs the headers \
-             of the kernel. It says nothing when its tables are full",
+             of a kernel: those of Debian's do where the running one has none. It says nothing when its tables are full",
     only: None,
 };
 
@@ -180,6 +181,9 @@ fn run_memleak(_: &Shop, pid: u32) -> Result<Command> {
     let mut command = into_errors();
     // Its lines shall come at once, although nobody sees them on a terminal.
     command.args(["env", "PYTHONUNBUFFERED=1", "stdbuf", "-oL", tool]);
+    if let Some(folder) = headers::of_another_kernel()? {
+        command.env("BCC_KERNEL_SOURCE", folder);
+    }
     command.args(["-p", &pid.to_string(), "-O", &allocator(pid)?, "3600"]);
     Ok(command)
 }

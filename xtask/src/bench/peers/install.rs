@@ -1,5 +1,6 @@
 //! `--install-peers`: what apt and pip have of the peers, and of the programs that they trace.
 
+use super::headers;
 use super::shop::{folder, python_with_memray};
 use crate::command::{find, run, succeeds};
 use crate::{elevate, setup};
@@ -34,6 +35,9 @@ pub(super) fn install(no_install: bool) -> Result<()> {
     let missing = NEEDED.iter().filter(|(file, _)| is_missing(file));
     let missing: Vec<&'static str> = missing.map(|(_, package)| *package).collect();
     setup::ensure_packages(&missing, no_install)?;
+    if !no_install && let Err(error) = headers::install() {
+        eprintln!("xtask: bcc has no headers, so its memleak will not be measured: {error:#}");
+    }
     memray(no_install)
 }
 

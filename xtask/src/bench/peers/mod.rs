@@ -2,6 +2,7 @@
 //! runs it once in one way, and a line in [`WORKLOADS`]; each peer is a line in `peer::ALL`.
 
 mod attached;
+mod headers;
 pub(super) mod install;
 mod launched;
 pub(crate) mod overview;
