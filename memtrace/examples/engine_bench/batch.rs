@@ -51,6 +51,7 @@ impl Batch {
 }
 
 fn fold(group: &mut Lookahead, tracker: &mut Tracker) {
+    group.expect_sums(tracker);
     group.iter().for_each(|record| tracker.apply(&decode(record).unwrap()));
     group.clear();
 }

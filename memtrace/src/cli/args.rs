@@ -294,7 +294,8 @@ pub struct TraceArgs {
     ///
     /// Beside run.mtrace these are run.1.mtrace, run.2.mtrace and so on; the oldest are removed. Each can be read by
     /// itself: it begins with all that lives then, which counts as inherited, and knows what happens from there on.
-    /// Telling that holds the tracer up for a moment, the longer the more blocks live.
+    /// Telling that holds reports and signals up for a moment, the longer the more blocks live; events are read meanwhile,
+    /// as far as an eighth of --max-memory holds them.
     #[arg(long, value_name = "N", value_parser = values::positive_count, requires = "record_limit",
           allow_negative_numbers = true, help_heading = help::OUTPUT)]
     pub record_files: Option<u64>,

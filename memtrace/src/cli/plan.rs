@@ -174,6 +174,12 @@ pub struct RecordPlan {
 }
 
 impl TracePlan {
+    /// Whether reports would follow each other in one stream, where nobody could read them.
+    #[must_use]
+    pub fn has_one_report(&self) -> bool {
+        self.format.is_whole_file() && self.output.is_none()
+    }
+
     /// The plan for what was typed.
     ///
     /// # Errors

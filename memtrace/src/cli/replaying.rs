@@ -77,7 +77,7 @@ impl Played {
         match &self.ended {
             Ok(Some(Ending::Whole)) => tracing::warn!("{name:?} has no last report"),
             Ok(Some(Ending::Limit)) => tracing::warn!(
-                "{name:?} has the size of --record-limit, and its run went on: this is what it had until then"
+                "{name:?} is full by --record-limit, and its run went on: this is what it had until then"
             ),
             Ok(_) => {
                 tracing::warn!("{name:?} ends before its run did: this is what it had until then");

@@ -65,8 +65,7 @@ pub(super) fn carry_out(
         growth: plan.growth.map(|layout| Growth { layout, last: None }),
         wishes: wishes.clone(),
     };
-    let only_final = plan.format.is_whole_file() && plan.output.is_none();
-    let settings = Settings { only_final, ..settings(plan, &job) };
+    let settings = Settings { only_final: plan.has_one_report(), ..settings(plan, &job) };
     let watcher = job.started.take().map(|started| started.watcher);
     let outlet = Box::new(ReportOutlet { reporting, watcher });
     trace_to(plan, &settings, &wishes, outlet, announce)

@@ -83,6 +83,7 @@ impl Intake {
     /// Takes in those that wait.
     pub(super) fn take_waiting(&mut self) {
         let mut group = std::mem::take(&mut self.ahead);
+        group.expect_sums(&self.tracker);
         group.iter().for_each(|record| self.fold(record));
         group.clear();
         self.ahead = group;
@@ -625,6 +626,12 @@ impl Intake {
             }
         }
         self.losses = losses;
+    }
+
+    /// Whether a next file of the recording should be begun now. Of what still comes after the end the last one has
+    /// the most.
+    pub(super) fn wants_next_file(&self) -> bool {
+        !self.has_ended && self.tracker.wants_next_file()
     }
 
     /// Stops the flow at one instant, then takes the probes away.

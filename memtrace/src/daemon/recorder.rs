@@ -26,7 +26,7 @@ pub struct Recording {
     pub wishes: serde_json::Value,
     /// Most bytes of a file; `None`: any number.
     pub limit: Option<u64>,
-    /// Most files: when one is full the next begins, and the oldest goes; 1: recording ends with the first.
+    /// Most files: when one is full, or nearly, the next begins, and the oldest goes; 1: recording ends with the first.
     pub files: u32,
     /// Makes the file with this number, new and empty, beside the first. The error is one line for people.
     pub next: NextFile,
@@ -34,7 +34,7 @@ pub struct Recording {
     pub every: Option<Duration>,
 }
 
-/// Bytes that are left of a file that is nearly full: more than what is taken in at once takes.
+/// Bytes that are left of a file that is nearly full. What is taken in at once takes a third of that as a rule.
 const NEARLY_FULL: u64 = 1 << 20;
 
 /// What became of something that was to be recorded.
@@ -133,10 +133,11 @@ impl Recorder {
         self.record(&record)
     }
 
-    /// Whether the file is nearly full, where another one follows: the next is best begun before an event has no room.
+    /// Whether the file is nearly full, where another one follows: that is best begun between two events. It begins
+    /// before one that has no room all the same.
     pub(super) fn wants_next(&self) -> bool {
         let (Some(limit), Some(writer)) = (self.limit, &self.writer) else { return false };
-        self.files > 1 && writer.written() > limit - (limit / 8).min(NEARLY_FULL)
+        self.files > 1 && writer.at_most() > limit - (limit / 8).min(NEARLY_FULL)
     }
 
     /// Begins the next file, or ends the recording, as is wished; gives whether there is one. What it begins with is

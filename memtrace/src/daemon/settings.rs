@@ -172,6 +172,9 @@ const WAKE_SHARE: u64 = 16;
 /// of 48 points, and freed blocks by age).
 const STACK_SHARE: u64 = 4;
 const STACK_BYTES: u64 = 1280;
+/// Records may take this share while they wait outside of the ring: for seconds, and only where a recording has several
+/// files.
+const SPOOL_SHARE: u64 = 8;
 /// The kernel side's table of sampled blocks may take this share.
 const SAMPLED_SHARE: u64 = 16;
 /// For the symbols of a report and mappings; the rest may go to the block tables.
@@ -230,6 +233,11 @@ impl Settings {
         }
         let fitting = self.max_memory / TARGET_SHARE / TARGET_BYTES;
         wanted.min(u32::try_from(fitting).unwrap_or(u32::MAX).max(LEAST_TARGETS))
+    }
+
+    /// Bytes of records that may wait outside of the ring.
+    pub(super) fn spool_bytes(&self) -> usize {
+        usize::try_from(self.max_memory / SPOOL_SHARE).unwrap_or(usize::MAX)
     }
 
     /// How to load the kernel side.

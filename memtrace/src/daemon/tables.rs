@@ -13,8 +13,8 @@ use crate::model::ids::{Nanos, Pid};
 use crate::recording::{Moment, Note};
 use std::ops::Deref;
 
-/// Some 5 ms of work.
-const BETWEEN_LOOKS: u32 = 8192;
+/// Less than a millisecond of work: whoever looks sees whether it is time.
+const BETWEEN_LOOKS: u32 = 512;
 
 /// A [`Tracker`] of which every change is recorded, in order. What does not change it is asked of it directly.
 pub(super) struct Tables {

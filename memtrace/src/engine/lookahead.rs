@@ -3,9 +3,12 @@
 //! The block table of a large heap is in no cache, and a look-up is one wait for memory, about 100 ns. The places
 //! of a group of records are asked for before the first of them is worked on: the waits overlap (Chen, Ailamaki,
 //! Gibbons, Mowry: Improving hash join performance through prefetching, ICDE 2004, "group prefetching").
+//!
+//! In a second step, when the group is worked on, the blocks are there, and tell of which call stacks the sums are
+//! needed. With thousands of stacks those are in no near cache either.
 
 use super::tracker::Tracker;
-use memtrace_common::wire::{Header, Kind};
+use memtrace_common::wire::{Allocation, Header, Kind, Reallocation};
 use std::mem::offset_of;
 
 /// Records of a group: more than a processor has memory accesses under way at once, and few enough that what was
@@ -35,6 +38,13 @@ impl Lookahead {
         begins.zip(&self.ends).map(|(begin, &end)| self.bytes.get(begin..end).unwrap_or_default())
     }
 
+    /// They are taken in now: what their blocks are has come meanwhile, and tells which sums they will need.
+    pub fn expect_sums(&self, tracker: &Tracker) {
+        if cfg!(target_arch = "x86_64") {
+            self.iter().for_each(|record| expect_sums(record, tracker));
+        }
+    }
+
     /// They have been taken in.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -59,6 +69,24 @@ fn expect(record: &[u8], tracker: &Tracker) {
     }
 }
 
+/// Asks for the sums that a record will need, by the block or the call stack that it names.
+#[inline]
+fn expect_sums(record: &[u8], tracker: &Tracker) {
+    let Some((header, body)) = record.split_at_checked(size_of::<Header>()) else { return };
+    let word = |place: usize| body.as_chunks().0.get(place).copied().map(u64::from_ne_bytes);
+    let (freed, stack) = match header.get(offset_of!(Header, kind)).copied().map(Kind::from_number)
+    {
+        Some(Some(Kind::Free)) => (word(0), None),
+        Some(Some(Kind::Allocation)) => (None, word(offset_of!(Allocation, stack) / 8)),
+        Some(Some(Kind::Reallocation)) => (word(0), word(offset_of!(Reallocation, stack) / 8)),
+        _ => return,
+    };
+    let after = |offset: usize| header.get(offset..).unwrap_or_default();
+    let Some(process) = after(offset_of!(Header, process)).first_chunk() else { return };
+    let Some(time) = after(offset_of!(Header, time)).first_chunk() else { return };
+    tracker.prefetch_sums(u32::from_ne_bytes(*process), freed, stack, u64::from_ne_bytes(*time));
+}
+
 #[cfg(test)]
 mod tests {
     use super::{GROUP, Lookahead};
@@ -77,6 +105,7 @@ mod tests {
                 let is_full = ahead.push(record, &tracker);
                 prop_assert_eq!(is_full, (number + 1) % GROUP == 0);
                 if is_full {
+                    ahead.expect_sums(&tracker);
                     out.extend(ahead.iter().map(<[u8]>::to_vec));
                     ahead.clear();
                 }

@@ -226,6 +226,27 @@ impl Tracker {
         }
     }
 
+    /// An event about this block of the heap, or of a stack with this id, comes now: asks for the sums of the stack.
+    #[inline]
+    pub(super) fn prefetch_sums(
+        &self,
+        pid: Pid,
+        freed: Option<u64>,
+        stack: Option<u64>,
+        time: Nanos,
+    ) {
+        if let Some((last, process)) = self.last
+            && last == pid
+            && let Some(process) = self.processes.get(process)
+            && let Some(space) = self.spaces.get(process.space)
+        {
+            freed.inspect(|address| space.heap.prefetch_free(*address, time));
+            stack
+                .and_then(|id| process.wires.peek(id))
+                .inspect(|stack| space.heap.prefetch_sums(*stack));
+        }
+    }
+
     /// What comes from the ring.
     #[inline]
     fn apply_record(&mut self, pid: Pid, time: Nanos, thread: u32, what: &What<'_>) {

@@ -76,6 +76,12 @@ impl Wires {
         if wire.missed { Known::Missed(stack) } else { Known::Stack(stack) }
     }
 
+    /// The stack that an id stood for first; nothing is noted.
+    #[inline]
+    pub(crate) fn peek(&self, id: u64) -> Option<u32> {
+        self.ids.get(&id).map(|wire| wire.stack)
+    }
+
     /// Learns what `id` stands for, in place of what it was.
     pub(crate) fn learn(&mut self, id: u64, callee: Callee, stack: u32, missed: bool) {
         let wire = Wire { callee, stack, others: Vec::new(), used: true, missed };

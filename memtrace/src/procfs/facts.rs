@@ -1,7 +1,7 @@
 //! What `/proc` says of each process, for deciding whether it is meant.
 
 use super::cgroup::{container, memberships, pod_uid};
-use super::process::{KERNEL_THREAD, field, lossy};
+use super::process::{KERNEL_THREAD, field, has_exited, lossy};
 use crate::model::ids::{Pid, ProcessKey};
 use crate::selection::{ExeFacts, Facts, FileId};
 use procfs_core::FromRead as _;
@@ -95,7 +95,7 @@ impl ProcTree {
             inner_pids: ids("NSpid:").map_while(|pid| pid.parse().ok()).collect(),
             kernel_thread: stat.flags & KERNEL_THREAD != 0,
             // A main thread that has ended counts as long as others live on.
-            zombie: matches!(stat.state, 'Z' | 'X') && stat.num_threads <= 1,
+            zombie: has_exited(&stat) && stat.num_threads <= 1,
         };
         (self::stat(&directory)?.starttime == facts.key.start_time).then_some(facts)
     }

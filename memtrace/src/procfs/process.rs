@@ -315,8 +315,7 @@ impl Process {
         match stat(self.pid) {
             Ok(stat) if stat.starttime != self.key.start_time => true,
             Ok(stat) => {
-                matches!(stat.state, 'Z' | 'X')
-                    && matches!(self.directory(), Err(ProcfsError::Zombie(_)))
+                has_exited(&stat) && matches!(self.directory(), Err(ProcfsError::Zombie(_)))
             }
             Err(error) => matches!(error, ProcfsError::Ended(_)),
         }
@@ -344,7 +343,7 @@ pub(super) fn stat(pid: Pid) -> Result<Stat, ProcfsError> {
 }
 
 /// Nothing of it runs any more; what is left waits for its parent to ask.
-const fn has_exited(stat: &Stat) -> bool {
+pub(super) const fn has_exited(stat: &Stat) -> bool {
     matches!(stat.state, 'Z' | 'X')
 }
 

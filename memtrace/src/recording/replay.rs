@@ -174,6 +174,7 @@ impl Replay {
     /// Takes in the records that wait.
     fn take_waiting(&mut self) {
         let mut group = std::mem::take(&mut self.ahead);
+        group.expect_sums(&self.tracker);
         for record in group.iter() {
             match decode(record) {
                 Ok(event) if event.time > self.until => {}

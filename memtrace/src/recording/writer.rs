@@ -75,6 +75,11 @@ impl<W: Write> Writer<W> {
         self.written
     }
 
+    /// Bytes that the file takes at most with what was added.
+    pub fn at_most(&self) -> u64 {
+        self.written + self.packer.length() as u64
+    }
+
     /// Adds an entry. It is in the file after the next checkpoint, which comes by itself when enough is there.
     ///
     /// # Errors

@@ -3,6 +3,9 @@
 use crate::command::{root, run, target};
 use crate::elevate;
 use anyhow::{Context as _, Result};
+use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,6 +42,19 @@ pub(super) fn folder() -> PathBuf {
     target().join("fuzz")
 }
 
+/// The script that adds the instruments. Cargo knows it by its name alone, so that has what it holds.
+fn wrapper() -> Result<PathBuf> {
+    let script = include_str!("instrumented.sh").replace("INSTRUMENTS", INSTRUMENTS);
+    let mut hash = DefaultHasher::new();
+    script.hash(&mut hash);
+    elevate::make_folder(&folder())?;
+    let path = folder().join(format!("instrumented-{:016x}.sh", hash.finish()));
+    let failed = || format!("cannot write {}", path.display());
+    fs::write(&path, script).with_context(failed)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).with_context(failed)?;
+    Ok(path)
+}
+
 /// How the programs are built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Build {
@@ -67,8 +83,7 @@ impl Build {
         cargo.env("AYA_BUILD_SKIP", "1").args(["build", "--package", "memtrace-fuzz"]);
         match self {
             Self::Brief => {
-                cargo.env("RUSTC_WORKSPACE_WRAPPER", package().join("instrumented.sh"));
-                cargo.env("MEMTRACE_INSTRUMENTS", INSTRUMENTS);
+                cargo.env("RUSTC_WORKSPACE_WRAPPER", wrapper()?);
                 cargo.args(["--config", "profile.dev.package.memtrace.opt-level=0"]);
             }
             Self::Thorough => {

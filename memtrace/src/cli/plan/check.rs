@@ -52,7 +52,7 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
 
 /// An alert has a report, besides the last one.
 pub(super) fn alerts_have_a_place(plan: &TracePlan) -> Result<(), UsageError> {
-    if plan.alerts.are_wished() && plan.format.is_whole_file() && plan.output.is_none() {
+    if plan.alerts.are_wished() && plan.has_one_report() {
         return usage(
             "an alert makes a report besides the last one, and reports of this form cannot follow each other in \
              one stream: name a file with -o (or `-o NAME-{seq}`, for a file each)",

@@ -121,9 +121,7 @@ impl Sums {
         let state = match ended {
             Ok(Ending::Whole) => "whole".to_owned(),
             Ok(Ending::Cut) => "cut off: its run was killed, or the disk was full".to_owned(),
-            Ok(Ending::Limit) => {
-                "full: it has the size of --record-limit, and its run went on".to_owned()
-            }
+            Ok(Ending::Limit) => "full by --record-limit, and its run went on".to_owned(),
             Err(error) => error.to_string(),
         };
         let bytes = path.metadata().map_or(0, |about| about.len());

@@ -29,12 +29,13 @@ use super::sampling::Sampling;
 use super::self_usage;
 use super::settings::Settings;
 use super::signals::{Signals, Wish};
+use super::spool::Spool;
 use super::tables::Tables;
 use super::target::{self, Targets};
 use super::unwinding::{Unwinding, next_table};
 use super::windowing::Windowing;
 use crate::engine::limits::Limits;
-use crate::engine::ports::{Drained, EventSource as _};
+use crate::engine::ports::Drained;
 use crate::model::event::What;
 use crate::probe::live::LiveError;
 use crate::probe::live::calibrate::{self, Prices};
@@ -172,6 +173,8 @@ struct Actor<'a> {
     /// The last look at the ring, and the longest time between two.
     looked: Instant,
     longest_gap: Duration,
+    /// What came from the ring and could not be taken in yet.
+    spool: Spool,
     degraded: Vec<String>,
     failure: Option<String>,
 }
@@ -205,10 +208,9 @@ impl<'a> Actor<'a> {
         let limits = limits(settings, kernel.map_bytes() + self_usage::resident_bytes());
         let arrivals = settings.selection.clone().map(Arrivals::new);
         let (tables, archive) = recorded(recording, limits, settings)?;
-        let intake = Intake::new(tables, kernel, targets, reporter, unwinding, arrivals);
         Ok(Self {
             settings,
-            intake,
+            intake: Intake::new(tables, kernel, targets, reporter, unwinding, arrivals),
             ring,
             logger,
             signals,
@@ -242,6 +244,7 @@ impl<'a> Actor<'a> {
             looked: Instant::now(),
             last_record: Instant::now(),
             longest_gap: Duration::ZERO,
+            spool: Spool::new(settings.spool_bytes()),
             degraded: Vec::new(),
             failure: None,
         })
@@ -337,16 +340,11 @@ impl<'a> Actor<'a> {
     /// Takes in what waits in the ring. Gives how long to wait before the next look.
     fn drain(&mut self) -> Result<Duration, DaemonError> {
         self.longest_gap = self.longest_gap.max(self.looked.elapsed());
-        let intake = &mut self.intake;
-        let before = intake.records;
-        let drained = self
-            .ring
-            .get_mut()
-            .drain(BATCH, &mut |record| intake.take(record))
-            .map_err(DaemonError::Ring)?;
-        intake.take_waiting();
+        let before = self.intake.records;
+        let drained = self.drain_in_order()?;
+        self.intake.take_waiting();
         self.looked = Instant::now();
-        if self.intake.tracker.wants_next_file() {
+        if self.intake.wants_next_file() {
             self.begin_next_file()?;
         }
         let intake = &mut self.intake;

@@ -1,5 +1,6 @@
 //! How old blocks became, by the call stack that allocated them: what a survival curve is made of.
 
+use super::fetch::fetch;
 use crate::engine::sampling::Weight;
 use crate::engine::trend::{CLASSES, Freed, Mass, class};
 use crate::model::ids::Nanos;
@@ -36,6 +37,15 @@ impl Lifespans {
         }
         if let Some(weight) = weight {
             self.weigh(stack, age, weight.blocks);
+        }
+    }
+
+    /// A block of this stack is freed soon at this age.
+    #[inline]
+    pub(crate) fn prefetch(&self, stack: u32, age: Nanos) {
+        let place = self.places.get(stack as usize).copied().unwrap_or(NONE);
+        if let Some(row) = self.rows.get((place as usize).wrapping_sub(1)) {
+            fetch(&row[class(age)]);
         }
     }
 

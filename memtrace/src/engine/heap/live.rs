@@ -315,6 +315,21 @@ impl LiveHeap {
         plain.map(move |bytes| if is_sampled { estimates.next().unwrap_or(0) } else { bytes })
     }
 
+    /// The sums of a stack are needed soon.
+    #[inline]
+    pub(crate) fn prefetch_sums(&self, stack: u32) {
+        self.tallies.prefetch(stack);
+    }
+
+    /// The block at `address` is freed soon, at `time`.
+    #[inline]
+    pub(crate) fn prefetch_free(&self, address: u64, time: Nanos) {
+        if let Some(block) = self.blocks.get(address) {
+            self.tallies.prefetch(block.stack);
+            self.lifespans.prefetch(block.stack, time.saturating_sub(block.born));
+        }
+    }
+
     pub(crate) const fn tallies(&self) -> &Tallies {
         &self.tallies
     }

@@ -2,6 +2,7 @@
 
 pub mod blocks;
 mod entry;
+mod fetch;
 pub(crate) mod lifespans;
 pub(crate) mod live;
 mod lost;

@@ -7,6 +7,7 @@
 //! same idea). The table does not wrap: some spare slots behind the last home take the overflow.
 
 use super::entry::Entry;
+use super::fetch::fetch;
 use super::slots::Slots;
 use crate::engine::hash::mix;
 
@@ -28,20 +29,6 @@ const NEAR: usize = 9;
 
 /// On all machines that this runs on.
 const CACHE_LINE: usize = 64;
-
-/// Has the processor fetch an entry, without waiting for it.
-#[inline]
-fn fetch(entry: &Entry) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: PREFETCHT0 is a hint: it changes nothing that a program can see, and takes any address
-        // (Intel SDM, volume 2B). SSE, which has it, is part of x86-64.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(entry).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = entry;
-}
 
 /// Where an address is, or where it belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

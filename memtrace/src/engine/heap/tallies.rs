@@ -1,5 +1,6 @@
 //! What each call stack of an address space allocated, holds, and held at the peak.
 
+use super::fetch::fetch;
 use memtrace_common::classes::Sizing;
 
 /// Sums of one call stack.
@@ -47,6 +48,16 @@ impl Tallies {
     pub(crate) fn reach(&mut self, number: u32) {
         while self.tallies.len() <= number as usize {
             self.add(Sizing::default());
+        }
+    }
+
+    /// The sums of a stack are needed soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, stack: u32) {
+        if let Some(tally) = self.tallies.get(stack as usize) {
+            // Those that most events change stand at both ends.
+            fetch(&tally.live_bytes);
+            fetch(&tally.at_peak);
         }
     }
 

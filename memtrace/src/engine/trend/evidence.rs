@@ -33,10 +33,8 @@ const LEAST_SAMPLES: u64 = 6;
 
 /// Whether what the stack holds is an estimate by too few samples. One that is sure, as large blocks are taken always,
 /// is none.
-fn is_vague(stack: &StackSnapshot) -> bool {
-    let is_unsure = |bytes: Confidence| bytes.low < bytes.high / 2;
-    let few = |it: SampledConfidence| it.samples < LEAST_SAMPLES && is_unsure(it.live_bytes);
-    stack.confidence.is_some_and(few)
+fn is_vague(samples: SampledConfidence, (all, _): (Confidence, Confidence)) -> bool {
+    samples.samples < LEAST_SAMPLES && all.low < all.high / 2
 }
 
 /// The evidence on a stack of `process`.
@@ -54,7 +52,7 @@ pub fn of_stack(process: &ProcessSnapshot, stack: &StackSnapshot) -> Evidence {
         lifetimes: ages.as_ref().map(Ages::lifetimes).filter(|_| process.windows.are_whole()),
         cohorts: cohorts.map(u64::from),
         allocated: (stack.allocated_bytes, stack.allocated_blocks),
-        is_vague: is_vague(stack),
+        is_vague: stack.confidence.zip(stack.all_live).is_some_and(|(it, all)| is_vague(it, all)),
     }
 }
 
@@ -116,4 +114,21 @@ fn series(
 ) -> Vec<(Nanos, u64)> {
     let before = points.filter(|(time, _)| *time < until);
     before.chain([(until, now)]).map(|(time, bytes)| (time.saturating_sub(since), bytes)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_vague;
+    use crate::engine::sampling::{Confidence, SampledConfidence};
+
+    #[test]
+    fn few_samples_are_vague_unless_they_are_sure() {
+        let of = |samples, low, high| {
+            let bytes = Confidence { low, high };
+            is_vague(SampledConfidence { samples, ..SampledConfidence::default() }, (bytes, bytes))
+        };
+        assert!(of(1, 25, 5570) && of(5, 1620, 11_670));
+        assert!(!of(6, 2200, 13_060), "six that are all new are no chance");
+        assert!(!of(1, 8_000_000, 8_000_000), "a block that is always taken");
+    }
 }

@@ -48,7 +48,7 @@ pub struct Evidence {
     pub cohorts: [u64; COHORTS],
     /// All that it allocated, bytes and blocks.
     pub allocated: (u64, u64),
-    /// What it holds is known by so few samples that a slope says nothing.
+    /// What it holds now is known by so few samples that it is not known whether it came: a slope upwards says nothing.
     pub is_vague: bool,
 }
 
@@ -94,6 +94,7 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     let lasting = evidence.lifetimes.as_ref().map_or_else(Lasting::default, lasting);
     let points = evidence.held.len();
     let slope = recent_slope(evidence);
+    let told = slope.filter(|slope| !evidence.is_vague || slope.high < 0.0);
     if evidence.watched < LEAST_WATCH {
         return Judgement { slope, lasting, points, ..Judgement::default() };
     }
@@ -104,14 +105,14 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     // The curve is one of blocks, and those that stay may be smaller than others: what stays is still held.
     let stays = stays.min(per_second(held, evidence.watched));
     let leaks = matters(stays);
-    let trend = match slope.filter(|_| !evidence.is_vague) {
+    let trend = match told {
         Some(slope) if slope.low > 0.0 && matters(slope.middle) => Trend::Growing,
         _ if leaks => Trend::Growing,
         Some(slope) if slope.high < 0.0 && matters(slope.middle) => Trend::Draining,
         Some(_) => Trend::Stable,
         None => Trend::New,
     };
-    let gains = slope.map_or(0.0, |slope| slope.low).max(stays);
+    let gains = told.map_or(0.0, |slope| slope.low).max(stays);
     let least_gain = if trend == Trend::Growing { gains } else { 0.0 };
     Judgement { trend, slope, staying, least_gain, lasting, points }
 }

@@ -156,15 +156,17 @@ fn what_goes_for_good_drains() {
 }
 
 #[test]
-fn what_few_samples_tell_is_new_unless_many_blocks_stay() {
+fn what_few_samples_tell_is_new_unless_it_drains() {
     let mut seen = evidence(&lives(|_, _| Nanos::MAX));
     seen.is_vague = true;
     seen.cohorts = [0; COHORTS];
     let judged = judge(&seen);
     assert!(judged.slope.unwrap().low > 0.0 && judged.trend == Trend::New, "{judged:?}");
-    let mut many = evidence(&lives(|_, _| Nanos::MAX));
-    many.is_vague = true;
-    assert_eq!(judge(&many).trend, Trend::Growing);
+    assert_eq!(judged.least_gain, 0.0);
+    let steps = WATCH / STEP;
+    let drains: Vec<Life> = (0..steps).map(|step| (0, 1000, step * STEP + 1)).collect();
+    let drained = Evidence { is_vague: true, ..evidence(&drains) };
+    assert_eq!(judge(&drained).trend, Trend::Draining);
 }
 
 #[test]

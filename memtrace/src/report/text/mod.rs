@@ -24,7 +24,7 @@ pub use stacks::{function, module, place, why_it_ends};
 
 use super::ReportWriter;
 use super::facts::Ledgers;
-use super::layout::{width_of, wrap_hanging};
+use super::layout::{width_of, wrap, wrap_hanging};
 use super::model::{ProcessReport, Report};
 use super::verdict::Verdict;
 use std::io;
@@ -142,9 +142,9 @@ fn section(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<St
     let mapped_first = mapped && process.verdict == Verdict::NotTheHeap;
     if mapped_first {
         lines.extend(mapped::mapped(report, process, style));
-        lines.extend(
-            ["", "HEAP    what lives of the blocks allocated since attach"].map(Into::into),
-        );
+        lines.push(String::new());
+        let title = "what lives of the blocks that were seen to be allocated";
+        lines.extend(wrap("HEAP    ", title, style.columns()));
     }
     lines.extend(stacks::stacks(report, process, style));
     if let Some(pools) = &process.pools {

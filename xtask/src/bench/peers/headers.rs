@@ -26,6 +26,8 @@ pub(super) fn install() -> Result<()> {
     }
     let parts = parts()?;
     let (whole, unpacked) = (folder()?, folder()?.with_extension("parts"));
+    // What an earlier attempt left.
+    run(elevate::as_user("rm")?.arg("-rf").arg(&unpacked))?;
     elevate::make_folder(&unpacked)?;
     run(elevate::as_user("apt-get")?
         .current_dir(&unpacked)
@@ -68,7 +70,7 @@ fn parts() -> Result<[String; 2]> {
 /// The first dependency of a package whose name begins so.
 fn dependency(package: &str, beginning: &str) -> Result<String> {
     let said = read(Command::new("apt-cache").args(["depends", "--important", package]))?;
-    let found = said.lines().find_map(|line| line.trim().strip_prefix("Depends: "));
-    let found = found.filter(|name| name.starts_with(beginning));
+    let mut names = said.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    let found = names.find(|name| name.starts_with(beginning));
     found.map(str::to_owned).with_context(|| format!("{package} depends on no headers:\n{said}"))
 }
