@@ -134,7 +134,8 @@ impl Recorder {
     }
 
     /// Whether the file is nearly full, where another one follows: that is best begun between two events. It begins
-    /// before one that has no room all the same.
+    /// before one that has no room all the same. What is not packed yet counts in full, so that a file may end early by
+    /// as much as a chunk and [`NEARLY_FULL`].
     pub(super) fn wants_next(&self) -> bool {
         let (Some(limit), Some(writer)) = (self.limit, &self.writer) else { return false };
         self.files > 1 && writer.at_most() > limit - (limit / 8).min(NEARLY_FULL)
