@@ -10,6 +10,7 @@ mod seeds;
 mod session;
 
 use crate::setup;
+use crate::test::complaints;
 use crate::test::tally::Tally;
 use crate::workers::{WORKERS, share_out};
 use anyhow::{Result, bail};
@@ -48,7 +49,9 @@ pub(crate) fn fuzz(no_install: bool, options: &Options) -> Result<ExitCode> {
 pub(crate) fn stage() -> Result<Tally> {
     let time = Duration::from_secs(SECONDS_IN_TEST);
     let outcomes = feed(&build::targets()?, time, WORKERS)?;
-    let failed = outcomes.iter().filter(|outcome| outcome.finding.is_some()).count() as u32;
+    let findings: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.finding.as_ref()).collect();
+    let failed = findings.len() as u32;
+    findings.iter().for_each(|finding| complaints::note(finding.in_full()));
     Ok(Tally { passed: outcomes.len() as u32 - failed, failed })
 }
 

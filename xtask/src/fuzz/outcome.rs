@@ -1,6 +1,8 @@
 //! What came of feeding a reader, read from what libFuzzer says.
 
-use std::fmt;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use std::fmt::{self, Write as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
@@ -72,6 +74,33 @@ impl Finding {
     }
 }
 
+/// Longest input that is printed itself, bytes: where the machine is gone afterwards, the log is all there is.
+const MOST_PRINTED: usize = 8 << 10;
+/// Last lines of the fuzzer's log that are printed.
+const LAST_LINES: usize = 30;
+
+impl Finding {
+    /// All that is needed to look into it elsewhere: the end of the log, and the input unless it is large.
+    pub(super) fn in_full(&self) -> String {
+        let said = fs::read(&self.log).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        let lines: Vec<&str> = said.lines().filter(|line| !is_statistic(line)).collect();
+        let mut text = format!("{self}\n");
+        for line in &lines[lines.len().saturating_sub(LAST_LINES)..] {
+            let _ = writeln!(text, "  | {line}");
+        }
+        let input = self.input.as_ref().and_then(|path| fs::read(path).ok()).unwrap_or_default();
+        if (1..=MOST_PRINTED).contains(&input.len()) {
+            let _ = writeln!(text, "  input, base64: {}", BASE64_STANDARD.encode(input));
+        }
+        text
+    }
+}
+
+fn is_statistic(line: &str) -> bool {
+    line.starts_with("stat::")
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, log, program) = (&self.kind, self.log.display(), self.program.display());
@@ -110,6 +139,7 @@ fn last_run(said: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::{Finding, Outcome};
+    use std::fs;
     use std::os::unix::process::ExitStatusExt as _;
     use std::path::Path;
     use std::process::ExitStatus;
@@ -138,6 +168,19 @@ mod tests {
         );
         let line = Outcome::new("name", PANIC, Some(finding)).to_string();
         assert!(line.contains(" 7 ") && line.contains("panicked"), "{line}");
+    }
+
+    #[test]
+    fn a_finding_in_full_has_the_log_and_the_input() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, input) = (folder.path().join("log"), folder.path().join("crash-1"));
+        let said = PANIC.replace("f/crash-1", &input.display().to_string());
+        fs::write(&log, format!("{said}stat::peak_rss_mb: 31\n")).unwrap();
+        fs::write(&input, "abc").unwrap();
+        let finding =
+            Finding::new(Path::new("name"), &log, &said, ExitStatus::from_raw(77 << 8)).in_full();
+        assert!(finding.contains("\n  | oops\n") && !finding.contains("stat::"), "{finding}");
+        assert!(finding.ends_with("base64: YWJj\n"), "{finding}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod table;
 mod verifier;
 
 use crate::command::{root, target};
+use crate::test::complaints;
 use crate::test::programs::{self, Privileged, Program};
 use crate::test::tally::Tally;
 use crate::{elevate, setup};
@@ -175,7 +176,23 @@ pub(crate) fn stage() -> Result<Tally> {
     };
     let (runs, names) = run_all(&selection, &built, &Options::of_tests(), share)?;
     print!("\n{}", table::terminal(&runs, &names));
+    runs.iter().for_each(complain);
     Ok(table::counted(&runs))
+}
+
+/// Keeps what went wrong on one kernel for the end.
+fn complain(run: &Run) {
+    let kernel = &run.kernel;
+    if let Some(trouble) = &run.trouble {
+        complaints::note(format!("kernel {kernel}: {trouble}"));
+    }
+    for group in run.groups.iter().filter(|group| !group.is_good()) {
+        let name = format!("kernel {kernel}, {}", group.name);
+        complaints::note_tests(&name, group.output.iter().map(String::as_str));
+        if let Some(trouble) = group.trouble() {
+            complaints::note(format!("{name}: {trouble}"));
+        }
+    }
 }
 
 /// Runs everything, on other kernels the groups for which `share` says so; gives the results, and the groups'

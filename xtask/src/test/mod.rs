@@ -1,5 +1,6 @@
 //! `cargo xtask test`: sets the machine up and checks everything, stage by stage.
 
+pub(crate) mod complaints;
 pub(crate) mod programs;
 mod side_by_side;
 mod stages;
@@ -32,6 +33,9 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
     for stage in stages::all(options.filter.as_deref()) {
         summary.add(perform(&stage, options, begin));
     }
+    for complaint in complaints::take() {
+        println!("\n!! {}", complaint.trim_end());
+    }
     print!("\n{summary}");
     Ok(if summary.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -47,7 +51,9 @@ fn perform(stage: &Stage, options: &Options, run: Instant) -> Line {
     let verdict = match (stage.work)(options.filter.as_deref()) {
         Ok(tally) => Verdict::Ran(tally),
         Err(error) => {
-            println!("{} failed: {error:#}", stage.name);
+            let complaint = format!("{} failed: {error:#}", stage.name);
+            println!("{complaint}");
+            complaints::note(complaint);
             Verdict::Broken
         }
     };

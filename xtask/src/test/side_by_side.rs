@@ -1,5 +1,6 @@
 //! Runs the test programs that trace real processes: two at a time, as most of their time is spent waiting.
 
+use super::complaints;
 use super::programs::{self, Program};
 use super::tally::{self, Tally};
 use crate::command::root;
@@ -71,6 +72,7 @@ fn together(programs: &[&Program], make: &Make<'_>, mut note: impl FnMut(Result<
     share_out(WORKERS, programs.iter().copied(), work, |(name, seconds, result)| {
         note(result.map(|ended| {
             println!("\n{name}: {seconds:.1} s\n{}", ended.said.trim_end());
+            complaints::note_tests(&name, ended.said.lines());
             ended.tally
         }));
     });

@@ -1,5 +1,6 @@
 //! Counts what test programs report, while it passes by.
 
+use super::complaints;
 use anyhow::{Context as _, Result, bail};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -41,11 +42,19 @@ pub(crate) fn run(command: &mut Command) -> Result<Tally> {
     let mut child =
         command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot run {name}"))?;
     let mut tally = Tally::default();
+    // Of one test program at a time: a command may run several.
+    let mut said: Vec<String> = Vec::new();
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).lines() {
             let line = line.with_context(|| format!("cannot read what {name} says"))?;
             println!("{line}");
-            tally = tally.plus(Tally::of_line(&line).unwrap_or_default());
+            let counted = Tally::of_line(&line);
+            said.push(line);
+            if let Some(counted) = counted {
+                tally = tally.plus(counted);
+                complaints::note_tests(&name, said.iter().map(String::as_str));
+                said.clear();
+            }
         }
     }
     let status = child.wait().with_context(|| format!("cannot wait for {name}"))?;
