@@ -9,6 +9,10 @@
 //! `… --example recordings -- carry BLOCKS FILE`
 //!
 //! Writes the beginning of a recording's later file, where so many blocks live, and prints how long it took.
+//!
+//! `… --example recordings -- pack FILE`
+//!
+//! Reads a recording, writes its first entries once more without keeping them, and prints what an entry takes.
 
 use anyhow::{Context as _, bail};
 use memtrace::engine::decode::decode;
@@ -18,10 +22,10 @@ use memtrace::engine::tracker::Tracker;
 use memtrace::model::event::{Event, What};
 use memtrace::model::ids::{Nanos, SECOND};
 use memtrace::model::module::Module;
-use memtrace::recording::{Entry, Head, Note, RecordingError, Writer};
+use memtrace::recording::{Entry, Head, Note, Reader, RecordingError, Writer};
 use memtrace::source::synthetic::{SyntheticSource, Workload};
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -37,7 +41,8 @@ fn main() -> anyhow::Result<()> {
             make(file, events.parse().context("EVENTS is no number")?, Path::new(program))
         }
         ["carry", blocks, file] => carry(blocks.parse().context("BLOCKS is no number")?, file),
-        _ => bail!("usage: recordings make FILE EVENTS PROGRAM | recordings carry BLOCKS FILE"),
+        ["pack", file] => pack(file),
+        _ => bail!("usage: recordings make FILE EVENTS PROGRAM | carry BLOCKS FILE | pack FILE"),
     }
 }
 
@@ -115,6 +120,54 @@ fn carry(blocks: u32, file: &str) -> anyhow::Result<()> {
     let seconds = began.elapsed().as_secs_f64();
     println!("{{\"blocks\":{blocks},\"seconds\":{seconds},\"bytes\":{}}}", writer.written());
     Ok(())
+}
+
+/// Most entries that are written once more, and how often that is done; the median counts.
+const PACKED: usize = 4_000_000;
+const ROUNDS: usize = 5;
+
+fn pack(file: &str) -> anyhow::Result<()> {
+    let (bytes, ends) = records(file)?;
+    let mut rounds = Vec::new();
+    let mut written = 0;
+    for _ in 0..ROUNDS {
+        let mut writer = Writer::new(std::io::sink(), Head::default())?;
+        let began = Instant::now();
+        let mut begin = 0;
+        for &end in &ends {
+            writer.push(Entry::Record(&bytes[begin..end]))?;
+            begin = end;
+        }
+        writer.checkpoint()?;
+        written = writer.written();
+        rounds.push(began.elapsed().as_secs_f64() * 1e9 / ends.len() as f64);
+    }
+    rounds.sort_by(f64::total_cmp);
+    let (events, nanoseconds) = (ends.len(), rounds[ROUNDS / 2]);
+    let size = written as f64 / events as f64;
+    println!("{{\"records\":{events},\"nanoseconds\":{nanoseconds:.1},\"bytes\":{size:.2}}}");
+    Ok(())
+}
+
+/// A recording's first records, one behind the other, and where each ends.
+fn records(file: &str) -> anyhow::Result<(Vec<u8>, Vec<usize>)> {
+    let input = File::open(file).with_context(|| format!("cannot open {file}"))?;
+    let mut reader = Reader::new(BufReader::new(input))?;
+    let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+    while ends.len() < PACKED
+        && let Some(mut chunk) = reader.next_chunk()?
+    {
+        while let Some(entry) = chunk.next_entry()? {
+            if let Entry::Record(record) = entry {
+                bytes.extend_from_slice(record);
+                ends.push(bytes.len());
+            }
+        }
+    }
+    if ends.is_empty() {
+        bail!("{file} has no records");
+    }
+    Ok((bytes, ends))
 }
 
 fn add<W: Write>(

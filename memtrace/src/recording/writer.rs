@@ -28,6 +28,8 @@ pub struct Writer<W> {
     from: u64,
     to: u64,
     columns: Vec<u8>,
+    /// The columns, compressed.
+    packed: Vec<u8>,
     written: u64,
     /// Most bytes that the file may have.
     limit: u64,
@@ -58,6 +60,7 @@ impl<W: Write> Writer<W> {
             from: u64::MAX,
             to: 0,
             columns: Vec::new(),
+            packed: Vec::new(),
             written: Head::SIZE as u64,
             limit: u64::MAX,
             failed: false,
@@ -187,7 +190,13 @@ impl<W: Write> Writer<W> {
         }
         // A part of a chunk may be in the file now, after which none could be found.
         self.failed = true;
-        let packed = self.compressor.0.compress(&self.columns).map_err(RecordingError::Write)?;
+        self.packed.clear();
+        self.packed.reserve(zstd::zstd_safe::compress_bound(self.columns.len()));
+        let packed = &mut self.packed;
+        self.compressor
+            .0
+            .compress_to_buffer(&self.columns, packed)
+            .map_err(RecordingError::Write)?;
         let head = ChunkHead {
             content,
             unpacked: self.columns.len() as u32,
@@ -196,8 +205,8 @@ impl<W: Write> Writer<W> {
             from: if self.to == 0 { 0 } else { self.from },
             to: self.to,
         };
-        self.out.write_all(&head.bytes(&packed)).map_err(RecordingError::Write)?;
-        self.out.write_all(&packed).map_err(RecordingError::Write)?;
+        self.out.write_all(&head.bytes(packed)).map_err(RecordingError::Write)?;
+        self.out.write_all(packed).map_err(RecordingError::Write)?;
         self.written += (ChunkHead::SIZE + packed.len()) as u64;
         (self.entries, self.from, self.to) = (0, u64::MAX, 0);
         self.failed = false;

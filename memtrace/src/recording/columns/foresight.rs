@@ -8,31 +8,58 @@ const REMEMBERED: usize = 32;
 /// Stands for an address that is not among them.
 pub(super) const UNFORESEEN: u64 = REMEMBERED as u64;
 
+/// Room for them: those that come are put before the others, which are moved only when it is used up.
+const ROOM: usize = 2 * REMEMBERED;
+
+/// Fewer are moved one by one.
+const NEAR: usize = 8;
+
 /// The latest addresses of a process, each once, the latest first.
 #[derive(Clone, Debug)]
-pub(super) struct Recent([u64; REMEMBERED]);
+pub(super) struct Recent {
+    room: [u64; ROOM],
+    /// Where the latest is.
+    first: usize,
+}
 
 impl Recent {
+    pub(super) fn new() -> Self {
+        Self { room: [0; ROOM], first: ROOM - REMEMBERED }
+    }
+
     /// The latest one.
-    pub(super) const fn latest(&self) -> u64 {
-        self.0[0]
+    pub(super) fn latest(&self) -> u64 {
+        self.room[self.first]
     }
 
     /// How many came after this one.
     pub(super) fn place(&self, address: u64) -> Option<usize> {
-        self.0.iter().position(|other| *other == address)
+        self.room[self.first..][..REMEMBERED].iter().position(|other| *other == address)
     }
 
     /// The one after which so many came.
     pub(super) fn at(&self, place: u64) -> Option<u64> {
-        self.0.get(usize::try_from(place).ok()?).copied()
+        self.room[self.first..][..REMEMBERED].get(usize::try_from(place).ok()?).copied()
     }
 
     /// It is the latest one now.
     pub(super) fn push(&mut self, address: u64, place: Option<usize>) {
-        let place = place.unwrap_or(REMEMBERED - 1).min(REMEMBERED - 1);
-        self.0.copy_within(..place, 1);
-        self.0[0] = address;
+        let first = self.first;
+        match place.filter(|place| *place < REMEMBERED) {
+            // Most are near, and moved before a call would have begun.
+            Some(place) if place < NEAR => {
+                for at in (first..first + place).rev() {
+                    self.room[at + 1] = self.room[at];
+                }
+            }
+            Some(place) => self.room.copy_within(first..first + place, first + 1),
+            None if first > 0 => self.first -= 1,
+            None => {
+                self.room.copy_within(..REMEMBERED - 1, ROOM - REMEMBERED + 1);
+                self.first = ROOM - REMEMBERED;
+            }
+        }
+        self.room[self.first] = address;
     }
 }
 
@@ -66,7 +93,7 @@ impl Foresight {
         let next = self.recent.len();
         let number = *self.processes.entry(origin.process).or_insert(next);
         if number == next {
-            self.recent.push(Recent([0; REMEMBERED]));
+            self.recent.push(Recent::new());
         }
         number
     }
@@ -87,5 +114,32 @@ impl Foresight {
             self.sizes.resize(stack + 1, 0);
         }
         &mut self.sizes[stack]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{REMEMBERED, ROOM, Recent};
+
+    /// Against the plain way: a list that is moved each time.
+    #[test]
+    fn the_latest_come_first() {
+        let mut plain = vec![0; REMEMBERED];
+        let mut recent = Recent::new();
+        let mut random = 7_u64;
+        for _ in 0..20 * ROOM {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let address = (random >> 33) % (2 * REMEMBERED as u64);
+            let place = recent.place(address);
+            assert_eq!(place, plain.iter().position(|other| *other == address));
+            recent.push(address, place);
+            plain.remove(place.unwrap_or(REMEMBERED - 1));
+            plain.insert(0, address);
+            assert_eq!(recent.latest(), address);
+            for (place, other) in plain.iter().enumerate() {
+                assert_eq!(recent.at(place as u64), Some(*other));
+            }
+            assert_eq!(recent.at(REMEMBERED as u64), None);
+        }
     }
 }

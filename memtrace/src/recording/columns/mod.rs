@@ -111,6 +111,11 @@ const fn role(kind: u8, place: usize) -> Role {
     }
 }
 
+/// The roles of all words of a body.
+fn roles(origin: &Origin) -> [Role; MOST_WORDS] {
+    std::array::from_fn(|place| role(origin.kind, place))
+}
+
 /// Where the stack's id is among the words of a body; at most one is.
 fn place_of_stack(origin: &Origin) -> Option<usize> {
     (0..usize::from(origin.words)).find(|place| role(origin.kind, *place) == Role::Stack)

@@ -1,10 +1,10 @@
 //! Entries → columns.
 
-use super::foresight::{Foresight, UNFORESEEN};
+use super::foresight::{Foresight, Recent, UNFORESEEN};
 use super::varint::{put, put_step};
 use super::{
-    ADDRESSES, BYTES, COLUMNS, FIRST_ORIGIN, FRAMES, HEADER, MOST_KINDS, MOST_WORDS, NEW_ORIGINS,
-    NOTE, ODD, ORIGINS, OTHERS, Origin, Role, SIZES, STACKS, TIMES, WORD, place_of_stack, role,
+    BYTES, COLUMNS, FIRST_ORIGIN, HEADER, MOST_KINDS, MOST_WORDS, NEW_ORIGINS, NOTE, ODD, ORIGINS,
+    Origin, Role, WORD, place_of_stack, roles,
 };
 use crate::engine::hash::{Seeded, random_seed};
 use crate::recording::Entry;
@@ -18,10 +18,29 @@ pub(crate) struct Packer {
     foresight: Foresight,
     /// By their numbers in the chunk, with their processes'.
     origins: HashMap<Origin, (u64, usize), Seeded>,
+    /// Heads of records that were met lately, which most share.
+    met: [Option<Met>; MET],
     stacks: HashMap<u64, usize, Seeded>,
     frames: HashMap<u64, usize, Seeded>,
-    /// The last record's, which the next one often shares.
-    last: Option<(Origin, u64, usize)>,
+}
+
+/// Heads that are remembered: some kinds of records from some threads, each where its bits lead.
+const MET: usize = 32;
+
+/// The head of a record, and what it means.
+#[derive(Clone, Copy, Debug)]
+struct Met {
+    /// All but the time.
+    head: u128,
+    kind: u8,
+    number: u64,
+    process: usize,
+    /// Bytes of the whole record.
+    length: usize,
+    words: usize,
+    has_frames: bool,
+    place_of_stack: Option<u8>,
+    roles: [Role; MOST_WORDS],
 }
 
 impl Packer {
@@ -31,9 +50,9 @@ impl Packer {
             columns: [const { Vec::new() }; COLUMNS],
             foresight: Foresight::new(),
             origins: HashMap::with_hasher(seeded),
+            met: [None; MET],
             stacks: HashMap::with_hasher(seeded),
             frames: HashMap::with_hasher(seeded),
-            last: None,
         }
     }
 
@@ -41,8 +60,8 @@ impl Packer {
     pub(crate) fn push(&mut self, entry: Entry<'_>) {
         match entry {
             Entry::Note(note) => self.bytes(NOTE, note),
-            Entry::Record(record) => match Parts::of(record) {
-                Some(parts) => self.record(&parts),
+            Entry::Record(record) => match self.meet(record) {
+                Some(slot) => self.record(slot, record),
                 None => self.bytes(ODD, record),
             },
         }
@@ -64,7 +83,7 @@ impl Packer {
         self.origins.clear();
         self.stacks.clear();
         self.frames.clear();
-        self.last = None;
+        self.met = [None; MET];
     }
 
     fn bytes(&mut self, origin: u64, bytes: &[u8]) {
@@ -73,45 +92,39 @@ impl Packer {
         self.columns[BYTES].extend_from_slice(bytes);
     }
 
-    fn record(&mut self, parts: &Parts<'_>) {
+    /// Where in `met` the meaning of this record's head is; `None` if it is not laid out as records are.
+    #[inline]
+    fn meet(&mut self, record: &[u8]) -> Option<usize> {
+        let head = u128::from_le_bytes(*record.first_chunk()?);
+        let slot = slot(head);
+        let known = self.met[slot].as_ref();
+        if !known.is_some_and(|met| met.head == head && met.length == record.len()) {
+            self.met[slot] = Some(self.introduce(head, &Parts::of(record)?));
+        }
+        Some(slot)
+    }
+
+    #[cold]
+    fn introduce(&mut self, head: u128, parts: &Parts) -> Met {
         let origin = parts.origin;
         let (number, process) = self.origin(origin);
-        put(&mut self.columns[ORIGINS], number);
-        put_step(&mut self.columns[TIMES], self.foresight.time, parts.time);
-        self.foresight.time = parts.time;
-        let stack = place_of_stack(&origin).map(|place| self.stack(parts.word(place)));
-        for place in 0..usize::from(origin.words) {
-            let word = parts.word(place);
-            match (role(origin.kind, place), stack) {
-                (Role::Stack, _) => {}
-                (Role::Address, _) => self.address(process, word),
-                (Role::Size, Some(stack)) => {
-                    let before = self.foresight.size(stack);
-                    put_step(&mut self.columns[SIZES], *before, word);
-                    *before = word;
-                }
-                (Role::Time, _) => put_step(&mut self.columns[OTHERS], parts.time, word),
-                (Role::Size | Role::Other, _) => {
-                    let before = self.foresight.word(origin.kind, place);
-                    put_step(&mut self.columns[OTHERS], *before, word);
-                    *before = word;
-                }
-            }
-        }
-        if origin.has_frames {
-            self.frames(parts.frames);
+        Met {
+            head,
+            kind: origin.kind,
+            number,
+            process,
+            length: parts.length,
+            words: origin.words.into(),
+            has_frames: origin.has_frames,
+            place_of_stack: place_of_stack(&origin).map(|place| place as u8),
+            roles: roles(&origin),
         }
     }
 
     /// The origin's number, and its process's.
     fn origin(&mut self, origin: Origin) -> (u64, usize) {
-        if let Some((last, number, process)) = self.last
-            && last == origin
-        {
-            return (number, process);
-        }
         let next = self.origins.len() as u64 + FIRST_ORIGIN;
-        let (number, process) = match self.origins.entry(origin) {
+        match self.origins.entry(origin) {
             Slot::Occupied(known) => *known.get(),
             Slot::Vacant(new) => {
                 let column = &mut self.columns[NEW_ORIGINS];
@@ -122,59 +135,93 @@ impl Packer {
                 put(column, origin.thread.into());
                 *new.insert((next, self.foresight.process(&origin)))
             }
-        };
-        self.last = Some((origin, number, process));
-        (number, process)
-    }
-
-    fn stack(&mut self, id: u64) -> usize {
-        known_or_new(&mut self.stacks, id, &mut self.columns[STACKS])
-    }
-
-    fn address(&mut self, process: usize, address: u64) {
-        let recent = self.foresight.recent(process);
-        let column = &mut self.columns[ADDRESSES];
-        let place = recent.place(address);
-        if let Some(place) = place {
-            put(column, place as u64);
-        } else {
-            put(column, UNFORESEEN);
-            put_step(column, recent.latest(), address);
-        }
-        recent.push(address, place);
-    }
-
-    fn frames(&mut self, frames: &[u8]) {
-        put(&mut self.columns[FRAMES], (frames.len() / WORD) as u64);
-        for frame in frames.chunks_exact(WORD) {
-            known_or_new(&mut self.frames, word(frame, 0), &mut self.columns[FRAMES]);
         }
     }
+
+    /// Takes apart a record that was met.
+    fn record(&mut self, slot: usize, record: &[u8]) {
+        let Some(met) = &self.met[slot] else { return };
+        // In the order of their numbers.
+        let [origins, _, times, addresses, sizes, stacks, others, frames, _] = &mut self.columns;
+        put(origins, met.number);
+        let time = word(record, HEADER - WORD);
+        put_step(times, self.foresight.time, time);
+        self.foresight.time = time;
+        let (body, rest) = record[HEADER..].split_at(met.words * WORD);
+        let stack = met.place_of_stack.map(|place| {
+            known_or_new(&mut self.stacks, word(body, usize::from(place) * WORD), stacks)
+        });
+        for (place, (role, word)) in met.roles.iter().zip(words(body)).enumerate() {
+            match (role, stack) {
+                (Role::Stack, _) => {}
+                (Role::Address, _) => {
+                    put_address(self.foresight.recent(met.process), addresses, word)
+                }
+                (Role::Size, Some(stack)) => {
+                    let before = self.foresight.size(stack);
+                    put_step(sizes, *before, word);
+                    *before = word;
+                }
+                (Role::Time, _) => put_step(others, time, word),
+                (Role::Size | Role::Other, _) => {
+                    let before = self.foresight.word(met.kind, place);
+                    put_step(others, *before, word);
+                    *before = word;
+                }
+            }
+        }
+        if met.has_frames {
+            put(frames, (rest.len() / WORD) as u64);
+            for frame in words(rest) {
+                known_or_new(&mut self.frames, frame, frames);
+            }
+        }
+    }
+}
+
+/// Writes how many addresses came after this one did last, or what it is.
+fn put_address(recent: &mut Recent, out: &mut Vec<u8>, address: u64) {
+    let place = recent.place(address);
+    if let Some(place) = place {
+        put(out, place as u64);
+    } else {
+        put(out, UNFORESEEN);
+        put_step(out, recent.latest(), address);
+    }
+    recent.push(address, place);
 }
 
 /// Writes the number of a value among those of the chunk, and the value itself where it is new. Numbers
 /// follow each other, so a new one is known by being the next.
 fn known_or_new(known: &mut HashMap<u64, usize, Seeded>, value: u64, out: &mut Vec<u8>) -> usize {
-    let next = known.len();
-    let number = *known.entry(value).or_insert(next);
-    put(out, number as u64);
-    if number == next {
-        put(out, value);
+    // Most are known, and those are found sooner this way than by their entry.
+    if let Some(&number) = known.get(&value) {
+        put(out, number as u64);
+        return number;
     }
-    number
+    let next = known.len();
+    known.insert(value, next);
+    put(out, next as u64);
+    put(out, value);
+    next
 }
 
-/// A record that is laid out as records are, taken apart.
-struct Parts<'a> {
+/// Where a head is remembered: by its kind and its thread, in which most differ.
+#[inline]
+const fn slot(head: u128) -> usize {
+    let (kind, thread) = ((head >> 16) as usize, (head >> 96) as usize);
+    (kind ^ thread.wrapping_mul(5)) % MET
+}
+
+/// What a record that is laid out as records are says of itself.
+struct Parts {
     origin: Origin,
-    time: u64,
-    body: &'a [u8],
-    frames: &'a [u8],
+    length: usize,
 }
 
-impl<'a> Parts<'a> {
+impl Parts {
     /// `None` if putting it together again would give other bytes.
-    fn of(record: &'a [u8]) -> Option<Self> {
+    fn of(record: &[u8]) -> Option<Self> {
         let rest = record.get(HEADER..)?;
         let length = u16::from_ne_bytes([record[0], record[1]]);
         let frames = usize::from(record[6]);
@@ -197,16 +244,16 @@ impl<'a> Parts<'a> {
             process: short(8)?,
             thread: short(12)?,
         };
-        let (body, frames) = rest.split_at(body);
-        Some(Self { origin, time: word(record, 16), body, frames })
-    }
-
-    fn word(&self, place: usize) -> u64 {
-        word(self.body, place * WORD)
+        Some(Self { origin, length: record.len() })
     }
 }
 
 /// Of bytes that are known to be there.
 fn word(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..at + WORD).and_then(|word| word.try_into().ok()).map_or(0, u64::from_ne_bytes)
+}
+
+/// The words of a body, or frames.
+fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    bytes.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word))
 }

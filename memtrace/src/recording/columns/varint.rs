@@ -7,6 +7,10 @@ const LONGEST: u32 = 10;
 /// Appends a number.
 #[inline]
 pub(in crate::recording) fn put(bytes: &mut Vec<u8>, mut number: u64) {
+    // Most are short.
+    if number < 0x80 {
+        return bytes.push(number as u8);
+    }
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
         number >>= 7;
