@@ -319,14 +319,21 @@ impl LiveHeap {
     #[inline]
     pub(crate) fn prefetch_sums(&self, stack: u32) {
         self.tallies.prefetch(stack);
+        if let Some(period) = &self.period {
+            period.prefetch(stack, None);
+        }
     }
 
     /// The block at `address` is freed soon, at `time`.
     #[inline]
     pub(crate) fn prefetch_free(&self, address: u64, time: Nanos) {
         if let Some(block) = self.blocks.get(address) {
+            let age = time.saturating_sub(block.born);
             self.tallies.prefetch(block.stack);
-            self.lifespans.prefetch(block.stack, time.saturating_sub(block.born));
+            self.lifespans.prefetch(block.stack, age);
+            if let Some(period) = &self.period {
+                period.prefetch(block.stack, Some(age));
+            }
         }
     }
 

@@ -1,56 +1,17 @@
 //! An account of a period: what was allocated in it, what of that is alive, what was temporary, and how old became
 //! what was freed in it.
 
+mod sums;
+
 use super::blocks::{Block, TIME_STEP};
 use super::lifespans::Lifespans;
 use super::recent::Recent;
-use super::sampled::{Pair, Sample, rounded};
 use crate::engine::detail::{Period, Temporary};
 use crate::engine::sampling::Weight;
-use crate::engine::snapshot::{PeriodFigures, PeriodSum};
+use crate::engine::snapshot::PeriodFigures;
 use crate::engine::trend::Freed;
 use crate::model::ids::Nanos;
-
-/// Bytes and blocks; what they stand for, where any is a sample. Byte sums wrap, as all of them do.
-#[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    bytes: u64,
-    blocks: u64,
-    estimate: Pair,
-}
-
-impl Count {
-    fn add(&mut self, block: &Block) {
-        self.bytes = self.bytes.wrapping_add(block.size);
-        self.blocks += 1;
-        self.estimate.add(&Sample::of(block));
-    }
-
-    fn remove(&mut self, block: &Block) {
-        self.bytes = self.bytes.wrapping_sub(block.size);
-        self.blocks = self.blocks.saturating_sub(1);
-        self.estimate.remove(&Sample::of(block));
-    }
-
-    /// `interval`: that of the latest sample, if there is any.
-    fn sum(&self, interval: Option<u64>) -> PeriodSum {
-        let Some(interval) = interval else {
-            return PeriodSum { bytes: self.bytes, blocks: self.blocks, around: None };
-        };
-        PeriodSum {
-            bytes: rounded(&self.estimate.bytes),
-            blocks: rounded(&self.estimate.blocks),
-            around: Some(self.estimate.confidence(interval)),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Row {
-    allocated: Count,
-    kept: Count,
-    temporary: Count,
-}
+use sums::{Of, Sums};
 
 /// How a block went.
 #[derive(Clone, Copy, Debug)]
@@ -69,10 +30,7 @@ pub(crate) struct Gone {
 #[derive(Debug)]
 pub(crate) struct PeriodAccount {
     period: Period,
-    /// By the stack's number.
-    rows: Vec<Row>,
-    /// Of blocks whose stack is not known.
-    others: Row,
+    sums: Sums,
     /// Of all blocks that were freed in the period, whenever they were allocated.
     lifespans: Lifespans,
     recent: Recent,
@@ -91,11 +49,19 @@ impl PeriodAccount {
         };
         Self {
             period,
-            rows: Vec::new(),
-            others: Row::default(),
+            sums: Sums::default(),
             lifespans: Lifespans::default(),
             recent: Recent::new(most, room),
             thread: 0,
+        }
+    }
+
+    /// A block of this stack comes soon, or goes at this age.
+    #[inline]
+    pub(crate) fn prefetch(&self, stack: u32, age: Option<Nanos>) {
+        self.sums.prefetch(stack);
+        if let Some(age) = age {
+            self.lifespans.prefetch(stack, age);
         }
     }
 
@@ -104,28 +70,27 @@ impl PeriodAccount {
         // Every allocation tells how many a thread has made; blocks from before are never temporary.
         self.recent.allocated(self.thread, block.address);
         if block.born > self.period.after {
-            self.row(block.stack).allocated.add(block);
+            self.sums.add(Of::Allocated, block);
         }
     }
 
     /// A block lives.
     pub(crate) fn came(&mut self, block: &Block) {
         if block.born > self.period.after {
-            self.row(block.stack).kept.add(block);
+            self.sums.add(Of::Kept, block);
         }
     }
 
     /// A block that came does so no longer.
     pub(crate) fn went(&mut self, block: &Block) {
         if block.born > self.period.after {
-            self.row(block.stack).kept.remove(block);
+            self.sums.remove(Of::Kept, block);
         }
     }
 
     /// Of all that lives it is not known any more whether it does.
     pub(crate) fn lose_sight(&mut self) {
-        self.others.kept = Count::default();
-        self.rows.iter_mut().for_each(|row| row.kept = Count::default());
+        self.sums.clear(Of::Kept);
         self.recent.forget();
     }
 
@@ -141,7 +106,7 @@ impl PeriodAccount {
             Temporary::Age(most) => age.is_some_and(|age| age <= most),
         };
         if is_temporary && block.born > self.period.after {
-            self.row(block.stack).temporary.add(block);
+            self.sums.add(Of::Temporary, block);
         }
         if let Some(age) = age {
             let weight = gone.is_sampled.then(|| Weight::of(block.size, block.interval));
@@ -157,29 +122,14 @@ impl PeriodAccount {
         self.recent.freed(block.address)
     }
 
-    fn row(&mut self, stack: u32) -> &mut Row {
-        // Blocks without a stack have the highest number.
-        if stack == u32::MAX {
-            return &mut self.others;
-        }
-        let number = stack as usize;
-        if self.rows.len() <= number {
-            self.rows.resize(number + 1, Row::default());
-        }
-        &mut self.rows[number]
-    }
-
     /// Of one stack; of blocks whose stack is not known `None`. `interval`: that of the latest sample, if there is
     /// any.
     pub(crate) fn figures(&self, stack: Option<u32>, interval: Option<u64>) -> PeriodFigures {
-        let row = match stack {
-            None => self.others,
-            Some(stack) => self.rows.get(stack as usize).copied().unwrap_or_default(),
-        };
+        let sum = |of| self.sums.sum(of, stack, interval);
         PeriodFigures {
-            allocated: row.allocated.sum(interval),
-            kept: row.kept.sum(interval),
-            temporary: row.temporary.sum(interval),
+            allocated: sum(Of::Allocated),
+            kept: sum(Of::Kept),
+            temporary: sum(Of::Temporary),
             // Who allocates between two samples is not known.
             knows_temporary: interval.is_none() || !self.counts_allocations(),
             unfollowed: self.recent.unfollowed(),
@@ -197,8 +147,6 @@ impl PeriodAccount {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.rows.capacity() * size_of::<Row>()
-            + self.lifespans.memory_bytes()
-            + self.recent.memory_bytes()
+        self.sums.memory_bytes() + self.lifespans.memory_bytes() + self.recent.memory_bytes()
     }
 }

@@ -1,5 +1,6 @@
 //! Which blocks are among the latest that their threads have allocated.
 
+use crate::engine::hash::{Seeded, random_seed};
 use std::collections::HashMap;
 
 /// Threads of which the allocations are counted: those that have ended among them, as nobody tells of their end.
@@ -15,9 +16,9 @@ pub(super) struct Recent {
     /// Blocks that are followed at once. About 60 bytes each.
     room: usize,
     /// Allocations that each thread has made.
-    made: HashMap<u32, u64>,
+    made: HashMap<u32, u64, Seeded>,
     /// By address: the thread, and which of its allocations it was. Some of them are recent no more.
-    followed: HashMap<u64, (u32, u64)>,
+    followed: HashMap<u64, (u32, u64), Seeded>,
     /// Allocations until those are looked for.
     until_look: usize,
     unfollowed: u64,
@@ -26,7 +27,8 @@ pub(super) struct Recent {
 impl Recent {
     /// The latest `most` blocks of each thread, of which there is room for so many.
     pub(super) fn new(most: u32, room: usize) -> Self {
-        let (made, followed) = (HashMap::new(), HashMap::new());
+        let seeded = Seeded(random_seed());
+        let (made, followed) = (HashMap::with_hasher(seeded), HashMap::with_hasher(seeded));
         let until_look = FIRST_LOOK.min(room);
         Self { most: most.into(), room, made, followed, until_look, unfollowed: 0 }
     }
@@ -96,7 +98,7 @@ impl Recent {
     }
 }
 
-fn is_recent(made: &HashMap<u32, u64>, most: u64, thread: u32, number: u64) -> bool {
+fn is_recent(made: &HashMap<u32, u64, Seeded>, most: u64, thread: u32, number: u64) -> bool {
     made.get(&thread).is_some_and(|made| made - number < most)
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    fn exact(bytes: u64, blocks: u64) -> Self {
+    pub(crate) fn exact(bytes: u64, blocks: u64) -> Self {
         let estimate = |value: u64| Estimate::exact(value as f64, blocks);
         Self { bytes: estimate(bytes), blocks: estimate(blocks) }
     }
