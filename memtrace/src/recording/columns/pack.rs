@@ -155,7 +155,7 @@ impl Packer {
             match (role, stack) {
                 (Role::Stack, _) => {}
                 (Role::Address, _) => {
-                    put_address(self.foresight.recent(met.process), addresses, word)
+                    put_address(self.foresight.recent(met.process), addresses, word);
                 }
                 (Role::Size, Some(stack)) => {
                     let before = self.foresight.size(stack);
