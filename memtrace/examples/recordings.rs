@@ -12,7 +12,7 @@
 //!
 //! `… --example recordings -- pack FILE`
 //!
-//! Reads a recording, writes its first entries once more without keeping them, and prints what an entry takes.
+//! Reads a recording, writes its first records once more without keeping them, and prints what a record takes.
 
 use anyhow::{Context as _, bail};
 use memtrace::engine::decode::decode;
@@ -122,7 +122,7 @@ fn carry(blocks: u32, file: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Most entries that are written once more, and how often that is done; the median counts.
+/// About how many records are written once more, and how often that is done; the median counts.
 const PACKED: usize = 4_000_000;
 const ROUNDS: usize = 5;
 

@@ -231,6 +231,32 @@ fn a_socket_that_cannot_be_made_is_but_a_note() {
 }
 
 #[test]
+fn a_report_that_cannot_follow_others_is_refused_and_the_last_one_is_whole() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, picture) = (folder.path().join("control"), folder.path().join("picture"));
+    let mut program = Program::start("grows", &["7", "100"]);
+    let pid = program.pid().to_string();
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" \"$@\" > \"$PICTURE\"", MEMTRACE]).env("PICTURE", &picture);
+    command.args(["--pid", &pid, "--exact", "-i", "0", "-f", "svg", "--control", word(&socket)]);
+    let tracer = Tracer::launch(command);
+    let refused = memtrace(&["ctl", "--control", word(&socket), "report"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(text(&refused.stderr).contains("-o NAME-{seq}"), "{refused:?}");
+    // What it does not need a report for it does.
+    assert!(ctl(&socket, &["mark", "here"]).starts_with("marked "));
+    program.work();
+    let run = tracer.stop();
+    assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
+    let picture = fs::read_to_string(picture).unwrap();
+    assert!(picture.starts_with("<svg ") && picture.matches("<svg ").count() == 1);
+    assert!(picture.trim_end().ends_with("</svg>"));
+}
+
+#[test]
 fn hostile_clients_are_refused_and_the_others_heard() {
     if !may_trace() {
         return;

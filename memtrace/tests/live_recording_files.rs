@@ -24,9 +24,19 @@ fn last_of(recording: &Path) -> (Report, Option<i32>) {
 
 /// Traces a program that turns many blocks over, of which it keeps 100.
 fn traced(folder: &Path, options: &[&str]) -> (Run, Accounts, u32, PathBuf) {
+    traced_with(folder, LIMIT, ["60000", "100"], options)
+}
+
+/// As many blocks as `turns` says, of which it keeps as many as it says then.
+fn traced_with(
+    folder: &Path,
+    limit: u64,
+    turns: [&str; 2],
+    options: &[&str],
+) -> (Run, Accounts, u32, PathBuf) {
     let recording = folder.join("run.mtrace");
-    let mut program = Program::start("turns", &["60000", "100"]);
-    let limit = LIMIT.to_string();
+    let mut program = Program::start("turns", &turns);
+    let limit = limit.to_string();
     let record = ["--record", recording.to_str().unwrap(), "--record-limit", &limit];
     let tracer = Tracer::with(&[&program], &[record.as_slice(), options].concat());
     let accounts = program.work();
@@ -89,12 +99,33 @@ fn all_files_together_have_each_event_once_and_each_begins_with_what_lives() {
     let (run, accounts, pid, recording) = traced(folder.path(), &["--record-files", "1000"]);
     assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
     run.reports[0].process(pid).assert_exactly(&accounts);
-    let files = files(&recording);
+    assert_that_files_add_up(&recording, LIMIT, pid, &accounts);
+}
+
+/// While a file begins with what lives, more comes through the ring than is read at one look: all of it is in a file.
+#[test]
+fn what_happens_while_a_file_begins_is_in_it() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let limit = 2 << 20;
+    let turns = ["250000", "50000"];
+    let (run, accounts, pid, recording) =
+        traced_with(folder.path(), limit, turns, &["--record-files", "1000"]);
+    assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
+    run.reports[0].process(pid).assert_exactly(&accounts);
+    assert_that_files_add_up(&recording, limit, pid, &accounts);
+}
+
+/// Each file has what lives when it begins, and all that happened is in one of them.
+fn assert_that_files_add_up(recording: &Path, limit: u64, pid: u32, accounts: &Accounts) {
+    let files = files(recording);
     assert!(files.len() > 2, "{files:?}");
     let mut sum = Account::default();
     let mut live = (0, 0);
     for (number, file) in files.iter().enumerate() {
-        assert!(size(file) <= LIMIT, "{file:?} has {} bytes", size(file));
+        assert!(size(file) <= limit, "{file:?} has {} bytes", size(file));
         let (part, status) = last_of(file);
         let is_last = number + 1 == files.len();
         assert_eq!(status, Some(if is_last { 0 } else { 3 }), "{file:?}");

@@ -23,16 +23,19 @@ impl Batch {
         batch
     }
 
-    /// As the daemon does it: each record waits for a few others.
+    /// As the daemon does it: each record waits for a few others where the heap is large.
     pub(crate) fn fold_into(&self, tracker: &mut Tracker) -> Duration {
         let mut group = Lookahead::default();
         let start = cpu();
         let mut from = 0;
         for &end in &self.ends {
-            if group.push(&self.bytes[from..end], tracker) {
+            let record = &self.bytes[from..end];
+            from = end;
+            if !group.is_of_use(tracker) {
+                tracker.apply(&decode(record).unwrap());
+            } else if group.push(record, tracker) {
                 fold(&mut group, tracker);
             }
-            from = end;
         }
         fold(&mut group, tracker);
         cpu() - start

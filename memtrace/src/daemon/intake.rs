@@ -72,10 +72,12 @@ impl Intake {
         }
     }
 
-    /// Takes in one record, together with a few others.
+    /// Takes in one record, where that is of use together with a few others.
     pub(super) fn take(&mut self, record: &[u8]) {
         self.records += 1;
-        if self.ahead.push(record, &self.tracker) {
+        if !self.ahead.is_of_use(&self.tracker) {
+            self.fold(record);
+        } else if self.ahead.push(record, &self.tracker) {
             self.take_waiting();
         }
     }
@@ -630,7 +632,7 @@ impl Intake {
 
     /// Whether a next file of the recording should be begun now. Of what still comes after the end the last one has
     /// the most.
-    pub(super) fn wants_next_file(&self) -> bool {
+    pub(super) fn wants_next_file(&mut self) -> bool {
         !self.has_ended && self.tracker.wants_next_file()
     }
 

@@ -134,11 +134,19 @@ impl Recorder {
     }
 
     /// Whether the file is nearly full, where another one follows: that is best begun between two events. It begins
-    /// before one that has no room all the same. What is not packed yet counts in full, so that a file may end early by
-    /// as much as a chunk and [`NEARLY_FULL`].
-    pub(super) fn wants_next(&self) -> bool {
-        let (Some(limit), Some(writer)) = (self.limit, &self.writer) else { return false };
-        self.files > 1 && writer.at_most() > limit - (limit / 8).min(NEARLY_FULL)
+    /// before one that has no room all the same.
+    pub(super) fn wants_next(&mut self) -> bool {
+        let Some(limit) = self.limit.filter(|_| self.files > 1) else { return false };
+        let reserve = (limit / 8).min(NEARLY_FULL);
+        let is_nearly_full = |writer: &Writer<File>| writer.at_most() > limit - reserve;
+        if !self.writer.as_ref().is_some_and(is_nearly_full) {
+            return false;
+        }
+        // Compressed it may be a fraction of that. Where it is little already no more is to be had.
+        if self.writer.as_ref().is_some_and(|writer| writer.waiting() >= reserve) {
+            self.checkpoint();
+        }
+        self.writer.as_ref().is_some_and(is_nearly_full)
     }
 
     /// Begins the next file, or ends the recording, as is wished; gives whether there is one. What it begins with is

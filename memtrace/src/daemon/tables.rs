@@ -151,8 +151,8 @@ impl Tables {
     }
 
     /// Whether [`Self::begin_next_file`] should be called.
-    pub(super) fn wants_next_file(&self) -> bool {
-        self.recorder.as_ref().is_some_and(Recorder::wants_next)
+    pub(super) fn wants_next_file(&mut self) -> bool {
+        self.recorder.as_mut().is_some_and(Recorder::wants_next)
     }
 
     /// Goes on recording in the next file, which begins with what lives. With many blocks that takes seconds: `look` is

@@ -14,6 +14,8 @@ use std::mem::offset_of;
 /// Records of a group: more than a processor has memory accesses under way at once, and few enough that what was
 /// fetched for the first is there still.
 const GROUP: usize = 16;
+/// Bytes of a block table that a processor's caches hold well enough (`docs/benchmarks/engine.md`).
+const NEAR: usize = 16 << 20;
 
 /// A group of records in the order in which they came.
 #[derive(Debug, Default)]
@@ -23,6 +25,13 @@ pub struct Lookahead {
 }
 
 impl Lookahead {
+    /// Whether a record should wait: for those that do already, or as the memory that it needs is far away. Where it is
+    /// in the caches anyway asking for it costs more than it brings.
+    #[inline]
+    pub fn is_of_use(&self, tracker: &Tracker) -> bool {
+        !self.ends.is_empty() || tracker.block_table_bytes() > NEAR
+    }
+
     /// Keeps a record, and gives whether the group is full: then it should be taken in.
     #[inline]
     pub fn push(&mut self, record: &[u8], tracker: &Tracker) -> bool {

@@ -213,6 +213,14 @@ impl Tracker {
         }
     }
 
+    /// Bytes of the block table of the process that the last event was of.
+    #[inline]
+    pub(super) fn block_table_bytes(&self) -> usize {
+        let process = self.last.and_then(|(_, process)| self.processes.get(process));
+        let space = process.and_then(|process| self.spaces.get(process.space));
+        space.map_or(0, |space| space.heap.blocks().memory_bytes())
+    }
+
     /// An event about the block at `address` comes soon: asks for the memory that it will need.
     #[inline]
     pub(super) fn prefetch(&self, pid: Pid, address: u64) {

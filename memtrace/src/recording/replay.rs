@@ -15,6 +15,8 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+/// Records after each of which what the daemon does beside is done, where they do not wait for each other.
+const ONCE_IN: u64 = 16;
 /// Blocks that are looked at or given back between two groups of records, where programs with many have ended.
 const SLICE: usize = 8192;
 /// Where parts of stacks are told apart there may be so many times as many stacks. Others are counted as those are for
@@ -159,7 +161,12 @@ impl Replay {
         match entry {
             Entry::Record(record) => {
                 self.records += 1;
-                if self.ahead.push(record, &self.tracker) {
+                if !self.ahead.is_of_use(&self.tracker) {
+                    self.fold(record);
+                    if self.records.is_multiple_of(ONCE_IN) {
+                        self.keep_up();
+                    }
+                } else if self.ahead.push(record, &self.tracker) {
                     self.take_waiting();
                 }
             }
@@ -175,15 +182,22 @@ impl Replay {
     fn take_waiting(&mut self) {
         let mut group = std::mem::take(&mut self.ahead);
         group.expect_sums(&self.tracker);
-        for record in group.iter() {
-            match decode(record) {
-                Ok(event) if event.time > self.until => {}
-                Ok(event) => self.apply(&event),
-                Err(_) => self.tracker.count_undecodable(),
-            }
-        }
+        group.iter().for_each(|record| self.fold(record));
         group.clear();
         self.ahead = group;
+        self.keep_up();
+    }
+
+    fn fold(&mut self, record: &[u8]) {
+        match decode(record) {
+            Ok(event) if event.time > self.until => {}
+            Ok(event) => self.apply(&event),
+            Err(_) => self.tracker.count_undecodable(),
+        }
+    }
+
+    /// What the daemon does beside.
+    fn keep_up(&mut self) {
         // Nobody is here to send stacks again, or to look closer.
         self.tracker.take_forgotten();
         self.tracker.take_wishes();

@@ -78,9 +78,14 @@ impl<W: Write> Writer<W> {
         self.written
     }
 
+    /// Bytes of what was added and is not in the file yet, before they are compressed.
+    pub fn waiting(&self) -> u64 {
+        self.packer.length() as u64
+    }
+
     /// Bytes that the file takes at most with what was added.
     pub fn at_most(&self) -> u64 {
-        self.written + self.packer.length() as u64
+        self.written + self.waiting()
     }
 
     /// Adds an entry. It is in the file after the next checkpoint, which comes by itself when enough is there.

@@ -73,12 +73,18 @@ fn compare(before: &Side, after: &Side, by: By) {
     // Vectors take everything.
     let mut out = Vec::new();
     let _ = diff::write_text(&diff, sides, options, &mut out);
-    assert!(String::from_utf8(out).is_ok_and(|text| text.lines().all(|line| clean(line) == line)));
+    assert!(String::from_utf8(out).is_ok_and(|text| text.lines().all(is_clean)));
     let mut out = Vec::new();
     let _ = diff::write_json(&diff, sides, 0, &mut out);
     assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&out).is_ok());
     let _ = diff::write_folded(&diff, true, &mut Vec::new());
     let _ = diff::write_svg(&diff, sides, true, &mut Vec::new());
+}
+
+/// Nothing in it steers a terminal. (A line may be longer than [`clean`] lets a name be.)
+fn is_clean(line: &str) -> bool {
+    let characters = line.chars().collect::<Vec<_>>();
+    characters.chunks(1000).map(String::from_iter).all(|part| clean(&part) == part)
 }
 
 fn snapshot(bytes: &[u8]) -> Snapshot {

@@ -52,7 +52,7 @@ impl<'data> Image<'data> {
     /// When it is no ELF file for x86-64, is damaged, or has no code.
     pub(super) fn read<R: ReadRef<'data>>(data: R) -> Result<Self, UnwindError> {
         let (header, programs) = headers(data)?;
-        let code = code(programs)?;
+        let code = code(programs, data.len().unwrap_or(u64::MAX))?;
         let text = text(&code)?;
         let eh_frame = eh_frame(header, programs, data)?;
         Ok(Self { code, text, eh_frame })
@@ -95,16 +95,19 @@ fn headers<'data, R: ReadRef<'data>>(
     Ok((header, header.program_headers(endian, data).map_err(what)?))
 }
 
-/// The executable segments. Their ends were checked: adding to them does not overflow.
-fn code(programs: &[Program]) -> Result<Vec<Code>, UnwindError> {
+/// The executable segments, as far as a file of this length has them: nothing runs behind its end, and a table of what
+/// headers alone promise would be gigabytes. Their ends were checked: adding to them does not overflow.
+fn code(programs: &[Program], length: u64) -> Result<Vec<Code>, UnwindError> {
     let loaded = programs.iter().filter(|program| {
         program.p_type(LE) == elf::PT_LOAD
             && program.p_flags(LE) & elf::PF_X != 0
             && program.p_filesz(LE) != 0
+            && program.p_offset(LE) < length
     });
     loaded
         .map(|program| {
-            let (offset, size) = (program.p_offset(LE), program.p_filesz(LE));
+            let offset = program.p_offset(LE);
+            let size = program.p_filesz(LE).min(length.saturating_sub(offset));
             let end = offset.saturating_add(size);
             if end > MAX_TEXT_END {
                 let (what, limit) = ("the code", MAX_TEXT_END);

@@ -89,10 +89,14 @@ impl Finding {
         for line in &lines[lines.len().saturating_sub(LAST_LINES)..] {
             let _ = writeln!(text, "  | {line}");
         }
-        let input = self.input.as_ref().and_then(|path| fs::read(path).ok()).unwrap_or_default();
-        if (1..=MOST_PRINTED).contains(&input.len()) {
-            let _ = writeln!(text, "  input, base64: {}", BASE64_STANDARD.encode(input));
-        }
+        let _ = match self.input.as_ref().map(fs::read) {
+            Some(Ok(input)) if input.len() <= MOST_PRINTED => {
+                writeln!(text, "  input, base64: {:?}", BASE64_STANDARD.encode(input))
+            }
+            Some(Ok(input)) => writeln!(text, "  input: {} bytes, not shown", input.len()),
+            Some(Err(error)) => writeln!(text, "  input: cannot be read: {error}"),
+            None => Ok(()),
+        };
         text
     }
 }
@@ -138,7 +142,7 @@ fn last_run(said: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Finding, Outcome};
+    use super::{Finding, MOST_PRINTED, Outcome};
     use std::fs;
     use std::os::unix::process::ExitStatusExt as _;
     use std::path::Path;
@@ -180,7 +184,11 @@ mod tests {
         let finding =
             Finding::new(Path::new("name"), &log, &said, ExitStatus::from_raw(77 << 8)).in_full();
         assert!(finding.contains("\n  | oops\n") && !finding.contains("stat::"), "{finding}");
-        assert!(finding.ends_with("base64: YWJj\n"), "{finding}");
+        assert!(finding.ends_with("base64: \"YWJj\"\n"), "{finding}");
+        fs::write(&input, vec![0; MOST_PRINTED + 1]).unwrap();
+        let finding =
+            Finding::new(Path::new("name"), &log, &said, ExitStatus::from_raw(77 << 8)).in_full();
+        assert!(finding.ends_with("8193 bytes, not shown\n"), "{finding}");
     }
 
     #[test]

@@ -186,6 +186,9 @@ fn complain(run: &Run) {
     if let Some(trouble) = &run.trouble {
         complaints::note(format!("kernel {kernel}: {trouble}"));
     }
+    for name in run.wanted.iter().filter(|name| run.group(name).is_none()) {
+        complaints::note(format!("kernel {kernel}, {name}: it did not begin"));
+    }
     for group in run.groups.iter().filter(|group| !group.is_good()) {
         let name = format!("kernel {kernel}, {}", group.name);
         complaints::note_tests(&name, group.output.iter().map(String::as_str));

@@ -68,7 +68,11 @@ fn left_out(stage: &Stage, options: &Options) -> Option<Verdict> {
         Needs::Guests if options.no_kernels => ("--no-kernels was given", Verdict::NotRun),
         Needs::Nothing | Needs::Root | Needs::Guests => return None,
     };
-    println!("\n── {0} ──\n!! NOT RUN: {0}, because {because}.", stage.name);
+    let complaint = format!("NOT RUN: {}, because {because}.", stage.name);
+    println!("\n── {} ──\n!! {complaint}", stage.name);
+    if verdict == Verdict::Broken {
+        complaints::note(complaint);
+    }
     Some(verdict)
 }
 

@@ -88,7 +88,9 @@ fn one(program: &Program, make: &Make<'_>) -> Result<Ended> {
     let tally = said[0].lines().filter_map(Tally::of_line).fold(Tally::default(), Tally::plus);
     let said = said.concat();
     if !output.status.success() && tally.failed == 0 {
-        bail!("{}: {}\n{said}", program.name, output.status);
+        println!("\n{}: {}\n{}", program.name, output.status, said.trim_end());
+        complaints::note_crash(&program.name, &output.status.to_string(), said.lines());
+        bail!("{}: {}", program.name, output.status);
     }
     Ok(Ended { said, tally })
 }

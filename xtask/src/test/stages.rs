@@ -4,8 +4,8 @@ use super::tally::{self, Tally};
 use super::{programs, side_by_side};
 use crate::command::{run, target};
 use crate::{elevate, fixtures, fuzz, kernels, tidy};
-use anyhow::{Result, bail};
-use std::process::{Command, ExitCode};
+use anyhow::Result;
+use std::process::Command;
 
 /// A stage: what it is called, and what it does with the filter that was given.
 pub(super) struct Stage {
@@ -94,10 +94,7 @@ fn clippy_of_ebpf() -> Result<Tally> {
 }
 
 fn tidy_stage() -> Result<Tally> {
-    if tidy::tidy()? != ExitCode::SUCCESS {
-        bail!("see above");
-    }
-    Ok(Tally::ONE)
+    tidy::check().map(|()| Tally::ONE)
 }
 
 fn documentation() -> Result<Tally> {

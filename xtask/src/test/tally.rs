@@ -58,6 +58,11 @@ pub(crate) fn run(command: &mut Command) -> Result<Tally> {
         }
     }
     let status = child.wait().with_context(|| format!("cannot wait for {name}"))?;
+    if !status.success() && !said.is_empty() {
+        // Of the last program that came to no result; cargo's own words go elsewhere.
+        let how = format!("{status}, before all had come to a result");
+        complaints::note_crash(&name, &how, said.iter().map(String::as_str));
+    }
     if !status.success() && tally.failed == 0 {
         bail!("{name}: {status}");
     }

@@ -8,7 +8,7 @@ mod spdx;
 mod tokens;
 
 use crate::command::root;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,16 @@ pub(crate) fn tidy() -> Result<ExitCode> {
         eprintln!("{finding}");
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The stage of `cargo xtask test`.
+///
+/// # Errors
+/// When a rule is broken: with all that was found.
+pub(crate) fn check() -> Result<()> {
+    let findings: Vec<String> = find_all()?.iter().map(ToString::to_string).collect();
+    ensure!(findings.is_empty(), "{}", findings.join("\n"));
+    Ok(())
 }
 
 fn find_all() -> Result<Vec<Finding>> {

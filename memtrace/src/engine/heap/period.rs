@@ -11,7 +11,7 @@ use crate::engine::sampling::Weight;
 use crate::engine::snapshot::PeriodFigures;
 use crate::engine::trend::Freed;
 use crate::model::ids::Nanos;
-use sums::{Of, Sums};
+use sums::{Sum, Sums};
 
 /// How a block went.
 #[derive(Clone, Copy, Debug)]
@@ -70,27 +70,27 @@ impl PeriodAccount {
         // Every allocation tells how many a thread has made; blocks from before are never temporary.
         self.recent.allocated(self.thread, block.address);
         if block.born > self.period.after {
-            self.sums.add(Of::Allocated, block);
+            self.sums.add(Sum::Allocated, block);
         }
     }
 
     /// A block lives.
     pub(crate) fn came(&mut self, block: &Block) {
         if block.born > self.period.after {
-            self.sums.add(Of::Kept, block);
+            self.sums.add(Sum::Kept, block);
         }
     }
 
     /// A block that came does so no longer.
     pub(crate) fn went(&mut self, block: &Block) {
         if block.born > self.period.after {
-            self.sums.remove(Of::Kept, block);
+            self.sums.remove(Sum::Kept, block);
         }
     }
 
     /// Of all that lives it is not known any more whether it does.
     pub(crate) fn lose_sight(&mut self) {
-        self.sums.clear(Of::Kept);
+        self.sums.clear(Sum::Kept);
         self.recent.forget();
     }
 
@@ -106,7 +106,7 @@ impl PeriodAccount {
             Temporary::Age(most) => age.is_some_and(|age| age <= most),
         };
         if is_temporary && block.born > self.period.after {
-            self.sums.add(Of::Temporary, block);
+            self.sums.add(Sum::Temporary, block);
         }
         if let Some(age) = age {
             let weight = gone.is_sampled.then(|| Weight::of(block.size, block.interval));
@@ -125,11 +125,11 @@ impl PeriodAccount {
     /// Of one stack; of blocks whose stack is not known `None`. `interval`: that of the latest sample, if there is
     /// any.
     pub(crate) fn figures(&self, stack: Option<u32>, interval: Option<u64>) -> PeriodFigures {
-        let sum = |of| self.sums.sum(of, stack, interval);
+        let sum = |which| self.sums.sum(which, stack, interval);
         PeriodFigures {
-            allocated: sum(Of::Allocated),
-            kept: sum(Of::Kept),
-            temporary: sum(Of::Temporary),
+            allocated: sum(Sum::Allocated),
+            kept: sum(Sum::Kept),
+            temporary: sum(Sum::Temporary),
             // Who allocates between two samples is not known.
             knows_temporary: interval.is_none() || !self.counts_allocations(),
             unfollowed: self.recent.unfollowed(),

@@ -57,7 +57,7 @@ impl Part {
         Self {
             value: self.value + other.value,
             variance: self.variance + other.variance,
-            samples: self.samples + other.samples,
+            samples: self.samples.saturating_add(other.samples),
         }
     }
 
@@ -179,7 +179,7 @@ impl Estimate {
     /// Samples that it rests on.
     #[must_use]
     pub const fn samples(&self) -> u64 {
-        self.sure.samples + self.rest.samples
+        self.sure.samples.saturating_add(self.rest.samples)
     }
 
     /// The interval for 95 %, where what was not seen was not taken with a weight of `unseen` (for bytes the mean

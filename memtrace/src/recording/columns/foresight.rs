@@ -8,10 +8,10 @@ const REMEMBERED: usize = 32;
 /// Stands for an address that is not among them.
 pub(super) const UNFORESEEN: u64 = REMEMBERED as u64;
 
-/// Room for them: those that come are put before the others, which are moved only when it is used up.
+/// Room for them: one that is new is put before the others, and they are moved together when it is used up.
 const ROOM: usize = 2 * REMEMBERED;
 
-/// Fewer are moved one by one.
+/// Fewer than so many are moved one by one when one of them comes again.
 const NEAR: usize = 8;
 
 /// The latest addresses of a process, each once, the latest first.

@@ -57,7 +57,7 @@ struct Origin {
 }
 
 impl Hash for Origin {
-    /// As two words, as each takes a hash some nanoseconds, and most records look their origin up.
+    /// As two words, as each takes a hash some nanoseconds.
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { kind, function, flags, stack_end, alignment, words, .. } = *self;
         let how = [kind, function, flags, stack_end, alignment, words, self.has_frames.into(), 0];

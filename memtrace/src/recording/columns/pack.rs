@@ -96,24 +96,24 @@ impl Packer {
     #[inline]
     fn meet(&mut self, record: &[u8]) -> Option<usize> {
         let head = u128::from_le_bytes(*record.first_chunk()?);
-        let slot = slot(head);
+        let slot = place_of(head);
         let known = self.met[slot].as_ref();
         if !known.is_some_and(|met| met.head == head && met.length == record.len()) {
-            self.met[slot] = Some(self.introduce(head, &Parts::of(record)?));
+            let origin = origin_of(record)?;
+            self.met[slot] = Some(self.introduce(head, origin, record.len()));
         }
         Some(slot)
     }
 
     #[cold]
-    fn introduce(&mut self, head: u128, parts: &Parts) -> Met {
-        let origin = parts.origin;
+    fn introduce(&mut self, head: u128, origin: Origin, length: usize) -> Met {
         let (number, process) = self.origin(origin);
         Met {
             head,
             kind: origin.kind,
             number,
             process,
-            length: parts.length,
+            length,
             words: origin.words.into(),
             has_frames: origin.has_frames,
             place_of_stack: place_of_stack(&origin).map(|place| place as u8),
@@ -140,6 +140,7 @@ impl Packer {
 
     /// Takes apart a record that was met.
     fn record(&mut self, slot: usize, record: &[u8]) {
+        // `meet` has put it there.
         let Some(met) = &self.met[slot] else { return };
         // In the order of their numbers.
         let [origins, _, times, addresses, sizes, stacks, others, frames, _] = &mut self.columns;
@@ -206,46 +207,38 @@ fn known_or_new(known: &mut HashMap<u64, usize, Seeded>, value: u64, out: &mut V
     next
 }
 
-/// Where a head is remembered: by its kind and its thread, in which most differ.
+/// Where a head is remembered: by its kind and function, and its thread, in which most differ.
 #[inline]
-const fn slot(head: u128) -> usize {
-    let (kind, thread) = ((head >> 16) as usize, (head >> 96) as usize);
-    (kind ^ thread.wrapping_mul(5)) % MET
+const fn place_of(head: u128) -> usize {
+    let (kind, function) = ((head >> 16) as usize, (head >> 24) as usize);
+    let thread = (head >> 96) as usize;
+    (kind ^ function.wrapping_mul(3) ^ thread.wrapping_mul(5)) % MET
 }
 
-/// What a record that is laid out as records are says of itself.
-struct Parts {
-    origin: Origin,
-    length: usize,
-}
-
-impl Parts {
-    /// `None` if putting it together again would give other bytes.
-    fn of(record: &[u8]) -> Option<Self> {
-        let rest = record.get(HEADER..)?;
-        let length = u16::from_ne_bytes([record[0], record[1]]);
-        let frames = usize::from(record[6]);
-        let body = rest.len().checked_sub(frames * WORD)?;
-        let words = body / WORD;
-        let is_plain = usize::from(length) == record.len()
-            && rest.len() % WORD == 0
-            && words <= MOST_WORDS
-            && usize::from(record[2]) < MOST_KINDS;
-        is_plain.then_some(())?;
-        let short = |at: usize| Some(u32::from_ne_bytes(record.get(at..at + 4)?.try_into().ok()?));
-        let origin = Origin {
-            kind: record[2],
-            function: record[3],
-            flags: record[4],
-            stack_end: record[5],
-            alignment: record[7],
-            words: words as u8,
-            has_frames: frames > 0,
-            process: short(8)?,
-            thread: short(12)?,
-        };
-        Some(Self { origin, length: record.len() })
-    }
+/// Of a record that is laid out as records are; `None` if putting it together again would give other bytes.
+fn origin_of(record: &[u8]) -> Option<Origin> {
+    let rest = record.get(HEADER..)?;
+    let length = u16::from_ne_bytes([record[0], record[1]]);
+    let frames = usize::from(record[6]);
+    let body = rest.len().checked_sub(frames * WORD)?;
+    let words = body / WORD;
+    let is_plain = usize::from(length) == record.len()
+        && rest.len() % WORD == 0
+        && words <= MOST_WORDS
+        && usize::from(record[2]) < MOST_KINDS;
+    is_plain.then_some(())?;
+    let short = |at: usize| Some(u32::from_ne_bytes(record.get(at..at + 4)?.try_into().ok()?));
+    Some(Origin {
+        kind: record[2],
+        function: record[3],
+        flags: record[4],
+        stack_end: record[5],
+        alignment: record[7],
+        words: words as u8,
+        has_frames: frames > 0,
+        process: short(8)?,
+        thread: short(12)?,
+    })
 }
 
 /// Of bytes that are known to be there.

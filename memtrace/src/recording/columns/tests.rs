@@ -80,6 +80,29 @@ proptest! {
     }
 }
 
+/// Records with the same head, and other lengths than it says; heads that are remembered in the same place; and heads
+/// that differ in nothing but how many frames follow.
+#[test]
+fn heads_that_come_again_are_told_apart() {
+    let made = |thread: u32, words: usize, frames: u8| {
+        let mut bytes = (24 + 8 * (words + usize::from(frames)) as u16).to_ne_bytes().to_vec();
+        bytes.extend([1, 1, 0, 0, frames, 0]);
+        bytes.extend([7_u32, thread].map(u32::to_ne_bytes).concat());
+        bytes.extend((0..=words + usize::from(frames)).flat_map(|word| word.to_ne_bytes()));
+        (true, bytes)
+    };
+    let whole = made(7, 4, 0);
+    let mut entries = vec![whole.clone()];
+    for length in [0, 15, 16, 23, 24, 32, 55] {
+        entries.extend([(true, whole.1[..length].to_vec()), whole.clone()]);
+    }
+    entries.extend([(true, [&*whole.1, &[0; 8]].concat()), whole]);
+    for thread in (7..500).step_by(32) {
+        entries.extend([made(thread, 4, 0), made(thread + 32, 4, 2), made(thread, 4, 3)]);
+    }
+    assert_eq!(unpacked(&packed(&entries)), Ok(entries));
+}
+
 /// Blocks that are freed soon, of the same size per stack: a few bytes each, before compression.
 #[test]
 fn what_is_foreseen_takes_few_bytes() {

@@ -4,7 +4,7 @@ use super::foresight::{Foresight, UNFORESEEN};
 use super::varint::{take, take_step};
 use super::{
     ADDRESSES, BYTES, COLUMNS, FIRST_ORIGIN, FRAMES, HEADER, MOST_KINDS, MOST_WORDS, NEW_ORIGINS,
-    NOTE, ODD, ORIGINS, OTHERS, Origin, Role, SIZES, STACKS, TIMES, WORD, place_of_stack, role,
+    NOTE, ODD, ORIGINS, OTHERS, Origin, Role, SIZES, STACKS, TIMES, WORD, place_of_stack, roles,
 };
 use crate::recording::Entry;
 
@@ -155,7 +155,7 @@ impl<'a> Unpacker<'a> {
         let known = Known {
             origin,
             process: self.foresight.process(&origin),
-            roles: std::array::from_fn(|place| role(origin.kind, place)),
+            roles: roles(&origin),
             has_stack: place_of_stack(&origin).is_some(),
         };
         self.origins.push(known);

@@ -4,6 +4,9 @@
 /// Most bytes of one: 64 bits by sevens.
 const LONGEST: u32 = 10;
 
+/// This bit of a byte says that the number goes on in the next one.
+pub(in crate::recording) const CONTINUES: u8 = 0x80;
+
 /// Appends a number.
 #[inline]
 pub(in crate::recording) fn put(bytes: &mut Vec<u8>, mut number: u64) {

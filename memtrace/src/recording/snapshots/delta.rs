@@ -4,7 +4,7 @@
 //! next one is expected, and others are told by their place.
 
 use super::state::{self, COMMON, PROCESS, Process, ROW, Row, State, TABLES, Table};
-use crate::recording::columns::varint::{put, put_step, take, take_step};
+use crate::recording::columns::varint::{CONTINUES, put, put_step, take, take_step};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -232,8 +232,18 @@ fn take_words(bytes: &mut &[u8], mut base: &[u8], room: &mut usize) -> Result<Ro
     Ok(row.into())
 }
 
+/// So many words of the base, then zeroes. Rows have their words as [`put`] writes them, so they are copied as they are:
+/// a few bytes of a file may ask for a hundred million.
 fn copy(row: &mut Vec<u8>, base: &mut &[u8], words: usize) {
-    for _ in 0..words {
-        put(row, take(base).unwrap_or(0));
+    let (mut left, mut end) = (words, 0);
+    while left > 0
+        && let Some(byte) = base.get(end)
+    {
+        left -= usize::from(*byte < CONTINUES);
+        end += 1;
     }
+    let (copied, rest) = base.split_at(end);
+    row.extend_from_slice(copied);
+    row.resize(row.len() + left, 0);
+    *base = rest;
 }

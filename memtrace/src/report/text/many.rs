@@ -58,7 +58,9 @@ pub(super) fn sections(report: &Report, style: TextStyle) -> (Vec<&ProcessReport
     let (shown, more) = loud.split_at(loud.len().min(SECTIONS));
     let mut lines = Vec::new();
     if !more.is_empty() {
-        let sum = |of: fn(&ProcessReport) -> u64| more.iter().map(|it| of(it)).sum::<u64>();
+        let sum = |of: fn(&ProcessReport) -> u64| {
+            more.iter().map(|it| of(it)).fold(0, u64::saturating_add)
+        };
         let held = if report.options.ledger == Ledgers::Mappings {
             let ranges = counted(sum(|process| process.mappings.live_ranges), "range");
             format!("{} in {ranges}", bytes(sum(|process| process.mappings.live_bytes)))

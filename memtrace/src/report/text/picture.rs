@@ -65,7 +65,7 @@ pub(super) fn picture(
 /// The kinds that are resident, on one line, and what allocators have of it in no block.
 pub(super) fn line(report: &PictureReport) -> String {
     let resident = |kinds: &[(PageKind, &str)]| {
-        kinds.iter().fold(0_u64, |sum, (kind, _)| sum + report.picture.of(*kind).resident)
+        kinds.iter().map(|(kind, _)| report.picture.of(*kind).resident).fold(0, u64::saturating_add)
     };
     let parts: Vec<String> = ROWS
         .iter()
@@ -106,7 +106,10 @@ fn kind_row(
     let parts = kinds.iter().filter(|(kind, name)| !name.is_empty() && of(kind).mappings > 0);
     let mut notes: Vec<String> =
         parts.map(|(kind, name)| format!("{name} {}", bytes(of(kind).resident))).collect();
-    let live: u64 = kinds.iter().map(|(kind, _)| report.blocks.by_kind[*kind as usize]).sum();
+    let live = kinds
+        .iter()
+        .map(|(kind, _)| report.blocks.by_kind[*kind as usize])
+        .fold(0, u64::saturating_add);
     if live > 0 {
         notes.push(format!("{} of live blocks", bytes(live)));
     }

@@ -180,7 +180,9 @@ fn run_memleak(_: &Shop, pid: u32) -> Result<Command> {
     let (tool, _) = memleak()?;
     let mut command = into_errors();
     // Its lines shall come at once, although nobody sees them on a terminal.
-    command.args(["env", "PYTHONUNBUFFERED=1", "stdbuf", "-oL", tool]);
+    // Python leaves SIGINT alone where it is ignored, as in what a shell runs in the background.
+    let env = ["env", "--default-signal=INT", "PYTHONUNBUFFERED=1", "stdbuf", "-oL", tool];
+    command.args(env);
     if let Some(folder) = headers::of_another_kernel()? {
         command.env("BCC_KERNEL_SOURCE", folder);
     }

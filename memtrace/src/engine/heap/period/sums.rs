@@ -5,9 +5,9 @@ use crate::engine::heap::fetch::fetch;
 use crate::engine::heap::sampled::{Pair, Sample, rounded};
 use crate::engine::snapshot::PeriodSum;
 
-/// What a sum is of.
+/// What is summed up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Of {
+pub(super) enum Sum {
     Allocated,
     Kept,
     Temporary,
@@ -42,7 +42,7 @@ struct Rows<T> {
 }
 
 impl<T: Copy + Default> Rows<T> {
-    fn of(&mut self, stack: u32) -> &mut [T; SUMS] {
+    fn row_mut(&mut self, stack: u32) -> &mut [T; SUMS] {
         // Blocks without a stack have the highest number.
         if stack == u32::MAX {
             return &mut self.unknown;
@@ -61,9 +61,9 @@ impl<T: Copy + Default> Rows<T> {
         }
     }
 
-    fn clear(&mut self, of: Of) {
-        self.unknown[of as usize] = T::default();
-        self.known.iter_mut().for_each(|row| row[of as usize] = T::default());
+    fn clear(&mut self, which: Sum) {
+        self.unknown[which as usize] = T::default();
+        self.known.iter_mut().for_each(|row| row[which as usize] = T::default());
     }
 
     fn map<U>(&self, what: impl Fn(&T) -> U) -> Rows<U> {
@@ -85,21 +85,22 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    pub(super) fn add(&mut self, of: Of, block: &Block) {
+    pub(super) fn add(&mut self, which: Sum, block: &Block) {
         if let Some(estimates) = self.estimates_with(block) {
-            estimates.of(block.stack)[of as usize].add(&Sample::of(block));
+            estimates.row_mut(block.stack)[which as usize].add(&Sample::of(block));
         }
-        self.counts.of(block.stack)[of as usize].add(block);
+        self.counts.row_mut(block.stack)[which as usize].add(block);
     }
 
-    pub(super) fn remove(&mut self, of: Of, block: &Block) {
+    pub(super) fn remove(&mut self, which: Sum, block: &Block) {
         if let Some(estimates) = self.estimates_with(block) {
-            estimates.of(block.stack)[of as usize].remove(&Sample::of(block));
+            estimates.row_mut(block.stack)[which as usize].remove(&Sample::of(block));
         }
-        self.counts.of(block.stack)[of as usize].remove(block);
+        self.counts.row_mut(block.stack)[which as usize].remove(block);
     }
 
-    /// What samples stand for, if there is any or this block is one: whatever was counted before stands for itself.
+    /// What samples stand for, if there is any or this block is one: what was counted before stands for itself, its sums
+    /// taken as they are (they wrap only for sizes that no heap has).
     #[inline]
     fn estimates_with(&mut self, block: &Block) -> Option<&mut Rows<Pair>> {
         if block.interval != 0 && self.estimates.is_none() {
@@ -110,21 +111,21 @@ impl Sums {
     }
 
     /// There is nothing of this any more.
-    pub(super) fn clear(&mut self, of: Of) {
-        self.counts.clear(of);
+    pub(super) fn clear(&mut self, which: Sum) {
+        self.counts.clear(which);
         if let Some(estimates) = &mut self.estimates {
-            estimates.clear(of);
+            estimates.clear(which);
         }
     }
 
     /// Of one stack; of blocks whose stack is not known `None`. `interval`: that of the latest sample, if there is any.
-    pub(super) fn sum(&self, of: Of, stack: Option<u32>, interval: Option<u64>) -> PeriodSum {
-        let Count { bytes, blocks } = self.counts.find(stack)[of as usize];
+    pub(super) fn sum(&self, which: Sum, stack: Option<u32>, interval: Option<u64>) -> PeriodSum {
+        let Count { bytes, blocks } = self.counts.find(stack)[which as usize];
         let Some(interval) = interval else {
             return PeriodSum { bytes, blocks, around: None };
         };
         let estimate = match &self.estimates {
-            Some(estimates) => estimates.find(stack)[of as usize],
+            Some(estimates) => estimates.find(stack)[which as usize],
             None => Pair::exact(bytes, blocks),
         };
         PeriodSum {
@@ -151,8 +152,11 @@ impl Sums {
 
 #[cfg(test)]
 mod tests {
-    use super::{Of, Sums};
+    use super::{Sum, Sums};
     use crate::engine::heap::blocks::Block;
+    use crate::engine::heap::sampled::{Pair, Sample, rounded};
+    use proptest::collection::vec;
+    use proptest::prelude::{Just, any, prop_assert_eq, prop_oneof, proptest};
 
     fn block(size: u64, interval: u64) -> Block {
         Block { address: 16, size, interval, stack: 1, born: 1 }
@@ -162,34 +166,67 @@ mod tests {
     #[test]
     fn exact_blocks_and_samples_add_up() {
         let mut sums = Sums::default();
-        sums.add(Of::Kept, &block(100, 0));
-        sums.add(Of::Kept, &block(50, 0));
-        let exact = sums.sum(Of::Kept, Some(1), None);
+        sums.add(Sum::Kept, &block(100, 0));
+        sums.add(Sum::Kept, &block(50, 0));
+        let exact = sums.sum(Sum::Kept, Some(1), None);
         assert_eq!((exact.bytes, exact.blocks, exact.around), (150, 2, None));
         // Nothing is a sample yet.
-        let sum = sums.sum(Of::Kept, Some(1), Some(1000));
+        let sum = sums.sum(Sum::Kept, Some(1), Some(1000));
         assert_eq!((sum.bytes, sum.blocks), (150, 2));
         // So large a block is always taken, and stands for little more than itself.
         let sample = block(100_000, 1000);
-        sums.add(Of::Kept, &sample);
-        assert_eq!(sums.sum(Of::Kept, Some(1), Some(1000)).bytes, 100_150);
-        sums.remove(Of::Kept, &sample);
-        sums.remove(Of::Kept, &block(50, 0));
-        let left = sums.sum(Of::Kept, Some(1), Some(1000));
+        sums.add(Sum::Kept, &sample);
+        assert_eq!(sums.sum(Sum::Kept, Some(1), Some(1000)).bytes, 100_150);
+        sums.remove(Sum::Kept, &sample);
+        sums.remove(Sum::Kept, &block(50, 0));
+        let left = sums.sum(Sum::Kept, Some(1), Some(1000));
         assert_eq!((left.bytes, left.blocks), (100, 1));
-        sums.clear(Of::Kept);
-        assert_eq!(sums.sum(Of::Kept, Some(1), Some(1000)).bytes, 0);
+        sums.clear(Sum::Kept);
+        assert_eq!(sums.sum(Sum::Kept, Some(1), Some(1000)).bytes, 0);
+    }
+
+    #[test]
+    fn blocks_without_a_stack_are_summed_up_apart() {
+        let mut sums = Sums::default();
+        sums.add(Sum::Kept, &Block { stack: u32::MAX, ..block(10, 0) });
+        sums.add(Sum::Kept, &Block { stack: u32::MAX, ..block(20, 1000) });
+        assert_eq!(sums.sum(Sum::Kept, None, None).bytes, 30);
+        assert!(sums.sum(Sum::Kept, None, Some(1000)).bytes > 1000);
+        assert_eq!(sums.sum(Sum::Kept, Some(1), None).blocks, 0);
+    }
+
+    proptest! {
+        /// As if what each block stands for had been added up from the first one on.
+        #[test]
+        fn estimates_are_those_of_all_blocks(
+            blocks in vec((1..100_000_u64, prop_oneof![Just(0_u64), Just(4096)], any::<bool>()), 1..40)
+        ) {
+            let (mut sums, mut pair) = (Sums::default(), Pair::default());
+            for (size, interval, goes) in blocks {
+                let block = block(size, interval);
+                sums.add(Sum::Kept, &block);
+                pair.add(&Sample::of(&block));
+                if goes {
+                    sums.remove(Sum::Kept, &block);
+                    pair.remove(&Sample::of(&block));
+                }
+            }
+            let sum = sums.sum(Sum::Kept, Some(1), Some(4096));
+            prop_assert_eq!((sum.bytes, sum.blocks), (rounded(&pair.bytes), rounded(&pair.blocks)));
+            let (ours, theirs) = (sum.around.map(|(bytes, _)| bytes), pair.confidence(4096).0);
+            prop_assert_eq!(ours.map(|it| it.low), Some(theirs.low));
+        }
     }
 
     #[test]
     fn a_small_sample_stands_for_many() {
         let mut sums = Sums::default();
-        sums.add(Of::Allocated, &block(1, 1000));
-        let sum = sums.sum(Of::Allocated, Some(1), Some(1000));
+        sums.add(Sum::Allocated, &block(1, 1000));
+        let sum = sums.sum(Sum::Allocated, Some(1), Some(1000));
         // 1/(1 − e^(−size/interval)) of it.
         assert_eq!((sum.bytes, sum.blocks), (1001, 1001));
         assert!(sum.around.is_some());
-        assert_eq!(sums.sum(Of::Temporary, Some(1), None).blocks, 0);
-        assert_eq!(sums.sum(Of::Allocated, None, None).blocks, 0);
+        assert_eq!(sums.sum(Sum::Temporary, Some(1), None).blocks, 0);
+        assert_eq!(sums.sum(Sum::Allocated, None, None).blocks, 0);
     }
 }
