@@ -88,7 +88,7 @@ fn heads_that_come_again_are_told_apart() {
         let mut bytes = (24 + 8 * (words + usize::from(frames)) as u16).to_ne_bytes().to_vec();
         bytes.extend([1, 1, 0, 0, frames, 0]);
         bytes.extend([7_u32, thread].map(u32::to_ne_bytes).concat());
-        bytes.extend((0..=words + usize::from(frames)).flat_map(|word| word.to_ne_bytes()));
+        bytes.extend((0..=words + usize::from(frames)).flat_map(usize::to_ne_bytes));
         (true, bytes)
     };
     let whole = made(7, 4, 0);

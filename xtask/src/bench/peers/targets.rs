@@ -23,9 +23,13 @@ struct Target {
 }
 
 impl Target {
-    /// Whether it is about probes of functions beside none.
-    fn has_probes(&self) -> bool {
-        self.cheap == UNTRACED && self.dear != PAGES
+    /// The same ratio with probes that do nothing in the place of memtrace's; `None`: it is not about those.
+    fn of_empty_probes(&self, dear: &Sample, floor: &Sample, cheap: &Sample) -> Option<Sample> {
+        match (self.dear, self.cheap) {
+            (PAGES, _) | (_, PAGES) => None,
+            (_, UNTRACED) => Some(floor.ratio(cheap)),
+            _ => Some(dear.ratio(floor)),
+        }
     }
 }
 
@@ -106,8 +110,8 @@ pub(super) fn section(results: &Results) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let mut text = "\n## Targets\n\n*Empty probes* is the same ratio with probes that do nothing: no tracer with these \
-                    probes is under it.\n\n\
+    let mut text = "\n## Targets\n\n*Empty probes* is the same ratio with probes that do nothing in the place of \
+                    memtrace's: no tracer with these probes does better.\n\n\
                     | | measured | target | | empty probes |\n|---|---:|---:|---|---:|\n"
         .to_owned();
     for line in lines {
@@ -121,12 +125,13 @@ fn line(target: &Target, results: &Results) -> Option<String> {
     let sample = |name: &str| -> Option<Sample> {
         Some(rows.iter().find(|row| row.name == name)?.sample(target.figure))
     };
-    let cheap = sample(target.cheap)?;
-    let ratio = sample(target.dear)?.ratio(&cheap);
+    let (dear, cheap) = (sample(target.dear)?, sample(target.cheap)?);
+    let ratio = dear.ratio(&cheap);
     let outcome = ratio.median().map_or("", |median| verdict(target.bound.holds(median)));
     let bound = target.bound.shown();
-    let floor = sample(FLOOR_NAME).filter(|_| target.has_probes());
-    let floor = floor.map(|floor| floor.ratio(&cheap).shown(2)).unwrap_or_default();
+    let floor = sample(FLOOR_NAME);
+    let floor = floor.and_then(|floor| target.of_empty_probes(&dear, &floor, &cheap));
+    let floor = floor.map(|floor| floor.shown(2)).unwrap_or_default();
     Some(format!("| {} | {} | {bound} | {outcome} | {floor} |", target.what, ratio.shown(2)))
 }
 
@@ -169,6 +174,15 @@ mod tests {
         );
         assert!(text.contains("| events lost | 0 | 0 | met | |"), "{text}");
         assert!(!text.contains("memleak"), "{text}");
+    }
+
+    /// A promise that probes alone break is to be seen as such.
+    #[test]
+    fn beside_a_neighbour_stands_how_much_cheaper_empty_probes_are() {
+        let rows = vec![row("memtrace", 10.0), row("empty probes", 8.0), row("bpftrace", 40.0)];
+        let text = section(&of("loop", rows));
+        let line = "| 4.00 (4.00–4.00) | ≥ 6 | **missed** | 5.00 (5.00–5.00) |";
+        assert!(text.contains(line), "{text}");
     }
 
     #[test]
