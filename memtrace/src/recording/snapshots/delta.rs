@@ -11,6 +11,11 @@ use std::sync::Arc;
 /// Most bytes that the rows of a snapshot may have: what a reader takes, whatever a file says.
 pub(super) const MOST_STATE: usize = 128 << 20;
 
+/// Most bytes of a row, and so most words. A row is one stack, one process without its stacks, or less. A few bytes of a
+/// file can ask for all of them, as words that are zero need not be written, and the value of a row takes several times
+/// as much.
+pub(super) const MOST_ROW: usize = 4 << 20;
+
 /// The base itself.
 const SAME: u64 = 0;
 /// The base with some words changed.
@@ -217,6 +222,9 @@ fn put_words(out: &mut Vec<u8>, mut base: &[u8], mut row: &[u8]) {
 
 fn take_words(bytes: &mut &[u8], mut base: &[u8], room: &mut usize) -> Result<Row, &'static str> {
     let count = take(bytes).and_then(|count| usize::try_from(count).ok()).ok_or(ODD)?;
+    if count > MOST_ROW {
+        return Err(LARGE);
+    }
     *room = room.checked_sub(count).ok_or(LARGE)?;
     let mut row = Vec::with_capacity(count.min(4096));
     let mut left = count;
@@ -228,6 +236,9 @@ fn take_words(bytes: &mut &[u8], mut base: &[u8], room: &mut usize) -> Result<Ro
         put(&mut row, take_step(bytes, before).ok_or(ODD)?);
     }
     copy(&mut row, &mut base, left);
+    if row.len() > MOST_ROW {
+        return Err(LARGE);
+    }
     *room = room.checked_sub(row.len() - count).ok_or(LARGE)?;
     Ok(row.into())
 }

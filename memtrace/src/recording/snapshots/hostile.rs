@@ -27,7 +27,7 @@ pub(crate) fn shots(bytes: &[u8]) -> Vec<Shot> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::delta::{MOST_STATE, applied, delta};
+    use super::super::delta::{MOST_ROW, MOST_STATE, applied, delta};
     use super::super::state::{COMMON, State, TABLES};
     use super::super::tests::Program;
     use super::shots;
@@ -94,6 +94,19 @@ mod tests {
             assert!(refused.contains("larger than any"), "{refused}");
             assert!(applied(&none, &bytes(MOST_STATE / each - 1)).is_ok());
         }
+    }
+
+    /// Zeroes, which take no bytes in a file.
+    #[test]
+    fn a_row_is_not_much_longer_than_those_of_ours() {
+        let of_words = |count: usize| {
+            let mut bytes = vec![1, 2];
+            put(&mut bytes, count as u64);
+            bytes.extend([0; 1 + COMMON]);
+            applied(&State::default(), &bytes)
+        };
+        assert_eq!(of_words(MOST_ROW).unwrap().rows().next().map(|row| row.len()), Some(MOST_ROW));
+        assert!(of_words(MOST_ROW + 1).unwrap_err().contains("larger than any"));
     }
 
     #[test]

@@ -142,7 +142,8 @@ impl State {
         self.rows().map(of_row).sum::<usize>() + self.processes.len() * PROCESS
     }
 
-    fn rows(&self) -> impl Iterator<Item = &Row> {
+    /// All rows.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
         let of_processes = self.processes.iter();
         let of_processes = of_processes.flat_map(|it| it.tables.iter().flatten().chain([&it.row]));
         self.common.iter().flatten().chain(of_processes)

@@ -1,6 +1,6 @@
 //! Snapshots → a file.
 
-use super::delta::{MOST_STATE, delta};
+use super::delta::{MOST_ROW, MOST_STATE, delta};
 use super::state::State;
 use super::{Plan, Shot};
 use crate::recording::RecordingError;
@@ -71,6 +71,9 @@ impl<W: Write> SnapshotWriter<W> {
         let bytes = state.bytes();
         if bytes > MOST_STATE {
             return Err(RecordingError::TooLarge(bytes));
+        }
+        if let Some(row) = state.rows().find(|row| row.len() > MOST_ROW) {
+            return Err(RecordingError::TooLarge(row.len()));
         }
         let delta = delta(&self.state, &state);
         let parts = delta.chunks(PART);
