@@ -2,7 +2,7 @@
 
 use crate::cpu;
 use memtrace::engine::decode::decode;
-use memtrace::engine::lookahead::Lookahead;
+use memtrace::engine::lookahead::{Lookahead, Turn};
 use memtrace::engine::tracker::Tracker;
 use memtrace::source::synthetic::SyntheticSource;
 use std::time::Duration;
@@ -31,10 +31,10 @@ impl Batch {
         for &end in &self.ends {
             let record = &self.bytes[from..end];
             from = end;
-            if !group.is_of_use(tracker) {
-                tracker.apply(&decode(record).unwrap());
-            } else if group.push(record, tracker) {
-                fold(&mut group, tracker);
+            match group.push(record, tracker) {
+                Turn::Now => tracker.apply(&decode(record).unwrap()),
+                Turn::Later => {}
+                Turn::Together => fold(&mut group, tracker),
             }
         }
         fold(&mut group, tracker);

@@ -13,7 +13,7 @@ use super::target::Targets;
 use super::unwinding::{Built, Copies, Unwinding};
 use crate::engine::copied::{CopiedStack, without_addresses};
 use crate::engine::decode::{arrived, candidate, decode};
-use crate::engine::lookahead::Lookahead;
+use crate::engine::lookahead::{Lookahead, Turn};
 use crate::model::event::{CodeMapping, Event, Exec, Fork, Map, What};
 use crate::model::ids::{Nanos, Pid};
 use crate::probe::live::code_tables::CodeTables;
@@ -75,10 +75,10 @@ impl Intake {
     /// Takes in one record, where that is of use together with a few others.
     pub(super) fn take(&mut self, record: &[u8]) {
         self.records += 1;
-        if !self.ahead.is_of_use(&self.tracker) {
-            self.fold(record);
-        } else if self.ahead.push(record, &self.tracker) {
-            self.take_waiting();
+        match self.ahead.push(record, &self.tracker) {
+            Turn::Now => self.fold(record),
+            Turn::Later => {}
+            Turn::Together => self.take_waiting(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What each call stack of an account holds, by age and size: sums that are kept, and a walk over the blocks.
 
 use super::heap::blocks::Block;
+use super::heap::counted::Counted;
 use super::heap::sampled::{Pair, Sample, Sampled, SampledTally, confidence_of, rounded};
 use super::heap::tallies::Tally;
 use super::process::Space;
@@ -226,19 +227,6 @@ impl Counts {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Sum {
-    bytes: u64,
-    blocks: u64,
-}
-
-impl Sum {
-    const fn add(&mut self, block: &Block) {
-        self.bytes = self.bytes.wrapping_add(block.size);
-        self.blocks += 1;
-    }
-}
-
 /// What one stack's live blocks come to. The first four are meaningless without any.
 #[derive(Clone, Debug)]
 struct Count {
@@ -246,8 +234,8 @@ struct Count {
     newest: Nanos,
     smallest: u64,
     largest: u64,
-    young: Sum,
-    filtered: Sum,
+    young: Counted,
+    filtered: Counted,
     doubtful: Doubtful,
     births: Births,
     /// Birth, address and size of the oldest ones; the youngest of them is on top.
@@ -270,8 +258,8 @@ impl Count {
             newest: 0,
             smallest: u64::MAX,
             largest: 0,
-            young: Sum { bytes: 0, blocks: 0 },
-            filtered: Sum { bytes: 0, blocks: 0 },
+            young: Counted::NONE,
+            filtered: Counted::NONE,
             doubtful: Doubtful { blocks: 0, bytes: 0, largest: 0 },
             births,
             blocks: BinaryHeap::new(),

@@ -4,6 +4,8 @@
 //! of a group of records are asked for before the first of them is worked on: the waits overlap (Chen, Ailamaki,
 //! Gibbons, Mowry: Improving hash join performance through prefetching, ICDE 2004, "group prefetching").
 //!
+//! Records of small heaps do not wait.
+//!
 //! In a second step, when the group is worked on, the blocks are there, and tell of which call stacks the sums are
 //! needed. With thousands of stacks those are in no near cache either.
 
@@ -14,31 +16,48 @@ use std::mem::offset_of;
 /// Records of a group: more than a processor has memory accesses under way at once, and few enough that what was
 /// fetched for the first is there still.
 const GROUP: usize = 16;
-/// Bytes of a block table that a processor's caches hold well enough (`docs/benchmarks/engine.md`).
-const NEAR: usize = 16 << 20;
+/// Bytes of a block table that a processor's caches do not hold well enough (`docs/benchmarks/engine.md`).
+const FAR: usize = 16 << 20;
+
+/// When a record should be taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Turn {
+    /// At once, by itself: it is not kept, and none waits.
+    Now,
+    /// With others that come.
+    Later,
+    /// At once, with all that wait.
+    Together,
+}
 
 /// A group of records in the order in which they came.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lookahead {
+    /// Records wait where a block table takes as many bytes.
+    far: usize,
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
-impl Lookahead {
-    /// Whether a record should wait: for those that do already, or as the memory that it needs is far away. Where it is
-    /// in the caches anyway asking for it costs more than it brings.
-    #[inline]
-    pub fn is_of_use(&self, tracker: &Tracker) -> bool {
-        !self.ends.is_empty() || tracker.block_table_bytes() > NEAR
+impl Default for Lookahead {
+    fn default() -> Self {
+        Self { far: FAR, bytes: Vec::new(), ends: Vec::new() }
     }
+}
 
-    /// Keeps a record, and gives whether the group is full: then it should be taken in.
+impl Lookahead {
+    /// Keeps a record, if that is of use: where the memory that it needs is in the caches anyway asking for it costs more
+    /// than it brings.
     #[inline]
-    pub fn push(&mut self, record: &[u8], tracker: &Tracker) -> bool {
+    pub fn push(&mut self, record: &[u8], tracker: &Tracker) -> Turn {
+        if self.ends.is_empty() && tracker.block_table_bytes() < self.far {
+            return Turn::Now;
+        }
         expect(record, tracker);
         self.bytes.extend_from_slice(record);
         self.ends.push(self.bytes.len());
-        self.ends.len() >= GROUP
+        if self.ends.len() < GROUP { Turn::Later } else { Turn::Together }
     }
 
     /// The records, the oldest first.
@@ -98,7 +117,7 @@ fn expect_sums(record: &[u8], tracker: &Tracker) {
 
 #[cfg(test)]
 mod tests {
-    use super::{GROUP, Lookahead};
+    use super::{FAR, GROUP, Lookahead, Turn};
     use crate::engine::limits::Limits;
     use crate::engine::tracker::Tracker;
     use proptest::prelude::*;
@@ -108,11 +127,13 @@ mod tests {
         fn all_come_out_as_they_went_in(
             records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..90), 0..40)
         ) {
-            let (mut ahead, tracker) = (Lookahead::default(), Tracker::new(Limits::default()));
+            let tracker = Tracker::new(Limits::default());
+            let mut ahead = Lookahead { far: 0, ..Lookahead::default() };
             let mut out: Vec<Vec<u8>> = Vec::new();
             for (number, record) in records.iter().enumerate() {
-                let is_full = ahead.push(record, &tracker);
-                prop_assert_eq!(is_full, (number + 1) % GROUP == 0);
+                let turn = ahead.push(record, &tracker);
+                let is_full = (number + 1) % GROUP == 0;
+                prop_assert_eq!(turn, if is_full { Turn::Together } else { Turn::Later });
                 if is_full {
                     ahead.expect_sums(&tracker);
                     out.extend(ahead.iter().map(<[u8]>::to_vec));
@@ -122,5 +143,18 @@ mod tests {
             out.extend(ahead.iter().map(<[u8]>::to_vec));
             prop_assert_eq!(out, records);
         }
+    }
+
+    #[test]
+    fn those_of_small_heaps_do_not_wait_unless_others_do() {
+        let tracker = Tracker::new(Limits::default());
+        let mut ahead = Lookahead::default();
+        assert_eq!(ahead.push(b"one", &tracker), Turn::Now);
+        assert_eq!(ahead.iter().count(), 0);
+        ahead.far = 0;
+        assert_eq!(ahead.push(b"two", &tracker), Turn::Later);
+        ahead.far = FAR;
+        assert_eq!(ahead.push(b"three", &tracker), Turn::Later);
+        assert_eq!(ahead.iter().collect::<Vec<_>>(), [b"two".as_slice(), b"three"]);
     }
 }

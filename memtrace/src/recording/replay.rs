@@ -5,7 +5,7 @@ use super::{Ending, Entry, Moment, Note, Place, Reader, RecordingError};
 use crate::engine::decode::decode;
 use crate::engine::detail::Detail;
 use crate::engine::limits::Limits;
-use crate::engine::lookahead::Lookahead;
+use crate::engine::lookahead::{Lookahead, Turn};
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
 use crate::model::event::{Event, What};
@@ -161,13 +161,15 @@ impl Replay {
         match entry {
             Entry::Record(record) => {
                 self.records += 1;
-                if !self.ahead.is_of_use(&self.tracker) {
-                    self.fold(record);
-                    if self.records.is_multiple_of(ONCE_IN) {
-                        self.keep_up();
+                match self.ahead.push(record, &self.tracker) {
+                    Turn::Now => {
+                        self.fold(record);
+                        if self.records.is_multiple_of(ONCE_IN) {
+                            self.keep_up();
+                        }
                     }
-                } else if self.ahead.push(record, &self.tracker) {
-                    self.take_waiting();
+                    Turn::Later => {}
+                    Turn::Together => self.take_waiting(),
                 }
             }
             Entry::Note(note) => {

@@ -1,6 +1,7 @@
 //! What one address space holds: blocks of the allocator, and mappings of the kernel.
 
 pub mod blocks;
+pub(crate) mod counted;
 mod entry;
 mod fetch;
 pub(crate) mod lifespans;

@@ -1,6 +1,7 @@
 //! What is summed up of each call stack in a period. What samples stand for is summed up beside it, once there is one.
 
 use crate::engine::heap::blocks::Block;
+use crate::engine::heap::counted::Counted;
 use crate::engine::heap::fetch::fetch;
 use crate::engine::heap::sampled::{Pair, Sample, rounded};
 use crate::engine::snapshot::PeriodSum;
@@ -14,25 +15,6 @@ pub(super) enum Sum {
 }
 
 const SUMS: usize = 3;
-
-/// Bytes and blocks. Byte sums wrap, as all of them do.
-#[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    bytes: u64,
-    blocks: u64,
-}
-
-impl Count {
-    const fn add(&mut self, block: &Block) {
-        self.bytes = self.bytes.wrapping_add(block.size);
-        self.blocks += 1;
-    }
-
-    const fn remove(&mut self, block: &Block) {
-        self.bytes = self.bytes.wrapping_sub(block.size);
-        self.blocks = self.blocks.saturating_sub(1);
-    }
-}
 
 /// Something of each kind of sum, by the number of a call stack, and of blocks whose stack is not known.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +61,7 @@ impl<T: Copy + Default> Rows<T> {
 /// See the file's head.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
-    counts: Rows<Count>,
+    counts: Rows<Counted>,
     /// `None` until there is a sample.
     estimates: Option<Box<Rows<Pair>>>,
 }
@@ -104,7 +86,7 @@ impl Sums {
     #[inline]
     fn estimates_with(&mut self, block: &Block) -> Option<&mut Rows<Pair>> {
         if block.interval != 0 && self.estimates.is_none() {
-            let exact = |count: &Count| Pair::exact(count.bytes, count.blocks);
+            let exact = |count: &Counted| Pair::exact(count.bytes, count.blocks);
             self.estimates = Some(Box::new(self.counts.map(exact)));
         }
         self.estimates.as_deref_mut()
@@ -120,7 +102,7 @@ impl Sums {
 
     /// Of one stack; of blocks whose stack is not known `None`. `interval`: that of the latest sample, if there is any.
     pub(super) fn sum(&self, which: Sum, stack: Option<u32>, interval: Option<u64>) -> PeriodSum {
-        let Count { bytes, blocks } = self.counts.find(stack)[which as usize];
+        let Counted { bytes, blocks } = self.counts.find(stack)[which as usize];
         let Some(interval) = interval else {
             return PeriodSum { bytes, blocks, around: None };
         };
