@@ -102,10 +102,16 @@ fn other_files_and_other_versions_are_told_apart() {
         assert!(matches!(Reader::new(foreign), Err(RecordingError::Foreign)));
     }
     let mut newer = recorded(&[], 1);
-    // Format 2 is that of snapshots.
-    newer[8] = 3;
+    // Format 2 is that of snapshots, and 1 was that of events in other columns.
+    for other in [1, 4] {
+        newer[8] = other;
+        let error = Reader::new(newer.as_slice()).unwrap_err().to_string();
+        let words = format!("of format {other} with");
+        assert!(error.contains(&words) && error.contains("reads format 3"), "{error}");
+    }
+    (newer[8], newer[10]) = (3, 99);
     let error = Reader::new(newer.as_slice()).unwrap_err().to_string();
-    assert!(error.contains("format 3") && error.contains("reads format 1"), "{error}");
+    assert!(error.contains("records of version 99"), "{error}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::report::TracerFacts;
 use crate::symbolize::BlazeSymbolizer;
 use anyhow::Context as _;
 use jiff::Timestamp;
+use memtrace_common::limits::MAX_TARGETS;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::ops::ControlFlow;
@@ -24,9 +25,33 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Input> {
     Reader::new(BufReader::new(file)).with_context(|| format!("{path:?}"))
 }
 
-/// Room for as much as the largest run may have had.
+/// Bytes of a block and of a stack in the tables, at most ([`Limits`]).
+const BLOCK_BYTES: usize = 40;
+const STACK_BYTES: usize = 3584;
+
+/// Room for as much as a run on this machine may have had: who can say anything in a recording is not to take all of
+/// the memory. What has no room is counted, as it is while tracing.
 pub(super) fn most() -> Limits {
-    Limits { max_blocks: usize::MAX, max_stacks: usize::MAX, ..Limits::default() }
+    let memory = physical_memory();
+    Limits {
+        max_blocks: memory / 2 / BLOCK_BYTES,
+        max_stacks: memory / 8 / STACK_BYTES,
+        // Those that run, and those that have ended.
+        max_processes: 2 * MAX_TARGETS as usize,
+        ..Limits::default()
+    }
+}
+
+/// Of the machine, bytes.
+fn physical_memory() -> usize {
+    // SAFETY: no pointers.
+    let [pages, size] =
+        [libc::_SC_PHYS_PAGES, libc::_SC_PAGESIZE].map(|it| unsafe { libc::sysconf(it) });
+    let [pages, size] = [pages, size].map(|it| usize::try_from(it).unwrap_or_default());
+    match pages.saturating_mul(size) {
+        0 => 1 << 30,
+        memory => memory,
+    }
 }
 
 /// How far a recording was played.

@@ -37,6 +37,9 @@ pub enum RecordingError {
         /// What does not fit.
         what: &'static str,
     },
+    /// An entry is none that this program knows.
+    #[error("the recording holds {0}: it is damaged, or of a newer memtrace")]
+    Senseless(&'static str),
     /// It holds snapshots, and whoever reads it wants events.
     #[error("it is an aggregated recording: it holds snapshots, and no single events")]
     Aggregated,

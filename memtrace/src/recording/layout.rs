@@ -5,9 +5,9 @@ use memtrace_common::wire;
 
 /// The first byte is none of ASCII's, so that nobody takes the file for text.
 const MARK: [u8; 8] = *b"\x8bmtrace\n";
-/// To be raised whenever the bytes of this folder change their meaning; those of recordings of snapshots have the next
-/// number, as who reads events alone has to refuse them.
-const FORMAT: u16 = 1;
+/// To be raised whenever the bytes of this folder change their meaning; those of recordings of snapshots have another
+/// number, as who reads events alone has to refuse them. 1 was that of events in other columns.
+const FORMAT: u16 = 3;
 const SNAPSHOTS: u16 = 2;
 /// To be raised whenever what snapshots are made of changes (`engine::snapshot` and all that is in it): rows have no names.
 const ROWS: u16 = 1;

@@ -245,6 +245,8 @@ impl Replay {
         let max_stacks = limits.max_stacks.saturating_mul(parts);
         self.tracker = Tracker::new(Limits {
             max_blocks: limits.max_blocks.min(most.max_blocks),
+            max_told_blocks: limits.max_told_blocks.min(most.max_told_blocks),
+            max_told_stacks: limits.max_told_stacks.min(most.max_told_stacks),
             max_stacks: max_stacks.min(most.max_stacks),
             max_stack_ids: limits.max_stack_ids.min(most.max_stack_ids),
             max_processes: limits.max_processes.min(most.max_processes),

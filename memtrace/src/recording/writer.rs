@@ -8,8 +8,13 @@ use zstd::bulk::Compressor;
 
 /// How large the columns of a chunk become: enough to find what repeats, and little to lose.
 const CHUNK: usize = 1 << 20;
+/// How long they are is looked at after so many bytes of entries, each counted as [`BESIDE`] more than it has: less
+/// often than after each entry, as the tracer writes millions of them per second.
+const LOOK_AFTER: usize = 32 << 10;
+/// An entry takes in the columns at most twice its own bytes and these: a word of 8 bytes takes at most 11.
+const BESIDE: usize = 64;
 /// The largest entry: what is there already, and its own length and number, have room beside it.
-const LARGEST_ENTRY: usize = MOST_BYTES - CHUNK - 4096;
+const LARGEST_ENTRY: usize = MOST_BYTES - CHUNK - 2 * LOOK_AFTER - 4096;
 
 /// Most bytes of the last chunk, which holds nothing: its head, and nine zeroes as zstd frames them.
 const END: usize = ChunkHead::SIZE + 64;
@@ -25,6 +30,8 @@ pub struct Writer<W> {
     packer: Packer,
     compressor: Packed,
     entries: u32,
+    /// See [`LOOK_AFTER`].
+    since_look: usize,
     from: u64,
     to: u64,
     columns: Vec<u8>,
@@ -57,6 +64,7 @@ impl<W: Write> Writer<W> {
             packer: Packer::new(),
             compressor: Packed(compressor),
             entries: 0,
+            since_look: 0,
             from: u64::MAX,
             to: 0,
             columns: Vec::new(),
@@ -93,6 +101,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// When the file cannot be written: it is readable up to the last checkpoint, and nothing more is added. When
     /// the entry is too large. [`RecordingError::Full`] when the file may become no larger: all before is in it.
+    #[inline]
     pub fn push(&mut self, entry: Entry<'_>) -> Result<(), RecordingError> {
         let length = entry.bytes().len();
         if length > LARGEST_ENTRY {
@@ -113,10 +122,16 @@ impl<W: Write> Writer<W> {
             let time = u64::from_ne_bytes(time);
             (self.from, self.to) = (self.from.min(time), self.to.max(time));
         }
-        if self.entries >= MOST_ENTRIES || self.packer.length() >= CHUNK {
+        self.since_look += length + BESIDE;
+        if self.entries >= MOST_ENTRIES || self.since_look >= LOOK_AFTER && self.is_long() {
             self.write_chunk(Content::Entries)?;
         }
         Ok(())
+    }
+
+    fn is_long(&mut self) -> bool {
+        self.since_look = 0;
+        self.packer.length() >= CHUNK
     }
 
     /// Writes what a report learnt of names, at once, behind what was added before.
@@ -168,8 +183,7 @@ impl<W: Write> Writer<W> {
         if self.limit == u64::MAX {
             return true;
         }
-        // A word of 8 bytes takes at most 11 in the columns, what is beside them less than the rest.
-        let columns = self.packer.length() + 2 * length + 256;
+        let columns = self.packer.length() + 2 * (length + BESIDE) + 128;
         let chunk = ChunkHead::SIZE + zstd::zstd_safe::compress_bound(columns);
         self.written + (chunk + END) as u64 <= self.limit
     }

@@ -9,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::write_stdout;
 use crate::model::ids::{Nanos, ProcessKey};
 use crate::model::mark::MarkName;
-use crate::recording::{Ending, Entry, Note, Told, exactly, time_of};
+use crate::recording::{Ending, Entry, Note, RecordingError, Told, exactly, time_of};
 use crate::report::clean;
 use crate::report::units::counted;
 use jiff::Timestamp;
@@ -69,37 +69,38 @@ impl Sums {
                 self.to = self.to.max(chunk.to);
             }
             while let Some(entry) = chunk.next_entry()? {
-                self.count(entry);
+                self.count(entry)?;
             }
         }
         Ok(reader.ending().unwrap_or(Ending::Cut))
     }
 
-    fn count(&mut self, entry: Entry<'_>) {
+    /// # Errors
+    /// Of a note that a report would stop at, too.
+    fn count(&mut self, entry: Entry<'_>) -> Result<(), RecordingError> {
         if self.first.is_none() {
             self.first = time_of(entry);
         }
         let Entry::Note(note) = entry else {
             self.records += 1;
-            return;
+            return Ok(());
         };
         self.notes += 1;
-        match Note::read(note) {
-            Ok(Note::Moment(_)) => self.reports += 1,
-            Ok(Note::Continues { number, .. }) => self.part = Some(number),
-            Ok(Note::Event { process: 0, what: Told::CarriedOver, time, .. }) => {
+        match Note::read(note).map_err(RecordingError::Senseless)? {
+            Note::Moment(_) => self.reports += 1,
+            Note::Continues { number, .. } => self.part = Some(number),
+            Note::Event { process: 0, what: Told::CarriedOver, time, .. } => {
                 self.carried = std::mem::take(&mut self.records);
                 (self.from, self.to) = (Some(time), self.to.max(time));
             }
-            Ok(Note::Event { what: Told::ModuleSeen(_), .. }) => self.files += 1,
-            Ok(Note::Event { what: Told::Named(name), time, .. }) => self.mark(&name, time),
-            Ok(Note::Event {
-                what: Told::ProcessSeen(info) | Told::ProcessBegan(info), ..
-            }) => {
+            Note::Event { what: Told::ModuleSeen(_), .. } => self.files += 1,
+            Note::Event { what: Told::Named(name), time, .. } => self.mark(&name, time),
+            Note::Event { what: Told::ProcessSeen(info) | Told::ProcessBegan(info), .. } => {
                 self.processes.insert(info.key);
             }
             _ => {}
         }
+        Ok(())
     }
 
     fn mark(&mut self, name: &MarkName, time: Nanos) {

@@ -2,13 +2,15 @@
 //!
 //! A record is taken apart: who made it and of which kind it is (its [`Origin`], of which a chunk has few, by
 //! number), when, and its words, each in a column of those that mean the same ([`Role`]) and as what is not
-//! foreseeable in it. Addresses come back soon after they were given away, so they are told by how many others
-//! came between; a call stack mostly asks for the same size. The columns are compressed one after the other.
+//! foreseeable in it. Most differ from an earlier one in nothing but their time and their blocks' addresses: they are
+//! told by the number of what they share ([`templates`]). The columns are compressed one after the other.
 //!
 //! Nothing is kept from one chunk to the next: each can be read by itself.
 
+mod addresses;
 mod foresight;
 mod pack;
+mod templates;
 mod unpack;
 pub(super) mod varint;
 
@@ -20,8 +22,8 @@ use std::hash::{Hash, Hasher};
 
 /// The columns, in the order in which they are written.
 const COLUMNS: usize = 9;
-const ORIGINS: usize = 0;
-const NEW_ORIGINS: usize = 1;
+const TEMPLATES: usize = 0;
+const ORIGINS: usize = 1;
 const TIMES: usize = 2;
 const ADDRESSES: usize = 3;
 const SIZES: usize = 4;
@@ -30,11 +32,12 @@ const OTHERS: usize = 6;
 const FRAMES: usize = 7;
 const BYTES: usize = 8;
 
-/// Numbers in [`ORIGINS`] of what has none: a note, and a record that is not laid out as records are. The
-/// origins follow.
+/// Numbers in [`TEMPLATES`] of what has none: a note, a record that is not laid out as records are, and one that is
+/// told by itself, perhaps as the next template. The templates follow.
 const NOTE: u64 = 0;
 const ODD: u64 = 1;
-const FIRST_ORIGIN: u64 = 2;
+const BY_ITSELF: u64 = 2;
+const FIRST_TEMPLATE: u64 = 3;
 
 /// Bytes of a record's header and of a word.
 const HEADER: usize = size_of::<Header>();

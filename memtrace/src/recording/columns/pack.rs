@@ -1,23 +1,27 @@
 //! Entries → columns.
 
-use super::foresight::{Foresight, Recent, UNFORESEEN};
+use super::addresses::{Finder, UNFORESEEN};
+use super::foresight::Foresight;
+use super::templates::{KEPT, Templates, is_template};
 use super::varint::{put, put_step};
 use super::{
-    BYTES, COLUMNS, FIRST_ORIGIN, HEADER, MOST_KINDS, MOST_WORDS, NEW_ORIGINS, NOTE, ODD, ORIGINS,
-    Origin, Role, WORD, place_of_stack, roles,
+    ADDRESSES, BY_ITSELF, BYTES, COLUMNS, FIRST_TEMPLATE, FRAMES, HEADER, MOST_KINDS, MOST_WORDS,
+    NOTE, ODD, ORIGINS, OTHERS, Origin, Role, SIZES, STACKS, TEMPLATES, TIMES, WORD,
+    place_of_stack, role,
 };
 use crate::engine::hash::{Seeded, random_seed};
 use crate::recording::Entry;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
 
 /// The columns of a chunk that is being filled.
 #[derive(Debug)]
 pub(crate) struct Packer {
     columns: [Vec<u8>; COLUMNS],
     foresight: Foresight,
-    /// By their numbers in the chunk, with their processes'.
-    origins: HashMap<Origin, (u64, usize), Seeded>,
+    templates: Templates,
+    addresses: Finder,
+    /// Their numbers in the chunk.
+    origins: HashMap<Origin, u32, Seeded>,
     /// Heads of records that were met lately, which most share.
     met: [Option<Met>; MET],
     stacks: HashMap<u64, usize, Seeded>,
@@ -32,15 +36,61 @@ const MET: usize = 32;
 struct Met {
     /// All but the time.
     head: u128,
-    kind: u8,
-    number: u64,
-    process: usize,
     /// Bytes of the whole record.
     length: usize,
-    words: usize,
-    has_frames: bool,
-    place_of_stack: Option<u8>,
-    roles: [Role; MOST_WORDS],
+    origin: Origin,
+    /// Of the origin, in the chunk.
+    number: u32,
+    /// The number of its process.
+    process: usize,
+    is_template: bool,
+    /// Where the words of its templates are in the record; the first, which is the same in all with this head, where
+    /// they have fewer.
+    kept: [u8; KEPT],
+    /// Where addresses and times are.
+    addresses: Places,
+    times: Places,
+}
+
+/// Where some words of a record are, bytes from its beginning.
+#[derive(Clone, Copy, Debug, Default)]
+struct Places {
+    places: [u8; MOST_WORDS],
+    count: u8,
+}
+
+impl Places {
+    /// Those of the words for which the role is wanted.
+    fn of(origin: &Origin, wanted: fn(Role) -> bool) -> Self {
+        let mut places = Self::default();
+        for place in (0..usize::from(origin.words)).filter(|it| wanted(role(origin.kind, *it))) {
+            places.places[usize::from(places.count)] = (HEADER + place * WORD) as u8;
+            places.count += 1;
+        }
+        places
+    }
+
+    #[inline]
+    fn get(&self) -> impl Iterator<Item = usize> {
+        self.places[..usize::from(self.count)].iter().map(|place| usize::from(*place))
+    }
+}
+
+impl Met {
+    fn new(head: u128, length: usize, origin: Origin, number: u32, process: usize) -> Self {
+        let kept = Places::of(&origin, |role| !matches!(role, Role::Address | Role::Time));
+        Self {
+            head,
+            length,
+            origin,
+            number,
+            process,
+            is_template: is_template(&origin),
+            kept: std::array::from_fn(|place| kept.places[place]),
+            addresses: Places::of(&origin, |role| role == Role::Address),
+            times: Places::of(&origin, |role| role == Role::Time),
+        }
+    }
 }
 
 impl Packer {
@@ -49,6 +99,8 @@ impl Packer {
         Self {
             columns: [const { Vec::new() }; COLUMNS],
             foresight: Foresight::new(),
+            templates: Templates::new(),
+            addresses: Finder::new(),
             origins: HashMap::with_hasher(seeded),
             met: [None; MET],
             stacks: HashMap::with_hasher(seeded),
@@ -57,6 +109,7 @@ impl Packer {
     }
 
     /// Adds an entry.
+    #[inline]
     pub(crate) fn push(&mut self, entry: Entry<'_>) {
         match entry {
             Entry::Note(note) => self.bytes(NOTE, note),
@@ -80,14 +133,17 @@ impl Packer {
             out.append(column);
         }
         self.foresight = Foresight::new();
+        self.templates.clear();
+        self.addresses.clear();
         self.origins.clear();
         self.stacks.clear();
         self.frames.clear();
         self.met = [None; MET];
     }
 
-    fn bytes(&mut self, origin: u64, bytes: &[u8]) {
-        put(&mut self.columns[ORIGINS], origin);
+    #[cold]
+    fn bytes(&mut self, number: u64, bytes: &[u8]) {
+        put(&mut self.columns[TEMPLATES], number);
         put(&mut self.columns[BYTES], bytes.len() as u64);
         self.columns[BYTES].extend_from_slice(bytes);
     }
@@ -99,97 +155,96 @@ impl Packer {
         let slot = place_of(head);
         let known = self.met[slot].as_ref();
         if !known.is_some_and(|met| met.head == head && met.length == record.len()) {
-            let origin = origin_of(record)?;
-            self.met[slot] = Some(self.introduce(head, origin, record.len()));
+            self.introduce(slot, head, record)?;
         }
         Some(slot)
     }
 
     #[cold]
-    fn introduce(&mut self, head: u128, origin: Origin, length: usize) -> Met {
-        let (number, process) = self.origin(origin);
-        Met {
-            head,
-            kind: origin.kind,
-            number,
-            process,
-            length,
-            words: origin.words.into(),
-            has_frames: origin.has_frames,
-            place_of_stack: place_of_stack(&origin).map(|place| place as u8),
-            roles: roles(&origin),
-        }
-    }
-
-    /// The origin's number, and its process's.
-    fn origin(&mut self, origin: Origin) -> (u64, usize) {
-        let next = self.origins.len() as u64 + FIRST_ORIGIN;
-        match self.origins.entry(origin) {
-            Slot::Occupied(known) => *known.get(),
-            Slot::Vacant(new) => {
-                let column = &mut self.columns[NEW_ORIGINS];
-                let Origin { kind, function, flags, stack_end, alignment, words, .. } = origin;
-                column.extend([kind, function, flags, stack_end, alignment, words]);
-                column.push(u8::from(origin.has_frames));
-                put(column, origin.process.into());
-                put(column, origin.thread.into());
-                *new.insert((next, self.foresight.process(&origin)))
-            }
-        }
+    fn introduce(&mut self, slot: usize, head: u128, record: &[u8]) -> Option<()> {
+        let origin = origin_of(record)?;
+        // A new one is told as the next number, with the first record of it.
+        let number = self.origins.get(&origin).copied().unwrap_or(self.origins.len() as u32);
+        let process = self.foresight.process(&origin);
+        self.met[slot] = Some(Met::new(head, record.len(), origin, number, process));
+        Some(())
     }
 
     /// Takes apart a record that was met.
+    #[inline]
     fn record(&mut self, slot: usize, record: &[u8]) {
         // `meet` has put it there.
         let Some(met) = &self.met[slot] else { return };
-        // In the order of their numbers.
-        let [origins, _, times, addresses, sizes, stacks, others, frames, _] = &mut self.columns;
-        put(origins, met.number);
         let time = word(record, HEADER - WORD);
-        put_step(times, self.foresight.time, time);
+        put_step(&mut self.columns[TIMES], self.foresight.time, time);
         self.foresight.time = time;
-        let (body, rest) = record[HEADER..].split_at(met.words * WORD);
-        let stack = met.place_of_stack.map(|place| {
-            known_or_new(&mut self.stacks, word(body, usize::from(place) * WORD), stacks)
-        });
-        for (place, (role, word)) in met.roles.iter().zip(words(body)).enumerate() {
-            match (role, stack) {
-                (Role::Stack, _) => {}
-                (Role::Address, _) => {
-                    put_address(self.foresight.recent(met.process), addresses, word);
-                }
-                (Role::Size, Some(stack)) => {
-                    let before = self.foresight.size(stack);
-                    put_step(sizes, *before, word);
-                    *before = word;
-                }
-                (Role::Time, _) => put_step(others, time, word),
-                (Role::Size | Role::Other, _) => {
-                    let before = self.foresight.word(met.kind, place);
-                    put_step(others, *before, word);
-                    *before = word;
-                }
-            }
+        let latest = self.foresight.address(met.process);
+        for place in met.addresses.get() {
+            let address = word(record, place);
+            put_address(&mut self.addresses, latest, &mut self.columns[ADDRESSES], address);
         }
-        if met.has_frames {
-            put(frames, (rest.len() / WORD) as u64);
+        for place in met.times.get() {
+            put_step(&mut self.columns[OTHERS], time, word(record, place));
+        }
+        let kept = met.kept.map(|place| word(record, place.into()));
+        let template = if met.is_template { self.templates.find(met.number, kept) } else { None };
+        match template {
+            Some(number) => put(&mut self.columns[TEMPLATES], FIRST_TEMPLATE + u64::from(number)),
+            None => self.by_itself(slot, record),
+        }
+    }
+
+    /// What is neither an address nor a time.
+    #[cold]
+    fn by_itself(&mut self, slot: usize, record: &[u8]) {
+        let Some(Met { origin, number, .. }) = self.met[slot] else { return };
+        put(&mut self.columns[TEMPLATES], BY_ITSELF);
+        put(&mut self.columns[ORIGINS], number.into());
+        if number as usize == self.origins.len() {
+            self.origins.insert(origin, number);
+            put_origin(&mut self.columns[ORIGINS], &origin);
+        }
+        let (body, rest) = record[HEADER..].split_at(usize::from(origin.words) * WORD);
+        let stack = place_of_stack(&origin).map(|place| {
+            let id = word(body, place * WORD);
+            known_or_new(&mut self.stacks, id, &mut self.columns[STACKS])
+        });
+        for (place, word) in words(body).enumerate() {
+            let (column, before) = match (role(origin.kind, place), stack) {
+                (Role::Stack | Role::Address | Role::Time, _) => continue,
+                (Role::Size, Some(stack)) => (SIZES, self.foresight.size(stack)),
+                (Role::Size | Role::Other, _) => (OTHERS, self.foresight.word(origin.kind, place)),
+            };
+            put_step(&mut self.columns[column], *before, word);
+            *before = word;
+        }
+        if origin.has_frames {
+            put(&mut self.columns[FRAMES], (rest.len() / WORD) as u64);
             for frame in words(rest) {
-                known_or_new(&mut self.frames, frame, frames);
+                known_or_new(&mut self.frames, frame, &mut self.columns[FRAMES]);
             }
         }
     }
 }
 
-/// Writes how many addresses came after this one did last, or what it is.
-fn put_address(recent: &mut Recent, out: &mut Vec<u8>, address: u64) {
-    let place = recent.place(address);
-    if let Some(place) = place {
-        put(out, place as u64);
+fn put_origin(column: &mut Vec<u8>, origin: &Origin) {
+    let Origin { kind, function, flags, stack_end, alignment, words, .. } = *origin;
+    column.extend([kind, function, flags, stack_end, alignment, words]);
+    column.push(u8::from(origin.has_frames));
+    put(column, origin.process.into());
+    put(column, origin.thread.into());
+}
+
+/// Writes how many addresses came since this one did, or what it is.
+#[inline]
+fn put_address(addresses: &mut Finder, latest: &mut u64, out: &mut Vec<u8>, address: u64) {
+    if let Some(distance) = addresses.find(address) {
+        put(out, distance);
     } else {
         put(out, UNFORESEEN);
-        put_step(out, recent.latest(), address);
+        put_step(out, *latest, address);
     }
-    recent.push(address, place);
+    *latest = address;
 }
 
 /// Writes the number of a value among those of the chunk, and the value itself where it is new. Numbers
@@ -242,6 +297,7 @@ fn origin_of(record: &[u8]) -> Option<Origin> {
 }
 
 /// Of bytes that are known to be there.
+#[inline(always)]
 fn word(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..at + WORD).and_then(|word| word.try_into().ok()).map_or(0, u64::from_ne_bytes)
 }

@@ -1,10 +1,13 @@
 //! Columns → entries. The bytes may be anybody's.
 
-use super::foresight::{Foresight, UNFORESEEN};
+use super::addresses::{Latest, UNFORESEEN};
+use super::foresight::Foresight;
+use super::templates::is_template;
 use super::varint::{take, take_step};
 use super::{
-    ADDRESSES, BYTES, COLUMNS, FIRST_ORIGIN, FRAMES, HEADER, MOST_KINDS, MOST_WORDS, NEW_ORIGINS,
-    NOTE, ODD, ORIGINS, OTHERS, Origin, Role, SIZES, STACKS, TIMES, WORD, place_of_stack, roles,
+    ADDRESSES, BY_ITSELF, BYTES, COLUMNS, FIRST_TEMPLATE, FRAMES, HEADER, MOST_KINDS, MOST_WORDS,
+    NOTE, ODD, ORIGINS, OTHERS, Origin, Role, SIZES, STACKS, TEMPLATES, TIMES, WORD,
+    place_of_stack, roles,
 };
 use crate::recording::Entry;
 
@@ -22,6 +25,16 @@ struct Known {
     /// What the words of a body are.
     roles: [Role; MOST_WORDS],
     has_stack: bool,
+    is_template: bool,
+}
+
+/// What records share.
+#[derive(Clone, Copy, Debug)]
+struct Template {
+    /// The number of its origin.
+    origin: usize,
+    /// Those of addresses and times are others in each record.
+    words: [u64; MOST_WORDS],
 }
 
 /// Reads the entries of a chunk.
@@ -29,7 +42,9 @@ struct Known {
 pub(crate) struct Unpacker<'a> {
     columns: [&'a [u8]; COLUMNS],
     foresight: Foresight,
+    addresses: Latest,
     origins: Vec<Known>,
+    templates: Vec<Template>,
     stacks: Vec<u64>,
     frames: Vec<u64>,
     record: Vec<u8>,
@@ -49,7 +64,9 @@ impl<'a> Unpacker<'a> {
         Ok(Self {
             columns,
             foresight: Foresight::new(),
+            addresses: Latest::new(),
             origins: Vec::new(),
+            templates: Vec::new(),
             stacks: Vec::new(),
             frames: Vec::new(),
             record: Vec::new(),
@@ -58,17 +75,16 @@ impl<'a> Unpacker<'a> {
 
     /// The next entry, where there is one.
     pub(crate) fn next(&mut self) -> Result<Option<Entry<'_>>, Damage> {
-        if self.columns[ORIGINS].is_empty() {
+        if self.columns[TEMPLATES].is_empty() {
             return Ok(None);
         }
-        match self.take(ORIGINS)? {
-            NOTE => self.bytes().map(Entry::Note).map(Some),
-            ODD => self.bytes().map(Entry::Record).map(Some),
-            number => {
-                self.read_record(number - FIRST_ORIGIN)?;
-                Ok(Some(Entry::Record(&self.record)))
-            }
+        match self.take(TEMPLATES)? {
+            NOTE => return self.bytes().map(Entry::Note).map(Some),
+            ODD => return self.bytes().map(Entry::Record).map(Some),
+            BY_ITSELF => self.read_by_itself()?,
+            number => self.read_template(number - FIRST_TEMPLATE)?,
         }
+        Ok(Some(Entry::Record(&self.record)))
     }
 
     fn take(&mut self, column: usize) -> Result<u64, Damage> {
@@ -86,57 +102,72 @@ impl<'a> Unpacker<'a> {
         Ok(bytes)
     }
 
-    fn read_record(&mut self, number: u64) -> Result<(), Damage> {
-        let Known { origin, process, roles, has_stack } = self.origin(number)?;
-        let time = self.take_step(TIMES, self.foresight.time)?;
-        self.foresight.time = time;
+    fn read_template(&mut self, number: u64) -> Result<(), Damage> {
+        let number = usize::try_from(number).map_err(|_| UNKNOWN)?;
+        let Template { origin, mut words } = *self.templates.get(number).ok_or(UNKNOWN)?;
+        let known = self.origins[origin];
+        let time = self.read_moment(&known, &mut words)?;
+        self.write(&known.origin, time, &words[..known.origin.words.into()])
+    }
+
+    fn read_by_itself(&mut self) -> Result<(), Damage> {
+        let (number, known) = self.origin()?;
+        let Known { origin, roles, has_stack, .. } = known;
+        let mut words = [0; MOST_WORDS];
+        let time = self.read_moment(&known, &mut words)?;
         let stack = if has_stack {
             Some(known_or_new(&mut self.stacks, &mut self.columns[STACKS])?)
         } else {
             None
         };
-        let mut words = [0; MOST_WORDS];
         let all = words.iter_mut().zip(roles).take(origin.words.into());
         for (place, (word, role)) in all.enumerate() {
-            *word = match (role, stack) {
-                (Role::Stack, Some(stack)) => self.stacks[stack],
+            let (column, before) = match (role, stack) {
+                (Role::Address | Role::Time, _) => continue,
+                (Role::Stack, Some(stack)) => {
+                    *word = self.stacks[stack];
+                    continue;
+                }
                 (Role::Stack, None) => return Err(UNKNOWN),
-                (Role::Address, _) => self.address(process)?,
-                (Role::Size, Some(stack)) => {
-                    let before = *self.foresight.size(stack);
-                    let size = self.take_step(SIZES, before)?;
-                    *self.foresight.size(stack) = size;
-                    size
-                }
-                (Role::Time, _) => self.take_step(OTHERS, time)?,
-                (Role::Size | Role::Other, _) => {
-                    let before = *self.foresight.word(origin.kind, place);
-                    let word = self.take_step(OTHERS, before)?;
-                    *self.foresight.word(origin.kind, place) = word;
-                    word
-                }
+                (Role::Size, Some(stack)) => (SIZES, self.foresight.size(stack)),
+                (Role::Size | Role::Other, _) => (OTHERS, self.foresight.word(origin.kind, place)),
             };
+            *before = take_step(&mut self.columns[column], *before).ok_or(SHORT)?;
+            *word = *before;
+        }
+        if known.is_template {
+            self.templates.push(Template { origin: number, words });
         }
         self.write(&origin, time, &words[..origin.words.into()])
     }
 
-    #[inline]
-    fn origin(&mut self, number: u64) -> Result<Known, Damage> {
-        let number = usize::try_from(number).map_err(|_| UNKNOWN)?;
-        if let Some(known) = self.origins.get(number) {
-            return Ok(*known);
+    /// Reads a record's time, and those of its words that are addresses and times.
+    fn read_moment(&mut self, known: &Known, words: &mut [u64; MOST_WORDS]) -> Result<u64, Damage> {
+        let time = self.take_step(TIMES, self.foresight.time)?;
+        self.foresight.time = time;
+        for (word, role) in words.iter_mut().zip(known.roles).take(known.origin.words.into()) {
+            match role {
+                Role::Address => *word = self.address(known.process)?,
+                Role::Time => *word = self.take_step(OTHERS, time)?,
+                _ => {}
+            }
         }
-        if number != self.origins.len() {
-            return Err(UNKNOWN);
+        Ok(time)
+    }
+
+    fn origin(&mut self) -> Result<(usize, Known), Damage> {
+        let number = usize::try_from(self.take(ORIGINS)?).map_err(|_| UNKNOWN)?;
+        if number == self.origins.len() {
+            self.new_origin()?;
         }
-        self.new_origin()
+        self.origins.get(number).map(|known| (number, *known)).ok_or(UNKNOWN)
     }
 
     #[cold]
-    fn new_origin(&mut self) -> Result<Known, Damage> {
-        let fields = self.columns[NEW_ORIGINS].split_first_chunk().ok_or(SHORT)?;
+    fn new_origin(&mut self) -> Result<(), Damage> {
+        let fields = self.columns[ORIGINS].split_first_chunk().ok_or(SHORT)?;
         let ([kind, function, flags, stack_end, alignment, words, has_frames], rest) = fields;
-        self.columns[NEW_ORIGINS] = rest;
+        self.columns[ORIGINS] = rest;
         let number = |it: u64| u32::try_from(it).map_err(|_| UNKNOWN);
         let origin = Origin {
             kind: *kind,
@@ -146,8 +177,8 @@ impl<'a> Unpacker<'a> {
             alignment: *alignment,
             words: *words,
             has_frames: *has_frames != 0,
-            process: number(self.take(NEW_ORIGINS)?)?,
-            thread: number(self.take(NEW_ORIGINS)?)?,
+            process: number(self.take(ORIGINS)?)?,
+            thread: number(self.take(ORIGINS)?)?,
         };
         if usize::from(origin.words) > MOST_WORDS || usize::from(origin.kind) >= MOST_KINDS {
             return Err(UNKNOWN);
@@ -157,21 +188,22 @@ impl<'a> Unpacker<'a> {
             process: self.foresight.process(&origin),
             roles: roles(&origin),
             has_stack: place_of_stack(&origin).is_some(),
+            is_template: is_template(&origin),
         };
         self.origins.push(known);
-        Ok(known)
+        Ok(())
     }
 
     fn address(&mut self, process: usize) -> Result<u64, Damage> {
-        let place = self.take(ADDRESSES)?;
-        let latest = self.foresight.recent(process).latest();
-        let (address, place) = if place == UNFORESEEN {
-            (self.take_step(ADDRESSES, latest)?, None)
+        let distance = self.take(ADDRESSES)?;
+        let latest = *self.foresight.address(process);
+        let address = if distance == UNFORESEEN {
+            self.take_step(ADDRESSES, latest)?
         } else {
-            let address = self.foresight.recent(process).at(place).ok_or(UNKNOWN)?;
-            (address, usize::try_from(place).ok())
+            self.addresses.before(distance).ok_or(UNKNOWN)?
         };
-        self.foresight.recent(process).push(address, place);
+        *self.foresight.address(process) = address;
+        self.addresses.push(address);
         Ok(address)
     }
 

@@ -35,7 +35,11 @@ impl Program {
         let low = Thresholds { live: Some(9000), ..Thresholds::default() };
         let tracker = Tracker::new(Limits {
             alerts: low,
-            zoom: Some(zoom::Settings { growth: Rate { bytes: 1, per: SECOND }, pace: 2 }),
+            zoom: Some(zoom::Settings {
+                growth: Rate { bytes: 1, per: SECOND },
+                pace: 2,
+                budget: Some(100),
+            }),
             ..Limits::default()
         });
         let next = 0x5555_0000_0000;

@@ -1,0 +1,183 @@
+//! Recordings on the command line: what each form of report says of one and the same, and what is said of files that
+//! are none, or no good.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod report_fixtures;
+
+use memtrace::engine::snapshot::SnapshotOptions;
+use memtrace::model::event::{Event, What};
+use memtrace::model::ids::{Nanos, SECOND};
+use memtrace::recording::{Entry, Head, Moment, Note, Told, Writer};
+use memtrace::source::synthetic::{SyntheticSource, Workload};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+const RECORDS: u64 = 6_000;
+/// Half a minute of a made-up program: its reports come each three seconds.
+const STEP: Nanos = 30 * SECOND / RECORDS;
+
+fn memtrace(folder: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
+    command.args(words).current_dir(folder).stdin(Stdio::null()).output().unwrap()
+}
+
+fn note(writer: &mut Writer<Vec<u8>>, note: &Note) {
+    writer.push(Entry::Note(&note.bytes().unwrap())).unwrap();
+}
+
+fn moment(writer: &mut Writer<Vec<u8>>, time: Nanos, sequence: u64, is_final: bool) {
+    let facts = memtrace::report::TracerFacts { sequence, ..report_fixtures::facts() };
+    let facts = serde_json::to_value(&facts).unwrap();
+    let options = SnapshotOptions::default();
+    note(writer, &Note::Moment(Box::new(Moment { time, options, is_final, facts })));
+}
+
+/// The same bytes each time.
+fn recorded() -> Vec<u8> {
+    let workload = Workload { stacks: 6, frames: 4, live_blocks: 400, ..Workload::default() };
+    let mut source = SyntheticSource::new(workload);
+    let head = Head { began: 1_700_000_000_000_000_000, ..Head::default() };
+    let mut writer = Writer::new(Vec::new(), head).unwrap();
+    note(&mut writer, &Note::Limits(Box::default()));
+    let introduction = source.introduction();
+    let began = introduction[0].time;
+    introduction.iter().filter_map(Note::of).for_each(|it| note(&mut writer, &it));
+    let (mut record, mut sequence) = (Vec::new(), 0);
+    for number in 0..RECORDS {
+        record.clear();
+        source.next_record(&mut record);
+        let time = began + number * STEP;
+        record[16..24].copy_from_slice(&time.to_ne_bytes());
+        writer.push(Entry::Record(&record)).unwrap();
+        if number % (RECORDS / 20) == 0 {
+            let mark = Event { time, process: 0, thread: 0, what: What::Mark };
+            note(&mut writer, &Note::of(&mark).unwrap());
+        }
+        if number % (RECORDS / 10) == RECORDS / 10 - 1 {
+            sequence += 1;
+            moment(&mut writer, time, sequence, sequence == 10);
+        }
+    }
+    writer.finish().unwrap()
+}
+
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("run.mtrace"), recorded()).unwrap();
+    folder
+}
+
+/// What each command says of the recording.
+#[test]
+fn reports_of_a_recording_are_what_they_were() {
+    let folder = folder();
+    for (name, words) in [
+        ("info", &["--info"][..]),
+        ("text", &[]),
+        ("early", &["--at", "6s"]),
+        ("tree", &["-f", "tree"]),
+        ("summary", &["-f", "summary"]),
+        ("stats", &["-f", "stats"]),
+        ("folded", &["-f", "folded"]),
+        ("csv", &["-f", "csv"]),
+        ("json", &["-f", "json", "--top", "2"]),
+        ("peak", &["--view", "peak", "-f", "summary"]),
+        ("allocated", &["--view", "allocated", "-f", "summary"]),
+        ("temporary", &["--view", "temporary", "-f", "summary"]),
+        ("lifetimes", &["--view", "lifetimes", "-f", "summary"]),
+        ("growth", &["--view", "growth"]),
+        ("window", &["--view", "leaks", "--from", "9s", "--to", "18s", "-f", "summary"]),
+        ("by_thread", &["--by", "thread", "-f", "summary"]),
+        ("by_size", &["--by", "size-class", "-f", "summary"]),
+        ("inverted", &["-f", "tree", "--inverted", "--depth", "2"]),
+    ] {
+        let output = memtrace(folder.path(), &[&["report", "run.mtrace"], words].concat());
+        let [said, errors] =
+            [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
+        assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""), "{words:?}");
+        insta::assert_snapshot!(name, said);
+    }
+}
+
+/// The one line of a refusal.
+#[track_caller]
+fn refused(folder: &Path, words: &[&str]) -> String {
+    let output = memtrace(folder, words);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{words:?}: {errors}");
+    assert_eq!((output.stdout.as_slice(), errors.lines().count()), (&b""[..], 1), "{errors}");
+    assert!(errors.starts_with("memtrace: error: ") && !errors.contains('\x1b'), "{errors}");
+    errors
+}
+
+#[test]
+fn what_is_no_recording_is_refused_in_a_line() {
+    let folder = folder();
+    let path = folder.path();
+    let good = recorded();
+    let changed = |place: usize, byte: u8| {
+        let mut bytes = good.clone();
+        bytes[place] = byte;
+        bytes
+    };
+    for (name, bytes, said) in [
+        ("foreign", b"\x7fELF and more".to_vec(), "no recording"),
+        ("empty", Vec::new(), "no recording"),
+        ("begun", good[..20].to_vec(), "no recording"),
+        ("newer", changed(8, 9), "of format 9"),
+        ("newer records", changed(10, 200), "records of version 200"),
+        ("damaged head", changed(15, good[15] ^ 1), "damaged at byte 0"),
+    ] {
+        fs::write(path.join(name), bytes).unwrap();
+        for words in [&["report", name][..], &["report", name, "--info"]] {
+            let error = refused(path, words);
+            assert!(error.contains(said), "{words:?}: {error}");
+        }
+    }
+    assert!(refused(path, &["report", "missing"]).contains("cannot open \"missing\""));
+}
+
+/// What was there before counts, and the status says that it is not all.
+#[test]
+fn a_damaged_recording_is_good_up_to_the_damage() {
+    let folder = folder();
+    let path = folder.path();
+    let good = recorded();
+    let mut damaged = good.clone();
+    let last = damaged.len() - 60;
+    damaged[last] ^= 0x10;
+    for (name, bytes, state) in [
+        ("cut", good[..good.len() - 70].to_vec(), "cut off"),
+        ("damaged", damaged, "damaged at byte "),
+    ] {
+        fs::write(path.join(name), bytes).unwrap();
+        let info = memtrace(path, &["report", name, "--info"]);
+        let said = String::from_utf8(info.stdout).unwrap();
+        assert!(said.starts_with("state      ") && said.contains(state), "{said}");
+        assert_ne!(info.status.code(), Some(0), "{name}");
+        let report = memtrace(path, &["report", name]);
+        let errors = String::from_utf8(report.stderr).unwrap();
+        assert!(
+            matches!(report.status.code(), Some(1 | 3)) && !errors.is_empty(),
+            "{name}: {errors}"
+        );
+    }
+}
+
+/// `--info` checks what a report would need: also that each note is one that is known.
+#[test]
+fn a_note_that_nobody_knows_is_no_part_of_a_whole_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::new(Vec::new(), Head::default()).unwrap();
+    note(&mut writer, &Note::Limits(Box::default()));
+    let lost = Told::Lost { cause: 0, count: 3 };
+    note(&mut writer, &Note::Event { time: 5, process: 0, thread: 0, what: lost });
+    writer.push(Entry::Note(b"{\"Later\":1}")).unwrap();
+    fs::write(folder.path().join("later"), writer.finish().unwrap()).unwrap();
+    let info = memtrace(folder.path(), &["report", "later", "--info"]);
+    let said = String::from_utf8(info.stdout).unwrap();
+    assert!(said.contains("a note of an unknown kind: it is damaged, or of a newer"), "{said}");
+    assert_eq!(info.status.code(), Some(1), "{said}");
+}
