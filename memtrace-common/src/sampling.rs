@@ -14,6 +14,9 @@ use crate::function::BlockKind;
 /// The longest interval, bytes: a tebibyte. (Arithmetic below is exact enough up to it.)
 pub const LONGEST_INTERVAL: u64 = 1 << 40;
 
+/// Stands for an interval: no allocation is taken, and calls are only counted.
+pub const NONE: u64 = u64::MAX;
+
 /// Intervals that are remembered: of as many changes a call may be pending at the most.
 pub const REMEMBERED: usize = 32;
 

@@ -9,7 +9,7 @@ use crate::maps::{Target, lost};
 use aya_ebpf::helpers::generated::bpf_get_prandom_u32;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
-use memtrace_common::sampling::{Control, DRAWN, IS_COPY, REMEMBERED, TakenBlock, draw};
+use memtrace_common::sampling::{Control, DRAWN, IS_COPY, NONE, REMEMBERED, TakenBlock, draw};
 use memtrace_common::site::Site;
 use memtrace_common::wire::{Loss, flags};
 
@@ -151,6 +151,9 @@ pub(crate) fn draw_for(site: Site, size: u64) -> Fate {
     let interval = control.intervals[(changes & INTERVAL_MASK) as usize];
     if interval == 0 {
         return taken;
+    }
+    if interval == NONE {
+        return Fate(Fate::PASSED);
     }
     // Calls for memory of devices are few and large.
     if site.is_of_device() {

@@ -410,7 +410,15 @@ fn filtered(arguments: &[&str]) {
     // It answers the line break of each request, too.
     assert_eq!(talker.ask("a"), "a\n");
     let mut command = Memtrace::command();
-    command.args(["--pid", &talker.pid().to_string(), "--interval", "0", "--format", "json"]);
+    command.args([
+        "--pid",
+        &talker.pid().to_string(),
+        "--exact",
+        "--interval",
+        "0",
+        "--format",
+        "json",
+    ]);
     let mut memtrace = Memtrace::start(&mut command);
     // From 6.11 on it may be either way, as the exemption came later and was backported.
     let may_kill = kernel() >= (6, 11) && kernel() < (6, 14);

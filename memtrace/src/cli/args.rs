@@ -325,9 +325,14 @@ pub struct TraceArgs {
     /// What tracing may cost, of the CPU time that the targets use otherwise [default: 10, if the interval is
     /// auto]
     ///
-    /// It is held by looking at fewer allocations, if the interval is auto. Where that does not suffice, or is not
-    /// allowed, tracing ends when it costs over twice this for 3 s, unless this is the default: memtrace
-    /// detaches, reports and exits with 3. The default does not weigh what costs less than 5 % of a core.
+    /// It is held by looking at fewer allocations, if the interval is auto, and by watching blocks in windows where that
+    /// does not suffice (by default not where a program's own probes are used). In the first second or two calls are only
+    /// counted, so that the cost is known before it is paid. Where it is not held all the same tracing ends when it costs
+    /// over twice this for 3 s, unless this is the default: memtrace detaches, reports and exits with 3. The default does
+    /// not weigh what costs less than 5 % of a core.
+    ///
+    /// With --tier watch a look must be paid for before the next: what it cost is at most this part of the CPU time that
+    /// the process uses until then.
     ///
     /// With --tier pages it is held by looking at the faults of some pages only, each of which stands for others, and the
     /// default is 2 % of each CPU: up to some 2,000 page faults per second are looked at one by one.

@@ -11,6 +11,8 @@ pub(super) struct Load {
     pub(super) floor: f64,
     /// Besides for those that were taken.
     pub(super) taken: f64,
+    /// What it would cost in all to take every call, as far as can be told before that was done.
+    pub(super) exact: f64,
     /// Allocations that were taken, per second.
     pub(super) samples: f64,
     /// Bytes that were allocated, per second.
@@ -70,6 +72,11 @@ const IDLE: f64 = 0.001;
 /// Seconds in a row that speak for a shorter interval before it is chosen.
 const PATIENCE: u32 = 10;
 
+/// The interval with which samples tell at first how much is allocated.
+const FIRST: u64 = 512 << 10;
+/// Samples per second that tell that.
+const ENOUGH: f64 = 20.0;
+
 /// CPU that tracing may cost in any case where the user names no budget, cores: a multiple of what an idle
 /// program uses is nothing still.
 pub(super) const FREE: f64 = 0.05;
@@ -81,17 +88,28 @@ pub(super) struct Budget {
     free: f64,
     /// Seconds in a row in which a shorter interval would have fit.
     under: u32,
+    /// Sampling has begun with [`FIRST`], whatever fits.
+    is_first: bool,
 }
 
 impl Budget {
     /// One that does not weigh costs below so many cores.
     pub(super) const fn new(free: f64) -> Self {
-        Self { free, under: 0 }
+        Self { free, under: 0, is_first: false }
     }
 
     /// Cores below which a cost is not weighed.
     pub(super) const fn free(&self) -> f64 {
         self.free
+    }
+
+    /// The interval to begin with, after a time in which calls were only counted; 0: every allocation, if that is
+    /// predicted to fit. Else how many bytes are allocated must be known first.
+    pub(super) fn begin(&mut self, load: &Load, most: f64) -> u64 {
+        let untraced = (load.targets - load.cores()).max(0.0);
+        let fits = load.exact <= most * untraced || load.exact < self.free || load.targets < IDLE;
+        self.is_first = !fits;
+        if fits { 0 } else { FIRST }
     }
 
     /// What to do after a second in which tracing cost `load`, with `interval` in force and a budget of `most`,
@@ -101,6 +119,12 @@ impl Budget {
             return Decision::Keep;
         }
         let fitting = fitting(load, most);
+        if self.is_first && load.samples >= ENOUGH {
+            self.is_first = false;
+            if fitting < interval && load.overhead() <= most * TOLERANCE {
+                return Decision::Interval(fitting);
+            }
+        }
         if load.overhead() > most * TOLERANCE {
             self.under = 0;
             return match fitting.max(interval.saturating_mul(2)).min(LONGEST) {
@@ -142,7 +166,7 @@ fn fitting(load: &Load, most: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Budget, Decision, FREE, LONGEST, Load, PATIENCE, SHORTEST};
+    use super::{Budget, Decision, ENOUGH, FIRST, FREE, LONGEST, Load, PATIENCE, SHORTEST};
 
     /// A program that calls malloc and free so often per second, with this interval.
     fn load(calls: f64, size: f64, interval: u64, untraced: f64) -> Load {
@@ -154,7 +178,9 @@ mod tests {
         let (floor, samples) = (2.0 * calls * trap, calls * taken);
         let cost = floor + samples * sample;
         let targets = untraced + cost;
-        Load { floor, taken: samples * sample, samples, bytes: calls * size, targets, seconds: 1.0 }
+        let exact = calls.mul_add(sample, floor);
+        let taken = samples * sample;
+        Load { floor, taken, exact, samples, bytes: calls * size, targets, seconds: 1.0 }
     }
 
     /// Decides until it settles, and gives interval and overhead.
@@ -185,6 +211,35 @@ mod tests {
             let shorter = load(60_000.0, size, interval / 4, 0.9).overhead();
             assert!(interval <= SHORTEST || shorter > 0.10, "{size}: {shorter}, {interval}");
         }
+    }
+
+    #[test]
+    fn what_is_predicted_to_fit_begins_exact_and_all_else_by_samples() {
+        // Counted alone: none is taken.
+        let counted = |calls: f64, untraced: f64| {
+            let load = load(calls, 100.0, 1 << 40, untraced);
+            (Budget::new(FREE).begin(&load, 0.1), load.cores())
+        };
+        let (interval, cost) = counted(20_000.0, 0.9);
+        assert!(interval == 0 && cost < 0.02, "{cost}");
+        assert_eq!(counted(60_000.0, 0.9).0, FIRST);
+        assert_eq!(counted(10_000.0, 0.001).0, 0, "less than is free");
+    }
+
+    #[test]
+    fn what_fits_is_found_at_once_when_it_is_known_how_much_is_allocated() {
+        let mut budget = Budget::default();
+        let first = budget.begin(&load(60_000.0, 1000.0, 1 << 40, 0.9), 0.1);
+        let few = Load { samples: ENOUGH / 2.0, ..load(60_000.0, 1000.0, first, 0.9) };
+        assert_eq!(budget.decide(&few, first, 0.1), Decision::Keep, "too few to say");
+        let Decision::Interval(next) =
+            budget.decide(&load(60_000.0, 1000.0, first, 0.9), first, 0.1)
+        else {
+            panic!("samples have told how much is allocated")
+        };
+        assert!(next < first / 4 && load(60_000.0, 1000.0, next, 0.9).overhead() <= 0.11, "{next}");
+        let next = budget.decide(&load(60_000.0, 1000.0, next, 0.9), next, 0.1);
+        assert_eq!(next, Decision::Keep);
     }
 
     #[test]
@@ -229,6 +284,7 @@ mod tests {
                     let load = Load {
                         floor: taken / 2.0,
                         taken,
+                        exact: taken,
                         samples,
                         bytes: samples,
                         targets,

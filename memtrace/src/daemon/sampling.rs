@@ -11,8 +11,9 @@ use crate::probe::live::kernel_side::KernelSide;
 use crate::probe::live::sampling::{Adopted, TakenBlocks};
 use crate::report::SamplingChange;
 use jiff::Timestamp;
-use memtrace_common::sampling::Control;
+use memtrace_common::sampling::{Control, NONE};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 /// Changes that are remembered for reports: the first ones and the latest.
 const MOST_CHANGES: usize = 64;
@@ -49,8 +50,11 @@ pub(super) struct Sampling {
     room: usize,
     thread: Option<JoinHandle<Done>>,
     handover: Handover,
+    /// For how long calls were only counted, at first.
+    counted: Option<Duration>,
     looks: u32,
     changes: Vec<SamplingChange>,
+    left_out: u64,
 }
 
 impl Sampling {
@@ -62,14 +66,47 @@ impl Sampling {
             room: sampling.room as usize / 2,
             thread: None,
             handover: Handover::None,
+            counted: None,
             looks: 0,
             changes: Vec::new(),
+            left_out: 0,
         })
     }
 
-    /// The mean interval in force, bytes; 0: every allocation.
+    /// The mean interval in force, bytes; 0: every allocation, or none yet.
     pub(super) const fn interval(&self) -> u64 {
-        self.control.interval()
+        if self.is_counting() { 0 } else { self.control.interval() }
+    }
+
+    /// No allocation is looked at yet: calls are only counted.
+    pub(super) const fn is_counting(&self) -> bool {
+        self.control.interval() == NONE
+    }
+
+    /// For how long that was so.
+    pub(super) const fn counted(&self) -> Option<Duration> {
+        self.counted
+    }
+
+    /// Looks at allocations from now on, with this interval, as if nothing had been before; calls were only counted for
+    /// so long.
+    ///
+    /// # Errors
+    /// When the kernel side cannot be told: calls go on to be counted.
+    pub(super) fn begin(
+        &mut self,
+        kernel: &mut KernelSide,
+        interval: u64,
+        reason: String,
+        counted: Duration,
+    ) -> Result<(), LiveError> {
+        let control = Control::new(interval);
+        kernel.set_sampling(control)?;
+        (self.control, self.counted) = (control, Some(counted));
+        if interval > 0 {
+            self.changes.push(SamplingChange { time: Timestamp::now(), interval, reason });
+        }
+        Ok(())
     }
 
     /// Whether there may be sampled blocks.
@@ -77,9 +114,9 @@ impl Sampling {
         self.control.changes > 0 || self.interval() != 0
     }
 
-    /// What was changed under way.
-    pub(super) fn changes(&self) -> &[SamplingChange] {
-        &self.changes
+    /// What was changed under way, and how many changes are left out of that.
+    pub(super) fn changes(&self) -> (&[SamplingChange], u64) {
+        (&self.changes, self.left_out)
     }
 
     /// Takes allocations with another interval from now on, for this reason.
@@ -106,6 +143,7 @@ impl Sampling {
         kernel.set_sampling(self.control)?;
         if self.changes.len() == MOST_CHANGES {
             self.changes.remove(MOST_CHANGES / 2);
+            self.left_out += 1;
         }
         self.changes.push(SamplingChange { time: Timestamp::now(), interval, reason });
         Ok(())
@@ -140,7 +178,7 @@ impl Sampling {
             Handover::None if self.looks >= SWEEP_AFTER && self.has_sampled() => {
                 self.looks = 0;
                 let mut taken = kernel.taken_blocks()?;
-                self.begin(move || {
+                self.work(move || {
                     taken.sweep();
                     Done::Swept
                 });
@@ -156,7 +194,7 @@ impl Sampling {
             return;
         };
         self.handover = Handover::Telling;
-        self.begin(move || {
+        self.work(move || {
             let adopted = |(process, kind, address)| Adopted { process, kind, address };
             let blocks: Vec<Adopted> = blocks.into_iter().map(adopted).collect();
             Done::Adopted { all: taken.adopt(&blocks) }
@@ -167,7 +205,7 @@ impl Sampling {
         }
     }
 
-    fn begin(&mut self, work: impl FnOnce() -> Done + Send + 'static) {
+    fn work(&mut self, work: impl FnOnce() -> Done + Send + 'static) {
         self.thread = Builder::new().name("sampled blocks".into()).spawn(work).ok();
     }
 }

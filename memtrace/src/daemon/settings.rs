@@ -11,6 +11,7 @@ use crate::probe::signature::Signature;
 use crate::selection::Selection;
 use memtrace_common::config::{LinkKind, UnwindMode};
 use memtrace_common::limits::{MAX_SENT_STACKS, MAX_TARGETS, USUAL_TARGETS};
+use memtrace_common::sampling::NONE;
 use memtrace_common::touches::PERIOD_BITS;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -160,6 +161,9 @@ pub enum LinkFor {
     Each,
 }
 
+/// In less time than this every second counts.
+const BRIEF: Duration = Duration::from_secs(4);
+
 /// Largest ring chosen by ourselves: at 64 bytes a record and a million records per second a
 /// quarter of a second of events.
 const LARGEST_RING: u64 = 16 << 20;
@@ -267,28 +271,50 @@ impl Settings {
         }
     }
 
-    /// Mean bytes between samples at the beginning; 0: every allocation is looked at.
+    /// Mean bytes between samples at the beginning; 0: every allocation is looked at; [`NONE`]: none is yet.
     #[must_use]
-    pub const fn sample_interval(&self) -> u64 {
+    pub fn sample_interval(&self) -> u64 {
         match self.sampling {
+            SamplingWish::Auto if self.counts_first() => NONE,
             SamplingWish::Exact | SamplingWish::Auto => 0,
             SamplingWish::Every(interval) => interval,
         }
     }
 
-    /// Whether there may be times in which allocations and frees are not told. A budget that nobody named is no
-    /// reason: what lives would become unknown.
+    /// Whether calls are only counted at first, so that the cost of more is known before it is paid. Not of a program
+    /// that is started for this, whose beginning would be missed; nor where time is short; nor where windows bound the
+    /// cost anyway.
+    #[must_use]
+    pub fn counts_first(&self) -> bool {
+        let by_reports = self.interval.zip(self.count);
+        let by_reports = by_reports.map(|(interval, count)| {
+            interval.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
+        });
+        let is_brief = [self.duration, by_reports].iter().flatten().any(|time| *time < BRIEF);
+        let is_whole = self.window.is_none() && self.zoom.is_none();
+        self.heap
+            && self.sampling == SamplingWish::Auto
+            && is_whole
+            && !self.started_here
+            && !is_brief
+    }
+
+    /// Whether there may be times in which allocations and frees are not told: the user wishes it, or a budget cannot
+    /// be held otherwise.
     #[must_use]
     pub fn may_close(&self) -> bool {
-        let by_budget = self.overhead_budget.is_some() && self.sampling == SamplingWish::Auto;
-        self.heap && (self.window.is_some() || by_budget || self.zoom.is_some())
+        let is_wished = self.window.is_some() || self.zoom.is_some();
+        self.heap && (is_wished || self.sampling == SamplingWish::Auto)
     }
 
     /// Static probes that are used. None where blocks are watched in windows: a free between two of them would
-    /// not be seen, and what lives by these probes' account would be more and more.
+    /// not be seen, and what lives by these probes' account would be more and more. Where nobody has asked for windows,
+    /// nor named a budget that may need them, these probes are used, and there are no windows where some are.
     #[must_use]
     pub fn static_probes(&self) -> StaticProbeWish {
-        if self.heap && !self.may_close() { self.static_probes } else { StaticProbeWish::No }
+        let is_asked = self.window.is_some() || self.zoom.is_some();
+        let is_named = self.overhead_budget.is_some() && self.sampling == SamplingWish::Auto;
+        if self.heap && !is_asked && !is_named { self.static_probes } else { StaticProbeWish::No }
     }
 
     fn sampling(&self) -> Option<Sampling> {

@@ -38,22 +38,31 @@ pub(super) struct Windowing {
     /// The longest time that placing probes again took.
     placing: Option<Duration>,
     changes: Vec<WindowChange>,
+    left_out: u64,
 }
 
 impl Windowing {
     /// Open from `now` on.
     pub(super) fn new(window: Option<Window>, now: Instant) -> Self {
         let due = window.map(|window| now + window.on);
-        Self { window, is_open: true, began: now, due, placing: None, changes: Vec::new() }
+        Self {
+            window,
+            is_open: true,
+            began: now,
+            due,
+            placing: None,
+            changes: Vec::new(),
+            left_out: 0,
+        }
     }
 
     pub(super) const fn window(&self) -> Option<Window> {
         self.window
     }
 
-    /// What was changed under way.
-    pub(super) fn changes(&self) -> &[WindowChange] {
-        &self.changes
+    /// What was changed under way, and how many changes are left out of that.
+    pub(super) fn changes(&self) -> (&[WindowChange], u64) {
+        (&self.changes, self.left_out)
     }
 
     /// When to ask for the next turn; `None`: never.
@@ -98,6 +107,7 @@ impl Windowing {
     pub(super) fn change(&mut self, window: Option<Window>, reason: String, now: Instant) {
         if self.changes.len() == MOST_CHANGES {
             self.changes.remove(MOST_CHANGES / 2);
+            self.left_out += 1;
         }
         let told = window.map(|window| (window.on, window.period));
         self.changes.push(WindowChange { time: Timestamp::now(), window: told, reason });
@@ -170,7 +180,12 @@ mod tests {
         windowing.change(None, "enough".to_owned(), start + 7 * SECOND);
         assert_eq!((windowing.turn(), windowing.due()), (Turn::Open, Some(start + 7 * SECOND)));
         windowing.opened(start + 7 * SECOND, start + 7 * SECOND);
-        assert_eq!((windowing.due(), windowing.changes().len()), (None, 2));
+        assert_eq!((windowing.due(), windowing.changes().0.len()), (None, 2));
+        for _ in 0..70 {
+            windowing.change(None, "again".to_owned(), start + 8 * SECOND);
+        }
+        let (changes, left_out) = windowing.changes();
+        assert_eq!((changes[0].reason.as_str(), changes.len() as u64 + left_out), ("too much", 72));
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl Tracker {
         let Some(settings) = self.limits.zoom else { return };
         let bytes = usage.resident_anonymous.saturating_add(usage.swap);
         let next = self.zoom_of(pid).map(|(zoom, beside)| {
-            zoom.told(time, bytes, beside.space.heap.live_bytes_by_stack(), settings)
+            zoom.told(time, (bytes, usage.cpu), beside.space.heap.live_bytes_by_stack(), settings)
         });
         match next.unwrap_or(Next::Nothing) {
             Next::Nothing => {}
@@ -123,6 +123,8 @@ fn told(
         (Look::Ended(cost), Phase::Looking(findings) | Phase::Closing(findings)) => {
             let most = record(zoom, &findings, time, beside);
             finish(zoom, most, *cost);
+            let lasted = time.saturating_sub(findings.began());
+            zoom.spent(cost.cpu.unwrap_or_default(), lasted);
             zoom.rested(time, most, settings);
             true
         }

@@ -152,6 +152,15 @@ pub struct WindowChange {
     pub reason: String,
 }
 
+/// Runs of the probes' programs in targets, at entries and returns, over all the time of tracing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Hits {
+    /// How many there are per second.
+    pub per_second: f64,
+    /// What one costs the targets on average, its trap included, ns.
+    pub cost: f64,
+}
+
 /// The tracer's own figures at the moment of the snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TracerFacts {
@@ -170,12 +179,18 @@ pub struct TracerFacts {
     pub tables: Option<TableFacts>,
     /// Mean bytes between samples; 0: every allocation.
     pub sample_interval_bytes: u64,
-    /// What was changed of that under way.
+    /// What was changed of that under way: the first changes and the latest.
     pub sampling_changes: Vec<SamplingChange>,
+    /// Changes between these.
+    #[serde(default)]
+    pub sampling_changes_left_out: u64,
     /// For how long blocks are watched, and how often; `None`: all the time.
     pub window: Option<(Duration, Duration)>,
-    /// What was changed of that under way.
+    /// What was changed of that under way: the first changes and the latest.
     pub window_changes: Vec<WindowChange>,
+    /// Changes between these.
+    #[serde(default)]
+    pub window_changes_left_out: u64,
     /// CPU time of the tracer itself, seconds.
     pub cpu_seconds: f64,
     /// Resident memory of the tracer itself, bytes, kernel maps included.
@@ -186,6 +201,9 @@ pub struct TracerFacts {
     pub target_cost_cores: Option<f64>,
     /// … in percent of the CPU that they would use without being traced.
     pub target_cost_percent: Option<f64>,
+    /// What that is the product of.
+    #[serde(default)]
+    pub hits: Option<Hits>,
     /// What that is to be at most, percent; `None` if any cost is accepted.
     pub overhead_budget: Option<f64>,
     /// A cost below so many cores is not held to that.

@@ -41,7 +41,7 @@ const LIMITS: Limits = Limits {
     closing: SnapshotOptions { min_age: 0, min_size: 0, max_size: None, blocks_per_stack: 2 },
     alerts: THRESHOLDS,
     total_alerts: THRESHOLDS,
-    zoom: Some(zoom::Settings { growth: Rate { bytes: 1, per: 1 }, pace: 1 }),
+    zoom: Some(zoom::Settings { growth: Rate { bytes: 1, per: 1 }, pace: 1, budget: Some(1) }),
 };
 
 /// Records, and what `/proc` says between them, → tables → a report in its forms.

@@ -4,6 +4,7 @@
 //! must be looked up; the writers turn a report into bytes and know nothing else.
 
 mod alerts;
+mod around;
 mod csv;
 pub mod diff;
 mod doubt;
@@ -49,7 +50,7 @@ pub use crate::engine::trend::Trend;
 pub use alerts::{AlertBy, AlertReport};
 pub use csv::CsvWriter;
 pub use facts::{
-    Ledgers, LinkFacts, ReportOptions, SamplingChange, Sort, TableFacts, TracerFacts, Walks,
+    Hits, Ledgers, LinkFacts, ReportOptions, SamplingChange, Sort, TableFacts, TracerFacts, Walks,
     WindowChange,
 };
 pub use firefox::FirefoxWriter;

@@ -262,7 +262,7 @@ fn a_whole_machine_is_watched_for_growth_unless_blocks_are_wanted() {
     assert_eq!(self::plan("--all --tier exact").unwrap().zoom, None);
     let plan = self::plan("--all --watch-growth 5MiB/h --watch-pace 2s").unwrap();
     let growth = Rate { bytes: 5 << 20, per: 3600 * SECOND };
-    assert_eq!(plan.zoom, Some(zoom::Settings { growth, pace: 2 * SECOND }));
+    assert_eq!(plan.zoom, Some(zoom::Settings { growth, pace: 2 * SECOND, budget: Some(100) }));
     assert_eq!(
         (plan.ledger, plan.sample_interval),
         (Ledger::Pages, SampleInterval::Bytes(16 << 10))

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Growth that is worth a look, where the user names none.
 const USUAL_GROWTH: Rate = Rate { bytes: 1 << 20, per: 60 * SECOND };
+/// Percent of the CPU time of a process that looks at it may cost.
+const USUAL_BUDGET: f64 = 10.0;
 const USUAL_PACE: Duration = Duration::from_secs(5);
 /// Memory is read once a second.
 const SHORTEST_PACE: Duration = Duration::from_secs(1);
@@ -46,7 +48,6 @@ pub(super) fn tier(args: &TraceArgs, all: bool) -> Tier {
 pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
     let blocks = [
         ("--ledger", args.ledger != Ledger::Both),
-        ("--overhead-budget", args.overhead_budget.is_some()),
         ("--window", args.window.is_some()),
         ("--show-blocks", args.show_blocks > 0),
         ("--alert-live", args.alerts.alert_live.is_some()),
@@ -96,5 +97,7 @@ pub(super) fn settings(args: &TraceArgs, tier: Tier) -> Result<Option<zoom::Sett
         return usage("--watch-pace must be from 1s to 1h: memory is read once a second");
     }
     let pace = u64::try_from(pace.as_nanos()).unwrap_or(u64::MAX);
-    Ok(Some(zoom::Settings { growth: args.watch_growth.unwrap_or(USUAL_GROWTH), pace }))
+    let percent = args.overhead_budget.unwrap_or(USUAL_BUDGET);
+    let budget = (!args.exact).then_some((percent * 10.0).round() as u64);
+    Ok(Some(zoom::Settings { growth: args.watch_growth.unwrap_or(USUAL_GROWTH), pace, budget }))
 }

@@ -16,6 +16,10 @@ impl Actor<'_> {
         if !self.settings.may_close() || self.windowing.window().is_some() {
             return false;
         }
+        // What lives by their account would be more and more. Whoever names a budget does without them.
+        if self.settings.overhead_budget.is_none() && self.intake.targets.uses_static_probes() {
+            return false;
+        }
         let sites = self.intake.targets.sites();
         let so_far = self.meter.spent_so_far(sites).unwrap_or_default();
         let (duty, decision) = Duty::begin(load, &so_far, most / 100.0);
@@ -29,6 +33,7 @@ impl Actor<'_> {
             "{}, over the budget of {most} % however few allocations are looked at",
             said(load)
         );
+        self.intake.targets.use_no_static_probes();
         self.duty = Some(duty);
         self.missed = reached(decision).map(|reached| (reached * 100.0, most));
         self.opened = self.reading();

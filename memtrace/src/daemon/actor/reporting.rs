@@ -3,6 +3,7 @@
 use super::Actor;
 use super::recording::Purpose;
 use crate::daemon::archive::Archive;
+use crate::daemon::duty::Spent;
 use crate::daemon::error::DaemonError;
 use crate::daemon::outlet::{Publication, Published};
 use crate::daemon::pictures::Seen;
@@ -12,7 +13,7 @@ use crate::daemon::unwinding::Unwinding;
 use crate::probe::live::release;
 use crate::recording::Moment;
 use crate::recording::snapshots::Shot;
-use crate::report::{TracerFacts, Walks};
+use crate::report::{Hits, TracerFacts, Walks};
 use jiff::Timestamp;
 use memtrace_common::wire::Counter;
 use std::sync::Arc;
@@ -230,6 +231,9 @@ impl Actor<'_> {
         let (since, records) = self.last_report;
         let seconds = since.elapsed().as_secs_f64().max(1e-3);
         let spent = self.meter.spent_so_far(self.intake.targets.sites());
+        let changes = self.sampling.as_ref().map(Sampling::changes).unwrap_or_default();
+        let (sampling_changes, sampling_changes_left_out) = changes;
+        let (window_changes, window_changes_left_out) = self.windowing.changes();
         TracerFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: release::running(),
@@ -238,17 +242,17 @@ impl Actor<'_> {
             unwind: self.settings.unwind.name().to_owned(),
             tables: self.intake.unwinding.as_ref().map(Unwinding::facts),
             sample_interval_bytes: self.sampling.as_ref().map_or(0, Sampling::interval),
-            sampling_changes: self
-                .sampling
-                .as_ref()
-                .map_or_else(Vec::new, |it| it.changes().to_vec()),
+            sampling_changes: sampling_changes.to_vec(),
+            sampling_changes_left_out,
             window: self.windowing.window().map(|window| (window.on, window.period)),
-            window_changes: self.windowing.changes().to_vec(),
+            window_changes: window_changes.to_vec(),
+            window_changes_left_out,
             cpu_seconds: self_usage::cpu().as_secs_f64(),
             rss_bytes: self_usage::resident_bytes() + self.intake.kernel.map_bytes(),
             events_per_second: (self.intake.records - records) as f64 / seconds,
             target_cost_cores: spent.map(|spent| spent.cores()),
             target_cost_percent: spent.and_then(|spent| spent.percent()),
+            hits: spent.and_then(|spent| self.hits(&spent)),
             overhead_budget: self.budget_in_force(),
             budget_from_cores: self.budget.free(),
             walks: self.walks(),
@@ -264,6 +268,7 @@ impl Actor<'_> {
                 .intake
                 .notes()
                 .into_iter()
+                .chain(self.counted())
                 .chain(self.unmet(spent.and_then(|spent| spent.percent())))
                 .chain(self.missed_budget())
                 .chain(self.windowing.too_short())
@@ -280,6 +285,14 @@ impl Actor<'_> {
                 .chain(self.archive.as_ref().and_then(Archive::failure))
                 .collect(),
         }
+    }
+
+    /// What made the cost, once there was one.
+    fn hits(&self, spent: &Spent) -> Option<Hits> {
+        let counter = |counter| self.intake.kernel.counter(counter).unwrap_or_default() as f64;
+        let hits = counter(Counter::Entries) + counter(Counter::Returns);
+        (hits > 0.0 && spent.time > 0.0)
+            .then(|| Hits { per_second: hits / spent.time, cost: spent.cost * 1e9 / hits })
     }
 
     fn walks(&self) -> Walks {

@@ -3,8 +3,10 @@
 use super::{Actor, End};
 use crate::daemon::budget::{Decision, Load};
 use crate::daemon::cost::{Reading, Timed};
+use crate::daemon::sampling::Sampling;
 use crate::daemon::settings::SamplingWish;
 use crate::report::units;
+use jiff::Timestamp;
 use memtrace_common::wire::Counter;
 
 /// Steps (of about a second) over twice the budget after which tracing ends, where nothing else helps.
@@ -30,6 +32,10 @@ impl Actor<'_> {
     pub(super) fn spend(&mut self) -> Option<End> {
         let (reading, sites) = (self.reading(), self.intake.targets.sites());
         let load = self.meter.step(reading, sites)?;
+        if self.sampling.as_ref().is_some_and(Sampling::is_counting) {
+            self.begin_looking(&load);
+            return None;
+        }
         if self.windowing.window().is_some() {
             // A second tells of a window or of a pause: they are looked at together, once a period.
             return None;
@@ -52,6 +58,43 @@ impl Actor<'_> {
         tracing::warn!("{reason}");
         self.degraded.push(reason);
         Some(End::OverBudget)
+    }
+
+    /// Calls were only counted until now: looks at as many allocations as are predicted to fit the budget.
+    fn begin_looking(&mut self, load: &Load) {
+        let most = self.budget_in_force();
+        let (Some(sampling), Some(most)) = (&mut self.sampling, most) else { return };
+        let interval = self.budget.begin(load, most / 100.0);
+        let predicted = Load { floor: load.exact, taken: 0.0, ..*load };
+        let own = (load.targets - load.cores()).max(0.0);
+        let predicted = Load { targets: own + predicted.floor, ..predicted };
+        let reason =
+            format!("if every one were looked at {}, the budget is {most} %", would(&predicted));
+        let counted = Timestamp::now().duration_since(self.began).unsigned_abs();
+        let kernel = &mut self.intake.kernel;
+        if let Err(error) = sampling.begin(kernel, interval, reason.clone(), counted) {
+            tracing::warn!("calls are only counted, still: {error}");
+            return;
+        }
+        if interval > 0 {
+            let size = units::bytes(interval);
+            tracing::info!("one allocation for {size} is looked at: {reason}");
+        }
+    }
+
+    /// What to say of the time in which no allocation was looked at.
+    pub(super) fn counted(&self) -> Option<String> {
+        let sampling = self.sampling.as_ref()?;
+        if sampling.is_counting() {
+            return Some(
+                "calls were only counted yet, to know what looking at them costs: --exact looks at once"
+                    .to_owned(),
+            );
+        }
+        let seconds = sampling.counted()?.as_secs_f64();
+        Some(format!(
+            "in the first {seconds:.1} s calls were only counted, so that the cost was known before it was paid"
+        ))
     }
 
     /// Changes how many allocations are looked at, if that helps; `false`: it does not, or need not.
@@ -99,6 +142,7 @@ impl Actor<'_> {
         }
         let remedy = match self.settings.overhead_budget {
             Some(_) => "(--tier pages probes none, --exact accepts it)",
+            // The programs' own probes are in use, or windows are too little.
             None => {
                 "(--overhead-budget holds it by watching in windows, --tier pages probes none, --exact \
                  accepts it)"
@@ -115,6 +159,10 @@ impl Actor<'_> {
 
     /// The budget, if it is to be held: percent.
     pub(super) fn budget_in_force(&self) -> Option<f64> {
+        // Looks are paid for one by one (`engine/zoom`).
+        if self.settings.zoom.is_some() {
+            return None;
+        }
         // Looking at page faults holds a share of each CPU by itself.
         let is_adjusted = self.settings.heap && self.settings.sampling == SamplingWish::Auto;
         self.settings.overhead_budget.or(is_adjusted.then_some(USUAL_BUDGET))
@@ -139,10 +187,18 @@ impl Actor<'_> {
 }
 
 pub(super) fn said(load: &Load) -> String {
+    format!("tracing cost {} of the CPU time that the targets use otherwise", percent(load))
+}
+
+/// The same of what was not done.
+fn would(load: &Load) -> String {
+    format!("tracing would cost {} of the CPU time that the targets use otherwise", percent(load))
+}
+
+fn percent(load: &Load) -> String {
     // An estimate may be more than all that the targets use.
-    let percent = match load.percent().unwrap_or_default() {
-        percent if percent > 1000.0 => "over 1,000".to_owned(),
-        percent => format!("about {percent:.0}"),
-    };
-    format!("tracing cost {percent} % of the CPU time that the targets use otherwise")
+    match load.percent().unwrap_or_default() {
+        percent if percent > 1000.0 => "over 1,000 %".to_owned(),
+        percent => format!("about {percent:.0} %"),
+    }
 }

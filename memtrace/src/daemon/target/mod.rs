@@ -155,6 +155,16 @@ impl Targets {
         })
     }
 
+    /// Whether some process tells by static probes of blocks that it samples.
+    pub(super) fn uses_static_probes(&self) -> bool {
+        self.targets.values().any(|target| !target.told_by.is_empty())
+    }
+
+    /// Of processes that come later none will be used.
+    pub(super) fn use_no_static_probes(&mut self) {
+        self.static_search = None;
+    }
+
     pub(super) fn knows(&self, pid: Pid) -> bool {
         self.targets.contains_key(&pid)
     }

@@ -29,7 +29,11 @@ fn tight() -> Limits {
         closing: SnapshotOptions::default(),
         alerts: Thresholds::default(),
         total_alerts: Thresholds::default(),
-        zoom: Some(zoom::Settings { growth: Rate { bytes: 1, per: SECOND }, pace: 2 }),
+        zoom: Some(zoom::Settings {
+            growth: Rate { bytes: 1, per: SECOND },
+            pace: 2,
+            budget: Some(100),
+        }),
     }
 }
 

@@ -134,8 +134,11 @@ mod tests {
     use crate::model::ids::SECOND;
     use std::collections::BTreeMap;
 
-    const SETTINGS: Settings =
-        Settings { growth: Rate { bytes: 1 << 20, per: 60 * SECOND }, pace: 5 * SECOND };
+    const SETTINGS: Settings = Settings {
+        growth: Rate { bytes: 1 << 20, per: 60 * SECOND },
+        pace: 5 * SECOND,
+        budget: None,
+    };
 
     fn growing(by: f64) -> Growing {
         Growing { rate: Band { low: by, middle: by, high: by }, ..Growing::default() }

@@ -28,6 +28,9 @@ use serde::{Deserialize, Serialize};
 pub const MOST_LOOKS: usize = 4;
 /// Looks at a process that are kept for reports: the first one, and the latest.
 pub const MOST_KEPT: usize = 8;
+/// A look that costs less than this part of a CPU is paid for by nobody: of what an idle program uses it may be many
+/// times as much, and is nothing still.
+const FREE: u64 = 20;
 /// In paces: how long a look lasts at most, and how long the process is let alone after the first one.
 const LONGEST_LOOK: u64 = 12;
 const FIRST_PAUSE: u64 = 12;
@@ -41,6 +44,10 @@ pub struct Settings {
     pub growth: Rate,
     /// The time between two points of the finest series, and the measure of all else; not 0.
     pub pace: Nanos,
+    /// What looks at a process may cost, on average, in thousandths of the CPU time that it uses otherwise; `None`:
+    /// anything.
+    #[serde(default)]
+    pub budget: Option<u64>,
 }
 
 impl Settings {
@@ -52,6 +59,14 @@ impl Settings {
     #[must_use]
     pub const fn longest_look(self) -> Nanos {
         self.paces(LONGEST_LOOK)
+    }
+
+    /// Whether a process that has used so much CPU time since pays for a look that cost it this.
+    const fn pays(self, used: Nanos, cost: Nanos) -> bool {
+        match self.budget {
+            Some(budget) => used.saturating_mul(budget) >= cost.saturating_mul(1000),
+            None => true,
+        }
     }
 
     const fn first_pause(self) -> Nanos {

@@ -2,7 +2,7 @@
 
 use super::growing::growing;
 use super::series::Series;
-use super::{Findings, Growing, Settings, State, Story};
+use super::{FREE, Findings, Growing, Settings, State, Story};
 use crate::engine::trend::Band;
 use crate::model::ids::{Nanos, StackId};
 
@@ -48,6 +48,10 @@ pub(in crate::engine) struct Zoom {
     grew: Nanos,
     /// How long it is let alone after the next look.
     pause: Nanos,
+    /// CPU time that it has used, and what it had when the last look ended, which cost it so much.
+    cpu: Nanos,
+    looked: Nanos,
+    cost: Nanos,
     /// What the last look found to grow most, and how fast all grew then.
     last: Option<(Option<StackId>, Band)>,
     pub(in crate::engine) story: Story,
@@ -61,19 +65,23 @@ impl Zoom {
             growing: None,
             grew: 0,
             pause: settings.first_pause(),
+            cpu: 0,
+            looked: 0,
+            cost: 0,
             last: None,
             story: Story::default(),
         }
     }
 
-    /// The process has so many bytes of memory of its own now, its stacks these.
+    /// The process has so many bytes of memory of its own now, its stacks these, and has used so much CPU time.
     pub(in crate::engine) fn told(
         &mut self,
         now: Nanos,
-        bytes: u64,
+        (bytes, cpu): (u64, Nanos),
         held: impl Iterator<Item = u64>,
         settings: Settings,
     ) -> Next {
+        self.cpu = cpu;
         if self.series.push(now, bytes, settings.pace) {
             self.growing = growing(&self.series, settings);
         }
@@ -110,12 +118,15 @@ impl Zoom {
             // It stopped for as long as it is let alone: what comes next is another matter.
             if now.saturating_sub(self.grew) >= self.pause {
                 self.pause = settings.first_pause();
-                self.phase = if now >= until { Phase::Watching } else { Phase::Resting(until) };
+                let is_over =
+                    now >= until && settings.pays(self.cpu.saturating_sub(self.looked), self.cost);
+                self.phase = if is_over { Phase::Watching } else { Phase::Resting(until) };
             }
             return Next::Nothing;
         };
         let is_faster = self.last.is_some_and(|(_, rate)| growing.rate.low > rate.high * FASTER);
-        if now < until && !is_faster {
+        let is_paid = settings.pays(self.cpu.saturating_sub(self.looked), self.cost);
+        if now < until && !is_faster || !is_paid {
             return Next::Nothing;
         }
         if is_faster {
@@ -156,6 +167,12 @@ impl Zoom {
             Phase::Resting(until) => State::Resting(*until),
         };
         story
+    }
+
+    /// A look ends that lasted so long and cost the process so much CPU time.
+    pub(in crate::engine) fn spent(&mut self, cost: Nanos, lasted: Nanos) {
+        self.looked = self.cpu;
+        self.cost = if cost.saturating_mul(FREE) < lasted { 0 } else { cost };
     }
 
     /// The look has ended, or did not come about; `most`: what was found to grow most.

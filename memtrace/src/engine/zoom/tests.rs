@@ -18,8 +18,11 @@ use std::sync::Arc;
 
 const MIB: u64 = 1 << 20;
 const PACE: u64 = 5;
-const SETTINGS: Settings =
-    Settings { growth: Rate { bytes: MIB, per: 60 * SECOND }, pace: PACE * SECOND };
+const SETTINGS: Settings = Settings {
+    growth: Rate { bytes: MIB, per: 60 * SECOND },
+    pace: PACE * SECOND,
+    budget: Some(100),
+};
 
 /// A machine whose processes are read once per pace, and whose wishes are granted at once.
 struct Machine {
@@ -27,6 +30,8 @@ struct Machine {
     second: u64,
     looked_at: BTreeMap<Pid, Vec<u64>>,
     open: BTreeSet<Pid>,
+    /// What a look costs, CPU time.
+    cost: Nanos,
     /// Bytes that one stack of a process allocates between two reads while it is looked at.
     leaks: BTreeMap<Pid, u64>,
     blocks: u64,
@@ -40,6 +45,7 @@ impl Machine {
             second: 0,
             looked_at: BTreeMap::new(),
             open: BTreeSet::new(),
+            cost: 0,
             leaks: BTreeMap::new(),
             blocks: 0,
         };
@@ -85,7 +91,8 @@ impl Machine {
                 }
                 Wish::Close(pid) => {
                     assert!(self.open.remove(&pid), "{pid} is not looked at");
-                    self.feed(pid, What::Look(Look::Ended(LookCost::default())));
+                    let cost = LookCost { cpu: Some(self.cost), ..LookCost::default() };
+                    self.feed(pid, What::Look(Look::Ended(cost)));
                 }
             }
         }
@@ -110,8 +117,9 @@ impl Machine {
                 {
                     self.leak(pid, size);
                 }
-                let usage =
-                    Usage { resident_anonymous: bytes(pid, self.second), ..Usage::default() };
+                // Half a core each.
+                let (resident_anonymous, cpu) = (bytes(pid, self.second), self.now() / 2);
+                let usage = Usage { resident_anonymous, cpu, ..Usage::default() };
                 self.feed(pid, What::Usage(usage));
                 self.obey();
             }
@@ -226,6 +234,32 @@ fn what_grows_elsewhere_is_no_part_of_the_heap_and_is_asked_for_less_and_less() 
     let expected = (0..pauses.len()).map(|turn| (first << turn) + LONGEST_LOOK * PACE);
     assert_eq!(pauses, expected.collect::<Vec<_>>());
     assert!(matches!(story.state, State::Resting(_)) && story.growing.is_some());
+}
+
+/// A look that costs 100 s of CPU time, of a program that uses half a core: a tenth of that pays in 2,000 s.
+#[test]
+fn looks_are_paid_for_before_the_next() {
+    let looks_in_an_hour = |cost, budget| {
+        let mut machine = Machine::new([1]);
+        machine.tracker = Tracker::new(Limits {
+            zoom: Some(Settings { budget, ..SETTINGS }),
+            ..Limits::default()
+        });
+        let key = ProcessKey { pid: 1, start_time: 1 };
+        let info = ProcessInfo { key, ..ProcessInfo::default() };
+        machine.feed(1, What::ProcessSeen(Arc::new(info)));
+        machine.cost = cost;
+        // Ever faster, which is a reason to look again at once.
+        machine.run(3600, |_, at| 30 * MIB + at * 80_000 * (1 + at / 200).pow(2));
+        machine.looked_at[&1].clone()
+    };
+    let dear = looks_in_an_hour(100 * SECOND, Some(100));
+    assert!(dear.len() == 2 && dear[1] - dear[0] >= 2000, "{dear:?}");
+    let lifted = looks_in_an_hour(100 * SECOND, None);
+    // Of nothing that it pays with any look would be too dear.
+    let cheap = looks_in_an_hour(SECOND, Some(0));
+    assert_eq!(lifted, cheap, "what costs less than a twentieth of a core is free");
+    assert!(lifted.len() > 4, "{lifted:?}");
 }
 
 #[test]
