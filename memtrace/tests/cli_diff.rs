@@ -262,6 +262,8 @@ fn usage_errors_are_one_line() {
         &["a.json", "b.json", "-f", "folded", "--top", "3"],
         &["a.json", "b.json", "-f", "svg", "--by", "line"],
         &["a.json", "b.json", "-o", ""],
+        &["a.json", "b.json", "-o", "out.html"],
+        &["a.json", "b.json", "-o", "out.svg", "--by", "line"],
     ] {
         let error = refused(folder.path(), words, 2);
         assert!(error.starts_with("memtrace: error: "), "{error}");

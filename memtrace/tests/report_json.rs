@@ -195,12 +195,20 @@ fn estimates_carry_their_ranges() {
     .into();
     assert_eq!(names(&process["heap"]), expected);
     // Trends are estimates of their own.
-    let trends = ["slope_bytes_per_second", "staying_share"].map(str::to_owned);
-    let of_stacks = expected.iter().cloned().chain(trends).collect();
+    let more = ["slope_bytes_per_second", "staying_share", "growth_bytes"];
+    let parts = ["young_bytes", "young_blocks", "filtered_bytes", "filtered_blocks"];
+    let more = more.into_iter().chain(parts).map(str::to_owned);
+    let of_stacks = expected.iter().cloned().chain(more).collect();
     assert_eq!(names(&process["stacks"][0]), of_stacks);
+    for sum in ["others", "young", "filtered"] {
+        assert_eq!(names(&process[sum]).len(), 2, "{sum}: {}", process[sum]);
+    }
+    let [growth, around] = ["growth_bytes", "growth_bytes_ci95"].map(|key| &process[key]);
+    let [low, high] = [0, 1].map(|at| around[at].as_i64().unwrap());
+    assert_eq!([growth.as_i64().unwrap() - low, high - growth.as_i64().unwrap()], [10 << 20; 2]);
     assert_eq!(process["heap"]["live_bytes_ci95"], serde_json::json!([90 * MIB, 110 * MIB]));
     assert_eq!(process["stacks"][0]["samples"], 46);
-    for exact in [&process["pools"], &process["mappings"], &process["others"]] {
+    for exact in [&process["pools"], &process["mappings"]] {
         assert!(exact.is_null() || names(exact).is_empty(), "{exact}");
     }
 }

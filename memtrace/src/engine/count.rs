@@ -5,7 +5,7 @@ use super::heap::counted::Counted;
 use super::heap::sampled::{Pair, Sample, Sampled, SampledTally, confidence_of, rounded};
 use super::heap::tallies::Tally;
 use super::process::Space;
-use super::sampling::{Estimate, Weight};
+use super::sampling::{Estimate, PartsConfidence, Weight};
 use super::snapshot::{BlockSnapshot, Doubtful, SampledConfidence, SnapshotOptions, StackSnapshot};
 use super::stacks::{Callee, Stack, Stacks};
 use super::trend::{Ages, Births, Freed, Past};
@@ -105,6 +105,7 @@ fn plain(
         sizes: None,
         confidence: None,
         all_live: None,
+        parts: None,
         blocks: Vec::new(),
     }
 }
@@ -173,7 +174,7 @@ fn estimated(
     let unknown = both(&tally.unknown);
     // Samples that are alive are told of all, as blocks are listed.
     let samples = tally.live.blocks.samples();
-    let parts = [&count.visible, &tally.allocated, &tally.freed];
+    let parts = [&count.visible, &tally.allocated, &tally.freed, &tally.unknown];
     let confidence = confidence_of(interval, at_peak, parts);
     StackSnapshot {
         // By parts, so that these add up.
@@ -192,6 +193,10 @@ fn estimated(
         freed_blocks: freed.1,
         confidence: Some(SampledConfidence { samples, ..confidence }),
         all_live: Some(tally.live.confidence(interval)),
+        parts: Some(PartsConfidence {
+            young: count.young.sum_confidence(interval),
+            filtered: count.filtered.sum_confidence(interval),
+        }),
         ..plain
     }
 }

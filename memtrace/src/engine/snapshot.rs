@@ -14,7 +14,7 @@ pub use super::marks::Marked;
 use super::numbers;
 pub use super::owners::{Owner, OwnerSum, Owners};
 pub use super::placing::Bounds as ResidentBounds;
-pub use super::sampling::{Confidence, SampledConfidence};
+pub use super::sampling::{Confidence, PartsConfidence, SampledConfidence, SumConfidence};
 pub use super::sampling::{Oddities, Sum, Sums, Unseen};
 use super::slices::Slice;
 use super::trend::{Ages, Past};
@@ -513,6 +513,8 @@ pub struct StackSnapshot {
     pub confidence: Option<SampledConfidence>,
     /// Where bytes and blocks alive lie with those that are young or filtered, where they are estimates.
     pub all_live: Option<(Confidence, Confidence)>,
+    /// Where those that are young or filtered lie, where they are estimates.
+    pub parts: Option<PartsConfidence>,
     /// Which of its blocks these are, where they are told apart.
     pub part: Part,
     /// What it did in a period, where an account of that is kept, with the ages of blocks freed in it; those of

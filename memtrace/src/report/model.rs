@@ -13,8 +13,9 @@ use crate::engine::heap::ranges::RangeKind;
 use crate::engine::ports::Missing;
 use crate::engine::sampling::Oddities;
 use crate::engine::snapshot::{
-    Confidence, Growth, HeapTotals, LookTotals, MappingTotals, Owners, Part, PeriodFigures,
-    PlacedBlocks, ResidentPart, SampledConfidence, SnapshotOptions, TouchTotals,
+    Confidence, Growth, HeapTotals, LookTotals, MappingTotals, Owners, Part, PartsConfidence,
+    PeriodFigures, PlacedBlocks, ResidentPart, SampledConfidence, SnapshotOptions, SumConfidence,
+    TouchTotals,
 };
 use crate::engine::trend::{Ages, Band, Judgement};
 use crate::model::ids::Nanos;
@@ -125,6 +126,17 @@ pub struct Sum {
     pub bytes: u64,
 }
 
+/// Where sums over the stacks of a process lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SumsAround {
+    /// [`ProcessReport::others`].
+    pub others: SumConfidence,
+    /// [`ProcessReport::young`].
+    pub young: SumConfidence,
+    /// [`ProcessReport::filtered`].
+    pub filtered: SumConfidence,
+}
+
 /// One process, or one program in it where it called exec.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessReport {
@@ -206,6 +218,8 @@ pub struct ProcessReport {
     pub only_young: u64,
     /// Blocks of sizes that were filtered out; `stacks`: those that have some.
     pub filtered: Sum,
+    /// Where these three lie, where they are estimates.
+    pub around: Option<Box<SumsAround>>,
     /// Blocks of stacks that a view leaves out for their names, as is wished: nobody misses them.
     pub excluded: Sum,
     /// Stacks without any live block, listed only with `top` 0.
@@ -466,6 +480,8 @@ pub struct StackReport {
     pub young: (u64, u64),
     /// Filtered bytes and blocks, which are not in `live`.
     pub filtered: (u64, u64),
+    /// Where these two lie, where they are estimates.
+    pub parts: Option<PartsConfidence>,
     /// Bytes and blocks of which it is not known whether they live, all; none of them is in `live`.
     pub unknown: (u64, u64),
     /// Of all its live blocks so many may have been freed unseen; of samples so many samples.
@@ -493,6 +509,8 @@ pub struct StackReport {
     /// Where the figures lie, where they are estimates: those without young and filtered blocks, and those of
     /// all.
     pub confidence: Option<SampledConfidence>,
+    /// Where bytes alive of all lie.
+    pub all_live: Option<Confidence>,
     /// What its trend is, and what that rests on.
     pub judgement: Judgement,
     /// The share of its blocks that live at least so long, where that changes: ages, ns.

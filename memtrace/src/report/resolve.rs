@@ -3,6 +3,7 @@
 //! Stacks are chosen first; only their frames and the outermost ones of the others are resolved.
 
 use super::alerts::AlertReport;
+use super::around;
 use super::doubt;
 use super::explain::{self, Case, Grower};
 use super::facts::{Ledgers, LinkFacts, ReportOptions, Sort, TracerFacts};
@@ -201,7 +202,7 @@ fn lack_blocks(sums: &Sums) -> bool {
 }
 
 /// Live blocks that are neither young nor filtered out: (bytes, blocks).
-fn visible(stack: &StackSnapshot) -> (u64, u64) {
+pub(super) fn visible(stack: &StackSnapshot) -> (u64, u64) {
     let bytes = stack.live_bytes.saturating_sub(stack.young_bytes);
     let blocks = stack.live_blocks.saturating_sub(stack.young_blocks);
     (bytes.saturating_sub(stack.filtered_bytes), blocks.saturating_sub(stack.filtered_blocks))
@@ -672,6 +673,7 @@ impl Maker<'_> {
             live_bytes,
             live_blocks,
             young: (stack.young_bytes, stack.young_blocks),
+            parts: stack.parts,
             filtered: (stack.filtered_bytes, stack.filtered_blocks),
             unknown: (stack.unknown_bytes, stack.unknown_blocks),
             perhaps_freed: doubt::of_stack(totals, stack),
@@ -686,6 +688,7 @@ impl Maker<'_> {
             sizes: stack.sizes,
             growth: stack.growth,
             confidence: stack.confidence,
+            all_live: stack.all_live.map(|(bytes, _)| bytes),
             judgement: judged.stack(stack),
             survival: ages.map_or_else(Vec::new, |ages| ages.lifetimes().steps()),
             part: stack.part,
@@ -752,6 +755,7 @@ fn count_stacks(
             u64::from(stack.young_blocks > 0 && stack.young_blocks == stack.live_blocks);
         report.empty_stacks += u64::from(stack.live_blocks == 0);
     }
+    report.around = around::of(process, listed).map(Box::new);
     for stack in listed {
         let (bytes, blocks) = visible(stack);
         report.others.stacks -= u64::from(blocks > 0).min(report.others.stacks);

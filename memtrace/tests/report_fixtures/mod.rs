@@ -15,9 +15,10 @@ use memtrace::engine::sampling::{Told, ToldBlocks};
 use memtrace::engine::snapshot::{
     AccountSnapshot, BlockSnapshot, Bounds, Confidence, Doubtful, Found, FoundStack, Growing,
     Growth, HeapTotals, LookSnapshot, LookState, LookTotals, MappedStack, MappingTotals, Marked,
-    Outcome, Owner, OwnerSum, Owners, Part, PictureSnapshot, PlacedBlocks, ProcessSnapshot,
-    ResidentBounds, ResidentPart, SampledConfidence, Snapshot, SnapshotOptions, StackSnapshot,
-    State, Story, ToldSnapshot, ToldStack, TouchTotals, TouchedGrowth, Usable, Windows,
+    Outcome, Owner, OwnerSum, Owners, Part, PartsConfidence, PictureSnapshot, PlacedBlocks,
+    ProcessSnapshot, ResidentBounds, ResidentPart, SampledConfidence, Snapshot, SnapshotOptions,
+    StackSnapshot, State, Story, SumConfidence, ToldSnapshot, ToldStack, TouchTotals,
+    TouchedGrowth, Usable, Windows,
 };
 use memtrace::engine::trend::{AgeCount, Ages, Band, COHORTS, Past, class};
 use memtrace::model::event::LookCost;
@@ -28,7 +29,7 @@ use memtrace::model::module::{BuildId, Module};
 use memtrace::model::picture::{PageKind, PageSum, Picture};
 use memtrace::model::process::{ProcessInfo, Usage};
 use memtrace::report::{
-    LinkFacts, Report, ReportOptions, ReportWriter, SamplingChange, TextStyle, TextWriter,
+    Hits, LinkFacts, Report, ReportOptions, ReportWriter, SamplingChange, TextStyle, TextWriter,
     TracerFacts, Walks, resolve,
 };
 use memtrace_common::classes::SizeClasses;
@@ -163,6 +164,7 @@ pub fn stack(number: u32, frames: Arc<[Frame]>, blocks: u64, size: u64) -> Stack
         growth: growth(0, 0, 6),
         confidence: None,
         all_live: None,
+        parts: None,
         part: Part::default(),
         period: None,
         past: Past::default(),
@@ -456,8 +458,10 @@ pub fn facts() -> TracerFacts {
         tables: None,
         sample_interval_bytes: 0,
         sampling_changes: Vec::new(),
+        sampling_changes_left_out: 0,
         window: None,
         window_changes: Vec::new(),
+        window_changes_left_out: 0,
         cpu_seconds: 18.6,
         rss_bytes: 148 * MIB,
         events_per_second: 158_224.3,
@@ -465,6 +469,7 @@ pub fn facts() -> TracerFacts {
         walks: Walks { made: 120, checked: 16, differed: 0, copied: 4, finished: 3 },
         longest_gap: Duration::from_millis(21),
         target_cost_percent: Some(7.0),
+        hits: Some(Hits { per_second: 158_000.0, cost: 1_456.0 }),
         overhead_budget: None,
         budget_from_cores: 0.0,
         sequence: 6,
@@ -506,6 +511,7 @@ pub fn sampled() -> ProcessSnapshot {
         allocated_blocks: around(heap.allocated_blocks),
         freed_bytes: around(heap.freed_bytes),
         freed_blocks: around(heap.freed_blocks),
+        unknown: SumConfidence::default(),
         samples: 512,
     });
     for stack in &mut process.stacks {
@@ -517,8 +523,18 @@ pub fn sampled() -> ProcessSnapshot {
             allocated_blocks: around(stack.allocated_blocks),
             freed_bytes: around(stack.freed_bytes),
             freed_blocks: around(stack.freed_blocks),
+            unknown: SumConfidence::default(),
             samples: 46,
         });
+        let both = |bytes: u64, blocks: u64| SumConfidence {
+            bytes: around(bytes),
+            blocks: around(blocks),
+        };
+        stack.parts = Some(PartsConfidence {
+            young: both(stack.young_bytes, stack.young_blocks),
+            filtered: both(stack.filtered_bytes, stack.filtered_blocks),
+        });
+        stack.all_live = Some((around(stack.live_bytes), around(stack.live_blocks)));
     }
     process
 }

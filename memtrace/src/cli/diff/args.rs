@@ -1,5 +1,6 @@
 //! `memtrace diff`, as typed.
 
+use super::super::exit::UsageError;
 use super::super::format::Format;
 use super::super::{help, values};
 use crate::report::diff::By;
@@ -25,9 +26,9 @@ pub struct DiffArgs {
     /// Name functions in full, with parameters and the arguments of templates, however long
     #[arg(long, help_heading = help::CONTENT)]
     pub full_names: bool,
-    /// How to write it
-    #[arg(short, long, value_name = "FORMAT", default_value = "text", help_heading = help::OUTPUT)]
-    pub format: DiffFormat,
+    /// How to write it [default: as the end of the output's name says (.txt, .json, .folded, .svg), else text]
+    #[arg(short, long, value_name = "FORMAT", help_heading = help::OUTPUT)]
+    pub format: Option<DiffFormat>,
     /// Append it to this file (mode 0600) instead of writing it to standard output
     #[arg(short, long, value_name = "FILE", help_heading = help::OUTPUT)]
     pub output: Option<OsString>,
@@ -78,6 +79,29 @@ pub enum DiffFormat {
     /// For people: a flame graph as a picture (SVG), as wide as the larger of before and after; red grew, blue
     /// shrank. A file of that name is replaced
     Svg,
+}
+
+impl DiffArgs {
+    /// What was typed, or else what the name of the output asks for, or else text.
+    ///
+    /// # Errors
+    /// When that name asks for a form that differences do not have.
+    pub fn format(&self) -> Result<DiffFormat, UsageError> {
+        if let Some(typed) = self.format {
+            return Ok(typed);
+        }
+        match Format::chosen(None, self.output.as_deref()) {
+            Format::Text => Ok(DiffFormat::Text),
+            Format::Json => Ok(DiffFormat::Json),
+            Format::Folded => Ok(DiffFormat::Folded),
+            Format::Svg => Ok(DiffFormat::Svg),
+            _ => Err(UsageError(
+                "the end of the output's name asks for a format that differences do not have: give --format text, \
+                 json, folded or svg, or another name"
+                    .to_owned(),
+            )),
+        }
+    }
 }
 
 impl From<DiffFormat> for Format {

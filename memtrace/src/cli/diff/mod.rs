@@ -38,9 +38,10 @@ const TOP: u64 = 10;
 /// When one of the two cannot be read, or is neither a recording nor a report; when the result cannot be written.
 pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     log::init(Verbosity::Normal, stderr_color(Color::Auto));
-    check(args)?;
+    let format = args.format()?;
+    check(args, format)?;
+    let format = Format::from(format);
     let output = plan::output(args.output.as_deref())?;
-    let format = Format::from(args.format);
     let mut destination = Destination::of(output.as_ref(), format, std::process::id())?;
     let (before, after) = (Input::read(&args.before)?, Input::read(&args.after)?);
     let layout = Layout { format, by: args.by.into(), top: args.top, full_names: args.full_names };
@@ -51,8 +52,8 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     Ok(if is_degraded { Exit::Degraded } else { Exit::Success })
 }
 
-fn check(args: &DiffArgs) -> Result<(), UsageError> {
-    let name = match args.format {
+fn check(args: &DiffArgs, format: DiffFormat) -> Result<(), UsageError> {
+    let name = match format {
         DiffFormat::Text | DiffFormat::Json => return Ok(()),
         DiffFormat::Folded => "folded",
         DiffFormat::Svg => "svg",

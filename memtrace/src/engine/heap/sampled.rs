@@ -3,7 +3,7 @@
 
 use super::blocks::Block;
 use super::tallies::{Tallies, Tally};
-use crate::engine::sampling::{Estimate, Weight};
+use crate::engine::sampling::{Estimate, SumConfidence, Weight};
 use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
 
 /// Bytes and blocks.
@@ -54,14 +54,23 @@ impl Pair {
     }
 }
 
+impl Pair {
+    /// The same by name.
+    pub(crate) fn sum_confidence(&self, interval: u64) -> SumConfidence {
+        let (bytes, blocks) = self.confidence(interval);
+        SumConfidence { bytes, blocks }
+    }
+}
+
 /// Where sums over some samples lie: what is alive, was allocated, and was freed.
 pub(crate) fn confidence_of(
     interval: u64,
     peak_bytes: &Estimate,
-    [live, allocated, freed]: [&Pair; 3],
+    [live, allocated, freed, unknown]: [&Pair; 4],
 ) -> SampledConfidence {
     let [live_bounds, allocated, freed] =
         [live, allocated, freed].map(|pair| pair.confidence(interval));
+    let unknown = unknown.sum_confidence(interval);
     SampledConfidence {
         live_bytes: live_bounds.0,
         live_blocks: live_bounds.1,
@@ -70,6 +79,7 @@ pub(crate) fn confidence_of(
         allocated_blocks: allocated.1,
         freed_bytes: freed.0,
         freed_blocks: freed.1,
+        unknown,
         samples: live.blocks.samples(),
     }
 }
@@ -211,7 +221,7 @@ impl Sampled {
             confidence: Some(confidence_of(
                 self.interval,
                 &self.peak_bytes,
-                [&self.live, &self.allocated, &self.freed],
+                [&self.live, &self.allocated, &self.freed, &self.unknown],
             )),
             ..*plain
         }

@@ -21,6 +21,24 @@ impl Confidence {
     }
 }
 
+/// Where sums of bytes and blocks lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SumConfidence {
+    /// Of bytes.
+    pub bytes: Confidence,
+    /// Of blocks.
+    pub blocks: Confidence,
+}
+
+/// Where the parts of what a call stack holds lie that its usual figures leave out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartsConfidence {
+    /// Of young blocks.
+    pub young: SumConfidence,
+    /// Of filtered ones.
+    pub filtered: SumConfidence,
+}
+
 /// Where figures of a heap or of one of its call stacks lie that are estimates from samples. Sums that have none here
 /// are estimates, too, except for what is counted call by call: `unknown_frees`, `internal_frees` and `failed` count
 /// those that were told of.
@@ -40,6 +58,8 @@ pub struct SampledConfidence {
     pub freed_bytes: Confidence,
     /// Of blocks freed.
     pub freed_blocks: Confidence,
+    /// Of what may have been freed in no window.
+    pub unknown: SumConfidence,
     /// Samples that are alive.
     pub samples: u64,
 }

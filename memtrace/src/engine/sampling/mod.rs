@@ -10,7 +10,7 @@ mod estimate;
 mod told;
 mod weight;
 
-pub use confidence::{Confidence, SampledConfidence};
+pub use confidence::{Confidence, PartsConfidence, SampledConfidence, SumConfidence};
 pub use estimate::{Estimate, Interval};
 pub use told::{Oddities, Sum, Sums, Told, ToldBlocks, Unseen};
 pub use weight::Weight;

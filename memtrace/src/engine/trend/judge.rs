@@ -2,7 +2,7 @@
 
 use super::Band;
 use super::lasting::{Lasting, lasting};
-use super::slope::slope;
+use super::slope::{NORMAL, slope};
 use super::survival::{CLASSES, Lifetimes, begins};
 use crate::model::ids::{Nanos, SECOND};
 
@@ -20,6 +20,9 @@ const LEAST_BLOCKS: u64 = 8;
 const MOST_COHORTS: usize = 75;
 /// A curve is flat if it loses less than this part between an eighth and a half of the watch.
 const FLAT: f64 = 0.1;
+
+/// See [`recent_slope`].
+const PATH: f64 = 1.2;
 
 /// What a stack does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +53,8 @@ pub struct Evidence {
     pub allocated: (u64, u64),
     /// What it holds now is known by so few samples that it is not known whether it came: a slope upwards says nothing.
     pub is_vague: bool,
+    /// Variance of what is held, as samples tell it, for each of its bytes (bytes); 0: every block is known.
+    pub variance: f64,
 }
 
 /// The verdict and what it rests on.
@@ -125,6 +130,11 @@ pub fn matters(bytes_per_second: f64, watched: Nanos, held: u64) -> bool {
 }
 
 /// The slope over the later half: what filled at the beginning, and holds that now, does not grow.
+///
+/// Where blocks are samples, those that came meanwhile could as well have been others: the sum of them is known no better
+/// than samples tell. It wanders away from the truth, which no ups and downs show, so the interval is wider by that: what
+/// comes to V at the end of T seconds makes the slope of a line through it vary by 6/5 V/T², as that of a path of Brownian
+/// motion.
 pub(super) fn recent_slope(evidence: &Evidence) -> Option<Band> {
     let half = evidence.watched / 2;
     let points: Vec<(f64, f64)> = evidence
@@ -133,7 +143,15 @@ pub(super) fn recent_slope(evidence: &Evidence) -> Option<Band> {
         .filter(|(time, _)| *time >= half)
         .map(|(time, bytes)| (*time as f64 / SECOND as f64, *bytes as f64))
         .collect();
-    slope(&points)
+    let band = slope(&points)?;
+    let span = points.last()?.0 - points.first()?.0;
+    let gained = band.middle.abs() * span;
+    let wander = NORMAL * (PATH * gained * evidence.variance).sqrt() / span;
+    Some(Band {
+        low: band.middle - wander.hypot(band.middle - band.low),
+        middle: band.middle,
+        high: band.middle + wander.hypot(band.high - band.middle),
+    })
 }
 
 /// The height of the survival curve's plateau, if it has one to which all parts of the watch contribute.

@@ -5,7 +5,7 @@ use super::Band;
 /// Most points that are compared pairwise.
 const MOST_POINTS: usize = 256;
 /// The normal distribution's quantile that leaves out 2.5 % on each side.
-const NORMAL: f64 = 1.959_963_985;
+pub(super) const NORMAL: f64 = 1.959_963_985;
 /// Neighbours that are more alike count as if they were this much: the interval is all slopes by then.
 const MOST_ALIKE: f64 = 0.95;
 /// Fewer points have no interval that leaves anything out.

@@ -13,7 +13,7 @@ use super::touched::Touched;
 use super::watch::{Totals, Watch};
 use super::windows::{Window, WindowChange, Windows};
 use crate::engine::heap::ranges::RangeKind;
-use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
+use crate::engine::snapshot::{Confidence, Growth, HeapTotals, SampledConfidence, SumConfidence};
 use crate::engine::trend::{Band, Judgement};
 use crate::model::ids::Nanos;
 use crate::model::process::Usage;
@@ -88,6 +88,11 @@ impl<'a> Alert<'a> {
     }
 }
 
+/// A number that is said only where it is not 0.
+fn some(number: u64) -> Option<u64> {
+    (number > 0).then_some(number)
+}
+
 impl<'a> Tracer<'a> {
     fn of(report: &'a Report) -> Self {
         let facts = &report.tracer;
@@ -98,8 +103,10 @@ impl<'a> Tracer<'a> {
             links: facts.links.iter().map(Link::of).collect(),
             sample_interval_bytes: facts.sample_interval_bytes,
             sampling_changes: facts.sampling_changes.iter().map(SamplingChange::of).collect(),
+            sampling_changes_left_out: some(facts.sampling_changes_left_out),
             window: facts.window.map(Window::of),
             window_changes: facts.window_changes.iter().map(WindowChange::of).collect(),
+            window_changes_left_out: some(facts.window_changes_left_out),
             unwind: &facts.unwind,
             unwind_tables: facts.tables.as_ref().map(Tables::of),
             cpu_s: facts.cpu_seconds,
@@ -108,6 +115,8 @@ impl<'a> Tracer<'a> {
             events_per_s: facts.events_per_second,
             target_cost_cores: facts.target_cost_cores,
             target_cost_percent: facts.target_cost_percent,
+            hits_per_s: facts.hits.map(|hits| hits.per_second),
+            hit_cost_ns: facts.hits.map(|hits| hits.cost),
             overhead_budget_percent: facts.overhead_budget,
             overhead_budget_from_cores: facts.budget_from_cores,
             walks_made: facts.walks.made,
@@ -162,7 +171,9 @@ impl Tables {
 }
 
 impl<'a> Process<'a> {
+    // long: a field per line
     fn of(process: &'a ProcessReport, ledger: Ledgers) -> Self {
+        let around = process.around.as_deref();
         Self {
             pid: process.pid,
             start_time: process.start_time,
@@ -194,6 +205,7 @@ impl<'a> Process<'a> {
             intervals: process.intervals,
             allocators: &process.allocators,
             growth_bytes: process.growth.bytes,
+            growth_bytes_ci95: growth_of(&process.growth, &process.heap),
             growth_bytes_per_s: process.growth.bytes_per_second,
             memory_at_attach: process.usage_first.map(Memory::of),
             memory: process.usage_last.map(Memory::of),
@@ -204,9 +216,9 @@ impl<'a> Process<'a> {
             incomplete_blocks: process.incomplete_blocks,
             no_table_yet_blocks: process.early.blocks,
             no_table_yet_stacks: process.early.stacks,
-            others: Sums::of(process.others),
-            young: Sums::of(process.young),
-            filtered: Sums::of(process.filtered),
+            others: Sums::around(process.others, around.map(|it| it.others)),
+            young: Sums::around(process.young, around.map(|it| it.young)),
+            filtered: Sums::around(process.filtered, around.map(|it| it.filtered)),
             modules: process.modules.iter().map(Module::of).collect(),
             stacks: process.stacks.iter().map(Stack::of).collect(),
             pools: process.pools.as_ref().map(Account::of),
@@ -235,6 +247,7 @@ impl<'a> Account<'a> {
             functions: &account.functions,
             totals: Heap::of(&account.totals, account.perhaps_freed),
             growth_bytes: account.growth.bytes,
+            growth_bytes_ci95: growth_of(&account.growth, &account.totals),
             growth_bytes_per_s: account.growth.bytes_per_second,
             others: Sums::of(account.others),
             stacks: account.stacks.iter().map(Stack::of).collect(),
@@ -292,7 +305,9 @@ impl Heap {
             freed_blocks: heap.freed_blocks,
             freed_blocks_ci95: of(|it| it.freed_blocks),
             unknown_bytes: heap.unknown_bytes,
+            unknown_bytes_ci95: of(|it| it.unknown.bytes).filter(|_| heap.unknown_bytes > 0),
             unknown_blocks: heap.unknown_blocks,
+            unknown_blocks_ci95: of(|it| it.unknown.blocks).filter(|_| heap.unknown_blocks > 0),
             unknown_frees: heap.unknown_frees,
             missed_frees: heap.missed_frees,
             lost_frees: heap.lost_frees,
@@ -386,8 +401,29 @@ impl Memory {
 
 impl Sums {
     const fn of(sum: Sum) -> Self {
-        Self { stacks: sum.stacks, blocks: sum.blocks, bytes: sum.bytes }
+        let Sum { stacks, blocks, bytes } = sum;
+        Self { stacks, blocks, blocks_ci95: None, bytes, bytes_ci95: None }
     }
+
+    /// The same, of an estimate.
+    fn around(sum: Sum, around: Option<SumConfidence>) -> Self {
+        Self {
+            blocks_ci95: around.map(|it| ends(it.blocks)),
+            bytes_ci95: around.map(|it| ends(it.bytes)),
+            ..Self::of(sum)
+        }
+    }
+}
+
+/// Where growth lies: what is alive is an estimate, and what there was before is known.
+fn growth_around(growth: i64, live: u64, around: Option<Confidence>) -> Option<[i64; 2]> {
+    let Confidence { low, high } = around?;
+    let (below, above) = (live.saturating_sub(low), high.saturating_sub(live));
+    Some([growth.saturating_sub_unsigned(below), growth.saturating_add_unsigned(above)])
+}
+
+fn growth_of(growth: &Growth, totals: &HeapTotals) -> Option<[i64; 2]> {
+    growth_around(growth.bytes, totals.live_bytes, totals.confidence.map(|it| it.live_bytes))
 }
 
 impl<'a> Module<'a> {
@@ -408,6 +444,7 @@ impl<'a> Stack<'a> {
         let of = |part: fn(&SampledConfidence) -> Confidence| {
             stack.confidence.as_ref().map(part).map(ends)
         };
+        let parts = stack.parts;
         Self {
             id: stack.id.to_string(),
             function: &stack.function,
@@ -416,7 +453,9 @@ impl<'a> Stack<'a> {
             live_blocks: stack.live_blocks,
             live_blocks_ci95: of(|it| it.live_blocks),
             unknown_bytes: stack.unknown.0,
+            unknown_bytes_ci95: of(|it| it.unknown.bytes).filter(|_| stack.unknown.0 > 0),
             unknown_blocks: stack.unknown.1,
+            unknown_blocks_ci95: of(|it| it.unknown.blocks).filter(|_| stack.unknown.1 > 0),
             perhaps_freed_blocks: stack.perhaps_freed,
             peak_bytes: stack.peak_bytes,
             peak_bytes_ci95: of(|it| it.peak_bytes),
@@ -436,14 +475,23 @@ impl<'a> Stack<'a> {
             freed_blocks: stack.freed_blocks,
             freed_blocks_ci95: of(|it| it.freed_blocks),
             growth_bytes: stack.growth.bytes,
+            growth_bytes_ci95: growth_around(
+                stack.growth.bytes,
+                stack.live_bytes.saturating_add(stack.young.0).saturating_add(stack.filtered.0),
+                stack.all_live,
+            ),
             up_intervals: stack.growth.up,
             intervals: stack.growth.of,
             smallest_block_bytes: stack.sizes.map(|(smallest, _)| smallest),
             largest_block_bytes: stack.sizes.map(|(_, largest)| largest),
             young_bytes: stack.young.0,
+            young_bytes_ci95: parts.map(|it| ends(it.young.bytes)),
             young_blocks: stack.young.1,
+            young_blocks_ci95: parts.map(|it| ends(it.young.blocks)),
             filtered_bytes: stack.filtered.0,
+            filtered_bytes_ci95: parts.map(|it| ends(it.filtered.bytes)),
             filtered_blocks: stack.filtered.1,
+            filtered_blocks_ci95: parts.map(|it| ends(it.filtered.blocks)),
             samples: stack.confidence.map(|it| it.samples),
             blocks: stack.blocks.iter().map(Block::of).collect(),
             frames: stack.frames.iter().map(Frame::of).collect(),

@@ -72,11 +72,15 @@ pub(super) struct Tracer<'a> {
     pub(super) links: Vec<Link<'a>>,
     pub(super) sample_interval_bytes: u64,
     pub(super) sampling_changes: Vec<SamplingChange<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sampling_changes_left_out: Option<u64>,
     /// Only where blocks are, or were, not watched all the time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) window: Option<Window>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) window_changes: Vec<WindowChange<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) window_changes_left_out: Option<u64>,
     pub(super) unwind: &'a str,
     pub(super) unwind_tables: Option<Tables>,
     pub(super) cpu_s: f64,
@@ -85,6 +89,8 @@ pub(super) struct Tracer<'a> {
     pub(super) events_per_s: f64,
     pub(super) target_cost_cores: Option<f64>,
     pub(super) target_cost_percent: Option<f64>,
+    pub(super) hits_per_s: Option<f64>,
+    pub(super) hit_cost_ns: Option<f64>,
     pub(super) overhead_budget_percent: Option<f64>,
     pub(super) overhead_budget_from_cores: f64,
     pub(super) walks_made: u64,
@@ -158,6 +164,8 @@ pub(super) struct Process<'a> {
     pub(super) intervals: u32,
     pub(super) allocators: &'a [String],
     pub(super) growth_bytes: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) growth_bytes_ci95: Option<[i64; 2]>,
     pub(super) growth_bytes_per_s: Option<f64>,
     pub(super) memory_at_attach: Option<Memory>,
     pub(super) memory: Option<Memory>,
@@ -224,6 +232,8 @@ pub(super) struct Account<'a> {
     pub(super) functions: &'a [String],
     pub(super) totals: Heap,
     pub(super) growth_bytes: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) growth_bytes_ci95: Option<[i64; 2]>,
     pub(super) growth_bytes_per_s: Option<f64>,
     pub(super) others: Sums,
     pub(super) stacks: Vec<Stack<'a>>,
@@ -255,8 +265,12 @@ pub(super) struct Heap {
     /// Of blocks whose frees may have come in no window; left out where there are none.
     #[serde(skip_serializing_if = "is_none")]
     pub(super) unknown_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) unknown_bytes_ci95: Option<[u64; 2]>,
     #[serde(skip_serializing_if = "is_none")]
     pub(super) unknown_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) unknown_blocks_ci95: Option<[u64; 2]>,
     pub(super) unknown_frees: u64,
     pub(super) missed_frees: u64,
     pub(super) lost_frees: u64,
@@ -407,7 +421,11 @@ pub(super) struct PageKind {
 pub(super) struct Sums {
     pub(super) stacks: u64,
     pub(super) blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) blocks_ci95: Option<[u64; 2]>,
     pub(super) bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bytes_ci95: Option<[u64; 2]>,
 }
 
 #[derive(Serialize)]
@@ -431,8 +449,12 @@ pub(super) struct Stack<'a> {
     pub(super) live_blocks_ci95: Option<[u64; 2]>,
     #[serde(skip_serializing_if = "is_none")]
     pub(super) unknown_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) unknown_bytes_ci95: Option<[u64; 2]>,
     #[serde(skip_serializing_if = "is_none")]
     pub(super) unknown_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) unknown_blocks_ci95: Option<[u64; 2]>,
     pub(super) perhaps_freed_blocks: u64,
     pub(super) peak_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -458,14 +480,24 @@ pub(super) struct Stack<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) freed_blocks_ci95: Option<[u64; 2]>,
     pub(super) growth_bytes: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) growth_bytes_ci95: Option<[i64; 2]>,
     pub(super) up_intervals: u32,
     pub(super) intervals: u32,
     pub(super) smallest_block_bytes: Option<u64>,
     pub(super) largest_block_bytes: Option<u64>,
     pub(super) young_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) young_bytes_ci95: Option<[u64; 2]>,
     pub(super) young_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) young_blocks_ci95: Option<[u64; 2]>,
     pub(super) filtered_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) filtered_bytes_ci95: Option<[u64; 2]>,
     pub(super) filtered_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) filtered_blocks_ci95: Option<[u64; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) samples: Option<u64>,
     pub(super) blocks: Vec<Block>,

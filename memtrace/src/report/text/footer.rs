@@ -2,6 +2,7 @@
 
 use super::TextStyle;
 use crate::engine::ended::Ended;
+use crate::engine::ports::Missing;
 use crate::model::ids::SECOND;
 use crate::report::doubt;
 use crate::report::facts::{Ledgers, TracerFacts, WindowChange};
@@ -72,14 +73,12 @@ fn windowed(report: &Report) -> Option<String> {
         );
         format!("{how} from {} on: {}", clock(change.time), change.reason)
     };
-    Some(match changes.len() {
+    let number = changes.len() as u64 + report.tracer.window_changes_left_out;
+    Some(match number {
         1 => how(first),
-        number => format!(
-            "{}; after {} {}",
-            how(first),
-            counted(number as u64 - 1, "more change"),
-            how(last)
-        ),
+        number => {
+            format!("{}; after {} {}", how(first), counted(number - 1, "more change"), how(last))
+        }
     })
 }
 
@@ -93,7 +92,7 @@ fn sampled(report: &Report) -> Option<String> {
     };
     let mut text =
         format!("{} from {} on: {}", every(first.interval), clock(first.time), first.reason);
-    match changes.len() {
+    match changes.len() as u64 + report.tracer.sampling_changes_left_out {
         1 => {}
         2 => text.push_str(&format!("; {} from {} on", every(last.interval), clock(last.time))),
         number => text.push_str(&format!(
@@ -122,7 +121,16 @@ fn cost(report: &Report) -> String {
             let budget = budget(facts, cores);
             let part =
                 part.map_or_else(String::new, |part| format!(" ({}{budget})", overhead(part)));
-            format!("about {cores:.2} cores{used}{part}").replacen(" cores of the", " of the", 1)
+            let hits = facts.hits.filter(|hits| hits.per_second >= 1.0);
+            let hits = hits.map_or_else(String::new, |hits| {
+                let price = hits.cost / 1e3;
+                format!(" for {} hits/s of {price:.1} µs", count(hits.per_second as u64))
+            });
+            format!("about {cores:.2} cores{used}{part}{hits}").replacen(
+                " cores of the",
+                " of the",
+                1,
+            )
         }
     };
     let seconds = report.watched as f64 / SECOND as f64;
@@ -260,12 +268,16 @@ fn ended(report: &Report) -> Option<String> {
         0 => String::new(),
         number => format!(", of which up to {} may have been freed unseen", count(number)),
     };
+    // The sums do not say which of them sampled.
+    let facts = &report.tracer;
+    let is_sampled = facts.sample_interval_bytes > 0 || !facts.sampling_changes.is_empty();
+    let about = if is_sampled { "about, by samples: " } else { "" };
     (*processes > 0).then(|| {
         let are = if *processes == 1 { "is" } else { "are" };
         let blocks =
             |bytes_of, count| format!("{} in {}", bytes(bytes_of), counted(count, "block"));
         format!(
-            "{} that ended earlier {are} not listed: allocated {}, freed {}, left {} at the end{doubtful}",
+            "{} that ended earlier {are} not listed: {about}allocated {}, freed {}, left {} at the end{doubtful}",
             counted(*processes, "process"),
             blocks(heap.allocated_bytes, heap.allocated_blocks),
             blocks(heap.freed_bytes, heap.freed_blocks),
@@ -329,13 +341,30 @@ fn next(report: &Report) -> Vec<String> {
     if report.loss.count(STACKS_FULL) > 0 {
         advice.push("there was no room for all call stacks: raise --max-memory".to_owned());
     }
-    if let [first, ..] = without_lines(report).as_slice() {
+    let nameless = nameless(report);
+    if let Some(module) = nameless {
+        // Before all else: what grows is where nobody can tell.
+        let more =
+            format!("install the debug symbols of {module} to see what its functions are called");
+        advice.insert(0, more);
+    }
+    if let [first, ..] = without_lines(report).as_slice()
+        && nameless.is_none_or(|module| module != first.name)
+    {
         advice.push(format!("install the debug symbols of {} to see files and lines", first.name));
     }
     if advice.is_empty() {
         advice.push("nothing".to_owned());
     }
     advice
+}
+
+/// The file of a function that is in the first stack of a process, and whose symbols are elsewhere.
+fn nameless(report: &Report) -> Option<&str> {
+    let first = report.processes.iter().filter_map(|process| process.stacks.first());
+    let mut frames = first.flat_map(|stack| stack.shown(report.options.show_internals));
+    let symbols = [Some(Missing::NoSymbols), Some(Missing::NotCovered)];
+    frames.find(|frame| symbols.contains(&frame.missing))?.module.as_deref()
 }
 
 /// What to do about stacks that end early, if there are many.

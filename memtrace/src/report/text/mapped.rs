@@ -9,6 +9,9 @@ use crate::report::mapped::kind_name;
 use crate::report::model::{MappedReport, ProcessReport, Report};
 use crate::report::units::{bytes, counted, duration, percent, share};
 
+/// Functions that are named on one line.
+const NAMED: usize = 4;
+
 /// All listed stacks, then what is not listed.
 pub(super) fn mapped(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<String> {
     let columns = style.columns();
@@ -43,8 +46,10 @@ pub(super) fn mapped(report: &Report, process: &ProcessReport, style: TextStyle)
 /// The stack that mapped most, on one line.
 pub(super) fn line(process: &ProcessReport) -> Option<String> {
     let first = process.mapped.first().filter(|stack| stack.live_bytes > 0)?;
-    let names = first.frames.iter().filter_map(|frame| frame.name(false)).take(4);
-    let names: Vec<&str> = names.collect();
+    let mut names: Vec<&str> = first.frames.iter().filter_map(|frame| frame.name(false)).collect();
+    // A function of libc is there under two names, or inlined into itself.
+    names.dedup();
+    names.truncate(NAMED);
     Some(format!(
         "mapped {} in {}; most: {}  {}",
         bytes(process.mappings.live_bytes),

@@ -74,7 +74,9 @@ fn unknown(process: &ProcessReport, style: TextStyle) -> Vec<String> {
     let since = windows.unknown_for.map_or_else(String::new, |ago| {
         format!(" alive when a window closed, the last {} ago;", duration(ago))
     });
-    let note = format!("{}{since} perhaps freed since", counted(heap.unknown_blocks, "block"));
+    let about = if heap.confidence.is_some() { "about, by samples; " } else { "" };
+    let blocks = counted(heap.unknown_blocks, "block");
+    let note = format!("{about}{blocks}{since} perhaps freed since");
     noted(&row("unknown", "", &bytes(heap.unknown_bytes), ""), &note, style)
 }
 

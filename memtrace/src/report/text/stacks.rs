@@ -1,6 +1,7 @@
 //! Stacks with their frames in columns, and the lines for what is not listed.
 
 use super::{TextStyle, edges};
+use crate::engine::snapshot::SumConfidence;
 use crate::report::doubt;
 use crate::report::evidence;
 use crate::report::layout::{
@@ -87,8 +88,9 @@ fn head(
         parts.push(format!("up to {blocks} perhaps freed unseen"));
     }
     if stack.unknown.1 > 0 {
+        let about = if stack.confidence.is_some() { "about " } else { "" };
         let blocks = counted(stack.unknown.1, "block");
-        parts.push(format!("{} in {blocks} unknown, perhaps freed", bytes(stack.unknown.0)));
+        parts.push(format!("{about}{} in {blocks} unknown, perhaps freed", bytes(stack.unknown.0)));
     }
     let prefix = format!("{:<4}", format!("#{number} "));
     let mut lines = pack(&prefix, 4, &parts, "   ", columns);
@@ -243,7 +245,7 @@ fn unlisted(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<S
     if report.blocks.min_size > 0 || report.blocks.max_size.is_some() {
         let text = format!(
             "{}, left out by their size (--min-size, --max-size)",
-            part(process, process.filtered)
+            part(process.filtered, process.around.as_ref().map(|it| it.filtered))
         );
         lines.extend(wrap("SIZE    ", &text, columns));
     }
@@ -277,7 +279,10 @@ fn young(report: &Report, process: &ProcessReport) -> String {
         0 => "all in stacks that hold older ones".to_owned(),
         number => format!("{} with nothing older", counted(number, "stack")),
     };
-    format!("{} younger than {age}; {stacks} (--min-age 0 lists them)", part(process, sum))
+    format!(
+        "{} younger than {age}; {stacks} (--min-age 0 lists them)",
+        part(sum, process.around.as_ref().map(|it| it.young))
+    )
 }
 
 fn other(process: &ProcessReport) -> String {
@@ -286,13 +291,22 @@ fn other(process: &ProcessReport) -> String {
         number => format!("{number} of them growing"),
     };
     let stacks = counted(process.others.stacks, "stack");
-    format!("{}; {stacks}, {growing} (--top 0 lists them)", part(process, process.others))
+    format!(
+        "{}; {stacks}, {growing} (--top 0 lists them)",
+        part(process.others, process.around.as_ref().map(|it| it.others))
+    )
 }
 
-/// A part of a process's blocks; of a sum of estimates there is no range.
-fn part(process: &ProcessReport, sum: Sum) -> String {
-    let about = if process.heap.confidence.is_some() { "about " } else { "" };
-    format!("{about}{}", held(sum))
+/// A part of a process's blocks.
+fn part(sum: Sum, around: Option<SumConfidence>) -> String {
+    match around {
+        None => held(sum),
+        Some(around) => format!(
+            "{} in about {}",
+            estimated_bytes(sum.bytes, Some(around.bytes)),
+            counted(sum.blocks, "block")
+        ),
+    }
 }
 
 pub(super) fn held(sum: Sum) -> String {
