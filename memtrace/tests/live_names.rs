@@ -89,7 +89,7 @@ impl Built {
     }
 }
 
-const OPTIONS: [&str; 6] = ["--interval", "0", "--min-age", "0", "--format", "json"];
+const OPTIONS: [&str; 7] = ["--exact", "--interval", "0", "--min-age", "0", "--format", "json"];
 
 /// Function and line of the frames of the stack that `blocks` blocks of 1000 bytes came from.
 fn frames(report: &Value, blocks: u64) -> Vec<(String, u64)> {

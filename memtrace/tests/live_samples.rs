@@ -85,6 +85,65 @@ fn the_truth_lies_where_it_is_said_to_lie() {
     assert!(held.iter().all(|held| *held >= least), "of {processes}: {names:?} {held:?}");
 }
 
+/// A note about that, if there is one.
+fn said(report: &Report, words: &str) -> Option<String> {
+    let notes = report.0["tracer"]["notes"].as_array().unwrap();
+    let notes = notes.iter().map(|note| note.as_str().unwrap().to_owned());
+    notes.into_iter().find(|note| note.contains(words))
+}
+
+/// Of a program that does little every call is looked at, once it is known what that costs: from then on all is exact, as
+/// if nothing had been before.
+#[test]
+fn calls_are_only_counted_until_it_is_known_what_they_cost() {
+    if !may_trace() {
+        return;
+    }
+    let mut program = Program::start("two_sizes", &[]);
+    let options = ["--interval", "500ms", "--min-age", "0", "--top", "0", "--format", "json"];
+    let mut tracer = Tracer::typed(&[&program], &options);
+    let first = tracer.report();
+    assert_eq!(heap(&first, program.pid())["allocated_blocks"], 0);
+    wait_until("what calls cost is known", || said(&tracer.report(), "only counted, so that"));
+    let accounts = program.work();
+    let report = tracer.stop().reports.pop().unwrap();
+    report.assert_nothing_lost();
+    let heap = heap(&report, program.pid());
+    for (name, truth) in figures(&accounts.all) {
+        assert_eq!(heap[name], truth, "{name}: {heap}");
+    }
+    assert_eq!((&heap["unknown_frees"], &heap["missed_frees"]), (&0.into(), &0.into()));
+    assert_eq!(report.0["tracer"]["sampling_changes"], serde_json::json!([]));
+}
+
+/// Of a program that does little else than to call the allocator not one allocation is looked at before it is known
+/// that all would cost too much; and as each call does, blocks are watched in windows, though nobody named a budget.
+#[test]
+fn the_usual_budget_is_held_from_the_beginning() {
+    if !may_trace() {
+        return;
+    }
+    let mut program = Program::start("costly", &[]);
+    program.tell();
+    let options = ["--interval", "1s", "--min-age", "0", "--top", "0", "--format", "json"];
+    let mut tracer = Tracer::typed(&[&program], &options);
+    let facts = wait_until("windows", || {
+        let facts = tracer.report().0["tracer"].clone();
+        facts["window"].is_object().then_some(facts)
+    });
+    let first = &facts["sampling_changes"][0];
+    assert!(first["reason"].as_str().unwrap().contains("would cost"), "{first}");
+    assert!(first["sample_interval_bytes"].as_u64().unwrap() >= 512 << 10, "{first}");
+    let [hits, cost, cores] = ["hits_per_s", "hit_cost_ns", "target_cost_cores"]
+        .map(|key| facts[key].as_f64().unwrap_or_else(|| panic!("{key}: {facts}")));
+    assert!(hits > 1000.0 && (hits * cost / 1e9 / cores - 1.0).abs() < 1e-6, "{facts}");
+    let window = &facts["window_changes"][0];
+    assert!(window["reason"].as_str().unwrap().contains("the budget of 10 %"), "{window}");
+    tracer.stop();
+    program.work();
+    assert!(program.end().success());
+}
+
 /// What was counted one by one stays exact when fewer allocations are looked at, and frees of those blocks are
 /// seen although the kernel side had not kept them.
 #[test]
@@ -95,7 +154,8 @@ fn a_budget_is_held_by_looking_at_fewer() {
     let mut program = Program::start("costly", &[]);
     // The usual interval is "auto".
     let options = ["--interval", "1s", "--min-age", "0", "--top", "0", "--format", "json"];
-    let mut tracer = Tracer::typed(&[&program], &options);
+    let mut tracer = Tracer::typed(&[&program], &[&options[..], &["--no-windows"]].concat());
+    wait_until("what calls cost is known", || said(&tracer.report(), "only counted, so that"));
     program.tell();
     let changed = wait_until("another interval", || {
         let report = tracer.report();

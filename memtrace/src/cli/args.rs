@@ -326,7 +326,7 @@ pub struct TraceArgs {
     /// auto]
     ///
     /// It is held by looking at fewer allocations, if the interval is auto, and by watching blocks in windows where that
-    /// does not suffice (by default not where a program's own probes are used). In the first second or two calls are only
+    /// does not suffice (never with --no-windows; by default not where a program's own probes are used). In the first second or two calls are only
     /// counted, so that the cost is known before it is paid. Where it is not held all the same tracing ends when it costs
     /// over twice this for 3 s, unless this is the default: memtrace detaches, reports and exits with 3. The default does
     /// not weigh what costs less than 5 % of a core.
@@ -347,6 +347,9 @@ pub struct TraceArgs {
     #[arg(long, value_name = "ON/PERIOD", value_parser = values::window,
           allow_negative_numbers = true, help_heading = help::COST)]
     pub window: Option<Window>,
+    /// Watch blocks all the time, also where the budget cannot be held so: what lives is known then, whatever that costs
+    #[arg(long, conflicts_with = "window", help_heading = help::COST)]
+    pub no_windows: bool,
     /// Memory that memtrace itself may use, kernel side included; young detail goes first
     #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = values::size,
           allow_negative_numbers = true, help_heading = help::COST)]

@@ -109,6 +109,8 @@ pub struct TracePlan {
     pub sample_interval: SampleInterval,
     /// Times in which blocks are watched; `None`: all the time.
     pub window: Option<Window>,
+    /// There are to be none for the sake of a budget.
+    pub no_windows: bool,
     /// Share of the target's CPU time that tracing may cost, percent; `None`: any.
     pub overhead_budget: Option<f64>,
     /// Memory that memtrace may use, kernel maps included, bytes.
@@ -285,6 +287,7 @@ impl TracePlan {
             exact: args.exact,
             sample_interval: sample_interval(args, tier, defaults.sampling),
             window: args.window,
+            no_windows: args.no_windows,
             overhead_budget: args.overhead_budget,
             max_memory: max_memory(args)?,
             link: args.link.map(Into::into),

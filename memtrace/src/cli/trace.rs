@@ -201,6 +201,7 @@ pub(super) fn settings(plan: &TracePlan, job: &Job) -> Settings {
         zoom: plan.zoom,
         faults: plan.tier.has_touches(),
         most_for_faults: plan.most_for_faults(),
+        no_windows: plan.no_windows,
         window: plan.window.map(|window| daemon::Window { on: window.on, period: window.period }),
         overhead_budget: plan.overhead_budget,
         max_memory: plan.max_memory,

@@ -64,6 +64,8 @@ pub struct Settings {
     /// Times in which allocations and frees are told; `None`: all the time, unless a budget cannot be held
     /// otherwise.
     pub window: Option<Window>,
+    /// There are no others: a budget that cannot be held otherwise is not held.
+    pub no_windows: bool,
     /// Pages that are touched are accounted for.
     pub faults: bool,
     /// Percent of each CPU's time that looking at page faults may cost; `None`: any.
@@ -304,7 +306,7 @@ impl Settings {
     #[must_use]
     pub fn may_close(&self) -> bool {
         let is_wished = self.window.is_some() || self.zoom.is_some();
-        self.heap && (is_wished || self.sampling == SamplingWish::Auto)
+        self.heap && (is_wished || self.sampling == SamplingWish::Auto && !self.no_windows)
     }
 
     /// Static probes that are used. None where blocks are watched in windows: a free between two of them would
@@ -313,7 +315,9 @@ impl Settings {
     #[must_use]
     pub fn static_probes(&self) -> StaticProbeWish {
         let is_asked = self.window.is_some() || self.zoom.is_some();
-        let is_named = self.overhead_budget.is_some() && self.sampling == SamplingWish::Auto;
+        let is_named = self.overhead_budget.is_some()
+            && self.sampling == SamplingWish::Auto
+            && !self.no_windows;
         if self.heap && !is_asked && !is_named { self.static_probes } else { StaticProbeWish::No }
     }
 
@@ -378,6 +382,7 @@ mod tests {
             static_probes: StaticProbeWish::Unasked,
             zoom: None,
             window: None,
+            no_windows: false,
             faults: false,
             most_for_faults: None,
             overhead_budget: None,

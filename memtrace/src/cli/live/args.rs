@@ -7,7 +7,7 @@ use clap::Args;
 use std::path::PathBuf;
 
 /// Options without effect on a recording that is shown: it is as it was recorded.
-const OF_TRACING: [&str; 46] = [
+const OF_TRACING: [&str; 47] = [
     "interval",
     "duration",
     "count",
@@ -42,6 +42,7 @@ const OF_TRACING: [&str; 46] = [
     "exact",
     "overhead_budget",
     "window",
+    "no_windows",
     "max_memory",
     "unwind",
     "no_walk_cache",

@@ -135,6 +135,7 @@ fn no_blocks(args: &TraceArgs) -> Result<(), UsageError> {
     let blocks = [
         ("--sample-interval", args.sample_interval.is_some()),
         ("--window", args.window.is_some()),
+        ("--no-windows", args.no_windows),
         ("--ledger heap", args.ledger == Ledger::Heap),
         ("--alloc-fn and its like", functions::are_described(&args.functions)),
         ("--show-blocks", args.show_blocks > 0),

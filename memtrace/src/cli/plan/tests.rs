@@ -60,6 +60,7 @@ fn defaults_are_those_of_the_manual() {
         exact: false,
         sample_interval: SampleInterval::Auto,
         window: None,
+        no_windows: false,
         overhead_budget: None,
         max_memory: 256 << 20,
         link: None,

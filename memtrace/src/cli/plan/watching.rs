@@ -28,6 +28,7 @@ pub(super) fn tier(args: &TraceArgs, all: bool) -> Tier {
         || args.overhead_budget.is_some()
         || args.ledger != Ledger::Both
         || args.window.is_some()
+        || args.no_windows
         || args.link_for == LinkFor::All
         || args.show_blocks > 0
         || args.alerts.alert_live.is_some()
@@ -49,6 +50,7 @@ pub(super) fn contradictions(args: &TraceArgs) -> Result<(), UsageError> {
     let blocks = [
         ("--ledger", args.ledger != Ledger::Both),
         ("--window", args.window.is_some()),
+        ("--no-windows", args.no_windows),
         ("--show-blocks", args.show_blocks > 0),
         ("--alert-live", args.alerts.alert_live.is_some()),
         ("--alert-growth", args.alerts.alert_growth.is_some()),

@@ -291,7 +291,7 @@ impl Actor<'_> {
     fn hits(&self, spent: &Spent) -> Option<Hits> {
         let counter = |counter| self.intake.kernel.counter(counter).unwrap_or_default() as f64;
         let hits = counter(Counter::Entries) + counter(Counter::Returns);
-        (hits > 0.0 && spent.time > 0.0)
+        (hits > 0.0 && spent.time > 0.0 && spent.cost > 0.0)
             .then(|| Hits { per_second: hits / spent.time, cost: spent.cost * 1e9 / hits })
     }
 

@@ -141,6 +141,9 @@ impl Actor<'_> {
             return None;
         }
         let remedy = match self.settings.overhead_budget {
+            _ if self.settings.no_windows => {
+                "(without --no-windows it is held by watching in windows, --tier pages probes none, --exact accepts it)"
+            }
             Some(_) => "(--tier pages probes none, --exact accepts it)",
             // The programs' own probes are in use, or windows are too little.
             None => {
