@@ -101,6 +101,32 @@ fn reports_of_a_recording_are_what_they_were() {
     }
 }
 
+/// Moments of a recording are compared as reports are; the whole gains what its parts do.
+#[test]
+fn moments_of_a_recording_are_compared() {
+    let folder = folder();
+    let total = |before: &str, after: &str| {
+        let output = memtrace(folder.path(), &["diff", before, after, "-f", "json"]);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""), "{before} {after}");
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let of = |key: &str| told["total"][key].as_i64().unwrap();
+        (of("bytes_difference"), of("blocks_difference"))
+    };
+    let parts = [("6s", "12.5s"), ("12.5s", "peak"), ("peak", "last")].map(|(before, after)| {
+        total(&format!("run.mtrace@{before}"), &format!("run.mtrace@{after}"))
+    });
+    let whole = total("run.mtrace@6s", "run.mtrace");
+    let sum = |of: fn(&(i64, i64)) -> i64| parts.iter().map(of).sum::<i64>();
+    assert_eq!((sum(|it| it.0), sum(|it| it.1)), whole);
+    assert!(parts[2].0 <= 0, "nothing is above the peak: {parts:?}");
+    let error = refused(folder.path(), &["diff", "run.mtrace@nowhere", "run.mtrace"]);
+    assert!(error.contains("there is no mark `nowhere`"), "{error}");
+    fs::write(folder.path().join("a.json"), "{}").unwrap();
+    let error = refused(folder.path(), &["diff", "a.json@peak", "run.mtrace"]);
+    assert!(error.contains("only recordings have moments"), "{error}");
+}
+
 /// The one line of a refusal.
 #[track_caller]
 fn refused(folder: &Path, words: &[&str]) -> String {

@@ -1,11 +1,14 @@
 //! Files for other programs, judged by what those programs' makers publish: pprof opens profiles and has the same
-//! sums, and speedscope's schema is kept.
+//! sums, speedscope's schema is kept, and inferno draws folded stacks.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod report_fixtures;
 
 use memtrace::engine::snapshot::HeapTotals;
-use memtrace::report::{PprofWriter, Report, ReportOptions, ReportWriter, SpeedscopeWriter};
+use memtrace::report::diff::{By, Diff, Side, write_folded};
+use memtrace::report::{
+    FoldedWriter, PprofWriter, Report, ReportOptions, ReportWriter, SpeedscopeWriter,
+};
 use report_fixtures::{facts, last, leaking, report, sampled, snapshot, totals};
 use serde_json::Value;
 use std::fs;
@@ -106,6 +109,61 @@ fn pprof_has_them_where_few_stacks_are_listed_or_blocks_are_young() {
         assert!(process.heap.allocated_bytes > process.stacks[0].allocated_bytes);
         judge_sums(&report);
     }
+}
+
+/// Installed by `cargo xtask test`, as it is not ours.
+const INFERNO: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../target/judges/bin/inferno-flamegraph");
+
+/// The title of the whole picture that inferno draws of folded stacks, of which it leaves out nothing.
+#[track_caller]
+fn drawn(folded: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("heap.folded");
+    fs::write(&file, folded).unwrap();
+    let output = Command::new(INFERNO).arg(&file).output();
+    let output = output.expect("inferno is missing: cargo xtask test installs it");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && errors.is_empty(), "{errors}");
+    let picture = String::from_utf8(output.stdout).unwrap();
+    let title = picture.split("<title>").find_map(|it| it.strip_prefix("all ("));
+    let title = title.unwrap_or_else(|| panic!("nothing is drawn: {picture}"));
+    title.split(')').next().unwrap().to_owned()
+}
+
+/// `1,234 samples, 100%`.
+fn all(samples: u64) -> String {
+    let digits = samples.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|it| std::str::from_utf8(it).unwrap()).collect();
+    format!("{} samples, 100%", groups.join(","))
+}
+
+#[test]
+fn inferno_draws_folded_stacks_and_has_their_sum() {
+    for report in reports() {
+        for internals in [true, false] {
+            let folded = written(&FoldedWriter { internals, full_names: true }, &report);
+            assert_eq!(drawn(&folded), all(report.processes[0].heap.live_bytes));
+        }
+    }
+}
+
+/// … and differences, with what there was after.
+#[test]
+fn inferno_draws_differences() {
+    let [after, _] = reports();
+    let mut before = after.clone();
+    before.processes[0].stacks[0].live_bytes /= 2;
+    let (before, after) = (Side::of(&before), Side::of(&after));
+    let mut folded = Vec::new();
+    write_folded(&Diff::between(&before, &after, By::Stack), true, &mut folded).unwrap();
+    let text = std::str::from_utf8(&folded).unwrap();
+    let sum = |place: usize| -> u64 {
+        text.lines().map(|line| line.rsplit(' ').nth(place).unwrap().parse::<u64>().unwrap()).sum()
+    };
+    assert_eq!(drawn(&folded), all(sum(0)));
+    assert!(sum(0) > 0 && sum(1) > 0 && sum(0) != sum(1), "{text}");
 }
 
 /// Fetched by `cargo xtask test`, as it is not ours.

@@ -185,6 +185,8 @@ which they started; a single process with a single one whatever they are called.
 pub(super) const AFTER_DIFF: &str = "\
 Examples:
   memtrace diff run.mtrace@first run.mtrace        what a recorded run gained since its first report
+  memtrace diff run.mtrace@deploy-7 run.mtrace@peak
+                                                   from a mark to the moment when most was alive
   memtrace diff old.json new.json --by function    reports of --format json --top 0 --min-age 0
   memtrace diff old.json new.json -f svg -o diff.svg
                                                    red grows, blue shrinks (as with flamegraph.pl)

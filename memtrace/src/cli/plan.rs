@@ -249,6 +249,7 @@ impl TracePlan {
         Self::for_command(args)
     }
 
+    // long: a field per line
     fn with(
         who: Wishes,
         args: &TraceArgs,

@@ -10,7 +10,8 @@ use std::ffi::OsString;
 /// Arguments of `memtrace diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// What was before: a recording or JSON reports; with @N, @first or @last behind the name one of several
+    /// What was before: a recording or JSON reports; with @N, @first or @last behind the name one of several, of a
+    /// recording also with @90s, @MARK or @peak that moment
     #[arg(value_name = "A")]
     pub before: OsString,
     /// What is after, likewise

@@ -20,10 +20,10 @@ use crate::recording::{self, Head};
 use crate::report::Report;
 use crate::report::diff::{self, By, Diff, Side, TextOptions, Which};
 use crate::report::view::Filter;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use args::{DiffFormat, Grouping};
 use jiff::Timestamp;
-use place::Place;
+use place::{At, Place};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
@@ -113,11 +113,20 @@ impl Input {
         let file = File::open(path).with_context(|| format!("cannot open {path:?}"))?;
         let mut input = BufReader::new(file);
         let beginning = input.fill_buf().with_context(|| format!("cannot read {path:?}"))?;
-        let (side, is_there) = if beginning.first() == Some(&Head::FIRST_BYTE) {
-            recorded::side(input, path, place.which, &Filter::default())?
-        } else {
-            let read = read::report(input, place.which);
-            (read.with_context(|| format!("cannot compare {path:?}"))?, true)
+        let is_recording = beginning.first() == Some(&Head::FIRST_BYTE);
+        let (side, is_there) = match &place.at {
+            At::Report(which) if is_recording => {
+                recorded::side(input, path, *which, &Filter::default())?
+            }
+            At::Report(which) => {
+                let read = read::report(input, *which);
+                (read.with_context(|| format!("cannot compare {path:?}"))?, true)
+            }
+            At::Moment(typed) if is_recording => (recorded::side_at_moment(path, typed)?, true),
+            At::Moment(typed) => bail!(
+                "{path:?} is a file of reports: what follows @ must be first, last or a number, and not {typed:?}, as \
+                 only recordings have moments"
+            ),
         };
         Ok(Self { name: place.name(), side, is_there })
     }

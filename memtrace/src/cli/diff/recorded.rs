@@ -1,8 +1,9 @@
 //! A recording → its report at one of its moments, complete: all stacks, all blocks.
 
+use crate::cli::aggregated::{Within, find, wanted};
 use crate::cli::recorded_names::{names_of, recorded_first};
 use crate::cli::replaying::{learn, most, of_part, open, play, read_facts, unknown_facts};
-use crate::cli::report::facts_at;
+use crate::cli::report::{facts_at, place};
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::model::ids::Nanos;
 use crate::recording::{Kind, Names, Place, Reader, Replay};
@@ -68,6 +69,20 @@ pub(super) fn side(
         later(facts, snapshot.time.saturating_sub(time))
     });
     Ok((resolved(&mut replay, &snapshot, &facts, &names, filter)?, false))
+}
+
+/// What was alive at a moment as it was typed: a time after the start, a mark, or `peak`.
+///
+/// # Errors
+/// When there is none, or the recording cannot be read so far.
+pub(super) fn side_at_moment(path: &Path, typed: &str) -> anyhow::Result<Side> {
+    const WHAT: &str = "what follows @";
+    let filter = Filter::default();
+    if open(path)?.head().kind == Kind::Snapshots {
+        let found = find(path, &wanted(path, WHAT, typed)?, Within::default())?;
+        return super::snapshots::side_of(path, &found, &filter);
+    }
+    side_at(path, &place(path, WHAT, typed)?, &filter)
 }
 
 /// What was alive at a place, of the stacks that `filter` admits.

@@ -28,6 +28,7 @@ use crate::report::{ReportOptions, TracerFacts};
 use crate::symbolize::BlazeSymbolizer;
 use anyhow::bail;
 use scope::Scope;
+pub(super) use scope::place;
 use std::ops::ControlFlow;
 use std::time::Duration;
 

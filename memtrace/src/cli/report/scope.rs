@@ -147,7 +147,10 @@ fn wanted(option: &str, typed: &str) -> anyhow::Result<Wanted> {
 }
 
 /// Where the moment is that was typed.
-fn place(path: &Path, option: &str, typed: &str) -> anyhow::Result<Place> {
+///
+/// # Errors
+/// When there is none.
+pub(in crate::cli) fn place(path: &Path, option: &str, typed: &str) -> anyhow::Result<Place> {
     let wanted = wanted(option, typed)?;
     match locate(&mut open(path)?, &wanted) {
         Err(LocateError::NoSuchMark { .. }) if typed == PEAK => high_water_mark(path, 0, None),
