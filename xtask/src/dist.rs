@@ -2,8 +2,8 @@
 
 mod archive;
 
-use crate::command::{read, root, target};
-use crate::{elevate, run, setup};
+use crate::command::{read, root, run, target};
+use crate::{elevate, setup};
 use anyhow::{Context as _, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,11 +29,13 @@ pub(crate) fn dist(no_install: bool, no_build: bool) -> Result<()> {
         return elevate::give_back_target();
     }
     setup::ensure(setup::Purpose::Build, no_install)?;
-    let program = run::build()?;
+    let program = crate::run::build()?;
     emptied(&folder)?;
     let name = format!("memtrace-{}-{}", env!("CARGO_PKG_VERSION"), triple()?);
     let release = folder.join(&name);
     collect(&program, &release)?;
+    // Four fifths of it would be line tables: of a crash the functions' names tell enough.
+    run(Command::new("strip").arg("--strip-debug").arg(release.join("memtrace")))?;
     let packed = archive::pack(&folder, &name)?;
     let sums = archive::sums(&folder)?;
     for path in [release, packed, sums] {

@@ -358,9 +358,12 @@ impl Decimal {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, ValueError, count, duration, interval_word, percent, pid, size};
+    use super::{
+        Duration, SampleInterval, ValueError, Window, count, duration, interval_word, percent, pid,
+        sample_interval, size, window,
+    };
     use super::{LONGEST, Rate, SECOND, positive_count, positive_size, rate};
-    use proptest::prelude::{any, prop_assert_eq, proptest};
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
     const GARBAGE: &[&str] = &[
         "", " ", ".", "1.", ".5", "1..2", "1.2.3", "abc", "k", "NaN", "nan", "inf", "-", "--5",
@@ -455,6 +458,58 @@ mod tests {
         assert!(matches!(rate("-1/s"), Err(ValueError::Negative(_))));
         assert!(matches!(positive_size("0"), Err(ValueError::Zero(_))));
         assert_eq!(positive_size("1k"), Ok(1024));
+    }
+
+    #[test]
+    fn windows_are_shorter_than_their_period_and_not_too_short() {
+        let of = |on, period| {
+            let [on, period] = [on, period].map(Duration::from_millis);
+            Ok(Window { on, period })
+        };
+        assert_eq!(window("5s/60s"), of(5000, 60_000));
+        assert_eq!(window("10ms/1m"), of(10, 60_000));
+        assert_eq!(window("5 s / 1 m"), of(5000, 60_000));
+        for text in ["", "5s", "5s:60s", "5s/5s", "6s/5s", "1m/5s"] {
+            assert!(matches!(window(text), Err(ValueError::Expected(_))), "{text}");
+        }
+        for text in ["5ms/1s", "0/1s"] {
+            assert!(matches!(window(text), Err(ValueError::TooSmall(_))), "{text}");
+        }
+        assert!(matches!(window("-1s/5s"), Err(ValueError::Negative(_))));
+        assert!(matches!(window("5s/999999999d"), Err(ValueError::TooLarge(_))));
+        for text in ["/", "5s/", "/5s", "5s/60s/7s", "a/b", "5s/\u{1b}[2J"] {
+            assert!(window(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sampling_intervals_are_sizes_up_to_a_tebibyte() {
+        let of = |bytes| Ok(SampleInterval::Bytes(bytes));
+        assert_eq!(sample_interval("0"), of(0));
+        assert_eq!(sample_interval("1"), of(1));
+        assert_eq!(sample_interval("512KiB"), of(512 << 10));
+        assert_eq!(sample_interval("1TiB"), of(1 << 40));
+        assert_eq!(sample_interval("auto"), Ok(SampleInterval::Auto));
+        for text in ["1.1TiB", "16TiB", "99999999999999999999999"] {
+            assert!(matches!(sample_interval(text), Err(ValueError::TooLarge(_))), "{text}");
+        }
+        assert!(matches!(sample_interval("-1"), Err(ValueError::Negative(_))));
+        for text in ["", "Auto", "none", "512KB", "1 in 8", "NaN", "inf"] {
+            assert!(sample_interval(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        /// Whatever is typed is a value or refused, and a window that is a value keeps its promises.
+        #[test]
+        fn anything_typed_is_a_value_or_refused(text in any::<String>(), on in "[0-9.]{0,4}[a-zµ]{0,2}") {
+            let _ = (sample_interval(&text), percent(&text), rate(&text), size(&text), duration(&text));
+            for text in [text.clone(), format!("{on}/{text}"), format!("{on}/{on}5s")] {
+                if let Ok(Window { on, period }) = window(&text) {
+                    prop_assert!(on < period && on >= Duration::from_millis(10));
+                }
+            }
+        }
     }
 
     #[test]
