@@ -220,6 +220,36 @@ fn files_that_are_no_reports_are_refused_in_one_line() {
     }
 }
 
+/// JSON may be anybody's: names in it neither steer a terminal nor become lines, frames or markup.
+#[test]
+fn hostile_names_in_reports_command_nothing() {
+    let folder = folder();
+    let path = folder.path();
+    let evil = "\\u001b]0;owned\\u0007\\nrm;all 7\\u202e<script>alert('1')</script>&\\u009b2J";
+    for name in ["a.json", "b.json"] {
+        let good = fs::read_to_string(path.join(name)).unwrap();
+        let bad = ["thumb::Cache::insert", "src/cache.cpp", "thumbd"]
+            .iter()
+            .fold(good.clone(), |text, word| text.replace(word, evil));
+        assert_ne!(bad, good);
+        fs::write(path.join(name), bad).unwrap();
+    }
+    let plain = |it: char| it == '\n' || !it.is_control() && it != '\u{202e}';
+    let forms = ["text", "json", "folded", "svg"].map(|form| vec!["a.json", "b.json", "-f", form]);
+    let by = ["function", "line", "file", "module", "process"]
+        .map(|by| vec!["a.json", "b.json", "--by", by, "--full-names"]);
+    for words in forms.into_iter().chain(by) {
+        let out = printed(path, &words);
+        assert!(out.contains("owned") && out.chars().all(plain), "{words:?}: {out}");
+        let is_svg = words.last() == Some(&"svg");
+        assert!(!is_svg || !out.contains("<script>alert"), "{out}");
+        if words.last() == Some(&"folded") {
+            let two = |line: &str| line.rsplitn(3, ' ').take(2).all(|it| it.parse::<u64>().is_ok());
+            assert!(out.lines().all(two), "{out}");
+        }
+    }
+}
+
 /// A recording of a run that was killed: what was there until then is compared.
 #[test]
 fn a_recording_is_told_by_its_content() {

@@ -157,7 +157,7 @@ impl Targets {
 
     /// Whether some process tells by static probes of blocks that it samples.
     pub(super) fn uses_static_probes(&self) -> bool {
-        self.targets.values().any(|target| !target.told_by.is_empty())
+        self.targets.values().any(|target| target.running && !target.told_by.is_empty())
     }
 
     /// Of processes that come later none will be used.
