@@ -88,6 +88,10 @@ fn the_truth_lies_where_it_is_said_to_lie() {
     assert!(held.iter().all(|held| *held >= least), "of {processes}: {names:?} {held:?}");
 }
 
+/// All of a report each second, as often as the usual interval has it: "auto".
+const EACH_SECOND: [&str; 8] =
+    ["--interval", "1s", "--min-age", "0", "--top", "0", "--format", "json"];
+
 /// A note about that, if there is one.
 fn said(report: &Report, words: &str) -> Option<String> {
     let notes = report.0["tracer"]["notes"].as_array().unwrap();
@@ -128,8 +132,7 @@ fn the_usual_budget_is_held_from_the_beginning() {
     }
     let mut program = Program::start("costly", &[]);
     program.tell();
-    let options = ["--interval", "1s", "--min-age", "0", "--top", "0", "--format", "json"];
-    let mut tracer = Tracer::typed(&[&program], &options);
+    let mut tracer = Tracer::typed(&[&program], &EACH_SECOND);
     let facts = wait_until("windows", || {
         let facts = tracer.report().0["tracer"].clone();
         facts["window"].is_object().then_some(facts)
@@ -155,9 +158,7 @@ fn a_budget_is_held_by_looking_at_fewer() {
         return;
     }
     let mut program = Program::start("costly", &[]);
-    // The usual interval is "auto".
-    let options = ["--interval", "1s", "--min-age", "0", "--top", "0", "--format", "json"];
-    let mut tracer = Tracer::typed(&[&program], &[&options[..], &["--no-windows"]].concat());
+    let mut tracer = Tracer::typed(&[&program], &[&EACH_SECOND[..], &["--no-windows"]].concat());
     wait_until("what calls cost is known", || said(&tracer.report(), "only counted, so that"));
     program.tell();
     let changed = wait_until("another interval", || {

@@ -145,6 +145,10 @@ pub(super) fn recent_slope(evidence: &Evidence) -> Option<Band> {
         .collect();
     let band = slope(&points)?;
     let span = points.last()?.0 - points.first()?.0;
+    // What a recording says need not be in order.
+    if evidence.variance <= 0.0 || span <= 0.0 {
+        return Some(band);
+    }
     let gained = band.middle.abs() * span;
     let wander = NORMAL * (PATH * gained * evidence.variance).sqrt() / span;
     Some(Band {

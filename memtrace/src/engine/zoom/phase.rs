@@ -118,15 +118,13 @@ impl Zoom {
             // It stopped for as long as it is let alone: what comes next is another matter.
             if now.saturating_sub(self.grew) >= self.pause {
                 self.pause = settings.first_pause();
-                let is_over =
-                    now >= until && settings.pays(self.cpu.saturating_sub(self.looked), self.cost);
+                let is_over = now >= until && self.is_paid(settings);
                 self.phase = if is_over { Phase::Watching } else { Phase::Resting(until) };
             }
             return Next::Nothing;
         };
         let is_faster = self.last.is_some_and(|(_, rate)| growing.rate.low > rate.high * FASTER);
-        let is_paid = settings.pays(self.cpu.saturating_sub(self.looked), self.cost);
-        if now < until && !is_faster || !is_paid {
+        if now < until && !is_faster || !self.is_paid(settings) {
             return Next::Nothing;
         }
         if is_faster {
@@ -134,6 +132,11 @@ impl Zoom {
         }
         self.phase = Phase::Waiting;
         Next::Queue
+    }
+
+    /// The last look is paid for.
+    const fn is_paid(&self, settings: Settings) -> bool {
+        settings.pays(self.cpu.saturating_sub(self.looked), self.cost)
     }
 
     /// Its turn has come. Gives whether it still wants it.

@@ -1,5 +1,7 @@
 //! Addresses come back soon after they were given away: they are told by how many came since.
 
+use super::slot;
+
 /// So many of the latest addresses are looked at again; a power of two.
 const REMEMBERED: usize = 1024;
 /// Stands for an address that is not among them.
@@ -58,8 +60,7 @@ impl Finder {
     #[inline]
     pub(super) fn find(&mut self, address: u64) -> Option<u64> {
         // Blocks lie at multiples of 16 (glibc, jemalloc), and those next to each other should not meet.
-        let mixed = address.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let slot = &mut self.slots[(mixed >> (u64::BITS - SLOTS.ilog2())) as usize];
+        let slot = &mut self.slots[slot(address, SLOTS)];
         let distance = (self.latest.count - *slot as usize) as u64;
         *slot = self.latest.count as u32;
         let found = self.latest.before(distance) == Some(address);

@@ -124,5 +124,12 @@ fn place_of_stack(origin: &Origin) -> Option<usize> {
     (0..usize::from(origin.words)).find(|place| role(origin.kind, *place) == Role::Stack)
 }
 
+/// One of `slots` places (a power of two) by what differs anywhere in a word: multiplication spreads it into the upper
+/// bits (Knuth, The Art of Computer Programming, volume 3, section 6.4, with 2^64 by the golden ratio).
+#[inline]
+const fn slot(word: u64, slots: usize) -> usize {
+    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - slots.ilog2())) as usize
+}
+
 #[cfg(test)]
 mod tests;

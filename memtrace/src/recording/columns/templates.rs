@@ -3,7 +3,7 @@
 //! A program asks for the same sizes at the same places over and over. What such records share is told once, as a
 //! template, and then by its number.
 
-use super::{Origin, Role, role};
+use super::{Origin, Role, role, slot};
 
 /// Words of a template beside its origin: a size, the sampling interval and a call stack.
 pub(super) const KEPT: usize = 3;
@@ -68,10 +68,8 @@ impl Templates {
     }
 }
 
-/// Multiplication spreads what differs into the upper bits (Knuth, The Art of Computer Programming, volume 3,
-/// section 6.4, with 2^64 by the golden ratio).
 #[inline]
 fn place_of(origin: u32, words: [u64; KEPT]) -> usize {
     let mixed = words.iter().fold(u64::from(origin), |mixed, word| mixed.rotate_left(23) ^ word);
-    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - SLOTS.ilog2())) as usize
+    slot(mixed, SLOTS)
 }
