@@ -29,9 +29,10 @@ const TAKEN: Account = Account {
     live_bytes: 300,
 };
 
-/// A crowd under a name that nothing else on this machine has, with a libc of its own.
-fn crowd(folder: &Path, children: usize) -> (Program, String) {
-    let name = format!("mt{}crowd", std::process::id());
+/// A crowd under a name that nothing else on this machine has, with a libc of its own. `which` tells it from the
+/// crowds of other tests here: those of one that has just been killed take a while to go.
+fn crowd(folder: &Path, which: &str, children: usize) -> (Program, String) {
+    let name = format!("mt{}{which}", std::process::id());
     let file = folder.join(&name);
     std::fs::copy(compiled("plain/crowd"), &file).unwrap();
     let program = Program::start_file_with_libc(&file, &[&children.to_string()], folder);
@@ -69,7 +70,7 @@ fn ten_thousand_processes_are_traced_at_once() {
     }
     assert!(LARGE_CROWD > USUAL_TARGETS as usize);
     let folder = tempfile::tempdir().unwrap();
-    let (mut program, name) = crowd(folder.path(), LARGE_CROWD);
+    let (mut program, name) = crowd(folder.path(), "large", LARGE_CROWD);
     let tracer = Tracer::launch(memtrace(&["--comm", &name]));
     assert!(tracer.announcement.starts_with(&format!("tracing {} processes", LARGE_CROWD + 1)));
     program.work();
@@ -134,7 +135,7 @@ fn those_that_do_not_fit_are_counted() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let (_program, name) = crowd(folder.path(), CROWD);
+    let (_program, name) = crowd(folder.path(), "usual", CROWD);
     let tracer = Tracer::launch(memtrace(&["--comm", &name, "--max-memory", "64MiB"]));
     // Nothing is allocated: so little memory would not do for the blocks.
     let report = tracer.stop().only_report();

@@ -24,7 +24,7 @@ fn last_of(recording: &Path) -> (Report, Option<i32>) {
 
 /// Traces a program that turns many blocks over, of which it keeps 100.
 fn traced(folder: &Path, options: &[&str]) -> (Run, Accounts, u32, PathBuf) {
-    traced_with(folder, LIMIT, ["60000", "100"], options)
+    traced_with(folder, LIMIT, ["200000", "100"], options)
 }
 
 /// As many blocks as `turns` says, of which it keeps as many as it says then.
