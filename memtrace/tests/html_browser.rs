@@ -136,8 +136,8 @@ fn recorded() -> Report {
         .map(|half| MemoryPoint {
             since_start: half * slice / 2,
             heap: Some(half << 20),
-            mapped: None,
             resident: (half % 2 == 0).then_some((half + 3) << 20),
+            ..MemoryPoint::default()
         })
         .collect();
     let mark = MarkReport {

@@ -52,7 +52,7 @@ fn a_crossing_makes_one_report_and_one_run_of_the_command() {
     let value = number(&alert["value"]);
     assert!(value.is_multiple_of(100) && (500..=700).contains(&value), "{value}");
     assert_eq!(number(&alert["threshold"]), 500);
-    assert!(alert["value_least"].is_null() && alert["value_most"].is_null());
+    assert!(alert["value_ci95"].is_null(), "each block was seen: {alert}");
     let expected = format!("{},grows,live,{value},500,none", program.pid());
     let found = wait_until("the command", || Some(lines(&told)).filter(|found| !found.is_empty()));
     assert_eq!(found, std::slice::from_ref(&expected));
@@ -124,7 +124,7 @@ fn growth_is_told_with_its_interval() {
     let [alert] = alerts(&report) else { panic!("{:?}", report.0["alerts"]) };
     assert_eq!((&alert["kind"], number(&alert["threshold"])), (&"growth".into(), 1024));
     let [least, value, most] =
-        ["value_least", "value", "value_most"].map(|key| number(&alert[key]));
+        [&alert["value_ci95"][0], &alert["value"], &alert["value_ci95"][1]].map(number);
     assert!(1024 <= least && least <= value && value <= most, "{alert}");
     let run = tracer.stop();
     assert_eq!((run.status.code(), run.reports.len()), (Some(0), 1), "{:#?}", run.messages);

@@ -3,7 +3,7 @@
 
 mod report_fixtures;
 
-use memtrace::engine::snapshot::{Snapshot, State};
+use memtrace::engine::snapshot::{Confidence, OddConfidence, Snapshot, State};
 use memtrace::model::frame::Frame;
 use memtrace::report::{JsonWriter, ReportOptions, ReportWriter, TableFacts, TracerFacts};
 use memtrace_common::function::FunctionId;
@@ -175,7 +175,15 @@ fn what_a_program_tells_adds_up_and_has_ranges() {
 /// Estimates have their ranges beside them, and nothing else does.
 #[test]
 fn estimates_carry_their_ranges() {
-    let report = json(&snapshot(vec![sampled()]), &last(), &facts());
+    let mut sampled = sampled();
+    // What was missed and evicted is there where it is some.
+    (sampled.heap.missed_frees, sampled.heap.evicted_blocks) = (10, 20);
+    let ten = Confidence { low: 5, high: 15 };
+    sampled.heap.odd_confidence = Some(OddConfidence { missed_frees: ten, ..Default::default() });
+    let mut of_one = snapshot(vec![sampled.clone()]);
+    of_one.ended.add(&leaking());
+    of_one.ended.add(&sampled);
+    let report = json(&of_one, &last(), &facts());
     let process = &report["processes"][0];
     let names = |value: &Value| {
         let keys = value.as_object().unwrap().keys();
@@ -193,7 +201,22 @@ fn estimates_carry_their_ranges() {
     ]
     .map(str::to_owned)
     .into();
-    assert_eq!(names(&process["heap"]), expected);
+    let odd = ["missed_frees", "evicted_blocks"].map(str::to_owned);
+    let with = |more: &[&str]| -> BTreeSet<String> {
+        let more = more.iter().map(|it| (*it).to_owned());
+        expected.iter().cloned().chain(more).chain(odd.clone()).collect()
+    };
+    assert_eq!(names(&process["heap"]), with(&["usable_bytes"]));
+    let mut of_ended = with(&[]);
+    of_ended.remove("peak_bytes");
+    assert_eq!(names(&report["ended"]["heap"]), of_ended);
+    assert!(names(&report["ended"]["pools"]).is_empty());
+    let live = |end: usize| report["ended"]["heap"]["live_bytes_ci95"][end].as_u64().unwrap();
+    let together = leaking().heap.live_bytes + 100 * MIB;
+    assert_eq!([live(0), live(1)], [together - 10 * MIB, together + 10 * MIB]);
+    let series = &process["memory_over_time"]["heap_live_bytes_ci95"];
+    let last = series.as_array().unwrap().last().unwrap();
+    assert_eq!(*last, process["heap"]["live_bytes_ci95"]);
     // Trends are estimates of their own.
     let more = ["slope_bytes_per_second", "staying_share", "growth_bytes"];
     let parts = ["young_bytes", "young_blocks", "filtered_bytes", "filtered_blocks"];
@@ -542,15 +565,12 @@ fn alerts_are_listed_with_their_figures() {
         let time: jiff::Timestamp = alert["time"].as_str().unwrap().parse().unwrap();
         assert_eq!(time, facts.time - jiff::SignedDuration::from_secs(age.into()));
     }
-    let keys = ["kind", "value", "value_least", "value_most", "threshold"];
+    let keys = ["kind", "value", "value_ci95", "threshold"];
     let [live, growth] = [live, growth].map(|alert| keys.map(|key| alert[key].clone()).to_vec());
-    let null = Value::Null;
     let bytes = |mebibytes: u64| Value::from(mebibytes << 20);
-    assert_eq!(live, ["live".into(), bytes(70), null.clone(), null, bytes(64)]);
-    let rate = [1_600_000, 1_500_000, 1_750_000].map(Value::from);
-    assert_eq!(growth[..1], ["growth"]);
-    assert_eq!(growth[1..4], rate);
-    assert_eq!(growth[4], bytes(1));
+    assert_eq!(live, ["live".into(), bytes(70), Value::Null, bytes(64)]);
+    let range = serde_json::json!([1_500_000, 1_750_000]);
+    assert_eq!(growth, ["growth".into(), 1_600_000.into(), range, bytes(1)]);
     let none = json(&snapshot(vec![leaking()]), &last(), &facts);
     assert_eq!(none["alerts"], Value::Array(vec![]));
 }

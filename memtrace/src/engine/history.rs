@@ -1,6 +1,6 @@
 //! Growth series: a few points over the whole watch, and what they say.
 
-use super::snapshot::Growth;
+use super::snapshot::{Confidence, Growth};
 use crate::model::ids::{Nanos, SECOND};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -16,6 +16,8 @@ pub struct Point {
     pub time: Nanos,
     /// Live bytes of the heap.
     pub heap: u64,
+    /// Where these lie, where they are an estimate.
+    pub heap_range: Option<Confidence>,
     /// Live bytes of functions that the user describes.
     pub pools: u64,
     /// Live bytes of memory of devices.
@@ -165,7 +167,7 @@ mod tests {
     fn point(number: u64) -> Point {
         let stacks = (0..number / 4).map(|stack| stack + number).collect();
         let (time, heap, pools, device) = (number * SECOND, number * 10, number, number * 3);
-        Point { time, heap, pools, device, mapped: 0, resident: None, stacks }
+        Point { time, heap, pools, device, stacks, ..Point::default() }
     }
 
     #[test]

@@ -307,6 +307,7 @@ fn first_point(time: Nanos, heap: &LiveHeap, pools: &LiveHeap, device: &LiveHeap
             *bytes = bytes.wrapping_add(others);
         }
     }
-    let [heap, pools, device] = [heap, pools, device].map(|live| live.totals().live_bytes);
-    Point { time, heap, pools, device, mapped: 0, resident: None, stacks }
+    let heap_range = heap.live_range();
+    let [heap, pools, device] = [heap, pools, device].map(LiveHeap::live_bytes);
+    Point { time, heap, heap_range, pools, device, stacks, ..Point::default() }
 }

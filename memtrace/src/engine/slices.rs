@@ -4,6 +4,7 @@
 //! when there would be too many of them or of what they hold. Merging adds, so sums up to any end are exact.
 
 use super::process::Space;
+use super::snapshot::Confidence;
 use super::tracker::Tracker;
 use crate::model::ids::Nanos;
 
@@ -83,6 +84,8 @@ pub struct Slice {
     pub until: Nanos,
     /// Live bytes of the heap at its end.
     pub heap: u64,
+    /// Where these lie, where they are an estimate.
+    pub heap_range: Option<Confidence>,
     /// Mapped bytes at its end.
     pub mapped: u64,
     /// By how much stacks changed, by their numbers ([`NO_STACK`] last); those that did nothing are left out, and from
@@ -129,7 +132,7 @@ impl Slices {
             // What samples stand for is not kept by slices.
             Some(_) => Vec::new(),
         };
-        Slice { until, heap, mapped, changes }
+        Slice { until, heap, heap_range: space.heap.live_range(), mapped, changes }
     }
 
     fn changes(&self, space: &Space) -> Vec<(u32, Deeds)> {

@@ -14,7 +14,9 @@ pub use super::marks::Marked;
 use super::numbers;
 pub use super::owners::{Owner, OwnerSum, Owners};
 pub use super::placing::Bounds as ResidentBounds;
-pub use super::sampling::{Confidence, PartsConfidence, SampledConfidence, SumConfidence};
+pub use super::sampling::{
+    Confidence, OddConfidence, PartsConfidence, SampledConfidence, SumConfidence,
+};
 pub use super::sampling::{Oddities, Sum, Sums, Unseen};
 use super::slices::Slice;
 use super::trend::{Ages, Past};
@@ -295,6 +297,8 @@ pub struct HeapTotals {
     pub inherited_bytes: u64,
     /// Where the true figures lie, where these are estimates.
     pub confidence: Option<SampledConfidence>,
+    /// The same of those that tell of something odd.
+    pub odd_confidence: Option<OddConfidence>,
 }
 
 /// Mapping totals of a process since it was first seen, in whole pages.

@@ -1,6 +1,6 @@
 //! Events in, tables, snapshots out.
 
-use super::alerts::{Alert, Alerts, Thresholds, Watch, Who};
+use super::alerts::{Alert, Alerts, Held, Thresholds, Watch, Who};
 use super::allocator_code::AllocatorCode;
 use super::census::{KINDS, Stores, process_snapshot};
 use super::code::CodeMap;
@@ -572,7 +572,7 @@ impl Tracker {
             && let Some(space) = self.spaces.get_mut(process.space)
         {
             space.history.first_resident(usage.resident);
-            let live = (!space.heap.is_closed()).then(|| space.heap.live_bytes());
+            let live = (!space.heap.is_closed()).then(|| space.heap.held());
             let watch = &mut process.watch;
             let crossed = watch.look(&self.limits.alerts, time, live, usage.resident);
             self.alerts.add(&Who::One(Arc::clone(&process.info)), time, crossed);
@@ -605,12 +605,12 @@ impl Tracker {
             processes += 1;
             let heap = self.spaces.get(process.space).map(|space| &space.heap);
             if let Some(heap) = heap.filter(|heap| !heap.is_closed()) {
-                live = Some(live.unwrap_or(0_u64).saturating_add(heap.live_bytes()));
+                live = Some(heap.held().with(&live.unwrap_or_default()));
             }
             let usage = process.usage_last.map_or(0, |usage| usage.resident);
             resident = resident.saturating_add(usage);
         }
-        let live = if processes == 0 { Some(0) } else { live };
+        let live = if processes == 0 { Some(Held::default()) } else { live };
         let crossed = self.watch.look(&self.limits.total_alerts, time, live, resident);
         self.alerts.add(&Who::All { processes }, time, crossed);
     }

@@ -24,7 +24,7 @@ impl Tracker {
         let Some(settings) = self.limits.zoom else { return };
         let bytes = usage.resident_anonymous.saturating_add(usage.swap);
         let next = self.zoom_of(pid).map(|(zoom, beside)| {
-            zoom.told(time, (bytes, usage.cpu), beside.space.heap.live_bytes_by_stack(), settings)
+            zoom.told(time, (bytes, usage.cpu), beside.space.heap.held_by_stack(), settings)
         });
         match next.unwrap_or(Next::Nothing) {
             Next::Nothing => {}
@@ -161,8 +161,8 @@ fn record(
     look.lasted = time.saturating_sub(findings.began());
     let found = |named: Named| {
         let (id, Stack { callee, end, frames }) = stack(named.number)?;
-        let (rate, gained) = (named.rate, named.gained);
-        Some(FoundStack { stack: id, function: callee.function, frames, end, rate, gained })
+        let Named { rate, gained, range, .. } = named;
+        Some(FoundStack { stack: id, function: callee.function, frames, end, rate, gained, range })
     };
     look.found = findings.named().into_iter().filter_map(found).collect();
     let touched = |Gained { number, gained, confidence }| {

@@ -10,7 +10,7 @@ const MARK: [u8; 8] = *b"\x8bmtrace\n";
 const FORMAT: u16 = 3;
 const SNAPSHOTS: u16 = 2;
 /// To be raised whenever what snapshots are made of changes (`engine::snapshot` and all that is in it): rows have no names.
-const ROWS: u16 = 2;
+const ROWS: u16 = 3;
 const CHUNK_MARK: u32 = u32::from_le_bytes(*b"chnk");
 
 /// Most bytes of a chunk, unpacked and packed: a reader takes no more memory than a few of this, whatever a

@@ -4,6 +4,7 @@ use super::names::clean;
 use super::place::workload;
 use super::units::{bytes, counted, rate};
 use crate::engine::alerts::{Alert, Crossing, Rate, Who};
+use crate::engine::sampling::Confidence;
 use crate::model::ids::Nanos;
 use jiff::{SignedDuration, Timestamp};
 
@@ -152,7 +153,7 @@ impl AlertReport {
 
 fn figures(crossing: Crossing) -> (&'static str, u64, u64) {
     match crossing {
-        Crossing::Live { bytes, threshold } => ("live", bytes, threshold),
+        Crossing::Live { bytes, threshold, .. } => ("live", bytes, threshold),
         Crossing::Resident { bytes, threshold } => ("rss", bytes, threshold),
         Crossing::Growth { rate, threshold } => {
             ("growth", rate.middle as u64, threshold.per_second() as u64)
@@ -163,15 +164,27 @@ fn figures(crossing: Crossing) -> (&'static str, u64, u64) {
 const fn interval(crossing: Crossing) -> Option<(i64, i64)> {
     match crossing {
         Crossing::Growth { rate, .. } => Some((rate.low as i64, rate.high as i64)),
+        Crossing::Live { range: Some(it), .. } => {
+            // Casts of what no address space has room for.
+            Some((it.low as i64, it.high as i64))
+        }
         Crossing::Live { .. } | Crossing::Resident { .. } => None,
     }
 }
 
 fn words(crossing: Crossing) -> String {
-    let reached = |what, found, set| format!("{what} {} reached {}", bytes(found), bytes(set));
+    let reached = |what, found, set| format!("{what} {found} reached {}", bytes(set));
+    let about = |found, it: Confidence| {
+        format!("{} (95 %: {} to {})", bytes(found), bytes(it.low), bytes(it.high))
+    };
     match crossing {
-        Crossing::Live { bytes, threshold } => reached("live heap", bytes, threshold),
-        Crossing::Resident { bytes, threshold } => reached("resident memory", bytes, threshold),
+        Crossing::Live { bytes: found, range, threshold } => {
+            let found = range.map_or_else(|| bytes(found), |it| about(found, it));
+            reached("live heap", found, threshold)
+        }
+        Crossing::Resident { bytes: found, threshold } => {
+            reached("resident memory", bytes(found), threshold)
+        }
         Crossing::Growth { rate: found, threshold } => format!(
             "live heap grew by {} (95 %: {} to {}), at least {}",
             rate(found.middle),
@@ -190,6 +203,7 @@ fn typed(threshold: Rate) -> String {
 mod tests {
     use super::AlertReport;
     use crate::engine::alerts::{Alert, Crossing, Rate, Who};
+    use crate::engine::sampling::Confidence;
     use crate::engine::trend::Band;
     use crate::model::ids::{Nanos, ProcessKey, SECOND};
     use crate::model::process::ProcessInfo;
@@ -206,10 +220,22 @@ mod tests {
     #[test]
     fn an_alert_is_told_with_its_figures() {
         let time = Timestamp::from_second(1_000).unwrap();
-        let live = told(Crossing::Live { bytes: 3 << 20, threshold: 2 << 20 }, 8 * SECOND, time);
+        let live = told(
+            Crossing::Live { bytes: 3 << 20, range: None, threshold: 2 << 20 },
+            8 * SECOND,
+            time,
+        );
         assert_eq!(live.describe(), "a\\x1b\\nb (pid 7): live heap 3.00 MiB reached 2.00 MiB");
         assert_eq!((live.value, live.threshold, live.interval), (3 << 20, 2 << 20, None));
         assert_eq!((live.time, live.age), (Timestamp::from_second(997).unwrap(), 3 * SECOND));
+        let range = Some(Confidence { low: 1 << 20, high: 4 << 20 });
+        let about = Crossing::Live { bytes: 3 << 20, range, threshold: 2 << 20 };
+        let about = told(about, 8 * SECOND, time);
+        assert_eq!(
+            about.describe(),
+            "a\\x1b\\nb (pid 7): live heap 3.00 MiB (95 %: 1.00 MiB to 4.00 MiB) reached 2.00 MiB"
+        );
+        assert_eq!(about.interval, Some((1 << 20, 4 << 20)));
         let rate = Band { low: 2048.0, middle: 3072.0, high: 4096.0 };
         let threshold = Rate { bytes: 60 << 10, per: 60 * SECOND };
         let growth = told(Crossing::Growth { rate, threshold }, 5 * SECOND, time);
@@ -224,7 +250,7 @@ mod tests {
 
     #[test]
     fn all_together_have_no_pid() {
-        let crossing = Crossing::Live { bytes: 3 << 20, threshold: 2 << 20 };
+        let crossing = Crossing::Live { bytes: 3 << 20, range: None, threshold: 2 << 20 };
         let alert = |processes| Alert { who: Who::All { processes }, time: 0, crossing };
         let told = |processes| AlertReport::of(&alert(processes), 0, Timestamp::UNIX_EPOCH);
         let words = "live heap 3.00 MiB reached 2.00 MiB";

@@ -2,61 +2,64 @@
 
 use super::model::SumsAround;
 use super::resolve::visible;
-use crate::engine::snapshot::{Confidence, ProcessSnapshot, StackSnapshot, SumConfidence};
+use crate::engine::sampling::{Confidence, SumAround};
+use crate::engine::snapshot::{
+    AccountSnapshot, HeapTotals, ProcessSnapshot, StackSnapshot, SumConfidence,
+};
 use std::collections::BTreeSet;
 
-/// Adds up estimates that are independent of each other, as those of different call stacks are: what each may be too low
-/// by adds up as the square root of the sum of squares, and what it may be too high by likewise.
-///
-/// Of what no sample was seen of, the ranges begin at nought and are all the same: that of the sum is one of them.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Around {
-    value: u64,
-    below: f64,
-    above: f64,
-    /// The widest range of those without a sample.
-    unseen: u64,
-}
-
-impl Around {
-    /// Adds an estimate with its range.
-    pub(super) fn add(&mut self, value: u64, range: Confidence) {
-        if value == 0 {
-            self.unseen = self.unseen.max(range.high);
-            return;
+/// Where what the stacks of an account hold lies that are not listed; `None` if it is no estimate.
+pub(super) fn of_account(
+    account: &AccountSnapshot,
+    listed: &[&StackSnapshot],
+) -> Option<SumConfidence> {
+    account.totals.confidence?;
+    let listed: BTreeSet<u32> = listed.iter().map(|stack| stack.past.number).collect();
+    let mut others = SumAround::default();
+    for stack in account.stacks.iter().filter(|stack| !listed.contains(&stack.past.number)) {
+        if let Some((bytes, blocks)) = stack.all_live {
+            others.add((stack.live_bytes, stack.live_blocks), SumConfidence { bytes, blocks });
         }
-        self.value = self.value.saturating_add(value);
-        self.below += (value.saturating_sub(range.low) as f64).powi(2);
-        self.above += (range.high.saturating_sub(value) as f64).powi(2);
     }
+    Some(others.range())
+}
 
-    /// The range of the sum.
-    pub(super) fn range(&self) -> Confidence {
-        if self.value == 0 {
-            return Confidence { low: 0, high: self.unseen };
-        }
-        // Casts saturate.
-        let (below, above) = (self.below.sqrt().ceil() as u64, self.above.sqrt().ceil() as u64);
-        Confidence { low: self.value.saturating_sub(below), high: self.value.saturating_add(above) }
+/// Where a part of a heap lies that is known to be a part of what is alive, by bytes or blocks: of independent samples
+/// the share of a sum has the root of that share of its uncertainty.
+pub(super) fn part(whole: u64, range: Confidence, part: u64, takes: u64) -> Confidence {
+    if part == 0 || whole == 0 {
+        let unseen = if whole == 0 { range.high } else { 0 };
+        return Confidence { low: 0, high: takes.saturating_add(unseen) };
+    }
+    let factor = (part as f64 / whole as f64).sqrt() * (takes as f64 / part as f64);
+    let off = |by: u64| (by as f64 * factor).ceil() as u64;
+    Confidence {
+        low: takes.saturating_sub(off(whole.saturating_sub(range.low))),
+        high: takes.saturating_add(off(range.high.saturating_sub(whole))),
     }
 }
 
-/// The same of bytes and blocks.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct SumAround {
-    bytes: Around,
-    blocks: Around,
+/// Where what live blocks take lies.
+pub(super) struct UsableAround {
+    /// Of those of which it is known.
+    pub(super) bytes: Confidence,
+    /// The others.
+    pub(super) unknown: SumConfidence,
 }
 
-impl SumAround {
-    pub(super) fn add(&mut self, (bytes, blocks): (u64, u64), range: SumConfidence) {
-        self.bytes.add(bytes, range.bytes);
-        self.blocks.add(blocks, range.blocks);
-    }
-
-    pub(super) fn range(&self) -> SumConfidence {
-        SumConfidence { bytes: self.bytes.range(), blocks: self.blocks.range() }
-    }
+/// `None` if it is no estimate.
+pub(super) fn usable(heap: &HeapTotals) -> Option<UsableAround> {
+    let confidence = heap.confidence?;
+    let unknown = (heap.usable.unknown_bytes, heap.usable.unknown_blocks());
+    let known = heap.live_bytes.saturating_sub(unknown.0);
+    let bytes = |of, takes| part(heap.live_bytes, confidence.live_bytes, of, takes);
+    Some(UsableAround {
+        bytes: bytes(known, heap.usable.bytes),
+        unknown: SumConfidence {
+            bytes: bytes(unknown.0, unknown.0),
+            blocks: part(heap.live_blocks, confidence.live_blocks, unknown.1, unknown.1),
+        },
+    })
 }
 
 /// Where the sums over a process's stacks lie; `None` if they are no estimates.
@@ -78,28 +81,21 @@ pub(super) fn of(process: &ProcessSnapshot, listed: &[&StackSnapshot]) -> Option
 
 #[cfg(test)]
 mod tests {
-    use super::Around;
-    use crate::engine::snapshot::Confidence;
-
-    fn sum(parts: &[(u64, u64, u64)]) -> (u64, u64) {
-        let mut around = Around::default();
-        parts.iter().for_each(|&(value, low, high)| around.add(value, Confidence { low, high }));
-        let Confidence { low, high } = around.range();
-        (low, high)
-    }
+    use super::part;
+    use crate::engine::sampling::Confidence;
 
     #[test]
-    fn ranges_add_up_as_their_squares_do() {
-        assert_eq!(sum(&[(100, 70, 140)]), (70, 140));
-        assert_eq!(sum(&[(100, 70, 130), (100, 60, 140)]), (150, 250));
-        assert_eq!(sum(&[(5, 5, 5), (7, 7, 7)]), (12, 12), "what is sure stays sure");
-        assert_eq!(sum(&[(100, 70, 130), (0, 0, 4000)]), (70, 130));
-    }
-
-    #[test]
-    fn of_what_was_not_seen_there_may_be_as_much_as_of_one() {
-        assert_eq!(sum(&[]), (0, 0));
-        assert_eq!(sum(&[(0, 0, 4000), (0, 0, 3000)]), (0, 4000));
-        assert_eq!(sum(&[(u64::MAX, 0, u64::MAX), (9, 0, u64::MAX)]), (0, u64::MAX));
+    fn a_part_is_known_worse_than_the_whole() {
+        let range = Confidence { low: 900, high: 1200 };
+        let of = |known, takes| {
+            let Confidence { low, high } = part(1000, range, known, takes);
+            (low, high)
+        };
+        assert_eq!(of(1000, 1000), (900, 1200));
+        assert_eq!(of(1000, 1500), (1350, 1800), "blocks take more than was asked for");
+        assert_eq!(of(250, 250), (200, 350), "a quarter: half of the uncertainty");
+        assert_eq!(of(0, 0), (0, 0));
+        let unseen = part(0, Confidence { low: 0, high: 70 }, 0, 0);
+        assert_eq!((unseen.low, unseen.high), (0, 70));
     }
 }

@@ -338,6 +338,8 @@ pub struct AccountReport {
     /// Live blocks that are not in the listed stacks, young and filtered ones among them; `stacks`: those
     /// that are not listed.
     pub others: Sum,
+    /// Where these lie, where they are estimates.
+    pub others_around: Option<SumConfidence>,
 }
 
 /// What resident memory was, and which of it the live blocks were.

@@ -457,6 +457,7 @@ impl Maker<'_> {
             function,
             rate: stack.rate,
             gained: stack.gained,
+            range: stack.range,
             share: stack.rate.middle / look.growth.rate.middle.max(f64::MIN_POSITIVE),
             end,
             frames,
@@ -559,6 +560,7 @@ impl Maker<'_> {
                 .map(|stack| self.stack(stack, process, &account.totals, judged))
                 .collect(),
             others,
+            others_around: around::of_account(account, listed),
         }
     }
 

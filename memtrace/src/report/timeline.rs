@@ -2,7 +2,9 @@
 
 use super::facts::{Ledgers, ReportOptions};
 use crate::engine::slices::{Deeds, Slice};
-use crate::engine::snapshot::{ProcessSnapshot, Snapshot, SnapshotOptions, StackSnapshot};
+use crate::engine::snapshot::{
+    Confidence, ProcessSnapshot, Snapshot, SnapshotOptions, StackSnapshot,
+};
 use crate::model::ids::Nanos;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,6 +15,8 @@ pub struct MemoryPoint {
     pub since_start: Nanos,
     /// Live bytes of the heap; an estimate where the process's heap is one.
     pub heap: Option<u64>,
+    /// Where that lies, where it is an estimate.
+    pub heap_range: Option<Confidence>,
     /// Mapped, of mappings that were seen to be made.
     pub mapped: Option<u64>,
     /// The resident set.
@@ -43,15 +47,20 @@ pub(super) fn memory(
 ) -> Vec<MemoryPoint> {
     let has_heap = options.ledger != Ledgers::Mappings && process.heap.allocated_blocks > 0;
     let has_maps = options.ledger != Ledgers::Heap && process.mappings.mapped_bytes > 0;
-    let point = |time: Nanos, heap, mapped, resident| {
+    let point = |time: Nanos, (heap, heap_range), mapped, resident| {
         let since_start = time.saturating_sub(snapshot.began);
         let (heap, mapped) = (has_heap.then_some(heap), has_maps.then_some(mapped));
-        (time, MemoryPoint { since_start, heap, mapped, resident })
+        (time, MemoryPoint { since_start, heap, heap_range, mapped, resident })
     };
-    let sliced = process.slices.iter().map(|it| point(it.until, it.heap, it.mapped, None));
+    let sliced =
+        process.slices.iter().map(|it| point(it.until, (it.heap, it.heap_range), it.mapped, None));
     // Where there are both, what marks kept knows more.
-    let marked = process.history.iter().map(|it| point(it.time, it.heap, it.mapped, it.resident));
-    let (heap, mapped) = (process.heap.live_bytes, process.mappings.live_bytes);
+    let marked = process
+        .history
+        .iter()
+        .map(|it| point(it.time, (it.heap, it.heap_range), it.mapped, it.resident));
+    let range = process.heap.confidence.map(|it| it.live_bytes);
+    let (heap, mapped) = ((process.heap.live_bytes, range), process.mappings.live_bytes);
     let resident = process.usage_last.map(|usage| usage.resident);
     let last = point(process.until, heap, mapped, resident);
     let until = process.until;

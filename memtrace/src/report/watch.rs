@@ -70,6 +70,8 @@ pub struct FoundReport {
     pub rate: crate::engine::trend::Band,
     /// Live bytes that the look added.
     pub gained: u64,
+    /// Where that lies, where blocks are samples.
+    pub range: Option<Confidence>,
     /// Of the process's growth. May be more than 1: that is not a steady one.
     pub share: f64,
     /// How the stack ended.

@@ -623,7 +623,7 @@ pub fn alarming() -> Snapshot {
     };
     let rate = Band { low: 1.5e6, middle: 1.6e6, high: 1.75e6 };
     let alerts = vec![
-        alert(40, Crossing::Live { bytes: 70 << 20, threshold: 64 << 20 }),
+        alert(40, Crossing::Live { bytes: 70 << 20, range: None, threshold: 64 << 20 }),
         alert(3, Crossing::Growth { rate, threshold: Rate { bytes: 60 << 20, per: 60 * SECOND } }),
     ];
     Snapshot { alerts, older_alerts: 2, ..snapshot(vec![process]) }
@@ -659,6 +659,7 @@ pub fn zoomed() -> Snapshot {
         end: StackEnd::Complete,
         rate: growing(kib).rate,
         gained: 800 * KIB,
+        range: None,
     };
     let touched = TouchedGrowth {
         stack: StackId(901),

@@ -188,7 +188,8 @@ fn add_slices(
         let mut changes: Vec<(u32, Deeds)> = changes;
         changes.sort_unstable_by_key(|(number, _)| *number);
         let (heap, mapped) = (then.heap.live_bytes, then.mappings.live_bytes);
-        process.slices.push(Slice { until: of.time, heap, mapped, changes });
+        let heap_range = then.heap.confidence.map(|it| it.live_bytes);
+        process.slices.push(Slice { until: of.time, heap, heap_range, mapped, changes });
     }
 }
 

@@ -158,7 +158,7 @@ mod tests {
     fn alert(pid: u32) -> AlertReport {
         let key = ProcessKey { pid, start_time: 1 };
         let process = ProcessInfo { key, comm: "a\nb".to_owned(), ..ProcessInfo::default() };
-        let crossing = Crossing::Live { bytes: 12, threshold: 10 };
+        let crossing = Crossing::Live { bytes: 12, range: None, threshold: 10 };
         let alert = Alert { who: Who::One(Arc::new(process)), time: 0, crossing };
         AlertReport::of(&alert, 0, Timestamp::UNIX_EPOCH)
     }
@@ -200,7 +200,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let script = r#"printf '%s|' "$MEMTRACE_SCOPE" "$MEMTRACE_PID" "$MEMTRACE_COMM" >> "#;
         let mut commands = shell(&format!("{script}{}", file.path().display()));
-        let crossing = Crossing::Live { bytes: 12, threshold: 10 };
+        let crossing = Crossing::Live { bytes: 12, range: None, threshold: 10 };
         let alert = Alert { who: Who::All { processes: 3 }, time: 0, crossing };
         commands.queue(AlertReport::of(&alert, 0, Timestamp::UNIX_EPOCH), None);
         commands.queue(self::alert(7), None);

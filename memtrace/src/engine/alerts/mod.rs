@@ -1,9 +1,12 @@
 //! Thresholds that the user sets, and the moments at which processes cross them.
 
+mod held;
 mod watch;
 
+pub(crate) use held::Held;
 pub(crate) use watch::Watch;
 
+use super::sampling::Confidence;
 use super::trend::Band;
 use crate::model::ids::{Nanos, SECOND};
 use crate::model::process::ProcessInfo;
@@ -67,6 +70,8 @@ pub enum Crossing {
     Live {
         /// Live bytes.
         bytes: u64,
+        /// Where they lie, where they are an estimate.
+        range: Option<Confidence>,
         /// What was set.
         threshold: u64,
     },
@@ -154,7 +159,7 @@ mod tests {
     use crate::model::ids::SECOND;
 
     fn live(bytes: u64) -> Crossing {
-        Crossing::Live { bytes, threshold: 1 }
+        Crossing::Live { bytes, range: None, threshold: 1 }
     }
 
     #[test]

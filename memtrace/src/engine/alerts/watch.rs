@@ -1,7 +1,7 @@
 //! One process and its thresholds: an alert per crossing, and none for what goes up and down around one.
 
-use super::{Crossing, Rate, Thresholds};
-use crate::engine::trend::slope;
+use super::{Crossing, Held, Rate, Thresholds};
+use crate::engine::trend::{slope, widened};
 use crate::model::ids::{Nanos, SECOND};
 use std::collections::VecDeque;
 
@@ -32,7 +32,7 @@ impl Watch {
         &mut self,
         thresholds: &Thresholds,
         now: Nanos,
-        live: Option<u64>,
+        live: Option<Held>,
         resident: u64,
     ) -> impl Iterator<Item = Crossing> {
         if live.is_none() {
@@ -40,9 +40,10 @@ impl Watch {
             self.points.clear();
         }
         let crossed = [
-            thresholds.live.zip(live).and_then(|(threshold, bytes)| {
+            thresholds.live.zip(live).and_then(|(threshold, held)| {
+                let bytes = held.bytes;
                 let is_crossed = self.live.bytes(now, bytes, threshold);
-                is_crossed.then_some(Crossing::Live { bytes, threshold })
+                is_crossed.then(|| Crossing::Live { bytes, range: held.range(), threshold })
             }),
             thresholds
                 .resident
@@ -56,13 +57,13 @@ impl Watch {
         crossed.into_iter().flatten()
     }
 
-    fn grow(&mut self, threshold: Rate, now: Nanos, live: u64) -> Option<Crossing> {
+    fn grow(&mut self, threshold: Rate, now: Nanos, held: Held) -> Option<Crossing> {
         let spacing = threshold.span() / MOST_POINTS;
         let is_due = |last: &(Nanos, u64)| now > last.0 && now - last.0 >= spacing;
         if !self.points.back().is_none_or(is_due) {
             return None;
         }
-        self.points.push_back((now, live));
+        self.points.push_back((now, held.bytes));
         let begin = now.saturating_sub(threshold.span());
         // One point stays that is at least as old as the time is long.
         while self.points.len() > LEAST_POINTS
@@ -77,7 +78,8 @@ impl Watch {
         let point = |&(time, bytes): &(Nanos, u64)| {
             ((time - first.min(time)) as f64 / SECOND as f64, bytes as f64)
         };
-        let rate = slope(&self.points.iter().map(point).collect::<Vec<_>>())?;
+        let points: Vec<_> = self.points.iter().map(point).collect();
+        let rate = widened(slope(&points)?, &points, held.variance());
         let limit = threshold.per_second();
         let left = rate.middle < limit * LEFT as f64 / TENTHS as f64;
         let fires = self.growth.step(now, rate.low >= limit, left);
@@ -114,7 +116,8 @@ impl Latch {
 
 #[cfg(test)]
 mod tests {
-    use super::{Crossing, MOST_POINTS, Nanos, Rate, SECOND, Thresholds, Watch};
+    use super::{Crossing, Held, MOST_POINTS, Nanos, Rate, SECOND, Thresholds, Watch};
+    use crate::engine::sampling::Estimate;
     use proptest::prelude::*;
 
     const MINUTE: Nanos = 60 * SECOND;
@@ -127,7 +130,10 @@ mod tests {
     fn alerts(thresholds: &Thresholds, values: impl IntoIterator<Item = u64>) -> Vec<u64> {
         let mut watch = Watch::default();
         let look = |(second, value)| {
-            watch.look(thresholds, second * SECOND, Some(value), 0).next().map(|_| second)
+            watch
+                .look(thresholds, second * SECOND, Some(Held::exactly(value)), 0)
+                .next()
+                .map(|_| second)
         };
         (0..).zip(values).filter_map(look).collect()
     }
@@ -149,10 +155,11 @@ mod tests {
     fn resident_memory_has_its_own() {
         let thresholds = Thresholds { resident: Some(5), ..live(5) };
         let mut watch = Watch::default();
-        let mut look =
-            |live, resident| watch.look(&thresholds, 1, Some(live), resident).collect::<Vec<_>>();
+        let mut look = |live, resident| {
+            watch.look(&thresholds, 1, Some(Held::exactly(live)), resident).collect::<Vec<_>>()
+        };
         assert_eq!(look(4, 7), [Crossing::Resident { bytes: 7, threshold: 5 }]);
-        assert_eq!(look(6, 7), [Crossing::Live { bytes: 6, threshold: 5 }]);
+        assert_eq!(look(6, 7), [Crossing::Live { bytes: 6, range: None, threshold: 5 }]);
         assert_eq!(look(6, 7), []);
     }
 
@@ -170,8 +177,9 @@ mod tests {
         assert_eq!(alerts(&thresholds, (0..200).map(|at| u64::from(at > 90) << 40)), [0; 0]);
         assert_eq!(alerts(&thresholds, (0..200).map(|at| at % 10 * 50_000)), [0; 0]);
         let mut watch = Watch::default();
-        let look =
-            |(at, value): (u64, u64)| watch.look(&thresholds, at * SECOND, Some(value), 0).next();
+        let look = |(at, value): (u64, u64)| {
+            watch.look(&thresholds, at * SECOND, Some(Held::exactly(value)), 0).next()
+        };
         let Some(Crossing::Growth { rate: found, threshold }) =
             (0..).zip(grow(2000)).find_map(look)
         else {
@@ -181,14 +189,39 @@ mod tests {
         assert_eq!(threshold, rate);
     }
 
+    /// What is known to a tenth of itself seems to grow and shrink by that.
+    #[test]
+    fn growth_by_samples_has_to_be_beyond_what_chance_does() {
+        let growth = Some(Rate { bytes: 1000, per: SECOND });
+        let thresholds = Thresholds { growth, ..Thresholds::default() };
+        let alert = |weight: f64| {
+            let mut watch = Watch::default();
+            (0..30_u64).find_map(|second| {
+                let bytes = second * 1100;
+                let variance = weight * bytes as f64;
+                let estimate = Estimate::summed(bytes as f64, variance, 100);
+                let held = Held { bytes, sampled: Some((estimate, 1)) };
+                watch.look(&thresholds, second * SECOND, Some(held), 0).next()
+            })
+        };
+        let Some(Crossing::Growth { rate, .. }) = alert(0.5) else { panic!("no alert") };
+        assert!(rate.low < rate.middle && rate.middle < rate.high, "{rate:?}");
+        assert_eq!(alert(10_000.0), None);
+    }
+
     /// Windows: a pause is no fall below the threshold.
     #[test]
     fn what_is_not_watched_is_neither_crossed_nor_left() {
         let mut watch = Watch::default();
-        let mut look = |second: u64, live| {
-            watch.look(&live_and_growth(), second * SECOND, live, 0).collect::<Vec<_>>()
+        let mut look = |second: u64, live: Option<u64>| {
+            watch
+                .look(&live_and_growth(), second * SECOND, live.map(Held::exactly), 0)
+                .collect::<Vec<_>>()
         };
-        assert_eq!(look(0, Some(100)), [Crossing::Live { bytes: 100, threshold: 100 }]);
+        assert_eq!(
+            look(0, Some(100)),
+            [Crossing::Live { bytes: 100, range: None, threshold: 100 }]
+        );
         assert_eq!((look(70, None), look(140, Some(100))), (vec![], vec![]));
     }
 
@@ -202,8 +235,9 @@ mod tests {
         let thresholds = Thresholds { growth, ..Thresholds::default() };
         let mut watch = Watch::default();
         let looks = (0..20).map(|look| look * 20);
-        let mut look =
-            |at: u64| watch.look(&thresholds, at * SECOND, Some(at * 1001), 0).next().is_some();
+        let mut look = |at: u64| {
+            watch.look(&thresholds, at * SECOND, Some(Held::exactly(at * 1001)), 0).next().is_some()
+        };
         assert_eq!(looks.filter(|at| look(*at)).collect::<Vec<_>>(), [140]);
     }
 
@@ -218,13 +252,13 @@ mod tests {
             let thresholds = Thresholds { growth, ..live(3) };
             let mut watch = Watch::default();
             for (time, value) in looks {
-                watch.look(&thresholds, time, Some(value), value).count();
+                watch.look(&thresholds, time, Some(Held::exactly(value)), value).count();
             }
             let mut watch = Watch::default();
             let mut now = 0;
             for step in steps {
                 now += step;
-                watch.look(&thresholds, now, Some(now), 0).count();
+                watch.look(&thresholds, now, Some(Held::exactly(now)), 0).count();
                 prop_assert!(watch.points.len() as u64 <= MOST_POINTS + 3);
             }
         }

@@ -7,9 +7,10 @@ use super::overwrites::Overwrites;
 use super::period::{Gone, PeriodAccount};
 use super::sampled::{Sampled, rounded};
 use super::tallies::Tallies;
+use crate::engine::alerts::Held;
 use crate::engine::detail::Period;
 use crate::engine::sampling::Weight;
-use crate::engine::snapshot::HeapTotals;
+use crate::engine::snapshot::{Confidence, HeapTotals};
 use crate::engine::sweeps::Visitor;
 use crate::model::ids::Nanos;
 use memtrace_common::classes::Sizing;
@@ -297,6 +298,17 @@ impl LiveHeap {
         }
     }
 
+    /// The same with what it rests on.
+    pub(crate) fn held(&self) -> Held {
+        let sampled = self.sampled().map(|sampled| (*sampled.live(), sampled.interval()));
+        Held { bytes: self.live_bytes(), sampled }
+    }
+
+    /// Where they lie, if they are an estimate.
+    pub(crate) fn live_range(&self) -> Option<Confidence> {
+        self.sampled().map(Sampled::live_range)
+    }
+
     /// What the blocks stand for, if any is a sample.
     pub(crate) fn sampled(&self) -> Option<&Sampled> {
         self.sampled.as_deref()
@@ -313,6 +325,13 @@ impl LiveHeap {
         let mut estimates = estimates.fuse();
         let is_sampled = self.sampled.is_some();
         plain.map(move |bytes| if is_sampled { estimates.next().unwrap_or(0) } else { bytes })
+    }
+
+    /// The same, each with the variance of each byte of it.
+    pub(crate) fn held_by_stack(&self) -> impl Iterator<Item = (u64, f64)> {
+        let sampled = self.sampled().into_iter().flat_map(Sampled::stacks);
+        let variances = sampled.map(|(it, _)| it.live.bytes.variance_per_unit());
+        self.live_bytes_by_stack().zip(variances.chain(std::iter::repeat(0.0)))
     }
 
     /// The sums of a stack are needed soon.

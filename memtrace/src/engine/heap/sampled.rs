@@ -4,7 +4,8 @@
 use super::blocks::Block;
 use super::tallies::{Tallies, Tally};
 use crate::engine::sampling::{Estimate, SumConfidence, Weight};
-use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
+use crate::engine::snapshot::{Confidence, HeapTotals, OddConfidence, SampledConfidence};
+use std::cell::Cell;
 
 /// Bytes and blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -148,6 +149,8 @@ pub(crate) struct Sampled {
     /// Number of the peak, as in [`Tallies`].
     peak: u64,
     stacks: Vec<SampledTally>,
+    /// What [`Self::live_range`] was asked of last, and what it said.
+    range: Cell<Option<((Pair, u64), Confidence)>>,
 }
 
 impl Sampled {
@@ -165,6 +168,7 @@ impl Sampled {
             peak_bytes: Estimate::exact(totals.peak_bytes as f64, 1),
             peak: 0,
             stacks: tallies.iter().map(|(tally, peak)| SampledTally::exact(tally, peak)).collect(),
+            range: Cell::default(),
         }
     }
 
@@ -183,6 +187,7 @@ impl Sampled {
             peak_bytes: self.live.bytes,
             peak: 1,
             stacks: stacks.collect(),
+            range: Cell::default(),
             ..*self
         }
     }
@@ -223,6 +228,10 @@ impl Sampled {
                 &self.peak_bytes,
                 [&self.live, &self.allocated, &self.freed, &self.unknown],
             )),
+            odd_confidence: Some(OddConfidence {
+                missed_frees: self.missed.confidence(self.interval).1,
+                evicted: self.evicted.sum_confidence(self.interval),
+            }),
             ..*plain
         }
     }
@@ -230,6 +239,24 @@ impl Sampled {
     /// Live bytes, as in [`Self::totals`].
     pub(crate) fn live_bytes(&self) -> u64 {
         rounded(&self.live.bytes)
+    }
+
+    /// Where they lie. Marks come often, and most heaps rest between two: the same sum has the same range.
+    pub(crate) fn live_range(&self) -> Confidence {
+        let asked = (self.live, self.interval);
+        if let Some((known, range)) = self.range.get()
+            && known == asked
+        {
+            return range;
+        }
+        let range = self.live.confidence(self.interval).0;
+        self.range.set(Some((asked, range)));
+        range
+    }
+
+    /// What lives, in bytes.
+    pub(crate) const fn live(&self) -> &Estimate {
+        &self.live.bytes
     }
 
     /// The mean interval of the latest sample, bytes.

@@ -30,6 +30,15 @@ pub struct SumConfidence {
     pub blocks: Confidence,
 }
 
+/// Where those figures of a heap lie that tell of something odd.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OddConfidence {
+    /// Of blocks whose frees were missed.
+    pub missed_frees: Confidence,
+    /// Of what was not kept for want of memory.
+    pub evicted: SumConfidence,
+}
+
 /// Where the parts of what a call stack holds lie that its usual figures leave out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartsConfidence {
@@ -39,9 +48,8 @@ pub struct PartsConfidence {
     pub filtered: SumConfidence,
 }
 
-/// Where figures of a heap or of one of its call stacks lie that are estimates from samples. Sums that have none here
-/// are estimates, too, except for what is counted call by call: `unknown_frees`, `internal_frees` and `failed` count
-/// those that were told of.
+/// Where figures of a heap or of one of its call stacks lie that are estimates from samples. What is counted call by
+/// call is none: `unknown_frees`, `internal_frees` and `failed` count those that were told of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SampledConfidence {
     /// Of bytes alive; of a stack those that are neither young nor filtered.

@@ -176,6 +176,13 @@ impl Estimate {
         self.sure.value + self.rest.value
     }
 
+    /// Its variance, for each unit of it.
+    #[must_use]
+    pub fn variance_per_unit(&self) -> f64 {
+        let value = self.value();
+        if value > 0.0 { (self.sure.variance + self.rest.variance) / value } else { 0.0 }
+    }
+
     /// Samples that it rests on.
     #[must_use]
     pub const fn samples(&self) -> u64 {

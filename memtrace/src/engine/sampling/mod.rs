@@ -5,12 +5,16 @@
 //! estimate without bias (Horvitz and Thompson, *A generalization of sampling without replacement from a
 //! finite universe*, 1952).
 
+mod around;
 mod confidence;
 mod estimate;
 mod told;
 mod weight;
 
-pub use confidence::{Confidence, PartsConfidence, SampledConfidence, SumConfidence};
+pub use around::{Around, SumAround};
+pub use confidence::{
+    Confidence, OddConfidence, PartsConfidence, SampledConfidence, SumConfidence,
+};
 pub use estimate::{Estimate, Interval};
 pub use told::{Oddities, Sum, Sums, Told, ToldBlocks, Unseen};
 pub use weight::Weight;

@@ -30,7 +30,7 @@ fn none_reaches_it_and_both_do() {
     let alerts = mark(&mut tracker, 2);
     let [Alert { who, time, crossing }] = &alerts[..] else { panic!("{alerts:?}") };
     assert_eq!((who, *time), (&Who::All { processes: 2 }, 2 * SECOND));
-    assert_eq!(*crossing, Crossing::Live { bytes: 1200, threshold: 1000 });
+    assert_eq!(*crossing, Crossing::Live { bytes: 1200, range: None, threshold: 1000 });
     assert_eq!(mark(&mut tracker, 3), [], "once per crossing");
     // What one of them held that has ended is gone; then it is crossed again.
     send(&mut tracker, 4, free(16));

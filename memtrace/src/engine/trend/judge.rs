@@ -143,19 +143,25 @@ pub(super) fn recent_slope(evidence: &Evidence) -> Option<Band> {
         .filter(|(time, _)| *time >= half)
         .map(|(time, bytes)| (*time as f64 / SECOND as f64, *bytes as f64))
         .collect();
-    let band = slope(&points)?;
-    let span = points.last()?.0 - points.first()?.0;
+    Some(widened(slope(&points)?, &points, evidence.variance))
+}
+
+/// The slope of such points as it is known if what they gained has so much variance for each byte of it, as
+/// [`recent_slope`] says.
+pub(crate) fn widened(band: Band, points: &[(f64, f64)], variance: f64) -> Band {
+    let ends = points.first().zip(points.last());
+    let span = ends.map_or(0.0, |(first, last)| last.0 - first.0);
     // What a recording says need not be in order.
-    if evidence.variance <= 0.0 || span <= 0.0 {
-        return Some(band);
+    if variance <= 0.0 || span <= 0.0 {
+        return band;
     }
     let gained = band.middle.abs() * span;
-    let wander = NORMAL * (PATH * gained * evidence.variance).sqrt() / span;
-    Some(Band {
+    let wander = NORMAL * (PATH * gained * variance).sqrt() / span;
+    Band {
         low: band.middle - wander.hypot(band.middle - band.low),
         middle: band.middle,
         high: band.middle + wander.hypot(band.high - band.middle),
-    })
+    }
 }
 
 /// The height of the survival curve's plateau, if it has one to which all parts of the watch contribute.

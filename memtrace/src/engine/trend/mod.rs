@@ -16,6 +16,7 @@ mod tests;
 pub use births::{AgeCount, Ages};
 pub(crate) use births::{Births, Freed};
 pub use evidence::{Past, of_heap, of_stack, resident_slope};
+pub(crate) use judge::widened;
 pub use judge::{COHORTS, Evidence, Judgement, LEAST_WATCH, Trend, judge, matters};
 pub use lasting::Lasting;
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@ use super::{Growing, Settings};
 use crate::engine::heap::ranges::PAGE;
 use crate::engine::heap::touched::figures::{unseen, whole};
 use crate::engine::sampling::{Confidence, Estimate};
-use crate::engine::trend::{Band, slope};
+use crate::engine::trend::{Band, slope, widened};
 use crate::model::ids::{Nanos, SECOND};
 use std::collections::BTreeMap;
 
@@ -28,6 +28,8 @@ pub(in crate::engine) struct Named {
     pub(in crate::engine) rate: Band,
     /// Live bytes at the end of the look beyond those at its beginning.
     pub(in crate::engine) gained: u64,
+    /// Where that lies, where blocks are samples.
+    pub(in crate::engine) range: Option<Confidence>,
 }
 
 /// Live bytes by stack, from time to time.
@@ -35,6 +37,8 @@ pub(in crate::engine) struct Named {
 pub(in crate::engine) struct Findings {
     began: Nanos,
     points: Vec<(Nanos, Box<[u64]>)>,
+    /// The variance of each byte of them at the latest of these, where they are samples.
+    variances: Box<[f64]>,
     /// Live bytes of touched pages by stack, when the look began.
     touched: BTreeMap<u32, Estimate>,
 }
@@ -51,20 +55,27 @@ pub(in crate::engine) struct Gained {
 }
 
 impl Findings {
-    pub(in crate::engine) const fn new(began: Nanos, touched: BTreeMap<u32, Estimate>) -> Self {
-        Self { began, points: Vec::new(), touched }
+    pub(in crate::engine) fn new(began: Nanos, touched: BTreeMap<u32, Estimate>) -> Self {
+        Self { began, points: Vec::new(), variances: Box::default(), touched }
     }
 
     pub(in crate::engine) const fn began(&self) -> Nanos {
         self.began
     }
 
-    /// Each stack has so many live bytes now.
-    pub(super) fn add(&mut self, now: Nanos, held: impl Iterator<Item = u64>, settings: Settings) {
+    /// Each stack has so many live bytes now, each of which has such a variance.
+    pub(super) fn add(
+        &mut self,
+        now: Nanos,
+        held: impl Iterator<Item = (u64, f64)>,
+        settings: Settings,
+    ) {
         let spacing = settings.pace / 2;
         let is_due = self.points.last().is_none_or(|last| now >= last.0.saturating_add(spacing));
         if is_due && self.points.len() < MOST_POINTS {
-            self.points.push((now, held.collect()));
+            let (bytes, variances): (Vec<u64>, Vec<f64>) = held.unzip();
+            self.points.push((now, bytes.into()));
+            self.variances = variances.into();
         }
     }
 
@@ -94,9 +105,14 @@ impl Findings {
             .filter(rises)
             .filter_map(|number| {
                 let points: Vec<_> = settled.iter().map(|point| place(point, number)).collect();
-                let rate = slope(&points).filter(|rate| rate.low > 0.0)?;
+                let variance = self.variances.get(number).copied().unwrap_or(0.0);
+                let rate = widened(slope(&points)?, &points, variance);
+                if rate.low <= 0.0 {
+                    return None;
+                }
                 let gained = held(last, number).saturating_sub(held(first, number));
-                Some(Named { number: number as u32, rate, gained })
+                let range = (variance > 0.0).then(|| gained_around(gained as f64, variance));
+                Some(Named { number: number as u32, rate, gained, range })
             })
             .collect();
         named.sort_by(|a, b| b.rate.middle.total_cmp(&a.rate.middle));
@@ -125,6 +141,11 @@ impl Findings {
     }
 }
 
+/// Where what samples say was gained lies, with so much variance for each byte of it.
+fn gained_around(gained: f64, variance: f64) -> Confidence {
+    Confidence::of(Estimate::summed(gained, gained * variance, 0).interval(0.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Estimate, Findings, Gained, Growing, MOST_POINTS};
@@ -144,10 +165,14 @@ mod tests {
         Growing { rate: Band { low: by, middle: by, high: by }, ..Growing::default() }
     }
 
+    fn with(held: &[u64]) -> impl Iterator<Item = (u64, f64)> {
+        held.iter().map(|bytes| (*bytes, 0.0))
+    }
+
     /// Looks once a second at stacks that hold what `held` says at each second.
     fn after(seconds: u64, held: impl Fn(u64) -> Vec<u64>) -> Findings {
         let mut findings = Findings::new(0, BTreeMap::new());
-        (0..=seconds).for_each(|at| findings.add(at * SECOND, held(at).into_iter(), SETTINGS));
+        (0..=seconds).for_each(|at| findings.add(at * SECOND, with(&held(at)), SETTINGS));
         findings
     }
 

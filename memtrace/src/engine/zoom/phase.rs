@@ -78,7 +78,7 @@ impl Zoom {
         &mut self,
         now: Nanos,
         (bytes, cpu): (u64, Nanos),
-        held: impl Iterator<Item = u64>,
+        held: impl Iterator<Item = (u64, f64)>,
         settings: Settings,
     ) -> Next {
         self.cpu = cpu;

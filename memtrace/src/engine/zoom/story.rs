@@ -100,6 +100,8 @@ pub struct FoundStack {
     pub rate: Band,
     /// Live bytes that the look added.
     pub gained: u64,
+    /// Where that lies, where blocks are samples.
+    pub range: Option<Confidence>,
 }
 
 /// A stack that touched pages first during a look that are still there.

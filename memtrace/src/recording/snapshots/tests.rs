@@ -358,7 +358,7 @@ fn rows_of_another_layout_are_refused_by_name() {
     let mut bytes = written(&[]);
     bytes[10] += 1;
     let error = Reader::new(&*bytes).unwrap_err().to_string();
-    assert!(error.contains("format 2 with records of version 2"), "{error}");
+    assert!(error.contains("format 2 with records of version 3"), "{error}");
 }
 
 impl Program {

@@ -211,8 +211,8 @@ fn parts_add_up_to_the_whole() {
     let point = |since_start, resident| MemoryPoint {
         since_start,
         heap: Some(since_start),
-        mapped: None,
         resident,
+        ..MemoryPoint::default()
     };
     process.memory = vec![point(1_000_000_000, None), point(2_500_000_000, Some(4096))];
     let parts = Parts::Kept(vec![1_000_000_000, 2_000_000_000, 3_000_000_000]);

@@ -13,11 +13,14 @@ use super::touched::Touched;
 use super::watch::{Totals, Watch};
 use super::windows::{Window, WindowChange, Windows};
 use crate::engine::heap::ranges::RangeKind;
-use crate::engine::snapshot::{Confidence, Growth, HeapTotals, SampledConfidence, SumConfidence};
+use crate::engine::snapshot::{
+    Confidence, Growth, HeapTotals, OddConfidence, SampledConfidence, SumConfidence,
+};
 use crate::engine::trend::{Band, Judgement};
 use crate::model::ids::Nanos;
 use crate::model::process::Usage;
 use crate::report::alerts::{AlertBy, AlertReport};
+use crate::report::around;
 use crate::report::facts::{Ledgers, LinkFacts, TableFacts};
 use crate::report::model::{
     AccountReport, BlockReport, DeviceReport, End, FrameReport, MappedReport, ModuleReport, Place,
@@ -81,8 +84,7 @@ impl<'a> Alert<'a> {
             time: alert.time.to_string(),
             age_s: seconds(alert.age),
             value: alert.value,
-            value_least: alert.interval.map(|(least, _)| least),
-            value_most: alert.interval.map(|(_, most)| most),
+            value_ci95: alert.interval.map(|(low, high)| [low, high]),
             threshold: alert.threshold,
         }
     }
@@ -249,7 +251,7 @@ impl<'a> Account<'a> {
             growth_bytes: account.growth.bytes,
             growth_bytes_ci95: growth_of(&account.growth, &account.totals),
             growth_bytes_per_s: account.growth.bytes_per_second,
-            others: Sums::of(account.others),
+            others: Sums::around(account.others, account.others_around),
             stacks: account.stacks.iter().map(Stack::of).collect(),
         }
     }
@@ -278,7 +280,7 @@ fn end(end: End) -> Option<&'static str> {
 const NO_CLASSES: &str =
     "no size classes are known for this allocator, or for blocks of this size or alignment";
 
-const fn ends(confidence: Confidence) -> [u64; 2] {
+pub(super) const fn ends(confidence: Confidence) -> [u64; 2] {
     [confidence.low, confidence.high]
 }
 
@@ -288,6 +290,11 @@ impl Heap {
         let of = |part: fn(&SampledConfidence) -> Confidence| {
             heap.confidence.as_ref().map(part).map(ends)
         };
+        let odd = |value: u64, part: fn(&OddConfidence) -> Confidence| {
+            heap.odd_confidence.as_ref().filter(|_| value > 0).map(part).map(ends)
+        };
+        let around = around::usable(heap);
+        let unknown = around.as_ref().filter(|_| usable.unknown_blocks() > 0);
         let any_known = usable.unknown_blocks() < heap.live_blocks || heap.live_blocks == 0;
         Self {
             live_bytes: heap.live_bytes,
@@ -310,16 +317,22 @@ impl Heap {
             unknown_blocks_ci95: of(|it| it.unknown.blocks).filter(|_| heap.unknown_blocks > 0),
             unknown_frees: heap.unknown_frees,
             missed_frees: heap.missed_frees,
+            missed_frees_ci95: odd(heap.missed_frees, |it| it.missed_frees),
             lost_frees: heap.lost_frees,
             perhaps_freed_blocks: perhaps_freed,
             failed: heap.failed,
             internal_frees: heap.internal_frees,
             evicted_blocks: heap.evicted_blocks,
+            evicted_blocks_ci95: odd(heap.evicted_blocks, |it| it.evicted.blocks),
             evicted_bytes: heap.evicted_bytes,
+            evicted_bytes_ci95: odd(heap.evicted_bytes, |it| it.evicted.bytes),
             usable_bytes: any_known.then_some(usable.bytes),
+            usable_bytes_ci95: around.as_ref().filter(|_| any_known).map(|it| ends(it.bytes)),
             usable_exact: any_known && usable.is_exact() && usable.unknown_blocks() == 0,
             usable_unknown_blocks: usable.unknown_blocks(),
+            usable_unknown_blocks_ci95: unknown.map(|it| ends(it.unknown.blocks)),
             usable_unknown_bytes: usable.unknown_bytes,
+            usable_unknown_bytes_ci95: unknown.map(|it| ends(it.unknown.bytes)),
             usable_classes: usable.allocators().collect(),
             usable_missing: (usable.unknown_blocks() > 0).then_some(NO_CLASSES),
         }

@@ -59,8 +59,8 @@ pub(super) struct Alert<'a> {
     pub(super) time: String,
     pub(super) age_s: f64,
     pub(super) value: u64,
-    pub(super) value_least: Option<i64>,
-    pub(super) value_most: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) value_ci95: Option<[i64; 2]>,
     pub(super) threshold: u64,
 }
 
@@ -273,16 +273,28 @@ pub(super) struct Heap {
     pub(super) unknown_blocks_ci95: Option<[u64; 2]>,
     pub(super) unknown_frees: u64,
     pub(super) missed_frees: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) missed_frees_ci95: Option<[u64; 2]>,
     pub(super) lost_frees: u64,
     pub(super) perhaps_freed_blocks: u64,
     pub(super) failed: u64,
     pub(super) internal_frees: u64,
     pub(super) evicted_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) evicted_blocks_ci95: Option<[u64; 2]>,
     pub(super) evicted_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) evicted_bytes_ci95: Option<[u64; 2]>,
     pub(super) usable_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) usable_bytes_ci95: Option<[u64; 2]>,
     pub(super) usable_exact: bool,
     pub(super) usable_unknown_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) usable_unknown_blocks_ci95: Option<[u64; 2]>,
     pub(super) usable_unknown_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) usable_unknown_bytes_ci95: Option<[u64; 2]>,
     pub(super) usable_classes: Vec<&'static str>,
     pub(super) usable_missing: Option<&'static str>,
 }
@@ -562,13 +574,29 @@ pub(super) struct Ended {
 #[derive(Serialize)]
 pub(super) struct EndedSums {
     pub(super) allocated_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) allocated_bytes_ci95: Option<[u64; 2]>,
     pub(super) allocated_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) allocated_blocks_ci95: Option<[u64; 2]>,
     pub(super) freed_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) freed_bytes_ci95: Option<[u64; 2]>,
     pub(super) freed_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) freed_blocks_ci95: Option<[u64; 2]>,
     pub(super) live_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) live_bytes_ci95: Option<[u64; 2]>,
     pub(super) live_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) live_blocks_ci95: Option<[u64; 2]>,
     pub(super) missed_frees: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) missed_frees_ci95: Option<[u64; 2]>,
     pub(super) evicted_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) evicted_blocks_ci95: Option<[u64; 2]>,
     pub(super) lost_frees: u64,
     pub(super) perhaps_freed_blocks: u64,
 }

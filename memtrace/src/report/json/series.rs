@@ -1,5 +1,6 @@
 //! Memory of a process at some moments, in JSON: columns of the same length.
 
+use super::convert::ends;
 use crate::report::timeline::MemoryPoint;
 use crate::report::units::seconds;
 use serde::Serialize;
@@ -12,6 +13,9 @@ pub(super) struct Series {
     since_start_s: Vec<f64>,
     rss_bytes: Vec<Option<u64>>,
     heap_live_bytes: Vec<Option<u64>>,
+    /// Left out where none of them is an estimate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heap_live_bytes_ci95: Option<Vec<Option<[u64; 2]>>>,
     mapped_live_bytes: Vec<Option<u64>>,
 }
 
@@ -20,10 +24,13 @@ impl Series {
     pub(super) fn of(points: &[MemoryPoint]) -> Self {
         let chosen: Vec<&MemoryPoint> = numbers(points.len()).map(|at| &points[at]).collect();
         let column = |of: fn(&MemoryPoint) -> Option<u64>| chosen.iter().copied().map(of).collect();
+        let range = |point: &&MemoryPoint| point.heap.and(point.heap_range).map(ends);
+        let ranges: Vec<_> = chosen.iter().map(range).collect();
         Self {
             since_start_s: chosen.iter().map(|point| seconds(point.since_start)).collect(),
             rss_bytes: column(|point| point.resident),
             heap_live_bytes: column(|point| point.heap),
+            heap_live_bytes_ci95: ranges.iter().any(Option::is_some).then_some(ranges),
             mapped_live_bytes: column(|point| point.mapped),
         }
     }

@@ -32,8 +32,7 @@ pub(super) struct Watch<'a> {
 #[derive(Serialize)]
 struct Growth {
     bytes_per_s: f64,
-    bytes_per_s_least: f64,
-    bytes_per_s_most: f64,
+    bytes_per_s_ci95: [f64; 2],
     span_s: f64,
     from_bytes: u64,
     to_bytes: u64,
@@ -60,9 +59,10 @@ struct Stack<'a> {
     id: String,
     function: &'a str,
     bytes_per_s: f64,
-    bytes_per_s_least: f64,
-    bytes_per_s_most: f64,
+    bytes_per_s_ci95: [f64; 2],
     gained_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gained_bytes_ci95: Option<[u64; 2]>,
     share: f64,
     complete: bool,
     end: &'static str,
@@ -111,8 +111,7 @@ impl Growth {
     fn of(growing: &Growing) -> Self {
         Self {
             bytes_per_s: growing.rate.middle,
-            bytes_per_s_least: growing.rate.low,
-            bytes_per_s_most: growing.rate.high,
+            bytes_per_s_ci95: [growing.rate.low, growing.rate.high],
             span_s: seconds(growing.span),
             from_bytes: growing.from,
             to_bytes: growing.to,
@@ -152,9 +151,9 @@ impl<'a> Stack<'a> {
             id: stack.id.to_string(),
             function: &stack.function,
             bytes_per_s: stack.rate.middle,
-            bytes_per_s_least: stack.rate.low,
-            bytes_per_s_most: stack.rate.high,
+            bytes_per_s_ci95: [stack.rate.low, stack.rate.high],
             gained_bytes: stack.gained,
+            gained_bytes_ci95: stack.range.map(|it| [it.low, it.high]),
             share: stack.share,
             complete: stack.end == StackEnd::Complete,
             end: stack_end(stack.end),
