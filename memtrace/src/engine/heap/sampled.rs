@@ -39,18 +39,15 @@ impl Pair {
 
     /// Where bytes and blocks lie, with a mean interval of `interval` bytes.
     ///
-    /// Of blocks that were not seen the number is bounded by their bytes only: they are counted as large as
-    /// those are on average that were.
+    /// Of blocks that were not seen the number is bounded by their bytes only: they are counted as no smaller than the
+    /// smallest one that was ever seen here.
     pub(crate) fn confidence(&self, interval: u64) -> (Confidence, Confidence) {
         let interval = interval as f64;
-        let mean = if self.blocks.value() > 0.0 {
-            (self.bytes.value() / self.blocks.value()).max(1.0)
-        } else {
-            1.0
-        };
+        let widest = self.blocks.widest();
+        let unseen = if widest > 0.0 { widest } else { interval };
         (
             Confidence::of(self.bytes.interval(interval)),
-            Confidence::of(self.blocks.interval(interval / mean)),
+            Confidence::of(self.blocks.interval(unseen)),
         )
     }
 }
@@ -69,9 +66,15 @@ pub(crate) fn confidence_of(
     peak_bytes: &Estimate,
     [live, allocated, freed, unknown]: [&Pair; 4],
 ) -> SampledConfidence {
-    let [live_bounds, allocated, freed] =
-        [live, allocated, freed].map(|pair| pair.confidence(interval));
-    let unknown = unknown.sum_confidence(interval);
+    // What was once seen here may be anywhere.
+    let all = [live, allocated, freed, unknown];
+    let bytes = all.iter().map(|pair| pair.bytes.widest()).fold(0.0, f64::max);
+    let blocks = all.iter().map(|pair| pair.blocks.widest()).fold(0.0, f64::max);
+    let [live_bounds, allocated, freed, unknown] = all.map(|pair| {
+        let bytes = pair.bytes.with_widest(bytes);
+        Pair { bytes, blocks: pair.blocks.with_widest(blocks) }.confidence(interval)
+    });
+    let unknown = SumConfidence { bytes: unknown.0, blocks: unknown.1 };
     SampledConfidence {
         live_bytes: live_bounds.0,
         live_blocks: live_bounds.1,

@@ -50,6 +50,9 @@ pub struct PartsConfidence {
 
 /// Where figures of a heap or of one of its call stacks lie that are estimates from samples. What is counted call by
 /// call is none: `unknown_frees`, `internal_frees` and `failed` count those that were told of.
+///
+/// A range of a number of blocks holds for blocks that are no smaller than the smallest one that was ever sampled there:
+/// of smaller ones samples say only how many bytes they may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SampledConfidence {
     /// Of bytes alive; of a stack those that are neither young nor filtered.

@@ -36,6 +36,8 @@ struct Part {
     value: f64,
     variance: f64,
     samples: u64,
+    /// The most that a sample ever added to the variance, for each unit that it added to the value.
+    widest: f64,
 }
 
 /// Blocks are surely taken if fewer than this share of their kind is not.
@@ -51,6 +53,7 @@ impl Part {
         self.samples = self.samples.saturating_add(number);
         self.value += all * amount;
         self.variance += all * amount * amount * missed * pairs;
+        self.widest = self.widest.max(amount * missed * pairs);
     }
 
     fn with(self, other: Self) -> Self {
@@ -58,6 +61,7 @@ impl Part {
             value: self.value + other.value,
             variance: self.variance + other.variance,
             samples: self.samples.saturating_add(other.samples),
+            widest: self.widest.max(other.widest),
         }
     }
 
@@ -65,7 +69,7 @@ impl Part {
         self.samples = self.samples.saturating_sub(number);
         if self.samples == 0 {
             // What rounding has left is nothing.
-            *self = Self::default();
+            *self = Self { widest: self.widest, ..Self::default() };
             return;
         }
         let all = number as f64;
@@ -73,10 +77,11 @@ impl Part {
         self.variance = (self.variance - all * amount * amount * missed).max(0.0);
     }
 
-    /// The sum counts as that of `n = value²/variance` samples of one weight, `variance/value`: their number
-    /// has a Poisson distribution, whose exact interval (Garwood, *Fiducial limits for the Poisson
-    /// distribution*, 1936) is made of quantiles of gamma distributions. So it is right for few samples, too,
-    /// and is not symmetric.
+    /// A sum of Poisson variables with weights, whose interval is made of quantiles of gamma distributions (Fay and
+    /// Feuer, *Confidence intervals for directly standardized rates*, 1997): the upper end is where the sum would lie
+    /// if one more sample of the largest weight had come. Of equal weights it is the exact one of a Poisson variable
+    /// (Garwood, *Fiducial limits for the Poisson distribution*, 1936). So it is right for few samples, too, and is not
+    /// symmetric.
     fn interval(&self) -> Interval {
         if self.variance <= 0.0 || self.value <= 0.0 {
             return Interval { low: self.value, high: self.value };
@@ -86,7 +91,9 @@ impl Part {
         if samples > MANY {
             return self.normal();
         }
-        let high = weight * quantile(samples + 1.0, 1.0 - TAIL);
+        let widest = self.widest.max(weight);
+        let (value, variance) = (self.value + widest, widest.mul_add(widest, self.variance));
+        let high = variance / value * quantile(value * value / variance, 1.0 - TAIL);
         Interval { low: weight * quantile(samples, TAIL), high }
     }
 
@@ -100,16 +107,16 @@ impl Estimate {
     /// What was counted one by one.
     #[must_use]
     pub const fn exact(value: f64, samples: u64) -> Self {
-        let rest = Part { value: 0.0, variance: 0.0, samples: 0 };
-        Self { sure: Part { value, variance: 0.0, samples }, rest, seen: value }
+        let none = Part { value: 0.0, variance: 0.0, samples: 0, widest: 0.0 };
+        Self { sure: Part { value, samples, ..none }, rest: none, seen: value }
     }
 
     /// A sum of so many samples, none of whose kind is surely taken, with the variance of it: Σw² − Σw, as a sample of
     /// weight w = 1/p adds (1 − p)/p².
     #[must_use]
     pub const fn summed(value: f64, variance: f64, samples: u64) -> Self {
-        let sure = Part { value: 0.0, variance: 0.0, samples: 0 };
-        Self { sure, rest: Part { value, variance, samples }, seen: samples as f64 }
+        let none = Part { value: 0.0, variance: 0.0, samples: 0, widest: 0.0 };
+        Self { sure: none, rest: Part { value, variance, samples, ..none }, seen: samples as f64 }
     }
 
     /// Adds a sample that stands for `amount`, of whose kind the share `missed` is not taken.
@@ -181,6 +188,19 @@ impl Estimate {
     pub fn variance_per_unit(&self) -> f64 {
         let value = self.value();
         if value > 0.0 { (self.sure.variance + self.rest.variance) / value } else { 0.0 }
+    }
+
+    /// What one sample of the kind with the largest weight stands for that was ever among these; 0: there was none.
+    #[must_use]
+    pub const fn widest(&self) -> f64 {
+        self.rest.widest
+    }
+
+    /// As if one of this weight had once been among these, too.
+    #[must_use]
+    pub const fn with_widest(mut self, widest: f64) -> Self {
+        self.rest.widest = self.rest.widest.max(widest);
+        self
     }
 
     /// Samples that it rests on.
@@ -260,7 +280,9 @@ mod tests {
         let (value, squares) = (23.5, weights.iter().map(|weight| weight * weight).sum::<f64>());
         let kept = Estimate::summed(value, squares - value, 4);
         let (one, other) = (sum.interval(0.0), kept.interval(0.0));
-        assert!((one.low - other.low).abs() < 1e-9 && (one.high - other.high).abs() < 1e-9);
+        assert!((one.low - other.low).abs() < 1e-9);
+        // Which weight was the largest is not kept.
+        assert!(other.high < one.high && one.high < 1.2 * other.high, "{one:?} {other:?}");
         assert!(other.low >= 4.0 && other.low < value && other.high > value);
     }
 
@@ -354,7 +376,8 @@ mod tests {
             let held = sum.interval(0.0);
             prop_assert!(held.low <= sum.value() && sum.value() <= held.high, "{:?}", held);
             weights().for_each(|weight| sum.remove(weight.bytes, 0.0, weight.missed));
-            prop_assert_eq!(sum, Estimate::default());
+            prop_assert_eq!((sum.value(), sum.samples(), sum.seen), (0.0, 0, 0.0));
+            prop_assert_eq!(sum.interval(0.0).high, 0.0);
         }
     }
 }
