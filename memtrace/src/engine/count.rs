@@ -194,8 +194,8 @@ fn estimated(
         confidence: Some(SampledConfidence { samples, ..confidence }),
         all_live: Some(tally.live.confidence(interval)),
         parts: Some(PartsConfidence {
-            young: count.young.sum_confidence(interval),
-            filtered: count.filtered.sum_confidence(interval),
+            young: tally.allocated.part_confidence(&count.young, interval),
+            filtered: tally.allocated.part_confidence(&count.filtered, interval),
         }),
         ..plain
     }

@@ -53,6 +53,13 @@ impl Pair {
 }
 
 impl Pair {
+    /// A part of what this is of: what was once seen in the whole may be in it.
+    pub(crate) fn part_confidence(&self, part: &Self, interval: u64) -> SumConfidence {
+        let bytes = part.bytes.with_widest(self.bytes.widest());
+        let blocks = part.blocks.with_widest(self.blocks.widest());
+        Self { bytes, blocks }.sum_confidence(interval)
+    }
+
     /// The same by name.
     pub(crate) fn sum_confidence(&self, interval: u64) -> SumConfidence {
         let (bytes, blocks) = self.confidence(interval);
@@ -232,8 +239,8 @@ impl Sampled {
                 [&self.live, &self.allocated, &self.freed, &self.unknown],
             )),
             odd_confidence: Some(OddConfidence {
-                missed_frees: self.missed.confidence(self.interval).1,
-                evicted: self.evicted.sum_confidence(self.interval),
+                missed_frees: self.allocated.part_confidence(&self.missed, self.interval).blocks,
+                evicted: self.allocated.part_confidence(&self.evicted, self.interval),
             }),
             ..*plain
         }
@@ -244,7 +251,7 @@ impl Sampled {
         rounded(&self.live.bytes)
     }
 
-    /// Where they lie. Marks come often, and most heaps rest between two: the same sum has the same range.
+    /// Where those lie. Marks come often, and most heaps rest between two: the same sum has the same range.
     pub(crate) fn live_range(&self) -> Confidence {
         let asked = (self.live, self.interval);
         if let Some((known, range)) = self.range.get()

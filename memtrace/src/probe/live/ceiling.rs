@@ -33,12 +33,12 @@ impl HitPath {
     /// # Errors
     /// When it does not describe its types.
     pub fn of_this_kernel() -> Result<Self, LiveError> {
-        Ok(Self::of(&KernelTypes::running()?))
+        let types = KernelTypes::running()?;
+        Ok(Self::of(|structure, member| types.offset(structure, member).is_ok()))
     }
 
     /// By members that came with each step.
-    fn of(types: &KernelTypes) -> Self {
-        let has = |structure, member| types.offset(structure, member).is_ok();
+    fn of(has: impl Fn(&str, &str) -> bool) -> Self {
         if has("return_instance", "extra_consumers") {
             Self::Nothing
         } else if has("hprobe", "srcu_idx") {
@@ -135,7 +135,25 @@ fn thread_cpu() -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, per_second};
+    use super::{Duration, HitPath, per_second};
+
+    /// Each kernel has what came before it, too.
+    #[test]
+    fn what_a_hit_shares_is_told_by_what_the_kernel_has() {
+        let steps = [
+            ("uprobe_consumer", "cons_node", HitPath::ProcessLock),
+            ("hprobe", "srcu_idx", HitPath::ProcessLockOnly),
+            ("return_instance", "extra_consumers", HitPath::Nothing),
+        ];
+        assert_eq!(HitPath::of(|_, _| false), HitPath::MachineLock);
+        for (newest, (_, _, path)) in steps.into_iter().enumerate() {
+            let known = &steps[..=newest];
+            let has = |structure: &str, member: &str| {
+                known.iter().any(|(its, has, _)| (*its, *has) == (structure, member))
+            };
+            assert_eq!(HitPath::of(has), path);
+        }
+    }
 
     #[test]
     fn rates_of_threads_add_up() {
