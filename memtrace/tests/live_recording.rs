@@ -13,6 +13,7 @@ use support::may_trace;
 use support::program::Program;
 use support::recording::{RUNS, killed, report, text};
 use support::report::number;
+use support::tracer::Tracer;
 
 const MEMTRACE: &str = env!("CARGO_BIN_EXE_memtrace");
 
@@ -33,13 +34,94 @@ fn reports_of_recordings_are_those_of_the_runs() {
         let folder = tempfile::tempdir().unwrap();
         let mut program = Program::start(fixture, arguments);
         let (live, recording) = traced(folder.path(), &mut program, form, options);
-        let replayed = report(&recording, &["--all", "--format", form]);
+        // Of forms that cannot follow each other there is the last report alone: here, the only one.
+        let all: &[&str] = if ["text", "json"].contains(&form) { &["--all"] } else { &[] };
+        let replayed = report(&recording, &[all, &["--format", form]].concat());
         assert_eq!(replayed.status.code(), Some(0), "{}", text(&replayed.stderr));
         assert_eq!(text(&replayed.stderr), "");
         assert!(!live.is_empty());
         assert_eq!(text(&replayed.stdout), live);
         assert!(program.end().success());
     }
+}
+
+/// Several processes at once, whose events come in between each other.
+#[test]
+fn so_is_that_of_several_processes() {
+    if !may_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (output, recording) = (folder.path().join("live"), folder.path().join("run.mtrace"));
+    let mut programs = ["7", "30", "500"].map(|blocks| Program::start("grows", &[blocks, "100"]));
+    let files = ["--record", recording.to_str().unwrap(), "--output", output.to_str().unwrap()];
+    let options = ["--exact", "-i", "200ms", "-f", "json", "--top", "0", "--min-age", "0"];
+    let tracer = Tracer::typed(&programs.each_ref(), &[files.as_slice(), &options].concat());
+    for program in &mut programs {
+        program.work();
+        // For a report on the way.
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let run = tracer.stop();
+    assert_eq!(run.status.code(), Some(0), "{:#?}", run.messages);
+    let replayed = report(&recording, &["--all", "-f", "json"]);
+    assert_eq!(replayed.status.code(), Some(0), "{}", text(&replayed.stderr));
+    let live = fs::read_to_string(&output).unwrap();
+    assert!(live.lines().count() > 1, "{}", live.lines().count());
+    for (live, replayed) in live.lines().zip(text(&replayed.stdout).lines()) {
+        assert_eq!(live, replayed);
+    }
+    assert_eq!(live.len(), replayed.stdout.len());
+    let last: Value = serde_json::from_str(live.lines().last().unwrap()).unwrap();
+    assert_eq!(last["processes"].as_array().unwrap().len(), 3);
+    assert!(programs.into_iter().all(|program| program.end().success()));
+}
+
+/// A small disk in memory. It is let go when dropped.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    fn of(kilobytes: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let size = format!("size={kilobytes}k");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &size, "memtrace-test"]).arg(folder.path());
+        assert!(mount.status().unwrap().success());
+        Self(folder)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Else it stays until the machine is started anew, which harms nobody.
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+/// A full disk ends the recording, which is good up to then, and not the run.
+#[test]
+fn a_full_disk_leaves_what_was_recorded_before() {
+    if !may_trace() {
+        return;
+    }
+    let disk = Disk::of(256);
+    let recording = disk.0.path().join("run.mtrace");
+    let mut program = Program::start("turns", &["400000", "100"]);
+    let path = recording.to_str().unwrap();
+    let tracer = Tracer::with(&[&program], &["--record", path]);
+    let accounts = program.work();
+    let pid = program.pid();
+    let run = tracer.stop();
+    let said = run.messages.iter().filter(|line| line.contains("No space left")).count();
+    assert_eq!(said, 1, "{:#?}", run.messages);
+    run.reports[0].process(pid).assert_exactly(&accounts);
+    assert!(run.status.code().is_some_and(|code| code != 101), "{:?}", run.status);
+    let kept = report(&recording, &["-f", "json"]);
+    assert_eq!(kept.status.code(), Some(3), "{}", text(&kept.stderr));
+    let kept: Value = serde_json::from_slice(&kept.stdout).unwrap();
+    let blocks = number(&kept["processes"][0]["heap"]["allocated_blocks"]);
+    assert!(blocks > 1000 && blocks < accounts.all.allocated_blocks, "{blocks}");
+    assert!(program.end().success());
 }
 
 /// The map of names goes with its process: the recording has what reports said.

@@ -13,8 +13,9 @@ use std::time::Duration;
 /// A fixture with its arguments, the form of its report, and options of tracing.
 pub type Traced = (&'static str, &'static [&'static str], &'static str, &'static [&'static str]);
 
-/// Runs of many kinds, whose reports are to be those of their recordings.
-pub const RUNS: [Traced; 5] = [
+/// Runs of many kinds, whose reports are to be those of their recordings. (A page of a recording is none of them: it has
+/// more by time than a run keeps, and says so.)
+pub const RUNS: [Traced; 10] = [
     ("grows", &["7", "100"], "text", &["--exact"]),
     ("stacks", &[], "json", &["--exact", "--top", "0", "--min-age", "0"]),
     (
@@ -25,6 +26,11 @@ pub const RUNS: [Traced; 5] = [
     ),
     ("touches", &[], "json", &["--tier", "pages", "--exact", "--top", "0"]),
     ("touches", &["flood"], "json", &["--tier", "pages", "--top", "0"]),
+    ("grows", &["50", "100"], "json", &["--window", "300ms/600ms", "--top", "0", "--min-age", "0"]),
+    ("stacks", &[], "stats", &["--exact"]),
+    ("stacks", &[], "csv", &["--exact", "--top", "0"]),
+    ("stacks", &[], "folded", &["--exact"]),
+    ("stacks", &[], "svg", &["--exact"]),
 ];
 
 /// `memtrace report` of a recording.
