@@ -7,11 +7,11 @@ mod report_fixtures;
 use browser::Browser;
 use jiff::Timestamp;
 use memtrace::engine::slices::{Amount, Deeds};
-use memtrace::engine::snapshot::{PeriodFigures, PeriodSum};
+use memtrace::engine::snapshot::{HeapTotals, PeriodFigures, PeriodSum};
 use memtrace::report::view::Measure;
 use memtrace::report::{
-    FrameReport, HtmlWriter, MarkReport, MemoryPoint, Parts, Place, ProcessReport, Report,
-    ReportWriter as _, StackReport,
+    AccountReport, FrameReport, HtmlWriter, MarkReport, MemoryPoint, Parts, Place, ProcessReport,
+    Report, ReportWriter as _, StackReport,
 };
 use report_fixtures::{facts, last, leaking, report, snapshot};
 use serde_json::json;
@@ -277,6 +277,75 @@ fn threads_temporary_blocks_and_imports_have_switches() {
         assert_eq!(plain.browser.value(&visible), "none", "{id}: there is nothing to choose");
     }
     assert_eq!(plain.browser.value("document.getElementById('memory').hidden"), true);
+}
+
+/// Chooses an entry of a list, as a click on it does.
+fn choose(browser: &mut Browser, id: &str, value: &str) {
+    let chosen = format!(
+        "(() => {{ const it = document.getElementById('{id}'); it.value = '{value}'; \
+         it.dispatchEvent(new Event('change', {{ bubbles: true }})); return it.value; }})()"
+    );
+    assert_eq!(browser.value(&chosen), value, "{id} has such an entry");
+}
+
+/// Two processes, of which the first has a pool of its own; its biggest stack lies on two lines and comes through the
+/// internals of an allocator.
+fn two_processes() -> Report {
+    let mut first = simple().processes.remove(0);
+    first.stacks[0].frames.insert(0, frame("zmalloc_internal", "app", 3));
+    first.stacks[0].frames[0].internal = true;
+    first.stacks[0].frames[2].line = Some(9);
+    for (stack, mebibytes) in first.stacks.iter_mut().zip([6, 1, 1]) {
+        stack.peak_bytes = mebibytes << 20;
+    }
+    first.heap.peak_bytes = 8 << 20;
+    let pooled = stack(&["from_pool", "main"], 3 << 20);
+    first.pools = Some(AccountReport {
+        functions: vec!["pool_get".to_owned()],
+        totals: HeapTotals { live_bytes: 3 << 20, live_blocks: 1 << 17, ..HeapTotals::default() },
+        stacks: vec![pooled],
+        ..AccountReport::default()
+    });
+    let second = process(8, "other", vec![stack(&["lone", "main"], 5 << 20)]);
+    Report { processes: vec![first, second], ..Report::default() }
+}
+
+#[test]
+fn processes_accounts_views_and_names_have_switches() {
+    let mut shown = Shown::new(&two_processes(), "");
+    let browser = &mut shown.browser;
+    let entries = |id: &str| {
+        format!("[...document.getElementById('{id}').options].map((it) => it.text).join()")
+    };
+    assert_eq!(browser.value(&entries("process")), "all,app (7),other (8)");
+    assert!(browser.text("shown").starts_with("live: 9.00 MiB"));
+    let of_app = browser.value("document.getElementById('process').options[1].value");
+    choose(browser, "process", &of_app.as_str().unwrap().to_owned());
+    assert!(browser.text("shown").starts_with("live: 4.00 MiB"));
+    choose(browser, "by", "blocks");
+    assert!(browser.value("location.hash").as_str().unwrap().contains("by=blocks"));
+    browser.picture("blocks");
+    choose(browser, "by", "bytes");
+    choose(browser, "view", "peak");
+    assert!(browser.text("shown").contains("8.00 MiB"), "{}", browser.text("shown"));
+    choose(browser, "view", "live");
+    assert_eq!(browser.value(&entries("account")), "Heap,Pools");
+    let pools = browser.value("document.getElementById('account').options[1].value");
+    choose(browser, "account", &pools.as_str().unwrap().to_owned());
+    assert!(browser.text("shown").starts_with("live: 3.00 MiB"), "{}", browser.text("shown"));
+    let file = shown.file.clone();
+    shown.browser.open(&file, "#tab=table&rows=functions");
+    let table = |browser: &mut Browser| browser.text("table");
+    assert!(!table(&mut shown.browser).contains("zmalloc_internal"));
+    shown.browser.click("#internals");
+    assert!(table(&mut shown.browser).contains("zmalloc_internal"));
+    assert_eq!(table(&mut shown.browser).matches("load").count(), 1, "one function");
+    shown.browser.click("#lines");
+    let both = table(&mut shown.browser);
+    assert!(both.contains("app.c:9") && both.contains("app.c:7"), "one row for each line: {both}");
+    assert!(shown.hash().contains("lines=1") && shown.hash().contains("internals=1"));
+    shown.browser.picture("lines");
+    shown.browser.assert_clean();
 }
 
 #[test]
