@@ -8,9 +8,10 @@ mod terminal;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use support::may_trace;
+use std::process::{Command, Stdio};
 use support::program::Program;
 use support::tracer::Tracer;
+use support::{may_trace, wait_until};
 use terminal::PseudoTerminal;
 
 const MEMTRACE: &str = env!("CARGO_BIN_EXE_memtrace");
@@ -197,4 +198,84 @@ fn what_cannot_be_traced_is_told_on_the_terminal_as_it_is() {
     let mut screen = PseudoTerminal::start(MEMTRACE, &["live", "--replay", "/nonexistent"]);
     screen.wait_for(&["memtrace: error: cannot open \"/nonexistent\""]);
     assert_eq!(screen.wait(), 1);
+}
+
+/// A terminal multiplexer, which is a terminal to what it runs and keeps what that shows. It ends when dropped.
+struct Multiplexer(tempfile::TempDir);
+
+impl Multiplexer {
+    /// 80 columns by 24 lines, in which a shell runs `words` and waits then.
+    fn running(words: &[&str]) -> Self {
+        let it = Self(tempfile::tempdir().unwrap());
+        let shell = ["sh", "-c", "\"$@\"; echo status $?; sleep 60", "sh"];
+        let new = ["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24"];
+        it.ask(&[&new[..], &shell, words].concat());
+        it
+    }
+
+    fn ask(&self, words: &[&str]) -> String {
+        let mut tmux = Command::new("tmux");
+        tmux.arg("-S").arg(self.0.path().join("socket")).args(words);
+        let output = tmux.stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What it shows, once all of `words` are there.
+    fn shows(&self, words: &[&str]) -> String {
+        wait_until(&format!("{words:?} on the terminal"), || {
+            let shown = self.ask(&["capture-pane", "-p"]);
+            words.iter().all(|word| shown.contains(word)).then_some(shown)
+        })
+    }
+
+    fn press(&self, key: &str) {
+        self.ask(&["send-keys", key]);
+    }
+}
+
+impl Drop for Multiplexer {
+    fn drop(&mut self) {
+        let socket = self.0.path().join("socket");
+        let _ = Command::new("tmux").arg("-S").arg(socket).arg("kill-server").status();
+    }
+}
+
+/// As people leave it running on servers.
+#[test]
+fn it_is_usable_in_tmux_at_the_usual_size() {
+    if !may_trace() {
+        return;
+    }
+    let mut program = growing();
+    let pid = program.pid().to_string();
+    let terminal = Multiplexer::running(&[
+        MEMTRACE,
+        "live",
+        "--pid",
+        &pid,
+        "--exact",
+        "--interval",
+        "300ms",
+        "--no-control",
+    ]);
+    terminal.shows(&["1 process", "grows", "q quit"]);
+    program.work();
+    let shown = terminal.shows(&["488 KiB", "in 5 blocks", "PID NAME"]);
+    assert!(shown.lines().count() <= 24, "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    terminal.press("Enter");
+    terminal.shows(&["call stacks of grows", "kept < main"]);
+    terminal.press("Enter");
+    terminal.shows(&["frames of stack", "grows.c:"]);
+    terminal.press("?");
+    terminal.shows(&["any key leaves it"]);
+    terminal.press("Escape");
+    terminal.ask(&["resize-window", "-x", "60", "-y", "12"]);
+    let shown = terminal.shows(&["frames of stack", "LOST events 0"]);
+    assert!(shown.lines().all(|line| line.chars().count() <= 60), "{shown}");
+    terminal.press("q");
+    let left = terminal.shows(&["status 0"]);
+    assert!(!left.contains("frames of stack"), "the terminal is what it was before: {left}");
+    assert!(program.end().success());
 }

@@ -139,7 +139,7 @@ fn lacked_by_tests() -> Vec<&'static str> {
 }
 
 /// Programs that the tests need, and their packages.
-const TEST_PROGRAMS: [(&str, &str); 15] = [
+const TEST_PROGRAMS: [(&str, &str); 16] = [
     // The fuzzer is C++.
     ("g++", "g++"),
     ("gdb", "gdb"),
@@ -153,6 +153,7 @@ const TEST_PROGRAMS: [(&str, &str); 15] = [
     ("dwz", "dwz"),
     ("xz", "xz-utils"),
     ("chromium", "chromium"),
+    ("tmux", "tmux"),
     // Its pprof judges profiles.
     ("go", "golang-go"),
     // It fetches the schema of speedscope's files.
