@@ -2,70 +2,27 @@
 //! are none, or no good.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod made_up;
 mod report_fixtures;
 
-use memtrace::engine::snapshot::SnapshotOptions;
-use memtrace::model::event::{Event, What};
-use memtrace::model::ids::{Nanos, SECOND};
-use memtrace::recording::{Entry, Head, Moment, Note, Told, Writer};
-use memtrace::source::synthetic::{SyntheticSource, Workload};
+use made_up::{note, recorded};
+use memtrace::recording::{Entry, Head, Note, Told, Writer};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
+/// Records of half a minute of a made-up program.
 const RECORDS: u64 = 6_000;
-/// Half a minute of a made-up program: its reports come each three seconds.
-const STEP: Nanos = 30 * SECOND / RECORDS;
 
 fn memtrace(folder: &Path, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memtrace"));
     command.args(words).current_dir(folder).stdin(Stdio::null()).output().unwrap()
 }
 
-fn note(writer: &mut Writer<Vec<u8>>, note: &Note) {
-    writer.push(Entry::Note(&note.bytes().unwrap())).unwrap();
-}
-
-fn moment(writer: &mut Writer<Vec<u8>>, time: Nanos, sequence: u64, is_final: bool) {
-    let facts = memtrace::report::TracerFacts { sequence, ..report_fixtures::facts() };
-    let facts = serde_json::to_value(&facts).unwrap();
-    let options = SnapshotOptions::default();
-    note(writer, &Note::Moment(Box::new(Moment { time, options, is_final, facts })));
-}
-
-/// The same bytes each time.
-fn recorded() -> Vec<u8> {
-    let workload = Workload { stacks: 6, frames: 4, live_blocks: 400, ..Workload::default() };
-    let mut source = SyntheticSource::new(workload);
-    let head = Head { began: 1_700_000_000_000_000_000, ..Head::default() };
-    let mut writer = Writer::new(Vec::new(), head).unwrap();
-    note(&mut writer, &Note::Limits(Box::default()));
-    let introduction = source.introduction();
-    let began = introduction[0].time;
-    introduction.iter().filter_map(Note::of).for_each(|it| note(&mut writer, &it));
-    let (mut record, mut sequence) = (Vec::new(), 0);
-    for number in 0..RECORDS {
-        record.clear();
-        source.next_record(&mut record);
-        let time = began + number * STEP;
-        record[16..24].copy_from_slice(&time.to_ne_bytes());
-        writer.push(Entry::Record(&record)).unwrap();
-        if number % (RECORDS / 20) == 0 {
-            let mark = Event { time, process: 0, thread: 0, what: What::Mark };
-            note(&mut writer, &Note::of(&mark).unwrap());
-        }
-        if number % (RECORDS / 10) == RECORDS / 10 - 1 {
-            sequence += 1;
-            moment(&mut writer, time, sequence, sequence == 10);
-        }
-    }
-    writer.finish().unwrap()
-}
-
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("run.mtrace"), recorded()).unwrap();
+    fs::write(folder.path().join("run.mtrace"), recorded(RECORDS)).unwrap();
     folder
 }
 
@@ -82,6 +39,15 @@ fn reports_of_a_recording_are_what_they_were() {
         ("stats", &["-f", "stats"]),
         ("folded", &["-f", "folded"]),
         ("csv", &["-f", "csv"]),
+        ("csv_left_out", &["-f", "csv", "--min-bytes", "1700"]),
+        ("csv_temporary", &["-f", "csv", "--view", "temporary"]),
+        ("csv_modules", &["-f", "csv", "--by", "module", "--inverted", "--depth", "1"]),
+        ("folded_allocated", &["-f", "folded", "--view", "allocated", "--top", "2"]),
+        ("folded_threads", &["-f", "folded", "--by", "thread", "--depth", "2"]),
+        ("folded_sizes", &["-f", "folded", "--by", "size-class", "--depth", "1"]),
+        ("folded_inverted", &["-f", "folded", "--inverted", "--depth", "2"]),
+        ("folded_window", &["-f", "folded", "--view", "leaks", "--from", "9s", "--to", "18s"]),
+        ("text_left_out", &["--exclude", "synthetic"]),
         ("json", &["-f", "json", "--top", "2"]),
         ("peak", &["--view", "peak", "-f", "summary"]),
         ("allocated", &["--view", "allocated", "-f", "summary"]),
@@ -142,7 +108,7 @@ fn refused(folder: &Path, words: &[&str]) -> String {
 fn what_is_no_recording_is_refused_in_a_line() {
     let folder = folder();
     let path = folder.path();
-    let good = recorded();
+    let good = recorded(RECORDS);
     let changed = |place: usize, byte: u8| {
         let mut bytes = good.clone();
         bytes[place] = byte;
@@ -170,7 +136,7 @@ fn what_is_no_recording_is_refused_in_a_line() {
 fn a_damaged_recording_is_good_up_to_the_damage() {
     let folder = folder();
     let path = folder.path();
-    let good = recorded();
+    let good = recorded(RECORDS);
     let mut damaged = good.clone();
     let last = damaged.len() - 60;
     damaged[last] ^= 0x10;

@@ -110,6 +110,31 @@ impl Format {
         )
     }
 
+    /// Whole call stacks and no more of code than names: other names, or other ends of stacks, may stand for them.
+    #[must_use]
+    pub const fn has_paths(self) -> bool {
+        matches!(self, Self::Folded | Self::Speedscope | Self::Firefox | Self::Csv | Self::Svg)
+    }
+
+    /// Its name, as it is typed.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json | Self::ViewJson => "json",
+            Self::Tree => "tree",
+            Self::Summary => "summary",
+            Self::Stats => "stats",
+            Self::Folded => "folded",
+            Self::Pprof => "pprof",
+            Self::Speedscope => "speedscope",
+            Self::Firefox => "firefox",
+            Self::Csv => "csv",
+            Self::Svg => "svg",
+            Self::Html => "html",
+        }
+    }
+
     /// Reports cannot be read on a terminal.
     #[must_use]
     pub const fn is_binary(self) -> bool {

@@ -30,7 +30,7 @@ pub(super) const TIME: &str = "When to report, when to stop";
 /// Heading: what reports hold.
 pub(super) const CONTENT: &str = "What a report shows";
 /// Heading: trees and tables.
-pub(super) const VIEWS: &str = "What a tree, a summary or statistics show";
+pub(super) const VIEWS: &str = "Which call stacks are shown, and by what";
 /// Heading: thresholds.
 pub(super) const ALERTS: &str = "When to raise an alert";
 /// Heading: pools and arenas.

@@ -103,7 +103,7 @@ impl Reporting {
         is_final: bool,
         symbolizer: &mut dyn Symbolizer,
     ) -> Result<(bool, Option<PathBuf>), OutputError> {
-        let report = self.wishes.report(snapshot, facts, is_final, symbolizer);
+        let report = self.report(snapshot, facts, is_final, symbolizer);
         let style = self.destination.style(self.color);
         let form = Form { format: self.format, view: &self.view, style, full: report.options.full };
         let degraded = report.is_degraded();
@@ -116,6 +116,46 @@ impl Reporting {
         let label = Label { sequence: facts.sequence, time: facts.time };
         let file = self.destination.write(label, &bytes)?;
         Ok((degraded, file))
+    }
+}
+
+impl Reporting {
+    /// Makes a report with what the user wants to see of call stacks: views, and differences, choose that themselves.
+    fn report(
+        &self,
+        snapshot: &Snapshot,
+        facts: &TracerFacts,
+        is_final: bool,
+        symbolizer: &mut dyn Symbolizer,
+    ) -> Report {
+        let Self { wishes, view, format, .. } = self;
+        if self.growth.is_some() || format.view().is_some() {
+            return wishes.report(snapshot, facts, is_final, symbolizer);
+        }
+        // A page has views that are weighed by other figures in any case.
+        let is_page = *format == Format::Html;
+        let is_weighed = is_page || format.is_of_blocks() && view.weighing().is_some();
+        let top = wishes.options.top;
+        // What is left out is chosen from all that there is.
+        let all = match top {
+            0 => 0,
+            _ if is_weighed => 0,
+            _ if view.leaves_out() => usize::MAX,
+            top => top,
+        };
+        let wishes = ReportWishes {
+            options: ReportOptions { top: all, ..wishes.options.clone() },
+            command: wishes.command.clone(),
+        };
+        let mut report = wishes.report(snapshot, facts, is_final, symbolizer);
+        report.options.top = top;
+        if is_weighed || view.leaves_out() {
+            view.narrow(&mut report, top);
+        }
+        if format.has_paths() && view.regroups() {
+            view.regroup(&mut report);
+        }
+        report
     }
 }
 

@@ -15,14 +15,15 @@ use crate::selection::Pattern;
 use clap::{Args, ValueEnum};
 use std::time::Duration;
 
-/// What `--format tree` and its like show.
+/// What is shown of call stacks.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ViewArgs {
     /// What to show of call stacks [default: leaks]
     ///
     /// Chooses --format summary where no format is given (growth: text); with --format json it is an object of its
-    /// own (schema memtrace.view/1). Of a run, `growth` is that since its last report, or since it began; of a
-    /// recording that from --from to --to.
+    /// own (schema memtrace.view/1). Formats for other programs and flame graphs show any of them but lifetimes: then
+    /// that is their one figure. Of a run, `growth` is that since its last report, or since it began; of a recording
+    /// that from --from to --to.
     #[arg(long, value_name = "WHAT", help_heading = help::VIEWS)]
     pub view: Option<Shown>,
     /// What --view temporary takes for temporary: freed before its thread has made so many more allocations, or at
@@ -32,12 +33,19 @@ pub struct ViewArgs {
     #[arg(long, value_name = "N|DUR", value_parser = temporary, help_heading = help::VIEWS)]
     pub temporary: Option<Temporary>,
     /// Sum views by this [default: function; places of statistics: line]
+    ///
+    /// In folded stacks, flame graphs, CSV, speedscope and Firefox files lines, source files and modules stand for
+    /// functions, and threads and sizes are the outermost frame below the process; in pprof files these are labels.
     #[arg(long, value_name = "WHAT", help_heading = help::VIEWS)]
     pub by: Option<Grouping>,
     /// Turn the tree around: the functions that asked for memory come first, below them their callers
+    ///
+    /// Also folded stacks, flame graphs, CSV, speedscope and Firefox files, within a process (and a thread, or size).
     #[arg(long, help_heading = help::VIEWS)]
     pub inverted: bool,
     /// Follow the branches of the tree for so many functions; what lies deeper is summed at the last one
+    ///
+    /// In the same formats as --inverted. `-f csv --by module --inverted --depth 1` is a table of modules.
     #[arg(long, value_name = "N", value_parser = values::positive_count,
           allow_negative_numbers = true, help_heading = help::VIEWS)]
     pub depth: Option<u64>,
@@ -305,7 +313,8 @@ pub(super) fn options(
         )));
     }
     let top = beside.top;
-    let usual = if format == Format::ViewJson { 0 } else { DEFAULT_TOP };
+    let is_long = matches!(format.view(), None | Some(View::Json));
+    let usual = if is_long { 0 } else { DEFAULT_TOP };
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     Ok(ViewOptions {
         by: args.by.map(Into::into),
@@ -364,59 +373,92 @@ fn measures(args: &ViewArgs, sort: Option<Sort>, source: Source) -> Result<(), U
 fn suits(args: &ViewArgs, format: Format, source: Source) -> Result<(), UsageError> {
     let Some(view) = args.view else { return Ok(()) };
     let has_period = source == Source::Recording { has_period: true };
-    let (suits, which) = match view {
+    let why = match (view, format) {
+        (Shown::Growth, Format::Text | Format::Json | Format::Folded) => return Ok(()),
+        (Shown::Growth, _) => "is written as text, json or folded: say so by --format",
+        (_, Format::Summary | Format::ViewJson) => return Ok(()),
+        (Shown::Lifetimes, _) => {
+            "counts blocks by their age, which other formats have no place for: add --format summary or json"
+        }
         // All formats are about what is alive.
-        Shown::Leaks if !has_period => return Ok(()),
-        Shown::Peak if source != Source::Live => return Ok(()),
-        Shown::Growth => {
-            (matches!(format, Format::Text | Format::Json | Format::Folded), "text, json or folded")
+        (Shown::Leaks, _) if !has_period => return Ok(()),
+        (Shown::Peak, _) if source != Source::Live => return Ok(()),
+        (_, Format::Stats) => {
+            "is no part of statistics, which tell of what is alive and of all that was allocated: add another --format, \
+             such as summary"
         }
-        Shown::Lifetimes => {
-            (matches!(format, Format::Summary | Format::ViewJson), "summary or json")
+        (_, Format::Html) if has_period => {
+            "needs no --from with --format html: the page has a window of time to choose; leave --from out, or add \
+             another --format, such as svg"
         }
-        // A page has a window to choose of the run.
-        Shown::Allocated | Shown::Temporary | Shown::Peak if !has_period => {
-            let suits =
-                matches!(format, Format::Summary | Format::Tree | Format::ViewJson | Format::Html);
-            (suits, "summary, tree, json or html")
-        }
-        _ => {
-            let suits = matches!(format, Format::Summary | Format::Tree | Format::ViewJson);
-            (suits, "summary, tree or json")
-        }
+        _ => return Ok(()),
     };
-    if suits {
-        return Ok(());
-    }
     let period = if view == Shown::Leaks { " of a part of the run" } else { "" };
-    Err(UsageError(format!(
-        "--view {}{period} is written as {which}: say so by --format",
-        view.name()
-    )))
+    Err(UsageError(format!("--view {}{period} {why}", view.name())))
 }
 
 /// An option that would change nothing is refused: whoever typed it would believe that it did.
 fn fits(args: &ViewArgs, format: Format) -> Result<(), UsageError> {
-    let view = format.view();
     if args.view == Some(Shown::Growth) {
         return fits_growth(args);
     }
-    let needless = |options: &[(&'static str, bool)]| {
-        options.iter().find(|(_, given)| *given).map(|(option, _)| *option)
+    let of_trees = args.of_trees();
+    let typed = of_trees.iter().find(|(_, given)| *given).map(|(option, _)| *option);
+    let why = match (typed, args.by) {
+        (Some(option), _) if !turns(format) => Some((option, instead_of_trees(format))),
+        (_, Some(by)) if !groups(by, format) => Some(("--by", instead_of_groups(format))),
+        _ => None,
     };
-    if let Some(option) = needless(&args.of_trees()).filter(|_| view != Some(View::Tree)) {
-        return Err(UsageError(format!("{option} is about the tree: add --format tree")));
+    match why {
+        Some((option, why)) => Err(UsageError(format!(
+            "{option} has no effect with --format {}: {why}",
+            format.name()
+        ))),
+        None => Ok(()),
     }
-    // A page tells threads apart by a switch.
-    let tells_threads = format == Format::Html && args.by == Some(Grouping::Thread);
-    let of_views = args.of_views();
-    let of_views = if tells_threads { &of_views[1..] } else { &of_views[..] };
-    if let Some(option) = needless(of_views).filter(|_| view.is_none()) {
-        return Err(UsageError(format!(
-            "{option} is about views of a report: add --format tree, summary or stats"
-        )));
+}
+
+/// Call stacks are shown as paths, which can be turned around and cut.
+const fn turns(format: Format) -> bool {
+    format.has_paths() || matches!(format, Format::Tree)
+}
+
+fn instead_of_trees(format: Format) -> &'static str {
+    match format {
+        Format::Pprof => "pprof turns and cuts graphs itself; or add --format svg or folded",
+        Format::Html => {
+            "the page turns its graph around itself (its key ? lists how); or add --format tree or svg"
+        }
+        _ => "it is about paths of calls: add --format tree, svg or folded",
     }
-    Ok(())
+}
+
+/// Whether a format can sum by this.
+const fn groups(by: Grouping, format: Format) -> bool {
+    match format {
+        Format::Text | Format::Json => false,
+        // A page tells threads apart by a switch.
+        Format::Html => matches!(by, Grouping::Thread),
+        Format::Pprof => matches!(
+            by,
+            Grouping::Thread | Grouping::SizeClass | Grouping::Process | Grouping::Stack
+        ),
+        _ => true,
+    }
+}
+
+fn instead_of_groups(format: Format) -> &'static str {
+    match format {
+        Format::Pprof => {
+            "pprof sums by functions, lines and files itself (-functions, -lines, -files); or add --format svg or folded"
+        }
+        Format::Html => {
+            "the page lists stacks or functions as its reader chooses (--by thread gives it a switch); or add --format summary \
+             or svg"
+        }
+        Format::Json => "it lists whole call stacks: add --view leaks, whose JSON is grouped",
+        _ => "it lists whole call stacks: add --format summary, tree or svg",
+    }
 }
 
 /// Differences have no rows that hold something.
@@ -460,10 +502,12 @@ mod tests {
     #[test]
     fn options_without_effect_are_refused() {
         let by = ViewArgs { by: Some(Grouping::Line), ..ViewArgs::default() };
-        assert!(refused(&by, Format::Text).contains("--by is about views"));
+        assert!(refused(&by, Format::Text).contains("--by has no effect with --format text"));
         assert_eq!(options(&by, Format::Summary, NONE, Source::Live).unwrap().by, Some(By::Line));
         let deep = ViewArgs { depth: Some(3), ..ViewArgs::default() };
-        assert!(refused(&deep, Format::Summary).contains("--depth is about the tree"));
+        assert!(
+            refused(&deep, Format::Summary).contains("--depth has no effect with --format sum")
+        );
         assert_eq!(options(&deep, Format::Tree, NONE, Source::Live).unwrap().depth, Some(3));
         assert!(options(&ViewArgs::default(), Format::Pprof, NONE, Source::Live).is_ok());
     }
@@ -572,13 +616,14 @@ mod tests {
         assert_eq!(of(Shown::Allocated).format(Format::Text), Format::Summary);
         assert_eq!(of(Shown::Allocated).format(Format::Json), Format::ViewJson);
         assert_eq!(of(Shown::Growth).format(Format::Json), Format::Json);
+        assert!(options(&of(Shown::Allocated), Format::Csv, NONE, recorded).is_ok());
         assert!(
-            refused(Shown::Allocated, Format::Csv, recorded)
-                .contains("summary, tree, json or html")
+            refused(Shown::Allocated, Format::Stats, recorded).contains("no part of statistics")
         );
         assert!(refused(Shown::Leaks, Format::Html, period).contains("of a part of the run"));
         assert!(options(&of(Shown::Leaks), Format::Html, NONE, recorded).is_ok());
         assert!(refused(Shown::Lifetimes, Format::Tree, recorded).contains("summary or json"));
+        assert!(refused(Shown::Lifetimes, Format::Csv, recorded).contains("summary or json"));
         let peak = |source| options(&of(Shown::Peak), Format::Tree, NONE, source).unwrap().measure;
         assert_eq!(peak(Source::Live), Some(Measure::OwnPeaks));
         assert_eq!(peak(recorded), Some(Measure::Peak));

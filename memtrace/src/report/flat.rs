@@ -1,6 +1,7 @@
 //! What formats for other programs have in common: one name per frame, and what is alive beside the listed stacks.
 
 use super::model::{FrameReport, Place, ProcessReport, Report, StackReport, Sum, TouchedReport};
+use super::view::{Amount, Measure, of_process};
 use crate::engine::snapshot::Confidence;
 
 /// The function, or else the place.
@@ -50,7 +51,7 @@ pub(super) const OTHERS_TOUCHED: &str = "(stacks that are not listed)";
 /// Blocks allocated by stacks that are not listed: those are listed for what they hold, not for what they did.
 pub(super) fn others_allocated(process: &ProcessReport) -> Sum {
     let listed =
-        |of: fn(&StackReport) -> u64| process.stacks.iter().map(of).fold(0, u64::saturating_add);
+        |of: fn(&StackReport) -> u64| process.all_stacks().map(of).fold(0, u64::saturating_add);
     let heap = &process.heap;
     Sum {
         blocks: heap.allocated_blocks.saturating_sub(listed(|stack| stack.allocated_blocks)),
@@ -90,6 +91,24 @@ impl Weighed {
     }
 }
 
+/// Call stacks that are weighed by one figure.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    /// Each with its path, outermost first, and bytes.
+    pub(super) weights: Vec<(Vec<Named>, u64)>,
+    pub(super) total: Amount,
+}
+
+impl Measured {
+    /// What makes the sum less than exact, to be put behind a name; empty where it is exact.
+    pub(super) fn doubts(&self) -> String {
+        match self.total.bytes_around() {
+            None if self.total.is_estimate() => ", estimated from samples".to_owned(),
+            around => doubts(around),
+        }
+    }
+}
+
 /// How frames are shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shown {
@@ -100,17 +119,16 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// What a process's stacks weigh. The sum of what lives is what is alive, that of what was allocated all that
-    /// was.
+    /// What a process's stacks weigh, in a report that has no measure of its own. The sum of what lives is what is
+    /// alive, that of what was allocated all that was.
     pub(super) fn weights(self, process: &ProcessReport) -> Vec<Weighed> {
         if let Some(touched) = &process.touched {
             return self.touched(touched);
         }
         let mut all: Vec<_> = process
-            .stacks
-            .iter()
+            .all_stacks()
             .map(|stack| {
-                let function = self.internals.then(|| Named::nowhere(&stack.function));
+                let function = self.called(&stack.function);
                 Weighed {
                     path: self.path(&stack.frames, function),
                     live: stack.live_bytes,
@@ -120,13 +138,52 @@ impl Shown {
             })
             .collect();
         all.extend(rest(process).map(|(what, sum)| Weighed::nowhere(what, sum.bytes, 0)));
-        let listed = process.stacks.iter().map(|stack| stack.freed_bytes);
+        let listed = process.all_stacks().map(|stack| stack.freed_bytes);
         let listed = listed.fold(0, u64::saturating_add);
         all.push(Weighed {
             freed: process.heap.freed_bytes.saturating_sub(listed),
             ..Weighed::nowhere(OTHERS_ALLOCATED, 0, others_allocated(process).bytes)
         });
         all
+    }
+
+    /// What a process's stacks weigh by one figure: what is alive, or what the report is measured by.
+    pub(super) fn figure(self, report: &Report, process: &ProcessReport) -> Vec<(Vec<Named>, u64)> {
+        match report.measure {
+            Some(measure) => self.measured(report, process, measure).weights,
+            None => {
+                let weights = self.weights(process).into_iter().filter(|it| it.live > 0);
+                weights.map(|it| (it.path, it.live)).collect()
+            }
+        }
+    }
+
+    /// What a process's stacks weigh by `measure`.
+    pub(super) fn measured(
+        self,
+        report: &Report,
+        process: &ProcessReport,
+        measure: Measure,
+    ) -> Measured {
+        let (stacks, rests) = of_process(report, process, measure);
+        let stacks = stacks.iter().map(|it| {
+            let called = it.called.and_then(|function| self.called(function));
+            (self.path(it.frames, called), it.amount)
+        });
+        let rests = rests.iter().map(|it| (vec![Named::nowhere(it.what)], it.amount));
+        let mut measured = Measured::default();
+        for (path, amount) in stacks.chain(rests) {
+            measured.total.add(&amount);
+            if amount.bytes > 0 {
+                measured.weights.push((path, amount.bytes));
+            }
+        }
+        measured
+    }
+
+    /// The function that a stack called, if it is shown.
+    fn called(self, function: &str) -> Option<Named> {
+        (self.internals && !function.is_empty()).then(|| Named::nowhere(function))
     }
 
     /// Pages that were touched, in place of blocks: these lie in pages, and some are seen in looks alone.
@@ -173,6 +230,14 @@ pub(super) fn remarks(report: &Report) -> String {
         text.push_str(reason);
     }
     text
+}
+
+/// What makes the figure of a process less than exact, likewise.
+pub(super) fn figure_doubts(report: &Report, process: &ProcessReport, shown: Shown) -> String {
+    match report.measure {
+        Some(measure) => shown.measured(report, process, measure).doubts(),
+        None => live_doubts(process),
+    }
 }
 
 /// What makes a process's live bytes less than exact, to be put behind its name; empty where they are exact.

@@ -2,15 +2,16 @@
 //! flame graphs.
 //!
 //! `PROCESS;FUNCTION;…;FUNCTION BYTES`, the form that `stackcollapse-*.pl` brought about: separated by
-//! semicolons, with the live bytes behind the last blank.
+//! semicolons, with the bytes behind the last blank.
 
 use super::ReportWriter;
-use super::flat::{NO_STACK, frame_name, rest, word};
-use super::model::{FrameReport, Report, StackReport, TouchedReport};
+use super::flat::{Named, Shown, word};
+use super::model::Report;
 use super::place::name_of;
 use std::io;
 
-/// Writes what is alive as folded stacks. Sums over equal stacks are left to the reader.
+/// Writes what is alive, or what the report is measured by, as folded stacks. Sums over equal stacks are left to the
+/// reader.
 #[derive(Clone, Copy, Debug)]
 pub struct FoldedWriter {
     /// Frames of allocators and start code, too.
@@ -21,71 +22,27 @@ pub struct FoldedWriter {
 
 impl ReportWriter for FoldedWriter {
     fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
+        let Self { internals, full_names } = *self;
+        let shown = Shown { internals, full_names };
         for process in &report.processes {
             let root = word(&name_of(process));
-            if let Some(touched) = &process.touched {
-                self.touched(touched, &root, out)?;
-                continue;
-            }
-            for stack in process.stacks.iter().filter(|stack| stack.live_bytes > 0) {
-                writeln!(out, "{root}{} {}", self.frames(stack), stack.live_bytes)?;
-            }
-            for (what, sum) in rest(process) {
-                writeln!(out, "{root};{what} {}", sum.bytes)?;
+            for (path, bytes) in shown.figure(report, process) {
+                writeln!(out, "{root}{} {bytes}", folded(&path))?;
             }
         }
         out.flush()
     }
 }
 
-impl FoldedWriter {
-    /// Pages that were touched, in place of blocks: these lie in pages, and some are seen in looks alone.
-    fn touched(
-        &self,
-        touched: &TouchedReport,
-        root: &str,
-        out: &mut dyn io::Write,
-    ) -> io::Result<()> {
-        for stack in touched.stacks.iter().filter(|stack| stack.live_bytes > 0) {
-            let shown = stack.frames.iter().filter(|frame| self.internals || !frame.internal);
-            let frames = self.folded(&shown.collect::<Vec<_>>());
-            writeln!(out, "{root}{frames} {}", stack.live_bytes)?;
-        }
-        if touched.others.bytes > 0 {
-            writeln!(out, "{root};(stacks that are not listed) {}", touched.others.bytes)?;
-        }
-        Ok(())
-    }
-
-    /// A block's frames, and what they called.
-    fn frames(&self, stack: &StackReport) -> String {
-        let mut line = self.folded(&stack.shown(self.internals).collect::<Vec<_>>());
-        if self.internals {
-            line.push(';');
-            line.push_str(&word(&stack.function));
-        }
-        line
-    }
-
-    /// The frames, each behind a semicolon.
-    fn folded(&self, frames: &[&FrameReport]) -> String {
-        let mut line = String::new();
-        for frame in frames.iter().rev() {
-            line.push(';');
-            line.push_str(&word(&frame_name(frame, self.full_names)));
-        }
-        if frames.is_empty() {
-            line.push(';');
-            line.push_str(NO_STACK);
-        }
-        line
-    }
+/// The names, each behind a semicolon.
+fn folded(path: &[Named]) -> String {
+    path.iter().map(|named| format!(";{}", word(&named.name))).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FoldedWriter, FrameReport, Report, ReportWriter, StackReport};
-    use crate::report::model::{ProcessReport, Sum};
+    use super::{FoldedWriter, Report, ReportWriter};
+    use crate::report::model::{FrameReport, ProcessReport, StackReport, Sum};
 
     const WRITER: FoldedWriter = FoldedWriter { internals: false, full_names: false };
 

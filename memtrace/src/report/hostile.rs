@@ -5,6 +5,7 @@
 
 use super::diff::{self, By, Diff, Side, TextOptions};
 use super::names::clean;
+use super::view::{self, Least, Measure, ViewOptions};
 use super::{
     CsvWriter, FirefoxWriter, JsonWriter, Report, ReportOptions, ReportWriter as _,
     SpeedscopeWriter, TextStyle, TextWriter, TracerFacts, View, ViewWriter,
@@ -194,9 +195,10 @@ fn publish(snapshot: &Snapshot, names: &[u8]) {
         assert!(serde_json::from_slice::<serde_json::Value>(&json).is_ok());
         assert_eq!(json.iter().filter(|byte| **byte == b'\n').count(), 1);
         for_other_programs(&report, is_final);
+        for_other_programs(&told_otherwise(report.clone(), is_final), false);
         // Names cannot command a terminal.
         assert!(is_final || is_harmless(&text));
-        view(&report);
+        views(&report);
     }
 }
 
@@ -214,8 +216,23 @@ fn for_other_programs(report: &Report, all: bool) {
     assert_eq!(breaks, csv.windows(2).filter(|two| two == b"\r\n").count());
 }
 
+/// With stacks left out, told by other names, turned around and cut.
+fn told_otherwise(mut report: Report, inverted: bool) -> Report {
+    let options = ViewOptions {
+        by: Some(if inverted { view::By::Line } else { view::By::Thread }),
+        inverted,
+        depth: Some(3),
+        least: Least { bytes: 64, count: 0 },
+        measure: inverted.then_some(Measure::Allocated),
+        ..ViewOptions::default()
+    };
+    options.narrow(&mut report, 2);
+    options.regroup(&mut report);
+    report
+}
+
 /// Every view, which has no colours.
-fn view(report: &Report) {
+fn views(report: &Report) {
     for view in [View::Tree, View::Summary, View::Stats] {
         let mut text = Vec::new();
         assert!(ViewWriter { view, ..ViewWriter::default() }.write(report, &mut text).is_ok());

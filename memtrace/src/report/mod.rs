@@ -22,9 +22,11 @@ mod html;
 mod identity;
 mod imports;
 mod internals;
+mod joined;
 pub mod json;
 mod judged;
 mod layout;
+mod left_out;
 mod mapped;
 mod marks;
 mod model;
@@ -60,6 +62,7 @@ pub use html::HtmlWriter;
 pub use identity::StackDigest;
 pub use json::JsonWriter;
 pub use layout::{clip, clip_front, shorten_function, width_of};
+pub use left_out::{LeftOutStacks, Reason};
 pub use marks::MarkReport;
 pub use model::{
     AccountReport, AllocatorMapped, BlockReport, DeviceReport, End, FrameReport, LossReport,

@@ -3,9 +3,11 @@
 use super::alerts::AlertReport;
 use super::facts::{ReportOptions, TracerFacts};
 use super::identity::StackDigest;
+use super::left_out::LeftOutStacks;
 use super::marks::MarkReport;
 use super::timeline::{Changes, MemoryPoint, Parts};
 use super::verdict::Verdict;
+use super::view::Measure;
 use super::watch::WatchReport;
 use super::windows::WindowReport;
 use crate::engine::ended::Ended;
@@ -57,6 +59,8 @@ pub struct Report {
     pub dropped_marks: u64,
     /// Which parts of the run stacks' figures are known of.
     pub parts: Parts,
+    /// What formats with a figure per stack weigh stacks by; `None`: by what each of them usually does.
+    pub measure: Option<Measure>,
 }
 
 impl Report {
@@ -208,6 +212,8 @@ pub struct ProcessReport {
     pub explanation: Vec<String>,
     /// The stacks that are listed.
     pub stacks: Vec<StackReport>,
+    /// Stacks that are not listed as the user wished so, at most one entry for each reason.
+    pub left_out: Vec<LeftOutStacks>,
     /// Stacks with blocks to show that are not listed because of `top`.
     pub others: Sum,
     /// … of them growing.
@@ -587,6 +593,23 @@ pub struct FrameReport {
 }
 
 impl FrameReport {
+    /// What stands in place of frames and is no code.
+    #[must_use]
+    pub fn standing_for(name: &str) -> Self {
+        Self {
+            function: Some(name.to_owned()),
+            short: None,
+            module: None,
+            build_id: None,
+            place: Place::Unknown,
+            file: None,
+            line: None,
+            inlined: false,
+            internal: false,
+            missing: None,
+        }
+    }
+
     /// The function's name, in full or in short.
     #[must_use]
     pub fn name(&self, full: bool) -> Option<&str> {

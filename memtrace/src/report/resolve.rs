@@ -100,6 +100,7 @@ pub fn resolve(
         marks: marks(snapshot, tracer),
         dropped_marks: snapshot.dropped_marks,
         parts: maker.parts,
+        measure: None,
     }
 }
 

@@ -74,7 +74,7 @@ fn defaults_are_those_of_the_manual() {
         has_control: true,
         control: None,
         bpf_log: BpfLog::Off,
-        view: ViewOptions { top: Some(10), ..ViewOptions::default() },
+        view: ViewOptions::default(),
         growth: None,
         detail: Detail::default(),
         alerts: Alerts { limit: 10, ..Alerts::default() },
@@ -152,7 +152,7 @@ fn views_are_of_one_moment_and_of_all_stacks() {
     assert_eq!((plan.interval, plan.min_age, plan.top), (None, Duration::ZERO, None));
     assert_eq!((plan.view.top, plan.view.depth), (Some(3), Some(4)));
     assert_eq!((plan.view.least.bytes, plan.view.inverted), (1024, true));
-    refused("-p 7 --by line", &["--by", "--format tree"]);
+    refused("-p 7 --by line", &["--by", "--format summary, tree"]);
     refused("-p 7 -f summary --inverted", &["--inverted", "--format tree"]);
     refused("-p 7 -f summary --include [", &["--include", "makes no sense"]);
 }

@@ -21,7 +21,7 @@ pub struct CsvWriter {
 
 impl ReportWriter for CsvWriter {
     fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-        line(out, columns().into_iter().map(Cell::Text))?;
+        line(out, columns(report.measure).into_iter().map(Cell::Text))?;
         let rows = Rows::new(report, *self);
         for process in &report.processes {
             for row in rows.of(process) {

@@ -1,11 +1,12 @@
 //! Reports as files of the Firefox Profiler: native allocations, a process for each process.
 //!
 //! A call stack's live blocks are one allocation. What it freed is one allocation and one deallocation, so that the
-//! profiler tells what was allocated from what is retained. The "addresses" that pair them are numbers. All happens at
+//! profiler tells what was allocated from what is retained. Where the report has a measure of its own each stack is one
+//! allocation of what it comes to. The "addresses" that pair them are numbers. All happens at
 //! the time of the report, which is a sum and no history.
 
 use super::ReportWriter;
-use super::flat::{Named, Shown, Weighed, live_doubts, remarks};
+use super::flat::{Named, Shown, Weighed, figure_doubts, remarks};
 use super::model::{ProcessReport, Report};
 use super::place::workload_of;
 use crate::model::ids::Nanos;
@@ -33,7 +34,7 @@ impl ReportWriter for FirefoxWriter {
         let shown = Shown { internals, full_names };
         let mut filled = Filled { profile: profile(report), time: report.watched, address: 0 };
         for process in &report.processes {
-            filled.process(process, shown);
+            filled.process(report, process, shown);
         }
         serde_json::to_writer(&mut *out, &filled.profile)?;
         writeln!(out)?;
@@ -62,12 +63,23 @@ struct Filled {
 }
 
 impl Filled {
-    fn process(&mut self, process: &ProcessReport, shown: Shown) {
+    fn process(&mut self, report: &Report, process: &ProcessReport, shown: Shown) {
         let start = Timestamp::from_nanos_since_reference(0);
         let workload = workload_of(process).map_or_else(String::new, |it| format!(", {it}"));
-        let name = format!("{}{workload}{}", process.comm, live_doubts(process));
+        let measured = report.measure.map(|measure| format!(": {}", measure.words()));
+        let measured = measured.unwrap_or_default();
+        let doubts = figure_doubts(report, process, shown);
+        let name = format!("{}{workload}{measured}{doubts}", process.comm);
         let handle = self.profile.add_process(&name, process.pid, start);
         let thread = self.profile.add_thread(handle, process.pid, start, true);
+        if let Some(measure) = report.measure {
+            for (path, bytes) in shown.measured(report, process, measure).weights {
+                let stack = self.interned(thread, &path);
+                self.address += 1;
+                self.add(thread, stack, signed(bytes));
+            }
+            return;
+        }
         for weighed in shown.weights(process) {
             self.stack(thread, &weighed);
         }

@@ -16,12 +16,12 @@ pub(super) fn fill_heap(
     number: u32,
     process: &ProcessReport,
 ) {
-    listed(account, tables, number, &process.stacks);
+    listed(account, tables, number, process.all_stacks());
     for (what, sum) in rest(process) {
         account.push(Row::nowhere(number, tables.nowhere(what)), &live(sum));
     }
     let row = Row::nowhere(number, tables.nowhere(UNLISTED));
-    let beyond = unlisted(&process.heap, &process.stacks, process.period.as_ref());
+    let beyond = unlisted(&process.heap, process.all_stacks(), process.period.as_ref());
     account.push_with(row, &beyond, &process.other_changes);
 }
 
@@ -32,13 +32,18 @@ pub(super) fn fill_blocks(
     number: u32,
     report: &AccountReport,
 ) {
-    listed(account, tables, number, &report.stacks);
+    listed(account, tables, number, report.stacks.iter());
     let row = Row::nowhere(number, tables.nowhere(UNLISTED));
     account.push(row, &live(report.others));
-    account.push(row, &unlisted(&report.totals, &report.stacks, None));
+    account.push(row, &unlisted(&report.totals, report.stacks.iter(), None));
 }
 
-fn listed(account: &mut Account, tables: &mut Tables, process: u32, stacks: &[StackReport]) {
+fn listed<'a>(
+    account: &mut Account,
+    tables: &mut Tables,
+    process: u32,
+    stacks: impl Iterator<Item = &'a StackReport>,
+) {
     for stack in stacks {
         let row = row(tables, process, &stack.frames, &stack.function, stack.end);
         let row = Row {
@@ -86,13 +91,13 @@ fn live(sum: Sum) -> [Figure; 6] {
 }
 
 /// What the totals have beyond the stacks. What lives of it is told by others; `period` is of blocks without a stack.
-fn unlisted(
+fn unlisted<'a>(
     totals: &HeapTotals,
-    stacks: &[StackReport],
+    stacks: impl Iterator<Item = &'a StackReport> + Clone,
     period: Option<&PeriodFigures>,
 ) -> [Figure; 6] {
     let beyond = |total: u64, of: fn(&StackReport) -> u64| {
-        total.saturating_sub(stacks.iter().map(of).fold(0, u64::saturating_add))
+        total.saturating_sub(stacks.clone().map(of).fold(0, u64::saturating_add))
     };
     [
         Figure::default(),

@@ -1,6 +1,7 @@
 //! [`Report`] → the structs of the schema.
 
 use super::SCHEMA;
+use super::left_out::LeftOut;
 use super::marks::Mark;
 use super::schema::{
     Account, Alert, AllocatorMappings, Block, Causes, Device, Document, Ended, Frame, Heap, Kinds,
@@ -223,6 +224,7 @@ impl<'a> Process<'a> {
             filtered: Sums::around(process.filtered, around.map(|it| it.filtered)),
             modules: process.modules.iter().map(Module::of).collect(),
             stacks: process.stacks.iter().map(Stack::of).collect(),
+            left_out: process.left_out.iter().map(LeftOut::of).collect(),
             pools: process.pools.as_ref().map(Account::of),
             device: process.device.as_ref().map(Device::of),
             mapped_stacks: process.mapped.iter().map(MappedStack::of).collect(),

@@ -4,6 +4,7 @@
 
 mod convert;
 mod ended;
+mod left_out;
 mod marks;
 mod picture;
 mod schema;

@@ -1,5 +1,6 @@
 //! The keys of `memtrace.report/1`, in their order. `docs/report-json.md` says what they mean.
 
+use super::left_out::LeftOut;
 use super::marks::Mark;
 use super::series::Series;
 use super::told::Told;
@@ -181,6 +182,8 @@ pub(super) struct Process<'a> {
     pub(super) filtered: Sums,
     pub(super) modules: Vec<Module<'a>>,
     pub(super) stacks: Vec<Stack<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) left_out: Vec<LeftOut>,
     pub(super) pools: Option<Account<'a>>,
     pub(super) device: Option<Device<'a>>,
     pub(super) mapped_stacks: Vec<MappedStack<'a>>,

@@ -1,4 +1,5 @@
-//! Reports as files of speedscope: two profiles per process, of what is alive and of all that was allocated.
+//! Reports as files of speedscope: two profiles per process, of what is alive and of all that was allocated, or one of
+//! what the report is measured by.
 
 mod schema;
 
@@ -6,6 +7,7 @@ use super::ReportWriter;
 use super::flat::{Shown, Weighed, doubts, live_doubts, remarks};
 use super::model::{ProcessReport, Report};
 use super::place::name_of;
+use super::view::Measure;
 use schema::{File, Frames, Profile};
 use std::io;
 
@@ -21,7 +23,10 @@ pub struct SpeedscopeWriter {
 impl ReportWriter for SpeedscopeWriter {
     fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         let mut frames = Frames::default();
-        let profiles = report.processes.iter().flat_map(|it| self.profiles(it, &mut frames));
+        let profiles = report.processes.iter().flat_map(|it| match report.measure {
+            Some(measure) => vec![self.measured(report, it, measure, &mut frames)],
+            None => self.profiles(it, &mut frames).into(),
+        });
         let profiles = profiles.collect();
         let exporter = format!("memtrace {}", report.tracer.version);
         serde_json::to_writer(&mut *out, &File::new(exporter, remarks(report), frames, profiles))?;
@@ -31,6 +36,25 @@ impl ReportWriter for SpeedscopeWriter {
 }
 
 impl SpeedscopeWriter {
+    /// One profile, where the report has a measure of its own.
+    fn measured(
+        self,
+        report: &Report,
+        process: &ProcessReport,
+        measure: Measure,
+        frames: &mut Frames,
+    ) -> Profile {
+        let Self { internals, full_names } = self;
+        let measured = Shown { internals, full_names }.measured(report, process, measure);
+        let words = measure.words();
+        let name = format!("{}: bytes {words}{}", name_of(process), measured.doubts());
+        let mut profile = Profile::new(name);
+        for (path, bytes) in &measured.weights {
+            profile.add(path.iter().map(|named| frames.number(named)).collect(), *bytes);
+        }
+        profile
+    }
+
     fn profiles(self, process: &ProcessReport, frames: &mut Frames) -> [Profile; 2] {
         let Self { internals, full_names } = self;
         let weights = Shown { internals, full_names }.weights(process);

@@ -11,13 +11,14 @@ mod tree;
 use self::draw::{Colors, Picture};
 use self::tree::Tree;
 use super::ReportWriter;
-use super::flat::{Shown, live_doubts, remarks};
+use super::flat::{Shown, figure_doubts, remarks};
 use super::model::Report;
 use super::place::name_of;
 use super::units;
+use super::view::Measure;
 use std::io;
 
-/// Writes what is alive as a flame graph.
+/// Writes what is alive, or what the report is measured by, as a flame graph.
 #[derive(Clone, Copy, Debug)]
 pub struct SvgWriter {
     /// Frames of allocators and start code, too.
@@ -33,17 +34,24 @@ impl ReportWriter for SvgWriter {
         let mut notes = Vec::new();
         for process in &report.processes {
             let root = name_of(process);
-            for stack in shown.weights(process).iter().filter(|stack| stack.live > 0) {
-                let names = stack.path.iter().map(|named| named.name.as_str());
-                tree.add([root.as_str()].into_iter().chain(names), [0, stack.live]);
+            for (path, bytes) in shown.figure(report, process) {
+                let names = path.iter().map(|named| named.name.as_str());
+                tree.add([root.as_str()].into_iter().chain(names), [0, bytes]);
             }
-            let doubts = live_doubts(process);
+            let doubts = figure_doubts(report, process, shown);
             notes.extend((!doubts.is_empty()).then(|| format!("{root}{doubts}")));
         }
         notes.push(remarks(report));
-        let title = format!("Alive: {}", units::exact_bytes(tree.total()));
+        let measure = report.measure.map_or_else(|| "alive".to_owned(), Measure::words);
+        let title = format!("{}: {}", capitalized(&measure), units::exact_bytes(tree.total()));
         Picture { title, notes, colors: Colors::ByName }.draw(&tree, out)
     }
+}
+
+fn capitalized(words: &str) -> String {
+    let mut characters = words.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(characters).collect()
 }
 
 /// Writes call stacks, outermost function first, with their bytes before and after: red grew, blue shrank. Each is

@@ -249,6 +249,11 @@ fn unlisted(report: &Report, process: &ProcessReport, style: TextStyle) -> Vec<S
         );
         lines.extend(wrap("SIZE    ", &text, columns));
     }
+    for left in process.left_out.iter().filter(|left| left.sum.live_blocks > 0) {
+        let stacks = counted(left.stacks, "stack");
+        let text = format!("{}; {stacks} {}", held_by(&left.sum), left.reason.label());
+        lines.extend(wrap("LEFT    ", &text, columns));
+    }
     if process.others.stacks > 0 {
         lines.extend(wrap("OTHER   ", &other(process), columns));
     }

@@ -142,6 +142,53 @@ impl Naming {
         path
     }
 
+    /// What frames are called, outermost first, as frames: what stands for each of them in formats that show whole stacks.
+    pub(super) fn frames(self, stack: &Weighted<'_>) -> Vec<FrameReport> {
+        let mut path: Vec<FrameReport> =
+            self.shown(stack).rev().map(|frame| self.told_as(frame)).collect();
+        let has_functions = !matches!(self.by, By::File | By::Module);
+        if self.internals && has_functions && !path.is_empty() {
+            path.extend(stack.called.map(FrameReport::standing_for));
+        }
+        if !has_functions {
+            path.dedup();
+        }
+        path
+    }
+
+    /// What stands outside of all frames, where something does.
+    pub(super) fn group(self, stack: &Weighted<'_>) -> Option<String> {
+        match self.by {
+            By::Thread => Some(Entry::thread(stack.part.thread, stack.process).name),
+            By::SizeClass => Some(Entry::size_class(stack.part.size).name),
+            _ => None,
+        }
+    }
+
+    fn told_as(self, frame: &FrameReport) -> FrameReport {
+        let entry = self.entry(frame);
+        match self.by {
+            By::File | By::Module => FrameReport::standing_for(&entry.name),
+            By::Line => {
+                let place =
+                    Some(entry.place).filter(|place| !place.is_empty() && *place != entry.name);
+                let place = place.map_or_else(String::new, |place| format!(" ({place})"));
+                FrameReport {
+                    file: frame.file.clone(),
+                    line: frame.line,
+                    ..FrameReport::standing_for(&format!("{}{place}", entry.name))
+                }
+            }
+            By::Stack => FrameReport { internal: false, ..frame.clone() },
+            // Lines of a function are not told apart.
+            By::Function | By::Process | By::Thread | By::SizeClass => FrameReport {
+                module: frame.module.clone(),
+                file: frame.file.clone(),
+                ..FrameReport::standing_for(&frame_name(frame, self.full_names))
+            },
+        }
+    }
+
     fn shown<'a>(
         self,
         stack: &Weighted<'a>,
@@ -178,7 +225,7 @@ impl Naming {
 }
 
 /// `64 B to 127 B`.
-pub(super) fn sizes(class: SizeClass) -> String {
+pub(in crate::report) fn sizes(class: SizeClass) -> String {
     match class.sizes() {
         (least, most) if least == most => exact_bytes(least),
         (least, most) => format!("{} to {}", exact_bytes(least), exact_bytes(most)),

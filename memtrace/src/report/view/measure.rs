@@ -42,22 +42,22 @@ impl Measure {
     }
 
     /// It is about what is alive at the moment of the report.
-    pub(super) const fn is_of_the_moment(self) -> bool {
+    pub(in crate::report) const fn is_of_the_moment(self) -> bool {
         matches!(self, Self::Leaks | Self::Peak)
     }
 
     /// How many blocks there were is known, too.
-    pub(super) fn has_count(self) -> bool {
+    pub(in crate::report) fn has_count(self) -> bool {
         self != Self::OwnPeaks
     }
 
     /// Whether a process counts.
-    pub(super) fn counts(self, process: &ProcessReport) -> bool {
+    pub(in crate::report) fn counts(self, process: &ProcessReport) -> bool {
         self != Self::Peak || process.end == crate::report::model::End::Running
     }
 
     /// What of a stack's blocks counts.
-    pub(super) fn of_stack(self, stack: &StackReport) -> Amount {
+    pub(in crate::report) fn of_stack(self, stack: &StackReport) -> Amount {
         if let Some(period) = &stack.period
             && let Some(sum) = self.of_period(period)
         {

@@ -12,7 +12,9 @@ mod json;
 mod lifetimes;
 mod lifetimes_text;
 mod measure;
+mod narrow;
 mod page;
+mod regroup;
 mod stats;
 mod stats_text;
 mod table;
@@ -25,6 +27,7 @@ mod weigh;
 
 pub use amount::{Amount, Order};
 pub use filter::Filter;
+pub(super) use group::sizes;
 pub use group::{By, Entry, Naming};
 pub use json::SCHEMA;
 pub use lifetimes::{Life, lives};
@@ -33,6 +36,7 @@ pub use stats::{Called, SizeClass, Sizes, allocators, apart, called};
 pub use table::{Row, rows};
 pub use tree::{Branch, Tree, What};
 pub use weigh::{LeftOut, Rest, Subject, Weighed, Weighted};
+pub(super) use weigh::{nameless, of_process, subject};
 
 use super::ReportWriter;
 use super::model::Report;

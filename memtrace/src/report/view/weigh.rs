@@ -133,22 +133,18 @@ impl<'a> Weighed<'a> {
     /// … by something else than what is alive.
     #[must_use]
     pub fn measured(report: &'a Report, filter: &Filter, measure: Measure) -> Self {
-        let subject = match measure.is_of_the_moment() {
-            true => Subject::of(report),
-            false => Subject::Blocks,
-        };
+        let subject = subject(report, measure);
         let order = if report.options.sort == Sort::Blocks { Order::Count } else { Order::Bytes };
         let mut weighed = Self { subject, order, ..Self::default() };
         for process in report.processes.iter().filter(|process| measure.counts(process)) {
             for stack in stacks(process, subject, measure) {
                 weighed.stack(stack, filter);
             }
-            for (what, amount) in unknown(process, subject, measure) {
-                weighed.total.add(&amount);
-                weighed.rest.push(Rest { process, what, amount });
+            for rest in rests(process, subject, measure) {
+                weighed.total.add(&rest.amount);
+                weighed.rest.push(rest);
             }
         }
-        weighed.rest.retain(|rest| !rest.amount.is_nothing());
         let has_period = report.processes.iter().any(|process| process.period.is_some());
         if subject == Subject::Blocks && measure == Measure::Leaks && !has_period {
             // The heap's own intervals are of the young blocks, too.
@@ -174,6 +170,47 @@ impl<'a> Weighed<'a> {
             self.left_out.nameless.add(&stack.amount);
         }
     }
+}
+
+/// What is weighed of one process: its stacks that hold something, and what is in none of them.
+pub(in crate::report) fn of_process<'a>(
+    report: &Report,
+    process: &'a ProcessReport,
+    measure: Measure,
+) -> (Vec<Weighted<'a>>, Vec<Rest<'a>>) {
+    if !measure.counts(process) {
+        return (Vec::new(), Vec::new());
+    }
+    let subject = subject(report, measure);
+    let mut weighed = stacks(process, subject, measure);
+    weighed.retain(|stack| !stack.amount.is_nothing());
+    (weighed, rests(process, subject, measure))
+}
+
+/// What a report's stacks hold that are weighed by `measure`.
+pub(in crate::report) fn subject(report: &Report, measure: Measure) -> Subject {
+    if measure.is_of_the_moment() { Subject::of(report) } else { Subject::Blocks }
+}
+
+/// What is in no stack that is listed, as far as it is anything.
+fn rests(process: &ProcessReport, subject: Subject, measure: Measure) -> Vec<Rest<'_>> {
+    let left_out = process.left_out.iter().filter(|_| subject == Subject::Blocks);
+    let left_out = left_out.map(|left| (left.reason.label(), measure.of_stack(&left.sum)));
+    let mut all: Vec<_> = left_out.map(|(what, amount)| Rest { process, what, amount }).collect();
+    all.retain(|rest| !rest.amount.is_nothing());
+    all.extend(nameless(process, subject, measure));
+    all
+}
+
+/// … and in none that is left out either.
+pub(in crate::report) fn nameless(
+    process: &ProcessReport,
+    subject: Subject,
+    measure: Measure,
+) -> Vec<Rest<'_>> {
+    let all = unknown(process, subject, measure).into_iter();
+    let all = all.map(|(what, amount)| Rest { process, what, amount });
+    all.filter(|rest| !rest.amount.is_nothing()).collect()
 }
 
 /// All heaps together.
@@ -221,14 +258,14 @@ fn unknown(
 
 fn others_allocated(process: &ProcessReport) -> Amount {
     let sum =
-        |of: fn(&StackReport) -> u64| process.stacks.iter().map(of).fold(0, u64::saturating_add);
+        |of: fn(&StackReport) -> u64| process.all_stacks().map(of).fold(0, u64::saturating_add);
     let bytes = process.heap.allocated_bytes.saturating_sub(sum(|it| it.allocated_bytes));
     let blocks = process.heap.allocated_blocks.saturating_sub(sum(|it| it.allocated_blocks));
     Amount::beside(process.heap.confidence.is_some(), bytes, blocks)
 }
 
 fn others_at_peak(process: &ProcessReport) -> Amount {
-    let listed = process.stacks.iter().map(|stack| stack.peak_bytes);
+    let listed = process.all_stacks().map(|stack| stack.peak_bytes);
     let listed = listed.fold(0, u64::saturating_add);
     let bytes = process.heap.peak_bytes.saturating_sub(listed);
     Amount::beside(process.heap.confidence.is_some(), bytes, 0)
