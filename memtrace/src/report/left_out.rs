@@ -62,7 +62,7 @@ impl LeftOutStacks {
 impl ProcessReport {
     /// The listed stacks, and after them one for each reason for which others are left out: sums over these are sums over
     /// all stacks that are known by name.
-    pub fn all_stacks(&self) -> impl Iterator<Item = &StackReport> + Clone {
+    pub fn all_stacks(&self) -> impl Iterator<Item = &StackReport> {
         self.stacks.iter().chain(self.left_out.iter().map(|left| &left.sum))
     }
 }

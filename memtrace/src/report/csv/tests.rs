@@ -6,6 +6,7 @@ use crate::engine::snapshot::SampledConfidence;
 use crate::report::ReportWriter as _;
 use crate::report::example::{ESTIMATED_LIVE, EXACT_LIVE, report};
 use crate::report::model::{ProcessReport, Report, Sum, TouchedReport, TouchedStackReport};
+use crate::report::view::Measure;
 use std::collections::HashMap;
 
 type Row = HashMap<String, String>;
@@ -120,4 +121,16 @@ fn touched_pages_are_estimates_where_not_each_was_looked_at() {
     process.heap.confidence = None;
     process.touched.as_mut().unwrap().totals.confidence = Some(TouchFigures::default());
     assert_eq!(estimated(&process), ["true"]);
+}
+
+/// The columns of all figures stay, and those of the measure are more of them.
+#[test]
+fn a_measure_of_the_report_has_columns_with_ranges() {
+    let rows = rows(&Report { measure: Some(Measure::Allocated), ..report() });
+    assert_eq!(sum(&rows, "7", "view_bytes"), 2100);
+    assert_eq!(sum(&rows, "8", "view_bytes"), ESTIMATED_LIVE);
+    assert_eq!(sum(&rows, "7", "live_bytes"), EXACT_LIVE);
+    let [exact, .., estimated] = &rows[..] else { panic!("several rows") };
+    assert_eq!(exact["view_bytes_ci95_low"], "");
+    assert_eq!(estimated["view_bytes_ci95_high"], "25769803776");
 }

@@ -4,6 +4,7 @@ use super::{FREED, FirefoxWriter};
 use crate::report::ReportWriter as _;
 use crate::report::example::{ESTIMATED_LIVE, EXACT_LIVE, HOSTILE, report};
 use crate::report::model::Report;
+use crate::report::view::Measure;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -109,4 +110,13 @@ fn estimates_losses_and_unknowns_are_said() {
     let product = profile["meta"]["product"].as_str().unwrap();
     assert!(product.contains("lost: 7 events, 2 stacks, 1 blocks; over 1 %"), "{product}");
     assert_eq!(profile["meta"]["symbolicated"], true);
+}
+
+#[test]
+fn a_measure_of_the_report_is_allocated_and_never_freed() {
+    let file = written(&Report { measure: Some(Measure::Allocated), ..report() });
+    let threads = file["threads"].as_array().unwrap();
+    let sums: Vec<i64> = threads.iter().map(|it| Thread(it).weights().iter().sum()).collect();
+    assert_eq!(sums, [2100, ESTIMATED_LIVE.cast_signed()]);
+    assert!(threads[0]["processName"].as_str().unwrap().contains(": allocated"), "{}", threads[0]);
 }

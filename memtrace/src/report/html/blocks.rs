@@ -21,7 +21,8 @@ pub(super) fn fill_heap(
         account.push(Row::nowhere(number, tables.nowhere(what)), &live(sum));
     }
     let row = Row::nowhere(number, tables.nowhere(UNLISTED));
-    let beyond = unlisted(&process.heap, process.all_stacks(), process.period.as_ref());
+    let listed: Vec<_> = process.all_stacks().collect();
+    let beyond = unlisted(&process.heap, &listed, process.period.as_ref());
     account.push_with(row, &beyond, &process.other_changes);
 }
 
@@ -35,7 +36,8 @@ pub(super) fn fill_blocks(
     listed(account, tables, number, report.stacks.iter());
     let row = Row::nowhere(number, tables.nowhere(UNLISTED));
     account.push(row, &live(report.others));
-    account.push(row, &unlisted(&report.totals, report.stacks.iter(), None));
+    let listed: Vec<_> = report.stacks.iter().collect();
+    account.push(row, &unlisted(&report.totals, &listed, None));
 }
 
 fn listed<'a>(
@@ -91,13 +93,13 @@ fn live(sum: Sum) -> [Figure; 6] {
 }
 
 /// What the totals have beyond the stacks. What lives of it is told by others; `period` is of blocks without a stack.
-fn unlisted<'a>(
+fn unlisted(
     totals: &HeapTotals,
-    stacks: impl Iterator<Item = &'a StackReport> + Clone,
+    stacks: &[&StackReport],
     period: Option<&PeriodFigures>,
 ) -> [Figure; 6] {
     let beyond = |total: u64, of: fn(&StackReport) -> u64| {
-        total.saturating_sub(stacks.clone().map(of).fold(0, u64::saturating_add))
+        total.saturating_sub(stacks.iter().map(|stack| of(stack)).fold(0, u64::saturating_add))
     };
     [
         Figure::default(),

@@ -3,10 +3,12 @@
 
 use super::message::{Location, Profile};
 use super::{PprofWriter, VALUES};
+use crate::engine::snapshot::{Part, SizeClass};
 use crate::report::ReportWriter as _;
 use crate::report::model::{
     FrameReport, ModuleReport, Place, ProcessReport, Report, StackReport, Sum,
 };
+use crate::report::view::Measure;
 use flate2::read::GzDecoder;
 use prost::Message as _;
 use std::io::Read as _;
@@ -148,4 +150,25 @@ fn files_are_told_apart_by_address_and_known_by_build_id() {
     assert_eq!(place.address - mapping.memory_start, 16);
     assert!((mapping.memory_start..mapping.memory_limit).contains(&place.address));
     assert_eq!(profile.string_table[0], "");
+}
+
+#[test]
+fn threads_and_sizes_are_labels_and_a_measure_has_values_of_its_own() {
+    let mut report = report();
+    let size = Some(SizeClass::of(64));
+    report.processes[0].stacks[0].part = Part { thread: Some(9), size };
+    report.measure = Some(Measure::Allocated);
+    let profile = written(&report);
+    let text = |number: i64| profile.string_table[usize::try_from(number).unwrap()].as_str();
+    let kinds: Vec<_> = profile.sample_type.iter().map(|kind| text(kind.r#type)).collect();
+    assert_eq!(kinds, ["alloc_objects", "alloc_space"]);
+    assert_eq!(text(profile.default_sample_type), "alloc_space");
+    let sample = &profile.sample[0];
+    assert_eq!(sample.value, [10, 1000]);
+    let labels: Vec<_> =
+        sample.label.iter().map(|it| (text(it.key), text(it.str), it.num)).collect();
+    assert!(labels.contains(&("thread", "", 9)), "{labels:?}");
+    assert!(labels.contains(&("size_class", "64 B to 127 B", 0)), "{labels:?}");
+    report.measure = None;
+    assert_eq!(written(&report).sample[0].label.len(), labels.len());
 }

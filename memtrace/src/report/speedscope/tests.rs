@@ -5,6 +5,7 @@ use super::schema::SCHEMA;
 use crate::report::ReportWriter as _;
 use crate::report::example::{ESTIMATED_LIVE, EXACT_LIVE, HOSTILE, report};
 use crate::report::model::Report;
+use crate::report::view::Measure;
 use serde_json::Value;
 
 fn written(report: &Report, all: bool) -> Value {
@@ -97,4 +98,17 @@ fn estimates_losses_and_unknowns_are_said() {
     assert_eq!(names[3], format!("big (8): allocated bytes, {interval}"));
     let said = file["name"].as_str().unwrap();
     assert!(said.contains("lost: 7 events, 2 stacks, 1 blocks; over 1 %"), "{said}");
+}
+
+#[test]
+fn a_measure_of_the_report_is_the_one_profile_of_a_process() {
+    let file = written(&Report { measure: Some(Measure::Allocated), ..report() }, false);
+    assert_valid(&file);
+    let profiles = array(&file["profiles"]);
+    assert_eq!((profiles.len(), sum(&profiles[0]), sum(&profiles[1])), (2, 2100, ESTIMATED_LIVE));
+    let name = profiles[1]["name"].as_str().unwrap();
+    assert_eq!(
+        name,
+        "big (8): bytes allocated, estimated from samples: 17179869184 to 25769803776 (95 %)"
+    );
 }

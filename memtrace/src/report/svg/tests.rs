@@ -4,6 +4,7 @@ use super::SvgWriter;
 use crate::report::ReportWriter as _;
 use crate::report::example::{ESTIMATED_LIVE, EXACT_LIVE, HOSTILE, report};
 use crate::report::model::Report;
+use crate::report::view::Measure;
 use roxmltree::{Document, Node};
 
 fn text(report: &Report) -> String {
@@ -64,4 +65,13 @@ fn nothing_is_a_picture_too() {
     let document = Document::parse(&text).unwrap();
     assert_eq!(document.descendants().filter(is("rect")).count(), 0);
     assert!(text.contains("Nothing is alive."), "{text}");
+}
+
+#[test]
+fn a_measure_of_the_report_is_in_its_title() {
+    let text = text(&Report { measure: Some(Measure::Allocated), ..report() });
+    let document = Document::parse(&text).unwrap();
+    let all = crate::report::units::exact_bytes(2100 + ESTIMATED_LIVE);
+    assert!(tooltips(&document).contains(&format!("all: {all}, 100 % of all")));
+    assert!(text.contains(&format!("Allocated: {all}")));
 }
