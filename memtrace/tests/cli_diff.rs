@@ -136,6 +136,49 @@ fn differences_are_text_json_folded_stacks_and_pictures() {
     assert!(picture.contains("thumbd (1234): "), "{picture}");
 }
 
+/// What a command writes into a file of that name.
+#[track_caller]
+fn kept(folder: &Path, words: &[&str], name: &str) -> Vec<u8> {
+    assert_eq!(printed(folder, &[words, &["-o", name]].concat()), "");
+    fs::read(folder.join(name)).unwrap()
+}
+
+/// The end of a name chooses the form; all of them say the same.
+#[test]
+fn differences_are_tables_profiles_and_pages() {
+    let folder = folder();
+    let path = folder.path();
+    let pair = &["a.json", "b.json"][..];
+    let table = String::from_utf8(kept(path, pair, "out.csv")).unwrap();
+    insta::assert_snapshot!("csv", table.replace("\r\n", "\n"));
+    assert_eq!(table.matches("\r\n").count(), table.lines().count());
+
+    let profile = kept(path, pair, "out.pb.gz");
+    assert_eq!(profile[..2], [0x1f, 0x8b], "it is compressed");
+
+    let told: Value = serde_json::from_slice(&kept(path, pair, "out.speedscope.json")).unwrap();
+    let names: Vec<&str> = told["profiles"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["grew by 51,200,000 B", "shrank by 0 B"]);
+    let told: Value = serde_json::from_slice(&kept(path, pair, "out.firefox.json")).unwrap();
+    assert_eq!(told["threads"][0]["nativeAllocations"]["weight"][0], 51_200_000);
+
+    let page = String::from_utf8(kept(path, pair, "out.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("[82417664,"), "{page}");
+    // What was there is replaced, and not added to.
+    assert_eq!(kept(path, pair, "out.html"), page.as_bytes());
+
+    let folded = printed(path, &["a.json", "b.json", "-f", "folded", "--by", "process"]);
+    assert_eq!(folded.lines().count(), 1);
+    assert!(folded.starts_with("thumbd (1234) "), "{folded}");
+    let picture = printed(path, &["a.json", "b.json", "-f", "svg", "--by", "line"]);
+    assert!(picture.contains("src/cache.cpp:"), "{picture}");
+}
+
 #[test]
 fn a_file_of_several_reports_has_moments() {
     let folder = folder();
@@ -234,8 +277,9 @@ fn hostile_names_in_reports_command_nothing() {
         assert_ne!(bad, good);
         fs::write(path.join(name), bad).unwrap();
     }
-    let plain = |it: char| it == '\n' || !it.is_control() && it != '\u{202e}';
-    let forms = ["text", "json", "folded", "svg"].map(|form| vec!["a.json", "b.json", "-f", form]);
+    let plain = |it: char| matches!(it, '\n' | '\r') || !it.is_control() && it != '\u{202e}';
+    let forms = ["text", "json", "folded", "svg", "csv", "speedscope", "firefox", "html"]
+        .map(|form| vec!["a.json", "b.json", "-f", form]);
     let by = ["function", "line", "file", "module", "process"]
         .map(|by| vec!["a.json", "b.json", "--by", by, "--full-names"]);
     for words in forms.into_iter().chain(by) {
@@ -243,10 +287,37 @@ fn hostile_names_in_reports_command_nothing() {
         assert!(out.contains("owned") && out.chars().all(plain), "{words:?}: {out}");
         let is_svg = words.last() == Some(&"svg");
         assert!(!is_svg || !out.contains("<script>alert"), "{out}");
+        if words.last() == Some(&"html") {
+            assert_eq!((out.matches("<script").count(), out.matches("</script").count()), (2, 2));
+        }
+        if words.last() == Some(&"csv") {
+            let told = printed(path, &["a.json", "b.json", "-f", "json"]);
+            let told: Value = serde_json::from_str(&told).unwrap();
+            let rows = told["differences"].as_array().unwrap().len();
+            assert_eq!(out.matches("\r\n").count(), rows + 1, "no name is a line: {out}");
+        }
         if words.last() == Some(&"folded") {
             let two = |line: &str| line.rsplitn(3, ' ').take(2).all(|it| it.parse::<u64>().is_ok());
             assert!(out.lines().all(two), "{out}");
         }
+    }
+}
+
+/// What would be a formula to a spreadsheet is none.
+#[test]
+fn names_are_no_formulas_in_tables() {
+    let folder = folder();
+    let path = folder.path();
+    for name in ["a.json", "b.json"] {
+        let good = fs::read_to_string(path.join(name)).unwrap();
+        fs::write(path.join(name), good.replace("src/cache.cpp", "=1+1")).unwrap();
+    }
+    for by in ["stack", "line", "file"] {
+        let table = printed(path, &["a.json", "b.json", "-f", "csv", "--by", by]);
+        assert!(
+            table.contains("'=1+1") && !table.contains(",=") && !table.contains("\"="),
+            "{table}"
+        );
     }
 }
 
@@ -281,19 +352,26 @@ fn a_recording_is_told_by_its_content() {
 }
 
 #[test]
+fn reports_tell_neither_threads_nor_sizes_apart() {
+    let folder = folder();
+    for by in ["thread", "size-class"] {
+        let error = refused(folder.path(), &["a.json", "b.json", "--by", by], 1);
+        assert!(error.contains("\"a.json\" is a file of reports, which tell neither"), "{error}");
+    }
+}
+
+#[test]
 fn usage_errors_are_one_line() {
     let folder = folder();
     for words in [
         &[][..],
         &["a.json"],
         &["a.json", "b.json", "--by", "colour"],
-        &["a.json", "b.json", "-f", "pprof"],
-        &["a.json", "b.json", "-f", "folded", "--by", "line"],
+        &["a.json", "b.json", "-f", "tree"],
         &["a.json", "b.json", "-f", "folded", "--top", "3"],
-        &["a.json", "b.json", "-f", "svg", "--by", "line"],
+        &["a.json", "b.json", "-f", "csv", "--top", "3"],
         &["a.json", "b.json", "-o", ""],
-        &["a.json", "b.json", "-o", "out.html"],
-        &["a.json", "b.json", "-o", "out.svg", "--by", "line"],
+        &["a.json", "b.json", "-o", "out.html", "--top", "3"],
     ] {
         let error = refused(folder.path(), words, 2);
         assert!(error.starts_with("memtrace: error: "), "{error}");

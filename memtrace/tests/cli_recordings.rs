@@ -54,6 +54,10 @@ fn reports_of_a_recording_are_what_they_were() {
         ("temporary", &["--view", "temporary", "-f", "summary"]),
         ("lifetimes", &["--view", "lifetimes", "-f", "summary"]),
         ("growth", &["--view", "growth"]),
+        ("growth_by_thread", &["--view", "growth", "--by", "thread"]),
+        ("growth_by_size", &["--view", "growth", "--by", "size-class"]),
+        ("growth_csv", &["--view", "growth", "--by", "function", "-f", "csv"]),
+        ("growth_folded", &["--view", "growth", "--by", "line", "-f", "folded"]),
         ("window", &["--view", "leaks", "--from", "9s", "--to", "18s", "-f", "summary"]),
         ("by_thread", &["--by", "thread", "-f", "summary"]),
         ("by_size", &["--by", "size-class", "-f", "summary"]),
@@ -86,11 +90,59 @@ fn moments_of_a_recording_are_compared() {
     let sum = |of: fn(&(i64, i64)) -> i64| parts.iter().map(of).sum::<i64>();
     assert_eq!((sum(|it| it.0), sum(|it| it.1)), whole);
     assert!(parts[2].0 <= 0, "nothing is above the peak: {parts:?}");
+    // By whatever they are told apart, the sum is the same.
+    for by in ["thread", "size-class", "module"] {
+        let words = ["diff", "run.mtrace@6s", "run.mtrace", "-f", "csv", "--by", by];
+        let output = memtrace(folder.path(), &words);
+        assert_eq!(output.status.code(), Some(0), "{by}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        // What is in quotes has commas in it.
+        let plain: String = text.split('"').step_by(2).collect();
+        let mut lines = plain.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        let columns = lines.next().unwrap();
+        let at = |name: &str| columns.iter().position(|it| *it == name).unwrap();
+        let (bytes, blocks) = (at("bytes_difference"), at("blocks_difference"));
+        let (mut sum, mut rows) = ((0, 0), 0);
+        for line in lines {
+            sum.0 += line[bytes].parse::<i64>().unwrap();
+            sum.1 += line[blocks].parse::<i64>().unwrap();
+            rows += 1;
+        }
+        assert_eq!(sum, whole, "{by}: {text}");
+        assert!(rows > 0 && !text.contains("not told apart"), "{by}: {text}");
+    }
     let error = refused(folder.path(), &["diff", "run.mtrace@nowhere", "run.mtrace"]);
     assert!(error.contains("there is no mark `nowhere`"), "{error}");
     fs::write(folder.path().join("a.json"), "{}").unwrap();
     let error = refused(folder.path(), &["diff", "a.json@peak", "run.mtrace"]);
     assert!(error.contains("only recordings have moments"), "{error}");
+}
+
+/// The growth view is written in every form that differences have, and as they are.
+#[test]
+fn growth_has_the_forms_of_differences() {
+    let folder = folder();
+    for form in ["text", "json", "folded", "csv", "svg", "html", "pprof", "speedscope", "firefox"] {
+        let words = ["--view", "growth", "--from", "6s", "--to", "12s", "-f", form];
+        let output = memtrace(folder.path(), &[&["report", "run.mtrace"], &words[..]].concat());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*errors), (Some(0), ""), "{form}");
+        let words = ["run.mtrace@6s", "run.mtrace@12s", "-f", form];
+        let compared = memtrace(folder.path(), &[&["diff"], &words[..]].concat());
+        assert_eq!(compared.status.code(), Some(0), "{form}");
+        // Moments are called otherwise, and profiles are compressed with that in them.
+        let lengths = [output.stdout.len(), compared.stdout.len()];
+        assert!(
+            form == "folded" || lengths[0].abs_diff(lengths[1]) < 200 + lengths[0] / 2,
+            "{form}: {lengths:?}"
+        );
+        assert!(form != "folded" || output.stdout == compared.stdout);
+    }
+    for form in ["tree", "summary", "stats"] {
+        let output =
+            memtrace(folder.path(), &["report", "run.mtrace", "--view", "growth", "-f", form]);
+        assert_eq!(output.status.code(), Some(2), "{form}");
+    }
 }
 
 /// The one line of a refusal.

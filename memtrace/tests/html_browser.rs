@@ -7,7 +7,10 @@ mod report_fixtures;
 use browser::Browser;
 use jiff::Timestamp;
 use memtrace::engine::slices::{Amount, Deeds};
-use memtrace::engine::snapshot::{HeapTotals, PeriodFigures, PeriodSum};
+use memtrace::engine::snapshot::{
+    Confidence, HeapTotals, PeriodFigures, PeriodSum, SampledConfidence,
+};
+use memtrace::report::diff::{By, Diff, Side, write_html};
 use memtrace::report::view::Measure;
 use memtrace::report::{
     AccountReport, FrameReport, HtmlWriter, MarkReport, MemoryPoint, Parts, Place, ProcessReport,
@@ -55,6 +58,135 @@ fn write(report: &Report, file: &Path) {
     let mut bytes = Vec::new();
     HtmlWriter { full_names: false, measure: Measure::Leaks }.write(report, &mut bytes).unwrap();
     std::fs::write(file, bytes).unwrap();
+}
+
+/// A page of what changed from one report to another.
+fn compared(before: &Report, after: &Report, by: By, fragment: &str) -> Shown {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("diff.html");
+    let [before, after] = [before, after].map(|report| {
+        let mut report = report.clone();
+        for process in &mut report.processes {
+            process.heap.live_bytes = process.stacks.iter().map(|stack| stack.live_bytes).sum();
+            process.heap.live_blocks = process.stacks.iter().map(|stack| stack.live_blocks).sum();
+        }
+        Side::of(&report)
+    });
+    let sides = [("a.json", &before), ("b.json", &after)];
+    let mut bytes = Vec::new();
+    write_html(&Diff::between(&before, &after, by), sides, false, &mut bytes).unwrap();
+    std::fs::write(&file, bytes).unwrap();
+    let mut browser = Browser::start();
+    browser.resize(1200, 800);
+    browser.open(&file, fragment);
+    Shown { browser, file, _folder: folder }
+}
+
+/// As `simple`, but `load` has twice as much copied, `store` none of it, and `keep` is new.
+fn changed() -> Report {
+    let stacks = vec![
+        stack(&["copy", "load", "main"], 4 << 20),
+        stack(&["read", "load", "main"], 1 << 20),
+        stack(&["keep", "main"], 512 << 10),
+    ];
+    let degraded = vec!["<b>too slow</b>".to_owned()];
+    Report { processes: vec![process(7, "app", stacks)], degraded, ..Report::default() }
+}
+
+/// The colour of the canvas in the middle of a box, as red, green and blue.
+fn color(shown: &mut Shown, row: u32, share: f64) -> [u64; 3] {
+    // Of a copy: a canvas that is painted on is not made for reading.
+    let ask = format!(
+        "(() => {{ const it = document.getElementById('canvas'); const copy = document.createElement('canvas'); \
+         [copy.width, copy.height] = [it.width, it.height]; const ratio = it.width / it.clientWidth; \
+         const context = copy.getContext('2d', {{ willReadFrequently: true }}); context.drawImage(it, 0, 0); \
+         const [x, y] = [{share} * it.width, ({row} * 20 + 3) * ratio]; \
+         return [...context.getImageData(x, y, 1, 1).data].slice(0, 3); }})()"
+    );
+    let found = shown.browser.value(&ask);
+    [0, 1, 2].map(|at| found[at].as_u64().unwrap())
+}
+
+#[test]
+fn differences_are_a_graph_a_table_and_a_summary() {
+    let mut shown = compared(&simple(), &changed(), By::Stack, "");
+    let browser = &mut shown.browser;
+    assert_eq!(
+        browser.text("shown"),
+        "+1.50 MiB (1,572,864 B): before 4.00 MiB (4,194,304 B), after 5.50 MiB (5,767,168 B)"
+    );
+    assert_eq!(browser.text("degraded"), "B is not what was asked for: <b>too slow</b>");
+    assert!(browser.text("note").starts_with("total: size=5.50 MiB (+1.50 MiB)"));
+    browser.picture("differences");
+    // main, load (+2 MiB of the 6.5 that are wide), store (−1 MiB).
+    let [red, _, blue] = color(&mut shown, 2, 0.3);
+    assert!(red > blue + 30, "load grew: {red} {blue}");
+    let [red, _, blue] = color(&mut shown, 2, 5.5 / 6.5);
+    assert!(blue > red + 30, "store shrank: {red} {blue}");
+    let (x, y) = shown.place(2, 0.3);
+    shown.browser.point(x, y, false);
+    assert_eq!(
+        shown.browser.text("tooltip"),
+        "load\nsrc/app.c:7 in app\n\
+         +2.00 MiB (2,097,152 B): before 3.00 MiB (3,145,728 B), after 5.00 MiB (5,242,880 B)"
+    );
+    shown.browser.point(x, y, true);
+    assert_eq!(shown.browser.text("path"), "all›main›load");
+    shown.browser.press("Escape");
+    assert_eq!(shown.browser.text("path"), "all›main");
+    shown.browser.press("2");
+    let browser = &mut shown.browser;
+    assert_eq!(browser.text("matches"), "4 differences");
+    let column = |browser: &mut Browser| {
+        let cells = "[...document.querySelectorAll('#table tbody td:first-child')].map((it) => it.textContent).join()";
+        browser.value(cells).as_str().unwrap().to_owned()
+    };
+    assert_eq!(column(browser), "+2.00 MiB,-1.00 MiB,+512 KiB,+0 B");
+    browser.click("#table tbody td.name button");
+    assert!(
+        browser
+            .text("table")
+            .contains("bytes: 2.00 MiB (2,097,152 B) → 4.00 MiB (4,194,304 B): +2.00 MiB")
+    );
+    browser.press("3");
+    let summary = browser.text("summary-panel");
+    assert!(summary.contains("A lost 0 events") && summary.contains("b.json"), "{summary}");
+    let file = shown.file.clone();
+    shown.browser.open(&file, "#tab=table&view=shrank&search=STORE");
+    assert_eq!(shown.browser.text("matches"), "1 differences match");
+    shown.browser.open(&file, "#by=blocks&inverted=1&process=77&view=x&zoom=999&sort=%3Cb%3E");
+    assert!(shown.browser.text("shown").starts_with("+98,304 blocks: "));
+    shown.browser.press("r");
+    assert_eq!(shown.hash(), "");
+    shown.browser.assert_clean();
+}
+
+#[test]
+fn differences_by_group_estimates_and_hostile_names_are_shown_as_they_are() {
+    let name = "<img src=x onerror=\"document.title='taken'\"></script><script>document.title='taken'</script>";
+    let mut hostile = changed();
+    hostile.processes[0].stacks[0].frames[0] = frame(name, name, 7);
+    hostile.processes[0].comm = name.to_owned();
+    let mut other = process(8, "other", vec![stack(&["main"], 1 << 20)]);
+    let ci = Confidence { low: 1 << 19, high: 2 << 20 };
+    let around =
+        SampledConfidence { live_bytes: ci, live_blocks: ci, ..SampledConfidence::default() };
+    other.stacks[0].confidence = Some(around);
+    other.heap.confidence = Some(around);
+    hostile.processes.push(other);
+    let mut shown = compared(&simple(), &hostile, By::Stack, "#tab=table");
+    assert!(shown.browser.text("table").contains("<img src=x"));
+    assert!(shown.browser.text("table").contains("about +1.00 MiB"));
+    for fragment in ["#tab=graph", "#tab=summary", "#tab=graph&inverted=1&lines=1"] {
+        let file = shown.file.clone();
+        shown.browser.open(&file, fragment);
+    }
+    assert_ne!(shown.browser.value("document.title"), "taken");
+    shown.browser.assert_clean();
+    let mut shown = compared(&simple(), &hostile, By::Module, "#tab=table");
+    assert!(shown.browser.text("table").contains("app"));
+    shown.browser.press("1");
+    shown.browser.assert_clean();
 }
 
 fn frame(name: &str, module: &str, line: u32) -> FrameReport {

@@ -5,7 +5,7 @@
 mod report_fixtures;
 
 use memtrace::engine::snapshot::HeapTotals;
-use memtrace::report::diff::{By, Diff, Side, write_folded};
+use memtrace::report::diff::{By, Diff, Side, write_folded, write_pprof, write_speedscope};
 use memtrace::report::{
     FoldedWriter, PprofWriter, Report, ReportOptions, ReportWriter, SpeedscopeWriter,
 };
@@ -111,6 +111,42 @@ fn pprof_has_them_where_few_stacks_are_listed_or_blocks_are_young() {
     }
 }
 
+/// Two sides, of which the second has less of its first stack and more of its second.
+fn sides() -> (Side, Side) {
+    let [before, _] = reports();
+    let mut after = before.clone();
+    let process = &mut after.processes[0];
+    let (less, more) = (process.stacks[0].live_bytes / 2, 12_345);
+    process.stacks[0].live_bytes -= less;
+    process.stacks[1].live_bytes += more;
+    process.heap.live_bytes = process.heap.live_bytes + more - less;
+    (Side::of(&before), Side::of(&after))
+}
+
+#[test]
+fn pprof_has_differences_with_their_signs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("diff.pb.gz");
+    let (before, after) = sides();
+    let told = [("before", &before), ("after", &after)];
+    let difference =
+        after.live().bytes.value.cast_signed() - before.live().bytes.value.cast_signed();
+    assert!(difference < 0);
+    for by in [By::Stack, By::Function, By::Line, By::Module, By::Process] {
+        let mut bytes = Vec::new();
+        write_pprof(&Diff::between(&before, &after, by), told, true, &mut bytes).unwrap();
+        fs::write(&file, bytes).unwrap();
+        let sums = sums(&pprof(&["-raw"], &file));
+        let expected =
+            [("diff_inuse_objects".to_owned(), 0), ("diff_inuse_space".to_owned(), difference)];
+        assert_eq!(sums, expected, "{by:?}");
+        let top = pprof(&["-top", "-unit=B", "-nodefraction=0"], &file);
+        assert!(top.contains("Type: diff_inuse_space"), "{top}");
+        assert!(by == By::Process || by == By::Module || top.contains(" 12345B "), "{top}");
+        assert!(pprof(&["-comments"], &file).contains("from A (before, "));
+    }
+}
+
 /// Installed by `cargo xtask test`, as it is not ours.
 const INFERNO: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../target/judges/bin/inferno-flamegraph");
@@ -203,4 +239,10 @@ fn speedscopes_schema_is_kept() {
         fs::write(&file, wrong.to_string()).unwrap();
         assert!(complaints(&file).contains("none"));
     }
+    let (before, after) = sides();
+    let mut bytes = Vec::new();
+    let diff = Diff::between(&before, &after, By::Stack);
+    write_speedscope(&diff, [("before", &before), ("after", &after)], true, &mut bytes).unwrap();
+    fs::write(&file, &bytes).unwrap();
+    assert_eq!(complaints(&file), "");
 }

@@ -188,7 +188,7 @@ Examples:
   memtrace diff run.mtrace@deploy-7 run.mtrace@peak
                                                    from a mark to the moment when most was alive
   memtrace diff old.json new.json --by function    reports of --format json --top 0 --min-age 0
-  memtrace diff old.json new.json -f svg -o diff.svg
+  memtrace diff old.json new.json -o diff.html     a page for a browser; or .svg, .csv, .pb.gz, …
                                                    red grows, blue shrinks (as with flamegraph.pl)
 
 The exit code is 0, with or without differences, and 3 if the figures of A or B are degraded.";

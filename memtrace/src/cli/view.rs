@@ -1,7 +1,7 @@
 //! Views of reports, as typed and as meant.
 
 use super::args::Sort;
-use super::diff::Layout;
+use super::diff::{DiffFormat, Layout};
 use super::exit::UsageError;
 use super::format::Format;
 use super::plan::DEFAULT_TOP;
@@ -241,15 +241,10 @@ impl ViewArgs {
             Some(Grouping::File) => diff::By::File,
             Some(Grouping::Module) => diff::By::Module,
             Some(Grouping::Process) => diff::By::Process,
-            Some(Grouping::Thread | Grouping::SizeClass) => {
-                return Err(UsageError(
-                    "--view growth tells neither threads nor sizes apart".into(),
-                ));
-            }
+            Some(Grouping::Thread) => diff::By::Thread,
+            Some(Grouping::SizeClass) => diff::By::SizeClass,
         };
-        if format == Format::Folded && by != diff::By::Stack {
-            return Err(UsageError("--format folded is of call stacks: leave out --by".into()));
-        }
+        super::diff::check(top, format)?;
         Ok(Some(Layout { format, by, top, full_names }))
     }
 
@@ -374,8 +369,10 @@ fn suits(args: &ViewArgs, format: Format, source: Source) -> Result<(), UsageErr
     let Some(view) = args.view else { return Ok(()) };
     let has_period = source == Source::Recording { has_period: true };
     let why = match (view, format) {
-        (Shown::Growth, Format::Text | Format::Json | Format::Folded) => return Ok(()),
-        (Shown::Growth, _) => "is written as text, json or folded: say so by --format",
+        (Shown::Growth, _) if DiffFormat::of(format).is_some() => return Ok(()),
+        (Shown::Growth, _) => {
+            "is written as any format but tree, summary and stats: choose another --format"
+        }
         (_, Format::Summary | Format::ViewJson) => return Ok(()),
         (Shown::Lifetimes, _) => {
             "counts blocks by their age, which other formats have no place for: add --format summary or json"
@@ -464,8 +461,6 @@ fn instead_of_groups(format: Format) -> &'static str {
 /// Differences have no rows that hold something.
 fn fits_growth(args: &ViewArgs) -> Result<(), UsageError> {
     let others = [
-        ("--by thread", args.by == Some(Grouping::Thread)),
-        ("--by size-class", args.by == Some(Grouping::SizeClass)),
         ("--inverted", args.inverted),
         ("--depth", args.depth.is_some()),
         ("--min-bytes", args.min_bytes.is_some()),
@@ -628,8 +623,16 @@ mod tests {
         assert_eq!(peak(Source::Live), Some(Measure::OwnPeaks));
         assert_eq!(peak(recorded), Some(Measure::Peak));
         let by = ViewArgs { by: Some(Grouping::Thread), ..of(Shown::Growth) };
-        let error = options(&by, Format::Text, NONE, recorded).unwrap_err().to_string();
-        assert!(error.contains("--by thread is not for --view growth"), "{error}");
+        assert!(options(&by, Format::Text, NONE, recorded).is_ok());
+        let layout = by.growth(Format::Csv, None, false).unwrap().unwrap();
+        assert_eq!(layout.by, crate::report::diff::By::Thread);
+        let top = by.growth(Format::Csv, Some(3), false).unwrap_err().to_string();
+        assert!(top.contains("--top is about"), "{top}");
+        let tree = options(&by, Format::Tree, NONE, recorded).unwrap_err().to_string();
+        assert!(tree.contains("any format but tree"), "{tree}");
+        let depth = ViewArgs { depth: Some(2), ..of(Shown::Growth) };
+        let error = options(&depth, Format::Text, NONE, recorded).unwrap_err().to_string();
+        assert!(error.contains("--depth is not for --view growth"), "{error}");
         let rule = ViewArgs { temporary: Some(Default::default()), ..ViewArgs::default() };
         let error = options(&rule, Format::Text, NONE, Source::Live).unwrap_err().to_string();
         assert!(error.contains("add --view temporary"), "{error}");

@@ -61,7 +61,9 @@ pub(crate) fn snapshots(bytes: &[u8]) {
 pub(crate) fn report(bytes: &[u8]) {
     let Ok(side) = diff::read_report(bytes) else { return };
     for (before, after) in [(&Side::default(), &side), (&side, &Side::default()), (&side, &side)] {
-        for by in [By::Stack, By::Function, By::Line, By::File, By::Module, By::Process] {
+        let of_callers = [By::Function, By::Line, By::File, By::Module];
+        for by in of_callers.into_iter().chain([By::Stack, By::Process, By::Thread, By::SizeClass])
+        {
             compare(before, after, by);
         }
     }
@@ -80,6 +82,18 @@ fn compare(before: &Side, after: &Side, by: By) {
     assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&out).is_ok());
     let _ = diff::write_folded(&diff, true, &mut Vec::new());
     let _ = diff::write_svg(&diff, sides, true, &mut Vec::new());
+    let _ = diff::write_pprof(&diff, sides, true, &mut Vec::new());
+    for write in [diff::write_speedscope, diff::write_firefox] {
+        let mut out = Vec::new();
+        let _ = write(&diff, sides, true, &mut out);
+        assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&out).is_ok());
+    }
+    let mut out = Vec::new();
+    let _ = diff::write_csv(&diff, sides, true, &mut out);
+    assert!(String::from_utf8(out).is_ok_and(|text| text.split("\r\n").all(is_clean)));
+    let mut out = Vec::new();
+    let _ = diff::write_html(&diff, sides, true, &mut out);
+    assert!(String::from_utf8(out).is_ok_and(|page| page.matches("<script").count() == 2));
 }
 
 /// Nothing in it steers a terminal. (A line may be longer than [`clean`] lets a name be.)

@@ -7,6 +7,7 @@ mod alerts;
 mod around;
 mod csv;
 pub mod diff;
+mod differences;
 mod doubt;
 pub mod evidence;
 #[cfg(test)]

@@ -20,17 +20,19 @@ pub struct DiffArgs {
     /// What is one difference
     #[arg(long, value_name = "WHAT", default_value = "stack", help_heading = help::CONTENT)]
     pub by: Grouping,
-    /// Show this many differences, the largest first; 0 = all [default: 10; with --format json all]
+    /// As text and JSON: show this many differences, the largest first; 0 = all [default: 10; with --format json all]
     #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub top: Option<u64>,
     /// Name functions in full, with parameters and the arguments of templates, however long
     #[arg(long, help_heading = help::CONTENT)]
     pub full_names: bool,
-    /// How to write it [default: as the end of the output's name says (.txt, .json, .folded, .svg), else text]
+    /// How to write it [default: as the end of the output's name says (.txt, .json, .csv, .pb.gz, .html, .svg, .folded,
+    /// .speedscope.json, .firefox.json), else text]
     #[arg(short, long, value_name = "FORMAT", help_heading = help::OUTPUT)]
     pub format: Option<DiffFormat>,
-    /// Append it to this file (mode 0600) instead of writing it to standard output
+    /// Write it to this file (mode 0600) instead of standard output: text, JSON and folded stacks are appended, other
+    /// formats replace it
     #[arg(short, long, value_name = "FILE", help_heading = help::OUTPUT)]
     pub output: Option<OsString>,
 }
@@ -51,6 +53,10 @@ pub enum Grouping {
     Module,
     /// The process
     Process,
+    /// The thread that allocated; of recordings
+    Thread,
+    /// Sizes from a power of two to below the next one; of recordings
+    SizeClass,
 }
 
 impl From<Grouping> for By {
@@ -62,6 +68,8 @@ impl From<Grouping> for By {
             Grouping::File => Self::File,
             Grouping::Module => Self::Module,
             Grouping::Process => Self::Process,
+            Grouping::Thread => Self::Thread,
+            Grouping::SizeClass => Self::SizeClass,
         }
     }
 }
@@ -77,9 +85,21 @@ pub enum DiffFormat {
     /// For programs that draw differential flame graphs: a line per call stack, outermost function first, with
     /// its live bytes before and after at the end
     Folded,
+    /// For pprof: a profile of the differences, negative where something shrank, compressed. A file of that name is
+    /// replaced
+    Pprof,
+    /// For speedscope: a profile of what grew and one of what shrank. Where to as with pprof
+    Speedscope,
+    /// For the Firefox Profiler: what grew and what shrank, as a process each. Where to as with pprof
+    Firefox,
+    /// For spreadsheets: a line per difference, columns named in the first line. Where to as with pprof
+    Csv,
     /// For people: a flame graph as a picture (SVG), as wide as the larger of before and after; red grew, blue
-    /// shrank. A file of that name is replaced
+    /// shrank. Where to as with pprof
     Svg,
+    /// For people, in a browser: one page with such a flame graph and a table that needs nothing else. Where to as with
+    /// pprof
+    Html,
 }
 
 impl DiffArgs {
@@ -91,17 +111,21 @@ impl DiffArgs {
         if let Some(typed) = self.format {
             return Ok(typed);
         }
-        match Format::chosen(None, self.output.as_deref()) {
-            Format::Text => Ok(DiffFormat::Text),
-            Format::Json => Ok(DiffFormat::Json),
-            Format::Folded => Ok(DiffFormat::Folded),
-            Format::Svg => Ok(DiffFormat::Svg),
-            _ => Err(UsageError(
-                "the end of the output's name asks for a format that differences do not have: give --format text, \
-                 json, folded or svg, or another name"
+        let asked = Format::chosen(None, self.output.as_deref());
+        DiffFormat::of(asked).ok_or_else(|| {
+            UsageError(
+                "the end of the output's name asks for a format that differences do not have: give --format, or another \
+                 name"
                     .to_owned(),
-            )),
-        }
+            )
+        })
+    }
+}
+
+impl DiffFormat {
+    /// The one of differences that is called so, if there is one.
+    pub fn of(format: Format) -> Option<Self> {
+        Self::value_variants().iter().copied().find(|form| Format::from(*form) == format)
     }
 }
 
@@ -111,7 +135,12 @@ impl From<DiffFormat> for Format {
             DiffFormat::Text => Self::Text,
             DiffFormat::Json => Self::Json,
             DiffFormat::Folded => Self::Folded,
+            DiffFormat::Pprof => Self::Pprof,
+            DiffFormat::Speedscope => Self::Speedscope,
+            DiffFormat::Firefox => Self::Firefox,
+            DiffFormat::Csv => Self::Csv,
             DiffFormat::Svg => Self::Svg,
+            DiffFormat::Html => Self::Html,
         }
     }
 }

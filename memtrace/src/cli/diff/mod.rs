@@ -6,7 +6,7 @@ mod read;
 mod recorded;
 mod snapshots;
 
-pub use args::DiffArgs;
+pub use args::{DiffArgs, DiffFormat};
 
 use super::aggregated::Found;
 use super::args::Color;
@@ -21,7 +21,6 @@ use crate::report::Report;
 use crate::report::diff::{self, By, Diff, Side, TextOptions, Which};
 use crate::report::view::Filter;
 use anyhow::{Context as _, bail};
-use args::{DiffFormat, Grouping};
 use jiff::Timestamp;
 use place::{At, Place};
 use std::ffi::OsStr;
@@ -38,13 +37,13 @@ const TOP: u64 = 10;
 /// When one of the two cannot be read, or is neither a recording nor a report; when the result cannot be written.
 pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     log::init(Verbosity::Normal, stderr_color(Color::Auto));
-    let format = args.format()?;
-    check(args, format)?;
-    let format = Format::from(format);
+    let format = Format::from(args.format()?);
+    check(args.top, format)?;
     let output = plan::output(args.output.as_deref())?;
     let mut destination = Destination::of(output.as_ref(), format, std::process::id())?;
-    let (before, after) = (Input::read(&args.before)?, Input::read(&args.after)?);
-    let layout = Layout { format, by: args.by.into(), top: args.top, full_names: args.full_names };
+    let by = By::from(args.by);
+    let (before, after) = (Input::read(&args.before, by)?, Input::read(&args.after, by)?);
+    let layout = Layout { format, by, top: args.top, full_names: args.full_names };
     let text = written(layout, &before, &after)?;
     let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
     destination.write(Label { sequence: after.side.sequence, time }, &text)?;
@@ -52,25 +51,23 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     Ok(if is_degraded { Exit::Degraded } else { Exit::Success })
 }
 
-fn check(args: &DiffArgs, format: DiffFormat) -> Result<(), UsageError> {
-    let name = match format {
-        DiffFormat::Text | DiffFormat::Json => return Ok(()),
-        DiffFormat::Folded => "folded",
-        DiffFormat::Svg => "svg",
-    };
-    if args.by != Grouping::Stack {
-        return Err(UsageError(format!("--format {name} is of call stacks: leave out --by")));
+/// Most forms are of all differences: their sums are those of the whole.
+///
+/// # Errors
+/// When fewer were asked for.
+pub(super) fn check(top: Option<u64>, format: Format) -> Result<(), UsageError> {
+    match top {
+        Some(_) if !matches!(format, Format::Text | Format::Json) => Err(UsageError(
+            "--top is about differences as text and JSON, other formats have all of them: leave it out".to_owned(),
+        )),
+        _ => Ok(()),
     }
-    if args.top.is_some() {
-        return Err(UsageError(format!("--format {name} is of all call stacks: leave out --top")));
-    }
-    Ok(())
 }
 
 /// How differences are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// Text, JSON, folded or SVG; as text whatever else.
+    /// As text whatever differences have no form of.
     pub(super) format: Format,
     pub(super) by: By,
     /// What was typed; 0: all.
@@ -93,9 +90,19 @@ pub(super) fn written(layout: Layout, before: &Input, after: &Input) -> io::Resu
         Format::Json => diff::write_json(&diff, sides, top, &mut out)?,
         Format::Folded => diff::write_folded(&diff, full_names, &mut out)?,
         Format::Svg => diff::write_svg(&diff, sides, full_names, &mut out)?,
+        Format::Csv => diff::write_csv(&diff, sides, full_names, &mut out)?,
+        Format::Pprof => diff::write_pprof(&diff, sides, full_names, &mut out)?,
+        Format::Speedscope => diff::write_speedscope(&diff, sides, full_names, &mut out)?,
+        Format::Firefox => diff::write_firefox(&diff, sides, full_names, &mut out)?,
+        Format::Html => diff::write_html(&diff, sides, full_names, &mut out)?,
         _ => diff::write_text(&diff, sides, TextOptions { top, full_names }, &mut out)?,
     }
     Ok(out)
+}
+
+/// What a replay must tell apart for it.
+const fn is_told_apart(by: By) -> bool {
+    matches!(by, By::Thread | By::SizeClass)
 }
 
 /// One of the two.
@@ -107,7 +114,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    fn read(typed: &OsStr) -> anyhow::Result<Self> {
+    fn read(typed: &OsStr, by: By) -> anyhow::Result<Self> {
         let place = Place::of(typed);
         let path = &place.file;
         let file = File::open(path).with_context(|| format!("cannot open {path:?}"))?;
@@ -116,13 +123,17 @@ impl Input {
         let is_recording = beginning.first() == Some(&Head::FIRST_BYTE);
         let (side, is_there) = match &place.at {
             At::Report(which) if is_recording => {
-                recorded::side(input, path, *which, &Filter::default())?
+                recorded::side(input, path, *which, &Filter::default(), by)?
             }
+            At::Report(_) if is_told_apart(by) => bail!(
+                "{path:?} is a file of reports, which tell neither threads nor sizes apart: leave out --by, or compare recordings \
+                 (memtrace --record FILE)"
+            ),
             At::Report(which) => {
                 let read = read::report(input, *which);
                 (read.with_context(|| format!("cannot compare {path:?}"))?, true)
             }
-            At::Moment(typed) if is_recording => (recorded::side_at_moment(path, typed)?, true),
+            At::Moment(typed) if is_recording => (recorded::side_at_moment(path, typed, by)?, true),
             At::Moment(typed) => bail!(
                 "{path:?} is a file of reports: what follows @ must be first, last or a number, and not {typed:?}, as \
                  only recordings have moments"
@@ -154,9 +165,10 @@ impl Input {
         path: &Path,
         place: &recording::Place,
         filter: &Filter,
+        by: By,
         name: String,
     ) -> anyhow::Result<Self> {
-        Ok(Self { name, side: recorded::side_at(path, place, filter)?, is_there: true })
+        Ok(Self { name, side: recorded::side_at(path, place, filter, by)?, is_there: true })
     }
 
     /// A snapshot of a recording, likewise.
@@ -167,18 +179,19 @@ impl Input {
         path: &Path,
         found: &Found,
         filter: &Filter,
+        by: By,
         name: String,
     ) -> anyhow::Result<Self> {
-        Ok(Self { name, side: snapshots::side_of(path, found, filter)?, is_there: true })
+        Ok(Self { name, side: snapshots::side_of(path, found, filter, by)?, is_there: true })
     }
 
     /// A recording's end, likewise.
     ///
     /// # Errors
     /// When the recording is none, or has nothing.
-    pub(super) fn at_end(path: &Path, filter: &Filter) -> anyhow::Result<Self> {
+    pub(super) fn at_end(path: &Path, filter: &Filter, by: By) -> anyhow::Result<Self> {
         let file = File::open(path).with_context(|| format!("cannot open {path:?}"))?;
-        let (side, is_there) = recorded::side(BufReader::new(file), path, Which::Last, filter)?;
+        let (side, is_there) = recorded::side(BufReader::new(file), path, Which::Last, filter, by)?;
         Ok(Self { name: "end".to_owned(), side, is_there })
     }
 

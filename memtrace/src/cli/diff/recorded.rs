@@ -4,11 +4,12 @@ use crate::cli::aggregated::{Within, find, wanted};
 use crate::cli::recorded_names::{names_of, recorded_first};
 use crate::cli::replaying::{learn, most, of_part, open, play, read_facts, unknown_facts};
 use crate::cli::report::{facts_at, place};
+use crate::engine::detail::Detail;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::model::ids::Nanos;
 use crate::recording::{Kind, Names, Place, Reader, Replay};
 use crate::report::TracerFacts;
-use crate::report::diff::{Side, Which};
+use crate::report::diff::{By, Side, Which};
 use crate::report::view::Filter;
 use crate::symbolize::BlazeSymbolizer;
 use anyhow::{Context as _, bail};
@@ -30,12 +31,13 @@ pub(super) fn side(
     name: &Path,
     which: Which,
     filter: &Filter,
+    by: By,
 ) -> anyhow::Result<(Side, bool)> {
     let mut reader = Reader::new(input).with_context(|| format!("{name:?}"))?;
     if reader.head().kind == Kind::Snapshots {
-        return super::snapshots::side(name, which, filter);
+        return super::snapshots::side(name, which, filter, by);
     }
-    let mut replay = Replay::new(most());
+    let mut replay = Replay::with_detail(most(), detail(by));
     let names = names_of(name);
     let (mut newest, mut found) = (None, None);
     let played = play(&mut replay, &mut reader, &mut |replay, moment| {
@@ -75,29 +77,34 @@ pub(super) fn side(
 ///
 /// # Errors
 /// When there is none, or the recording cannot be read so far.
-pub(super) fn side_at_moment(path: &Path, typed: &str) -> anyhow::Result<Side> {
+pub(super) fn side_at_moment(path: &Path, typed: &str, by: By) -> anyhow::Result<Side> {
     const WHAT: &str = "what follows @";
     let filter = Filter::default();
     if open(path)?.head().kind == Kind::Snapshots {
         let found = find(path, &wanted(path, WHAT, typed)?, Within::default())?;
-        return super::snapshots::side_of(path, &found, &filter);
+        return super::snapshots::side_of(path, &found, &filter, by);
     }
-    side_at(path, &place(path, WHAT, typed)?, &filter)
+    side_at(path, &place(path, WHAT, typed)?, &filter, by)
 }
 
 /// What was alive at a place, of the stacks that `filter` admits.
 ///
 /// # Errors
 /// When the recording cannot be read so far.
-pub(super) fn side_at(path: &Path, place: &Place, filter: &Filter) -> anyhow::Result<Side> {
+pub(super) fn side_at(path: &Path, place: &Place, filter: &Filter, by: By) -> anyhow::Result<Side> {
     let mut reader = open(path)?;
     let began = reader.head().began;
-    let mut replay = Replay::new(most());
+    let mut replay = Replay::with_detail(most(), detail(by));
     replay.play_to(&mut reader, place).with_context(|| format!("{path:?}"))?;
     let (_, facts) = facts_at(place, began)?;
     let snapshot = replay.snapshot(Some(place.time), &ALL);
     let names = names_of(path);
     resolved(&mut replay, &snapshot, &facts, &names, filter)
+}
+
+/// What the tables keep for it.
+fn detail(by: By) -> Detail {
+    Detail { by_thread: by == By::Thread, by_size: by == By::SizeClass, ..Detail::default() }
 }
 
 /// The tracer's figures are the last ones known, the moment is that of the snapshot.

@@ -288,9 +288,15 @@ pub(super) fn write_growth(
             exactly(found.since_start())
         )
     };
-    let before =
-        Side::of_snapshot(path, &from, filter, named(args.from.as_deref(), "start", &from))?;
-    let after = Side::of_snapshot(path, &until, filter, named(args.until(), "end", &until))?;
+    let before = Side::of_snapshot(
+        path,
+        &from,
+        filter,
+        layout.by,
+        named(args.from.as_deref(), "start", &from),
+    )?;
+    let after =
+        Side::of_snapshot(path, &until, filter, layout.by, named(args.until(), "end", &until))?;
     let text = written(layout, &before, &after)?;
     let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
     destination.write(Label { sequence: after.side.sequence, time }, &text)?;

@@ -26,13 +26,14 @@ pub(super) fn write(
         Some(from) => from,
         None => locate(&mut open(path)?, &Wanted { name: None, since_start: Some(0) })?,
     };
-    let before = Input::at(path, &from, filter, named(args.from.as_deref(), "start", &from))?;
+    let before =
+        Input::at(path, &from, filter, layout.by, named(args.from.as_deref(), "start", &from))?;
     let after = match until {
         Some(until) => {
             let name = named(args.until(), "end", &until);
-            Input::at(path, &until, filter, name)?
+            Input::at(path, &until, filter, layout.by, name)?
         }
-        None => Input::at_end(path, filter)?,
+        None => Input::at_end(path, filter, layout.by)?,
     };
     let text = written(layout, &before, &after)?;
     let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);

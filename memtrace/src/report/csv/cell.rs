@@ -5,11 +5,13 @@ use std::fmt::{self, Display, Formatter, Write as _};
 
 /// What a cell holds.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Cell {
+pub(in crate::report) enum Cell {
     /// Nothing is known, or there is no such thing.
     Empty,
     /// A whole number.
     Count(u64),
+    /// By how much one number is more, or with a sign less, than another.
+    Difference(i128),
     /// A time, seconds.
     Seconds(f64),
     /// Words.
@@ -19,11 +21,11 @@ pub(super) enum Cell {
 }
 
 impl Cell {
-    pub(super) fn text(text: &str) -> Self {
+    pub(in crate::report) fn text(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
 
-    pub(super) fn maybe<T>(value: Option<T>, cell: impl Fn(T) -> Self) -> Self {
+    pub(in crate::report) fn maybe<T>(value: Option<T>, cell: impl Fn(T) -> Self) -> Self {
         value.map_or(Self::Empty, cell)
     }
 }
@@ -33,6 +35,7 @@ impl Display for Cell {
         match self {
             Self::Empty => Ok(()),
             Self::Count(count) => count.fmt(out),
+            Self::Difference(difference) => difference.fmt(out),
             Self::Seconds(seconds) => seconds.fmt(out),
             Self::Text(text) if !text.contains([',', ';', '"', '\r', '\n']) => {
                 out.write_str(&guarded(text))
@@ -94,6 +97,7 @@ mod tests {
     #[test]
     fn figures_are_plain_and_what_is_not_known_is_empty() {
         assert_eq!(Cell::Count(7).to_string(), "7");
+        assert_eq!(Cell::Difference(-7).to_string(), "-7");
         assert_eq!(Cell::Seconds(1.5).to_string(), "1.5");
         assert_eq!(Cell::maybe(None, Cell::Count).to_string(), "");
     }

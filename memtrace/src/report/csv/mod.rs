@@ -6,7 +6,7 @@ mod row;
 
 use super::ReportWriter;
 use super::model::Report;
-use cell::Cell;
+pub(super) use cell::Cell;
 use row::{Rows, columns};
 use std::io;
 
@@ -33,7 +33,7 @@ impl ReportWriter for CsvWriter {
 }
 
 /// Lines end as RFC 4180 has it.
-fn line(out: &mut dyn io::Write, cells: impl Iterator<Item = Cell>) -> io::Result<()> {
+pub(super) fn line(out: &mut dyn io::Write, cells: impl Iterator<Item = Cell>) -> io::Result<()> {
     let cells: Vec<_> = cells.map(|cell| cell.to_string()).collect();
     write!(out, "{}\r\n", cells.join(","))
 }

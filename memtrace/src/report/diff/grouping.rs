@@ -3,6 +3,7 @@
 use super::figure::{Amount, Change, Figure};
 use super::pairs::{Pair, pairs};
 use super::side::{Frame, Process, Side, Stack};
+use crate::engine::detail::SizeClass;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -22,6 +23,10 @@ pub enum By {
     Module,
     /// The process.
     Process,
+    /// The thread that allocated, of a process; where threads are told apart.
+    Thread,
+    /// Sizes of blocks from a power of two to below the next one, over all processes; where they are told apart.
+    SizeClass,
 }
 
 /// What a row is about. Rows of equal size are in this order.
@@ -40,6 +45,15 @@ pub enum Key {
     Caller(Option<Frame>),
     /// A process.
     Process(String),
+    /// A thread.
+    Thread {
+        /// Name of its process.
+        process: String,
+        /// Which one.
+        thread: Thread,
+    },
+    /// A class of sizes; `None`: they are not told apart.
+    SizeClass(Option<SizeClass>),
     /// What a report sums up instead of listing it.
     LeftOut {
         /// Name of the process; `None`: of all.
@@ -47,6 +61,18 @@ pub enum Key {
         /// Why.
         why: &'static str,
     },
+}
+
+/// A thread of a process. Processes of two runs are paired, their main threads with them; others have the numbers that the
+/// kernel gave them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Thread {
+    /// The first one.
+    Main,
+    /// Another one, by its id.
+    Number(u32),
+    /// Threads are not told apart.
+    Unknown,
 }
 
 /// What two sides hold of one thing.
@@ -158,7 +184,7 @@ impl Rows<'_> {
     fn take(&mut self, pair: &Pair<'_>) {
         let both = [pair.before, pair.after];
         let nothing = match self.by {
-            By::Stack | By::Process => both.map(Nothing::of),
+            By::Stack | By::Process | By::Thread => both.map(Nothing::of),
             _ => self.sides.map(|side| Nothing::of(&side.processes)),
         };
         for (place, process) in both.into_iter().enumerate() {
@@ -170,11 +196,12 @@ impl Rows<'_> {
                 continue;
             }
             for stack in &process.stacks {
-                let key = self.key(&pair.label, stack);
+                let key = self.key(&pair.label, process, stack);
                 self.add(key, place, stack.amount, nothing);
             }
             for part in process.left_out.iter().filter(|part| part.amount.blocks.value > 0) {
-                let process = (self.by == By::Stack).then(|| pair.label.clone());
+                let is_of_one = matches!(self.by, By::Stack | By::Thread);
+                let process = is_of_one.then(|| pair.label.clone());
                 let key = Key::LeftOut { process, why: part.why };
                 // It is always said, also where it is nothing.
                 self.add(key, place, part.amount, [Nothing::Zero; 2]);
@@ -191,10 +218,19 @@ impl Rows<'_> {
         cell.amount = Some(cell.amount.map_or(amount, |sum| sum.plus(amount)));
     }
 
-    fn key(&self, process: &str, stack: &Stack) -> Key {
-        if self.by == By::Stack {
-            let (frames, function) = (stack.frames.clone(), stack.function.clone());
-            return Key::Stack { process: process.to_owned(), frames, function };
+    fn key(&self, label: &str, process: &Process, stack: &Stack) -> Key {
+        let label = || label.to_owned();
+        match self.by {
+            By::Stack => {
+                let (frames, function) = (stack.frames.clone(), stack.function.clone());
+                return Key::Stack { process: label(), frames, function };
+            }
+            By::Thread => {
+                let thread = Thread::of(stack, process);
+                return Key::Thread { process: label(), thread };
+            }
+            By::SizeClass => return Key::SizeClass(stack.part.size),
+            _ => {}
         }
         Key::Caller(stack.frames.first().map(|frame| self.by.part_of(frame)))
     }
@@ -210,6 +246,26 @@ impl Rows<'_> {
         // They are in the order of their keys, and stay so where they are equal.
         rows.sort_by_key(|row| Reverse(row.weight()));
         rows
+    }
+}
+
+impl Thread {
+    fn of(stack: &Stack, process: &Process) -> Self {
+        match stack.part.thread {
+            None => Self::Unknown,
+            Some(thread) if thread == process.pid => Self::Main,
+            Some(thread) => Self::Number(thread),
+        }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Main => "main thread".to_owned(),
+            Self::Number(thread) => format!("thread {thread}"),
+            Self::Unknown => "(threads are not told apart)".to_owned(),
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 //! Keys are never left out; what is not known is `null`.
 
 use super::figure::{Amount, Change, Figure};
-use super::grouping::{By, Diff, Key, Row};
+use super::grouping::{By, Diff, Key, Row, Thread};
 use super::side::{Frame, Side, span};
+use crate::engine::detail::SizeClass;
 use serde::Serialize;
 use std::io;
 
@@ -78,6 +79,8 @@ struct Difference<'a> {
     process: Option<&'a str>,
     allocator_function: Option<&'a str>,
     left_out: Option<&'static str>,
+    thread: Option<String>,
+    sizes: Option<(u64, u64)>,
     frames: Vec<FrameTold<'a>>,
 }
 
@@ -205,6 +208,8 @@ impl<'a> Difference<'a> {
             process: None,
             allocator_function: None,
             left_out: None,
+            thread: None,
+            sizes: None,
             frames: Vec::new(),
         };
         match &row.key {
@@ -215,6 +220,15 @@ impl<'a> Difference<'a> {
             }
             Key::Caller(frame) => told.frames = frame.iter().map(FrameTold::of).collect(),
             Key::Process(name) => told.process = Some(name),
+            Key::Thread { process, thread } => {
+                told.process = Some(process);
+                told.thread = match thread {
+                    Thread::Main => Some("main".to_owned()),
+                    Thread::Number(thread) => Some(thread.to_string()),
+                    Thread::Unknown => None,
+                };
+            }
+            Key::SizeClass(class) => told.sizes = class.map(SizeClass::sizes),
             Key::LeftOut { process, why } => {
                 told.process = process.as_deref();
                 told.left_out = Some(why);
@@ -264,6 +278,8 @@ impl By {
             Self::File => "file",
             Self::Module => "module",
             Self::Process => "process",
+            Self::Thread => "thread",
+            Self::SizeClass => "size_class",
         }
     }
 }

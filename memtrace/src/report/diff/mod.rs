@@ -3,23 +3,30 @@
 //! Everything is compared by names, never by addresses or numbers of one run: the two may be of different runs, and
 //! of different builds of a program. All of it is pure: two [`Side`]s in, a [`Diff`] out.
 
+mod csv;
 mod figure;
+mod flat;
 mod folded;
 mod grouping;
+mod html;
 mod json;
 mod pairs;
 mod parse;
+mod profiles;
 mod side;
 mod svg;
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub use csv::write_csv;
 pub use figure::{Amount, Change, Figure};
 pub use folded::write_folded;
-pub use grouping::{By, Diff, Key, Row};
+pub use grouping::{By, Diff, Key, Row, Thread};
+pub use html::write_html;
 pub use json::{SCHEMA, write_json};
 pub use parse::{ReadError, Which, read_report, sequence_of};
+pub use profiles::{write_firefox, write_pprof, write_speedscope};
 pub use side::{Frame, LeftOut, Lost, Process, Side, Stack};
 pub use svg::write_svg;
 pub use text::{TextOptions, write_text};

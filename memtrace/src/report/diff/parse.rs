@@ -5,6 +5,7 @@
 
 use super::figure::{Amount, Figure};
 use super::side::{Frame, LeftOut, Lost, Process, REASONS, Side, Stack, known, vague};
+use crate::engine::detail::Part;
 use crate::engine::snapshot::Confidence;
 use crate::report::json::SCHEMA;
 use crate::report::names::clean;
@@ -252,6 +253,8 @@ impl StackRead {
                 (self.live_blocks, self.live_blocks_ci95),
             ),
             function: clean(&self.function),
+            // Reports in JSON do not tell them apart.
+            part: Part::default(),
             frames: shown.map(FrameRead::frame).collect(),
         }
     }

@@ -1,6 +1,7 @@
 //! One of the two that are compared: what a report says, as far as it matters here.
 
 use super::figure::{Amount, Figure};
+use crate::engine::detail::Part;
 use crate::engine::snapshot::SampledConfidence;
 use crate::report::model::{FrameReport, Place, ProcessReport, Report, StackReport, Sum};
 use crate::report::place::workload_of;
@@ -79,6 +80,8 @@ pub struct Stack {
     pub function: String,
     /// What it holds.
     pub amount: Amount,
+    /// Which of its blocks these are, where they are told apart.
+    pub part: Part,
     /// From the caller outwards, without layers of allocators and start code.
     pub frames: Vec<Frame>,
 }
@@ -212,6 +215,7 @@ impl Stack {
         let confidence = stack.confidence.as_ref();
         Self {
             function: stack.function.clone(),
+            part: stack.part,
             amount: amount(is_sampled, stack.live_bytes, stack.live_blocks, confidence),
             frames: stack.shown(false).map(Frame::of).collect(),
         }

@@ -1,10 +1,13 @@
 //! Whole comparisons.
 
+mod forms;
+
 use super::side::{LeftOut, REASONS};
 use super::{
     Amount, By, Diff, Figure, Frame, Key, Process, Row, Side, Stack, TextOptions, write_folded,
     write_json, write_text,
 };
+use crate::engine::detail::{Part, SizeClass};
 use crate::engine::snapshot::Confidence;
 use serde_json::Value;
 
@@ -27,7 +30,8 @@ fn frame(function: &str, line: u32) -> Frame {
 }
 
 fn stack(frames: &[Frame], bytes: u64, blocks: u64) -> Stack {
-    Stack { function: "malloc".to_owned(), amount: exact(bytes, blocks), frames: frames.to_vec() }
+    let (function, amount) = ("malloc".to_owned(), exact(bytes, blocks));
+    Stack { function, amount, frames: frames.to_vec(), ..Stack::default() }
 }
 
 fn process(pid: u32, comm: &str, stacks: Vec<Stack>) -> Process {
@@ -170,6 +174,44 @@ fn what_has_no_source_is_told_by_its_function_or_place() {
     assert!(text.contains("\nf in demo: size=2 B (+2 B)"), "{text}");
     assert!(text.contains("\nlib.so+0x1f: size=1 B (+1 B)"), "{text}");
     assert!(text.contains("\n(gone before its mappings could be read): size=3 B"), "{text}");
+}
+
+/// Main threads belong together, as their processes do; others go by their numbers, which are of one run.
+#[test]
+fn threads_and_sizes_are_told_apart_where_they_are_known() {
+    let part = |thread, size: Option<u64>, bytes| Stack {
+        part: Part { thread, size: size.map(SizeClass::of) },
+        ..stack(&leak(), bytes, 1)
+    };
+    let before = vec![part(Some(7), Some(20), 100), part(Some(9), Some(100), 30)];
+    let after = vec![part(Some(8), Some(17), 150), part(Some(9), Some(100), 40)];
+    let (before, after) =
+        (side(vec![process(7, "demo", before)]), later(vec![process(8, "demo", after)]));
+    let threads = text(&before, &after, By::Thread);
+    assert!(threads.contains("\nmain thread of demo (7 → 8): size=150 B (+50 B)"), "{threads}");
+    assert!(threads.contains("\nthread 9 of demo (7 → 8): size=40 B (+10 B)"), "{threads}");
+    let sizes = text(&before, &after, By::SizeClass);
+    assert!(sizes.contains("\n16 B to 31 B: size=150 B (+50 B)"), "{sizes}");
+    let told = |by| {
+        let mut out = Vec::new();
+        let diff = Diff::between(&before, &after, by);
+        write_json(&diff, [("a", &before), ("b", &after)], 0, &mut out).unwrap();
+        serde_json::from_slice::<Value>(&out).unwrap()
+    };
+    let threads = told(By::Thread);
+    let names =
+        [0, 1].map(|row| threads["differences"][row]["thread"].as_str().unwrap().to_owned());
+    assert_eq!(names, ["main", "9"]);
+    let sizes = told(By::SizeClass);
+    assert_eq!(sizes["by"], "size_class");
+    assert_eq!(sizes["differences"][0]["sizes"], serde_json::json!([16, 31]));
+    let (before, after) = two();
+    let unknown = text(&before, &after, By::Thread);
+    assert!(unknown.contains("\n(threads are not told apart) of demo (7): size="), "{unknown}");
+    assert!(text(&before, &after, By::SizeClass).contains("\n(sizes are not told apart): size="));
+    // Parts of a stack are one where they are not asked for.
+    let diff = Diff::between(&before, &after, By::Stack);
+    assert_eq!(diff.rows.len(), 5);
 }
 
 /// A report lists only its first stacks: what it says nothing of is not nothing.

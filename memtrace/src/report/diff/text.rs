@@ -4,7 +4,9 @@
 use super::figure::{Amount, Change, Figure};
 use super::grouping::{By, Diff, Key, Row};
 use super::side::{Frame, Side, span};
+use crate::engine::detail::SizeClass;
 use crate::report::units::{bytes, count, counted, duration, exact_bytes};
+use crate::report::view::sizes;
 use std::io::{self, Write};
 
 /// Innermost frames of a stack that are shown.
@@ -81,14 +83,22 @@ fn write_row(row: &Row, full_names: bool, out: &mut dyn Write) -> io::Result<()>
     writeln!(out, "    {function} in {process}")
 }
 
-fn heading(key: &Key, full_names: bool) -> String {
+/// What a row is called in one line.
+pub(super) fn heading(key: &Key, full_names: bool) -> String {
     match key {
         Key::Stack { frames, .. } => place(frames.first(), full_names),
         Key::Caller(frame) => place(frame.as_ref(), full_names),
         Key::Process(name) => name.clone(),
+        Key::Thread { process, thread } => format!("{} of {process}", thread.name()),
+        Key::SizeClass(class) => size_class(*class),
         Key::LeftOut { process: Some(process), why } => format!("{process}, {why}"),
         Key::LeftOut { process: None, why } => (*why).to_owned(),
     }
+}
+
+/// `64 B to 127 B`.
+pub(super) fn size_class(class: Option<SizeClass>) -> String {
+    class.map_or_else(|| "(sizes are not told apart)".to_owned(), sizes)
 }
 
 /// The source line, as far as it is known, else the function or what else is known.
@@ -216,6 +226,8 @@ fn write_rest(
         By::Line => "line",
         By::File => "file",
         By::Module => "module",
+        By::Thread => "thread",
+        By::SizeClass => "size class",
     };
     if !others.is_empty() {
         let known = |side: fn(&Row) -> Option<Amount>| {

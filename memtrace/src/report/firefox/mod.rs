@@ -5,11 +5,14 @@
 //! allocation of what it comes to. The "addresses" that pair them are numbers. All happens at
 //! the time of the report, which is a sum and no history.
 
+mod changes;
+
 use super::ReportWriter;
 use super::flat::{Named, Shown, Weighed, figure_doubts, remarks};
 use super::model::{ProcessReport, Report};
 use super::place::workload_of;
 use crate::model::ids::Nanos;
+pub(super) use changes::write_changes;
 use fxprof_processed_profile::{
     CategoryHandle, Frame, FrameFlags, FrameInfo, Profile, ReferenceTimestamp, SamplingInterval,
     StackHandle, ThreadHandle, Timestamp,
@@ -46,7 +49,11 @@ impl ReportWriter for FirefoxWriter {
 fn profile(report: &Report) -> Profile {
     let began = report.tracer.began.as_millisecond() as f64;
     let began = ReferenceTimestamp::from_millis_since_unix_epoch(began);
-    let mut profile = Profile::new(&remarks(report), began, SamplingInterval::from_millis(1));
+    empty(&remarks(report), began)
+}
+
+fn empty(remarks: &str, began: ReferenceTimestamp) -> Profile {
+    let mut profile = Profile::new(remarks, began, SamplingInterval::from_millis(1));
     profile.set_os_name("Linux");
     // Names are in it: the profiler need not ask a server of symbols for any.
     profile.set_symbolicated(true);

@@ -160,7 +160,7 @@ pub(super) struct View {
 
 /// Functions as columns: numbers of strings; −1: none.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Functions {
+pub(in crate::report) struct Functions {
     pub(super) name: Vec<i64>,
     /// Where it is another one.
     pub(super) full: Vec<i64>,
@@ -169,7 +169,7 @@ pub(super) struct Functions {
 
 /// Frames as columns.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Frames {
+pub(in crate::report) struct Frames {
     pub(super) function: Vec<u32>,
     /// Source file, a string; −1: not known.
     pub(super) file: Vec<i64>,
@@ -182,7 +182,7 @@ pub(super) struct Frames {
 
 /// A frame and its callers. A caller's number is smaller.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Nodes {
+pub(in crate::report) struct Nodes {
     /// The caller's; −1: there is none.
     pub(super) parent: Vec<i64>,
     pub(super) frame: Vec<u32>,

@@ -13,6 +13,10 @@ mod page;
 mod tables;
 mod timeline;
 
+pub(super) use data::{Frames, Functions, Nodes};
+pub(super) use page::{DIFFERENCES, page};
+pub(super) use tables::Tables;
+
 use super::ReportWriter;
 use super::model::Report;
 use super::view::Measure;
@@ -32,7 +36,7 @@ pub struct HtmlWriter {
 impl ReportWriter for HtmlWriter {
     fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         let data = serde_json::to_string(&collect::document(report, self))?;
-        out.write_all(page::page(&data).as_bytes())?;
+        out.write_all(page::page(&page::REPORT, &data).as_bytes())?;
         out.flush()
     }
 }

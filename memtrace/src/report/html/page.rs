@@ -4,32 +4,64 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-const MARKUP: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
 
-/// In the order in which they need each other.
-const SCRIPTS: [&str; 14] = [
-    include_str!("script/format.js"),
-    include_str!("script/dom.js"),
-    include_str!("script/state.js"),
-    include_str!("script/report.js"),
-    include_str!("script/parts.js"),
-    include_str!("script/tree.js"),
-    include_str!("script/search.js"),
-    include_str!("script/paint.js"),
-    include_str!("script/graph.js"),
-    include_str!("script/table.js"),
-    include_str!("script/lists.js"),
-    include_str!("script/summary.js"),
-    include_str!("script/memory.js"),
-    include_str!("script/main.js"),
-];
+/// What one kind of page is made of.
+#[derive(Debug)]
+pub(in crate::report) struct Page {
+    markup: &'static str,
+    /// In the order in which they need each other.
+    scripts: &'static [&'static str],
+}
+
+/// The page of a report.
+pub(super) const REPORT: Page = Page {
+    markup: include_str!("page.html"),
+    scripts: &[
+        include_str!("script/format.js"),
+        include_str!("script/dom.js"),
+        include_str!("script/state.js"),
+        include_str!("script/names.js"),
+        include_str!("script/report.js"),
+        include_str!("script/parts.js"),
+        include_str!("script/tree.js"),
+        include_str!("script/search.js"),
+        include_str!("script/paint.js"),
+        include_str!("script/graph.js"),
+        include_str!("script/table.js"),
+        include_str!("script/lists.js"),
+        include_str!("script/summary.js"),
+        include_str!("script/memory.js"),
+        include_str!("script/shell.js"),
+        include_str!("script/main.js"),
+    ],
+};
+
+/// The page of differences.
+pub(in crate::report) const DIFFERENCES: Page = Page {
+    markup: include_str!("differences.html"),
+    scripts: &[
+        include_str!("script/format.js"),
+        include_str!("script/dom.js"),
+        include_str!("script/state.js"),
+        include_str!("script/names.js"),
+        include_str!("script/tree.js"),
+        include_str!("script/search.js"),
+        include_str!("script/paint.js"),
+        include_str!("script/graph.js"),
+        include_str!("script/table.js"),
+        include_str!("script/changes.js"),
+        include_str!("script/changes_lists.js"),
+        include_str!("script/shell.js"),
+        include_str!("script/changes_main.js"),
+    ],
+};
 
 /// The page with `data`, which is JSON.
-pub(super) fn page(data: &str) -> String {
-    let script = script();
-    let mut page = String::with_capacity(MARKUP.len() + STYLE.len() + script.len() + data.len());
-    let mut pieces = MARKUP.split("<!--");
+pub(in crate::report) fn page(of: &Page, data: &str) -> String {
+    let (markup, script) = (of.markup, of.script());
+    let mut page = String::with_capacity(markup.len() + STYLE.len() + script.len() + data.len());
+    let mut pieces = markup.split("<!--");
     page.push_str(pieces.next().unwrap_or_default());
     // Each piece is what to put there, and what follows. What was put in is not looked through again.
     for (slot, rest) in pieces.filter_map(|piece| piece.split_once("-->")) {
@@ -45,9 +77,11 @@ pub(super) fn page(data: &str) -> String {
     page
 }
 
-/// One script of its own scope; it begins when the page is read, as it is at its end.
-fn script() -> String {
-    format!("\"use strict\";(() => {{\n{}}})();", SCRIPTS.concat())
+impl Page {
+    /// One script of its own scope; it begins when the page is read, as it is at its end.
+    fn script(&self) -> String {
+        format!("\"use strict\";(() => {{\n{}}})();", self.scripts.concat())
+    }
 }
 
 /// What the page may do: run this script, have this style, and nothing else; above all it may load nothing, and not
@@ -82,10 +116,11 @@ fn embedded(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{MARKUP, SCRIPTS, STYLE, embedded, page, script};
+    use super::{DIFFERENCES, Page, REPORT, STYLE, embedded, page};
 
     /// Of its own code a page is to have less than that, bytes.
     const MOST: usize = 1_000_000;
+    const PAGES: [Page; 2] = [REPORT, DIFFERENCES];
 
     #[test]
     fn hostile_names_stay_data() {
@@ -94,31 +129,37 @@ mod tests {
         let safe = embedded(&json);
         assert!(!safe.contains(['<', '>', '&', '\u{2028}', '\u{2029}']), "{safe}");
         assert_eq!(serde_json::from_str::<Vec<String>>(&safe).unwrap(), [name]);
-        let whole = page(&json);
-        assert_eq!(whole.matches("<script").count(), 2, "the data and the page's own");
-        assert_eq!(whole.matches("</script").count(), 2);
-        assert!(whole.contains(&safe) && !whole.contains("alert(1)</"));
+        for of in &PAGES {
+            let whole = page(of, &json);
+            assert_eq!(whole.matches("<script").count(), 2, "the data and the page's own");
+            assert_eq!(whole.matches("</script").count(), 2);
+            assert!(whole.contains(&safe) && !whole.contains("alert(1)</"));
+        }
     }
 
     #[test]
     fn the_code_is_small_whole_and_ends_where_it_should() {
-        let whole = page("{}");
-        assert!(whole.len() < MOST, "{} bytes", whole.len());
-        assert_eq!(whole.matches(STYLE).count(), 1);
-        assert_eq!(whole.matches(&script()).count(), 1);
-        // What would end these elements early, or change how a script is read.
-        assert!(SCRIPTS.iter().all(|text| !text.contains("</script") && !text.contains("<!--")));
         assert!(!STYLE.contains("</style"));
-        assert_eq!(MARKUP.matches("<!--").count(), 4, "each is a slot");
-        assert!(!whole.contains("<!--"), "and each is filled");
+        for of in &PAGES {
+            let whole = page(of, "{}");
+            assert!(whole.len() < MOST, "{} bytes", whole.len());
+            assert_eq!(whole.matches(STYLE).count(), 1);
+            assert_eq!(whole.matches(&of.script()).count(), 1);
+            // What would end these elements early, or change how a script is read.
+            let ends = |text: &&str| text.contains("</script") || text.contains("<!--");
+            assert!(!of.scripts.iter().any(ends));
+            assert_eq!(of.markup.matches("<!--").count(), 4, "each is a slot");
+            assert!(!whole.contains("<!--"), "and each is filled");
+        }
     }
 
     #[test]
     fn it_asks_nobody_for_anything() {
-        let whole = page("{}");
-        for word in ["http:", "https:", "url(", "@import", "src=", "fetch(", "XMLHttpRequest"] {
-            assert!(!whole.contains(word), "{word}");
+        for whole in PAGES.map(|of| page(&of, "{}")) {
+            for word in ["http:", "https:", "url(", "@import", "src=", "fetch(", "XMLHttpRequest"] {
+                assert!(!whole.contains(word), "{word}");
+            }
+            assert!(whole.contains("default-src 'none'") && whole.contains("'sha256-"));
         }
-        assert!(whole.contains("default-src 'none'") && whole.contains("'sha256-"));
     }
 }

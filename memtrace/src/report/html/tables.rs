@@ -1,7 +1,8 @@
 //! What stacks have in common, each once: strings, functions, frames and whole beginnings of stacks.
 
 use super::data::{Frames, Functions, Nodes};
-use crate::report::flat::{NO_STACK, frame_name};
+use crate::report::differences::Step;
+use crate::report::flat::{NO_STACK, Named, frame_name};
 use crate::report::imports::loads_code;
 use crate::report::model::FrameReport;
 use std::collections::HashMap;
@@ -14,11 +15,11 @@ const NO_FRAME: u8 = 4;
 const IMPORT: u8 = 8;
 
 #[derive(Debug, Default)]
-pub(super) struct Tables {
-    pub(super) strings: Vec<String>,
-    pub(super) functions: Functions,
-    pub(super) frames: Frames,
-    pub(super) nodes: Nodes,
+pub(in crate::report) struct Tables {
+    pub(in crate::report) strings: Vec<String>,
+    pub(in crate::report) functions: Functions,
+    pub(in crate::report) frames: Frames,
+    pub(in crate::report) nodes: Nodes,
     full_names: bool,
     known_strings: HashMap<String, i64>,
     known_functions: HashMap<(i64, i64, i64), u32>,
@@ -27,7 +28,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    pub(super) fn new(full_names: bool) -> Self {
+    pub(in crate::report) fn new(full_names: bool) -> Self {
         Self { full_names, ..Self::default() }
     }
 
@@ -52,7 +53,22 @@ impl Tables {
         self.path(&[frame])
     }
 
-    pub(super) fn text(&mut self, text: &str) -> i64 {
+    /// The node of a stack of which nothing but names is known, outermost first.
+    pub(in crate::report) fn named(&mut self, path: &[Step]) -> u32 {
+        let frames: Vec<u32> = path.iter().map(|step| self.step(step)).collect();
+        self.path(&frames)
+    }
+
+    fn step(&mut self, step: &Step) -> u32 {
+        let Named { name, file, line } = &step.named;
+        let name = self.text(name);
+        let mut maybe = |text: &Option<String>| text.as_deref().map_or(-1, |it| self.text(it));
+        let (full, module, file) = (maybe(&step.full), maybe(&step.module), maybe(file));
+        let function = self.function(name, full, module);
+        self.add_frame(function, file, line.unwrap_or(0), 0)
+    }
+
+    pub(in crate::report) fn text(&mut self, text: &str) -> i64 {
         if let Some(number) = self.known_strings.get(text) {
             return *number;
         }

@@ -4,6 +4,7 @@
 //! blocks and in bytes; or two, where the report has a measure of its own. Processes are told apart by the labels
 //! `process` and `pid`, and threads and sizes by `thread` and `size_class` where they are to be.
 
+mod changes;
 mod message;
 mod tables;
 
@@ -12,9 +13,10 @@ use super::flat::{NO_STACK, OTHERS_ALLOCATED, OTHERS_TOUCHED, others_allocated, 
 use super::model::{ProcessReport, Report, StackReport, TouchedReport};
 use super::view::{Measure, of_process, sizes};
 use crate::engine::snapshot::Part;
+pub(super) use changes::write_changes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use message::{Label, Sample, ValueType};
+use message::{Label, Profile, Sample, ValueType};
 use prost::Message as _;
 use std::io::{self, Write as _};
 use tables::Tables;
@@ -47,11 +49,15 @@ impl ReportWriter for PprofWriter {
                 None => self.process(process, &mut tables),
             }
         }
-        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
-        packed.write_all(&tables.profile.encode_to_vec())?;
-        out.write_all(&packed.finish()?)?;
-        out.flush()
+        write_packed(&tables.profile, out)
     }
+}
+
+fn write_packed(profile: &Profile, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(&profile.encode_to_vec())?;
+    out.write_all(&packed.finish()?)?;
+    out.flush()
 }
 
 impl PprofWriter {

@@ -1,7 +1,7 @@
 //! What a profile says once and then by number: texts, functions, files and places.
 
 use super::message::{Function, Line, Location, Mapping, Profile};
-use crate::report::flat::frame_name;
+use crate::report::flat::{Named, frame_name};
 use crate::report::model::{FrameReport, ModuleReport, Place, ProcessReport};
 use std::collections::HashMap;
 
@@ -11,13 +11,16 @@ const APART: u64 = 1 << 40;
 /// Functions and lines of a place, innermost first.
 type Lines = Vec<(u64, i64)>;
 
+/// A mapped file's name and build-id.
+type File = (String, Option<String>);
+
 /// A profile that is being filled, with what is in it already.
 #[derive(Default)]
 pub(super) struct Tables {
     pub(super) profile: Profile,
     texts: HashMap<String, i64>,
     functions: HashMap<(i64, i64), u64>,
-    files: HashMap<(String, Option<String>), u64>,
+    files: HashMap<File, u64>,
     places: HashMap<(u64, u64, Lines), u64>,
     pub(super) full_names: bool,
 }
@@ -68,6 +71,13 @@ impl Tables {
     pub(super) fn nowhere(&mut self, name: &str) -> u64 {
         let function = self.function(name, "");
         self.location(0, 0, vec![(function, 0)])
+    }
+
+    /// The number of a function's place of which nothing but names is known; in a file of this name, if it is in one.
+    pub(super) fn named(&mut self, named: &Named, module: Option<&str>) -> u64 {
+        let function = self.function(&named.name, named.file.as_deref().unwrap_or_default());
+        let file = module.map_or(0, |module| self.named_file(module));
+        self.location(file, 0, vec![(function, named.line.map_or(0, i64::from))])
     }
 
     fn line(&mut self, frame: &FrameReport) -> (u64, i64) {
@@ -129,6 +139,21 @@ impl Tables {
         let module = process.modules.iter().find(is_it);
         let path = module.map_or(name, |module| &module.path);
         let has_lines = module.is_some_and(|module| module.debug_lines == Some(true));
+        // Otherwise pprof looks for names itself, where it has the file.
+        let has_functions = module.is_none_or(|module| module.missing.is_none());
+        self.add_file(key, path, has_functions, has_lines)
+    }
+
+    /// The number of a file of which nothing but its name is known: there is nothing to look for in it.
+    fn named_file(&mut self, name: &str) -> u64 {
+        let key = (name.to_owned(), None);
+        match self.files.get(&key) {
+            Some(known) => *known,
+            None => self.add_file(key, name, true, true),
+        }
+    }
+
+    fn add_file(&mut self, key: File, path: &str, has_functions: bool, has_lines: bool) -> u64 {
         let id = self.files.len() as u64 + 1;
         let mapping = Mapping {
             id,
@@ -136,9 +161,8 @@ impl Tables {
             memory_limit: (id + 1) * APART,
             file_offset: 0,
             filename: self.text(path),
-            build_id: self.text(build_id.unwrap_or_default()),
-            // Otherwise pprof looks for names itself, where it has the file.
-            has_functions: module.is_none_or(|module| module.missing.is_none()),
+            build_id: self.text(key.1.as_deref().unwrap_or_default()),
+            has_functions,
             has_filenames: has_lines,
             has_line_numbers: has_lines,
             has_inline_frames: has_lines,

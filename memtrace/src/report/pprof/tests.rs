@@ -1,10 +1,13 @@
 //! Profiles are read again by the messages that they are made of, and by nothing else here: that others read them
 //! is shown by a test with pprof itself.
 
+use super::changes::{self, profile};
 use super::message::{Location, Profile};
 use super::{PprofWriter, VALUES};
 use crate::engine::snapshot::{Part, SizeClass};
 use crate::report::ReportWriter as _;
+use crate::report::differences::{Changed, Differences, Step};
+use crate::report::flat::Named;
 use crate::report::model::{
     FrameReport, ModuleReport, Place, ProcessReport, Report, StackReport, Sum,
 };
@@ -171,4 +174,48 @@ fn threads_and_sizes_are_labels_and_a_measure_has_values_of_its_own() {
     assert!(labels.contains(&("size_class", "64 B to 127 B", 0)), "{labels:?}");
     report.measure = None;
     assert_eq!(written(&report).sample[0].label.len(), labels.len());
+}
+
+#[test]
+fn differences_have_signs() {
+    let step = |name: &str, line| Step {
+        named: Named { name: name.to_owned(), file: Some("a.c".to_owned()), line: Some(line) },
+        full: None,
+        module: Some("app".to_owned()),
+    };
+    let changed = |name, bytes, blocks| Changed {
+        process: Some("app (7)".to_owned()),
+        path: vec![step("main", 1), step(name, 2)],
+        bytes,
+        blocks,
+    };
+    let stacks = vec![
+        changed("leak", [100, 300], [1, 3]),
+        changed("gone", [50, 0], [2, 0]),
+        changed("same", [9, 9], [1, 1]),
+        changed("most", [0, u64::MAX], [u64::MAX, 0]),
+    ];
+    let notes = vec!["from A to B".to_owned()];
+    let after = "2026-03-01T03:14:08Z".parse().ok();
+    let before = "2026-03-01T03:13:08Z".parse().ok();
+    let profile = profile(&Differences { stacks, notes, before, after, ..Differences::default() });
+    let kinds: Vec<_> = profile
+        .sample_type
+        .iter()
+        .map(|it| (profile.text(it.r#type), profile.text(it.unit)))
+        .collect();
+    assert_eq!(kinds, changes::VALUES);
+    let values: Vec<_> = profile.sample.iter().map(|sample| sample.value.as_slice()).collect();
+    assert_eq!(values, [[2, 200], [-2, -50], [-i64::MAX, i64::MAX]]);
+    let places = profile.sample[0].location_id.iter();
+    let place = |id: &u64| &profile.location[usize::try_from(*id).unwrap() - 1];
+    let functions: Vec<_> = places.flat_map(|id| profile.functions(place(id))).collect();
+    assert_eq!(functions, ["leak", "main"]);
+    assert_eq!(profile.text(profile.mapping[0].filename), "app");
+    assert_eq!(profile.mapping.len(), 1);
+    let label = &profile.sample[0].label[0];
+    assert_eq!((profile.text(label.key), profile.text(label.str)), ("process", "app (7)"));
+    assert_eq!(profile.duration_nanos, 60_000_000_000);
+    let comments: Vec<_> = profile.comment.iter().map(|it| profile.text(*it)).collect();
+    assert_eq!(comments[1..], ["from A to B"]);
 }

@@ -1,6 +1,7 @@
 //! Reports as files of speedscope: two profiles per process, of what is alive and of all that was allocated, or one of
 //! what the report is measured by.
 
+mod changes;
 mod schema;
 
 use super::ReportWriter;
@@ -8,6 +9,7 @@ use super::flat::{Shown, Weighed, doubts, live_doubts, remarks};
 use super::model::{ProcessReport, Report};
 use super::place::name_of;
 use super::view::Measure;
+pub(super) use changes::write_changes;
 use schema::{File, Frames, Profile};
 use std::io;
 

@@ -28,3 +28,8 @@ function choose(select, options, value) {
   // With one there is nothing to choose.
   select.parentElement.hidden = options.length < 2;
 }
+
+// Words and what there is to say of each.
+function pairs(entries) {
+  return make("dl", {}, ...entries.flatMap(([word, text]) => [make("dt", {}, word), make("dd", {}, text)]));
+}

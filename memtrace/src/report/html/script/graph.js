@@ -4,14 +4,14 @@
 const LEAST_WIDTH = 0.7;
 
 class Graph {
-  // `zoom` and `describe` are called with a node.
-  constructor(report, { zoom, describe }) {
+  // `zoom` and `describe` are called with a node. `Brush` is a painter's class.
+  constructor(report, { zoom, describe, Brush = Painter }) {
     this.report = report;
     this.onZoom = zoom;
     this.describe = describe;
     this.canvas = byId("canvas");
     this.scroll = byId("scroll");
-    this.painter = new Painter(this.canvas, report);
+    this.painter = new Brush(this.canvas, report);
     this.selected = ROOT;
     this.listen();
   }
@@ -123,7 +123,7 @@ class Graph {
 
   box(node, x, y, width) {
     const isMatch = this.match?.isMatch[node];
-    const color = isMatch ? this.painter.palette.match : this.painter.color(this.tree.frame[node]);
+    const color = isMatch ? this.painter.palette.match : this.painter.colorOf(this.tree, node);
     this.painter.box(x, y, width, this.tree.name(node), color, this.match && !isMatch);
     this.boxes.push({ node, x, y, width });
   }

@@ -23,12 +23,6 @@ function about(view, text) {
   return view.low.length ? `about ${text}` : text;
 }
 
-// A function with its place, of whose file the name and the folder are enough here.
-function frameLabel(report, frame) {
-  const source = report.source(frame).split("/").slice(-2).join("/");
-  return source ? `${report.name(frame)}  ${source}` : report.name(frame);
-}
-
 // An estimate and where it lies.
 function estimate(value, low, high, format) {
   return low < high ? `about ${format(value)} (${format(low)} to ${format(high)})` : format(value);
@@ -41,17 +35,6 @@ const AGE = {
   cell: (it) => (it.oldest < 0 ? "–" : formatAge(it.oldest)),
   isMinor: true,
 };
-
-// For each node whether it or one of its callers matches, of those that are shown.
-function matchNodes(report, match, hidden) {
-  const found = new Uint8Array(report.parent.length);
-  for (let node = 0; node < found.length; node++) {
-    const frame = report.nodeFrame[node];
-    const own = report.isShown(frame, hidden) ? match[frame] : 0;
-    found[node] = own | (report.parent[node] < 0 ? 0 : found[report.parent[node]]);
-  }
-  return found;
-}
 
 // Rows that match, with their figures in the view.
 function stackRows(report, { account, view }, state, match) {
@@ -91,11 +74,7 @@ function stackColumns(report, shown, state, total) {
 // A stack's frames, other figures and where they lie.
 function stackDetails(report, { account }, state) {
   return ({ row, node }) => {
-    const frames = report.framesOf(node, state.hidden).map((frame) => {
-      const where = [report.source(frame), report.module(frame)].filter(Boolean).join(" in ");
-      const inlined = report.flags[frame] & INLINED ? " (inlined)" : "";
-      return make("li", {}, report.fullName(frame), inlined, make("span", { class: "place" }, where && `  ${where}`));
-    });
+    const frames = frameItems(report, report.framesOf(node, state.hidden));
     const figures = account.views.filter((view) => view.bytes[row]).map((view) => {
       const format = view.low.length ? formatBytes : formatExactBytes;
       const bytes = estimate(view.bytes[row], view.low[row], view.high[row], format);

@@ -1,10 +1,8 @@
 // Puts the parts together: state → tree → graph, table and summary; keys and clicks → state.
 
 const report = new Report(JSON.parse(byId("data").textContent));
-const TABS = ["graph", "table", "summary"];
 const CHECKS = ["inverted", "internals", "imports", "lines"];
 const state = new State(() => render());
-const set = (changes) => state.set(changes);
 const graph = new Graph(report, { zoom: (node) => state.set({ zoom: node }, true), describe });
 const memory = new MemoryGraph(report, (from, to) => set({ from, to }));
 const table = new Table(byId("table"), byId("pages"), set);
@@ -102,11 +100,6 @@ function threadsOf({ account, process }) {
   return [...new Set(threads)].sort((a, b) => a - b).map((thread) => [String(thread), String(thread)]);
 }
 
-function renderPath(tree, zoom) {
-  const steps = tree.path(zoom).map((node) => button(tree.name(node), () => state.set({ zoom: node }, true)));
-  byId("path").replaceChildren(...steps.flatMap((step, at) => (at ? ["›", step] : [step])));
-}
-
 function renderGraph(shown) {
   const tree = treeOf(shown);
   const zoom = shown.zoom < tree.count ? shown.zoom : ROOT;
@@ -135,23 +128,6 @@ function renderTable(shown) {
   table.show(columns, rows, shown, isFunctions ? null : stackDetails(report, shown, shown));
 }
 
-function renderTheme({ theme }) {
-  const known = theme === "light" || theme === "dark";
-  if (known) document.documentElement.dataset.theme = theme;
-  else delete document.documentElement.dataset.theme;
-  byId("theme").textContent = isDark() ? "light" : "dark";
-}
-
-function renderTabs(tab) {
-  for (const name of TABS) {
-    byId(`tab-${name}`).setAttribute("aria-selected", String(name === tab));
-    byId(`${name}-panel`).hidden = name !== tab;
-  }
-  byId("controls").hidden = tab === "summary";
-  // Tables have no direction, and are sorted by any column.
-  for (const name of ["inverted", "by"]) byId(name).parentElement.hidden ||= tab === "table";
-}
-
 function render() {
   const shown = current();
   renderTheme(shown);
@@ -170,46 +146,6 @@ function reset() {
   set({ ...DEFAULTS, tab, theme, account, view });
 }
 
-function escape() {
-  if (state.values.search) return set({ search: "" });
-  // The number is one of the graph's tree; the table has another.
-  const { zoom, tab } = state.values;
-  const { tree } = graph;
-  if (zoom && tab === "graph" && tree) state.set({ zoom: Math.max(tree.parent[Math.min(zoom, tree.count - 1)], ROOT) }, true);
-}
-
-const KEYS = {
-  "/": () => byId("search").focus(),
-  i: () => set({ inverted: !state.values.inverted }),
-  w: () => set({ from: 0, to: 0 }),
-  r: reset,
-  1: () => set({ tab: "graph" }),
-  2: () => set({ tab: "table" }),
-  3: () => set({ tab: "summary" }),
-  "?": () => byId("help").showModal(),
-};
-
-function onKey(event) {
-  if (event.ctrlKey || event.altKey || event.metaKey || byId("help").open) return;
-  if (event.key === "Escape") {
-    escape();
-    byId("canvas").focus();
-    return;
-  }
-  if (event.target.matches("input[type=search], input[type=range], select")) return;
-  if (KEYS[event.key]) KEYS[event.key]();
-  else if (event.target !== byId("canvas") || !graphKey(event.key)) return;
-  event.preventDefault();
-}
-
-// Keys of the graph, when it has the focus. Gives whether it is one.
-function graphKey(key) {
-  if (key === "Enter") state.set({ zoom: graph.selected }, true);
-  else if (!graph.move(key)) return false;
-  byId("selected").textContent = describe(graph.selected);
-  return true;
-}
-
 function listen() {
   for (const name of ["account", "view", "by", "rows"]) {
     byId(name).addEventListener("change", () => set({ [name]: byId(name).value }));
@@ -218,16 +154,7 @@ function listen() {
     byId(name).addEventListener("change", () => set({ [name]: Number(byId(name).value) }));
   }
   for (const name of CHECKS) byId(name).addEventListener("change", () => set({ [name]: byId(name).checked }));
-  byId("search").addEventListener("input", () => set({ search: byId("search").value }));
-  byId("controls").addEventListener("submit", (event) => event.preventDefault());
-  byId("reset").addEventListener("click", reset);
-  for (const name of TABS) byId(`tab-${name}`).addEventListener("click", () => set({ tab: name }));
-  byId("theme").addEventListener("click", () => set({ theme: isDark() ? "light" : "dark" }));
-  byId("help-open").addEventListener("click", () => byId("help").showModal());
-  byId("canvas").addEventListener("focus", () => graph.draw());
-  byId("canvas").addEventListener("blur", () => graph.draw());
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", render);
-  addEventListener("keydown", onKey);
+  listenToAll();
 }
 
 function begin() {

@@ -48,6 +48,11 @@ class Painter {
     this.letter = this.context.measureText("0").width;
   }
 
+  // Of a node of a tree.
+  colorOf(tree, node) {
+    return this.color(tree.frame[node]);
+  }
+
   // A module's hue, in shades by which its functions differ.
   color(frame) {
     if (frame < 0 || this.report.flags[frame] & (INTERNAL | NO_FRAME)) return this.palette.quiet;

@@ -25,3 +25,14 @@ function matchTree(tree, frames) {
   }
   return { isMatch, sum };
 }
+
+// For each node whether it or one of its callers matches, of those that are shown.
+function matchNodes(report, match, hidden) {
+  const found = new Uint8Array(report.parent.length);
+  for (let node = 0; node < found.length; node++) {
+    const frame = report.nodeFrame[node];
+    const own = report.isShown(frame, hidden) ? match[frame] : 0;
+    found[node] = own | (report.parent[node] < 0 ? 0 : found[report.parent[node]]);
+  }
+  return found;
+}

@@ -1,9 +1,5 @@
 // What is said of the whole and of each process: totals, verdicts, and what was lost or is an estimate.
 
-function pairs(entries) {
-  return make("dl", {}, ...entries.flatMap(([word, text]) => [make("dt", {}, word), make("dd", {}, text)]));
-}
-
 function totalRow({ name, bytes, count, range, count_range: countRange }) {
   const format = range ? formatBytes : formatExactBytes;
   const [low, high] = range ?? [bytes, bytes];
