@@ -452,7 +452,7 @@ fn processes_accounts_views_and_names_have_switches() {
     assert_eq!(browser.value(&entries("process")), "all,app (7),other (8)");
     assert!(browser.text("shown").starts_with("live: 9.00 MiB"));
     let of_app = browser.value("document.getElementById('process').options[1].value");
-    choose(browser, "process", &of_app.as_str().unwrap().to_owned());
+    choose(browser, "process", of_app.as_str().unwrap());
     assert!(browser.text("shown").starts_with("live: 4.00 MiB"));
     choose(browser, "by", "blocks");
     assert!(browser.value("location.hash").as_str().unwrap().contains("by=blocks"));
@@ -463,7 +463,7 @@ fn processes_accounts_views_and_names_have_switches() {
     choose(browser, "view", "live");
     assert_eq!(browser.value(&entries("account")), "Heap,Pools");
     let pools = browser.value("document.getElementById('account').options[1].value");
-    choose(browser, "account", &pools.as_str().unwrap().to_owned());
+    choose(browser, "account", pools.as_str().unwrap());
     assert!(browser.text("shown").starts_with("live: 3.00 MiB"), "{}", browser.text("shown"));
     let file = shown.file.clone();
     shown.browser.open(&file, "#tab=table&rows=functions");
