@@ -6,7 +6,11 @@ mod report_fixtures;
 use memtrace::engine::snapshot::ProcessSnapshot;
 use memtrace::recording::{Entry, Head, Note, Writer};
 use memtrace::report::diff::{Side, read_report};
-use memtrace::report::{JsonWriter, Report, ReportOptions, ReportWriter as _, TracerFacts};
+use memtrace::report::view::Filter;
+use memtrace::report::{
+    JsonWriter, Report, ReportOptions, ReportWriter as _, TracerFacts, ViewOptions,
+};
+use memtrace::selection::Pattern;
 use memtrace::source::synthetic::{SyntheticSource, Workload};
 use report_fixtures::*;
 use serde_json::Value;
@@ -91,6 +95,32 @@ fn a_report_is_the_same_from_json() {
             assert_eq!(read, Side::of(&report));
             assert!(!read.processes[0].stacks.is_empty());
         }
+    }
+}
+
+/// What a report leaves out by wish has not gone: it may be what the other report lists.
+#[test]
+fn what_was_left_out_by_wish_is_not_gone() {
+    let (before, mut now) = leak();
+    let live = now.processes[0].heap.live_bytes;
+    let exclude = vec![Pattern::of_name("*").unwrap()];
+    let filter = Filter { exclude, ..Filter::default() };
+    ViewOptions { filter, ..ViewOptions::default() }.narrow(&mut now, 0);
+    assert!(now.processes[0].stacks.is_empty() && !now.processes[0].left_out.is_empty());
+    let side = read_report(&json(&now)).unwrap();
+    assert!(!side.processes[0].is_whole());
+    let parts = side.processes[0].left_out.iter().map(|part| part.amount.bytes.value);
+    assert_eq!(parts.sum::<u64>(), live);
+    let folder = folder();
+    fs::write(folder.path().join("less.json"), json(&now)).unwrap();
+    fs::write(folder.path().join("before.json"), json(&before)).unwrap();
+    let told = printed(folder.path(), &["before.json", "less.json", "-f", "json"]);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let rows = told["differences"].as_array().unwrap();
+    let listed: Vec<_> = rows.iter().filter(|row| row["left_out"].is_null()).collect();
+    assert!(listed.len() > 1, "{told}");
+    for row in listed {
+        assert_eq!(row["bytes_after"], Value::Null, "nobody knows: {row}");
     }
 }
 

@@ -127,6 +127,9 @@ struct ProcessRead {
     others: Sums,
     young: Sums,
     filtered: Sums,
+    // Left out where there are none.
+    #[serde(default)]
+    left_out: Vec<LeftOutRead>,
     stacks: Vec<StackRead>,
     touched: Option<IgnoredAny>,
 }
@@ -149,6 +152,14 @@ struct Sums {
     stacks: u64,
     blocks: u64,
     bytes: u64,
+}
+
+/// Stacks that the report leaves out for what was wished of it. The other report may have them all the same.
+#[derive(Deserialize)]
+struct LeftOutRead {
+    stacks: u64,
+    live_bytes: u64,
+    live_blocks: u64,
 }
 
 #[derive(Deserialize)]
@@ -205,6 +216,11 @@ impl ProcessRead {
             amount: vague(is_sampled, sum.bytes, sum.blocks),
         };
         let [unlisted, young, other, excluded] = REASONS;
+        let others = self.left_out.iter().fold(self.others, |sum, left| Sums {
+            stacks: sum.stacks.saturating_add(left.stacks),
+            blocks: sum.blocks.saturating_add(left.live_blocks),
+            bytes: sum.bytes.saturating_add(left.live_bytes),
+        });
         let container = self.container.as_deref().map(clean);
         let pod = self.pod.as_deref().or(self.pod_uid.as_deref()).map(clean);
         Process {
@@ -221,7 +237,7 @@ impl ProcessRead {
             is_sampled,
             has_pages: self.touched.is_some(),
             left_out: [
-                left_out(unlisted, &self.others),
+                left_out(unlisted, &others),
                 left_out(young, &self.young),
                 left_out(other, &self.filtered),
                 // Reports list all that they were asked for.

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// Those of one reason.
 #[derive(Debug, Serialize)]
 pub(super) struct LeftOut {
-    /// `names` or `little`.
+    /// `names`, `little` or `top`.
     reason: &'static str,
     /// How many of them hold something.
     stacks: u64,
