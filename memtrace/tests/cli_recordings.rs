@@ -7,6 +7,8 @@ mod report_fixtures;
 
 use made_up::{note, recorded};
 use memtrace::recording::{Entry, Head, Note, Told, Writer};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -224,4 +226,62 @@ fn a_note_that_nobody_knows_is_no_part_of_a_whole_recording() {
     let said = String::from_utf8(info.stdout).unwrap();
     assert!(said.contains("a note of an unknown kind: it is damaged, or of a newer"), "{said}");
     assert_eq!(info.status.code(), Some(1), "{said}");
+}
+
+/// The keys that the first column of a table has, from the row on that has `begin` in it.
+fn documented(document: &str, begin: &str) -> BTreeSet<String> {
+    let rows = document.lines().skip_while(|line| !line.contains(begin));
+    let cells = rows.take_while(|line| line.starts_with("| `")).map(|line| line.split('|').nth(1));
+    cells.flat_map(|cell| names(cell.unwrap())).collect()
+}
+
+/// What stands in a text as code.
+fn names(text: &str) -> Vec<String> {
+    text.split('`').skip(1).step_by(2).map(|name| name.replace("[]", "")).collect()
+}
+
+fn keys(value: &Value) -> BTreeSet<String> {
+    value.as_object().unwrap().keys().cloned().collect()
+}
+
+fn read(folder: &Path, words: &[&str]) -> Value {
+    let output = memtrace(folder, words);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""), "{words:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Views have the keys that their document lists, each of them.
+#[test]
+fn views_are_as_their_document_says() {
+    let document = include_str!("../../docs/report-json.md");
+    let listed = documented(document, "`memtrace.view/1` |");
+    let folder = folder();
+    for view in ["leaks", "peak", "allocated", "temporary", "lifetimes"] {
+        let words = ["report", "run.mtrace", "--view", view, "-f", "json", "--top", "3"];
+        assert_eq!(keys(&read(folder.path(), &words)), listed, "{view}");
+    }
+}
+
+/// Differences likewise; of the keys of their parts each is named.
+#[test]
+fn differences_are_as_their_document_says() {
+    let document = include_str!("../../docs/diff-json.md");
+    let listed = documented(document, "`memtrace.diff/1` |");
+    let all: BTreeSet<String> = names(document).into_iter().collect();
+    let folder = folder();
+    for by in ["stack", "function", "process", "thread", "size-class"] {
+        let words = ["diff", "run.mtrace@6s", "run.mtrace", "-f", "json", "--by", by];
+        let told = read(folder.path(), &words);
+        assert_eq!(keys(&told), listed, "{by}");
+        let row = &told["differences"][0];
+        let parts = [&told["before"], &told["after"], &told["total"], &told["others"], row];
+        for key in parts.into_iter().chain(row["frames"].get(0)).flat_map(keys) {
+            // Figures stand there for bytes and blocks alike.
+            let figure = key.strip_prefix("bytes_").or_else(|| key.strip_prefix("blocks_"));
+            let is_named = all.contains(&key)
+                || figure.is_some_and(|figure| all.contains(&format!("X_{figure}")));
+            assert!(is_named, "{by}: {key}");
+        }
+    }
 }
