@@ -225,7 +225,7 @@ fn bad_input(recording: &Path) {
         (&["--view", "allocated", "--from", "9h"], 1, "it ends "),
         (&["--from", "middle"], 2, "add --view"),
         (&["--view", "allocated", "--min-age", "1s"], 2, "--min-age is about blocks"),
-        (&["--view", "temporary", "-f", "csv"], 2, "summary, tree, json or html"),
+        (&["--view", "lifetimes", "-f", "csv"], 2, "add --format summary or json"),
         (&["--view", "leaks", "--by", "treads"], 2, "'thread'"),
         (&["--view", "leak"], 2, "'leaks'"),
         (&["--view", "temporary", "--temporary", "0"], 2, "at least 1"),
