@@ -41,12 +41,7 @@ function amount(tree, node, { by }) {
 function describe(node) {
   const shown = current();
   const tree = treeOf(shown);
-  const frame = tree.frame[node];
-  const lines = [frame < 0 ? tree.name(node) : report.fullName(frame)];
-  if (frame >= 0) {
-    const source = tree.isMixed[node] ? "at several lines" : report.source(frame);
-    lines.push([source, report.module(frame)].filter(Boolean).join(" in "));
-  }
+  const lines = whereIs(report, tree, node);
   lines.push(amount(tree, node, shown));
   return lines.filter(Boolean).join("\n");
 }

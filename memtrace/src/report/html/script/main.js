@@ -63,12 +63,7 @@ function amount(tree, node, shown) {
 function describe(node) {
   const shown = current();
   const tree = treeOf(shown);
-  const frame = tree.frame[node];
-  const lines = [frame < 0 ? tree.name(node) : report.fullName(frame)];
-  if (frame >= 0) {
-    const source = tree.isMixed[node] ? "at several lines" : report.source(frame);
-    lines.push([source, report.module(frame)].filter(Boolean).join(" in "));
-  }
+  const lines = whereIs(report, tree, node);
   const share = formatShare(tree.values[node], tree.values[ROOT]);
   const oldest = tree.oldest[node] < 0 ? "" : `, oldest ${formatAge(tree.oldest[node])}`;
   lines.push(`${shown.view.name}: ${amount(tree, node, shown)}, ${share}${oldest}`);

@@ -66,3 +66,11 @@ function frameItems(report, frames) {
     return make("li", {}, report.fullName(frame), inlined, make("span", { class: "place" }, where && `  ${where}`));
   });
 }
+
+// A node's function and where it is: lines of text, of which the second may be empty.
+function whereIs(report, tree, node) {
+  const frame = tree.frame[node];
+  if (frame < 0) return [tree.name(node)];
+  const source = tree.isMixed[node] ? "at several lines" : report.source(frame);
+  return [report.fullName(frame), [source, report.module(frame)].filter(Boolean).join(" in ")];
+}
