@@ -6,17 +6,39 @@ use sha2::{Digest as _, Sha256};
 
 const STYLE: &str = include_str!("style.css");
 
+/// The frame of all pages, with slots.
+const MARKUP: &str = include_str!("page.html");
+
 /// What one kind of page is made of.
 #[derive(Debug)]
 pub(in crate::report) struct Page {
-    markup: &'static str,
+    /// What fills slots of [`MARKUP`], by their names; others stay empty.
+    parts: &'static [(&'static str, &'static str)],
     /// In the order in which they need each other.
     scripts: &'static [&'static str],
 }
 
+/// What rows of the table are.
+const ROWS: &str = r#"    <label>Rows <select id="rows"><option value="stacks">call stacks</option><option value="functions">functions</option></select></label>
+"#;
+
+/// A key that a page without a picture of memory has not.
+const WINDOW: &str = r#"    <dt>w</dt><dd>the whole run instead of a window (drag over the picture of memory for one)</dd>
+"#;
+
+/// What the colours of differences mean.
+const LEGEND: &str = r#"    <p>Red grew, blue shrank; each is as wide as the larger of before and after.</p>
+"#;
+
 /// The page of a report.
 pub(super) const REPORT: Page = Page {
-    markup: include_str!("page.html"),
+    parts: &[
+        ("subject", "report"),
+        ("controls", include_str!("report_controls.html")),
+        ("memory", include_str!("report_memory.html")),
+        ("rows", ROWS),
+        ("window", WINDOW),
+    ],
     scripts: &[
         include_str!("script/format.js"),
         include_str!("script/dom.js"),
@@ -39,7 +61,11 @@ pub(super) const REPORT: Page = Page {
 
 /// The page of differences.
 pub(in crate::report) const DIFFERENCES: Page = Page {
-    markup: include_str!("differences.html"),
+    parts: &[
+        ("subject", "differences"),
+        ("controls", include_str!("differences_controls.html")),
+        ("legend", LEGEND),
+    ],
     scripts: &[
         include_str!("script/format.js"),
         include_str!("script/dom.js"),
@@ -59,9 +85,11 @@ pub(in crate::report) const DIFFERENCES: Page = Page {
 
 /// The page with `data`, which is JSON.
 pub(in crate::report) fn page(of: &Page, data: &str) -> String {
-    let (markup, script) = (of.markup, of.script());
-    let mut page = String::with_capacity(markup.len() + STYLE.len() + script.len() + data.len());
-    let mut pieces = markup.split("<!--");
+    let script = of.script();
+    let parts: usize = of.parts.iter().map(|(_, part)| part.len()).sum();
+    let length = MARKUP.len() + parts + STYLE.len() + script.len() + data.len();
+    let mut page = String::with_capacity(length);
+    let mut pieces = MARKUP.split("<!--");
     page.push_str(pieces.next().unwrap_or_default());
     // Each piece is what to put there, and what follows. What was put in is not looked through again.
     for (slot, rest) in pieces.filter_map(|piece| piece.split_once("-->")) {
@@ -70,7 +98,10 @@ pub(in crate::report) fn page(of: &Page, data: &str) -> String {
             "style" => page.push_str(STYLE),
             "data" => page.push_str(&embedded(data)),
             "script" => page.push_str(&script),
-            _ => {}
+            slot => {
+                let part = of.parts.iter().find(|(name, _)| *name == slot);
+                page.push_str(part.map_or("", |(_, part)| part));
+            }
         }
         page.push_str(rest);
     }
