@@ -147,7 +147,7 @@ fn embedded(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{DIFFERENCES, Page, REPORT, STYLE, embedded, page};
+    use super::{DIFFERENCES, MARKUP, Page, REPORT, STYLE, embedded, page};
 
     /// Of its own code a page is to have less than that, bytes.
     const MOST: usize = 1_000_000;
@@ -179,8 +179,24 @@ mod tests {
             // What would end these elements early, or change how a script is read.
             let ends = |text: &&str| text.contains("</script") || text.contains("<!--");
             assert!(!of.scripts.iter().any(ends));
-            assert_eq!(of.markup.matches("<!--").count(), 4, "each is a slot");
+            for (name, part) in of.parts {
+                assert!(MARKUP.contains(&format!("<!--{name}-->")), "{name} has a slot");
+                assert!(whole.contains(part) && !part.contains("<!--"), "{name} fills it");
+            }
             assert!(!whole.contains("<!--"), "and each is filled");
+        }
+    }
+
+    /// Each slot is filled in one kind of page at least.
+    #[test]
+    fn each_comment_of_the_frame_is_a_slot() {
+        let mut known = vec!["policy", "style", "data", "script"];
+        known.extend(PAGES.iter().flat_map(|of| of.parts).map(|(name, _)| *name));
+        let slots = MARKUP.split("<!--").skip(1).filter_map(|piece| piece.split_once("-->"));
+        let slots: Vec<_> = slots.map(|(slot, _)| slot).collect();
+        assert_eq!(slots.len(), MARKUP.matches("<!--").count());
+        for slot in slots {
+            assert!(known.contains(&slot), "{slot}");
         }
     }
 
