@@ -12,7 +12,8 @@
 //!
 //! `… --example recordings -- pack FILE`
 //!
-//! Reads a recording, writes its first records once more without keeping them, and prints what a record takes.
+//! Reads a recording, writes its first records once more without keeping them, and prints what a record takes: written
+//! by itself, and written while the tables are kept, beyond what those take alone.
 
 use anyhow::{Context as _, bail};
 use memtrace::engine::decode::decode;
@@ -124,52 +125,98 @@ fn carry(blocks: u32, file: &str) -> anyhow::Result<()> {
 
 /// About how many records are written once more, and how often that is done; the median counts.
 const PACKED: usize = 4_000_000;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 
 fn pack(file: &str) -> anyhow::Result<()> {
-    let (bytes, ends) = records(file)?;
-    let mut rounds = Vec::new();
+    let entries = Entries::read(file)?;
+    let (mut alone, mut tables, mut both) = (Vec::new(), Vec::new(), Vec::new());
     let mut written = 0;
     for _ in 0..ROUNDS {
         let mut writer = Writer::new(std::io::sink(), Head::default())?;
-        let began = Instant::now();
-        let mut begin = 0;
-        for &end in &ends {
-            writer.push(Entry::Record(&bytes[begin..end]))?;
-            begin = end;
-        }
+        alone.push(entries.time(|entry| Ok(writer.push(entry)?))?);
         writer.checkpoint()?;
         written = writer.written();
-        rounds.push(began.elapsed().as_secs_f64() * 1e9 / ends.len() as f64);
+        let mut tracker = Tracker::new(Limits::default());
+        tables.push(entries.time(|entry| apply(&mut tracker, entry))?);
+        let mut tracker = Tracker::new(Limits::default());
+        let mut writer = Writer::new(std::io::sink(), Head::default())?;
+        both.push(entries.time(|entry| {
+            writer.push(entry)?;
+            apply(&mut tracker, entry)
+        })?);
     }
-    rounds.sort_by(f64::total_cmp);
-    let (events, nanoseconds) = (ends.len(), rounds[ROUNDS / 2]);
-    let size = written as f64 / events as f64;
-    println!("{{\"records\":{events},\"nanoseconds\":{nanoseconds:.1},\"bytes\":{size:.2}}}");
+    let added = both.iter().zip(&tables).map(|(both, tables)| both - tables).collect();
+    let [alone, tables, added] = [alone, tables, added].map(median);
+    let (records, size) = (entries.ends.len(), written as f64 / entries.ends.len() as f64);
+    println!(
+        "{{\"records\":{records},\"nanoseconds\":{alone:.1},\"tables\":{tables:.1},\"added\":{added:.1},\"bytes\":{size:.2}}}"
+    );
     Ok(())
 }
 
-/// A recording's first records, one behind the other, and where each ends.
-fn records(file: &str) -> anyhow::Result<(Vec<u8>, Vec<usize>)> {
-    let input = File::open(file).with_context(|| format!("cannot open {file}"))?;
-    let mut reader = Reader::new(BufReader::new(input))?;
-    let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-    while ends.len() < PACKED
-        && let Some(mut chunk) = reader.next_chunk()?
-    {
-        while let Some(entry) = chunk.next_entry()? {
-            if let Entry::Record(record) = entry {
-                bytes.extend_from_slice(record);
-                ends.push(bytes.len());
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// As the daemon takes in what it records (`memtrace/src/daemon/tables.rs`).
+fn apply(tracker: &mut Tracker, entry: Entry<'_>) -> anyhow::Result<()> {
+    match entry {
+        Entry::Record(record) => {
+            let Ok(event) = decode(record) else { bail!("a record makes no sense") };
+            tracker.apply(&event);
+        }
+        Entry::Note(note) => {
+            if let Note::Event { time, process, thread, what } =
+                Note::read(note).map_err(anyhow::Error::msg)?
+            {
+                tracker.apply(&Event { time, process, thread, what: what.what() });
             }
         }
     }
-    if ends.is_empty() {
-        bail!("{file} has no records");
-    }
-    Ok((bytes, ends))
+    Ok(())
 }
 
+/// A recording's first entries.
+#[derive(Default)]
+struct Entries {
+    /// One behind the other.
+    bytes: Vec<u8>,
+    /// Where each ends, and whether it is a note.
+    ends: Vec<(usize, bool)>,
+}
+
+impl Entries {
+    fn read(file: &str) -> anyhow::Result<Self> {
+        let input = File::open(file).with_context(|| format!("cannot open {file}"))?;
+        let mut reader = Reader::new(BufReader::new(input))?;
+        let mut entries = Self::default();
+        while entries.ends.len() < PACKED
+            && let Some(mut chunk) = reader.next_chunk()?
+        {
+            while let Some(entry) = chunk.next_entry()? {
+                entries.bytes.extend_from_slice(entry.bytes());
+                entries.ends.push((entries.bytes.len(), matches!(entry, Entry::Note(_))));
+            }
+        }
+        if entries.ends.is_empty() {
+            bail!("{file} is empty");
+        }
+        Ok(entries)
+    }
+
+    /// What one takes, nanoseconds.
+    fn time(&self, mut each: impl FnMut(Entry<'_>) -> anyhow::Result<()>) -> anyhow::Result<f64> {
+        let began = Instant::now();
+        let mut begin = 0;
+        for &(end, is_note) in &self.ends {
+            let bytes = &self.bytes[begin..end];
+            each(if is_note { Entry::Note(bytes) } else { Entry::Record(bytes) })?;
+            begin = end;
+        }
+        Ok(began.elapsed().as_secs_f64() * 1e9 / self.ends.len() as f64)
+    }
+}
 fn add<W: Write>(
     writer: &mut Writer<W>,
     event: &Event<'_>,

@@ -47,7 +47,11 @@ impl Tables {
     /// Takes in an event that came as this record.
     #[inline]
     pub(super) fn apply_record(&mut self, record: &[u8], event: &Event<'_>) {
-        self.add(&|recorder| recorder.record(record));
+        if let Some(recorder) = &mut self.recorder
+            && recorder.record(record) == Recorded::Full
+        {
+            self.add(&|recorder| recorder.record(record));
+        }
         self.latest = self.latest.max(event.time);
         self.tracker.apply(event);
     }

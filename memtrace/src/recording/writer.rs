@@ -8,19 +8,24 @@ use zstd::bulk::Compressor;
 
 /// How large the columns of a chunk become: enough to find what repeats, and little to lose.
 const CHUNK: usize = 1 << 20;
-/// How long they are is looked at after so many bytes of entries, each counted as [`BESIDE`] more than it has: less
-/// often than after each entry, as the tracer writes millions of them per second.
+/// How long they are is looked at after entries that cost so much, each as many bytes as it has and [`BESIDE`]: less often
+/// than after each entry, as the tracer writes millions of them per second.
 const LOOK_AFTER: usize = 32 << 10;
+/// More entries cannot be there.
+const BETWEEN_LOOKS: u32 = (LOOK_AFTER / BESIDE) as u32;
 /// An entry takes in the columns at most twice its own bytes and these: a word of 8 bytes takes at most 11.
 const BESIDE: usize = 64;
 /// The largest entry: what is there already, and its own length and number, have room beside it.
 const LARGEST_ENTRY: usize = MOST_BYTES - CHUNK - 2 * LOOK_AFTER - 4096;
 
+/// Most bytes of the lengths before the columns.
+const HEADS: usize = 128;
 /// Most bytes of the last chunk, which holds nothing: its head, and nine zeroes as zstd frames them.
 const END: usize = ChunkHead::SIZE + 64;
 
 /// One of zstd's fast levels: the columns leave little to find, and the tracer has other things to do. Of what a record
-/// takes to be written, 25 ns at level 1, a quarter goes; a sqlite3 that inserts has 2.1 bytes per event instead of 1.0.
+/// takes to be written, 19 ns at level 1, a third goes; a sqlite3 that inserts has 2.0 bytes per event instead of 1.0
+/// (`cargo run --release --example recordings -- pack FILE`).
 const LEVEL: i32 = -50;
 
 /// Writes a recording.
@@ -30,10 +35,8 @@ pub struct Writer<W> {
     packer: Packer,
     compressor: Packed,
     entries: u32,
-    /// See [`LOOK_AFTER`].
-    since_look: usize,
-    from: u64,
-    to: u64,
+    /// What entries may cost until the next look; see [`LOOK_AFTER`].
+    unseen: usize,
     columns: Vec<u8>,
     /// The columns, compressed.
     packed: Vec<u8>,
@@ -64,9 +67,7 @@ impl<W: Write> Writer<W> {
             packer: Packer::new(),
             compressor: Packed(compressor),
             entries: 0,
-            since_look: 0,
-            from: u64::MAX,
-            to: 0,
+            unseen: 0,
             columns: Vec::new(),
             packed: Vec::new(),
             written: Head::SIZE as u64,
@@ -103,35 +104,47 @@ impl<W: Write> Writer<W> {
     /// the entry is too large. [`RecordingError::Full`] when the file may become no larger: all before is in it.
     #[inline]
     pub fn push(&mut self, entry: Entry<'_>) -> Result<(), RecordingError> {
-        let length = entry.bytes().len();
-        if length > LARGEST_ENTRY {
-            return Err(RecordingError::TooLarge(length));
+        let cost = entry.bytes().len() + BESIDE;
+        if let Entry::Record(record) = entry
+            && cost <= self.unseen
+            && self.packer.push_plain(record)
+        {
+            self.unseen -= cost;
+            self.entries += 1;
+            return Ok(());
         }
-        if !self.has_room(length) {
-            // Packed it takes less than it might.
-            self.checkpoint()?;
-            if !self.has_room(length) {
-                return Err(RecordingError::Full);
-            }
+        self.push_any(entry, cost)
+    }
+
+    #[inline(never)]
+    fn push_any(&mut self, entry: Entry<'_>, cost: usize) -> Result<(), RecordingError> {
+        if cost > self.unseen {
+            self.look(cost)?;
         }
+        self.unseen -= cost;
         self.packer.push(entry);
         self.entries += 1;
-        if let Entry::Record(record) = entry
-            && let Some(time) = record.get(16..24).and_then(|time| time.try_into().ok())
-        {
-            let time = u64::from_ne_bytes(time);
-            (self.from, self.to) = (self.from.min(time), self.to.max(time));
-        }
-        self.since_look += length + BESIDE;
-        if self.entries >= MOST_ENTRIES || self.since_look >= LOOK_AFTER && self.is_long() {
-            self.write_chunk(Content::Entries)?;
-        }
         Ok(())
     }
 
-    fn is_long(&mut self) -> bool {
-        self.since_look = 0;
-        self.packer.length() >= CHUNK
+    /// Writes a chunk if it is time to, and looks how many entries may be added until the next look, of which the first
+    /// costs so much.
+    fn look(&mut self, cost: usize) -> Result<(), RecordingError> {
+        if cost > LARGEST_ENTRY + BESIDE {
+            return Err(RecordingError::TooLarge(cost - BESIDE));
+        }
+        if self.entries > MOST_ENTRIES - BETWEEN_LOOKS || self.packer.length() >= CHUNK {
+            self.write_chunk(Content::Entries)?;
+        }
+        if cost > self.room() {
+            // Packed it takes less than it might.
+            self.checkpoint()?;
+            if cost > self.room() {
+                return Err(RecordingError::Full);
+            }
+        }
+        self.unseen = LOOK_AFTER.min(self.room()).max(cost);
+        Ok(())
     }
 
     /// Writes what a report learnt of names, at once, behind what was added before.
@@ -143,12 +156,12 @@ impl<W: Write> Writer<W> {
             return Err(RecordingError::TooLarge(names.len()));
         }
         self.checkpoint()?;
-        if !self.has_room(names.len()) {
+        if names.len() + BESIDE > self.room() {
             return Err(RecordingError::Full);
         }
         self.columns.clear();
         self.columns.extend_from_slice(names);
-        self.write_columns(Content::Names)
+        self.write_columns(Content::Names, (0, 0))
     }
 
     /// Writes what was added, so that it is not lost when this program is.
@@ -178,14 +191,16 @@ impl<W: Write> Writer<W> {
         self.finish_with(Content::Limit)
     }
 
-    /// Whether one more entry has room, however badly it is packed, and the end after it.
-    fn has_room(&self, length: usize) -> bool {
-        if self.limit == u64::MAX {
-            return true;
-        }
-        let columns = self.packer.length() + 2 * (length + BESIDE) + 128;
-        let chunk = ChunkHead::SIZE + zstd::zstd_safe::compress_bound(columns);
-        self.written + (chunk + END) as u64 <= self.limit
+    /// What entries may cost together so that they have room, however badly they are packed, and the end after them.
+    fn room(&self) -> usize {
+        let Some(free) = self.limit.checked_sub(self.written) else { return 0 };
+        // zstd needs at most this beside one in 256 (`ZSTD_COMPRESSBOUND` of its zstd.h).
+        const FRAME: usize = 64 + 1;
+        let packed = usize::try_from(free)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(ChunkHead::SIZE + END + FRAME);
+        let columns = packed - packed / 257;
+        columns.saturating_sub(self.packer.length() + HEADS) / 2
     }
 
     fn finish_with(mut self, content: Content) -> Result<W, RecordingError> {
@@ -196,13 +211,18 @@ impl<W: Write> Writer<W> {
     }
 
     fn write_chunk(&mut self, content: Content) -> Result<(), RecordingError> {
+        let span = self.packer.span();
         if !self.failed {
             self.packer.finish(&mut self.columns);
         }
-        self.write_columns(content)
+        self.write_columns(content, span)
     }
 
-    fn write_columns(&mut self, content: Content) -> Result<(), RecordingError> {
+    fn write_columns(
+        &mut self,
+        content: Content,
+        (from, to): (u64, u64),
+    ) -> Result<(), RecordingError> {
         if self.failed {
             let earlier = io::Error::other("it could not be written before");
             return Err(RecordingError::Write(earlier));
@@ -221,13 +241,14 @@ impl<W: Write> Writer<W> {
             unpacked: self.columns.len() as u32,
             packed: packed.len() as u32,
             entries: self.entries,
-            from: if self.to == 0 { 0 } else { self.from },
-            to: self.to,
+            from,
+            to,
         };
         self.out.write_all(&head.bytes(packed)).map_err(RecordingError::Write)?;
         self.out.write_all(packed).map_err(RecordingError::Write)?;
         self.written += (ChunkHead::SIZE + packed.len()) as u64;
-        (self.entries, self.from, self.to) = (0, u64::MAX, 0);
+        // What is added now is of a chunk with a head of its own, for which there must be room.
+        (self.entries, self.unseen) = (0, 0);
         self.failed = false;
         Ok(())
     }

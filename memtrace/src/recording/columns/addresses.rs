@@ -10,13 +10,13 @@ pub(super) const UNFORESEEN: u64 = 0;
 /// The latest addresses of a chunk, in the order in which they came.
 #[derive(Debug)]
 pub(super) struct Latest {
-    addresses: Box<[u64]>,
+    addresses: Box<[u64; REMEMBERED]>,
     count: usize,
 }
 
 impl Latest {
     pub(super) fn new() -> Self {
-        Self { addresses: vec![0; REMEMBERED].into(), count: 0 }
+        Self { addresses: Box::new([0; REMEMBERED]), count: 0 }
     }
 
     /// The one that came so many before the next, if it is remembered.
@@ -40,7 +40,7 @@ impl Latest {
 pub(super) struct Finder {
     latest: Latest,
     /// By a hash of the address: how many had come before it.
-    slots: Box<[u32]>,
+    slots: Box<[u32; SLOTS]>,
 }
 
 /// More than are remembered, so that few have the same one.
@@ -48,7 +48,7 @@ const SLOTS: usize = 2 * REMEMBERED;
 
 impl Finder {
     pub(super) fn new() -> Self {
-        Self { latest: Latest::new(), slots: vec![0; SLOTS].into() }
+        Self { latest: Latest::new(), slots: Box::new([0; SLOTS]) }
     }
 
     pub(super) fn clear(&mut self) {

@@ -24,6 +24,11 @@ pub(crate) struct Packer {
     origins: HashMap<Origin, u32, Seeded>,
     /// Heads of records that were met lately, which most share.
     met: [Option<Met>; MET],
+    /// What is needed of those of them that are [`Plain`].
+    plain: [Plain; MET],
+    /// The earliest and the latest time of a record, as far as `foresight` has not the latest.
+    earliest: u64,
+    latest: u64,
     stacks: HashMap<u64, usize, Seeded>,
     frames: HashMap<u64, usize, Seeded>,
 }
@@ -52,6 +57,20 @@ struct Met {
     times: Places,
 }
 
+/// The head of records that tell of one block, and of nothing else but of what their template has: most are such, and
+/// what is done with each of them is what a recording costs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Plain {
+    /// 0: none is known.
+    head: u128,
+    /// Of the origin, in the chunk.
+    origin: u32,
+    /// The number of its process.
+    process: u32,
+    /// Of the only template, where the records have no words but the address, and if it was told.
+    template: Option<u32>,
+}
+
 /// Where some words of a record are, bytes from its beginning.
 #[derive(Clone, Copy, Debug, Default)]
 struct Places {
@@ -77,6 +96,20 @@ impl Places {
 }
 
 impl Met {
+    /// As a [`Plain`], if it is one; `template` is the last one of its.
+    fn plain(&self, template: u32) -> Plain {
+        let is_first = |places: &Places| places.get().eq([HEADER]);
+        if !self.is_template || self.times.count > 0 || !is_first(&self.addresses) {
+            return Plain::default();
+        }
+        Plain {
+            head: self.head,
+            origin: self.number,
+            process: self.process as u32,
+            template: (self.origin.words == 1).then_some(template),
+        }
+    }
+
     fn new(head: u128, length: usize, origin: Origin, number: u32, process: usize) -> Self {
         let kept = Places::of(&origin, |role| !matches!(role, Role::Address | Role::Time));
         Self {
@@ -103,20 +136,68 @@ impl Packer {
             addresses: Finder::new(),
             origins: HashMap::with_hasher(seeded),
             met: [None; MET],
+            plain: [Plain::default(); MET],
+            earliest: u64::MAX,
+            latest: 0,
             stacks: HashMap::with_hasher(seeded),
             frames: HashMap::with_hasher(seeded),
         }
     }
 
-    /// Adds an entry.
+    /// Adds a record, if it is as most are; gives whether it did. [`Self::push`] would tell the same, in twice the time:
+    /// it is for all kinds.
     #[inline]
+    pub(crate) fn push_plain(&mut self, record: &[u8]) -> bool {
+        let ([first, second, time, address, kept @ ..], []) = record.as_chunks() else {
+            return false;
+        };
+        let [first, second, time, address] =
+            [first, second, time, address].map(|it| u64::from_le_bytes(*it));
+        let head = u128::from(first) | u128::from(second) << 64;
+        let plain = &self.plain[place_of(head)];
+        // The head has the length of the record.
+        let is_known = plain.head == head && first as u16 as usize == record.len();
+        if !is_known || time < self.foresight.time {
+            return false;
+        }
+        let template = match kept {
+            [] => plain.template,
+            [first, second, third] => {
+                let words = [first, second, third].map(|it| u64::from_ne_bytes(*it));
+                self.templates.known(plain.origin, words)
+            }
+            _ => None,
+        };
+        let Some(template) = template else { return false };
+        put_step(&mut self.columns[TIMES], self.foresight.time, time);
+        self.foresight.time = time;
+        put(&mut self.columns[TEMPLATES], FIRST_TEMPLATE + u64::from(template));
+        let latest = self.foresight.address(plain.process as usize);
+        put_address(&mut self.addresses, latest, &mut self.columns[ADDRESSES], address);
+        true
+    }
+
+    /// The earliest and the latest time of the records; 0: there are none.
+    pub(crate) fn span(&self) -> (u64, u64) {
+        let latest = self.latest.max(self.foresight.time);
+        (if latest == 0 { 0 } else { self.earliest }, latest)
+    }
+
+    /// Adds an entry.
     pub(crate) fn push(&mut self, entry: Entry<'_>) {
         match entry {
             Entry::Note(note) => self.bytes(NOTE, note),
-            Entry::Record(record) => match self.meet(record) {
-                Some(slot) => self.record(slot, record),
-                None => self.bytes(ODD, record),
-            },
+            Entry::Record(record) => {
+                if let Some(time) = record.get(HEADER - WORD..).and_then(|it| it.first_chunk()) {
+                    let time = u64::from_ne_bytes(*time);
+                    self.earliest = self.earliest.min(time);
+                    self.latest = self.latest.max(self.foresight.time).max(time);
+                }
+                match self.meet(record) {
+                    Some(slot) => self.record(slot, record),
+                    None => self.bytes(ODD, record),
+                }
+            }
         }
     }
 
@@ -139,6 +220,8 @@ impl Packer {
         self.stacks.clear();
         self.frames.clear();
         self.met = [None; MET];
+        self.plain = [Plain::default(); MET];
+        (self.earliest, self.latest) = (u64::MAX, 0);
     }
 
     #[cold]
@@ -189,7 +272,10 @@ impl Packer {
         let kept = met.kept.map(|place| word(record, place.into()));
         let template = if met.is_template { self.templates.find(met.number, kept) } else { None };
         match template {
-            Some(number) => put(&mut self.columns[TEMPLATES], FIRST_TEMPLATE + u64::from(number)),
+            Some(number) => {
+                self.plain[slot] = met.plain(number);
+                put(&mut self.columns[TEMPLATES], FIRST_TEMPLATE + u64::from(number));
+            }
             None => self.by_itself(slot, record),
         }
     }

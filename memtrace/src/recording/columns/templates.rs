@@ -25,7 +25,7 @@ const SLOTS: usize = 1024;
 /// The templates of a chunk that is being filled, each where its words lead.
 #[derive(Debug)]
 pub(super) struct Templates {
-    slots: Box<[Slot]>,
+    slots: Box<[Slot; SLOTS]>,
     /// How many there were.
     count: u32,
 }
@@ -43,7 +43,7 @@ const EMPTY: Slot = Slot { origin: 0, number: NONE, words: [0; KEPT] };
 
 impl Templates {
     pub(super) fn new() -> Self {
-        Self { slots: vec![EMPTY; SLOTS].into(), count: 0 }
+        Self { slots: Box::new([EMPTY; SLOTS]), count: 0 }
     }
 
     pub(super) fn clear(&mut self) {
@@ -51,18 +51,24 @@ impl Templates {
         self.count = 0;
     }
 
-    /// The number of the template with this origin and these words; where it is not found they are the next one.
+    /// The number of the template with this origin and these words, if it is found.
     #[inline]
-    pub(super) fn find(&mut self, origin: u32, words: [u64; KEPT]) -> Option<u32> {
-        let slot = &mut self.slots[place_of(origin, words)];
+    pub(super) fn known(&self, origin: u32, words: [u64; KEPT]) -> Option<u32> {
+        let slot = &self.slots[place_of(origin, words)];
         // One by one: compared as an array they would be written to memory first, and read again at once in other
         // pieces, for which a CPU waits.
         let [first, second, third] = slot.words;
         let is_same = first == words[0] && second == words[1] && third == words[2];
-        if slot.origin == origin && is_same && slot.number != NONE {
-            return Some(slot.number);
+        (slot.origin == origin && is_same && slot.number != NONE).then_some(slot.number)
+    }
+
+    /// The number of the template with this origin and these words; where it is not found they are the next one.
+    #[inline]
+    pub(super) fn find(&mut self, origin: u32, words: [u64; KEPT]) -> Option<u32> {
+        if let Some(known) = self.known(origin, words) {
+            return Some(known);
         }
-        *slot = Slot { origin, number: self.count, words };
+        self.slots[place_of(origin, words)] = Slot { origin, number: self.count, words };
         self.count += 1;
         None
     }

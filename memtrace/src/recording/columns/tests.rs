@@ -13,9 +13,17 @@ fn entry((is_record, bytes): &Owned) -> Entry<'_> {
     if *is_record { Entry::Record(bytes) } else { Entry::Note(bytes) }
 }
 
+/// As the writer does.
+fn push(packer: &mut Packer, entry: Entry<'_>) {
+    match entry {
+        Entry::Record(record) if packer.push_plain(record) => {}
+        _ => packer.push(entry),
+    }
+}
+
 fn packed(entries: &[Owned]) -> Vec<u8> {
     let (mut packer, mut bytes) = (Packer::new(), Vec::new());
-    entries.iter().for_each(|it| packer.push(entry(it)));
+    entries.iter().for_each(|it| push(&mut packer, entry(it)));
     packer.finish(&mut bytes);
     bytes
 }
@@ -50,7 +58,42 @@ fn anything() -> impl Strategy<Value = Owned> {
     prop_oneof![4 => record(), 1 => any::<Owned>()]
 }
 
+/// Records of blocks that have much in common, at any times.
+fn of_blocks() -> impl Strategy<Value = Vec<Owned>> {
+    let time =
+        prop_oneof![8 => 1000..1100_u64, 1 => Just(0), 1 => Just(u64::MAX), 1 => any::<u64>()];
+    let step = prop_oneof![4 => Just(1_u8), 4 => Just(2), 1 => 3..12_u8];
+    let one = (step, 0..3_u32, 0..3_u64, 0..40_u64, time, 0..2_u8);
+    vec(one, 0..200).prop_map(|all| {
+        let made = |(kind, thread, size, place, time, flags): (u8, u32, u64, u64, u64, u8)| {
+            let words = [0x5000 + place * 48, 16 + size, 0, 0x0123_4567_89ab_cdef + size];
+            let words = if kind == 2 { &words[..1] } else { &words };
+            let mut bytes = (24 + 8 * words.len() as u16).to_ne_bytes().to_vec();
+            bytes.extend([kind, 1, flags, 0, 0, 0]);
+            bytes.extend([7, 7 + thread].map(u32::to_ne_bytes).concat());
+            bytes.extend(time.to_ne_bytes());
+            words.iter().for_each(|word| bytes.extend(word.to_ne_bytes()));
+            (true, bytes)
+        };
+        all.into_iter().map(made).collect()
+    })
+}
+
 proptest! {
+    #[test]
+    fn the_short_way_tells_what_the_long_way_does(entries in of_blocks()) {
+        let (mut packer, mut bytes) = (Packer::new(), Vec::new());
+        entries.iter().for_each(|it| packer.push(entry(it)));
+        let span = packer.span();
+        packer.finish(&mut bytes);
+        let mut shortly = Packer::new();
+        entries.iter().for_each(|it| push(&mut shortly, entry(it)));
+        assert_eq!(shortly.span(), span);
+        assert!(unpacked(&bytes).as_ref() == Ok(&entries));
+        shortly.finish(&mut bytes);
+        assert!(unpacked(&bytes) == Ok(entries));
+    }
+
     #[test]
     fn entries_come_back_byte_for_byte(entries in vec(anything(), 0..60)) {
         assert_eq!(unpacked(&packed(&entries)), Ok(entries));
@@ -59,9 +102,9 @@ proptest! {
     #[test]
     fn a_packer_begins_anew(first in vec(anything(), 0..20), second in vec(anything(), 0..20)) {
         let (mut packer, mut bytes) = (Packer::new(), Vec::new());
-        first.iter().for_each(|it| packer.push(entry(it)));
+        first.iter().for_each(|it| push(&mut packer, entry(it)));
         packer.finish(&mut bytes);
-        second.iter().for_each(|it| packer.push(entry(it)));
+        second.iter().for_each(|it| push(&mut packer, entry(it)));
         packer.finish(&mut bytes);
         assert_eq!(unpacked(&bytes), Ok(second));
     }
@@ -101,6 +144,29 @@ fn heads_that_come_again_are_told_apart() {
         entries.extend([made(thread, 4, 0), made(thread + 32, 4, 2), made(thread, 4, 3)]);
     }
     assert_eq!(unpacked(&packed(&entries)), Ok(entries));
+}
+
+#[test]
+fn most_records_go_the_short_way() {
+    let record = |kind: u8, time: u64, words: &[u64]| {
+        let mut bytes = (24 + 8 * words.len() as u16).to_ne_bytes().to_vec();
+        bytes.extend([kind, 1, 0, 0, 0, 0]);
+        bytes.extend([7_u32, 7].map(u32::to_ne_bytes).concat());
+        bytes.extend(time.to_ne_bytes());
+        words.iter().for_each(|word| bytes.extend(word.to_ne_bytes()));
+        bytes
+    };
+    let (mut packer, mut shortly) = (Packer::new(), 0);
+    for time in 0..1000 {
+        for record in [record(1, time, &[4096, 64, 0, 9]), record(2, time, &[4096])] {
+            match packer.push_plain(&record) {
+                true => shortly += 1,
+                false => packer.push(Entry::Record(&record)),
+            }
+        }
+    }
+    // Of each, the first brings its template, and the second shows that there is one.
+    assert_eq!(shortly, 2 * 1000 - 4);
 }
 
 /// Blocks that are freed soon, of the same size per stack: a few bytes each, before compression.
