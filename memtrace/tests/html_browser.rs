@@ -6,15 +6,14 @@ mod report_fixtures;
 
 use browser::Browser;
 use jiff::Timestamp;
-use memtrace::engine::slices::{Amount, Deeds};
-use memtrace::engine::snapshot::{
-    Confidence, HeapTotals, PeriodFigures, PeriodSum, SampledConfidence,
-};
+use memtrace::engine::sampling::{Confidence, SumConfidence};
+use memtrace::engine::slices::{Amount, Deeds, Ranges};
+use memtrace::engine::snapshot::{HeapTotals, PeriodFigures, PeriodSum, SampledConfidence};
 use memtrace::report::diff::{By, Diff, Side, write_html};
 use memtrace::report::view::Measure;
 use memtrace::report::{
-    AccountReport, FrameReport, HtmlWriter, MarkReport, MemoryPoint, Parts, Place, ProcessReport,
-    Report, ReportWriter as _, StackReport,
+    AccountReport, Change, FrameReport, HtmlWriter, MarkReport, MemoryPoint, Parts, Place,
+    ProcessReport, Report, ReportWriter as _, StackReport,
 };
 use report_fixtures::{facts, last, leaking, report, snapshot};
 use serde_json::json;
@@ -257,7 +256,7 @@ fn recorded() -> Report {
                     blocks: blocks.wrapping_sub(freed.blocks),
                 };
                 let told = Deeds { live, allocated: each, freed, temporary: Amount::default() };
-                (part, told)
+                Change::exact(part, told)
             })
             .collect();
         let kept = if frees { 1 } else { 4 };
@@ -341,6 +340,53 @@ fn a_window_of_time_makes_graph_and_table_anew() {
     browser.value("document.getElementById('from').focus()");
     browser.press("ArrowRight");
     assert_eq!(shown.hash(), "#from=1", "the sliders do as well");
+    shown.browser.assert_clean();
+}
+
+/// The third of four seconds, in which each stack had one sample in sixteen of what it allocated.
+#[test]
+fn a_window_of_samples_says_how_sure_it_is() {
+    let mut report = recorded();
+    for stack in &mut report.processes[0].stacks {
+        let mut live = 0_u64;
+        for change in &mut stack.changes {
+            live = live.wrapping_add(change.deeds.live.bytes);
+            let around = |bytes: u64, blocks: u64| SumConfidence {
+                bytes: Confidence { low: bytes - bytes / 4, high: bytes + bytes / 2 },
+                blocks: Confidence { low: blocks - blocks / 4, high: blocks + blocks / 2 },
+            };
+            let Deeds { allocated, freed, .. } = change.deeds;
+            change.ranges = Some(Ranges {
+                live: around(live, live / 16),
+                allocated: around(allocated.bytes, allocated.blocks),
+                freed: around(freed.bytes, freed.blocks),
+            });
+        }
+    }
+    let mut shown = Shown::new(&report, "#from=1&to=3&view=allocated&tab=table");
+    assert!(
+        shown.browser.text("table").contains("about 4.00 MiB"),
+        "{}",
+        shown.browser.text("table")
+    );
+    shown.browser.click("#table tbody td.name button");
+    let first = shown.browser.text("table");
+    for expected in [
+        // What is alive is not summed, it is as it was told last.
+        "live at its end: about 6.00 MiB (4.50 MiB to 9.00 MiB)",
+        // It allocated 2 MiB in each of two seconds, between 1.5 and 3: distances add as squares.
+        "allocated in it: about 4.00 MiB (3.29 MiB to 5.41 MiB)",
+        // It gained as much: nothing was freed.
+        "more than at its beginning: about 4.00 MiB (3.29 MiB to 5.41 MiB)",
+    ] {
+        assert!(first.contains(expected), "{first}");
+    }
+    let file = shown.file.clone();
+    shown.browser.open(&file, "#from=1&to=3&tab=table&view=freed");
+    shown.browser.click("#table tbody td.name button");
+    let freed = shown.browser.text("table");
+    assert!(freed.contains("freed again in it: about 3.00 MiB (2.25 MiB to 4.50 MiB)"), "{freed}");
+    shown.browser.picture("window-of-samples");
     shown.browser.assert_clean();
 }
 
@@ -712,7 +758,7 @@ fn a_hundred_thousand_stacks() {
         // As many changes as the engine keeps of so many stacks.
         let half = Amount { bytes: stack.live_bytes / 2, blocks: stack.live_blocks / 2 };
         let done = Deeds { live: half, allocated: half, ..Deeds::default() };
-        StackReport { changes: vec![(0, done), (1, done)], ..stack }
+        StackReport { changes: vec![Change::exact(0, done), Change::exact(1, done)], ..stack }
     });
     let process = process(7, "app", stacks.collect());
     let live: u64 = process.stacks.iter().map(|stack| stack.live_bytes).sum();

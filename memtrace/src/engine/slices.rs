@@ -1,12 +1,20 @@
 //! What each call stack did in slices of the run's time, for those who look at a part of it later.
 //!
 //! Slices end at multiples of one length, the same for all processes. That length doubles, and neighbours become one,
-//! when there would be too many of them or of what they hold. Merging adds, so sums up to any end are exact.
+//! when there would be too many of them or of what they hold. Merging adds, so sums up to any end are what the tables said
+//! then: exact, or the estimates of that moment.
 
+mod estimated;
+
+pub use estimated::Ranges;
+
+use super::heap::sampled::Sampled;
 use super::process::Space;
 use super::snapshot::Confidence;
 use super::tracker::Tracker;
 use crate::model::ids::Nanos;
+use estimated::Sums;
+use std::collections::BTreeSet;
 
 /// Most slices of a run, without the one that has just begun.
 pub const MOST_SLICES: u64 = 32;
@@ -31,7 +39,9 @@ impl Amount {
         Self { bytes, blocks }
     }
 
-    const fn plus(self, other: Self) -> Self {
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
         Self::of(self.bytes.wrapping_add(other.bytes), self.blocks.wrapping_add(other.blocks))
     }
 
@@ -88,29 +98,55 @@ pub struct Slice {
     pub heap_range: Option<Confidence>,
     /// Mapped bytes at its end.
     pub mapped: u64,
-    /// By how much stacks changed, by their numbers ([`NO_STACK`] last); those that did nothing are left out, and from
-    /// the first sample on all.
+    /// By how much stacks changed, by their numbers ([`NO_STACK`] last); those that did nothing are left out.
     pub changes: Vec<(u32, Deeds)>,
+    /// Where what changed lies, where that is an estimate.
+    pub ranges: Vec<(u32, Ranges)>,
 }
 
 impl Slice {
     /// Together with the one that follows.
     fn merged(self, next: Self) -> Self {
-        let mut changes = Vec::with_capacity(self.changes.len().max(next.changes.len()));
-        let mut before = self.changes.into_iter().peekable();
-        for (number, change) in next.changes {
-            while let Some(earlier) = before.next_if(|(other, _)| *other < number) {
-                changes.push(earlier);
-            }
-            let same = before.next_if(|(other, _)| *other == number);
-            let sum = same.map_or(change, |(_, earlier)| earlier.plus(change));
-            if sum != Deeds::default() {
-                changes.push((number, sum));
-            }
-        }
-        changes.extend(before);
-        Self { changes, ..next }
+        let both = self.ranges.iter().chain(&next.ranges);
+        let estimates: BTreeSet<u32> = both.map(|(number, _)| *number).collect();
+        let merged = |number| estimated::merged(self.of(number), next.of(number));
+        let ranges = estimates.into_iter().map(|number| (number, merged(number))).collect();
+        let changes = sums(self.changes, next.changes);
+        Self { changes, ranges, ..next }
     }
+
+    fn of(&self, number: u32) -> (Option<Ranges>, Deeds) {
+        let ranges = found(&self.ranges, number);
+        (ranges, found(&self.changes, number).unwrap_or_default())
+    }
+
+    /// How much memory it takes, in changes.
+    fn weight(&self) -> usize {
+        self.changes.len() + self.ranges.len()
+    }
+}
+
+fn found<T: Copy>(all: &[(u32, T)], number: u32) -> Option<T> {
+    let place = all.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+    Some(all[place].1)
+}
+
+/// What changed in either of two slices that follow each other.
+fn sums(before: Vec<(u32, Deeds)>, next: Vec<(u32, Deeds)>) -> Vec<(u32, Deeds)> {
+    let mut changes = Vec::with_capacity(before.len().max(next.len()));
+    let mut before = before.into_iter().peekable();
+    for (number, change) in next {
+        while let Some(earlier) = before.next_if(|(other, _)| *other < number) {
+            changes.push(earlier);
+        }
+        let same = before.next_if(|(other, _)| *other == number);
+        let sum = same.map_or(change, |(_, earlier)| earlier.plus(change));
+        if sum != Deeds::default() {
+            changes.push((number, sum));
+        }
+    }
+    changes.extend(before);
+    changes
 }
 
 /// The slices of an address space.
@@ -121,18 +157,55 @@ pub(super) struct Slices {
     last: Vec<Deeds>,
     /// … and blocks without a stack.
     last_without: Deeds,
+    /// The same of samples; from where there is nothing on it was counted one by one until then.
+    sums: Vec<Sums>,
+    sums_without: Option<Sums>,
 }
 
 impl Slices {
     /// The slice that ends now.
     fn cut(&self, space: &Space, until: Nanos) -> Slice {
         let (heap, mapped) = (space.heap.live_bytes(), space.ranges.totals().live_bytes);
-        let changes = match space.heap.sampled() {
-            None => self.changes(space),
-            // What samples stand for is not kept by slices.
-            Some(_) => Vec::new(),
-        };
-        Slice { until, heap, heap_range: space.heap.live_range(), mapped, changes }
+        let heap_range = space.heap.live_range();
+        let slice = Slice { until, heap, heap_range, mapped, ..Slice::default() };
+        match space.heap.sampled() {
+            None => Slice { changes: self.changes(space), ..slice },
+            Some(sampled) => self.estimated(sampled, slice),
+        }
+    }
+
+    fn estimated(&self, sampled: &Sampled, mut slice: Slice) -> Slice {
+        let (stacks, without) = estimated::sums(sampled);
+        let numbered = (0_u32..).zip(stacks).chain([(NO_STACK, without)]);
+        for (number, sums) in numbered {
+            let last = self.last(number);
+            // Which samples were temporary is not known.
+            let deeds = sums.deeds(last.temporary);
+            let known = self.sums(number);
+            let before = known.unwrap_or_else(|| Sums::exact(&last));
+            if deeds != last {
+                slice.changes.push((number, deeds.minus(last)));
+            }
+            // From the first sample on there may be more than was counted.
+            if sums != before || known.is_none() {
+                slice.ranges.push((number, sums.since(&before, sampled.interval())));
+            }
+        }
+        slice
+    }
+
+    fn last(&self, number: u32) -> Deeds {
+        match number {
+            NO_STACK => self.last_without,
+            number => self.last.get(number as usize).copied().unwrap_or_default(),
+        }
+    }
+
+    fn sums(&self, number: u32) -> Option<Sums> {
+        match number {
+            NO_STACK => self.sums_without,
+            number => self.sums.get(number as usize).copied(),
+        }
     }
 
     fn changes(&self, space: &Space) -> Vec<(u32, Deeds)> {
@@ -141,7 +214,7 @@ impl Slices {
         let mut changes = Vec::new();
         for (number, deeds) in (0_u32..).zip(now) {
             without = without.minus(deeds);
-            let last = self.last.get(number as usize).copied().unwrap_or_default();
+            let last = self.last(number);
             if deeds != last {
                 changes.push((number, deeds.minus(last)));
             }
@@ -152,7 +225,11 @@ impl Slices {
         changes
     }
 
-    fn end(&mut self, slice: Slice) {
+    fn end(&mut self, space: &Space, slice: Slice) {
+        if let Some(sampled) = space.heap.sampled() {
+            let (stacks, without) = estimated::sums(sampled);
+            (self.sums, self.sums_without) = (stacks, Some(without));
+        }
         for (number, change) in &slice.changes {
             let last = match *number {
                 NO_STACK => &mut self.last_without,
@@ -254,7 +331,7 @@ impl Tracker {
         for space in self.spaces.iter_mut().filter(|space| space.users > 0) {
             let Some(mut slices) = space.slices.take() else { continue };
             let slice = slices.cut(space, grid.next);
-            slices.end(slice);
+            slices.end(space, slice);
             space.slices = Some(slices);
         }
         let mut grid = grid;
@@ -278,7 +355,7 @@ impl Tracker {
     }
 
     fn changes(&mut self) -> usize {
-        self.all_slices().flatten().map(|slice| slice.changes.len()).sum()
+        self.all_slices().flatten().map(|slice| slice.weight()).sum()
     }
 
     fn merge(&mut self, grid: &Grid) {

@@ -3,13 +3,11 @@
 
 use super::identity::StackDigest;
 use super::model::{StackReport, TouchedStackReport};
-use super::timeline::Changes;
+use super::timeline;
 use crate::engine::sampling::SumAround;
-use crate::engine::slices::Deeds;
 use crate::engine::snapshot::{
     Confidence, Growth, PartsConfidence, PeriodFigures, PeriodSum, SampledConfidence, SumConfidence,
 };
-use std::collections::BTreeMap;
 
 /// Bytes and blocks.
 type Pair = (u64, u64);
@@ -50,7 +48,7 @@ pub(super) fn joined(stacks: &[StackReport]) -> Option<StackReport> {
         confidence: confidence(stacks),
         part: if is_same(|a, b| a.part == b.part) { first.part } else { Default::default() },
         period: period(stacks),
-        changes: changes(stacks),
+        changes: timeline::sum(&stacks.iter().map(|it| &it.changes).collect::<Vec<_>>()),
         end: if is_same(|a, b| a.end == b.end) { first.end } else { Default::default() },
         frames: first.frames.clone(),
         ..StackReport::default()
@@ -190,15 +188,6 @@ fn period(stacks: &[StackReport]) -> Option<PeriodFigures> {
         unfollowed: count(|it| it.unfollowed),
         untold_frees: count(|it| it.untold_frees),
     })
-}
-
-fn changes(stacks: &[StackReport]) -> Changes {
-    let mut all: BTreeMap<u32, Deeds> = BTreeMap::new();
-    for (slice, deeds) in stacks.iter().flat_map(|it| &it.changes) {
-        let sum = all.entry(*slice).or_default();
-        *sum = sum.plus(*deeds);
-    }
-    all.into_iter().collect()
 }
 
 #[cfg(test)]

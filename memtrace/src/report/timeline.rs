@@ -1,7 +1,8 @@
 //! The run by time: what memory was at some moments, and which parts of the run stacks' figures are known of.
 
 use super::facts::{Ledgers, ReportOptions};
-use crate::engine::slices::{Deeds, Slice};
+use crate::engine::sampling::{SumAround, SumConfidence};
+use crate::engine::slices::{Amount, Deeds, Ranges, Slice};
 use crate::engine::snapshot::{
     Confidence, ProcessSnapshot, Snapshot, SnapshotOptions, StackSnapshot,
 };
@@ -36,8 +37,27 @@ pub enum Parts {
     Kept(Vec<Nanos>),
 }
 
-/// What some blocks did in slices, by their numbers in [`Parts::Kept`], each at most once.
-pub type Changes = Vec<(u32, Deeds)>;
+/// What some blocks did in slices, each at most once, in order.
+pub type Changes = Vec<Change>;
+
+/// What some blocks did in a slice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The number of the slice, in [`Parts::Kept`].
+    pub part: u32,
+    /// What they did.
+    pub deeds: Deeds,
+    /// Where that lies, where it is an estimate. Where it is not told of a later slice what is alive is still there.
+    pub ranges: Option<Ranges>,
+}
+
+impl Change {
+    /// One that is no estimate.
+    #[must_use]
+    pub const fn exact(part: u32, deeds: Deeds) -> Self {
+        Self { part, deeds, ranges: None }
+    }
+}
 
 /// The moments at which memory of a process is known, oldest first.
 pub(super) fn memory(
@@ -77,8 +97,10 @@ pub(super) fn parts(snapshot: &Snapshot) -> Parts {
         return Parts::NotKept;
     }
     let all = SnapshotOptions { blocks_per_stack: 0, ..snapshot.options };
-    if any(|process| process.heap.confidence.is_some()) {
-        Parts::Unknown("allocations were sampled")
+    if any(is_untold) {
+        Parts::Unknown(
+            "allocations were sampled, and snapshots do not say how sure their differences are",
+        )
     } else if any(|process| !process.windows.are_whole()) {
         Parts::Unknown("blocks were watched in windows")
     } else if all != SnapshotOptions::default() {
@@ -86,6 +108,13 @@ pub(super) fn parts(snapshot: &Snapshot) -> Parts {
     } else {
         Parts::Kept(ends(snapshot))
     }
+}
+
+/// A heap of samples of which no slice tells what stacks did: those of snapshots do not.
+fn is_untold(process: &ProcessSnapshot) -> bool {
+    process.heap.confidence.is_some()
+        && process.heap.allocated_blocks > 0
+        && process.slices.iter().all(|slice| slice.changes.is_empty())
 }
 
 fn ends(snapshot: &Snapshot) -> Vec<Nanos> {
@@ -103,22 +132,75 @@ pub(super) fn changes(
     listed: &[&StackSnapshot],
 ) -> (HashMap<u32, Changes>, Changes) {
     let Parts::Kept(ends) = parts else { return Default::default() };
-    let mut by_stack: HashMap<u32, Changes> =
-        listed.iter().map(|stack| (stack.past.number, Changes::new())).collect();
-    let mut others = Changes::new();
-    for Slice { until, changes, .. } in &process.slices {
-        let end = until.min(&snapshot.time).saturating_sub(snapshot.began);
+    let mut by_stack: HashMap<u32, Changes> = HashMap::new();
+    for slice in &process.slices {
+        let end = slice.until.min(snapshot.time).saturating_sub(snapshot.began);
         let part = ends.partition_point(|it| *it < end) as u32;
-        for (number, change) in changes {
-            add(by_stack.get_mut(number).unwrap_or(&mut others), part, *change);
+        for (number, change) in of_slice(slice, part) {
+            by_stack.entry(number).or_default().push(change);
         }
     }
-    (by_stack, others)
+    let listed = listed.iter().map(|stack| stack.past.number);
+    let listed = listed.map(|number| (number, by_stack.remove(&number).unwrap_or_default()));
+    // Two slices are one part where both ended after the report's moment.
+    let is_told_once = |it: &Changes| it.is_sorted_by(|a, b| a.part < b.part);
+    let told = |it: Changes| if is_told_once(&it) { it } else { sum(&[&it]) };
+    let listed = listed.map(|(number, changes)| (number, told(changes))).collect();
+    let others: Vec<&Changes> = by_stack.values().collect();
+    (listed, sum(&others))
 }
 
-fn add(changes: &mut Changes, part: u32, change: Deeds) {
-    match changes.last_mut().filter(|(last, _)| *last == part) {
-        Some((_, sum)) => *sum = sum.plus(change),
-        None => changes.push((part, change)),
+fn of_slice(slice: &Slice, part: u32) -> BTreeMap<u32, Change> {
+    let exact = |&(number, deeds): &(u32, Deeds)| (number, Change::exact(part, deeds));
+    let mut all: BTreeMap<u32, Change> = slice.changes.iter().map(exact).collect();
+    for (number, ranges) in &slice.ranges {
+        let change = all.entry(*number).or_insert_with(|| Change::exact(part, Deeds::default()));
+        change.ranges = Some(*ranges);
+    }
+    all
+}
+
+/// What several did together.
+pub(super) fn sum(all: &[&Changes]) -> Changes {
+    let mut parts: BTreeMap<u32, Vec<(usize, &Change)>> = BTreeMap::new();
+    for (who, change) in
+        all.iter().enumerate().flat_map(|(who, changes)| changes.iter().map(move |it| (who, it)))
+    {
+        parts.entry(change.part).or_default().push((who, change));
+    }
+    let is_estimate = all.iter().any(|changes| changes.iter().any(|it| it.ranges.is_some()));
+    let mut alive = is_estimate.then(|| Alive::of(all.len()));
+    let of_part = |(part, changes): (u32, Vec<(usize, &Change)>)| {
+        let add = |sum: Deeds, (_, it): &(usize, &Change)| sum.plus(it.deeds);
+        let deeds = changes.iter().fold(Deeds::default(), add);
+        let ranges = alive.as_mut().map(|alive| alive.ranges(&changes));
+        Change { part, deeds, ranges }
+    };
+    parts.into_iter().map(of_part).collect()
+}
+
+/// What each of several holds at the end of a slice, and where that lies.
+struct Alive(Vec<(Amount, SumConfidence)>);
+
+impl Alive {
+    fn of(number: usize) -> Self {
+        Self(vec![Default::default(); number])
+    }
+
+    /// Where lies what they did together in a slice, and what they hold at its end.
+    fn ranges(&mut self, changes: &[(usize, &Change)]) -> Ranges {
+        let (mut allocated, mut freed) = (SumAround::default(), SumAround::default());
+        for (who, Change { deeds, ranges, .. }) in changes {
+            let (held, range) = &mut self.0[*who];
+            *held = held.plus(deeds.live);
+            let exact = || Ranges::exact(&Deeds { live: *held, ..*deeds });
+            let ranges = ranges.unwrap_or_else(exact);
+            *range = ranges.live;
+            allocated.add((deeds.allocated.bytes, deeds.allocated.blocks), ranges.allocated);
+            freed.add((deeds.freed.bytes, deeds.freed.blocks), ranges.freed);
+        }
+        let mut live = SumAround::default();
+        self.0.iter().for_each(|(held, range)| live.add((held.bytes, held.blocks), *range));
+        Ranges { live: live.range(), allocated: allocated.range(), freed: freed.range() }
     }
 }

@@ -189,7 +189,8 @@ fn add_slices(
         changes.sort_unstable_by_key(|(number, _)| *number);
         let (heap, mapped) = (then.heap.live_bytes, then.mappings.live_bytes);
         let heap_range = then.heap.confidence.map(|it| it.live_bytes);
-        process.slices.push(Slice { until: of.time, heap, heap_range, mapped, changes });
+        let slice = Slice { until: of.time, heap, heap_range, mapped, ..Slice::default() };
+        process.slices.push(Slice { changes, ..slice });
     }
 }
 

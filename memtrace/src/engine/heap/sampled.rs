@@ -20,8 +20,16 @@ impl Pair {
         Self { bytes: estimate(bytes), blocks: estimate(blocks) }
     }
 
+    /// What came to it since it was `before`, of which nothing was taken out.
+    pub(crate) fn beyond(&self, before: &Self) -> Self {
+        Self {
+            bytes: self.bytes.added_to(&before.bytes),
+            blocks: self.blocks.added_to(&before.blocks),
+        }
+    }
+
     /// Both together.
-    fn with(self, other: &Self) -> Self {
+    pub(crate) fn with(self, other: &Self) -> Self {
         Self { bytes: self.bytes.with(&other.bytes), blocks: self.blocks.with(&other.blocks) }
     }
 
@@ -272,6 +280,11 @@ impl Sampled {
     /// The mean interval of the latest sample, bytes.
     pub(crate) const fn interval(&self) -> u64 {
         self.interval
+    }
+
+    /// What is alive, was allocated, and was freed.
+    pub(crate) const fn sums(&self) -> [&Pair; 3] {
+        [&self.live, &self.allocated, &self.freed]
     }
 
     /// Sums of all call stacks up to the last one that has some, each with what it held at the peak.

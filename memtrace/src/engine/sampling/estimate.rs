@@ -65,6 +65,21 @@ impl Part {
         }
     }
 
+    /// Without what was there before.
+    fn without(self, before: Self) -> Self {
+        let samples = self.samples.saturating_sub(before.samples);
+        if samples == 0 {
+            // What rounding has left is nothing.
+            return Self { widest: self.widest, ..Self::default() };
+        }
+        Self {
+            value: (self.value - before.value).max(0.0),
+            variance: (self.variance - before.variance).max(0.0),
+            samples,
+            widest: self.widest,
+        }
+    }
+
     fn remove(&mut self, amount: f64, missed: f64, number: u64) {
         self.samples = self.samples.saturating_sub(number);
         if self.samples == 0 {
@@ -171,6 +186,14 @@ impl Estimate {
             rest: self.rest.with(other.rest),
             seen: self.seen + other.seen,
         }
+    }
+
+    /// The samples that were added to `before` to make this one.
+    #[must_use]
+    pub fn added_to(&self, before: &Self) -> Self {
+        let (sure, rest) = (self.sure.without(before.sure), self.rest.without(before.rest));
+        let seen = if sure.samples + rest.samples == 0 { 0.0 } else { self.seen - before.seen };
+        Self { sure, rest, seen: seen.max(0.0) }
     }
 
     const fn part(&mut self, missed: f64) -> &mut Part {

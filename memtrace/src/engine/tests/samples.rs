@@ -16,7 +16,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 const INTERVAL: u64 = 1000;
 
 /// A sampled allocation.
-fn sample(address: u64, size: u64, interval: u64, id: u64) -> What<'static> {
+pub(super) fn sample(address: u64, size: u64, interval: u64, id: u64) -> What<'static> {
     // One frame, which says which stack it is.
     const FRAMES: [[u8; 8]; 4] =
         [[0; 8], 0x1000_u64.to_ne_bytes(), 0x2000_u64.to_ne_bytes(), 0x3000_u64.to_ne_bytes()];

@@ -1,8 +1,10 @@
 //! Slices of time against tables that were told no more than what had happened until their ends.
 
 use super::cases::{PID, free, malloc, seen, send_to, stack};
+use super::samples::sample;
 use crate::engine::detail::{Detail, Period};
 use crate::engine::limits::Limits;
+use crate::engine::sampling::Confidence;
 use crate::engine::slices::{Deeds, MOST_SLICES, NO_STACK, Slice};
 use crate::engine::snapshot::{ProcessSnapshot, Snapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
@@ -124,6 +126,74 @@ proptest! {
             prop_assert_eq!(summed(&process.slices), deeds(process));
         }
     }
+}
+
+/// Some blocks that were counted one by one, and then samples.
+fn sampled(steps: &[(Nanos, u32, Step)], until: Nanos, slices: bool) -> Snapshot {
+    let detail = Detail { slices, ..Detail::default() };
+    let mut tracker = Tracker::new(Limits::default()).with_detail(detail);
+    let mut time = 64;
+    send_to(&mut tracker, PID, time, seen(PID, 1));
+    for (number, (gap, _, step)) in steps.iter().enumerate() {
+        time += gap;
+        if time >= until {
+            break;
+        }
+        match step {
+            Step::Allocate { slot, size, stack } if number > steps.len() / 3 => {
+                send_to(
+                    &mut tracker,
+                    PID,
+                    time,
+                    sample(0x1000 + 16 * slot, *size, 256, *stack % 4),
+                );
+            }
+            Step::Exec => {}
+            step => apply(&mut tracker, time, PID, *step),
+        }
+    }
+    tracker.snapshot(time, &SnapshotOptions::default())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #[test]
+    fn slices_of_samples_say_what_the_tables_said(steps in steps()) {
+        let whole = sampled(&steps, Nanos::MAX, true);
+        let process = &whole.processes[0];
+        let mut live = BTreeMap::new();
+        for (number, slice) in process.slices.iter().enumerate() {
+            let then = sampled(&steps, slice.until, false);
+            let then = &then.processes[0];
+            let told = summed(&process.slices[..=number]);
+            live.extend(slice.ranges.iter().map(|(stack, ranges)| (*stack, ranges.live)));
+            for stack in &then.stacks {
+                let sums = told.get(&stack.past.number).copied().unwrap_or_default();
+                let (bytes, blocks) = (sums.live.bytes, sums.live.blocks);
+                prop_assert_eq!((bytes, blocks), (stack.live_bytes, stack.live_blocks));
+                prop_assert_eq!(sums.allocated.bytes, stack.allocated_bytes);
+                prop_assert_eq!(sums.freed.blocks, stack.freed_blocks);
+                let range = stack.confidence.as_ref().map(|it| (it.live_bytes, it.live_blocks));
+                let kept = live.get(&stack.past.number).map(|it| (it.bytes, it.blocks));
+                let exact = |value| Confidence { low: value, high: value };
+                prop_assert_eq!(
+                    kept.unwrap_or((exact(bytes), exact(blocks))),
+                    range.unwrap_or((exact(bytes), exact(blocks)))
+                );
+            }
+            let within = |(value, range): (u64, Confidence)| range.low <= value && value <= range.high;
+            for (stack, ranges) in &slice.ranges {
+                let done = found(slice, *stack);
+                prop_assert!(within((done.allocated.bytes, ranges.allocated.bytes)), "{:?}", slice);
+                prop_assert!(within((done.freed.blocks, ranges.freed.blocks)), "{:?}", slice);
+            }
+        }
+    }
+}
+
+fn found(slice: &Slice, number: u32) -> Deeds {
+    let mut changes = slice.changes.iter();
+    changes.find(|(stack, _)| *stack == number).map(|(_, deeds)| *deeds).unwrap_or_default()
 }
 
 #[test]

@@ -88,7 +88,21 @@ pub(super) struct Part {
     pub(super) allocated: (Vec<i64>, Vec<i64>),
     pub(super) freed: (Vec<i64>, Vec<i64>),
     pub(super) temporary: (Vec<i64>, Vec<i64>),
+    pub(super) ranges: PartRanges,
 }
+
+/// Where what rows did in a part lies, if it is an estimate. The columns have a place for each row, or are empty where all
+/// is exact; of a row without ranges it is exact.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct PartRanges {
+    /// What is alive at the part's end.
+    pub(super) live: RangeColumns,
+    pub(super) allocated: RangeColumns,
+    pub(super) freed: RangeColumns,
+}
+
+/// At least so many bytes, at most so many; at least so many blocks, at most so many.
+pub(super) type RangeColumns = [Vec<Option<u64>>; 4];
 
 /// A figure of a process.
 #[derive(Debug, Default, Serialize)]

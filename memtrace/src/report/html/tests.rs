@@ -1,14 +1,15 @@
 //! What is in a page is read again as its script reads it, and adds up to what is in the report.
 
 use super::HtmlWriter;
-use crate::engine::slices::{Amount, Deeds};
+use crate::engine::sampling::SumConfidence;
+use crate::engine::slices::{Amount, Deeds, Ranges};
 use crate::engine::snapshot::{Confidence, HeapTotals, SampledConfidence};
 use crate::engine::trend::{Judgement, Trend};
 use crate::report::ReportWriter as _;
 use crate::report::model::{
     FrameReport, LossReport, MappedReport, ProcessReport, Report, StackReport, Sum,
 };
-use crate::report::timeline::{MemoryPoint, Parts};
+use crate::report::timeline::{Change, MemoryPoint, Parts};
 use crate::report::view::Measure;
 use serde_json::Value;
 
@@ -205,9 +206,10 @@ fn parts_add_up_to_the_whole() {
         ..Deeds::default()
     };
     let mut process = process();
-    process.stacks[0].changes = vec![(0, change(80, 300)), (2, change(-30, 200))];
+    process.stacks[0].changes =
+        vec![Change::exact(0, change(80, 300)), Change::exact(2, change(-30, 200))];
     process.stacks[0].part.thread = Some(71);
-    process.other_changes = vec![(1, change(5, 3_500))];
+    process.other_changes = vec![Change::exact(1, change(5, 3_500))];
     let point = |since_start, resident| MemoryPoint {
         since_start,
         heap: Some(since_start),
@@ -238,4 +240,26 @@ fn parts_add_up_to_the_whole() {
         .map(|bytes| bytes.as_i64().unwrap())
         .sum();
     assert_eq!(allocated, 4_000);
+}
+
+#[test]
+fn parts_of_samples_have_ranges_beside_their_figures() {
+    let within = |low, high| SumConfidence {
+        bytes: Confidence { low, high },
+        blocks: Confidence { low: 1, high: 9 },
+    };
+    let ranges = Ranges { live: within(50, 120), allocated: within(40, 110), freed: within(0, 30) };
+    let deeds = Deeds { live: Amount { bytes: 80, blocks: 2 }, ..Deeds::default() };
+    let mut process = process();
+    process.stacks[0].changes =
+        vec![Change { ranges: Some(ranges), ..Change::exact(0, deeds) }, Change::exact(1, deeds)];
+    process.stacks[1].changes = vec![Change::exact(0, deeds)];
+    let parts = Parts::Kept(vec![1_000_000_000, 2_000_000_000]);
+    let report = Report { processes: vec![process], parts, ..Report::default() };
+    let data = data(&written(&report));
+    let parts = &account(&data, "heap")["parts"];
+    let expected = serde_json::json!([[50, null], [120, null], [1, null], [9, null]]);
+    assert_eq!(parts[0]["ranges"]["live"], expected);
+    assert_eq!(parts[0]["ranges"]["freed"][1], serde_json::json!([30, null]));
+    assert_eq!(parts[1]["ranges"]["live"], serde_json::json!([[], [], [], []]), "all is exact");
 }

@@ -1,9 +1,10 @@
 //! The run by time, as the page's script gets it.
 
-use super::data::{Memory, Part, Tick, Timeline};
-use crate::engine::slices::{Amount, Deeds};
+use super::data::{Memory, Part, PartRanges, RangeColumns, Tick, Timeline};
+use crate::engine::sampling::SumConfidence;
+use crate::engine::slices::Amount;
 use crate::report::model::{ProcessReport, Report};
-use crate::report::timeline::{Changes, MemoryPoint, Parts};
+use crate::report::timeline::{Change, Changes, MemoryPoint, Parts};
 use crate::report::units::seconds;
 
 /// Marks and alerts, and which parts of the run there are.
@@ -52,8 +53,8 @@ pub(super) fn memory(process: &ProcessReport) -> Memory {
 
 /// Adds what the blocks of a row did.
 pub(super) fn add(parts: &mut Vec<Part>, row: u32, changes: &Changes) {
-    for (number, change) in changes {
-        let number = *number as usize;
+    for change in changes {
+        let number = change.part as usize;
         if parts.len() <= number {
             parts.resize_with(number + 1, Part::default);
         }
@@ -71,10 +72,18 @@ impl Part {
                 count.clear();
             }
         }
+        let PartRanges { live, allocated, freed } = &mut self.ranges;
+        if live.iter().flatten().all(Option::is_none) {
+            [live, allocated, freed].into_iter().flatten().for_each(Vec::clear);
+        }
     }
 
-    fn push(&mut self, row: u32, change: &Deeds) {
+    fn push(&mut self, row: u32, Change { deeds: change, ranges, .. }: &Change) {
         self.row.push(row);
+        let PartRanges { live, allocated, freed } = &mut self.ranges;
+        push_range(live, ranges.map(|it| it.live));
+        push_range(allocated, ranges.map(|it| it.allocated));
+        push_range(freed, ranges.map(|it| it.freed));
         let columns = [
             (&mut self.live, change.live),
             (&mut self.allocated, change.allocated),
@@ -86,4 +95,10 @@ impl Part {
             count.push(blocks.cast_signed());
         }
     }
+}
+
+fn push_range(columns: &mut RangeColumns, range: Option<SumConfidence>) {
+    let ends = |it: SumConfidence| [it.bytes.low, it.bytes.high, it.blocks.low, it.blocks.high];
+    let ends = range.map_or([None; 4], |range| ends(range).map(Some));
+    columns.iter_mut().zip(ends).for_each(|(column, end)| column.push(end));
 }

@@ -30,20 +30,119 @@ function changesOf(account, name, first, last) {
   return { bytes, count };
 }
 
-// An account as it was in a window: all of its figures are exact, as those of the parts are.
+// Whether samples stand for what an account's rows did.
+function isEstimate(account) {
+  return account.parts.some((part) => part.ranges.live[0].length > 0);
+}
+
+// By how much figures of a window may be too high and too low. Samples of different parts are independent: distances add
+// as squares. Of a row without samples there may be as much as of one.
+class Spread {
+  constructor(rows) {
+    this.below = new Float64Array(rows);
+    this.above = new Float64Array(rows);
+    this.unseen = new Float64Array(rows);
+  }
+
+  add(row, value, low, high) {
+    if (low === null) return;
+    if (value === 0) {
+      this.unseen[row] = Math.max(this.unseen[row], high);
+      return;
+    }
+    this.below[row] += (value - low) ** 2;
+    this.above[row] += (high - value) ** 2;
+  }
+
+  // Of what this says was added, and the other was taken away.
+  without(other) {
+    const both = new Spread(this.below.length);
+    for (let row = 0; row < this.below.length; row++) {
+      both.below[row] = this.below[row] + other.above[row];
+      both.above[row] = this.above[row] + other.below[row];
+      both.unseen[row] = this.unseen[row];
+    }
+    return both;
+  }
+
+  low(values) {
+    return values.map((value, row) => Math.max(0, Math.min(value, Math.floor(value - Math.sqrt(this.below[row])))));
+  }
+
+  high(values) {
+    return values.map((value, row) => Math.ceil(value + (value === 0 && this.above[row] === 0 ? this.unseen[row] : Math.sqrt(this.above[row]))));
+  }
+}
+
+// Of bytes and of blocks.
+function spreadOf(account, name, first, last) {
+  const rows = account.node.length;
+  const [bytes, count] = [new Spread(rows), new Spread(rows)];
+  for (const part of account.parts.slice(first, last)) {
+    const [low, high, countLow, countHigh] = part.ranges[name];
+    const [moreBytes, moreBlocks] = part[name];
+    for (let at = 0; at < low.length; at++) {
+      bytes.add(part.row[at], moreBytes[at] ?? 0, low[at], high[at]);
+      count.add(part.row[at], moreBlocks[at] ?? 0, countLow[at], countHigh[at]);
+    }
+  }
+  return { bytes, count };
+}
+
+// The ends of intervals, as views have them.
+function endsOf({ bytes, count }, spread) {
+  return {
+    low: spread.bytes.low(bytes),
+    high: spread.bytes.high(bytes),
+    count_low: spread.count.low(count),
+    count_high: spread.count.high(count),
+  };
+}
+
+// Where what is alive lies: as it was told last.
+function aliveOf(account, { bytes, count }, last) {
+  const ends = [bytes.slice(), bytes.slice(), count.slice(), count.slice()];
+  for (const part of account.parts.slice(0, last)) {
+    const columns = part.ranges.live;
+    for (let at = 0; at < columns[0].length; at++) {
+      const row = part.row[at];
+      const exact = [bytes[row], bytes[row], count[row], count[row]];
+      columns.forEach((column, end) => (ends[end][row] = column[at] ?? exact[end]));
+    }
+  }
+  const [low, high, count_low, count_high] = ends;
+  return { low, high, count_low, count_high };
+}
+
+const EXACT = { low: [], high: [], count_low: [], count_high: [] };
+
+// An account as it was in a window. Figures are exact, or the estimates of the parts with their ranges.
 function partOf(account, { first, last }) {
-  const exact = { note: "", low: [], high: [], count_low: [], count_high: [] };
-  const live = { ...exact, key: "live", name: "live at its end", ...changesOf(account, "live", 0, last) };
-  const gained = { ...exact, key: "gained", name: "more than at its beginning", ...onlyMore(account, first, last) };
+  const sampled = isEstimate(account);
+  const alive = changesOf(account, "live", 0, last);
+  const live = { key: "live", name: "live at its end", note: "", ...alive, ...(sampled ? aliveOf(account, alive, last) : EXACT) };
+  const more = onlyMore(account, first, last);
+  const spread = (name) => spreadOf(account, name, first, last);
+  const gained = { key: "gained", name: "more than at its beginning", ...more, ...(sampled ? endsOf(more, gainedSpread(spread)) : EXACT) };
   const done = [["allocated", "allocated in it"], ["freed", "freed again in it"], ["temporary", "temporary in it"]];
-  const others = done.map(([key, name]) => {
+  // Which samples were temporary is not kept by time.
+  const kept = sampled ? done.slice(0, 2) : done;
+  const others = kept.map(([key, name]) => {
     const note = account.views.find((view) => view.key === key)?.note ?? "";
-    return { ...exact, key, name, note, ...changesOf(account, key, first, last) };
+    const figures = changesOf(account, key, first, last);
+    return { key, name, note, ...figures, ...(sampled ? endsOf(figures, spread(key)) : EXACT) };
   });
   const isSomething = (view) => view.bytes.some((value) => value > 0) || view.count.some((value) => value > 0);
   const views = [live, ...[gained, ...others].filter(isSomething)];
   // Ages are those at the report's moment.
   return { ...account, views, oldest: [], isPart: true };
+}
+
+// What was both allocated and freed in the window counts twice here, and not at all in what is gained: it is no less
+// certain than this.
+function gainedSpread(spread) {
+  const [allocated, freed] = [spread("allocated"), spread("freed")];
+  return { bytes: allocated.bytes.without(freed.bytes), count: allocated.count.without(freed.count) };
 }
 
 // What stacks hold more at the end than at the beginning. What others hold less is told beside it.
