@@ -149,8 +149,23 @@ fn of_page(page: &str) -> u64 {
     let data = page.split("id=\"data\">").nth(1).unwrap().split("</script").next().unwrap();
     let data: Value = serde_json::from_str(data).unwrap();
     let views = data["accounts"][0]["views"].as_array().unwrap().iter();
+    let timeline = &data["timeline"];
+    if timeline["from"].is_f64() && data["first_view"] != "kept" {
+        return of_parts(&data, timeline);
+    }
     let first = views.clone().find(|view| view["key"] == data["first_view"]);
     first.map_or(0, |view| numbers(&view["bytes"]).sum())
+}
+
+/// Of the parts of the run that the page is of.
+fn of_parts(data: &Value, timeline: &Value) -> u64 {
+    let ends = timeline["ends"].as_array().unwrap().iter();
+    let before =
+        ends.take_while(|end| end.as_f64() <= timeline["from"].as_f64().map(|it| it + 1e-7));
+    let parts = data["accounts"][0]["parts"].as_array().unwrap().iter().skip(before.count());
+    let key = data["first_view"].as_str().unwrap();
+    let changes = parts.flat_map(|part| part[key][0].as_array().unwrap());
+    changes.map(|change| change.as_u64().unwrap()).sum()
 }
 
 /// Sums the values with this number of all samples (field 2 of a profile, whose field 2 are values).

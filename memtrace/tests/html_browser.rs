@@ -3,12 +3,15 @@
 
 mod browser;
 mod report_fixtures;
+#[path = "html_browser/windows.rs"]
+mod windows;
 
 use browser::Browser;
 use jiff::Timestamp;
-use memtrace::engine::sampling::{Confidence, SumConfidence};
-use memtrace::engine::slices::{Amount, Deeds, Ranges};
-use memtrace::engine::snapshot::{HeapTotals, PeriodFigures, PeriodSum, SampledConfidence};
+use memtrace::engine::slices::{Amount, Deeds};
+use memtrace::engine::snapshot::{
+    Confidence, HeapTotals, PeriodFigures, PeriodSum, SampledConfidence,
+};
 use memtrace::report::diff::{By, Diff, Side, write_html};
 use memtrace::report::view::Measure;
 use memtrace::report::{
@@ -29,9 +32,13 @@ struct Shown {
 
 impl Shown {
     fn new(report: &Report, fragment: &str) -> Self {
+        Self::of(report, writer(Measure::Leaks), fragment)
+    }
+
+    fn of(report: &Report, writer: HtmlWriter, fragment: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("report.html");
-        write(report, &file);
+        write(report, writer, &file);
         let mut browser = Browser::start();
         browser.resize(1200, 800);
         browser.open(&file, fragment);
@@ -53,9 +60,13 @@ impl Shown {
     }
 }
 
-fn write(report: &Report, file: &Path) {
+const fn writer(measure: Measure) -> HtmlWriter {
+    HtmlWriter { full_names: false, measure, from: None }
+}
+
+fn write(report: &Report, writer: HtmlWriter, file: &Path) {
     let mut bytes = Vec::new();
-    HtmlWriter { full_names: false, measure: Measure::Leaks }.write(report, &mut bytes).unwrap();
+    writer.write(report, &mut bytes).unwrap();
     std::fs::write(file, bytes).unwrap();
 }
 
@@ -280,141 +291,6 @@ fn recorded() -> Report {
     report
 }
 
-/// Drags over the picture of memory, by shares of its width.
-fn drag(browser: &mut Browser, from: f64, to: f64) {
-    let edge = browser.value(
-        "(() => { const it = document.getElementById('plot').getBoundingClientRect(); \
-         return [it.x, it.y, it.width]; })()",
-    );
-    let at = |number: usize| edge[number].as_f64().unwrap();
-    let x = |share: f64| at(0) + 4.0 + share * (at(2) - 8.0);
-    browser.drag((x(from), at(1) + 50.0), (x(to), at(1) + 50.0));
-}
-
-#[test]
-fn a_window_of_time_makes_graph_and_table_anew() {
-    let mut shown = Shown::new(&recorded(), "");
-    let browser = &mut shown.browser;
-    assert!(browser.text("shown").starts_with("live: 13.0 MiB"), "{}", browser.text("shown"));
-    assert!(browser.text("legend").contains("4.00 sresident set 11.0 MiBlive heap 8.00 MiB"));
-    assert_eq!(browser.value("document.querySelectorAll('#plot polyline').length"), 2);
-    let ticks =
-        "[...document.querySelectorAll('#plot .tick title')].map((it) => it.textContent).join()";
-    assert_eq!(browser.value(ticks), "mark <b>deploy</b>, 1.00 s");
-    browser.picture("memory");
-    drag(browser, 0.26, 0.74);
-    assert_eq!(shown.hash(), "#from=1&to=3");
-    let browser = &mut shown.browser;
-    assert_eq!(
-        browser.text("window"),
-        "1.00 s to 3.00 s after tracing began: graph and table are of this window."
-    );
-    // Three quarters of what the first two stacks allocated, and nothing of the third.
-    assert!(
-        browser
-            .text("shown")
-            .starts_with("live at its end: 9.00 MiB (9,437,184 B), 589,824 blocks")
-    );
-    let views = "[...document.getElementById('view').options].map((it) => it.value).join()";
-    assert_eq!(browser.value(views), "live,gained,allocated,freed");
-    browser.picture("window");
-    let file = shown.file.clone();
-    let mut shows = |fragment: &str, id: &str| {
-        shown.browser.open(&file, fragment);
-        shown.browser.text(id)
-    };
-    assert!(shows("#from=1&to=3&view=gained", "shown").contains(": 6.00 MiB"));
-    let note = shows("#from=1&to=3&view=gained", "note");
-    assert_eq!(note, "Stacks that hold less than at its beginning are left out: 1.00 MiB less.");
-    assert!(shows("#from=1&to=3&view=allocated", "shown").contains(": 8.00 MiB"));
-    assert!(shows("#from=1&to=3&view=freed", "shown").contains(": 3.00 MiB"));
-    assert!(shows("#from=1&to=2&view=freed", "shown").starts_with("live at its end: 8.00 MiB"));
-    assert!(shows("#from=1&to=3&tab=table", "matches").starts_with("2 call stacks"));
-    // Numbers that make no sense are the nearest that do.
-    assert!(shows("#from=9&to=77", "window").starts_with("3.00 s to 4.00 s"));
-    shown.browser.press("w");
-    assert_eq!(shown.hash(), "");
-    let browser = &mut shown.browser;
-    assert!(browser.text("window").starts_with("Drag for a window of time"));
-    browser.press("ArrowRight");
-    browser.value("document.getElementById('from').focus()");
-    browser.press("ArrowRight");
-    assert_eq!(shown.hash(), "#from=1", "the sliders do as well");
-    shown.browser.assert_clean();
-}
-
-/// The third of four seconds, in which each stack had one sample in sixteen of what it allocated.
-#[test]
-fn a_window_of_samples_says_how_sure_it_is() {
-    let mut report = recorded();
-    for stack in &mut report.processes[0].stacks {
-        let mut live = 0_u64;
-        for change in &mut stack.changes {
-            live = live.wrapping_add(change.deeds.live.bytes);
-            let around = |bytes: u64, blocks: u64| SumConfidence {
-                bytes: Confidence { low: bytes - bytes / 4, high: bytes + bytes / 2 },
-                blocks: Confidence { low: blocks - blocks / 4, high: blocks + blocks / 2 },
-            };
-            let Deeds { allocated, freed, .. } = change.deeds;
-            change.ranges = Some(Ranges {
-                live: around(live, live / 16),
-                allocated: around(allocated.bytes, allocated.blocks),
-                freed: around(freed.bytes, freed.blocks),
-            });
-        }
-    }
-    let mut shown = Shown::new(&report, "#from=1&to=3&view=allocated&tab=table");
-    assert!(
-        shown.browser.text("table").contains("about 4.00 MiB"),
-        "{}",
-        shown.browser.text("table")
-    );
-    shown.browser.click("#table tbody td.name button");
-    let first = shown.browser.text("table");
-    for expected in [
-        // What is alive is not summed, it is as it was told last.
-        "live at its end: about 6.00 MiB (4.50 MiB to 9.00 MiB)",
-        // It allocated 2 MiB in each of two seconds, between 1.5 and 3: distances add as squares.
-        "allocated in it: about 4.00 MiB (3.29 MiB to 5.41 MiB)",
-        // It gained as much: nothing was freed.
-        "more than at its beginning: about 4.00 MiB (3.29 MiB to 5.41 MiB)",
-    ] {
-        assert!(first.contains(expected), "{first}");
-    }
-    let file = shown.file.clone();
-    shown.browser.open(&file, "#from=1&to=3&tab=table&view=freed");
-    shown.browser.click("#table tbody td.name button");
-    let freed = shown.browser.text("table");
-    assert!(freed.contains("freed again in it: about 3.00 MiB (2.25 MiB to 4.50 MiB)"), "{freed}");
-    shown.browser.picture("window-of-samples");
-    shown.browser.assert_clean();
-}
-
-#[test]
-fn without_slices_a_window_is_a_closer_look_at_memory() {
-    let mut report = recorded();
-    report.parts = Parts::Unknown("allocations were sampled");
-    for stack in &mut report.processes[0].stacks {
-        stack.changes.clear();
-    }
-    let mut shown = Shown::new(&report, "");
-    let whole = shown.browser.text("shown");
-    drag(&mut shown.browser, 0.26, 0.74);
-    assert_eq!(shown.hash(), "#from=2&to=6");
-    let browser = &mut shown.browser;
-    assert_eq!(
-        browser.text("window"),
-        "1.00 s to 3.00 s after tracing began: only this picture. Figures are of the whole run, as those of parts are \
-         not known: allocations were sampled."
-    );
-    assert_eq!(browser.text("shown"), whole);
-    let begin = "document.querySelectorAll('#plot text')[1].textContent";
-    assert_eq!(browser.value(begin), "1.00 s", "the picture itself is of the window");
-    browser.click("#whole");
-    assert_eq!(shown.hash(), "");
-    shown.browser.assert_clean();
-}
-
 #[test]
 fn threads_temporary_blocks_and_imports_have_switches() {
     let mut report = recorded();
@@ -531,9 +407,7 @@ fn the_view_that_was_asked_for_is_shown_first() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.html");
     let mut bytes = Vec::new();
-    HtmlWriter { full_names: false, measure: Measure::Allocated }
-        .write(&recorded(), &mut bytes)
-        .unwrap();
+    writer(Measure::Allocated).write(&recorded(), &mut bytes).unwrap();
     std::fs::write(&file, bytes).unwrap();
     let mut browser = Browser::start();
     browser.open(&file, "");

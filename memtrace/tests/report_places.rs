@@ -58,7 +58,7 @@ fn every_form_names_container_and_pod() {
         ("speedscope", Box::new(SpeedscopeWriter { internals, full_names })),
         ("firefox", Box::new(FirefoxWriter { internals, full_names })),
         ("pprof", Box::new(PprofWriter { internals, full_names })),
-        ("html", Box::new(HtmlWriter { full_names, measure: Measure::Leaks })),
+        ("html", Box::new(HtmlWriter { full_names, measure: Measure::Leaks, from: None })),
         ("tree", view(View::Tree)),
         ("summary", view(View::Summary)),
         ("stats", view(View::Stats)),

@@ -193,7 +193,8 @@ impl Form<'_> {
             Format::Svg => SvgWriter { internals, full_names }.write(report, &mut bytes),
             Format::Html => {
                 let measure = self.view.measure.unwrap_or_default();
-                HtmlWriter { full_names, measure }.write(report, &mut bytes)
+                let from = self.view.stretch.from;
+                HtmlWriter { full_names, measure, from }.write(report, &mut bytes)
             }
         }?;
         Ok(bytes)

@@ -384,10 +384,6 @@ fn suits(args: &ViewArgs, format: Format, source: Source) -> Result<(), UsageErr
             "is no part of statistics, which tell of what is alive and of all that was allocated: add another --format, \
              such as summary"
         }
-        (_, Format::Html) if has_period => {
-            "needs no --from with --format html: the page has a window of time to choose; leave --from out, or add \
-             another --format, such as svg"
-        }
         _ => return Ok(()),
     };
     let period = if view == Shown::Leaks { " of a part of the run" } else { "" };
@@ -615,7 +611,8 @@ mod tests {
         assert!(
             refused(Shown::Allocated, Format::Stats, recorded).contains("no part of statistics")
         );
-        assert!(refused(Shown::Leaks, Format::Html, period).contains("of a part of the run"));
+        assert!(refused(Shown::Leaks, Format::Stats, period).contains("of a part of the run"));
+        assert!(options(&of(Shown::Leaks), Format::Html, NONE, period).is_ok());
         assert!(options(&of(Shown::Leaks), Format::Html, NONE, recorded).is_ok());
         assert!(refused(Shown::Lifetimes, Format::Tree, recorded).contains("summary or json"));
         assert!(refused(Shown::Lifetimes, Format::Csv, recorded).contains("summary or json"));

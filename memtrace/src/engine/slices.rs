@@ -1,6 +1,6 @@
 //! What each call stack did in slices of the run's time, for those who look at a part of it later.
 //!
-//! Slices end at multiples of one length, the same for all processes. That length doubles, and neighbours become one,
+//! Of a period of which an account is kept the first slice is all that was before it. Slices end at multiples of one length, the same for all processes. That length doubles, and neighbours become one,
 //! when there would be too many of them or of what they hold. Merging adds, so sums up to any end are what the tables said
 //! then: exact, or the estimates of that moment.
 
@@ -8,6 +8,8 @@ mod estimated;
 
 pub use estimated::Ranges;
 
+use super::detail::Period;
+use super::heap::blocks::TIME_STEP;
 use super::heap::sampled::Sampled;
 use super::process::Space;
 use super::snapshot::Confidence;
@@ -297,6 +299,12 @@ impl Grid {
         Self { began, length: FIRST_LENGTH, next: began.saturating_add(FIRST_LENGTH) }
     }
 
+    /// One whose first slice is all that is not in a period of which an account is kept.
+    const fn of(period: Period) -> Self {
+        let began = (period.after | (TIME_STEP - 1)).saturating_add(1);
+        Self { next: began, ..Self::new(began) }
+    }
+
     /// The end of the slice that `time` lies in.
     const fn after(&self, time: Nanos) -> Nanos {
         let number = time.saturating_sub(self.began) / self.length + 1;
@@ -305,7 +313,7 @@ impl Grid {
 
     /// The end that an end of half as long slices moves to: nothing was told between the two.
     const fn moved(&self, until: Nanos) -> Nanos {
-        self.after(until.saturating_sub(1))
+        if until <= self.began { until } else { self.after(until - 1) }
     }
 
     /// The slices of an address space, and what has happened since.
@@ -320,7 +328,9 @@ impl Tracker {
     #[inline]
     pub(super) fn slice(&mut self, time: Nanos) {
         if self.detail.slices {
-            let grid = *self.grid.get_or_insert_with(|| Grid::new(time));
+            let period = self.detail.period.filter(|period| period.after > 0);
+            let new = || period.map_or_else(|| Grid::new(time), Grid::of);
+            let grid = *self.grid.get_or_insert_with(new);
             if time >= grid.next {
                 self.cut(grid, time);
             }

@@ -76,7 +76,7 @@ pub use resolve::resolve;
 pub use speedscope::SpeedscopeWriter;
 pub use svg::SvgWriter;
 pub use text::{TextStyle, TextWriter, function, how_it_ended, lost, module, place, why_it_ends};
-pub use timeline::{Change, Changes, MemoryPoint, Parts};
+pub use timeline::{Change, Changes, MemoryPoint, Parts, why_no_parts};
 pub use verdict::Verdict;
 pub use view::{View, ViewOptions, ViewWriter};
 pub use watch::{FoundReport, LookReport, TouchedGrowthReport, WatchReport, WatchState};

@@ -110,6 +110,15 @@ pub(super) fn parts(snapshot: &Snapshot) -> Parts {
     }
 }
 
+/// Why a page of a snapshot whose slices were kept cannot be of a part of the run; `None`: it can.
+#[must_use]
+pub fn why_no_parts(snapshot: &Snapshot) -> Option<&'static str> {
+    match parts(snapshot) {
+        Parts::Unknown(why) => Some(why),
+        Parts::NotKept | Parts::Kept(_) => None,
+    }
+}
+
 /// A heap of samples of which no slice tells what stacks did: those of snapshots do not.
 fn is_untold(process: &ProcessSnapshot) -> bool {
     process.heap.confidence.is_some()

@@ -33,6 +33,9 @@ pub(super) fn check(args: &ReportArgs) -> Result<(), UsageError> {
         Some(Shown::Leaks | Shown::Lifetimes) if args.from.is_some() => {
             "when single blocks were allocated is not in it: see --view growth or --view allocated, or leave --from out"
         }
+        _ if args.from.is_some() && args.format() == Format::Html => {
+            "its pages are of the whole run, in which a window of time can be chosen: leave --from out"
+        }
         _ => return Ok(()),
     };
     Err(UsageError(format!(

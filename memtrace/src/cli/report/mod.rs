@@ -12,6 +12,7 @@ pub(super) use at::facts_at;
 
 use super::aggregated::reopen;
 use super::exit::Exit;
+use super::format::Format;
 use super::log::{self, Verbosity};
 use super::output::{Destination, OutputError};
 use super::plan;
@@ -24,7 +25,7 @@ use super::terminal::stderr_color;
 use super::view;
 use crate::engine::snapshot::{Snapshot, SnapshotOptions};
 use crate::recording::{Kind, Moment, Names, Replay};
-use crate::report::{ReportOptions, TracerFacts};
+use crate::report::{ReportOptions, TracerFacts, why_no_parts};
 use crate::symbolize::BlazeSymbolizer;
 use anyhow::bail;
 use scope::Scope;
@@ -132,6 +133,7 @@ impl Reports<'_> {
         self.scope.is_before(replay.time())?;
         self.prepare(replay)?;
         let snapshot = replay.snapshot(None, &self.blocks(options));
+        self.is_told(&snapshot)?;
         self.write(&snapshot, &facts, true)?;
         Ok(Exit::Degraded)
     }
@@ -142,7 +144,20 @@ impl Reports<'_> {
         self.scope.is_before(moment.time)?;
         self.prepare(replay)?;
         let snapshot = replay.snapshot(Some(moment.time), &self.blocks(moment.options));
+        self.is_told(&snapshot)?;
         Ok(self.write(&snapshot, &facts, moment.is_final)?)
+    }
+
+    /// Whether a page can be of the part that was typed.
+    fn is_told(&self, snapshot: &Snapshot) -> anyhow::Result<()> {
+        let is_page = self.args.from.is_some() && self.args.format() == Format::Html;
+        match why_no_parts(snapshot).filter(|_| is_page) {
+            Some(why) => bail!(
+                "a page cannot be of a part of {:?}, {why}: leave --from out, or add another --format, such as svg",
+                self.args.file
+            ),
+            None => Ok(()),
+        }
     }
 
     /// Gives whether the figures are degraded.

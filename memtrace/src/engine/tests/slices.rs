@@ -5,7 +5,7 @@ use super::samples::sample;
 use crate::engine::detail::{Detail, Period};
 use crate::engine::limits::Limits;
 use crate::engine::sampling::Confidence;
-use crate::engine::slices::{Deeds, MOST_SLICES, NO_STACK, Slice};
+use crate::engine::slices::{Amount, Deeds, MOST_SLICES, NO_STACK, Slice};
 use crate::engine::snapshot::{ProcessSnapshot, Snapshot, SnapshotOptions};
 use crate::engine::tracker::Tracker;
 use crate::model::event::{Exec, What};
@@ -46,7 +46,11 @@ fn apply(tracker: &mut Tracker, time: Nanos, process: u32, step: Step) {
 
 /// What is known when all has happened that was told before `until`.
 fn play(steps: &[(Nanos, u32, Step)], until: Nanos, slices: bool) -> Snapshot {
-    let detail = Detail { period: Some(Period::default()), slices, ..Detail::default() };
+    play_of(Period::default(), steps, until, slices)
+}
+
+fn play_of(period: Period, steps: &[(Nanos, u32, Step)], until: Nanos, slices: bool) -> Snapshot {
+    let detail = Detail { period: Some(period), slices, ..Detail::default() };
     let mut tracker = Tracker::new(Limits::default()).with_detail(detail);
     let mut time = 64;
     for pid in [PID, PID + 1] {
@@ -194,6 +198,42 @@ proptest! {
 fn found(slice: &Slice, number: u32) -> Deeds {
     let mut changes = slice.changes.iter();
     changes.find(|(stack, _)| *stack == number).map(|(_, deeds)| *deeds).unwrap_or_default()
+}
+
+/// Temporary blocks are another account then.
+fn without_temporary(all: BTreeMap<u32, Deeds>) -> BTreeMap<u32, Deeds> {
+    let of = |(number, deeds)| (number, Deeds { temporary: Amount::default(), ..deeds });
+    all.into_iter().map(of).filter(|(_, of)| *of != Deeds::default()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #[test]
+    fn the_first_slice_is_what_was_before_a_period(steps in steps(), after in 0..4 * SECOND) {
+        let period = Period { after, ..Period::default() };
+        let whole = play_of(period, &steps, Nanos::MAX, true);
+        // As the account of the period has it, in steps of 64 ns.
+        let begin = (after | 63) + 1;
+        for (place, process) in whole.processes.iter().enumerate() {
+            let Some(first) = process.slices.iter().position(|slice| slice.until == begin) else {
+                prop_assert!(process.slices.iter().all(|slice| slice.until > begin));
+                continue;
+            };
+            prop_assert_eq!(first, 0);
+            let then = play(&steps, begin, false);
+            let expected = then.processes.get(place).map(deeds).unwrap_or_default();
+            let told = without_temporary(summed(&process.slices[..1]));
+            prop_assert_eq!(told, without_temporary(expected));
+            // What was allocated in it is what the account says.
+            for stack in &process.stacks {
+                let since = summed(&process.slices[1..]);
+                let told = since.get(&stack.past.number).copied().unwrap_or_default();
+                let account = &stack.period.as_ref().unwrap().0;
+                prop_assert_eq!(told.allocated.bytes, account.allocated.bytes);
+                prop_assert_eq!(told.temporary.blocks, account.temporary.blocks);
+            }
+        }
+    }
 }
 
 #[test]

@@ -11,6 +11,9 @@ use memtrace_common::wire::StackEnd;
 /// What is in no listed stack.
 pub(super) const UNLISTED: &str = "(stacks that are not listed)";
 
+/// The view of what was allocated in a part of the run and is alive at its end.
+pub(super) const KEPT: &str = "kept";
+
 /// The views of blocks that were all followed.
 const BLOCKS: &[(&str, &str, bool)] = &[
     ("live", "live", true),
@@ -19,6 +22,8 @@ const BLOCKS: &[(&str, &str, bool)] = &[
     ("allocated", "allocated", true),
     ("freed", "freed again", true),
     ("temporary", "temporary", true),
+    // Of pages that are of a part of the run alone.
+    (KEPT, "live at its end, and allocated in it", true),
 ];
 const TOUCHED: &[(&str, &str, bool)] = &[
     ("live", "still there", false),

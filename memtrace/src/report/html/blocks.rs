@@ -4,7 +4,9 @@ use super::accounts::{UNLISTED, row};
 use super::columns::{Figure, Row};
 use super::data::Account;
 use super::tables::Tables;
-use crate::engine::snapshot::{Confidence, HeapTotals, PeriodFigures, SampledConfidence};
+use crate::engine::snapshot::{
+    Confidence, HeapTotals, PeriodFigures, PeriodSum, SampledConfidence,
+};
 use crate::report::flat::rest;
 use crate::report::model::{AccountReport, ProcessReport, StackReport, Sum};
 use crate::report::verdict::Verdict;
@@ -59,7 +61,7 @@ fn listed<'a>(
 }
 
 /// In the order of the views.
-fn figures(stack: &StackReport) -> [Figure; 6] {
+fn figures(stack: &StackReport) -> [Figure; 7] {
     let range = |of: fn(&SampledConfidence) -> Confidence| stack.confidence.as_ref().map(of);
     let live = Figure::of(stack.live_bytes, stack.live_blocks)
         .within(range(|it| it.live_bytes), range(|it| it.live_blocks));
@@ -73,21 +75,29 @@ fn figures(stack: &StackReport) -> [Figure; 6] {
         Figure::of(stack.freed_bytes, stack.freed_blocks)
             .within(range(|it| it.freed_bytes), range(|it| it.freed_blocks)),
         temporary(stack.period.as_ref()),
+        kept(stack.period.as_ref()),
     ]
 }
 
 /// Where an account of such blocks was kept, and they are known.
 fn temporary(period: Option<&PeriodFigures>) -> Figure {
-    let known = period.filter(|period| period.knows_temporary);
-    known.map_or_else(Figure::default, |PeriodFigures { temporary, .. }| {
-        let (bytes, blocks) = temporary.around.unzip();
-        Figure::of(temporary.bytes, temporary.blocks).within(bytes, blocks)
-    })
+    period
+        .filter(|period| period.knows_temporary)
+        .map_or_else(Figure::default, |period| figure(&period.temporary))
+}
+
+fn kept(period: Option<&PeriodFigures>) -> Figure {
+    period.map_or_else(Figure::default, |period| figure(&period.kept))
+}
+
+fn figure(sum: &PeriodSum) -> Figure {
+    let (bytes, blocks) = sum.around.unzip();
+    Figure::of(sum.bytes, sum.blocks).within(bytes, blocks)
 }
 
 /// Something of which only what lives is known.
-fn live(sum: Sum) -> [Figure; 6] {
-    let mut figures = [Figure::default(); 6];
+fn live(sum: Sum) -> [Figure; 7] {
+    let mut figures = [Figure::default(); 7];
     figures[0] = Figure::of(sum.bytes, sum.blocks);
     figures
 }
@@ -97,7 +107,7 @@ fn unlisted(
     totals: &HeapTotals,
     stacks: &[&StackReport],
     period: Option<&PeriodFigures>,
-) -> [Figure; 6] {
+) -> [Figure; 7] {
     let beyond = |total: u64, of: fn(&StackReport) -> u64| {
         total.saturating_sub(stacks.iter().map(|stack| of(stack)).fold(0, u64::saturating_add))
     };
@@ -114,5 +124,6 @@ fn unlisted(
             beyond(totals.freed_blocks, |it| it.freed_blocks),
         ),
         temporary(period),
+        kept(period),
     ]
 }

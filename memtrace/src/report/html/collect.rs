@@ -1,5 +1,6 @@
 //! From a report to what the page's script gets.
 
+use super::accounts::KEPT;
 use super::data::Document;
 use super::tables::Tables;
 use super::{HtmlWriter, accounts, facts, timeline};
@@ -10,6 +11,9 @@ use crate::report::text::sentences;
 pub(super) fn document<'a>(report: &'a Report, writer: &HtmlWriter) -> Document<'a> {
     let mut tables = Tables::new(writer.full_names);
     let mut accounts = accounts::all(report, &mut tables);
+    if writer.from.is_none() {
+        accounts.iter_mut().for_each(|account| account.views.retain(|view| view.key != KEPT));
+    }
     let views = accounts.iter_mut().flat_map(|account| &mut account.views);
     for view in views.filter(|view| view.key == "temporary") {
         view.note = writer.temporary();
@@ -27,7 +31,7 @@ pub(super) fn document<'a>(report: &'a Report, writer: &HtmlWriter) -> Document<
         processes,
         accounts,
         first_view: writer.first_view(),
-        timeline: timeline::timeline(report),
+        timeline: timeline::timeline(report, writer.from),
         strings,
         functions,
         frames,

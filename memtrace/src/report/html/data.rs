@@ -67,6 +67,8 @@ pub(super) struct Timeline<'a> {
     pub(super) ends: Vec<f64>,
     /// Why there are none.
     pub(super) missing: Option<&'a str>,
+    /// The page is of what follows that, s after tracing began.
+    pub(super) from: Option<f64>,
 }
 
 /// Something that happened.

@@ -21,6 +21,8 @@ use super::ReportWriter;
 use super::model::Report;
 use super::view::Measure;
 use crate::engine::detail::Temporary;
+use crate::model::ids::Nanos;
+use accounts::KEPT;
 use std::io;
 
 /// Writes a page. Unlike other forms it has the frames of allocators and start code in any case: the reader of the
@@ -31,6 +33,9 @@ pub struct HtmlWriter {
     pub full_names: bool,
     /// What the page shows at first, if the report has it. Which blocks are temporary is told by it, too.
     pub measure: Measure,
+    /// The page is of what follows that, ns after tracing began, as far as it is of the heap's stacks: of a report of
+    /// which parts are kept, the first of which ends then.
+    pub from: Option<Nanos>,
 }
 
 impl ReportWriter for HtmlWriter {
@@ -45,6 +50,7 @@ impl HtmlWriter {
     /// The key of the view that is shown at first.
     const fn first_view(&self) -> &'static str {
         match self.measure {
+            Measure::Leaks if self.from.is_some() => KEPT,
             Measure::Leaks | Measure::Peak | Measure::Lifetimes => "live",
             Measure::OwnPeaks => "peak",
             Measure::Allocated => "allocated",

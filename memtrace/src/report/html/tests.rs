@@ -15,7 +15,9 @@ use serde_json::Value;
 
 fn written(report: &Report) -> String {
     let mut bytes = Vec::new();
-    HtmlWriter { full_names: false, measure: Measure::Leaks }.write(report, &mut bytes).unwrap();
+    HtmlWriter { full_names: false, measure: Measure::Leaks, from: None }
+        .write(report, &mut bytes)
+        .unwrap();
     String::from_utf8(bytes).unwrap()
 }
 

@@ -3,12 +3,13 @@
 use super::data::{Memory, Part, PartRanges, RangeColumns, Tick, Timeline};
 use crate::engine::sampling::SumConfidence;
 use crate::engine::slices::Amount;
+use crate::model::ids::Nanos;
 use crate::report::model::{ProcessReport, Report};
 use crate::report::timeline::{Change, Changes, MemoryPoint, Parts};
 use crate::report::units::seconds;
 
-/// Marks and alerts, and which parts of the run there are.
-pub(super) fn timeline(report: &Report) -> Timeline<'_> {
+/// Marks and alerts, and which parts of the run there are. `from`: the page is of what follows that, ns after tracing began.
+pub(super) fn timeline(report: &Report, from: Option<Nanos>) -> Timeline<'_> {
     let marks = report.marks.iter().map(|mark| Tick {
         time: seconds(mark.since_start),
         kind: "mark",
@@ -23,16 +24,22 @@ pub(super) fn timeline(report: &Report) -> Timeline<'_> {
         },
     });
     let (ends, missing) = match &report.parts {
-        Parts::Kept(ends) => (ends.iter().copied().map(seconds).collect(), None),
+        Parts::Kept(ends) => (ends.iter().copied().map(apart).collect(), None),
         Parts::Unknown(why) => (Vec::new(), Some(*why)),
         Parts::NotKept => (Vec::new(), Some("they are kept where a recording is read")),
     };
     Timeline {
-        watched: seconds(report.watched),
+        watched: apart(report.watched),
         ticks: marks.chain(alerts).collect(),
         ends,
         missing,
+        from: from.map(apart),
     }
+}
+
+/// Seconds, not rounded: moments that differ stay apart, as the script numbers them.
+fn apart(time: Nanos) -> f64 {
+    time as f64 / 1e9
 }
 
 /// Memory of a process, by columns. Those of which nothing is known are empty.

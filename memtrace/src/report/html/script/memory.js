@@ -67,9 +67,10 @@ class MemoryGraph {
   // The end is 0 where it is the last moment, as in an address that says nothing.
   set(from, to) {
     const end = this.report.moments.length - 1;
-    const first = Math.max(0, Math.min(from, end - 1));
+    const { begin } = this.report;
+    const first = Math.max(begin, Math.min(from, end - 1));
     const last = Math.min(Math.max(to, first + 1), end);
-    this.choose(first, last === end ? 0 : last);
+    this.choose(first === begin ? 0 : first, last === end ? 0 : last);
   }
 
   move(time) {
@@ -125,7 +126,7 @@ class MemoryGraph {
     byId("to").value = String(window.last);
     byId("from").setAttribute("aria-valuetext", formatMoment(window.begin));
     byId("to").setAttribute("aria-valuetext", formatMoment(window.until));
-    byId("whole").disabled = !window.isPart;
+    byId("whole").disabled = window.isAll;
     byId("window").textContent = this.words(window, keepsParts);
   }
 

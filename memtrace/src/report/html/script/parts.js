@@ -8,12 +8,20 @@ function momentsOf({ timeline, processes }) {
   return [0, ...new Set(within.sort((a, b) => a - b)), timeline.watched];
 }
 
+// The moment that the page begins with, by its number: another than the first one where it is of a part of the run. It is
+// within 64 ns of what was asked for, or before it where nothing had happened yet.
+function beginOf(moments, { from }) {
+  const later = from === null ? 1 : moments.findIndex((moment) => moment > from + 1e-6);
+  return later < 0 ? moments.length - 2 : Math.max(0, later - 1);
+}
+
 // The chosen window, by numbers of moments; 0 as its end stands for the last one.
-function windowOf({ moments }, { from, to }) {
+function windowOf({ moments, begin }, { from, to }) {
   const end = moments.length - 1;
-  const last = to > 0 ? Math.min(to, end) : end;
-  const first = Math.min(from, last - 1);
-  return { first, last, isPart: first > 0 || last < end, begin: moments[first], until: moments[last] };
+  const last = to > begin ? Math.min(to, end) : end;
+  const first = Math.max(begin, Math.min(from, last - 1));
+  const isAll = first === begin && last === end;
+  return { first, last, isAll, isPart: first > 0 || last < end, begin: moments[first], until: moments[last] };
 }
 
 // By how much an account's rows changed in some parts.
@@ -117,7 +125,7 @@ function aliveOf(account, { bytes, count }, last) {
 const EXACT = { low: [], high: [], count_low: [], count_high: [] };
 
 // An account as it was in a window. Figures are exact, or the estimates of the parts with their ranges.
-function partOf(account, { first, last }) {
+function partOf(account, { first, last, isAll }) {
   const sampled = isEstimate(account);
   const alive = changesOf(account, "live", 0, last);
   const live = { key: "live", name: "live at its end", note: "", ...alive, ...(sampled ? aliveOf(account, alive, last) : EXACT) };
@@ -133,7 +141,9 @@ function partOf(account, { first, last }) {
     return { key, name, note, ...figures, ...(sampled ? endsOf(figures, spread(key)) : EXACT) };
   });
   const isSomething = (view) => view.bytes.some((value) => value > 0) || view.count.some((value) => value > 0);
-  const views = [live, ...[gained, ...others].filter(isSomething)];
+  // Which blocks were allocated in a part is known of the one that the page is of.
+  const whole = isAll ? account.views.filter((view) => view.key === "kept") : [];
+  const views = [live, ...[...whole, gained, ...others].filter(isSomething)];
   // Ages are those at the report's moment.
   return { ...account, views, oldest: [], isPart: true };
 }

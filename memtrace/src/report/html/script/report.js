@@ -5,6 +5,7 @@ class Report extends Names {
     super(data);
     this.hasImports = this.flags.some((flags) => flags & IMPORT);
     this.moments = momentsOf(data);
+    this.begin = beginOf(this.moments, data.timeline);
   }
 
   account(key) {
