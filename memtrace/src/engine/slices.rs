@@ -1,8 +1,9 @@
 //! What each call stack did in slices of the run's time, for those who look at a part of it later.
 //!
-//! Of a period of which an account is kept the first slice is all that was before it. Slices end at multiples of one length, the same for all processes. That length doubles, and neighbours become one,
+//! Slices end at multiples of one length, the same for all processes. That length doubles, and neighbours become one,
 //! when there would be too many of them or of what they hold. Merging adds, so sums up to any end are what the tables said
-//! then: exact, or the estimates of that moment.
+//! then: exact, or the estimates of that moment. Where an account of a period is kept the first slice is all that was
+//! before it.
 
 mod estimated;
 

@@ -158,7 +158,7 @@ fn a_page_of_a_part_of_the_run_begins_there() {
     let of_a_part = HtmlWriter { from: Some(2_000_000_000), ..writer(Measure::Leaks) };
     let mut shown = Shown::of(&report, of_a_part, "");
     let browser = &mut shown.browser;
-    let kept = "live at its end, and allocated in it: 7.00 MiB (7,340,032 B), 458,752 blocks";
+    let kept = "allocated in it and alive: 7.00 MiB (7,340,032 B), 458,752 blocks";
     assert_eq!(browser.text("shown"), kept);
     let words = "2.00 s to 4.00 s after tracing began: graph and table are of this window.";
     assert_eq!(browser.text("window"), words);

@@ -4,6 +4,7 @@ pub(crate) mod budget;
 pub(crate) mod crowds;
 pub(crate) mod machine;
 mod overhead;
+mod pages;
 pub(crate) mod peers;
 mod recording_cost;
 pub(crate) mod recordings;

@@ -1,5 +1,6 @@
 //! `cargo xtask bench recordings`: reports of a large recording, and the beginning of a recording's later file.
 
+use super::pages::{self, Page};
 use super::recording_cost::{self, Costs};
 use super::sample::{Sample, Thousands};
 use super::sections::verdict;
@@ -70,6 +71,7 @@ pub(super) struct Results {
     /// Likewise, of each round.
     carried: Vec<Value>,
     costs: Vec<Costs>,
+    page: Page,
 }
 
 /// `cargo xtask bench recordings`.
@@ -117,7 +119,8 @@ pub(super) fn measure(programs: &Programs, options: &Options) -> Result<Results>
     let carried = (0..options.rounds).map(carry).collect::<Result<_>>()?;
     std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
     let costs = recording_cost::measure(programs, folder.path(), options.rounds)?;
-    Ok(Results { recording, rows, carried, costs })
+    let page = pages::measure(options.rounds)?;
+    Ok(Results { recording, rows, carried, costs, page })
 }
 
 /// Makes a report: how long it took, s, and how much memory at most, MiB.
@@ -192,6 +195,8 @@ pub(super) fn section(results: &Results, options: &Options) -> String {
     );
     text.push('\n');
     text.push_str(&recording_cost::section(&results.costs));
+    text.push('\n');
+    text.push_str(&pages::section(&results.page));
     text
 }
 
@@ -251,6 +256,7 @@ mod tests {
             rows: vec![("text", row)],
             carried: vec![json!({"blocks": 5_000_000, "seconds": 2.5, "bytes": 10_000_000})],
             costs: Vec::new(),
+            page: super::Page::default(),
         };
         let text = section(&results, &Options::rounds(1));
         assert!(text.contains("| text | 25.0 (25.0–25.0) | 4.0 | 100 (100–100) | met |"), "{text}");

@@ -151,8 +151,8 @@ impl Packer {
         let ([first, second, time, address, kept @ ..], []) = record.as_chunks() else {
             return false;
         };
-        let [first, second, time, address] =
-            [first, second, time, address].map(|it| u64::from_le_bytes(*it));
+        let [first, second] = [first, second].map(|it| u64::from_le_bytes(*it));
+        let [time, address] = [time, address].map(|it| u64::from_ne_bytes(*it));
         let head = u128::from(first) | u128::from(second) << 64;
         let plain = &self.plain[place_of(head)];
         // The head has the length of the record.

@@ -23,7 +23,7 @@ const BLOCKS: &[(&str, &str, bool)] = &[
     ("freed", "freed again", true),
     ("temporary", "temporary", true),
     // Of pages that are of a part of the run alone.
-    (KEPT, "live at its end, and allocated in it", true),
+    (KEPT, "allocated in it and alive", true),
 ];
 const TOUCHED: &[(&str, &str, bool)] = &[
     ("live", "still there", false),

@@ -27,7 +27,7 @@ use anyhow::{Result, bail};
 /// How much is measured.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Options {
-    /// Rounds; each runs every workload in every way once
+    /// Rounds; each runs every workload in every way once (where few percent decide: five times)
     #[arg(long, default_value_t = 3)]
     rounds: u32,
     /// Seconds that the loop, and the load on nginx, last each time

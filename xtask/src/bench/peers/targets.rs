@@ -56,6 +56,17 @@ impl Bound {
     }
 }
 
+/// Ratios below this are looked for in several times as many rounds: one run differs from the next by as much.
+const CLOSE: f64 = 1.1;
+
+/// Whether a promise about a workload of this way leaves no room for the noise of a few rounds.
+pub(super) fn is_close(workload: &str, way: &str) -> bool {
+    let names =
+        |target: &Target| target.workload == workload && [target.dear, target.cheap].contains(&way);
+    let is_near = |bound: Bound| matches!(bound, Bound::AtMost(most) if most < CLOSE);
+    TARGETS.iter().any(|target| names(target) && is_near(target.bound))
+}
+
 const CPU: fn(&Figures) -> Option<f64> = |figures| Some(figures.cpu);
 const SLOWEST: fn(&Figures) -> Option<f64> = |figures| Some(figures.served?.p99);
 
