@@ -38,11 +38,11 @@ pub(super) struct Growth {
 
 impl Growth {
     /// What changed since the last report, or else since the run began.
-    fn bytes(&mut self, mut report: Report, filter: &Filter) -> io::Result<Vec<u8>> {
+    fn bytes(&mut self, mut report: Report, filter: &Filter, style: Style) -> io::Result<Vec<u8>> {
         filter.leave_out(&mut report);
         let before = self.last.take().unwrap_or_else(|| Input::start_of(&report));
         let mut after = Input::of(&report, "now");
-        let bytes = written(self.layout, &before, &after);
+        let bytes = written(self.layout, style, &before, &after);
         after.name = "the report before".to_owned();
         self.last = Some(after);
         bytes
@@ -109,7 +109,7 @@ impl Reporting {
         let degraded = report.is_degraded();
         // A vector takes everything.
         let bytes = match &mut self.growth {
-            Some(growth) => growth.bytes(report, &self.view.filter),
+            Some(growth) => growth.bytes(report, &self.view.filter, style),
             None => form.bytes(&report),
         };
         let bytes = bytes.map_err(OutputError::stdout)?;

@@ -235,7 +235,8 @@ impl ViewArgs {
             return Ok(None);
         }
         let by = match self.by {
-            None | Some(Grouping::Stack) => diff::By::Stack,
+            None => super::diff::usual(format),
+            Some(Grouping::Stack) => diff::By::Stack,
             Some(Grouping::Function) => diff::By::Function,
             Some(Grouping::Line) => diff::By::Line,
             Some(Grouping::File) => diff::By::File,
@@ -371,7 +372,7 @@ fn suits(args: &ViewArgs, format: Format, source: Source) -> Result<(), UsageErr
     let why = match (view, format) {
         (Shown::Growth, _) if DiffFormat::of(format).is_some() => return Ok(()),
         (Shown::Growth, _) => {
-            "is written as any format but tree, summary and stats: choose another --format"
+            "is written as any format but tree and stats: choose another --format"
         }
         (_, Format::Summary | Format::ViewJson) => return Ok(()),
         (Shown::Lifetimes, _) => {
@@ -625,6 +626,8 @@ mod tests {
         assert_eq!(layout.by, crate::report::diff::By::Thread);
         let top = by.growth(Format::Csv, Some(3), false).unwrap_err().to_string();
         assert!(top.contains("--top is about"), "{top}");
+        let summary = of(Shown::Growth).growth(Format::Summary, Some(3), false).unwrap().unwrap();
+        assert_eq!(summary.by, crate::report::diff::By::Function);
         let tree = options(&by, Format::Tree, NONE, recorded).unwrap_err().to_string();
         assert!(tree.contains("any format but tree"), "{tree}");
         let depth = ViewArgs { depth: Some(2), ..of(Shown::Growth) };

@@ -17,10 +17,12 @@ pub struct DiffArgs {
     /// What is after, likewise
     #[arg(value_name = "B")]
     pub after: OsString,
-    /// What is one difference
-    #[arg(long, value_name = "WHAT", default_value = "stack", help_heading = help::CONTENT)]
-    pub by: Grouping,
-    /// As text and JSON: show this many differences, the largest first; 0 = all [default: 10; with --format json all]
+    /// What is one difference [default: stack; of a summary function]
+    #[arg(long, value_name = "WHAT", help_heading = help::CONTENT)]
+    pub by: Option<Grouping>,
+    /// Show this many differences, the largest first; 0 = all [default: 10; with --format json all]
+    ///
+    /// With text, JSON and summary: other forms have all of them.
     #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub top: Option<u64>,
@@ -82,6 +84,8 @@ pub enum DiffFormat {
     Text,
     /// For programs: a JSON object on a line of its own
     Json,
+    /// For people: a row per function, with what it holds itself and with all that it called, and how both changed
+    Summary,
     /// For programs that draw differential flame graphs: a line per call stack, outermost function first, with
     /// its live bytes before and after at the end
     Folded,
@@ -134,6 +138,7 @@ impl From<DiffFormat> for Format {
         match typed {
             DiffFormat::Text => Self::Text,
             DiffFormat::Json => Self::Json,
+            DiffFormat::Summary => Self::Summary,
             DiffFormat::Folded => Self::Folded,
             DiffFormat::Pprof => Self::Pprof,
             DiffFormat::Speedscope => Self::Speedscope,

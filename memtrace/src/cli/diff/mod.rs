@@ -15,11 +15,11 @@ use super::format::Format;
 use super::log::{self, Verbosity};
 use super::output::{Destination, Label};
 use super::plan;
-use super::terminal::stderr_color;
+use super::terminal::{Style, stderr_color};
 use crate::recording::{self, Head};
-use crate::report::Report;
-use crate::report::diff::{self, By, Diff, Side, TextOptions, Which};
+use crate::report::diff::{self, By, Diff, Side, TextOptions, ViewOptions, Which};
 use crate::report::view::Filter;
+use crate::report::{Report, TextStyle};
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use place::{At, Place};
@@ -41,10 +41,11 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     check(args.top, format)?;
     let output = plan::output(args.output.as_deref())?;
     let mut destination = Destination::of(output.as_ref(), format, std::process::id())?;
-    let by = By::from(args.by);
+    let by = args.by.map_or_else(|| usual(format), By::from);
     let (before, after) = (Input::read(&args.before, by)?, Input::read(&args.after, by)?);
     let layout = Layout { format, by, top: args.top, full_names: args.full_names };
-    let text = written(layout, &before, &after)?;
+    let style = destination.style(Color::Auto);
+    let text = written(layout, style, &before, &after)?;
     let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
     destination.write(Label { sequence: after.side.sequence, time }, &text)?;
     let is_degraded = before.is_degraded() || after.is_degraded();
@@ -57,10 +58,18 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
 /// When fewer were asked for.
 pub(super) fn check(top: Option<u64>, format: Format) -> Result<(), UsageError> {
     match top {
-        Some(_) if !matches!(format, Format::Text | Format::Json) => Err(UsageError(
-            "--top is about differences as text and JSON, other formats have all of them: leave it out".to_owned(),
+        Some(_) if !matches!(format, Format::Text | Format::Json | Format::Summary) => Err(UsageError(
+            "--top is about differences as text, JSON and summary, other formats have all of them: leave it out".to_owned(),
         )),
         _ => Ok(()),
+    }
+}
+
+/// By what differences are told apart where nobody says it.
+pub(super) const fn usual(format: Format) -> By {
+    match format {
+        Format::Summary => By::Function,
+        _ => By::Stack,
     }
 }
 
@@ -75,17 +84,35 @@ pub(super) struct Layout {
     pub(super) full_names: bool,
 }
 
+impl Layout {
+    const fn view(self, style: Style, top: usize) -> ViewOptions {
+        let Style { columns: width, color, .. } = style;
+        let style = TextStyle { width, color, full: true };
+        ViewOptions { top, full_names: self.full_names, style }
+    }
+}
+
 /// The differences as they are written.
 ///
 /// # Errors
 /// None but those of JSON.
-pub(super) fn written(layout: Layout, before: &Input, after: &Input) -> io::Result<Vec<u8>> {
-    let diff = Diff::between(&before.side, &after.side, layout.by);
+pub(super) fn written(
+    layout: Layout,
+    style: Style,
+    before: &Input,
+    after: &Input,
+) -> io::Result<Vec<u8>> {
     let sides = [(before.name.as_str(), &before.side), (after.name.as_str(), &after.side)];
     let usual = if layout.format == Format::Json { 0 } else { TOP };
     let top = usize::try_from(layout.top.unwrap_or(usual)).unwrap_or(usize::MAX);
     let full_names = layout.full_names;
     let mut out = Vec::new();
+    if layout.format.view().is_some() {
+        let view = layout.view(style, top);
+        diff::write_summary(sides, layout.by, &view, &mut out)?;
+        return Ok(out);
+    }
+    let diff = Diff::between(&before.side, &after.side, layout.by);
     match layout.format {
         Format::Json => diff::write_json(&diff, sides, top, &mut out)?,
         Format::Folded => diff::write_folded(&diff, full_names, &mut out)?,

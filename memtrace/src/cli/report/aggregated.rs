@@ -300,7 +300,7 @@ pub(super) fn write_growth(
     )?;
     let after =
         Side::of_snapshot(path, &until, filter, layout.by, named(args.until(), "end", &until))?;
-    let text = written(layout, &before, &after)?;
+    let text = written(layout, destination.style(args.color), &before, &after)?;
     let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
     destination.write(Label { sequence: after.side.sequence, time }, &text)?;
     let is_cut = args.until().is_none() && !until.brief.is_final;

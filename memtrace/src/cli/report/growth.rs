@@ -35,7 +35,7 @@ pub(super) fn write(
         }
         None => Input::at_end(path, filter, layout.by)?,
     };
-    let text = written(layout, &before, &after)?;
+    let text = written(layout, destination.style(args.color), &before, &after)?;
     let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
     destination.write(Label { sequence: after.side.sequence, time }, &text)?;
     let is_degraded = before.is_degraded() || after.is_degraded();

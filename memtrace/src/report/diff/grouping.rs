@@ -284,7 +284,7 @@ impl Cell {
 
 impl By {
     /// What of a frame its row is named by.
-    fn part_of(self, frame: &Frame) -> Frame {
+    pub(super) fn part_of(self, frame: &Frame) -> Frame {
         let Frame { file, line, function, short, module, place } = frame.clone();
         let nameless = Frame::default();
         match self {

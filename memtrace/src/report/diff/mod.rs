@@ -8,6 +8,7 @@ mod figure;
 mod flat;
 mod folded;
 mod grouping;
+mod held;
 mod html;
 mod json;
 mod pairs;
@@ -15,9 +16,11 @@ mod parse;
 mod profiles;
 mod side;
 mod svg;
+mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod view;
 
 pub use csv::write_csv;
 pub use figure::{Amount, Change, Figure};
@@ -29,4 +32,6 @@ pub use parse::{ReadError, Which, read_report, sequence_of};
 pub use profiles::{write_firefox, write_pprof, write_speedscope};
 pub use side::{Frame, LeftOut, Lost, Process, Side, Stack};
 pub use svg::write_svg;
+pub use table::write_summary;
 pub use text::{TextOptions, write_text};
+pub use view::ViewOptions;

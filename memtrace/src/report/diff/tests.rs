@@ -1,6 +1,7 @@
 //! Whole comparisons.
 
 mod forms;
+mod views;
 
 use super::side::{LeftOut, REASONS};
 use super::{

@@ -1,8 +1,9 @@
 //! Differences as text, in the form of Python's tracemalloc:
 //! `file:line: size=… (+…), count=… (+…), average=…`.
 
-use super::figure::{Amount, Change, Figure};
+use super::figure::{Amount, Change};
 use super::grouping::{By, Diff, Key, Row};
+use super::held::{BLOCKS, BYTES, Both, Moved, Told, Unit};
 use super::side::{Frame, Side, span};
 use crate::engine::detail::SizeClass;
 use crate::report::units::{bytes, count, counted, duration, exact_bytes};
@@ -102,7 +103,7 @@ pub(super) fn size_class(class: Option<SizeClass>) -> String {
 }
 
 /// The source line, as far as it is known, else the function or what else is known.
-fn place(frame: Option<&Frame>, full_names: bool) -> String {
+pub(super) fn place(frame: Option<&Frame>, full_names: bool) -> String {
     let Some(frame) = frame else { return "no call stack".to_owned() };
     source(frame).unwrap_or_else(|| {
         let name = frame.name(full_names);
@@ -133,27 +134,22 @@ fn frame_line(frame: &Frame, full_names: bool) -> String {
 
 /// `size=… (+…), count=… (+…), average=…`.
 pub(super) fn figures(row: &Row) -> String {
-    let size = Columns { name: "size", write: size_of };
-    let count = Columns { name: "count", write: |number| number.to_string() };
-    let pick = |side: Option<Amount>, figure: fn(Amount) -> Figure| side.map(figure);
-    let size = size.of(
-        pick(row.before, |amount| amount.bytes),
-        pick(row.after, |amount| amount.bytes),
-        row.bytes(),
-    );
-    let count = count.of(
-        pick(row.before, |amount| amount.blocks),
-        pick(row.after, |amount| amount.blocks),
-        row.blocks(),
-    );
-    format!("{size}, {count}{}", average(row.after))
+    figures_of(Both::of(row))
+}
+
+/// Likewise of what may be listed in part.
+pub(super) fn figures_of(both: Both) -> String {
+    let size = SIZE.of(both, BYTES);
+    let count = COUNT.of(both, BLOCKS);
+    let Both([_, after]) = both;
+    format!("{size}, {count}{}", average(after))
 }
 
 /// tracemalloc leaves it out where there are no blocks.
-fn average(after: Option<Amount>) -> String {
-    let blocks = after.map_or(0, |amount| amount.blocks.value);
-    let size = after.map_or(0, |amount| amount.bytes.value);
-    size.checked_div(blocks).map_or_else(String::new, |each| format!(", average={}", bytes(each)))
+fn average(after: Told) -> String {
+    let amount = after.amount.filter(|_| after.is_all).unwrap_or_default();
+    let each = amount.bytes.value.checked_div(amount.blocks.value);
+    each.map_or_else(String::new, |each| format!(", average={}", bytes(each)))
 }
 
 /// How one figure is written.
@@ -162,24 +158,31 @@ struct Columns {
     write: fn(u64) -> String,
 }
 
+const SIZE: Columns = Columns { name: "size", write: size_of };
+const COUNT: Columns = Columns { name: "count", write: |number| number.to_string() };
+
 impl Columns {
-    fn of(&self, before: Option<Figure>, after: Option<Figure>, change: Option<Change>) -> String {
-        let Self { name, write } = self;
-        let about = |figure: Figure| if figure.is_estimate() { "about " } else { "" };
-        match (before, after, change) {
-            (_, Some(after), Some(change)) => {
-                let (about, value) = (about(after), write(after.value));
-                format!("{name}={about}{value} ({})", self.change(change))
-            }
-            (None, Some(after), _) => {
-                let (about, value) = (about(after), write(after.value));
-                format!("{name}={about}{value} (at most +{value}: not listed in A)")
-            }
-            (Some(before), ..) => {
-                format!("{name}=? (at least -{}: not listed in B)", write(before.value))
-            }
-            (None, None, _) => format!("{name}=? (not listed)"),
-        }
+    fn of(&self, both: Both, unit: Unit) -> String {
+        let Both([before, after]) = both;
+        let now = self.now(after, unit);
+        let listed =
+            |side: Told| if side.amount.is_some() { "not all listed" } else { "not listed" };
+        let (in_a, in_b) = (listed(before), listed(after));
+        let moved = match both.moved(unit) {
+            Moved::By(change) => self.change(change),
+            Moved::AtMost(most) => format!("at most {}: {in_a} in A", self.signed(most)),
+            Moved::AtLeast(least) => format!("at least {}: {in_b} in B", self.signed(least)),
+            Moved::Unknown if in_a == in_b => in_a.to_owned(),
+            Moved::Unknown => format!("{in_a} in A, {in_b} in B"),
+        };
+        format!("{}={now} ({moved})", self.name)
+    }
+
+    fn now(&self, after: Told, unit: Unit) -> String {
+        let Some(figure) = after.amount.map(unit) else { return "?".to_owned() };
+        let about = if figure.is_estimate() { "about " } else { "" };
+        let least = if after.is_all { "" } else { "at least " };
+        format!("{least}{about}{}", (self.write)(figure.value))
     }
 
     fn change(&self, change: Change) -> String {

@@ -3,6 +3,15 @@
 use crate::engine::snapshot::Confidence;
 use std::cmp::Ordering;
 
+/// What views sum.
+pub trait Summed: Clone + Default {
+    /// Adds another one.
+    fn add(&mut self, other: &Self);
+
+    /// It is nothing at all.
+    fn is_nothing(&self) -> bool;
+}
+
 /// Bytes in some blocks, pages or ranges.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Amount {
@@ -113,6 +122,16 @@ impl Amount {
             Trust::Within(spread) => Some(spread),
             Trust::Exact | Trust::Unknown => None,
         }
+    }
+}
+
+impl Summed for Amount {
+    fn add(&mut self, other: &Self) {
+        Self::add(self, other);
+    }
+
+    fn is_nothing(&self) -> bool {
+        Self::is_nothing(self)
     }
 }
 

@@ -76,7 +76,7 @@ fn range_of_count(range: Confidence, noun: Option<&str>) -> String {
 }
 
 /// A name and its place in `room` columns. Full names are not cut.
-pub(super) fn label(entry: &Entry, naming: Naming, room: usize) -> String {
+pub(in crate::report) fn label(entry: &Entry, naming: Naming, room: usize) -> String {
     let Entry { name, place, .. } = entry;
     if naming.full_names {
         return format!("{name}  {place}").trim_end().to_owned();

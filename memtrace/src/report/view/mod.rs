@@ -25,7 +25,8 @@ mod tree;
 mod tree_text;
 mod weigh;
 
-pub use amount::{Amount, Order};
+pub use amount::{Amount, Order, Summed};
+pub(super) use figures::label;
 pub use filter::Filter;
 pub(super) use group::sizes;
 pub use group::{By, Entry, Naming};
@@ -33,6 +34,7 @@ pub use json::SCHEMA;
 pub use lifetimes::{Life, lives};
 pub use measure::{Measure, Stretch};
 pub use stats::{Called, SizeClass, Sizes, allocators, apart, called};
+pub(super) use table::Rows;
 pub use table::{Row, rows};
 pub use tree::{Branch, Tree, What};
 pub use weigh::{LeftOut, Rest, Subject, Weighed, Weighted};

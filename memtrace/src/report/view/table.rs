@@ -1,19 +1,19 @@
 //! What each function holds itself, and with all that it calls.
 
-use super::amount::{Amount, Order};
+use super::amount::{Amount, Order, Summed};
 use super::group::{Entry, Naming};
 use super::weigh::Weighed;
 use std::collections::HashMap;
 
 /// What one entry holds.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Row {
+pub struct Row<A = Amount> {
     /// What it is.
     pub entry: Entry,
     /// What it asked for itself.
-    pub own: Amount,
+    pub own: A,
     /// What it and all below it asked for. A stack that leads through it several times counts once.
-    pub total: Amount,
+    pub total: A,
     /// The last stack that was counted.
     seen: usize,
 }
@@ -22,13 +22,13 @@ pub struct Row {
 #[must_use]
 pub fn rows(weighed: &Weighed<'_>, naming: Naming) -> Vec<Row> {
     let mut rows = Rows::default();
-    for (number, stack) in (1..).zip(&weighed.stacks) {
-        rows.add(number, naming.path(stack), &stack.amount);
+    for stack in &weighed.stacks {
+        rows.add(naming.path(stack), &stack.amount);
     }
-    for (number, rest) in (weighed.stacks.len() + 1..).zip(&weighed.rest) {
-        rows.add(number, vec![Entry::rest(rest.what)], &rest.amount);
+    for rest in &weighed.rest {
+        rows.add(vec![Entry::rest(rest.what)], &rest.amount);
     }
-    let mut rows = rows.rows;
+    let mut rows = rows.into_rows();
     rows.sort_by(|a, b| compare(a, b, weighed.order));
     rows
 }
@@ -38,14 +38,20 @@ fn compare(a: &Row, b: &Row, order: Order) -> std::cmp::Ordering {
     first.then_with(|| a.entry.cmp(&b.entry))
 }
 
+/// Rows of what stacks lead through.
 #[derive(Default)]
-struct Rows {
-    rows: Vec<Row>,
+pub(in crate::report) struct Rows<A> {
+    rows: Vec<Row<A>>,
     numbers: HashMap<Entry, usize>,
+    /// Stacks so far.
+    stacks: usize,
 }
 
-impl Rows {
-    fn add(&mut self, stack: usize, path: Vec<Entry>, amount: &Amount) {
+impl<A: Summed> Rows<A> {
+    /// Adds a stack with what it leads through, outermost first.
+    pub(in crate::report) fn add(&mut self, path: Vec<Entry>, amount: &A) {
+        self.stacks += 1;
+        let stack = self.stacks;
         let mut last = None;
         for entry in path {
             let row = self.row(entry);
@@ -59,6 +65,11 @@ impl Rows {
         if let Some(row) = last.and_then(|row| self.rows.get_mut(row)) {
             row.own.add(amount);
         }
+    }
+
+    /// In the order in which they were met.
+    pub(in crate::report) fn into_rows(self) -> Vec<Row<A>> {
+        self.rows
     }
 
     fn row(&mut self, entry: Entry) -> usize {

@@ -1,0 +1,197 @@
+//! The same comparison in each form that is for people to look around in: its figures add up to the totals.
+
+use super::{exact, frame, later, leak, process, side, stack, two};
+use crate::engine::snapshot::Confidence;
+use crate::report::TextStyle;
+use crate::report::diff::side::{LeftOut, REASONS};
+use crate::report::diff::{Amount, By, Figure, Process, Side, Stack, ViewOptions, write_summary};
+
+fn summary_with(sides: (&Side, &Side), by: By, options: &ViewOptions) -> String {
+    let mut out = Vec::new();
+    let (before, after) = sides;
+    write_summary([("a.json", before), ("b.json", after)], by, options, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    for line in text.lines() {
+        let width = line.chars().count();
+        assert!(width <= options.style.width, "{width} columns: {line}");
+        assert_eq!(line, line.trim_end());
+    }
+    text
+}
+
+fn summary(sides: (&Side, &Side), by: By) -> String {
+    summary_with(sides, by, &ViewOptions::default())
+}
+
+/// Lines from the heading of the figures to the empty line behind them.
+fn body(text: &str) -> Vec<&str> {
+    let rows = text.lines().skip_while(|line| !line.trim_start().starts_with("TOTAL  "));
+    rows.take_while(|line| !line.is_empty()).collect()
+}
+
+/// The first report lists one stack only.
+fn unlisted() -> (Side, Side) {
+    let (mut before, after) = two();
+    before.processes[0].stacks.truncate(1);
+    before.processes[0].left_out[0] =
+        LeftOut { why: REASONS[0], stacks: 3, amount: exact(8_756, 8) };
+    (before, after)
+}
+
+fn estimated() -> (Side, Side) {
+    let amount = |bytes: u64, low, high| Amount {
+        bytes: Figure::estimated(bytes, Confidence { low, high }),
+        blocks: Figure::estimated(bytes / 10, Confidence { low: low / 10, high: high / 10 }),
+    };
+    let of = |amount, time: fn(Vec<Process>) -> Side| {
+        let stacks = vec![Stack { amount, ..stack(&leak(), 0, 0) }];
+        let process = Process { is_sampled: true, live: amount, ..process(7, "demo", stacks) };
+        Side { sample_interval: 100, ..time(vec![process]) }
+    };
+    (of(amount(1_000, 700, 1_400), side), of(amount(9_000, 8_600, 9_500), later))
+}
+
+#[test]
+fn a_summary_has_what_functions_hold_themselves_and_with_all_they_call() {
+    let (before, after) = two();
+    let text = summary((&before, &after), By::Function);
+    assert!(text.contains("\ntotal: size=9.43 KiB (-96 B), count=58 (+40), average=166 B\n"));
+    assert_eq!(
+        body(&text),
+        [
+            "     TOTAL      CHANGE        OWN      CHANGE      BLOCKS      CHANGE  FUNCTION",
+            "  4.00 KiB   -4.00 KiB   4.00 KiB   -4.00 KiB           1          -1  cache  demo",
+            "  4.88 KiB   +3.91 KiB   4.88 KiB   +3.91 KiB          50         +40  leak  demo",
+            "  9.43 KiB       -96 B        0 B        +0 B          58         +40  main  demo",
+            "      64 B       +64 B       64 B       +64 B           2          +2  new  demo",
+            "       0 B       -64 B        0 B       -64 B           0          -1  old  demo",
+            "                            500 B        +0 B                          (1 unchanged)",
+        ]
+    );
+    assert!(text.ends_with("\nB lost 0 events, 0 stacks, 0 blocks for want of memory\n"), "{text}");
+    let top = ViewOptions { top: 1, ..ViewOptions::default() };
+    let text = summary_with((&before, &after), By::Function, &top);
+    let [_, _, others, unchanged] = body(&text)[..] else { panic!("{text}") };
+    // What is not shown holds 9,660 − 4,096 − 500 bytes, and has gained 4,000.
+    let blank = " ".repeat(22);
+    assert!(others.starts_with(&format!("{blank}   4.95 KiB   +3.91 KiB ")), "{others}");
+    assert!(others.ends_with("(4 others changed)"), "{others}");
+    assert!(unchanged.ends_with("(1 unchanged)"), "{unchanged}");
+}
+
+/// A stack that leads through a function several times counts once.
+#[test]
+fn recursion_counts_once() {
+    let again = [frame("walk", 3), frame("walk", 4), frame("main", 1)];
+    let before = side(vec![process(7, "demo", vec![stack(&again, 100, 1)])]);
+    let after = later(vec![process(7, "demo", vec![stack(&again, 300, 3)])]);
+    let text = summary((&before, &after), By::Function);
+    for name in ["walk", "main"] {
+        let row = body(&text).into_iter().find(|row| row.contains(name)).unwrap();
+        assert!(row.starts_with("     300 B      +200 B"), "{row}");
+    }
+}
+
+#[test]
+fn rows_are_of_what_was_asked_for() {
+    let (before, after) = two();
+    let of = |by| summary((&before, &after), by);
+    let last = |by| {
+        of(by)
+            .lines()
+            .find(|row| row.contains("KiB  ") && row.contains("-96 B"))
+            .unwrap()
+            .to_owned()
+    };
+    assert!(last(By::Module).ends_with("  demo"), "{}", of(By::Module));
+    assert!(last(By::Process).ends_with("  demo (7)"), "{}", of(By::Process));
+    assert!(last(By::SizeClass).ends_with("  (sizes are not told apart)"));
+    assert!(last(By::File).ends_with("  src/main.c"));
+    assert!(
+        of(By::Line).contains("  src/leak.c:12\n") && of(By::Line).contains("  src/main.c:30\n")
+    );
+    assert!(of(By::Stack).contains("  leak < main  demo (7)\n"), "{}", of(By::Stack));
+    assert!(of(By::Thread).contains("  (threads are not told apart)\n"));
+}
+
+#[test]
+fn equal_sides_have_no_rows() {
+    let (before, _) = two();
+    let text = summary((&before, &before), By::Function);
+    assert!(text.contains("\nnothing has changed\n"), "{text}");
+    assert!(text.contains("(5 unchanged)\n"), "{text}");
+    let nothing = Side::default();
+    assert!(summary((&nothing, &nothing), By::Function).contains("\nnothing has changed\n"));
+}
+
+/// What the first side does not list is no gain, neither by itself nor in a sum.
+#[test]
+fn what_is_not_listed_is_a_limit() {
+    let (before, after) = unlisted();
+    let text = summary((&before, &after), By::Function);
+    let rows = body(&text);
+    let row = |name: &str| *rows.iter().find(|row| row.contains(name)).unwrap();
+    assert!(
+        row("cache")
+            .starts_with("  4.00 KiB  ≤+4.00 KiB   4.00 KiB  ≤+4.00 KiB           1         ≤+1")
+    );
+    assert!(row("main  ").starts_with("  9.43 KiB  ≤+8.46 KiB        0 B        +0 B"), "{text}");
+    assert!(row("leak").starts_with("  4.88 KiB   +3.91 KiB"), "{text}");
+    assert!(
+        row("(stacks that").starts_with("       0 B   -8.55 KiB        0 B   -8.55 KiB"),
+        "{text}"
+    );
+    let squeezed = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        squeezed.contains("total size=9.43 KiB (at most +8.46 KiB: not all listed in A)"),
+        "{text}"
+    );
+    assert!(
+        squeezed.contains("total size=4.00 KiB (at most +4.00 KiB: not listed in A)"),
+        "{text}"
+    );
+    assert!(squeezed.contains("≥, ≤ and ? are of what a side does not list, or not all of it"));
+    let back = summary((&after, &before), By::Function);
+    let row =
+        |name: &str| body(&back).into_iter().find(|row| row.contains(name)).unwrap().to_owned();
+    assert!(row("cache").starts_with("         ?  ≥-4.00 KiB          ?  ≥-4.00 KiB"), "{back}");
+    assert!(row("main  ").starts_with("   ≥1000 B  ≥-8.46 KiB"), "{back}");
+}
+
+#[test]
+fn estimates_have_their_ranges_below() {
+    let (before, after) = estimated();
+    let text = summary((&before, &after), By::Function);
+    let squeezed = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        squeezed.contains("≈8.79 KiB ≈+7.81 KiB ≈8.79 KiB ≈+7.81 KiB ≈900 ≈+800 leak demo"),
+        "{text}"
+    );
+    assert!(
+        squeezed.contains(
+            "total size=about 8.79 KiB (+7.81 KiB, 95 %: +7.26 KiB to +8.38 KiB), count=about 900"
+        ),
+        "{text}"
+    );
+    assert!(squeezed.contains("; ≈ is an estimate"), "{text}");
+}
+
+/// Names as long as they like: each line fits, whatever the width.
+#[test]
+fn tables_fit_their_width() {
+    let long = "very::long::name<with, many, arguments>::".repeat(9);
+    let stacks =
+        |bytes| vec![stack(&[frame(&long, 1), frame("main", 2)], bytes, 1), stack(&leak(), 1, 1)];
+    let before = side(vec![process(7, &long, stacks(10))]);
+    let after = later(vec![process(7, &long, stacks(9_999_999_999))]);
+    for (before, after) in [(before, after), unlisted(), estimated()] {
+        for width in [50, 60, 72, 80, 96, 100] {
+            let style = TextStyle { width, ..TextStyle::default() };
+            let options = ViewOptions { style, ..ViewOptions::default() };
+            for by in [By::Function, By::Line, By::File, By::Module, By::Process, By::Stack] {
+                let text = summary_with((&before, &after), by, &options);
+                assert!(body(&text).len() > 1, "{text}");
+            }
+        }
+    }
+}
