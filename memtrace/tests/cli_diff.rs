@@ -130,6 +130,7 @@ fn differences_are_text_json_folded_stacks_and_pictures() {
     let path = folder.path();
     insta::assert_snapshot!("text", printed(path, &["a.json", "b.json"]));
     insta::assert_snapshot!("by_line", printed(path, &["a.json", "b.json", "--by", "line"]));
+    insta::assert_snapshot!("tree", printed(path, &["a.json", "b.json", "-f", "tree"]));
     insta::assert_snapshot!("summary", printed(path, &["a.json", "b.json", "-f", "summary"]));
 
     let line = printed(path, &["a.json", "b.json", "--format", "json"]);
@@ -314,7 +315,8 @@ fn hostile_names_in_reports_command_nothing() {
     let by = ["function", "line", "file", "module", "process"]
         .map(|by| vec!["a.json", "b.json", "--by", by, "--full-names"]);
     // Else names are cut where a column ends.
-    let views = ["summary"].map(|form| vec!["a.json", "b.json", "-f", form, "--full-names"]);
+    let views =
+        ["summary", "tree"].map(|form| vec!["a.json", "b.json", "-f", form, "--full-names"]);
     for words in forms.into_iter().chain(by).chain(views) {
         let out = printed(path, &words);
         assert!(out.contains("owned") && out.chars().all(plain), "{words:?}: {out}");
@@ -401,6 +403,8 @@ fn usage_errors_are_one_line() {
         &["a.json"],
         &["a.json", "b.json", "--by", "colour"],
         &["a.json", "b.json", "-f", "dot"],
+        &["a.json", "b.json", "--inverted"],
+        &["a.json", "b.json", "-f", "summary", "--depth", "2"],
         &["a.json", "b.json", "-f", "folded", "--top", "3"],
         &["a.json", "b.json", "-f", "csv", "--top", "3"],
         &["a.json", "b.json", "-o", ""],

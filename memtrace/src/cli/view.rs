@@ -245,8 +245,10 @@ impl ViewArgs {
             Some(Grouping::Thread) => diff::By::Thread,
             Some(Grouping::SizeClass) => diff::By::SizeClass,
         };
-        super::diff::check(top, format)?;
-        Ok(Some(Layout { format, by, top, full_names }))
+        let Self { inverted, depth, .. } = *self;
+        let layout = Layout { format, by, top, full_names, inverted, depth };
+        super::diff::check(&layout)?;
+        Ok(Some(layout))
     }
 
     /// Patterns of names.
@@ -371,9 +373,7 @@ fn suits(args: &ViewArgs, format: Format, source: Source) -> Result<(), UsageErr
     let has_period = source == Source::Recording { has_period: true };
     let why = match (view, format) {
         (Shown::Growth, _) if DiffFormat::of(format).is_some() => return Ok(()),
-        (Shown::Growth, _) => {
-            "is written as any format but tree and stats: choose another --format"
-        }
+        (Shown::Growth, _) => "is written as any format but stats: choose another --format",
         (_, Format::Summary | Format::ViewJson) => return Ok(()),
         (Shown::Lifetimes, _) => {
             "counts blocks by their age, which other formats have no place for: add --format summary or json"
@@ -457,12 +457,8 @@ fn instead_of_groups(format: Format) -> &'static str {
 
 /// Differences have no rows that hold something.
 fn fits_growth(args: &ViewArgs) -> Result<(), UsageError> {
-    let others = [
-        ("--inverted", args.inverted),
-        ("--depth", args.depth.is_some()),
-        ("--min-bytes", args.min_bytes.is_some()),
-        ("--min-count", args.min_count.is_some()),
-    ];
+    let others =
+        [("--min-bytes", args.min_bytes.is_some()), ("--min-count", args.min_count.is_some())];
     match others.iter().find(|(_, given)| *given) {
         Some((option, _)) => {
             Err(UsageError(format!("{option} is not for --view growth: leave it out")))
@@ -628,11 +624,13 @@ mod tests {
         assert!(top.contains("--top is about"), "{top}");
         let summary = of(Shown::Growth).growth(Format::Summary, Some(3), false).unwrap().unwrap();
         assert_eq!(summary.by, crate::report::diff::By::Function);
-        let tree = options(&by, Format::Tree, NONE, recorded).unwrap_err().to_string();
-        assert!(tree.contains("any format but tree"), "{tree}");
         let depth = ViewArgs { depth: Some(2), ..of(Shown::Growth) };
-        let error = options(&depth, Format::Text, NONE, recorded).unwrap_err().to_string();
-        assert!(error.contains("--depth is not for --view growth"), "{error}");
+        assert_eq!(depth.growth(Format::Tree, None, false).unwrap().unwrap().depth, Some(2));
+        let error = depth.growth(Format::Text, None, false).unwrap_err().to_string();
+        assert!(error.contains("--depth is about differences as a tree"), "{error}");
+        let least = ViewArgs { min_bytes: Some(2), ..of(Shown::Growth) };
+        let error = options(&least, Format::Tree, NONE, recorded).unwrap_err().to_string();
+        assert!(error.contains("--min-bytes is not for --view growth"), "{error}");
         let rule = ViewArgs { temporary: Some(Default::default()), ..ViewArgs::default() };
         let error = options(&rule, Format::Text, NONE, Source::Live).unwrap_err().to_string();
         assert!(error.contains("add --view temporary"), "{error}");

@@ -17,15 +17,22 @@ pub struct DiffArgs {
     /// What is after, likewise
     #[arg(value_name = "B")]
     pub after: OsString,
-    /// What is one difference [default: stack; of a summary function]
+    /// What is one difference [default: stack; of a summary and a tree function]
     #[arg(long, value_name = "WHAT", help_heading = help::CONTENT)]
     pub by: Option<Grouping>,
     /// Show this many differences, the largest first; 0 = all [default: 10; with --format json all]
     ///
-    /// With text, JSON and summary: other forms have all of them.
+    /// With text, JSON, summary and tree (there ends of branches): other forms have all of them.
     #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub top: Option<u64>,
+    /// Turn the tree around: the functions that asked for memory come first, below them their callers
+    #[arg(long, help_heading = help::CONTENT)]
+    pub inverted: bool,
+    /// Follow the branches of the tree for so many functions; what lies deeper is summed at the last one
+    #[arg(long, value_name = "N", value_parser = values::positive_count,
+          allow_negative_numbers = true, help_heading = help::CONTENT)]
+    pub depth: Option<u64>,
     /// Name functions in full, with parameters and the arguments of templates, however long
     #[arg(long, help_heading = help::CONTENT)]
     pub full_names: bool,
@@ -84,6 +91,8 @@ pub enum DiffFormat {
     Text,
     /// For programs: a JSON object on a line of its own
     Json,
+    /// For people: call stacks as a tree, with what lives below each function and how that changed
+    Tree,
     /// For people: a row per function, with what it holds itself and with all that it called, and how both changed
     Summary,
     /// For programs that draw differential flame graphs: a line per call stack, outermost function first, with
@@ -138,6 +147,7 @@ impl From<DiffFormat> for Format {
         match typed {
             DiffFormat::Text => Self::Text,
             DiffFormat::Json => Self::Json,
+            DiffFormat::Tree => Self::Tree,
             DiffFormat::Summary => Self::Summary,
             DiffFormat::Folded => Self::Folded,
             DiffFormat::Pprof => Self::Pprof,

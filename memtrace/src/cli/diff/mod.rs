@@ -38,12 +38,19 @@ const TOP: u64 = 10;
 pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     log::init(Verbosity::Normal, stderr_color(Color::Auto));
     let format = Format::from(args.format()?);
-    check(args.top, format)?;
+    let by = args.by.map_or_else(|| usual(format), By::from);
+    let layout = Layout {
+        format,
+        by,
+        top: args.top,
+        full_names: args.full_names,
+        inverted: args.inverted,
+        depth: args.depth,
+    };
+    check(&layout)?;
     let output = plan::output(args.output.as_deref())?;
     let mut destination = Destination::of(output.as_ref(), format, std::process::id())?;
-    let by = args.by.map_or_else(|| usual(format), By::from);
     let (before, after) = (Input::read(&args.before, by)?, Input::read(&args.after, by)?);
-    let layout = Layout { format, by, top: args.top, full_names: args.full_names };
     let style = destination.style(Color::Auto);
     let text = written(layout, style, &before, &after)?;
     let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
@@ -55,12 +62,21 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
 /// Most forms are of all differences: their sums are those of the whole.
 ///
 /// # Errors
-/// When fewer were asked for.
-pub(super) fn check(top: Option<u64>, format: Format) -> Result<(), UsageError> {
-    match top {
-        Some(_) if !matches!(format, Format::Text | Format::Json | Format::Summary) => Err(UsageError(
-            "--top is about differences as text, JSON and summary, other formats have all of them: leave it out".to_owned(),
+/// When an option was typed that the form has no use for.
+pub(super) fn check(layout: &Layout) -> Result<(), UsageError> {
+    let Layout { format, top, inverted, depth, .. } = *layout;
+    let is_of_some = matches!(format, Format::Text | Format::Json) || format.view().is_some();
+    let of_trees = [("--inverted", inverted), ("--depth", depth.is_some())];
+    let typed = of_trees.iter().find(|(_, given)| *given && format != Format::Tree);
+    match (top, typed) {
+        (Some(_), _) if !is_of_some => Err(UsageError(
+            "--top is about differences as text, JSON and views (tree, summary), other formats have all of them: leave it \
+             out"
+            .to_owned(),
         )),
+        (_, Some((option, _))) => Err(UsageError(format!(
+            "{option} is about differences as a tree: add --format tree"
+        ))),
         _ => Ok(()),
     }
 }
@@ -68,7 +84,7 @@ pub(super) fn check(top: Option<u64>, format: Format) -> Result<(), UsageError> 
 /// By what differences are told apart where nobody says it.
 pub(super) const fn usual(format: Format) -> By {
     match format {
-        Format::Summary => By::Function,
+        Format::Summary | Format::Tree => By::Function,
         _ => By::Stack,
     }
 }
@@ -82,13 +98,18 @@ pub(super) struct Layout {
     /// What was typed; 0: all.
     pub(super) top: Option<u64>,
     pub(super) full_names: bool,
+    /// Of a tree, and the next one, too.
+    pub(super) inverted: bool,
+    pub(super) depth: Option<u64>,
 }
 
 impl Layout {
-    const fn view(self, style: Style, top: usize) -> ViewOptions {
-        let Style { columns: width, color, .. } = style;
+    fn view(self, style: Style, top: usize) -> ViewOptions {
+        let Style { columns: width, color, ascii } = style;
+        let Self { full_names, inverted, depth, .. } = self;
         let style = TextStyle { width, color, full: true };
-        ViewOptions { top, full_names: self.full_names, style }
+        let depth = depth.map(|depth| usize::try_from(depth).unwrap_or(usize::MAX));
+        ViewOptions { top, full_names, inverted, depth, style, ascii }
     }
 }
 
@@ -107,12 +128,21 @@ pub(super) fn written(
     let top = usize::try_from(layout.top.unwrap_or(usual)).unwrap_or(usize::MAX);
     let full_names = layout.full_names;
     let mut out = Vec::new();
-    if layout.format.view().is_some() {
-        let view = layout.view(style, top);
-        diff::write_summary(sides, layout.by, &view, &mut out)?;
-        return Ok(out);
+    let view = layout.view(style, top);
+    match layout.format {
+        Format::Tree => diff::write_tree(sides, layout.by, &view, &mut out)?,
+        Format::Summary => diff::write_summary(sides, layout.by, &view, &mut out)?,
+        _ => return of_all(layout, sides, TextOptions { top, full_names }),
     }
-    let diff = Diff::between(&before.side, &after.side, layout.by);
+    Ok(out)
+}
+
+/// Forms of rows, and not of what stacks lead through.
+fn of_all(layout: Layout, sides: [(&str, &Side); 2], text: TextOptions) -> io::Result<Vec<u8>> {
+    let [(_, before), (_, after)] = sides;
+    let TextOptions { top, full_names } = text;
+    let mut out = Vec::new();
+    let diff = Diff::between(before, after, layout.by);
     match layout.format {
         Format::Json => diff::write_json(&diff, sides, top, &mut out)?,
         Format::Folded => diff::write_folded(&diff, full_names, &mut out)?,
@@ -122,7 +152,7 @@ pub(super) fn written(
         Format::Speedscope => diff::write_speedscope(&diff, sides, full_names, &mut out)?,
         Format::Firefox => diff::write_firefox(&diff, sides, full_names, &mut out)?,
         Format::Html => diff::write_html(&diff, sides, full_names, &mut out)?,
-        _ => diff::write_text(&diff, sides, TextOptions { top, full_names }, &mut out)?,
+        _ => diff::write_text(&diff, sides, text, &mut out)?,
     }
     Ok(out)
 }

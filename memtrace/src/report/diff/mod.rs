@@ -20,6 +20,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tree;
 mod view;
 
 pub use csv::write_csv;
@@ -34,4 +35,5 @@ pub use side::{Frame, LeftOut, Lost, Process, Side, Stack};
 pub use svg::write_svg;
 pub use table::write_summary;
 pub use text::{TextOptions, write_text};
+pub use tree::write_tree;
 pub use view::ViewOptions;

@@ -48,9 +48,9 @@ pub fn write_summary(
 
 /// What one entry holds: itself, and with what it calls.
 #[derive(Clone, Debug)]
-struct Row {
-    entry: Entry,
-    own: Held,
+pub(super) struct Row {
+    pub(super) entry: Entry,
+    pub(super) own: Held,
     total: Both,
 }
 
@@ -61,7 +61,7 @@ impl Row {
 }
 
 /// All that hold something on a side, largest change of the total first. Their own figures add up to the whole.
-fn rows(diff: &Diff, by: By, full_names: bool) -> Vec<Row> {
+pub(super) fn rows(diff: &Diff, by: By, full_names: bool) -> Vec<Row> {
     let mut rows = Rows::<Held>::default();
     for row in &diff.rows {
         let held = Held::of(row);

@@ -13,18 +13,26 @@ use crate::report::view::{self, Entry, Naming};
 
 /// Innermost functions that name a stack.
 const NAMED: usize = 3;
+/// What is not listed, and what a side does not say.
+pub(super) const UNKNOWN: &str = "unknown";
 /// Before what does not fit into columns.
 pub(super) const INDENT: &str = "            ";
 
 /// What a view of differences shows, and how it looks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ViewOptions {
-    /// Rows to show; 0: all that changed.
+    /// Rows, or ends of branches, to show; 0: all that changed.
     pub top: usize,
     /// Functions by their full names.
     pub full_names: bool,
+    /// The innermost functions are the roots of the tree.
+    pub inverted: bool,
+    /// Most entries from a root of the tree to an end; `None`: any number.
+    pub depth: Option<usize>,
     /// Its width.
     pub style: TextStyle,
+    /// It is drawn with ASCII characters alone.
+    pub ascii: bool,
 }
 
 impl ViewOptions {
@@ -97,6 +105,15 @@ pub(super) fn path(key: &Key, by: By, full_names: bool) -> Vec<Entry> {
     }
 }
 
+/// The process that a row is of, where rows are of one.
+pub(super) fn process_of(key: &Key) -> Option<&str> {
+    match key {
+        Key::Stack { process, .. } => Some(process),
+        Key::LeftOut { process, .. } => process.as_deref(),
+        _ => None,
+    }
+}
+
 fn through(frames: &[Frame], by: By, full_names: bool) -> Vec<Entry> {
     let mut path: Vec<Entry> =
         frames.iter().rev().map(|frame| entry(frame, by, full_names)).collect();
@@ -125,9 +142,9 @@ fn innermost(frames: &[Frame], full_names: bool) -> String {
     names.join(" < ")
 }
 
-/// What the second side has: `4.88 KiB`, `≈` of an estimate, `≥` of what is listed in part, `?` of what is not listed.
-fn now(after: Told, unit: Unit, write: fn(u64) -> String) -> String {
-    let Some(figure) = after.amount.map(unit) else { return "?".to_owned() };
+/// What a side has: `4.88 KiB`, `≈` of an estimate, `≥` of what is listed in part.
+pub(super) fn now(after: Told, unit: Unit, write: fn(u64) -> String) -> String {
+    let Some(figure) = after.amount.map(unit) else { return UNKNOWN.to_owned() };
     let sign = match (after.is_all, figure.is_estimate()) {
         (false, _) => "≥",
         (true, true) => "≈",
@@ -137,13 +154,13 @@ fn now(after: Told, unit: Unit, write: fn(u64) -> String) -> String {
 }
 
 /// What it gained: `+3.91 KiB`, likewise.
-fn gained(both: Both, unit: Unit, write: fn(u64) -> String) -> String {
+pub(super) fn gained(both: Both, unit: Unit, write: fn(u64) -> String) -> String {
     let (about, value) = match both.moved(unit) {
         Moved::By(change) if change.is_estimate() => ("≈", change.value),
         Moved::By(change) => ("", change.value),
         Moved::AtMost(most) => ("≤", most),
         Moved::AtLeast(least) => ("≥", least),
-        Moved::Unknown => return "?".to_owned(),
+        Moved::Unknown => return UNKNOWN.to_owned(),
     };
     let sign = if value < 0 { '-' } else { '+' };
     let size = u64::try_from(value.unsigned_abs()).unwrap_or(u64::MAX);
@@ -197,9 +214,9 @@ pub(super) fn legend(all: impl IntoIterator<Item = Both>) -> &'static str {
     match (is_estimate, is_partial) {
         (false, false) => "",
         (true, false) => "; ≈ is an estimate",
-        (false, true) => "; ≥, ≤ and ? are of what a side does not list, or not all of it",
+        (false, true) => "; ≥, ≤ and unknown: a side does not list it, or not all of it",
         (true, true) => {
-            "; ≈ is an estimate; ≥, ≤ and ? are of what a side does not list, or not all of it"
+            "; ≈ is an estimate; ≥, ≤ and unknown: a side does not list it, or not all of it"
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Bytes and how many there are of what holds them: sums that keep the intervals of estimates.
 
+use super::Least;
 use crate::engine::snapshot::Confidence;
 use std::cmp::Ordering;
 
@@ -10,6 +11,15 @@ pub trait Summed: Clone + Default {
 
     /// It is nothing at all.
     fn is_nothing(&self) -> bool;
+}
+
+/// What views choose from.
+pub trait Ranked: Summed {
+    /// `Less` where `a` comes before `b`.
+    fn compare(order: Order, a: &Self, b: &Self) -> Ordering;
+
+    /// Whether something is shown by itself that holds `own`, and `total` with what is below it.
+    fn is_worth(own: &Self, total: &Self, least: Least) -> bool;
 }
 
 /// Bytes in some blocks, pages or ranges.
@@ -132,6 +142,16 @@ impl Summed for Amount {
 
     fn is_nothing(&self) -> bool {
         Self::is_nothing(self)
+    }
+}
+
+impl Ranked for Amount {
+    fn compare(order: Order, a: &Self, b: &Self) -> Ordering {
+        order.compare(a, b)
+    }
+
+    fn is_worth(_: &Self, total: &Self, least: Least) -> bool {
+        least.holds(total)
     }
 }
 

@@ -25,7 +25,7 @@ mod tree;
 mod tree_text;
 mod weigh;
 
-pub use amount::{Amount, Order, Summed};
+pub use amount::{Amount, Order, Ranked, Summed};
 pub(super) use figures::label;
 pub use filter::Filter;
 pub(super) use group::sizes;
@@ -36,7 +36,9 @@ pub use measure::{Measure, Stretch};
 pub use stats::{Called, SizeClass, Sizes, allocators, apart, called};
 pub(super) use table::Rows;
 pub use table::{Row, rows};
+pub(super) use tree::Maker;
 pub use tree::{Branch, Tree, What};
+pub(super) use tree_text::Drawing;
 pub use weigh::{LeftOut, Rest, Subject, Weighed, Weighted};
 pub(super) use weigh::{nameless, of_process, subject};
 

@@ -41,16 +41,15 @@ pub(super) fn lines(
     if branches.is_empty() {
         return lines;
     }
-    let pen = if view.ascii { ASCII } else { BOX };
-    let mut drawing = Drawing { weighed, naming, view, pen, lines: Vec::new() };
-    let nouns = match drawing.has_count() {
+    let figures = Figures { weighed, naming, view };
+    let nouns = match figures.has_count() {
         true => format!("{}S", weighed.subject.noun().to_uppercase()),
         false => String::new(),
     };
-    let heading = drawing.columns("TOTAL", "%", &nouns);
-    drawing.lines.push(heading.trim_end().to_owned());
-    drawing.all(&branches, "");
-    lines.push(String::new());
+    let heading = figures.columns("TOTAL", "%", &nouns);
+    lines.extend([String::new(), heading.trim_end().to_owned()]);
+    let mut drawing = Drawing::new(view.ascii);
+    drawing.all(&branches, "", &|branch, edge| figures.one(branch, edge));
     lines.extend(drawing.lines);
     lines
 }
@@ -64,15 +63,49 @@ fn title(report: &Report, weighed: &Weighed<'_>, naming: Naming, options: &ViewO
     )
 }
 
-struct Drawing<'a> {
+/// A tree as it is drawn, whatever it is of.
+pub(in crate::report) struct Drawing {
+    pen: Pen,
+    pub(in crate::report) lines: Vec<String>,
+}
+
+impl Drawing {
+    pub(in crate::report) const fn new(ascii: bool) -> Self {
+        Self { pen: if ascii { ASCII } else { BOX }, lines: Vec::new() }
+    }
+
+    /// `told`: the figures of a branch, and its names, of which the first stands beside them, given how far it is indented.
+    pub(in crate::report) fn all<A>(
+        &mut self,
+        branches: &[Branch<'_, A>],
+        before: &str,
+        told: &impl Fn(&Branch<'_, A>, usize) -> (String, Vec<String>),
+    ) {
+        for (number, branch) in (1..).zip(branches) {
+            let (edge, beside) = match number == branches.len() {
+                true => (self.pen.last, self.pen.below),
+                false => (self.pen.branch, self.pen.beside),
+            };
+            let (edge, beside) = (format!("{before}{edge}"), format!("{before}{beside}"));
+            let (figures, names) = told(branch, width_of(&edge));
+            let blank = " ".repeat(width_of(&figures));
+            for (number, name) in names.iter().enumerate() {
+                let first = (&figures, &edge);
+                let (left, edge) = if number == 0 { first } else { (&blank, &beside) };
+                self.lines.push(format!("{left}{edge}{name}").trim_end().to_owned());
+            }
+            self.all(&branch.parts, &beside, told);
+        }
+    }
+}
+
+struct Figures<'a> {
     weighed: &'a Weighed<'a>,
     naming: Naming,
     view: &'a ViewWriter,
-    pen: Pen,
-    lines: Vec<String>,
 }
 
-impl Drawing<'_> {
+impl Figures<'_> {
     fn columns(&self, size: &str, part: &str, number: &str) -> String {
         if is_wide(self.view.style) {
             format!("{size:>10} {part:>7} {number:>12}  ")
@@ -85,39 +118,30 @@ impl Drawing<'_> {
         self.view.options.measure.unwrap_or_default().has_count()
     }
 
-    fn all(&mut self, branches: &[Branch<'_>], before: &str) {
-        for (number, branch) in (1..).zip(branches) {
-            let (edge, beside) = match number == branches.len() {
-                true => (self.pen.last, self.pen.below),
-                false => (self.pen.branch, self.pen.beside),
-            };
-            let beside = format!("{before}{beside}");
-            self.one(branch, &format!("{before}{edge}"), &beside);
-            self.all(&branch.parts, &beside);
-        }
-    }
-
-    fn one(&mut self, branch: &Branch<'_>, edge: &str, beside: &str) {
+    fn one(&self, branch: &Branch<'_>, edge: usize) -> (String, Vec<String>) {
         let amount = &branch.amount;
         let count = if self.has_count() { number(amount) } else { String::new() };
         let figures = self.columns(&size(amount), &part(amount, &self.weighed.total), &count);
-        let blank = " ".repeat(width_of(&figures));
-        let room = self.view.style.columns().saturating_sub(width_of(&figures) + width_of(edge));
-        let mut names = match &branch.what {
-            What::Entries(entries) => {
-                entries.iter().map(|entry| label(entry, self.naming, room)).collect()
-            }
-            What::Itself => vec!["(by itself)".to_owned()],
-            What::Others(stacks) => vec![format!("({})", counted(*stacks, "other stack"))],
-        };
+        let room = self.view.style.columns().saturating_sub(width_of(&figures) + edge);
+        let mut names = branch.what.names(self.naming, room);
         let range = match self.has_count() {
             true => ranges(amount, self.weighed.subject.noun()),
             false => amount.bytes_around().map(range_of_bytes),
         };
         names.extend(range.map(|it| format!("  in {it}")));
-        for (number, name) in names.iter().enumerate() {
-            let (left, edge) = if number == 0 { (&figures, edge) } else { (&blank, beside) };
-            self.lines.push(format!("{left}{edge}{name}").trim_end().to_owned());
+        (figures, names)
+    }
+}
+
+impl What<'_> {
+    /// What it is called, in lines of so many columns.
+    pub(in crate::report) fn names(&self, naming: Naming, room: usize) -> Vec<String> {
+        match self {
+            What::Entries(entries) => {
+                entries.iter().map(|entry| label(entry, naming, room)).collect()
+            }
+            What::Itself => vec!["(by itself)".to_owned()],
+            What::Others(stacks) => vec![format!("({})", counted(*stacks, "other stack"))],
         }
     }
 }

@@ -4,12 +4,25 @@ use super::{exact, frame, later, leak, process, side, stack, two};
 use crate::engine::snapshot::Confidence;
 use crate::report::TextStyle;
 use crate::report::diff::side::{LeftOut, REASONS};
-use crate::report::diff::{Amount, By, Figure, Process, Side, Stack, ViewOptions, write_summary};
+use crate::report::diff::{
+    Amount, By, Figure, Process, Side, Stack, ViewOptions, write_summary, write_tree,
+};
+use std::io;
+
+type Write = fn([(&str, &Side); 2], By, &ViewOptions, &mut dyn io::Write) -> io::Result<()>;
 
 fn summary_with(sides: (&Side, &Side), by: By, options: &ViewOptions) -> String {
+    written(write_summary, sides, by, options)
+}
+
+fn tree(sides: (&Side, &Side), options: &ViewOptions) -> String {
+    written(write_tree, sides, By::Function, options)
+}
+
+fn written(write: Write, sides: (&Side, &Side), by: By, options: &ViewOptions) -> String {
     let mut out = Vec::new();
     let (before, after) = sides;
-    write_summary([("a.json", before), ("b.json", after)], by, options, &mut out).unwrap();
+    write([("a.json", before), ("b.json", after)], by, options, &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
     for line in text.lines() {
         let width = line.chars().count();
@@ -150,11 +163,11 @@ fn what_is_not_listed_is_a_limit() {
         squeezed.contains("total size=4.00 KiB (at most +4.00 KiB: not listed in A)"),
         "{text}"
     );
-    assert!(squeezed.contains("≥, ≤ and ? are of what a side does not list, or not all of it"));
+    assert!(squeezed.contains("≥, ≤ and unknown: a side does not list it, or not all of it"));
     let back = summary((&after, &before), By::Function);
     let row =
         |name: &str| body(&back).into_iter().find(|row| row.contains(name)).unwrap().to_owned();
-    assert!(row("cache").starts_with("         ?  ≥-4.00 KiB          ?  ≥-4.00 KiB"), "{back}");
+    assert!(row("cache").starts_with("   unknown  ≥-4.00 KiB    unknown  ≥-4.00 KiB"), "{back}");
     assert!(row("main  ").starts_with("   ≥1000 B  ≥-8.46 KiB"), "{back}");
 }
 
@@ -194,4 +207,73 @@ fn tables_fit_their_width() {
             }
         }
     }
+}
+
+#[test]
+fn a_tree_has_what_is_below_each_function() {
+    let (before, after) = two();
+    let text = tree((&before, &after), &ViewOptions::default());
+    assert_eq!(
+        body(&text),
+        [
+            "     TOTAL      CHANGE      BLOCKS      CHANGE",
+            "  9.43 KiB       -96 B          58         +40  └─ main  demo",
+            "  4.00 KiB   -4.00 KiB           1          -1     ├─ cache  demo",
+            "  4.88 KiB   +3.91 KiB          50         +40     ├─ leak  demo",
+            "      64 B       +64 B           2          +2     ├─ new  demo",
+            "       0 B       -64 B           0          -1     ├─ old  demo",
+            "     500 B        +0 B           5          +0     └─ (1 other stack)",
+        ]
+    );
+    let inverted = ViewOptions { inverted: true, top: 1, ascii: true, ..ViewOptions::default() };
+    let text = tree((&before, &after), &inverted);
+    assert_eq!(
+        body(&text)[1..],
+        [
+            "  4.00 KiB   -4.00 KiB           1          -1  |- cache  demo",
+            "                                                |  main  demo",
+            "  5.43 KiB   +3.91 KiB          57         +41  `- (4 other stacks)",
+        ]
+    );
+    let depth = ViewOptions { depth: Some(1), ..ViewOptions::default() };
+    let text = tree((&before, &after), &depth);
+    assert_eq!(body(&text)[1..], ["  9.43 KiB       -96 B          58         +40  └─ main  demo"]);
+}
+
+/// Processes stand apart where there are several; the sums of their branches are those of the whole.
+#[test]
+fn trees_have_a_branch_per_process() {
+    let (mut before, mut after) = two();
+    before.processes.push(process(9, "other", vec![stack(&leak(), 100, 1)]));
+    after.processes.push(process(9, "other", vec![stack(&leak(), 400, 4)]));
+    let text = tree((&before, &after), &ViewOptions::default());
+    let rows = body(&text);
+    assert!(rows[1].ends_with("├─ other (9)") && rows[1].contains("+300 B"), "{text}");
+    assert!(rows[2].ends_with("│  main  demo") && rows[3].ends_with("│  leak  demo"), "{text}");
+    assert!(rows[4].ends_with("└─ demo (7)") && rows[4].contains("-96 B"), "{text}");
+    assert!(text.contains("\ntotal: size=9.82 KiB (+204 B), count=62 (+43)"), "{text}");
+}
+
+#[test]
+fn branches_say_what_is_not_listed_and_where_estimates_lie() {
+    let (before, after) = unlisted();
+    let text = tree((&before, &after), &ViewOptions::default());
+    let row =
+        |name: &str| body(&text).into_iter().find(|row| row.contains(name)).unwrap().to_owned();
+    assert!(row("cache").starts_with("  4.00 KiB  ≤+4.00 KiB           1         ≤+1"), "{text}");
+    assert!(row("main").starts_with("  9.43 KiB  ≤+8.46 KiB"), "{text}");
+    assert!(row("(stacks that").starts_with("       0 B   -8.55 KiB"), "{text}");
+    assert!(row_of(&text).contains("(at most +8.46 KiB: not all listed in A)"), "{text}");
+    let (before, after) = estimated();
+    let text = tree((&before, &after), &ViewOptions::default());
+    assert!(row_of(&text).contains("95 %: +7.26 KiB to +8.38 KiB"), "{text}");
+    let (before, _) = two();
+    let text = tree((&before, &before), &ViewOptions::default());
+    assert!(text.contains("\nnothing has changed\n"), "{text}");
+    assert!(text.contains("─ (4 other stacks)\n"), "{text}");
+}
+
+/// A text without its breaks, and what is drawn beside it.
+fn row_of(text: &str) -> String {
+    text.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
 }
