@@ -130,6 +130,7 @@ fn differences_are_text_json_folded_stacks_and_pictures() {
     let path = folder.path();
     insta::assert_snapshot!("text", printed(path, &["a.json", "b.json"]));
     insta::assert_snapshot!("by_line", printed(path, &["a.json", "b.json", "--by", "line"]));
+    insta::assert_snapshot!("stats", printed(path, &["a.json", "b.json", "-f", "stats"]));
     insta::assert_snapshot!("tree", printed(path, &["a.json", "b.json", "-f", "tree"]));
     insta::assert_snapshot!("summary", printed(path, &["a.json", "b.json", "-f", "summary"]));
 
@@ -315,8 +316,8 @@ fn hostile_names_in_reports_command_nothing() {
     let by = ["function", "line", "file", "module", "process"]
         .map(|by| vec!["a.json", "b.json", "--by", by, "--full-names"]);
     // Else names are cut where a column ends.
-    let views =
-        ["summary", "tree"].map(|form| vec!["a.json", "b.json", "-f", form, "--full-names"]);
+    let views = ["summary", "tree", "stats"]
+        .map(|form| vec!["a.json", "b.json", "-f", form, "--full-names"]);
     for words in forms.into_iter().chain(by).chain(views) {
         let out = printed(path, &words);
         assert!(out.contains("owned") && out.chars().all(plain), "{words:?}: {out}");

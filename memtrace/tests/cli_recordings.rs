@@ -129,6 +129,7 @@ fn growth_has_the_forms_of_differences() {
         "json",
         "summary",
         "tree",
+        "stats",
         "folded",
         "csv",
         "svg",
@@ -151,11 +152,6 @@ fn growth_has_the_forms_of_differences() {
             "{form}: {lengths:?}"
         );
         assert!(form != "folded" || output.stdout == compared.stdout);
-    }
-    for form in ["stats"] {
-        let output =
-            memtrace(folder.path(), &["report", "run.mtrace", "--view", "growth", "-f", form]);
-        assert_eq!(output.status.code(), Some(2), "{form}");
     }
 }
 

@@ -270,3 +270,47 @@ fn each_combination_adds_up_or_is_refused() {
     let numbered = (1..).zip(options).map(|(number, options)| format!("{number:>2} {options}\n"));
     insta::assert_snapshot!("table", format!("{}{table}", numbered.collect::<String>()));
 }
+
+/// What changed, in each form for people: of the same totals, whatever is cut.
+#[test]
+fn growth_has_every_form() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("run.mtrace"), recorded(RECORDS)).unwrap();
+    let path = folder.path();
+    let growth = ["report", "run.mtrace", "--view", "growth", "--from", "9s", "--to", "18s", "-f"];
+    let ran = |words: &[&str]| {
+        let output = memtrace(path, &[&growth[..], words].concat());
+        let [out, errors] = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
+        (output.status.code(), out, errors)
+    };
+    // It may be broken where it is laid out.
+    let total = |text: &str| {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (_, rest) = text.split_once(" total: ").unwrap();
+        rest.split(", average=").next().unwrap().to_owned()
+    };
+    let (_, text, _) = ran(&["text"]);
+    for format in ["tree", "summary", "stats"] {
+        for options in OPTIONS {
+            let (code, out, errors) = ran(&[&[format], options].concat());
+            let cuts = options.contains(&"--inverted") || options.contains(&"--depth");
+            let least = options.contains(&"--min-bytes") || options.contains(&"--min-count");
+            let is_refused = least || cuts && format != "tree";
+            assert_eq!(
+                code,
+                Some(if is_refused { 2 } else { 0 }),
+                "{format} {options:?}: {errors}"
+            );
+            if !is_refused && !options.contains(&"--include") && !options.contains(&"--exclude") {
+                assert_eq!(total(&out), total(&text), "{format} {options:?}");
+            }
+        }
+    }
+    let words = ["diff", "run.mtrace@9s", "run.mtrace@18s", "-f", "stats"];
+    let output = memtrace(path, &words);
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(total(&out), total(&text));
+    let sizes: Vec<&str> = out.lines().filter(|line| line.contains(" B to ")).collect();
+    assert!(!sizes.is_empty() && !out.contains("sizes are not told apart"), "{out}");
+    assert!(out.contains("peak bytes of processes"), "{out}");
+}

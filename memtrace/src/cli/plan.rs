@@ -16,6 +16,7 @@ use crate::engine::snapshot::SnapshotOptions;
 use crate::engine::zoom;
 use crate::probe::signature::Signature;
 use crate::report::ViewOptions;
+use crate::report::view::Measure;
 use alerts::Alerts;
 use memtrace_common::config::{LinkKind, UnwindMode};
 use memtrace_common::limits::MAX_RINGS;
@@ -302,7 +303,7 @@ impl TracePlan {
             bpf_log: args.bpf_log,
             has_control: !args.no_control,
             control: args.control.clone(),
-            detail: args.view.detail(view.measure, None),
+            detail: detail(args, view.measure),
             growth: args.view.growth(args.format(), args.top, args.full_names)?,
             view,
             alerts: Alerts::new(&args.alerts, args.ledger, args.window)?,
@@ -355,6 +356,13 @@ fn view(args: &TraceArgs) -> Result<ViewOptions, UsageError> {
     let of_blocks = view::of_blocks(args.min_age, args.min_size, args.max_size);
     let beside = view::Beside { top: args.top, sort: args.sort, of_blocks };
     view::options(&args.view, args.format(), beside, view::Source::Live)
+}
+
+/// What tables keep for what is shown.
+fn detail(args: &TraceArgs, measure: Option<Measure>) -> Detail {
+    let detail = args.view.detail(measure, None);
+    let has_sizes = args.view.is_growth() && args.format() == Format::Stats;
+    Detail { by_size: detail.by_size || has_sizes, ..detail }
 }
 
 fn usage<T>(message: impl Into<String>) -> Result<T, UsageError> {

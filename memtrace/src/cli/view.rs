@@ -1,7 +1,7 @@
 //! Views of reports, as typed and as meant.
 
 use super::args::Sort;
-use super::diff::{DiffFormat, Layout};
+use super::diff::Layout;
 use super::exit::UsageError;
 use super::format::Format;
 use super::plan::DEFAULT_TOP;
@@ -372,8 +372,7 @@ fn suits(args: &ViewArgs, format: Format, source: Source) -> Result<(), UsageErr
     let Some(view) = args.view else { return Ok(()) };
     let has_period = source == Source::Recording { has_period: true };
     let why = match (view, format) {
-        (Shown::Growth, _) if DiffFormat::of(format).is_some() => return Ok(()),
-        (Shown::Growth, _) => "is written as any format but stats: choose another --format",
+        (Shown::Growth, _) => return Ok(()),
         (_, Format::Summary | Format::ViewJson) => return Ok(()),
         (Shown::Lifetimes, _) => {
             "counts blocks by their age, which other formats have no place for: add --format summary or json"

@@ -17,12 +17,13 @@ pub struct DiffArgs {
     /// What is after, likewise
     #[arg(value_name = "B")]
     pub after: OsString,
-    /// What is one difference [default: stack; of a summary and a tree function]
+    /// What is one difference [default: stack; of a summary and a tree function, of statistics, whose
+    /// places it is of, line]
     #[arg(long, value_name = "WHAT", help_heading = help::CONTENT)]
     pub by: Option<Grouping>,
     /// Show this many differences, the largest first; 0 = all [default: 10; with --format json all]
     ///
-    /// With text, JSON, summary and tree (there ends of branches): other forms have all of them.
+    /// With text, JSON, summary, statistics (of each section) and tree (ends of branches): other forms have all of them.
     #[arg(short = 'T', long, value_name = "N", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub top: Option<u64>,
@@ -93,6 +94,8 @@ pub enum DiffFormat {
     Json,
     /// For people: call stacks as a tree, with what lives below each function and how that changed
     Tree,
+    /// For people: totals, sizes of blocks, functions of allocators, places and modules that changed most, before and after
+    Stats,
     /// For people: a row per function, with what it holds itself and with all that it called, and how both changed
     Summary,
     /// For programs that draw differential flame graphs: a line per call stack, outermost function first, with
@@ -148,6 +151,7 @@ impl From<DiffFormat> for Format {
             DiffFormat::Text => Self::Text,
             DiffFormat::Json => Self::Json,
             DiffFormat::Tree => Self::Tree,
+            DiffFormat::Stats => Self::Stats,
             DiffFormat::Summary => Self::Summary,
             DiffFormat::Folded => Self::Folded,
             DiffFormat::Pprof => Self::Pprof,

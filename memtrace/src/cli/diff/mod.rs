@@ -50,7 +50,8 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     check(&layout)?;
     let output = plan::output(args.output.as_deref())?;
     let mut destination = Destination::of(output.as_ref(), format, std::process::id())?;
-    let (before, after) = (Input::read(&args.before, by)?, Input::read(&args.after, by)?);
+    let grain = layout.grain();
+    let (before, after) = (Input::read(&args.before, grain)?, Input::read(&args.after, grain)?);
     let style = destination.style(Color::Auto);
     let text = written(layout, style, &before, &after)?;
     let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
@@ -70,7 +71,7 @@ pub(super) fn check(layout: &Layout) -> Result<(), UsageError> {
     let typed = of_trees.iter().find(|(_, given)| *given && format != Format::Tree);
     match (top, typed) {
         (Some(_), _) if !is_of_some => Err(UsageError(
-            "--top is about differences as text, JSON and views (tree, summary), other formats have all of them: leave it \
+            "--top is about differences as text, JSON and views (tree, summary, stats), other formats have all of them: leave it \
              out"
             .to_owned(),
         )),
@@ -85,6 +86,7 @@ pub(super) fn check(layout: &Layout) -> Result<(), UsageError> {
 pub(super) const fn usual(format: Format) -> By {
     match format {
         Format::Summary | Format::Tree => By::Function,
+        Format::Stats => By::Line,
         _ => By::Stack,
     }
 }
@@ -104,6 +106,10 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    pub(super) fn grain(&self) -> Grain {
+        Grain { by: self.by, has_sizes: self.format == Format::Stats }
+    }
+
     fn view(self, style: Style, top: usize) -> ViewOptions {
         let Style { columns: width, color, ascii } = style;
         let Self { full_names, inverted, depth, .. } = self;
@@ -131,6 +137,7 @@ pub(super) fn written(
     let view = layout.view(style, top);
     match layout.format {
         Format::Tree => diff::write_tree(sides, layout.by, &view, &mut out)?,
+        Format::Stats => diff::write_stats(sides, layout.by, &view, &mut out)?,
         Format::Summary => diff::write_summary(sides, layout.by, &view, &mut out)?,
         _ => return of_all(layout, sides, TextOptions { top, full_names }),
     }
@@ -157,9 +164,19 @@ fn of_all(layout: Layout, sides: [(&str, &Side); 2], text: TextOptions) -> io::R
     Ok(out)
 }
 
-/// What a replay must tell apart for it.
-const fn is_told_apart(by: By) -> bool {
-    matches!(by, By::Thread | By::SizeClass)
+/// What a side must tell apart.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Grain {
+    by: By,
+    /// Sizes of blocks, as far as that can be had.
+    has_sizes: bool,
+}
+
+impl Grain {
+    /// Without it there is no such comparison.
+    const fn is_typed(self) -> bool {
+        matches!(self.by, By::Thread | By::SizeClass)
+    }
 }
 
 /// One of the two.
@@ -171,7 +188,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    fn read(typed: &OsStr, by: By) -> anyhow::Result<Self> {
+    fn read(typed: &OsStr, grain: Grain) -> anyhow::Result<Self> {
         let place = Place::of(typed);
         let path = &place.file;
         let file = File::open(path).with_context(|| format!("cannot open {path:?}"))?;
@@ -180,9 +197,9 @@ impl Input {
         let is_recording = beginning.first() == Some(&Head::FIRST_BYTE);
         let (side, is_there) = match &place.at {
             At::Report(which) if is_recording => {
-                recorded::side(input, path, *which, &Filter::default(), by)?
+                recorded::side(input, path, *which, &Filter::default(), grain)?
             }
-            At::Report(_) if is_told_apart(by) => bail!(
+            At::Report(_) if grain.is_typed() => bail!(
                 "{path:?} is a file of reports, which tell neither threads nor sizes apart: leave out --by, or compare recordings \
                  (memtrace --record FILE)"
             ),
@@ -190,7 +207,9 @@ impl Input {
                 let read = read::report(input, *which);
                 (read.with_context(|| format!("cannot compare {path:?}"))?, true)
             }
-            At::Moment(typed) if is_recording => (recorded::side_at_moment(path, typed, by)?, true),
+            At::Moment(typed) if is_recording => {
+                (recorded::side_at_moment(path, typed, grain)?, true)
+            }
             At::Moment(typed) => bail!(
                 "{path:?} is a file of reports: what follows @ must be first, last or a number, and not {typed:?}, as \
                  only recordings have moments"
@@ -222,10 +241,10 @@ impl Input {
         path: &Path,
         place: &recording::Place,
         filter: &Filter,
-        by: By,
+        grain: Grain,
         name: String,
     ) -> anyhow::Result<Self> {
-        Ok(Self { name, side: recorded::side_at(path, place, filter, by)?, is_there: true })
+        Ok(Self { name, side: recorded::side_at(path, place, filter, grain)?, is_there: true })
     }
 
     /// A snapshot of a recording, likewise.
@@ -236,19 +255,20 @@ impl Input {
         path: &Path,
         found: &Found,
         filter: &Filter,
-        by: By,
+        grain: Grain,
         name: String,
     ) -> anyhow::Result<Self> {
-        Ok(Self { name, side: snapshots::side_of(path, found, filter, by)?, is_there: true })
+        Ok(Self { name, side: snapshots::side_of(path, found, filter, grain)?, is_there: true })
     }
 
     /// A recording's end, likewise.
     ///
     /// # Errors
     /// When the recording is none, or has nothing.
-    pub(super) fn at_end(path: &Path, filter: &Filter, by: By) -> anyhow::Result<Self> {
+    pub(super) fn at_end(path: &Path, filter: &Filter, grain: Grain) -> anyhow::Result<Self> {
         let file = File::open(path).with_context(|| format!("cannot open {path:?}"))?;
-        let (side, is_there) = recorded::side(BufReader::new(file), path, Which::Last, filter, by)?;
+        let (side, is_there) =
+            recorded::side(BufReader::new(file), path, Which::Last, filter, grain)?;
         Ok(Self { name: "end".to_owned(), side, is_there })
     }
 

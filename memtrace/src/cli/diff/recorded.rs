@@ -1,5 +1,6 @@
 //! A recording → its report at one of its moments, complete: all stacks, all blocks.
 
+use super::Grain;
 use crate::cli::aggregated::{Within, find, wanted};
 use crate::cli::recorded_names::{names_of, recorded_first};
 use crate::cli::replaying::{learn, most, of_part, open, play, read_facts, unknown_facts};
@@ -31,13 +32,13 @@ pub(super) fn side(
     name: &Path,
     which: Which,
     filter: &Filter,
-    by: By,
+    grain: Grain,
 ) -> anyhow::Result<(Side, bool)> {
     let mut reader = Reader::new(input).with_context(|| format!("{name:?}"))?;
     if reader.head().kind == Kind::Snapshots {
-        return super::snapshots::side(name, which, filter, by);
+        return super::snapshots::side(name, which, filter, grain);
     }
-    let mut replay = Replay::with_detail(most(), detail(by));
+    let mut replay = Replay::with_detail(most(), detail(grain));
     let names = names_of(name);
     let (mut newest, mut found) = (None, None);
     let played = play(&mut replay, &mut reader, &mut |replay, moment| {
@@ -77,24 +78,29 @@ pub(super) fn side(
 ///
 /// # Errors
 /// When there is none, or the recording cannot be read so far.
-pub(super) fn side_at_moment(path: &Path, typed: &str, by: By) -> anyhow::Result<Side> {
+pub(super) fn side_at_moment(path: &Path, typed: &str, grain: Grain) -> anyhow::Result<Side> {
     const WHAT: &str = "what follows @";
     let filter = Filter::default();
     if open(path)?.head().kind == Kind::Snapshots {
         let found = find(path, &wanted(path, WHAT, typed)?, Within::default())?;
-        return super::snapshots::side_of(path, &found, &filter, by);
+        return super::snapshots::side_of(path, &found, &filter, grain);
     }
-    side_at(path, &place(path, WHAT, typed)?, &filter, by)
+    side_at(path, &place(path, WHAT, typed)?, &filter, grain)
 }
 
 /// What was alive at a place, of the stacks that `filter` admits.
 ///
 /// # Errors
 /// When the recording cannot be read so far.
-pub(super) fn side_at(path: &Path, place: &Place, filter: &Filter, by: By) -> anyhow::Result<Side> {
+pub(super) fn side_at(
+    path: &Path,
+    place: &Place,
+    filter: &Filter,
+    grain: Grain,
+) -> anyhow::Result<Side> {
     let mut reader = open(path)?;
     let began = reader.head().began;
-    let mut replay = Replay::with_detail(most(), detail(by));
+    let mut replay = Replay::with_detail(most(), detail(grain));
     replay.play_to(&mut reader, place).with_context(|| format!("{path:?}"))?;
     let (_, facts) = facts_at(place, began)?;
     let snapshot = replay.snapshot(Some(place.time), &ALL);
@@ -103,8 +109,9 @@ pub(super) fn side_at(path: &Path, place: &Place, filter: &Filter, by: By) -> an
 }
 
 /// What the tables keep for it.
-fn detail(by: By) -> Detail {
-    Detail { by_thread: by == By::Thread, by_size: by == By::SizeClass, ..Detail::default() }
+fn detail(Grain { by, has_sizes }: Grain) -> Detail {
+    let by_size = has_sizes || by == By::SizeClass;
+    Detail { by_thread: by == By::Thread, by_size, ..Detail::default() }
 }
 
 /// The tracer's figures are the last ones known, the moment is that of the snapshot.

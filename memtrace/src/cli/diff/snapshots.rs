@@ -1,5 +1,6 @@
 //! A recording of snapshots → the report of one of them, complete.
 
+use super::Grain;
 use crate::cli::aggregated::{Found, Wanted, Within, end, facts, find, learn, reopen, single_out};
 use crate::cli::recorded_names::{names_of, recorded_first};
 use crate::engine::detail::Part;
@@ -18,31 +19,36 @@ pub(super) fn side(
     path: &Path,
     which: Which,
     filter: &Filter,
-    by: By,
+    grain: Grain,
 ) -> anyhow::Result<(Side, bool)> {
     let wanted = match which {
         Which::First => Wanted::First,
         Which::Number(number) => Wanted::Number(number),
         Which::Last => {
             let found = end(path)?;
-            return Ok((side_of(path, &found, filter, by)?, found.brief.is_final));
+            return Ok((side_of(path, &found, filter, grain)?, found.brief.is_final));
         }
     };
     let found = find(path, &wanted, Within::default())?;
-    Ok((side_of(path, &found, filter, by)?, true))
+    Ok((side_of(path, &found, filter, grain)?, true))
 }
 
 /// What was alive in a snapshot, of the stacks that `filter` admits.
 ///
 /// # Errors
 /// When the snapshot makes no sense.
-pub(super) fn side_of(path: &Path, found: &Found, filter: &Filter, by: By) -> anyhow::Result<Side> {
+pub(super) fn side_of(
+    path: &Path,
+    found: &Found,
+    filter: &Filter,
+    grain: Grain,
+) -> anyhow::Result<Side> {
     let input = reopen(path)?;
     let shot = found.held.shot()?;
     let mut snapshot = Snapshot::clone(&shot.snapshot);
     let all = SnapshotOptions { min_age: 0, min_size: 0, max_size: None, ..snapshot.options };
     single_out(&mut snapshot, &all).map_err(|why| anyhow!("{path:?}: {why}"))?;
-    tells_apart(&snapshot, by).map_err(|why| anyhow!("{path:?} {why}"))?;
+    tells_apart(&snapshot, grain.by).map_err(|why| anyhow!("{path:?} {why}"))?;
     let mut facts = facts(&shot)?;
     facts.notes.extend(found.note.clone());
     let mut symbolizer = BlazeSymbolizer::new();

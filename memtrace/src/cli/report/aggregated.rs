@@ -295,11 +295,16 @@ pub(super) fn write_growth(
         path,
         &from,
         filter,
-        layout.by,
+        layout.grain(),
         named(args.from.as_deref(), "start", &from),
     )?;
-    let after =
-        Side::of_snapshot(path, &until, filter, layout.by, named(args.until(), "end", &until))?;
+    let after = Side::of_snapshot(
+        path,
+        &until,
+        filter,
+        layout.grain(),
+        named(args.until(), "end", &until),
+    )?;
     let text = written(layout, destination.style(args.color), &before, &after)?;
     let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
     destination.write(Label { sequence: after.side.sequence, time }, &text)?;

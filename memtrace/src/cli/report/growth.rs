@@ -26,14 +26,19 @@ pub(super) fn write(
         Some(from) => from,
         None => locate(&mut open(path)?, &Wanted { name: None, since_start: Some(0) })?,
     };
-    let before =
-        Input::at(path, &from, filter, layout.by, named(args.from.as_deref(), "start", &from))?;
+    let before = Input::at(
+        path,
+        &from,
+        filter,
+        layout.grain(),
+        named(args.from.as_deref(), "start", &from),
+    )?;
     let after = match until {
         Some(until) => {
             let name = named(args.until(), "end", &until);
-            Input::at(path, &until, filter, layout.by, name)?
+            Input::at(path, &until, filter, layout.grain(), name)?
         }
-        None => Input::at_end(path, filter, layout.by)?,
+        None => Input::at_end(path, filter, layout.grain())?,
     };
     let text = written(layout, destination.style(args.color), &before, &after)?;
     let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);

@@ -46,6 +46,16 @@ impl Figure {
         Self { value, spread }
     }
 
+    /// As a report tells it: an estimate where others of it are, whether or not it has an interval.
+    #[must_use]
+    pub fn told(is_sampled: bool, value: u64, ci: Option<Confidence>) -> Self {
+        match ci {
+            Some(ci) => Self::estimated(value, ci),
+            None if is_sampled => Self::vague(value),
+            None => Self::exact(value),
+        }
+    }
+
     /// Nothing was seen of it where one allocation for `interval` bytes is looked at on average: there may be some.
     #[must_use]
     pub fn unseen(interval: u64) -> Self {

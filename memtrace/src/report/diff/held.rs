@@ -114,6 +114,13 @@ impl Held {
         Self([row.before, row.after].map(Sum::of))
     }
 
+    /// Sides that may have more of it.
+    pub(super) fn lacks(&mut self, sides: [bool; 2]) {
+        for (sum, lacks) in self.0.iter_mut().zip(sides) {
+            sum.lacks |= lacks;
+        }
+    }
+
     pub(super) fn both(&self) -> Both {
         Both(self.0.map(Sum::told))
     }

@@ -15,6 +15,7 @@ mod pairs;
 mod parse;
 mod profiles;
 mod side;
+mod stats;
 mod svg;
 mod table;
 #[cfg(test)]
@@ -31,7 +32,8 @@ pub use html::write_html;
 pub use json::{SCHEMA, write_json};
 pub use parse::{ReadError, Which, read_report, sequence_of};
 pub use profiles::{write_firefox, write_pprof, write_speedscope};
-pub use side::{Frame, LeftOut, Lost, Process, Side, Stack};
+pub use side::{Account, Frame, LeftOut, Lost, Process, Side, Stack};
+pub use stats::write_stats;
 pub use svg::write_svg;
 pub use table::write_summary;
 pub use text::{TextOptions, write_text};

@@ -4,7 +4,7 @@
 //! a missing one makes the report a malformed one. What is built takes a few times as much memory as the text.
 
 use super::figure::{Amount, Figure};
-use super::side::{Frame, LeftOut, Lost, Process, REASONS, Side, Stack, known, vague};
+use super::side::{Account, Frame, LeftOut, Lost, Process, REASONS, Side, Stack, known, vague};
 use crate::engine::detail::Part;
 use crate::engine::snapshot::Confidence;
 use crate::report::json::SCHEMA;
@@ -140,6 +140,16 @@ struct Heap {
     live_bytes_ci95: Option<[u64; 2]>,
     live_blocks: u64,
     live_blocks_ci95: Option<[u64; 2]>,
+    allocated_bytes: Option<u64>,
+    allocated_bytes_ci95: Option<[u64; 2]>,
+    allocated_blocks: Option<u64>,
+    allocated_blocks_ci95: Option<[u64; 2]>,
+    freed_bytes: Option<u64>,
+    freed_bytes_ci95: Option<[u64; 2]>,
+    freed_blocks: Option<u64>,
+    freed_blocks_ci95: Option<[u64; 2]>,
+    peak_bytes: Option<u64>,
+    peak_bytes_ci95: Option<[u64; 2]>,
     // Left out where there are none.
     #[serde(default)]
     unknown_bytes: u64,
@@ -233,6 +243,7 @@ impl ProcessRead {
                 (self.heap.live_bytes, self.heap.live_bytes_ci95),
                 (self.heap.live_blocks, self.heap.live_blocks_ci95),
             ),
+            account: self.heap.account(is_sampled),
             unknown: (self.heap.unknown_bytes, self.heap.unknown_blocks),
             is_sampled,
             has_pages: self.touched.is_some(),
@@ -257,6 +268,29 @@ fn amount(is_sampled: bool, bytes: Told, blocks: Told) -> Amount {
         ci.map_or(vague, |[low, high]| Figure::estimated(value, Confidence { low, high }))
     };
     Amount { bytes: figure(bytes, vague.bytes), blocks: figure(blocks, vague.blocks) }
+}
+
+impl Heap {
+    fn account(&self, is_sampled: bool) -> Account {
+        let figure = |value: Option<u64>, ci: Option<[u64; 2]>| {
+            let ci = ci.map(|[low, high]| Confidence { low, high });
+            Some(Figure::told(is_sampled, value?, ci))
+        };
+        let amount = |bytes: Option<Figure>, blocks: Option<Figure>| {
+            Some(Amount { bytes: bytes?, blocks: blocks? })
+        };
+        Account {
+            allocated: amount(
+                figure(self.allocated_bytes, self.allocated_bytes_ci95),
+                figure(self.allocated_blocks, self.allocated_blocks_ci95),
+            ),
+            freed: amount(
+                figure(self.freed_bytes, self.freed_bytes_ci95),
+                figure(self.freed_blocks, self.freed_blocks_ci95),
+            ),
+            peak: figure(self.peak_bytes, self.peak_bytes_ci95),
+        }
+    }
 }
 
 impl StackRead {

@@ -2,7 +2,7 @@
 
 use super::figure::{Amount, Figure};
 use crate::engine::detail::Part;
-use crate::engine::snapshot::SampledConfidence;
+use crate::engine::snapshot::{HeapTotals, SampledConfidence};
 use crate::report::model::{FrameReport, Place, ProcessReport, Report, StackReport, Sum};
 use crate::report::place::workload_of;
 use jiff::{SignedDuration, Timestamp};
@@ -50,6 +50,8 @@ pub struct Process {
     pub workload: Option<String>,
     /// What is alive in it.
     pub live: Amount,
+    /// What it ever did.
+    pub account: Account,
     /// Bytes and blocks of which it is not known whether they live; in none of the other figures.
     pub unknown: (u64, u64),
     /// Its figures are estimates.
@@ -60,6 +62,17 @@ pub struct Process {
     pub stacks: Vec<Stack>,
     /// What the report does not list by stack, and why.
     pub left_out: [LeftOut; REASONS.len()],
+}
+
+/// What a process did since it was first seen; `None`: the report does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Account {
+    /// Allocated.
+    pub allocated: Option<Amount>,
+    /// Freed of that.
+    pub freed: Option<Amount>,
+    /// Most bytes alive at once.
+    pub peak: Option<Figure>,
 }
 
 /// Live blocks that the report sums up.
@@ -188,6 +201,7 @@ impl Process {
             workload: workload_of(process),
             live: amount(is_sampled, heap.live_bytes, heap.live_blocks, heap.confidence.as_ref()),
             is_sampled,
+            account: Account::of(heap),
             unknown: (heap.unknown_bytes, heap.unknown_blocks),
             has_pages: process.touched.is_some(),
             stacks: process.stacks.iter().map(|stack| Stack::of(stack, is_sampled)).collect(),
@@ -207,6 +221,29 @@ impl Process {
             .iter()
             .take(UNWISHED)
             .all(|part| part.stacks == 0 && part.amount.blocks.value == 0)
+    }
+}
+
+impl Account {
+    fn of(heap: &HeapTotals) -> Self {
+        let is_sampled = heap.confidence.is_some();
+        let around = heap.confidence.as_ref();
+        let allocated = [
+            (heap.allocated_bytes, around.map(|it| it.allocated_bytes)),
+            (heap.allocated_blocks, around.map(|it| it.allocated_blocks)),
+        ];
+        let freed = [
+            (heap.freed_bytes, around.map(|it| it.freed_bytes)),
+            (heap.freed_blocks, around.map(|it| it.freed_blocks)),
+        ];
+        let figure = |(value, ci)| Figure::told(is_sampled, value, ci);
+        let amount =
+            |[bytes, blocks]: [_; 2]| Amount { bytes: figure(bytes), blocks: figure(blocks) };
+        Self {
+            allocated: Some(amount(allocated)),
+            freed: Some(amount(freed)),
+            peak: Some(figure((heap.peak_bytes, around.map(|it| it.peak_bytes)))),
+        }
     }
 }
 

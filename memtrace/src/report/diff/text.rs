@@ -145,6 +145,11 @@ pub(super) fn figures_of(both: Both) -> String {
     format!("{size}, {count}{}", average(after))
 }
 
+/// Likewise of one figure, without its name.
+pub(super) fn text_of(both: Both, unit: Unit, write: fn(u64) -> String) -> String {
+    Columns { name: "", write }.of(both, unit).trim_start_matches('=').to_owned()
+}
+
 /// tracemalloc leaves it out where there are no blocks.
 fn average(after: Told) -> String {
     let amount = after.amount.filter(|_| after.is_all).unwrap_or_default();

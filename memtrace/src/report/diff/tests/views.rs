@@ -1,11 +1,13 @@
 //! The same comparison in each form that is for people to look around in: its figures add up to the totals.
 
 use super::{exact, frame, later, leak, process, side, stack, two};
+use crate::engine::detail::{Part, SizeClass};
 use crate::engine::snapshot::Confidence;
 use crate::report::TextStyle;
 use crate::report::diff::side::{LeftOut, REASONS};
 use crate::report::diff::{
-    Amount, By, Figure, Process, Side, Stack, ViewOptions, write_summary, write_tree,
+    Account, Amount, By, Figure, Process, Side, Stack, ViewOptions, write_stats, write_summary,
+    write_tree,
 };
 use std::io;
 
@@ -17,6 +19,10 @@ fn summary_with(sides: (&Side, &Side), by: By, options: &ViewOptions) -> String 
 
 fn tree(sides: (&Side, &Side), options: &ViewOptions) -> String {
     written(write_tree, sides, By::Function, options)
+}
+
+fn stats(sides: (&Side, &Side)) -> String {
+    written(write_stats, sides, By::Line, &ViewOptions::default())
 }
 
 fn written(write: Write, sides: (&Side, &Side), by: By, options: &ViewOptions) -> String {
@@ -276,4 +282,116 @@ fn branches_say_what_is_not_listed_and_where_estimates_lie() {
 /// A text without its breaks, and what is drawn beside it.
 fn row_of(text: &str) -> String {
     text.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
+}
+
+/// The lines of a section of statistics, without its heading.
+fn section<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let lines = text.lines().skip_while(|line| !line.ends_with(&format!("  {name}")));
+    lines.skip(1).take_while(|line| !line.is_empty()).collect()
+}
+
+fn words(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn statistics_have_both_sides_and_what_changed() {
+    let (mut before, mut after) = two();
+    for (side, bytes) in [(&mut before, 20_000), (&mut after, 50_000)] {
+        let (allocated, freed) = (Some(exact(bytes, 100)), Some(exact(bytes / 2, 40)));
+        let peak = Some(Figure::exact(bytes / 4));
+        side.processes[0].account = Account { allocated, freed, peak };
+    }
+    let text = stats((&before, &after));
+    let totals: Vec<String> = section(&text, "ALL PROCESSES").into_iter().map(words).collect();
+    assert_eq!(
+        totals,
+        [
+            "9.53 KiB 9.43 KiB -96 B bytes alive",
+            "18 58 +40 blocks alive",
+            "19.5 KiB 48.8 KiB +29.3 KiB bytes allocated",
+            "100 100 +0 blocks allocated",
+            "9.77 KiB 24.4 KiB +14.6 KiB bytes freed",
+            "40 40 +0 blocks freed",
+            "4.88 KiB 12.2 KiB +7.32 KiB peak bytes of processes",
+        ]
+    );
+    assert_eq!(words(section(&text, "CALLED")[0]), "9.53 KiB 9.43 KiB -96 B 18 58 +40 malloc");
+    let bytes = section(&text, "MOST BYTES, BY LINE");
+    assert_eq!(words(bytes[0]), "8.00 KiB 4.00 KiB -4.00 KiB 2 1 -1 src/cache.c:7");
+    assert_eq!(words(bytes[4]), "500 B 500 B +0 B 5 5 +0 (1 unchanged)");
+    let blocks = section(&text, "MOST BLOCKS, BY LINE");
+    assert_eq!(words(blocks[0]), "1000 B 4.88 KiB +3.91 KiB 10 50 +40 src/leak.c:12");
+    assert_eq!(
+        words(section(&text, "MODULE THAT ASKED")[0]),
+        "9.53 KiB 9.43 KiB -96 B 18 58 +40 demo"
+    );
+    assert!(section(&text, "PROCESS").is_empty(), "there is one only: {text}");
+}
+
+/// What a side does not say is unknown, and so is its change.
+#[test]
+fn statistics_say_what_is_unknown() {
+    let (before, mut after) = two();
+    after.processes[0].account.peak = Some(Figure::exact(9_999));
+    let text = stats((&before, &after));
+    let totals: Vec<String> = section(&text, "ALL PROCESSES").into_iter().map(words).collect();
+    assert_eq!(totals[6], "unknown 9.76 KiB unknown peak bytes of processes");
+    assert_eq!(totals[2], "unknown unknown unknown bytes allocated");
+    let sizes = section(&text, "SIZE OF BLOCKS");
+    assert_eq!(words(sizes[0]), "9.53 KiB 9.43 KiB -96 B 18 58 +40 (sizes are not told apart)");
+    let (before, after) = unlisted();
+    let text = stats((&before, &after));
+    let places = section(&text, "MOST BYTES, BY LINE").join(" ");
+    assert!(
+        words(&places).contains("unknown 4.00 KiB unknown unknown 1 unknown src/cache.c:7"),
+        "{text}"
+    );
+}
+
+/// A side that tells sizes apart beside one that does not.
+#[test]
+fn sizes_are_compared_where_both_sides_know_them() {
+    let sized = |size, bytes, blocks| Stack {
+        part: Part { size: Some(SizeClass::of(size)), ..Part::default() },
+        ..stack(&leak(), bytes, blocks)
+    };
+    let of = |stacks| vec![process(7, "demo", stacks)];
+    let before = side(of(vec![sized(20, 100, 5), sized(4_096, 8_192, 2)]));
+    let after = later(of(vec![sized(20, 300, 15), sized(100, 100, 1)]));
+    let sizes = |sides| -> Vec<String> {
+        let text = stats(sides);
+        section(&text, "SIZE OF BLOCKS").into_iter().map(words).collect()
+    };
+    assert_eq!(
+        sizes((&before, &after)),
+        [
+            "100 B 300 B +200 B 5 15 +10 16 B to 31 B",
+            "0 B 100 B +100 B 0 1 +1 64 B to 127 B",
+            "8.00 KiB 0 B -8.00 KiB 2 0 -2 4,096 B to 8,191 B",
+        ]
+    );
+    let untold = later(of(vec![stack(&leak(), 300, 15)]));
+    let sizes = sizes((&before, &untold)).join(" ");
+    assert!(sizes.contains("100 B unknown unknown 5 unknown unknown 16 B to 31 B"), "{sizes}");
+    assert!(sizes.contains("0 B 300 B +300 B 0 15 +15 (sizes are not told apart)"), "{sizes}");
+}
+
+#[test]
+fn statistics_of_estimates_and_of_nothing() {
+    let (before, after) = estimated();
+    let text = words(&stats((&before, &after)));
+    assert!(text.contains("≈1000 B ≈8.79 KiB ≈+7.81 KiB bytes alive about 8.79 KiB (+7.81 KiB, 95 %: +7.26 KiB to +8.38 KiB)"), "{text}");
+    let (before, _) = two();
+    assert!(stats((&before, &before)).contains("(4 unchanged)"));
+    let nothing = Side::default();
+    let text = stats((&nothing, &nothing));
+    assert_eq!(words(section(&text, "ALL PROCESSES")[0]), "0 B 0 B +0 B bytes alive");
+    let style = |width| TextStyle { width, ..TextStyle::default() };
+    for width in [50, 60, 80, 96] {
+        let options = ViewOptions { style: style(width), ..ViewOptions::default() };
+        for (before, after) in [two(), unlisted(), estimated()] {
+            written(write_stats, (&before, &after), By::Line, &options);
+        }
+    }
 }
