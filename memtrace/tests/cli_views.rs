@@ -312,5 +312,5 @@ fn growth_has_every_form() {
     assert_eq!(total(&out), total(&text));
     let sizes: Vec<&str> = out.lines().filter(|line| line.contains(" B to ")).collect();
     assert!(!sizes.is_empty() && !out.contains("sizes are not told apart"), "{out}");
-    assert!(out.contains("peak bytes of processes"), "{out}");
+    assert!(out.contains("  peak bytes\n"), "{out}");
 }

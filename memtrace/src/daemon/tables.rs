@@ -47,6 +47,7 @@ impl Tables {
     /// Takes in an event that came as this record.
     #[inline]
     pub(super) fn apply_record(&mut self, record: &[u8], event: &Event<'_>) {
+        // Most go into the file at hand, and need no more than this.
         if let Some(recorder) = &mut self.recorder
             && recorder.record(record) == Recorded::Full
         {

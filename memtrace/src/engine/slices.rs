@@ -11,12 +11,11 @@ pub use estimated::Ranges;
 
 use super::detail::Period;
 use super::heap::blocks::TIME_STEP;
-use super::heap::sampled::Sampled;
 use super::process::Space;
 use super::snapshot::Confidence;
 use super::tracker::Tracker;
 use crate::model::ids::Nanos;
-use estimated::Sums;
+use estimated::{SampledSums, Sums};
 use std::collections::BTreeSet;
 
 /// Most slices of a run, without the one that has just begun.
@@ -160,26 +159,25 @@ pub(super) struct Slices {
     last: Vec<Deeds>,
     /// … and blocks without a stack.
     last_without: Deeds,
-    /// The same of samples; from where there is nothing on it was counted one by one until then.
-    sums: Vec<Sums>,
-    sums_without: Option<Sums>,
+    /// The same of samples; what is not in it was counted one by one until then.
+    sampled: Option<SampledSums>,
 }
 
 impl Slices {
     /// The slice that ends now.
-    fn cut(&self, space: &Space, until: Nanos) -> Slice {
+    fn cut(&self, space: &Space, sampled: Option<&SampledSums>, until: Nanos) -> Slice {
         let (heap, mapped) = (space.heap.live_bytes(), space.ranges.totals().live_bytes);
         let heap_range = space.heap.live_range();
         let slice = Slice { until, heap, heap_range, mapped, ..Slice::default() };
-        match space.heap.sampled() {
+        match sampled {
             None => Slice { changes: self.changes(space), ..slice },
             Some(sampled) => self.estimated(sampled, slice),
         }
     }
 
-    fn estimated(&self, sampled: &Sampled, mut slice: Slice) -> Slice {
-        let (stacks, without) = estimated::sums(sampled);
-        let numbered = (0_u32..).zip(stacks).chain([(NO_STACK, without)]);
+    fn estimated(&self, sampled: &SampledSums, mut slice: Slice) -> Slice {
+        let stacks = sampled.stacks.iter().copied();
+        let numbered = (0_u32..).zip(stacks).chain([(NO_STACK, sampled.without)]);
         for (number, sums) in numbered {
             let last = self.last(number);
             // Which samples were temporary is not known.
@@ -191,7 +189,7 @@ impl Slices {
             }
             // From the first sample on there may be more than was counted.
             if sums != before || known.is_none() {
-                slice.ranges.push((number, sums.since(&before, sampled.interval())));
+                slice.ranges.push((number, sums.since(&before, sampled.interval)));
             }
         }
         slice
@@ -205,9 +203,10 @@ impl Slices {
     }
 
     fn sums(&self, number: u32) -> Option<Sums> {
+        let sampled = self.sampled.as_ref()?;
         match number {
-            NO_STACK => self.sums_without,
-            number => self.sums.get(number as usize).copied(),
+            NO_STACK => Some(sampled.without),
+            number => sampled.stacks.get(number as usize).copied(),
         }
     }
 
@@ -228,11 +227,10 @@ impl Slices {
         changes
     }
 
-    fn end(&mut self, space: &Space, slice: Slice) {
-        if let Some(sampled) = space.heap.sampled() {
-            let (stacks, without) = estimated::sums(sampled);
-            (self.sums, self.sums_without) = (stacks, Some(without));
-        }
+    fn end(&mut self, space: &Space, until: Nanos) {
+        let sampled = SampledSums::of(space);
+        let slice = self.cut(space, sampled.as_ref(), until);
+        self.sampled = sampled;
         for (number, change) in &slice.changes {
             let last = match *number {
                 NO_STACK => &mut self.last_without,
@@ -252,7 +250,7 @@ impl Slices {
     /// Those that have ended, and what has happened since.
     fn so_far(&self, space: &Space, until: Nanos) -> Vec<Slice> {
         let mut all = self.ended.clone();
-        all.push(self.cut(space, until));
+        all.push(self.cut(space, SampledSums::of(space).as_ref(), until));
         all
     }
 }
@@ -341,8 +339,7 @@ impl Tracker {
     fn cut(&mut self, grid: Grid, time: Nanos) {
         for space in self.spaces.iter_mut().filter(|space| space.users > 0) {
             let Some(mut slices) = space.slices.take() else { continue };
-            let slice = slices.cut(space, grid.next);
-            slices.end(space, slice);
+            slices.end(space, grid.next);
             space.slices = Some(slices);
         }
         let mut grid = grid;

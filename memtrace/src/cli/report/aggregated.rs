@@ -1,15 +1,16 @@
 //! Reports of recordings of snapshots.
 
+use super::growth::{finish, named};
 use super::scope::detail;
 use super::{ReportArgs, settle};
 use crate::cli::aggregated::{
     Found, Series, Wanted, Within, allocated_since, end, facts, find, learn, reopen, single_out,
     wanted, warn_of_end,
 };
-use crate::cli::diff::{Input as Side, Layout, written};
+use crate::cli::diff::{Input as Side, Layout};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::format::Format;
-use crate::cli::output::{Destination, Label};
+use crate::cli::output::Destination;
 use crate::cli::recorded_names::{names_of, recorded_first};
 use crate::cli::reporting::Reporting;
 use crate::cli::view::Shown;
@@ -19,7 +20,6 @@ use crate::recording::{Names, exactly};
 use crate::report::view::{By, Filter, Measure};
 use crate::symbolize::BlazeSymbolizer;
 use anyhow::{Context as _, bail};
-use jiff::Timestamp;
 
 /// What of the typed options an aggregated recording cannot do.
 ///
@@ -265,7 +265,7 @@ pub(super) fn write_growth(
     args: &ReportArgs,
     layout: Layout,
     filter: &Filter,
-    mut destination: Destination,
+    destination: Destination,
 ) -> anyhow::Result<Exit> {
     let path = &args.file;
     let (from, until) = moments(args)?;
@@ -284,31 +284,20 @@ pub(super) fn write_growth(
             exactly(until.since_start())
         );
     }
-    let named = |typed: Option<&str>, usual: &str, found: &Found| {
-        format!(
-            "{} ({})",
-            crate::report::clean(typed.unwrap_or(usual)),
-            exactly(found.since_start())
-        )
-    };
     let before = Side::of_snapshot(
         path,
         &from,
         filter,
         layout.grain(),
-        named(args.from.as_deref(), "start", &from),
+        named(args.from.as_deref(), "start", from.since_start()),
     )?;
     let after = Side::of_snapshot(
         path,
         &until,
         filter,
         layout.grain(),
-        named(args.until(), "end", &until),
+        named(args.until(), "end", until.since_start()),
     )?;
-    let text = written(layout, destination.style(args.color), &before, &after)?;
-    let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
-    destination.write(Label { sequence: after.side.sequence, time }, &text)?;
     let is_cut = args.until().is_none() && !until.brief.is_final;
-    let is_degraded = is_cut || before.is_degraded() || after.is_degraded();
-    Ok(if is_degraded { Exit::Degraded } else { Exit::Success })
+    finish(args, layout, destination, [&before, &after], is_cut)
 }

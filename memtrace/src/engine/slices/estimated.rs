@@ -2,7 +2,8 @@
 //! have their ranges.
 
 use super::{Amount, Deeds};
-use crate::engine::heap::sampled::{Pair, Sampled, SampledTally, confidence_of, rounded};
+use crate::engine::heap::sampled::{Pair, SampledTally, confidence_of, rounded};
+use crate::engine::process::Space;
 use crate::engine::sampling::{Confidence, Estimate, SumAround, SumConfidence};
 
 /// Where what some blocks did lies. Temporary ones are not among it: samples are not followed from call to call.
@@ -90,23 +91,37 @@ impl Sums {
     }
 }
 
-/// By the numbers of stacks, and what is in none of them.
-pub(super) fn sums(sampled: &Sampled) -> (Vec<Sums>, Sums) {
-    let of = |tally: &SampledTally| {
-        let SampledTally { live, allocated, freed, .. } = *tally;
-        Sums { live, allocated, freed }
-    };
-    let stacks: Vec<Sums> = sampled.stacks().map(|(tally, _)| of(tally)).collect();
-    let all = stacks.iter().fold(Sums::default(), |all, it| Sums {
-        live: all.live.with(&it.live),
-        allocated: all.allocated.with(&it.allocated),
-        freed: all.freed.with(&it.freed),
-    });
-    let [live, allocated, freed] = sampled.sums();
-    let without = Sums {
-        live: live.beyond(&all.live),
-        allocated: allocated.beyond(&all.allocated),
-        freed: freed.beyond(&all.freed),
-    };
-    (stacks, without)
+/// The sums of a heap whose blocks are samples.
+#[derive(Clone, Debug)]
+pub(super) struct SampledSums {
+    /// The mean interval between samples, bytes.
+    pub(super) interval: u64,
+    /// By the numbers of stacks.
+    pub(super) stacks: Vec<Sums>,
+    /// What is in none of them.
+    pub(super) without: Sums,
+}
+
+impl SampledSums {
+    /// `None`: its blocks are none.
+    pub(super) fn of(space: &Space) -> Option<Self> {
+        let sampled = space.heap.sampled()?;
+        let of = |tally: &SampledTally| {
+            let SampledTally { live, allocated, freed, .. } = *tally;
+            Sums { live, allocated, freed }
+        };
+        let stacks: Vec<Sums> = sampled.stacks().map(|(tally, _)| of(tally)).collect();
+        let all = stacks.iter().fold(Sums::default(), |all, it| Sums {
+            live: all.live.with(&it.live),
+            allocated: all.allocated.with(&it.allocated),
+            freed: all.freed.with(&it.freed),
+        });
+        let [live, allocated, freed] = sampled.sums();
+        let without = Sums {
+            live: live.beyond(&all.live),
+            allocated: allocated.beyond(&all.allocated),
+            freed: freed.beyond(&all.freed),
+        };
+        Some(Self { interval: sampled.interval(), stacks, without })
+    }
 }

@@ -7,7 +7,7 @@ use super::side::{Account, Side};
 use super::table::{Row as Place, rows};
 use super::text::{figures_of, text_of};
 use super::view::{
-    INDENT, UNKNOWN, ViewOptions, above, below, choose, compare, gained, legend, now, path,
+    INDENT, UNKNOWN, ViewOptions, above, choose, compare, gained, legend, now, path, write,
 };
 use crate::report::layout::{width_of, wrap};
 use crate::report::units::{bytes, count, counted};
@@ -18,6 +18,8 @@ use std::io;
 /// From so many columns on there is room for bytes and blocks, and for both sides of one of them.
 const WIDE: usize = 96;
 const MIDDLE: usize = 60;
+/// What statistics of one report have, and these have not: a difference of two distributions is none.
+const LIFETIMES: &str = "out: lifetimes of blocks; --view lifetimes shows those of each recording";
 
 /// Writes the statistics of the sides with these names; `by`: what places are.
 ///
@@ -54,9 +56,9 @@ pub fn write_stats(
         lines.push(String::new());
         lines.extend(section);
     }
-    lines.extend(below(&diff, sides, options.columns()));
-    lines.iter().try_for_each(|line| writeln!(out, "{}", line.trim_end()))?;
-    out.flush()
+    lines.push(String::new());
+    lines.extend(wrap("LEFT    ", LIFETIMES, options.columns()));
+    write(&lines, &diff, sides, options.columns(), out)
 }
 
 /// What places hold themselves.
@@ -122,6 +124,9 @@ impl Stats<'_> {
         let allocated = sum(|account| account.allocated);
         let freed = sum(|account| account.freed);
         let peak = sum(|account| Some(Amount { bytes: account.peak?, blocks: Figure::default() }));
+        // Those of several processes may have been at different moments.
+        let is_one = self.sides.iter().all(|(_, side)| side.processes.len() < 2);
+        let peaks = if is_one { "peak bytes" } else { "peak bytes of each process, added up" };
         let heading = ["BEFORE", "AFTER", "CHANGE"].map(str::to_owned);
         let mut lines = vec![format!("{}ALL PROCESSES", self.three(heading))];
         for (name, both, unit) in [
@@ -131,7 +136,7 @@ impl Stats<'_> {
             ("blocks allocated", allocated, BLOCKS),
             ("bytes freed", freed, BYTES),
             ("blocks freed", freed, BLOCKS),
-            ("peak bytes of processes", peak, BYTES),
+            (peaks, peak, BYTES),
         ] {
             let write = if name.contains("bytes") { bytes } else { count };
             lines.push(format!("{}{name}", self.three(cells(both, unit, write))));

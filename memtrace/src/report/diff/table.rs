@@ -5,7 +5,7 @@ use super::held::{BLOCKS, BYTES, Both, Held};
 use super::side::Side;
 use super::text::figures_of;
 use super::view::{
-    INDENT, ViewOptions, above, below, choose, compare, counts, details, legend, path, sizes,
+    INDENT, ViewOptions, above, choose, compare, counts, details, legend, path, sizes, write,
 };
 use crate::report::layout::{width_of, wrap};
 use crate::report::units::{count, counted};
@@ -41,9 +41,7 @@ pub fn write_summary(
     lines.extend(shown.iter().flat_map(|row| table.row(row)));
     lines.extend(table.sum(&others, &format!("{} changed", counted(others.len() as u64, "other"))));
     lines.extend(table.sum(&unchanged, &format!("{} unchanged", count(unchanged.len() as u64))));
-    lines.extend(below(&diff, sides, options.columns()));
-    lines.iter().try_for_each(|line| writeln!(out, "{}", line.trim_end()))?;
-    out.flush()
+    write(&lines, &diff, sides, options.columns(), out)
 }
 
 /// What one entry holds: itself, and with what it calls.

@@ -74,6 +74,28 @@ fn two() -> (Side, Side) {
     (side(vec![process(7, "demo", before)]), later(vec![process(7, "demo", after)]))
 }
 
+/// The first report lists one stack only.
+fn unlisted() -> (Side, Side) {
+    let (mut before, after) = two();
+    before.processes[0].stacks.truncate(1);
+    before.processes[0].left_out[0] =
+        LeftOut { why: REASONS[0], stacks: 3, amount: exact(8_756, 8) };
+    (before, after)
+}
+
+fn estimated() -> (Side, Side) {
+    let amount = |bytes: u64, low, high| Amount {
+        bytes: Figure::estimated(bytes, Confidence { low, high }),
+        blocks: Figure::estimated(bytes / 10, Confidence { low: low / 10, high: high / 10 }),
+    };
+    let of = |amount, time: fn(Vec<Process>) -> Side| {
+        let stacks = vec![Stack { amount, ..stack(&leak(), 0, 0) }];
+        let process = Process { is_sampled: true, live: amount, ..process(7, "demo", stacks) };
+        Side { sample_interval: 100, ..time(vec![process]) }
+    };
+    (of(amount(1_000, 700, 1_400), side), of(amount(9_000, 8_600, 9_500), later))
+}
+
 fn text(before: &Side, after: &Side, by: By) -> String {
     let mut out = Vec::new();
     let diff = Diff::between(before, after, by);

@@ -4,7 +4,7 @@ use super::grouping::{By, Diff};
 use super::held::{BLOCKS, BYTES, Held};
 use super::side::Side;
 use super::view::{
-    ViewOptions, above, below, compare, counts, details, legend, path, process_of, sizes,
+    ViewOptions, above, compare, counts, details, legend, path, process_of, sizes, write,
 };
 use crate::report::layout::{width_of, wrap};
 use crate::report::view::{Branch, Drawing, Entry, Least, Maker, Order, Ranked, Summed as _, Tree};
@@ -44,9 +44,7 @@ pub fn write_tree(
         drawing.all(&branches, "", &|branch, edge| drawn.one(branch, edge));
         lines.extend(drawing.lines);
     }
-    lines.extend(below(&diff, sides, options.columns()));
-    lines.iter().try_for_each(|line| writeln!(out, "{}", line.trim_end()))?;
-    out.flush()
+    write(&lines, &diff, sides, options.columns(), out)
 }
 
 fn tree(diff: &Diff, by: By, options: &ViewOptions) -> Tree<Held> {

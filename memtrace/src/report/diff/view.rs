@@ -10,6 +10,7 @@ use crate::report::layout::{wrap, wrap_hanging};
 use crate::report::text::TextStyle;
 use crate::report::units::{bytes, count};
 use crate::report::view::{self, Entry, Naming};
+use std::io;
 
 /// Innermost functions that name a stack.
 const NAMED: usize = 3;
@@ -197,11 +198,21 @@ pub(super) fn above(
     lines
 }
 
-/// What is missing of the sides, and why their figures may not be right.
-pub(super) fn below(diff: &Diff, sides: [(&str, &Side); 2], columns: usize) -> Vec<String> {
+/// Writes a view, and below it what is missing of the sides, and why their figures may not be right.
+pub(super) fn write(
+    lines: &[String],
+    diff: &Diff,
+    sides: [(&str, &Side); 2],
+    columns: usize,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
     let notes = notes(diff, sides);
     let doubts = notes.iter().skip(2).flat_map(|note| wrap_hanging("", 2, note, columns));
-    [String::new()].into_iter().chain(doubts).collect()
+    let below = [String::new()].into_iter().chain(doubts);
+    for line in lines.iter().cloned().chain(below) {
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    out.flush()
 }
 
 /// What the signs before figures mean, where there are any.

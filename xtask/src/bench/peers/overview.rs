@@ -69,8 +69,8 @@ pub(crate) fn overview(no_install: bool, options: &Options) -> Result<()> {
 fn document(results: &Results, rounds: u32) -> String {
     let mut text = format!(
         "# memtrace and its neighbours\n\n\
-         Made by `cargo xtask bench --write`; do not edit. Medians of {rounds} rounds, where few percent decide of five times as many. Each round runs every \
-         workload in every way once, in turn; × is the program's CPU time in units of its own without tracing, \
+         Made by `cargo xtask bench --write`; do not edit. Medians of {rounds} rounds, where few percent decide of five \
+         times as many. Each round runs every workload in every way once, in turn; × is the program's CPU time in units of its own without tracing, \
          round by round. Of a server it says what its client saw. *Its CPU* and *its memory* are those of the \
          tracer's own processes under the workload that took most of them, *lost* is the sum over all workloads and rounds, \
          *whole stacks* the least part of any, by the tracer's own account. –: there is none, or it does not \

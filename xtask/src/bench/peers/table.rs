@@ -16,8 +16,8 @@ const NONE: &str = "–";
 pub(super) fn head(machine: &[String], options: &Options, ways: &[Way]) -> String {
     let mut text = format!(
         "# memtrace beside its neighbours\n\n\
-         Made by `cargo xtask bench peers --write`; do not edit. Medians of {} rounds (where few percent decide of five times as many) with their extremes in \
-         brackets. Each round runs every way once, in turn; ratios are taken within a round. CPU time is \
+         Made by `cargo xtask bench peers --write`; do not edit. Medians of {} rounds (where few percent decide of five \
+         times as many) with their extremes in brackets. Each round runs every way once, in turn; ratios are taken within a round. CPU time is \
          the program's own, from when it is ready and traced until it has done its work: what the kernel \
          and what a peer inside the program do for tracing is in it, starting the peer is not. *Its CPU* \
          and *its memory* are those of the peer's own processes, where it has any; *more memory* is what \

@@ -1,11 +1,10 @@
 //! The same comparison in each form that is for other programs: read again, its sums are those of the text.
 
-use super::{exact, later, process, side, stack, two};
-use crate::engine::snapshot::Confidence;
-use crate::report::diff::side::{LeftOut, REASONS};
+use super::{estimated, two, unlisted};
+use crate::report::diff::side::REASONS;
 use crate::report::diff::{
-    Amount, By, Diff, Figure, Process, Side, Stack, write_csv, write_firefox, write_folded,
-    write_html, write_pprof, write_speedscope, write_svg,
+    By, Diff, Side, write_csv, write_firefox, write_folded, write_html, write_pprof,
+    write_speedscope, write_svg,
 };
 use serde_json::Value;
 use std::io;
@@ -91,28 +90,6 @@ fn what_is_not_known_is_empty_and_estimates_have_their_ranges() {
     let interval = ["bytes_difference_ci95_low", "bytes_difference_ci95_high"];
     // √(400² + 400²) = 565.7 below, √(500² + 300²) = 583.1 above.
     assert_eq!(interval.map(|name| cell(&lines[0], name)), ["7434", "8584"]);
-}
-
-/// The first report lists one stack only.
-fn unlisted() -> (Side, Side) {
-    let (mut before, after) = two();
-    before.processes[0].stacks.truncate(1);
-    before.processes[0].left_out[0] =
-        LeftOut { why: REASONS[0], stacks: 3, amount: exact(8_756, 8) };
-    (before, after)
-}
-
-fn estimated() -> (Side, Side) {
-    let amount = |bytes: u64, low, high| Amount {
-        bytes: Figure::estimated(bytes, Confidence { low, high }),
-        blocks: Figure::estimated(bytes / 10, Confidence { low: low / 10, high: high / 10 }),
-    };
-    let of = |amount, time: fn(Vec<Process>) -> Side| {
-        let stacks = vec![Stack { amount, ..stack(&super::leak(), 0, 0) }];
-        let process = Process { is_sampled: true, live: amount, ..process(7, "demo", stacks) };
-        Side { sample_interval: 100, ..time(vec![process]) }
-    };
-    (of(amount(1_000, 700, 1_400), side), of(amount(9_000, 8_600, 9_500), later))
 }
 
 fn sum(profile: &Value) -> i64 {

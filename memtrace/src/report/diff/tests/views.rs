@@ -1,13 +1,10 @@
 //! The same comparison in each form that is for people to look around in: its figures add up to the totals.
 
-use super::{exact, frame, later, leak, process, side, stack, two};
+use super::{estimated, exact, frame, later, leak, process, side, stack, two, unlisted};
 use crate::engine::detail::{Part, SizeClass};
-use crate::engine::snapshot::Confidence;
 use crate::report::TextStyle;
-use crate::report::diff::side::{LeftOut, REASONS};
 use crate::report::diff::{
-    Account, Amount, By, Figure, Process, Side, Stack, ViewOptions, write_stats, write_summary,
-    write_tree,
+    Account, By, Figure, Process, Side, Stack, ViewOptions, write_stats, write_summary, write_tree,
 };
 use std::io;
 
@@ -46,28 +43,6 @@ fn summary(sides: (&Side, &Side), by: By) -> String {
 fn body(text: &str) -> Vec<&str> {
     let rows = text.lines().skip_while(|line| !line.trim_start().starts_with("TOTAL  "));
     rows.take_while(|line| !line.is_empty()).collect()
-}
-
-/// The first report lists one stack only.
-fn unlisted() -> (Side, Side) {
-    let (mut before, after) = two();
-    before.processes[0].stacks.truncate(1);
-    before.processes[0].left_out[0] =
-        LeftOut { why: REASONS[0], stacks: 3, amount: exact(8_756, 8) };
-    (before, after)
-}
-
-fn estimated() -> (Side, Side) {
-    let amount = |bytes: u64, low, high| Amount {
-        bytes: Figure::estimated(bytes, Confidence { low, high }),
-        blocks: Figure::estimated(bytes / 10, Confidence { low: low / 10, high: high / 10 }),
-    };
-    let of = |amount, time: fn(Vec<Process>) -> Side| {
-        let stacks = vec![Stack { amount, ..stack(&leak(), 0, 0) }];
-        let process = Process { is_sampled: true, live: amount, ..process(7, "demo", stacks) };
-        Side { sample_interval: 100, ..time(vec![process]) }
-    };
-    (of(amount(1_000, 700, 1_400), side), of(amount(9_000, 8_600, 9_500), later))
 }
 
 #[test]
@@ -313,7 +288,7 @@ fn statistics_have_both_sides_and_what_changed() {
             "100 100 +0 blocks allocated",
             "9.77 KiB 24.4 KiB +14.6 KiB bytes freed",
             "40 40 +0 blocks freed",
-            "4.88 KiB 12.2 KiB +7.32 KiB peak bytes of processes",
+            "4.88 KiB 12.2 KiB +7.32 KiB peak bytes",
         ]
     );
     assert_eq!(words(section(&text, "CALLED")[0]), "9.53 KiB 9.43 KiB -96 B 18 58 +40 malloc");
@@ -327,6 +302,15 @@ fn statistics_have_both_sides_and_what_changed() {
         "9.53 KiB 9.43 KiB -96 B 18 58 +40 demo"
     );
     assert!(section(&text, "PROCESS").is_empty(), "there is one only: {text}");
+    assert!(words(&text).contains("LEFT out: lifetimes of blocks"), "{text}");
+    // Peaks of several may have been at different moments.
+    for side in [&mut before, &mut after] {
+        let other = Account { peak: Some(Figure::exact(1_024)), ..Account::default() };
+        side.processes.push(Process { account: other, ..process(9, "other", Vec::new()) });
+    }
+    let text = stats((&before, &after));
+    let peaks = words(section(&text, "ALL PROCESSES")[6]);
+    assert_eq!(peaks, "5.88 KiB 13.2 KiB +7.32 KiB peak bytes of each process, added up");
 }
 
 /// What a side does not say is unknown, and so is its change.
@@ -336,7 +320,7 @@ fn statistics_say_what_is_unknown() {
     after.processes[0].account.peak = Some(Figure::exact(9_999));
     let text = stats((&before, &after));
     let totals: Vec<String> = section(&text, "ALL PROCESSES").into_iter().map(words).collect();
-    assert_eq!(totals[6], "unknown 9.76 KiB unknown peak bytes of processes");
+    assert_eq!(totals[6], "unknown 9.76 KiB unknown peak bytes");
     assert_eq!(totals[2], "unknown unknown unknown bytes allocated");
     let sizes = section(&text, "SIZE OF BLOCKS");
     assert_eq!(words(sizes[0]), "9.53 KiB 9.43 KiB -96 B 18 58 +40 (sizes are not told apart)");
