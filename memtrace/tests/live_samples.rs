@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use support::program::Program;
 use support::report::{Account, Report};
 use support::tracer::{Tracer, exact};
@@ -190,4 +191,71 @@ fn a_budget_is_held_by_looking_at_fewer() {
     let live: u64 = old.iter().map(|stack| stack["live_blocks"].as_u64().unwrap()).sum();
     assert_eq!(live, 0, "{old:?}");
     assert_eq!(heap["unknown_frees"], 0, "{heap}");
+}
+
+/// How the programs of [`an_interval_changes_under_way`] are traced: all of a report each second, never in windows.
+fn traced(programs: &[Program], options: &[&str]) -> Tracer {
+    let programs: Vec<_> = programs.iter().collect();
+    Tracer::typed(&programs, &[&EACH_SECOND[..], &["--no-windows"], options].concat())
+}
+
+/// What tracing costs where next to nothing is looked at, percent.
+fn least_cost(programs: &[Program]) -> f64 {
+    let mut tracer = traced(programs, &["--sample-interval", "1TiB"]);
+    let costs: Vec<f64> = (0..3)
+        .map(|_| {
+            wait_until("what it costs", || {
+                tracer.report().0["tracer"]["target_cost_percent"].as_f64()
+            })
+        })
+        .collect();
+    tracer.stop();
+    costs.into_iter().fold(0.0, f64::max)
+}
+
+/// Small blocks do not tell how much is allocated, and with a budget between what calls alone cost and what looking at all
+/// does the interval is the usual one; blocks of all sizes tell it, and it becomes a smaller one. Blocks of both are alive
+/// then: figures stay unbiased, and no free is of a block that nobody knows. Of 8 processes at least 4 have each figure in
+/// its range: fewer do once in 5,000 runs where 95 of 100 are promised.
+#[test]
+fn an_interval_changes_under_way() {
+    if !may_trace() {
+        return;
+    }
+    let mut programs: Vec<_> = (0..8).map(|_| Program::start("steady_rate", &["20"])).collect();
+    programs.iter_mut().for_each(Program::tell);
+    let budget = (least_cost(&programs) * 1.3).ceil().to_string();
+    let mut tracer = traced(&programs, &["--overhead-budget", &budget]);
+    let mut changes = |number: usize| {
+        wait_until("an interval", || {
+            let changes = tracer.report().0["tracer"]["sampling_changes"].clone();
+            (changes.as_array().unwrap().len() == number).then_some(changes)
+        })
+    };
+    changes(1);
+    programs.iter_mut().for_each(Program::tell);
+    let changes = changes(2);
+    let intervals = [0, 1].map(|at: usize| changes[at]["sample_interval_bytes"].as_u64().unwrap());
+    assert!(intervals[0] == 512 << 10 && (1024..512 << 10).contains(&intervals[1]), "{changes}");
+    assert!(
+        changes[1]["reason"].as_str().unwrap().contains("less than the budget of"),
+        "{changes}"
+    );
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let accounts: Vec<_> = programs.iter_mut().map(Program::work).collect();
+    let report = tracer.stop().reports.pop().unwrap();
+    report.assert_nothing_lost();
+    let mut held = BTreeMap::<_, u32>::new();
+    for (program, accounts) in programs.iter().zip(&accounts) {
+        for caller in ["take", "stay"] {
+            let found = report.process(program.pid()).stacks_of(caller);
+            let [stack] = found[..] else { panic!("{caller}: {found:?}") };
+            for (name, truth) in figures(&accounts.callers[caller]) {
+                *held.entry((caller, name)).or_default() += u32::from(holds(stack, name, truth));
+            }
+        }
+        let heap = heap(&report, program.pid());
+        assert_eq!((&heap["unknown_frees"], &heap["missed_frees"]), (&0.into(), &0.into()));
+    }
+    assert!(held.len() == 12 && held.values().all(|held| *held >= 4), "{held:?}");
 }
