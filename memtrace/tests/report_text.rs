@@ -73,7 +73,7 @@ fn a_budget_from_so_many_cores_on() {
         let text = text(&report(&snapshot(vec![leaking()]), &last(), &facts), WIDE);
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    assert!(cost(0.01, 17.1).contains("(17.1 %, budget 10 % from 0.05 cores on)"));
+    assert!(cost(0.01, 17.1).contains("(17.1 %, budget 10 % where that is over 0.05 cores)"));
     assert!(cost(0.06, 17.1).contains("(17.1 %, budget 10 %)"));
     assert!(cost(0.01, 9.2).contains("(9.2 %, budget 10 %)"));
 }

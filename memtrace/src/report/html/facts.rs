@@ -9,6 +9,11 @@ use crate::report::{doubt, text};
 /// What was watched, and how.
 pub(super) fn how(report: &Report) -> Vec<String> {
     let mut all = text::how(report);
+    let mut stacks = report.processes.iter().flat_map(|process| &process.stacks).peekable();
+    if stacks.peek().is_some() && stacks.all(|stack| stack.part.thread.is_none()) {
+        // Otherwise a reader of the page cannot know that it could.
+        all.push("threads are not told apart (--by thread gives this page a switch)".to_owned());
+    }
     if !report.tracer.kernel.is_empty() {
         all.push(format!("kernel {}", report.tracer.kernel));
     }

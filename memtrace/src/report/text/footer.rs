@@ -148,8 +148,11 @@ fn budget(facts: &TracerFacts, cores: f64) -> String {
     let from = facts.budget_from_cores;
     let is_over = facts.target_cost_percent.is_some_and(|part| part > most);
     // Else it would be asked why it is not held.
-    let free =
-        if is_over && cores < from { format!(" from {from} cores on") } else { String::new() };
+    let free = if is_over && cores < from {
+        format!(" where that is over {from} cores")
+    } else {
+        String::new()
+    };
     format!(", budget {most} %{free}")
 }
 
