@@ -91,7 +91,7 @@ fn a_report_is_the_same_from_json() {
     for (process, facts) in cases {
         for options in [last(), whole()] {
             let report = report(&snapshot(vec![process.clone()]), &options, &facts);
-            let read = read_report(&json(&report)).unwrap();
+            let read = read_report(&json(&report), &Filter::default()).unwrap();
             assert_eq!(read, Side::of(&report));
             assert!(!read.processes[0].stacks.is_empty());
         }
@@ -107,7 +107,7 @@ fn what_was_left_out_by_wish_is_not_gone() {
     let filter = Filter { exclude, ..Filter::default() };
     ViewOptions { filter, ..ViewOptions::default() }.narrow(&mut now, 0);
     assert!(now.processes[0].stacks.is_empty() && !now.processes[0].left_out.is_empty());
-    let side = read_report(&json(&now)).unwrap();
+    let side = read_report(&json(&now), &Filter::default()).unwrap();
     assert!(!side.processes[0].is_whole());
     let parts = side.processes[0].left_out.iter().map(|part| part.amount.bytes.value);
     assert_eq!(parts.sum::<u64>(), live);
@@ -122,6 +122,47 @@ fn what_was_left_out_by_wish_is_not_gone() {
     for row in listed {
         assert_eq!(row["bytes_after"], Value::Null, "nobody knows: {row}");
     }
+}
+
+/// The bytes before and after of all differences of `a.json` and `b.json`, and of what is left out for this reason.
+fn sums(folder: &Path, words: &[&str], why: &str) -> [(u64, u64); 2] {
+    let told = printed(folder, &[&["a.json", "b.json", "-f", "json"], words].concat());
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let rows = told["differences"].as_array().unwrap();
+    let sum = |side: &str, is_meant: &dyn Fn(&&Value) -> bool| -> u64 {
+        rows.iter().filter(is_meant).map(|row| row[side].as_u64().unwrap()).sum()
+    };
+    let both = |is_meant: &dyn Fn(&&Value) -> bool| {
+        (sum("bytes_before", is_meant), sum("bytes_after", is_meant))
+    };
+    [both(&|_| true), both(&|row| row["left_out"] == why)]
+}
+
+/// What is not wanted by its names, or for its size, is summed up: the total stays.
+#[test]
+fn names_and_sizes_choose_what_is_compared() {
+    const NAMES: &str = "left out by --include or --exclude";
+    const LITTLE: &str = "changed by less than --min-bytes or --min-count";
+    let folder = folder();
+    let path = folder.path();
+    let [all, young] = sums(path, &[], "younger than --min-age");
+    let [with, excluded] = sums(path, &["--exclude", "cache.cpp"], NAMES);
+    let [only, others] = sums(path, &["--include", "cache.cpp"], NAMES);
+    assert_eq!((with, only), (all, all));
+    assert!(excluded.1 > 0 && others.1 > 0, "{excluded:?} {others:?}");
+    let sum = [excluded, others, young].iter().fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+    assert_eq!(sum, all);
+    let text = printed(path, &["a.json", "b.json", "--exclude", "cache.cpp"]);
+    assert!(text.contains(&format!("{NAMES}: size=")), "{text}");
+    let [large, little] = sums(path, &["--min-bytes", "1MiB"], LITTLE);
+    assert_eq!((large, little.0), (all, little.1));
+    assert!(little.0 > 0, "only one changed");
+    let text = printed(path, &["a.json", "b.json", "--min-bytes", "1MiB", "--top", "0"]);
+    assert!(!text.contains(LITTLE), "it has not changed: {text}");
+    let text = printed(path, &["a.json", "b.json", "--min-bytes", "1GiB"]);
+    assert!(text.contains(&format!("{LITTLE}: size=")), "{text}");
+    let page = kept(path, &["a.json", "b.json", "--min-count", "2"], "little.html");
+    assert!(String::from_utf8_lossy(&page).contains(LITTLE));
 }
 
 #[test]
@@ -409,6 +450,8 @@ fn usage_errors_are_one_line() {
         &["a.json", "b.json", "-f", "folded", "--top", "3"],
         &["a.json", "b.json", "-f", "csv", "--top", "3"],
         &["a.json", "b.json", "-o", ""],
+        &["a.json", "b.json", "--exclude", "a["],
+        &["a.json", "b.json", "--min-bytes", "-1"],
         &["a.json", "b.json", "-o", "out.html", "--top", "3"],
     ] {
         let error = refused(folder.path(), words, 2);

@@ -294,8 +294,7 @@ fn growth_has_every_form() {
         for options in OPTIONS {
             let (code, out, errors) = ran(&[&[format], options].concat());
             let cuts = options.contains(&"--inverted") || options.contains(&"--depth");
-            let least = options.contains(&"--min-bytes") || options.contains(&"--min-count");
-            let is_refused = least || cuts && format != "tree";
+            let is_refused = cuts && format != "tree";
             assert_eq!(
                 code,
                 Some(if is_refused { 2 } else { 0 }),

@@ -59,11 +59,11 @@ pub struct ViewArgs {
     /// No call stacks with such a name in them (repeatable)
     #[arg(long, value_name = "PATTERN", help_heading = help::VIEWS)]
     pub exclude: Vec<String>,
-    /// Sum what holds fewer bytes than this, instead of showing it
+    /// Sum what holds fewer bytes than this (growth: what changed by fewer), instead of showing it
     #[arg(long, value_name = "BYTES", value_parser = values::size,
           allow_negative_numbers = true, help_heading = help::VIEWS)]
     pub min_bytes: Option<u64>,
-    /// Sum what holds fewer blocks than this, instead of showing it
+    /// Sum what holds fewer blocks than this (growth: what changed by fewer), instead of showing it
     #[arg(long, value_name = "N", value_parser = values::count,
           allow_negative_numbers = true, help_heading = help::VIEWS)]
     pub min_count: Option<u64>,
@@ -246,7 +246,8 @@ impl ViewArgs {
             Some(Grouping::SizeClass) => diff::By::SizeClass,
         };
         let Self { inverted, depth, .. } = *self;
-        let layout = Layout { format, by, top, full_names, inverted, depth };
+        let least = self.least();
+        let layout = Layout { format, by, top, full_names, inverted, depth, least };
         super::diff::check(&layout)?;
         Ok(Some(layout))
     }
@@ -256,10 +257,11 @@ impl ViewArgs {
     /// # Errors
     /// When one makes no sense.
     pub(super) fn filter(&self) -> Result<Filter, UsageError> {
-        Ok(Filter {
-            include: patterns("--include", &self.include)?,
-            exclude: patterns("--exclude", &self.exclude)?,
-        })
+        filter(&self.include, &self.exclude)
+    }
+
+    fn least(&self) -> Least {
+        Least { bytes: self.min_bytes.unwrap_or(0), count: self.min_count.unwrap_or(0) }
     }
 }
 
@@ -319,7 +321,7 @@ pub(super) fn options(
         inverted: args.inverted,
         depth: args.depth.map(number),
         top: Some(number(top.unwrap_or(usual))).filter(|top| *top > 0),
-        least: Least { bytes: args.min_bytes.unwrap_or(0), count: args.min_count.unwrap_or(0) },
+        least: args.least(),
         filter: args.filter()?,
         measure: args.measure(source),
         stretch: Stretch::default(),
@@ -392,8 +394,9 @@ fn suits(args: &ViewArgs, format: Format, source: Source) -> Result<(), UsageErr
 
 /// An option that would change nothing is refused: whoever typed it would believe that it did.
 fn fits(args: &ViewArgs, format: Format) -> Result<(), UsageError> {
-    if args.view == Some(Shown::Growth) {
-        return fits_growth(args);
+    if args.is_growth() {
+        // Differences have checks of their own.
+        return Ok(());
     }
     let of_trees = args.of_trees();
     let typed = of_trees.iter().find(|(_, given)| *given).map(|(option, _)| *option);
@@ -454,16 +457,15 @@ fn instead_of_groups(format: Format) -> &'static str {
     }
 }
 
-/// Differences have no rows that hold something.
-fn fits_growth(args: &ViewArgs) -> Result<(), UsageError> {
-    let others =
-        [("--min-bytes", args.min_bytes.is_some()), ("--min-count", args.min_count.is_some())];
-    match others.iter().find(|(_, given)| *given) {
-        Some((option, _)) => {
-            Err(UsageError(format!("{option} is not for --view growth: leave it out")))
-        }
-        None => Ok(()),
-    }
+/// Patterns of names as they were typed.
+///
+/// # Errors
+/// When one makes no sense.
+pub(super) fn filter(include: &[String], exclude: &[String]) -> Result<Filter, UsageError> {
+    Ok(Filter {
+        include: patterns("--include", include)?,
+        exclude: patterns("--exclude", exclude)?,
+    })
 }
 
 fn patterns(option: &str, typed: &[String]) -> Result<Vec<Pattern>, UsageError> {
@@ -628,8 +630,7 @@ mod tests {
         let error = depth.growth(Format::Text, None, false).unwrap_err().to_string();
         assert!(error.contains("--depth is about differences as a tree"), "{error}");
         let least = ViewArgs { min_bytes: Some(2), ..of(Shown::Growth) };
-        let error = options(&least, Format::Tree, NONE, recorded).unwrap_err().to_string();
-        assert!(error.contains("--min-bytes is not for --view growth"), "{error}");
+        assert_eq!(least.growth(Format::Tree, None, false).unwrap().unwrap().least.bytes, 2);
         let rule = ViewArgs { temporary: Some(Default::default()), ..ViewArgs::default() };
         let error = options(&rule, Format::Text, NONE, Source::Live).unwrap_err().to_string();
         assert!(error.contains("add --view temporary"), "{error}");

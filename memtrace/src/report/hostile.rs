@@ -5,7 +5,7 @@
 
 use super::diff::{self, By, Diff, Side, TextOptions};
 use super::names::clean;
-use super::view::{self, Least, Measure, ViewOptions};
+use super::view::{self, Filter, Least, Measure, ViewOptions};
 use super::{
     CsvWriter, FirefoxWriter, JsonWriter, Report, ReportOptions, ReportWriter as _,
     SpeedscopeWriter, TextStyle, TextWriter, TracerFacts, View, ViewWriter,
@@ -59,7 +59,7 @@ pub(crate) fn snapshots(bytes: &[u8]) {
 
 /// A JSON report, which may be anybody's, → what changed between it and others, in every form.
 pub(crate) fn report(bytes: &[u8]) {
-    let Ok(side) = diff::read_report(bytes) else { return };
+    let Ok(side) = diff::read_report(bytes, &Filter::default()) else { return };
     for (before, after) in [(&Side::default(), &side), (&side, &Side::default()), (&side, &side)] {
         let of_callers = [By::Function, By::Line, By::File, By::Module];
         for by in of_callers.into_iter().chain([By::Stack, By::Process, By::Thread, By::SizeClass])

@@ -34,6 +34,24 @@ pub struct DiffArgs {
     #[arg(long, value_name = "N", value_parser = values::positive_count,
           allow_negative_numbers = true, help_heading = help::CONTENT)]
     pub depth: Option<u64>,
+    /// Only call stacks with such a name in them (repeatable: any of them)
+    ///
+    /// Names are those of functions, in full or short, of source files, with or without their directories, and of
+    /// programs and libraries. The whole of a name must match: 'cache_*', '*.cpp', 'libssl*'. What is left
+    /// out is summed in a line of its own.
+    #[arg(long, value_name = "PATTERN", help_heading = help::CONTENT)]
+    pub include: Vec<String>,
+    /// No call stacks with such a name in them (repeatable)
+    #[arg(long, value_name = "PATTERN", help_heading = help::CONTENT)]
+    pub exclude: Vec<String>,
+    /// Sum what changed by fewer bytes than this, instead of showing it
+    #[arg(long, value_name = "BYTES", value_parser = values::size,
+          allow_negative_numbers = true, help_heading = help::CONTENT)]
+    pub min_bytes: Option<u64>,
+    /// Sum what changed by fewer blocks than this, instead of showing it
+    #[arg(long, value_name = "N", value_parser = values::count,
+          allow_negative_numbers = true, help_heading = help::CONTENT)]
+    pub min_count: Option<u64>,
     /// Name functions in full, with parameters and the arguments of templates, however long
     #[arg(long, help_heading = help::CONTENT)]
     pub full_names: bool,

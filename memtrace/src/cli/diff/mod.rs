@@ -16,9 +16,10 @@ use super::log::{self, Verbosity};
 use super::output::{Destination, Label};
 use super::plan;
 use super::terminal::{Style, stderr_color};
+use super::view;
 use crate::recording::{self, Head};
 use crate::report::diff::{self, By, Diff, Side, TextOptions, ViewOptions, Which};
-use crate::report::view::Filter;
+use crate::report::view::{Filter, Least};
 use crate::report::{Report, TextStyle};
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
@@ -46,12 +47,16 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         full_names: args.full_names,
         inverted: args.inverted,
         depth: args.depth,
+        least: Least { bytes: args.min_bytes.unwrap_or(0), count: args.min_count.unwrap_or(0) },
     };
     check(&layout)?;
+    let filter = view::filter(&args.include, &args.exclude)?;
     let output = plan::output(args.output.as_deref())?;
     let mut destination = Destination::of(output.as_ref(), format, std::process::id())?;
     let grain = layout.grain();
-    let (before, after) = (Input::read(&args.before, grain)?, Input::read(&args.after, grain)?);
+    let [before, after] =
+        [&args.before, &args.after].map(|typed| Input::read(typed, &filter, grain));
+    let (before, after) = (before?, after?);
     let style = destination.style(Color::Auto);
     let text = written(layout, style, &before, &after)?;
     let time = after.side.time.unwrap_or(Timestamp::UNIX_EPOCH);
@@ -103,6 +108,8 @@ pub(super) struct Layout {
     /// Of a tree, and the next one, too.
     pub(super) inverted: bool,
     pub(super) depth: Option<u64>,
+    /// What changed by less is summed.
+    pub(super) least: Least,
 }
 
 impl Layout {
@@ -112,10 +119,10 @@ impl Layout {
 
     fn view(self, style: Style, top: usize) -> ViewOptions {
         let Style { columns: width, color, ascii } = style;
-        let Self { full_names, inverted, depth, .. } = self;
+        let Self { full_names, inverted, depth, least, .. } = self;
         let style = TextStyle { width, color, full: true };
         let depth = depth.map(|depth| usize::try_from(depth).unwrap_or(usize::MAX));
-        ViewOptions { top, full_names, inverted, depth, style, ascii }
+        ViewOptions { top, least, full_names, inverted, depth, style, ascii }
     }
 }
 
@@ -149,7 +156,7 @@ fn of_all(layout: Layout, sides: [(&str, &Side); 2], text: TextOptions) -> io::R
     let [(_, before), (_, after)] = sides;
     let TextOptions { top, full_names } = text;
     let mut out = Vec::new();
-    let diff = Diff::between(before, after, layout.by);
+    let diff = Diff::between(before, after, layout.by).without_little(layout.least);
     match layout.format {
         Format::Json => diff::write_json(&diff, sides, top, &mut out)?,
         Format::Folded => diff::write_folded(&diff, full_names, &mut out)?,
@@ -188,7 +195,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    fn read(typed: &OsStr, grain: Grain) -> anyhow::Result<Self> {
+    fn read(typed: &OsStr, filter: &Filter, grain: Grain) -> anyhow::Result<Self> {
         let place = Place::of(typed);
         let path = &place.file;
         let file = File::open(path).with_context(|| format!("cannot open {path:?}"))?;
@@ -197,18 +204,18 @@ impl Input {
         let is_recording = beginning.first() == Some(&Head::FIRST_BYTE);
         let (side, is_there) = match &place.at {
             At::Report(which) if is_recording => {
-                recorded::side(input, path, *which, &Filter::default(), grain)?
+                recorded::side(input, path, *which, filter, grain)?
             }
             At::Report(_) if grain.is_typed() => bail!(
                 "{path:?} is a file of reports, which tell neither threads nor sizes apart: leave out --by, or compare recordings \
                  (memtrace --record FILE)"
             ),
             At::Report(which) => {
-                let read = read::report(input, *which);
+                let read = read::report(input, *which, filter);
                 (read.with_context(|| format!("cannot compare {path:?}"))?, true)
             }
             At::Moment(typed) if is_recording => {
-                (recorded::side_at_moment(path, typed, grain)?, true)
+                (recorded::side_at_moment(path, typed, filter, grain)?, true)
             }
             At::Moment(typed) => bail!(
                 "{path:?} is a file of reports: what follows @ must be first, last or a number, and not {typed:?}, as \

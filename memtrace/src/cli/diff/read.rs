@@ -2,6 +2,7 @@
 //! than two of them.
 
 use crate::report::diff::{ReadError, Side, Which, read_report, sequence_of};
+use crate::report::view::Filter;
 use std::io::{self, BufRead, Read as _};
 use thiserror::Error;
 
@@ -29,12 +30,21 @@ pub(super) enum LineError {
     NoSuch(u64),
 }
 
-/// Reads the report that is meant; of several runs in one file the latest one's.
-pub(super) fn report(input: impl BufRead, which: Which) -> Result<Side, LineError> {
-    one_of(input, which, MOST_BYTES)
+/// Reads the report that is meant, of the stacks that `filter` admits; of several runs in one file the latest one's.
+pub(super) fn report(
+    input: impl BufRead,
+    which: Which,
+    filter: &Filter,
+) -> Result<Side, LineError> {
+    one_of(input, which, filter, MOST_BYTES)
 }
 
-fn one_of(mut input: impl BufRead, which: Which, most: u64) -> Result<Side, LineError> {
+fn one_of(
+    mut input: impl BufRead,
+    which: Which,
+    filter: &Filter,
+    most: u64,
+) -> Result<Side, LineError> {
     let mut found: Option<(u64, Vec<u8>)> = None;
     let mut line = Vec::new();
     let mut number = 0;
@@ -55,7 +65,7 @@ fn one_of(mut input: impl BufRead, which: Which, most: u64) -> Result<Side, Line
         _ => LineError::Empty,
     };
     let (line, text) = found.ok_or(none)?;
-    read_report(&text).map_err(|source| LineError::Report { line, source })
+    read_report(&text, filter).map_err(|source| LineError::Report { line, source })
 }
 
 fn is_meant(text: &[u8], which: Which, line: u64) -> Result<bool, LineError> {
@@ -81,8 +91,12 @@ fn next_line(
 
 #[cfg(test)]
 mod tests {
-    use super::{LineError, Which, one_of, report};
+    use super::{Filter, LineError, Side, Which, one_of};
     use crate::report::{JsonWriter, Report, ReportWriter as _, TracerFacts};
+
+    fn report(input: &[u8], which: Which) -> Result<Side, LineError> {
+        super::report(input, which, &Filter::default())
+    }
 
     /// Lines of reports with these numbers; uptimes tell them apart.
     fn lines(numbers: &[(u64, u64)]) -> Vec<u8> {
@@ -129,7 +143,8 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_given_up() {
-        let error = one_of([b'x'; 100].as_slice(), Which::Last, 64).unwrap_err();
+        let error =
+            one_of([b'x'; 100].as_slice(), Which::Last, &Filter::default(), 64).unwrap_err();
         assert!(matches!(error, LineError::TooLong(1)), "{error}");
     }
 }

@@ -74,18 +74,23 @@ pub(super) fn side(
     Ok((resolved(&mut replay, &snapshot, &facts, &names, filter)?, false))
 }
 
-/// What was alive at a moment as it was typed: a time after the start, a mark, or `peak`.
+/// What was alive at a moment as it was typed, a time after the start, a mark, or `peak`, of the stacks that `filter`
+/// admits.
 ///
 /// # Errors
 /// When there is none, or the recording cannot be read so far.
-pub(super) fn side_at_moment(path: &Path, typed: &str, grain: Grain) -> anyhow::Result<Side> {
+pub(super) fn side_at_moment(
+    path: &Path,
+    typed: &str,
+    filter: &Filter,
+    grain: Grain,
+) -> anyhow::Result<Side> {
     const WHAT: &str = "what follows @";
-    let filter = Filter::default();
     if open(path)?.head().kind == Kind::Snapshots {
         let found = find(path, &wanted(path, WHAT, typed)?, Within::default())?;
-        return super::snapshots::side_of(path, &found, &filter, grain);
+        return super::snapshots::side_of(path, &found, filter, grain);
     }
-    side_at(path, &place(path, WHAT, typed)?, &filter, grain)
+    side_at(path, &place(path, WHAT, typed)?, filter, grain)
 }
 
 /// What was alive at a place, of the stacks that `filter` admits.

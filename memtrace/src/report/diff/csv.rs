@@ -14,6 +14,8 @@ use std::io;
 /// Of the comparison and the process.
 const ABOUT: [&str; 8] =
     ["before", "after", "time_before", "time_after", "by", "process", "estimated", "remarks"];
+/// Of each side: whether it lists all of the row.
+const PARTS: [&str; 2] = ["before_is_part", "after_is_part"];
 /// Each of bytes and of blocks.
 const FIGURES: [&str; 6] = [
     "before",
@@ -49,14 +51,13 @@ pub fn write_csv(
             Key::Process(name) => Some(name.as_str()),
             _ => process,
         };
-        let estimated = if is_estimated(row) { "true" } else { "false" };
         let about = [
             Cell::text(diff.by.name()),
             Cell::maybe(process, Cell::text),
-            Cell::text(estimated),
+            told(is_estimated(row)),
             Cell::text(&remarks),
         ];
-        let cells = compared.clone().into_iter().chain(about).chain(figures(row));
+        let cells = compared.clone().into_iter().chain(about).chain(parts(row)).chain(figures(row));
         line(out, cells.chain(place(&row.key, full_names)))?;
     }
     out.flush()
@@ -67,7 +68,15 @@ fn columns() -> Vec<String> {
         .iter()
         .flat_map(|unit| FIGURES.iter().map(move |figure| format!("{unit}_{figure}")));
     let plain = |names: &'static [&str]| names.iter().map(|name| (*name).to_owned());
-    plain(&ABOUT).chain(figures).chain(plain(&PLACE)).collect()
+    plain(&ABOUT).chain(plain(&PARTS)).chain(figures).chain(plain(&PLACE)).collect()
+}
+
+fn told(is_so: bool) -> Cell {
+    Cell::text(if is_so { "true" } else { "false" })
+}
+
+fn parts(row: &Row) -> [Cell; 2] {
+    row.is_part.map(told)
 }
 
 fn is_estimated(row: &Row) -> bool {
@@ -80,15 +89,13 @@ fn figures(row: &Row) -> impl Iterator<Item = Cell> {
         let side =
             |side: Option<Amount>| Cell::maybe(side, |amount| Cell::Count(figure(amount).value));
         let interval = change.and_then(|change| change.interval());
-        let told =
-            |change: Change| Cell::text(if change.is_told_from_zero() { "true" } else { "false" });
         [
             side(row.before),
             side(row.after),
             Cell::maybe(change, |change| Cell::Difference(change.value)),
             Cell::maybe(interval, |(low, _)| Cell::Difference(low)),
             Cell::maybe(interval, |(_, high)| Cell::Difference(high)),
-            Cell::maybe(change, told),
+            Cell::maybe(change, |change| told(change.is_told_from_zero())),
         ]
     };
     let bytes = of(|amount| amount.bytes, row.bytes());

@@ -84,26 +84,41 @@ pub struct Row {
     pub before: Option<Amount>,
     /// After, likewise.
     pub after: Option<Amount>,
+    /// Of each side: there may be more than it lists, as this is a group of stacks and it does not list all.
+    pub is_part: [bool; 2],
 }
 
 impl Row {
+    /// Of what both sides know as a whole.
+    pub(super) const fn known(key: Key, before: Amount, after: Amount) -> Self {
+        Self { key, before: Some(before), after: Some(after), is_part: [false; 2] }
+    }
+
+    /// Before and after, where that is all there is.
+    fn whole(&self) -> Option<(Amount, Amount)> {
+        let is_whole = !self.is_part.contains(&true);
+        Some((self.before?, self.after?)).filter(|_| is_whole)
+    }
+
     /// What was added, where that is known.
     #[must_use]
     pub fn bytes(&self) -> Option<Change> {
-        Some(Change::between(self.before?.bytes, self.after?.bytes))
+        let (before, after) = self.whole()?;
+        Some(Change::between(before.bytes, after.bytes))
     }
 
     /// As [`Self::bytes`].
     #[must_use]
     pub fn blocks(&self) -> Option<Change> {
-        Some(Change::between(self.before?.blocks, self.after?.blocks))
+        let (before, after) = self.whole()?;
+        Some(Change::between(before.blocks, after.blocks))
     }
 
-    /// Both sides are known, and the same.
+    /// Both sides list it, and as much of it.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
-        let same = |change: Option<Change>| change.is_some_and(|change| change.value == 0);
-        same(self.bytes()) && same(self.blocks())
+        let values = |amount: Amount| (amount.bytes.value, amount.blocks.value);
+        self.before.zip(self.after).is_some_and(|(one, other)| values(one) == values(other))
     }
 
     /// Bytes added or taken; where one side is not known, those of the other, as if it were nothing.
@@ -131,11 +146,14 @@ impl Diff {
         let mut rows = Rows { by, sides: [before, after], found: BTreeMap::new() };
         pairs(before, after).iter().for_each(|pair| rows.take(pair));
         let total = Key::LeftOut { process: None, why: "all" };
-        Self {
-            by,
-            total: Row { key: total, before: Some(before.live()), after: Some(after.live()) },
-            rows: rows.sorted(),
-        }
+        Self { by, total: Row::known(total, before.live(), after.live()), rows: rows.rows() }
+            .sorted()
+    }
+
+    /// The largest differences first. Where they are equal rows stay as they are.
+    pub(super) fn sorted(mut self) -> Self {
+        self.rows.sort_by_key(|row| Reverse(row.weight()));
+        self
     }
 }
 
@@ -235,17 +253,16 @@ impl Rows<'_> {
         Key::Caller(stack.frames.first().map(|frame| self.by.part_of(frame)))
     }
 
-    fn sorted(self) -> Vec<Row> {
-        let sides = self.sides;
-        let row = |(key, [before, after]): (Key, [Cell; 2])| Row {
-            key,
-            before: before.amount(sides[0]),
-            after: after.amount(sides[1]),
+    /// In the order of their keys.
+    fn rows(self) -> Vec<Row> {
+        let Self { by, sides, found } = self;
+        let row = |(key, cells): (Key, [Cell; 2])| {
+            let [before, after] = [0, 1].map(|place| cells[place].amount(sides[place]));
+            // A stack that is listed is listed as a whole.
+            let is_part = cells.map(|cell| by != By::Stack && cell.is_part());
+            Row { key, before, after, is_part }
         };
-        let mut rows: Vec<Row> = self.found.into_iter().map(row).collect();
-        // They are in the order of their keys, and stay so where they are equal.
-        rows.sort_by_key(|row| Reverse(row.weight()));
-        rows
+        found.into_iter().map(row).collect()
     }
 }
 
@@ -270,6 +287,11 @@ impl Thread {
 }
 
 impl Cell {
+    /// It lists some, and may have more.
+    fn is_part(self) -> bool {
+        self.amount.is_some() && self.nothing == Some(Nothing::NotListed)
+    }
+
     fn amount(self, side: &Side) -> Option<Amount> {
         self.amount.or_else(|| match self.nothing? {
             Nothing::Zero => Some(Amount::default()),

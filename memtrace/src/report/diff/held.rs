@@ -33,9 +33,13 @@ pub(super) enum Moved {
 }
 
 impl Told {
-    /// Of a row: a side knows all of it, or nothing.
+    /// All of it, or nothing.
     pub(super) const fn of(side: Option<Amount>) -> Self {
         Self { amount: side, is_all: side.is_some() }
+    }
+
+    fn listed(side: Option<Amount>, is_part: bool) -> Self {
+        Self { amount: side, is_all: side.is_some() && !is_part }
     }
 
     fn value(self, unit: Unit) -> i128 {
@@ -54,13 +58,14 @@ impl Told {
 pub(super) struct Both(pub(super) [Told; 2]);
 
 impl Both {
-    pub(super) const fn of(row: &Row) -> Self {
-        Self([Told::of(row.before), Told::of(row.after)])
+    pub(super) fn of(row: &Row) -> Self {
+        let [in_before, in_after] = row.is_part;
+        Self([Told::listed(row.before, in_before), Told::listed(row.after, in_after)])
     }
 
     pub(super) fn moved(self, unit: Unit) -> Moved {
         let Self([before, after]) = self;
-        let difference = after.value(unit) - before.value(unit);
+        let difference = self.listed(unit);
         let figure = |side: Told| side.amount.map(unit).unwrap_or_default();
         match (before.is_all, after.is_all) {
             (true, true) => Moved::By(Change::between(figure(before), figure(after))),
@@ -70,10 +75,15 @@ impl Both {
         }
     }
 
+    /// What the second side lists less what the first one does.
+    pub(super) fn listed(self, unit: Unit) -> i128 {
+        let Self([before, after]) = self;
+        after.value(unit) - before.value(unit)
+    }
+
     /// What was added or taken of what is listed, whichever it was.
     pub(super) fn weight(self, unit: Unit) -> u128 {
-        let Self([before, after]) = self;
-        (after.value(unit) - before.value(unit)).unsigned_abs()
+        self.listed(unit).unsigned_abs()
     }
 
     /// Both sides are known, and the same.
@@ -111,7 +121,9 @@ struct Sum {
 impl Held {
     /// Of one row.
     pub(super) fn of(row: &Row) -> Self {
-        Self([row.before, row.after].map(Sum::of))
+        let mut held = Self([row.before, row.after].map(Sum::of));
+        held.lacks(row.is_part);
+        held
     }
 
     /// Sides that may have more of it.
@@ -182,7 +194,8 @@ mod tests {
     fn row(before: Option<u64>, after: Option<u64>) -> Held {
         let exact = |it: u64| Amount { bytes: Figure::exact(it), blocks: Figure::exact(1) };
         let key = Key::Process("demo".to_owned());
-        Held::of(&Row { key, before: before.map(exact), after: after.map(exact) })
+        let (before, after) = (before.map(exact), after.map(exact));
+        Held::of(&Row { key, before, after, is_part: [false; 2] })
     }
 
     fn sum(rows: &[Held]) -> Both {
@@ -211,7 +224,7 @@ mod tests {
     fn what_was_not_seen_counts_once() {
         let unseen = Amount { bytes: Figure::unseen(1_000), blocks: Figure::unseen(1_000) };
         let key = Key::Process("demo".to_owned());
-        let one = Held::of(&Row { key, before: Some(unseen), after: Some(unseen) });
+        let one = Held::of(&Row::known(key, unseen, unseen));
         assert_eq!(sum(&[one; 10]), one.both());
         assert_eq!(sum(&[one, row(Some(7), Some(9))]), row(Some(7), Some(9)).both());
         assert!(!one.both().is_plain() && !one.is_nothing());

@@ -30,6 +30,8 @@ struct Document<'a> {
     node: Vec<u32>,
     /// The allocator function, a string; −1: of several.
     allocator: Vec<i64>,
+    /// Of each side: it may have more of the row than it lists.
+    is_part: [Vec<bool>; 2],
     bytes: Columns,
     blocks: Columns,
     strings: Vec<String>,
@@ -76,7 +78,7 @@ fn document<'a>(diff: &Diff, sides: [(&'a str, &Side); 2], full_names: bool) -> 
             .iter()
             .map(move |reason| format!("{name} is not what was asked for: {reason}"))
     });
-    let Rows { tables, processes, process, node, allocator, bytes, blocks, .. } = rows;
+    let Rows { tables, processes, process, node, allocator, is_part, bytes, blocks, .. } = rows;
     Document {
         by: diff.by.name(),
         names: sides.map(|(name, _)| name),
@@ -87,6 +89,7 @@ fn document<'a>(diff: &Diff, sides: [(&'a str, &Side); 2], full_names: bool) -> 
         process,
         node,
         allocator,
+        is_part,
         bytes,
         blocks,
         strings: tables.strings,
@@ -105,6 +108,7 @@ struct Rows {
     process: Vec<i64>,
     node: Vec<u32>,
     allocator: Vec<i64>,
+    is_part: [Vec<bool>; 2],
     bytes: Columns,
     blocks: Columns,
 }
@@ -120,6 +124,9 @@ impl Rows {
             _ => -1,
         };
         self.allocator.push(allocator);
+        for (all, is_part) in self.is_part.iter_mut().zip(row.is_part) {
+            all.push(is_part);
+        }
         self.bytes.add(row, |amount| amount.bytes, row.bytes());
         self.blocks.add(row, |amount| amount.blocks, row.blocks());
     }

@@ -54,6 +54,8 @@ struct Figures {
     blocks_after: Option<u64>,
     #[serde(flatten)]
     blocks: Blocks,
+    before_is_part: bool,
+    after_is_part: bool,
 }
 
 #[derive(Serialize)]
@@ -162,6 +164,7 @@ impl Figures {
     fn of(row: &Row) -> Self {
         let value = |side: Option<Amount>, figure: fn(Amount) -> Figure| Some(figure(side?).value);
         let (bytes, blocks) = (Parts::of(row.bytes()), Parts::of(row.blocks()));
+        let [before_is_part, after_is_part] = row.is_part;
         Self {
             bytes_before: value(row.before, |amount| amount.bytes),
             bytes_after: value(row.after, |amount| amount.bytes),
@@ -179,6 +182,8 @@ impl Figures {
                 blocks_difference_ci95: blocks.interval,
                 blocks_told_from_zero: blocks.told,
             },
+            before_is_part,
+            after_is_part,
         }
     }
 }

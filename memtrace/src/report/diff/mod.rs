@@ -11,6 +11,7 @@ mod grouping;
 mod held;
 mod html;
 mod json;
+mod little;
 mod pairs;
 mod parse;
 mod profiles;

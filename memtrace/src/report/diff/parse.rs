@@ -10,6 +10,7 @@ use crate::engine::snapshot::Confidence;
 use crate::report::json::SCHEMA;
 use crate::report::names::clean;
 use crate::report::place::workload;
+use crate::report::view::{Filter, Names};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -71,14 +72,14 @@ pub fn sequence_of(text: &[u8]) -> Result<u64, ReadError> {
     Ok(numbered.sequence)
 }
 
-/// Reads one report.
+/// Reads one report. Stacks that `filter` does not admit are summed up.
 ///
 /// # Errors
 /// When it is none, or one of another version, or damaged.
-pub fn read_report(text: &[u8]) -> Result<Side, ReadError> {
+pub fn read_report(text: &[u8], filter: &Filter) -> Result<Side, ReadError> {
     check(text)?;
     let document: Document = serde_json::from_slice(text).map_err(ReadError::Malformed)?;
-    Ok(document.side())
+    Ok(document.side(filter))
 }
 
 fn check(text: &[u8]) -> Result<(), ReadError> {
@@ -157,11 +158,21 @@ struct Heap {
     unknown_blocks: u64,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Sums {
     stacks: u64,
     blocks: u64,
     bytes: u64,
+}
+
+impl Sums {
+    const fn and(self, stacks: u64, blocks: u64, bytes: u64) -> Self {
+        Self {
+            stacks: self.stacks.saturating_add(stacks),
+            blocks: self.blocks.saturating_add(blocks),
+            bytes: self.bytes.saturating_add(bytes),
+        }
+    }
 }
 
 /// Stacks that the report leaves out for what was wished of it. The other report may have them all the same.
@@ -203,14 +214,14 @@ struct FrameRead {
 }
 
 impl Document {
-    fn side(self) -> Side {
+    fn side(self, filter: &Filter) -> Side {
         let Loss { events, stacks, evicted_blocks } = self.loss;
         Side {
             sequence: self.sequence,
             time: known(self.time),
             watched_s: self.uptime_s,
             sample_interval: self.tracer.sample_interval_bytes,
-            processes: self.processes.into_iter().map(ProcessRead::process).collect(),
+            processes: self.processes.into_iter().map(|it| it.process(filter)).collect(),
             lost: Lost { events, stacks, evicted_blocks },
             degraded: self.tracer.degraded.iter().map(|reason| clean(reason)).collect(),
         }
@@ -218,7 +229,10 @@ impl Document {
 }
 
 impl ProcessRead {
-    fn process(self) -> Process {
+    fn process(self, filter: &Filter) -> Process {
+        let is_admitted =
+            |stack: &StackRead| filter.admits_names(|| stack.frames.iter().map(FrameRead::names));
+        let (stacks, unwanted): (Vec<_>, Vec<_>) = self.stacks.into_iter().partition(is_admitted);
         let is_sampled = self.heap.live_bytes_ci95.is_some();
         let left_out = |why, sum: &Sums| LeftOut {
             why,
@@ -226,11 +240,13 @@ impl ProcessRead {
             amount: vague(is_sampled, sum.bytes, sum.blocks),
         };
         let [unlisted, young, other, excluded] = REASONS;
-        let others = self.left_out.iter().fold(self.others, |sum, left| Sums {
-            stacks: sum.stacks.saturating_add(left.stacks),
-            blocks: sum.blocks.saturating_add(left.live_blocks),
-            bytes: sum.bytes.saturating_add(left.live_bytes),
-        });
+        let others = self
+            .left_out
+            .iter()
+            .fold(self.others, |sum, left| sum.and(left.stacks, left.live_blocks, left.live_bytes));
+        let alive = unwanted.iter().filter(|stack| stack.live_blocks > 0);
+        let unwanted = alive
+            .fold(Sums::default(), |sum, stack| sum.and(1, stack.live_blocks, stack.live_bytes));
         let container = self.container.as_deref().map(clean);
         let pod = self.pod.as_deref().or(self.pod_uid.as_deref()).map(clean);
         Process {
@@ -251,10 +267,9 @@ impl ProcessRead {
                 left_out(unlisted, &others),
                 left_out(young, &self.young),
                 left_out(other, &self.filtered),
-                // Reports list all that they were asked for.
-                LeftOut { why: excluded, ..LeftOut::default() },
+                left_out(excluded, &unwanted),
             ],
-            stacks: self.stacks.into_iter().map(|stack| stack.stack(is_sampled)).collect(),
+            stacks: stacks.into_iter().map(|stack| stack.stack(is_sampled)).collect(),
         }
     }
 }
@@ -311,6 +326,15 @@ impl StackRead {
 }
 
 impl FrameRead {
+    fn names(&self) -> Names<'_> {
+        Names {
+            function: self.function.as_deref(),
+            short: self.short.as_deref(),
+            file: self.file.as_deref(),
+            module: self.module.as_deref(),
+        }
+    }
+
     fn frame(self) -> Frame {
         let name = |name: Option<String>| name.map(|name| clean(&name));
         let place = self.offset.map(|offset| format!("{offset:#x}")).or(name(self.address));

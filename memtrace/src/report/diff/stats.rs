@@ -7,7 +7,7 @@ use super::side::{Account, Side};
 use super::table::{Row as Place, rows};
 use super::text::{figures_of, text_of};
 use super::view::{
-    INDENT, UNKNOWN, ViewOptions, above, choose, compare, gained, legend, now, path, write,
+    INDENT, Rank, UNKNOWN, ViewOptions, above, choose, compare, gained, legend, now, path, write,
 };
 use crate::report::layout::{width_of, wrap};
 use crate::report::units::{bytes, count, counted};
@@ -99,7 +99,7 @@ fn sizes([(_, before), (_, after)]: [(&str, &Side); 2]) -> Vec<(Entry, Held)> {
             side.filter(|amount| !has_others || amount.blocks.value > 0)
         };
         let (before, after) = (known(row.before, has_others[0]), known(row.after, has_others[1]));
-        let mut held = Held::of(&Row { key: row.key.clone(), before, after });
+        let mut held = Held::of(&Row { before, after, ..row.clone() });
         held.lacks(has_others);
         (name(), held)
     };
@@ -160,7 +160,8 @@ impl Stats<'_> {
     fn ranked(&self, what: &str, order: Order, by: By, mut all: Vec<(Entry, Held)>) -> Vec<String> {
         all.sort_by(|a, b| Held::compare(order, &a.1, &b.1).then_with(|| a.0.cmp(&b.0)));
         let [shown, others, unchanged] = choose(all, self.options.most(), |(entry, held)| {
-            (entry.is_rest, !held.both().is_unchanged())
+            let both = held.both();
+            Rank::of(entry, both, !both.is_unchanged(), self.options.least)
         });
         let mut lines = self.listed(what, order, by, &shown);
         for (rows, name) in [

@@ -5,7 +5,7 @@ use super::held::{BLOCKS, BYTES, Both, Held};
 use super::side::Side;
 use super::text::figures_of;
 use super::view::{
-    INDENT, ViewOptions, above, choose, compare, counts, details, legend, path, sizes, write,
+    INDENT, Rank, ViewOptions, above, choose, compare, counts, details, legend, path, sizes, write,
 };
 use crate::report::layout::{width_of, wrap};
 use crate::report::units::{count, counted};
@@ -29,8 +29,9 @@ pub fn write_summary(
 ) -> io::Result<()> {
     let diff = compare(sides, by);
     let rows = rows(&diff, by, options.full_names);
-    let [shown, others, unchanged] =
-        choose(rows, options.most(), |row| (row.entry.is_rest, row.is_changed()));
+    let [shown, others, unchanged] = choose(rows, options.most(), |row| {
+        Rank::of(&row.entry, row.total, row.is_changed(), options.least)
+    });
     let table = Table { by, options };
     let title = table.title(shown.iter().chain(&others));
     let mut lines = above(&diff, sides, ("SUMMARY", &title), options.columns());

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::engine::detail::{Part, SizeClass};
 use crate::engine::snapshot::Confidence;
+use crate::report::view::Least;
 use serde_json::Value;
 
 const TEXT: TextOptions = TextOptions { top: 0, full_names: false };
@@ -261,6 +262,55 @@ fn what_a_report_does_not_list_is_not_known() {
     assert_eq!(cache["bytes_after"], 4_096);
     let back = super::tests::text(&after, &before, By::Stack);
     assert!(back.contains("size=? (at least -4.00 KiB: not listed in B)"), "{back}");
+}
+
+/// Of stacks that are not listed some may be in any group.
+#[test]
+fn groups_of_a_side_that_lists_a_part_are_limits() {
+    let (before, after) = unlisted();
+    let of = |by| text(&before, &after, by);
+    assert!(
+        of(By::Module).contains("\ndemo: size=9.43 KiB (at most +8.46 KiB: not all listed in A)"),
+        "{}",
+        of(By::Module)
+    );
+    assert!(of(By::Thread).contains("(at most +8.46 KiB: not all listed in A)"));
+    assert!(of(By::Process).contains("\ndemo (7): size=9.43 KiB (-96 B)"), "{}", of(By::Process));
+    let back = text(&after, &before, By::Line);
+    assert!(
+        back.contains(
+            "\nsrc/leak.c:12: size=at least 1000 B (at least -3.91 KiB: not all listed in B)"
+        ),
+        "{back}"
+    );
+    let diff = Diff::between(&before, &after, By::Module);
+    let mut out = Vec::new();
+    write_json(&diff, [("a", &before), ("b", &after)], 0, &mut out).unwrap();
+    let told: Value = serde_json::from_slice(&out).unwrap();
+    let group = &told["differences"][1];
+    let parts = ["before_is_part", "after_is_part"].map(|key| group[key].as_bool().unwrap());
+    assert_eq!((parts, &group["bytes_before"]), ([true, false], &1_000.into()));
+    assert!(group["bytes_difference"].is_null(), "{group}");
+    assert_eq!(told["total"]["before_is_part"], false);
+}
+
+#[test]
+fn what_changed_by_little_is_a_sum() {
+    let (before, after) = two();
+    let least = |bytes, count| Least { bytes, count };
+    let of = |it| Diff::between(&before, &after, By::Stack).without_little(it);
+    assert_eq!(of(Least::default()), Diff::between(&before, &after, By::Stack));
+    let large = of(least(65, 0));
+    // `new` and `old`, 64 bytes each, and what did not change.
+    assert_eq!(differences(&large), [(-4_096, -1), (4_000, 40), (0, 1)]);
+    let (sum, total) = (large.rows.last().unwrap(), &large.total);
+    assert_eq!((sum.before, sum.after), (Some(exact(564, 6)), Some(exact(564, 7))));
+    assert_eq!(total.bytes().unwrap().value, -96);
+    assert_eq!(differences(&of(least(0, 2))), [(-4_160, -2), (4_000, 40), (64, 2)]);
+    let (before, after) = unlisted();
+    let sum = Diff::between(&before, &after, By::Stack).without_little(least(65, 0));
+    let sum = sum.rows.last().unwrap();
+    assert_eq!((sum.before, sum.bytes()), (None, None), "not listed there, so not known");
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Differences as text, in the form of Python's tracemalloc:
 //! `file:line: size=… (+…), count=… (+…), average=…`.
 
-use super::figure::{Amount, Change};
+use super::figure::Change;
 use super::grouping::{By, Diff, Key, Row};
-use super::held::{BLOCKS, BYTES, Both, Moved, Told, Unit};
+use super::held::{BLOCKS, BYTES, Both, Held, Moved, Told, Unit};
 use super::side::{Frame, Side, span};
 use crate::engine::detail::SizeClass;
 use crate::report::units::{bytes, count, counted, duration, exact_bytes};
-use crate::report::view::sizes;
+use crate::report::view::{Summed as _, sizes};
 use std::io::{self, Write};
 
 /// Innermost frames of a stack that are shown.
@@ -45,7 +45,7 @@ pub fn write_text(
     for row in listed {
         write_row(row, options.full_names, out)?;
     }
-    write_rest(diff, others, unchanged(diff), out)?;
+    write_rest(diff, others, &unchanged(diff), out)?;
     for (name, (_, side)) in NAMES.into_iter().zip(sides) {
         write_doubts(name, side, out)?;
     }
@@ -177,6 +177,9 @@ impl Columns {
             Moved::By(change) => self.change(change),
             Moved::AtMost(most) => format!("at most {}: {in_a} in A", self.signed(most)),
             Moved::AtLeast(least) => format!("at least {}: {in_b} in B", self.signed(least)),
+            Moved::Unknown if before.amount.is_some() && after.amount.is_some() => {
+                format!("{} of what is listed", self.signed(both.listed(unit)))
+            }
             Moved::Unknown if in_a == in_b => in_a.to_owned(),
             Moved::Unknown => format!("{in_a} in A, {in_b} in B"),
         };
@@ -215,16 +218,16 @@ fn size_of(size: u64) -> String {
 }
 
 /// Rows that are the same on both sides; what is left out by a report is none of the stacks, lines and so on.
-fn unchanged(diff: &Diff) -> usize {
+fn unchanged(diff: &Diff) -> Vec<&Row> {
     let is_one = |row: &&Row| row.is_unchanged() && !matches!(row.key, Key::LeftOut { .. });
-    diff.rows.iter().filter(is_one).count()
+    diff.rows.iter().filter(is_one).collect()
 }
 
 /// What is not listed, and what is the same.
 fn write_rest(
     diff: &Diff,
     others: &[&Row],
-    unchanged: usize,
+    unchanged: &[&Row],
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let what = match diff.by {
@@ -238,17 +241,15 @@ fn write_rest(
         By::SizeClass => "size class",
     };
     if !others.is_empty() {
-        let known = |side: fn(&Row) -> Option<Amount>| {
-            let amounts = others.iter().map(|row| side(row));
-            Some(amounts.fold(Amount::default(), |sum, it| sum.plus(it.unwrap_or_default())))
-        };
-        let key = diff.total.key.clone();
-        let sum = Row { key, before: known(|row| row.before), after: known(|row| row.after) };
+        let mut sum = Held::default();
+        others.iter().for_each(|row| sum.add(&Held::of(row)));
         let number = counted(others.len() as u64, &format!("more {what}"));
-        writeln!(out, "{number} changed: {}", figures(&sum))?;
+        writeln!(out, "{number} changed: {}", figures_of(sum.both()))?;
     }
-    if unchanged > 0 {
-        writeln!(out, "{} unchanged", counted(unchanged as u64, what))?;
+    if !unchanged.is_empty() {
+        let is_part = unchanged.iter().any(|row| row.is_part.contains(&true));
+        let far = if is_part { ", as far as they are listed" } else { "" };
+        writeln!(out, "{} unchanged{far}", counted(unchanged.len() as u64, what))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::grouping::{By, Diff};
 use super::held::{BLOCKS, BYTES, Held};
+use super::little::is_little;
 use super::side::Side;
 use super::view::{
     ViewOptions, above, compare, counts, details, legend, path, process_of, sizes, write,
@@ -30,7 +31,7 @@ pub fn write_tree(
     let diff = compare(sides, by);
     let tree = tree(&diff, by, options);
     let top = (options.top > 0).then_some(options.top);
-    let branches = tree.branches(top, Least::default());
+    let branches = tree.branches(top, options.least);
     let drawn = Drawn { by, options };
     let title = drawn.title(&diff);
     let mut lines = above(&diff, sides, ("TREE", &title), options.columns());
@@ -75,8 +76,9 @@ impl Ranked for Held {
         weight(a).cmp(&weight(b))
     }
 
-    fn is_worth(own: &Self, _: &Self, _: Least) -> bool {
-        !own.both().is_unchanged()
+    fn is_worth(own: &Self, _: &Self, least: Least) -> bool {
+        let own = own.both();
+        !own.is_unchanged() && !is_little(own, least)
     }
 }
 

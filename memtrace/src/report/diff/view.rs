@@ -3,13 +3,14 @@
 use super::flat::notes;
 use super::grouping::{By, Diff, Key};
 use super::held::{BLOCKS, BYTES, Both, Moved, Told, Unit};
+use super::little::is_little;
 use super::side::{Frame, Side};
 use super::text::{figures_of, place, size_class};
 use crate::report::flat::NO_STACK;
 use crate::report::layout::{wrap, wrap_hanging};
 use crate::report::text::TextStyle;
 use crate::report::units::{bytes, count};
-use crate::report::view::{self, Entry, Naming};
+use crate::report::view::{self, Entry, Least, Naming};
 use std::io;
 
 /// Innermost functions that name a stack.
@@ -24,6 +25,8 @@ pub(super) const INDENT: &str = "            ";
 pub struct ViewOptions {
     /// Rows, or ends of branches, to show; 0: all that changed.
     pub top: usize,
+    /// What changed by less is not shown by itself.
+    pub least: Least,
     /// Functions by their full names.
     pub full_names: bool,
     /// The innermost functions are the roots of the tree.
@@ -232,20 +235,44 @@ pub(super) fn legend(all: impl IntoIterator<Item = Both>) -> &'static str {
     }
 }
 
-/// Rows to show, others that changed, and others that did not. `of`: whether a row is shown in any case, as it stands
-/// for what is not known, and whether it changed.
-pub(super) fn choose<T>(rows: Vec<T>, most: usize, of: impl Fn(&T) -> (bool, bool)) -> [Vec<T>; 3] {
+/// Whether a row is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rank {
+    /// In any case, as it stands for what is not known.
+    Rest,
+    /// If it is among the largest.
+    Large,
+    /// Not, as it changed by too little.
+    Little,
+    /// Not, as it did not change.
+    Unchanged,
+}
+
+impl Rank {
+    /// Of a row that changed in this way.
+    pub(super) fn of(entry: &Entry, both: Both, is_changed: bool, least: Least) -> Self {
+        match is_changed {
+            _ if entry.is_rest => Self::Rest,
+            false => Self::Unchanged,
+            true if is_little(both, least) => Self::Little,
+            true => Self::Large,
+        }
+    }
+}
+
+/// Rows to show, others that changed, and others that did not.
+pub(super) fn choose<T>(rows: Vec<T>, most: usize, of: impl Fn(&T) -> Rank) -> [Vec<T>; 3] {
     let [mut shown, mut others, mut unchanged] = [Vec::new(), Vec::new(), Vec::new()];
     let mut left = most;
     for row in rows {
         match of(&row) {
-            (true, _) => shown.push(row),
-            (false, false) => unchanged.push(row),
-            (false, true) if left == 0 => others.push(row),
-            (false, true) => {
+            Rank::Rest => shown.push(row),
+            Rank::Unchanged => unchanged.push(row),
+            Rank::Large if left > 0 => {
                 left -= 1;
                 shown.push(row);
             }
+            Rank::Large | Rank::Little => others.push(row),
         }
     }
     [shown, others, unchanged]

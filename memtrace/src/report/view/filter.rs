@@ -17,12 +17,19 @@ impl Filter {
     /// Whether a stack with these frames, of allocators and start code, too, is in the view.
     #[must_use]
     pub fn admits(&self, frames: &[FrameReport]) -> bool {
-        let any = |patterns: &[Pattern]| frames.iter().any(|frame| matches(patterns, frame));
-        (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
+        self.admits_names(|| frames.iter().map(Names::of))
     }
-}
 
-impl Filter {
+    /// Likewise of frames by their names.
+    pub(in crate::report) fn admits_names<'a, I: Iterator<Item = Names<'a>>>(
+        &self,
+        frames: impl Fn() -> I,
+    ) -> bool {
+        let any = |patterns: &[Pattern]| frames().any(|names| names.match_one_of(patterns));
+        (self.include.is_empty() || any(&self.include))
+            && (self.exclude.is_empty() || !any(&self.exclude))
+    }
+
     /// Sums up what the stacks hold that it does not admit.
     pub fn leave_out(&self, report: &mut Report) {
         for process in &mut report.processes {
@@ -40,12 +47,35 @@ impl Filter {
     }
 }
 
-fn matches(patterns: &[Pattern], frame: &FrameReport) -> bool {
-    let file = frame.file.as_deref();
-    let base = file.and_then(|path| path.rsplit('/').next());
-    let known = [frame.function.as_deref(), frame.short.as_deref(), file, base];
-    let mut known = known.into_iter().chain([frame.module.as_deref()]).flatten();
-    known.any(|name| patterns.iter().any(|pattern| pattern.matches(name.as_bytes())))
+/// Names of a frame, as far as they are known.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::report) struct Names<'a> {
+    /// The function.
+    pub(in crate::report) function: Option<&'a str>,
+    /// Its short form.
+    pub(in crate::report) short: Option<&'a str>,
+    /// The source file, with its directories.
+    pub(in crate::report) file: Option<&'a str>,
+    /// The program or library.
+    pub(in crate::report) module: Option<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn of(frame: &'a FrameReport) -> Self {
+        Self {
+            function: frame.function.as_deref(),
+            short: frame.short.as_deref(),
+            file: frame.file.as_deref(),
+            module: frame.module.as_deref(),
+        }
+    }
+
+    fn match_one_of(self, patterns: &[Pattern]) -> bool {
+        let Self { function, short, file, module } = self;
+        let base = file.and_then(|path| path.rsplit('/').next());
+        let mut known = [function, short, file, base, module].into_iter().flatten();
+        known.any(|name| patterns.iter().any(|pattern| pattern.matches(name.as_bytes())))
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ mod weigh;
 pub use amount::{Amount, Order, Ranked, Summed};
 pub(super) use figures::label;
 pub use filter::Filter;
+pub(super) use filter::Names;
 pub(super) use group::sizes;
 pub use group::{By, Entry, Naming};
 pub use json::SCHEMA;

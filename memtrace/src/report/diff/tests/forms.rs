@@ -65,6 +65,19 @@ fn a_table_has_all_differences_and_their_sum() {
     assert_eq!(cell(&table[4], "bytes_told_from_zero"), "false");
 }
 
+/// Of a side that does not list all of them.
+#[test]
+fn groups_of_a_part_say_so() {
+    let (before, after) = unlisted();
+    let text = without_quoted(&text((&before, &after), By::Module, write_csv));
+    let lines = table(&text);
+    let [_, group] = lines.as_slice() else { panic!("{text}") };
+    let cells = ["before_is_part", "after_is_part", "bytes_before", "bytes_difference"];
+    assert_eq!(cells.map(|name| cell(group, name)), ["true", "false", "1000", ""]);
+    let found = data(&self::text((&before, &after), By::Module, write_html));
+    assert_eq!(found["is_part"], serde_json::json!([[false, true], [false, false]]));
+}
+
 /// As a reader of such tables has it, but for what is in quotes: that is an `x`.
 fn without_quoted(text: &str) -> String {
     text.split('"').enumerate().map(|(at, part)| if at % 2 == 0 { part } else { "x" }).collect()

@@ -6,6 +6,7 @@ use crate::report::TextStyle;
 use crate::report::diff::{
     Account, By, Figure, Process, Side, Stack, ViewOptions, write_stats, write_summary, write_tree,
 };
+use crate::report::view::Least;
 use std::io;
 
 type Write = fn([(&str, &Side); 2], By, &ViewOptions, &mut dyn io::Write) -> io::Result<()>;
@@ -71,6 +72,29 @@ fn a_summary_has_what_functions_hold_themselves_and_with_all_they_call() {
     assert!(others.starts_with(&format!("{blank}   4.95 KiB   +3.91 KiB ")), "{others}");
     assert!(others.ends_with("(4 others changed)"), "{others}");
     assert!(unchanged.ends_with("(1 unchanged)"), "{unchanged}");
+}
+
+/// What changed by less is summed with what there was no room for; what is not known is shown all the same.
+#[test]
+fn what_changed_by_little_is_not_shown_by_itself() {
+    let (before, after) = two();
+    let least = Least { bytes: 65, count: 0 };
+    let options = ViewOptions { least, ..ViewOptions::default() };
+    let text = summary_with((&before, &after), By::Function, &options);
+    let rows = body(&text);
+    let ends = ["cache  demo", "leak  demo", "main  demo", "(2 others changed)", "(1 unchanged)"];
+    assert_eq!(rows.len(), ends.len() + 1, "{text}");
+    rows[1..].iter().zip(ends).for_each(|(row, end)| assert!(row.ends_with(end), "{row}"));
+    let text = tree((&before, &after), &options);
+    assert!(body(&text)[4].ends_with("(3 other stacks)"), "{text}");
+    let text = written(write_stats, (&before, &after), By::Line, &options);
+    let places = section(&text, "MOST BYTES, BY LINE");
+    assert_eq!(words(places[2]), "64 B 64 B +0 B 1 2 +1 (2 others changed)");
+    let least = Least { bytes: u64::MAX, count: 0 };
+    let options = ViewOptions { least, ..ViewOptions::default() };
+    let (before, after) = unlisted();
+    let text = tree((&before, &after), &options);
+    assert!(text.contains("(stacks that are not listed)"), "{text}");
 }
 
 /// A stack that leads through a function several times counts once.

@@ -5,14 +5,19 @@ class Differences extends Names {
     return this.processes[number];
   }
 
-  // What is known of a row, of `bytes` or `blocks`. Sides that are not known are null.
+  // What is known of a row, of `bytes` or `blocks`. Sides that are not known are null; of others there may be more than is
+  // listed.
   figures(by, row) {
     const it = this[by];
     const [before, after] = [it.before[row], it.after[row]];
-    const isKnown = before !== null && after !== null;
+    const isPart = this.is_part.map((side) => side[row]);
+    const [isAllBefore, isAllAfter] = [before !== null && !isPart[0], after !== null && !isPart[1]];
+    const isKnown = isAllBefore && isAllAfter;
     return {
       before,
       after,
+      isAllBefore,
+      isAllAfter,
       isKnown,
       change: (after ?? 0) - (before ?? 0),
       low: it.low[row],
@@ -85,15 +90,20 @@ function signed(value, format) {
 }
 
 // By how much a row changed, with where an estimate lies and whether it tells anything.
-function changeText({ before, after, isKnown, change, low, high, isEstimate, isTold }, format) {
-  if (before === null && after === null) return "not listed";
-  if (!isKnown) return before === null ? `at most ${signed(after, format)}` : `at least ${signed(-before, format)}`;
+function changeText(figures, format) {
+  const { before, after, isAllBefore, isAllAfter, isKnown, change, low, high, isEstimate, isTold } = figures;
+  if (!isAllBefore && !isAllAfter) {
+    return before === null || after === null ? "not known" : `${signed(change, format)} of what is listed`;
+  }
+  if (!isKnown) return `${isAllAfter ? "at most" : "at least"} ${signed(change, format)}`;
   let text = signed(change, format);
   if (low !== null) text += ` (95 %: ${signed(low, format)} to ${signed(high, format)})`;
   else if (isEstimate) text += " (an estimate without interval)";
   return isEstimate && !isTold ? `${text}: not told from 0` : text;
 }
 
-function sideText(value, format) {
-  return value === null ? "not listed" : format(value);
+// What a side has of a row; `isAll`: there is no more than it lists.
+function sideText(value, isAll, format) {
+  if (value === null) return "not listed";
+  return isAll ? format(value) : `at least ${format(value)}`;
 }

@@ -11,7 +11,8 @@ function changeColumn(report, by, format) {
         if (!it.isKnown) return changeText(it, format);
         return `${it.isEstimate ? "about " : ""}${signed(it.change, format)}`;
       }
-      return sideText(it[key.replace("blocks_", "")], format);
+      const name = key.replace("blocks_", "");
+      return sideText(it[name], name === "before" ? it.isAllBefore : it.isAllAfter, format);
     },
     isMinor,
   });
@@ -45,8 +46,9 @@ function changeDetails(report) {
     const frames = frameItems(report, report.framesOf(report.node[row], 0));
     const lines = [["bytes", formatExactBytes], ["blocks", formatCount]].map(([by, format]) => {
       const it = report.figures(by, row);
-      const sides = `${sideText(it.before, format)} → ${sideText(it.after, format)}`;
-      return make("div", {}, `${by}: ${sides}: ${changeText(it, format)}`);
+      const before = sideText(it.before, it.isAllBefore, format);
+      const after = sideText(it.after, it.isAllAfter, format);
+      return make("div", {}, `${by}: ${before} → ${after}: ${changeText(it, format)}`);
     });
     const allocator = report.text(report.allocator[row]);
     if (allocator) lines.push(make("div", {}, `allocated by ${allocator}`));
