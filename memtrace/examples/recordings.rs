@@ -4,7 +4,7 @@
 //!
 //! Writes a recording of so many events: a made-up process with eight threads, 5,000 call stacks of 16 frames in the
 //! code of PROGRAM, 100,000 live blocks, reallocations, and an interval each ten seconds. Prints a JSON object with
-//! what it is.
+//! what it is, and the time that it is of, s.
 //!
 //! `… --example recordings -- carry BLOCKS FILE`
 //!
@@ -77,12 +77,13 @@ fn make(file: &str, events: u64, program: &Path) -> anyhow::Result<()> {
         }
         told(&mut writer, &event)?;
     }
-    let (mut record, mut next) = (Vec::new(), INTERVAL);
+    let (mut record, mut next, mut last) = (Vec::new(), INTERVAL, 0);
     for _ in 0..events {
         record.clear();
         source.next_record(&mut record);
         writer.push(Entry::Record(&record))?;
         let time = decode(&record).map_or(0, |event| event.time);
+        last = time.max(last);
         if time > next {
             next = time + INTERVAL;
             told(&mut writer, &Event { time, process: 0, thread: 0, what: What::Mark })?;
@@ -91,7 +92,10 @@ fn make(file: &str, events: u64, program: &Path) -> anyhow::Result<()> {
     let mut out = writer.finish()?;
     out.flush()?;
     let bytes = std::fs::metadata(file)?.len();
-    println!("{{\"events\":{events},\"bytes\":{bytes},\"live_blocks\":{}}}", source.live_blocks());
+    let (seconds, blocks) = (last as f64 / SECOND as f64, source.live_blocks());
+    println!(
+        "{{\"events\":{events},\"bytes\":{bytes},\"live_blocks\":{blocks},\"seconds\":{seconds}}}"
+    );
     Ok(())
 }
 

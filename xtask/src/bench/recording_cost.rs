@@ -18,10 +18,6 @@ const MOST: f64 = 1.10;
 /// The most bytes of a recording per event of sqlite3.
 const MOST_BYTES: f64 = 6.0;
 
-/// Rounds for one of the others: what memtrace's CPU time is differs by a fifth from run to run, twice as much as is
-/// looked for here.
-const TIMES: u32 = 4;
-
 /// What is recorded, as tables call it, and how that is asked for.
 const WAYS: [(&str, &[&str]); 3] = [
     ("nothing", &[]),
@@ -64,7 +60,6 @@ pub(super) fn measure(programs: &Programs, folder: &Path, rounds: u32) -> Result
     let mut all: Vec<Costs> =
         runs.iter().map(|&(program, _)| Costs { program, rows: Default::default() }).collect();
     let file = folder.join("cost.mtrace");
-    let rounds = if rounds > 1 { rounds * TIMES } else { 1 };
     for round in 1..=rounds {
         for (costs, (program, run)) in all.iter_mut().zip(runs) {
             for (row, (name, options)) in costs.rows.iter_mut().zip(WAYS) {

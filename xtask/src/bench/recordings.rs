@@ -27,6 +27,11 @@ pub(crate) struct Options {
     /// Rounds; each makes every kind of report once
     #[arg(long, default_value_t = 3)]
     pub(super) rounds: u32,
+    /// Rounds for what recording adds [default: 8 for each of the others, if these are several]
+    ///
+    /// memtrace's CPU time differs by a fifth from run to run, twice as much as is looked for there.
+    #[arg(long)]
+    cost_rounds: Option<u32>,
     /// Also keep the document, as docs/benchmarks/recordings.md
     #[arg(long)]
     write: bool,
@@ -34,15 +39,21 @@ pub(crate) struct Options {
 
 impl Options {
     pub(super) const fn rounds(rounds: u32) -> Self {
-        Self { events: 100_000_000, blocks: 5_000_000, rounds, write: false }
+        Self { events: 100_000_000, blocks: 5_000_000, rounds, cost_rounds: None, write: false }
+    }
+
+    fn cost_rounds(&self) -> u32 {
+        self.cost_rounds.unwrap_or(if self.rounds > 1 { self.rounds * TIMES } else { 1 })
     }
 
     /// Whether all of it works.
     pub(super) const fn quick() -> Self {
-        Self { events: 1_000_000, blocks: 100_000, rounds: 1, write: false }
+        Self { events: 1_000_000, blocks: 100_000, rounds: 1, cost_rounds: None, write: false }
     }
 }
 
+/// Rounds of what recording adds for one of the others.
+const TIMES: u32 = 8;
 /// For how many events the targets are.
 const EVENTS: u64 = 100_000_000;
 /// The longest that a report of them may take, s.
@@ -50,8 +61,22 @@ const LONGEST: f64 = 60.0;
 /// The most memory that it may take, MiB.
 const MOST: f64 = 1024.0;
 
-/// Forms of reports.
-const FORMATS: [&str; 3] = ["text", "html", "json"];
+/// Stands for the middle of the recording.
+const MIDDLE: &str = "MIDDLE";
+/// Reports, as tables call them, and how they are asked for.
+const REPORTS: [(&str, &[&str]); 8] = [
+    ("text", &["--format", "text"]),
+    ("html", &["--format", "html"]),
+    ("json", &["--format", "json"]),
+    ("text, at the middle", &["--format", "text", "--at", MIDDLE]),
+    ("text, at the peak", &["--format", "text", "--at", "peak"]),
+    ("summary of what the second half allocated", &["--view", "allocated", "--from", MIDDLE]),
+    ("text of what grew in the second half", &["--view", "growth", "--from", MIDDLE]),
+    (
+        "html of what the second half leaks",
+        &["--view", "leaks", "--format", "html", "--from", MIDDLE],
+    ),
+];
 /// How often it is looked at what memory a process has had at most.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -105,11 +130,14 @@ pub(super) fn measure(programs: &Programs, options: &Options) -> Result<Results>
     let file = folder.path().join("large.mtrace");
     eprintln!("xtask: making a recording of {} events", Thousands(options.events));
     let recording = programs.make_recording(&file, options.events)?;
-    let mut rows: Vec<_> = FORMATS.map(|format| (format, Row::default())).into();
+    let middle = format!("{:.3}s", recording["seconds"].as_f64().unwrap_or_default() / 2.0);
+    let mut rows: Vec<_> = REPORTS.map(|(name, _)| (name, Row::default())).into();
     for round in 1..=options.rounds {
-        for (format, row) in &mut rows {
-            eprintln!("xtask: round {round} of {}: {format}", options.rounds);
-            let (seconds, memory) = report(programs, &file, format, folder.path())?;
+        for ((name, row), (_, asked)) in rows.iter_mut().zip(REPORTS) {
+            eprintln!("xtask: round {round} of {}: {name}", options.rounds);
+            let asked = asked.iter().map(|it| if *it == MIDDLE { middle.as_str() } else { it });
+            let mut command = programs.report(&file);
+            let (seconds, memory) = report(command.args(asked), folder.path())?;
             row.seconds.add(seconds);
             row.memory.add(memory);
         }
@@ -118,17 +146,16 @@ pub(super) fn measure(programs: &Programs, options: &Options) -> Result<Results>
     let carry = |_| programs.carry_over(&later, options.blocks);
     let carried = (0..options.rounds).map(carry).collect::<Result<_>>()?;
     std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
-    let costs = recording_cost::measure(programs, folder.path(), options.rounds)?;
+    let costs = recording_cost::measure(programs, folder.path(), options.cost_rounds())?;
     let page = pages::measure(options.rounds)?;
     Ok(Results { recording, rows, carried, costs, page })
 }
 
 /// Makes a report: how long it took, s, and how much memory at most, MiB.
-fn report(programs: &Programs, file: &Path, format: &str, folder: &Path) -> Result<(f64, f64)> {
-    let mut command = programs.report(file);
-    command.args(["--format", format, "--output"]).arg(folder.join("report"));
+fn report(command: &mut Command, folder: &Path) -> Result<(f64, f64)> {
+    command.arg("--output").arg(folder.join("report"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let name = shown(&command);
+    let name = shown(command);
     let began = Instant::now();
     let mut child = command.spawn().with_context(|| format!("cannot run {name}"))?;
     let mut memory = 0.0;

@@ -57,7 +57,7 @@ impl Bound {
 }
 
 /// Ratios below this are looked for in several times as many rounds: one run differs from the next by as much.
-const CLOSE: f64 = 1.1;
+const CLOSE: f64 = 1.3;
 
 /// Whether a promise about a workload of this way leaves no room for the noise of a few rounds.
 pub(super) fn is_close(workload: &str, way: &str) -> bool {

@@ -1,10 +1,10 @@
 //! A run of a C++ compiler, from its execution to its end.
 
-use super::super::attached::Counts;
 use super::super::peer::How;
 use super::super::shop::Shop;
 use super::super::watch::{Figures, PATIENCE, Watch};
 use super::super::{Options, Peer, Workload};
+use super::repeated::repeated;
 use crate::command::{read, run as run_program};
 use crate::watchdog::{Watchdog, kill_all};
 use crate::{elevate, processes};
@@ -29,23 +29,8 @@ pub(in super::super) const WORKLOAD: Workload = Workload {
 /// Stops before it becomes the program, so that it can be traced from its execution on.
 const HELD: [&str; 4] = ["/bin/sh", "-c", r#"kill -STOP $$; exec "$@""#, "sh"];
 
-/// Runs it again and again until it has taken as long as the loop: a single run is over too soon to be told from
-/// what else the machine does.
 fn run(shop: &Shop, peer: &Peer, options: &Options) -> Result<Figures> {
-    let least = f64::from(options.seconds) * 1e9;
-    let mut runs = vec![once(shop, peer)?];
-    while runs.iter().map(|run| run.cpu).sum::<f64>() < least {
-        runs.push(once(shop, peer)?);
-    }
-    Ok(mean(&runs))
-}
-
-/// What a run cost, and what was lost in all of them; the rest as in the last one.
-fn mean(runs: &[Figures]) -> Figures {
-    let cpu = runs.iter().map(|run| run.cpu).sum::<f64>() / runs.len() as f64;
-    let lost = runs.iter().filter_map(|run| run.counts.lost).reduce(|all, more| all + more);
-    let last = runs.last().copied().unwrap_or_default();
-    Figures { cpu, counts: Counts { lost, ..last.counts }, ..last }
+    repeated(options, 1.0, || once(shop, peer))
 }
 
 fn once(shop: &Shop, peer: &Peer) -> Result<Figures> {
@@ -148,20 +133,5 @@ impl Drop for Whole {
             kill_all(self.child.id());
             let _ = self.child.wait();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Counts, Figures, mean};
-
-    #[test]
-    fn runs_are_averaged_and_losses_add_up() {
-        let run = |cpu, lost| {
-            let counts = Counts { lost, ..Counts::default() };
-            Figures { cpu, counts, ..Figures::default() }
-        };
-        let mean = mean(&[run(1.0, None), run(2.0, Some(3.0)), run(6.0, Some(4.0))]);
-        assert_eq!((mean.cpu, mean.counts.lost), (3.0, Some(7.0)));
     }
 }

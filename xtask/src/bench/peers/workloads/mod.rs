@@ -5,6 +5,7 @@ pub(super) mod compiler;
 pub(super) mod nginx;
 pub(super) mod python;
 pub(in crate::bench) mod redis;
+mod repeated;
 pub(in crate::bench) mod server;
 pub(super) mod sqlite;
 pub(super) mod steady_redis;
