@@ -10,9 +10,12 @@ pub(in crate::recording) const CONTINUES: u8 = 0x80;
 /// Appends a number.
 #[inline]
 pub(in crate::recording) fn put(bytes: &mut Vec<u8>, mut number: u64) {
-    // Most are short.
+    // Most are short, and times are most of the others.
     if number < 0x80 {
         return bytes.push(number as u8);
+    }
+    if number < 0x4000 {
+        return bytes.extend_from_slice(&[number as u8 | CONTINUES, (number >> 7) as u8]);
     }
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
