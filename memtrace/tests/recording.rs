@@ -73,7 +73,8 @@ fn a_file_that_was_cut_is_read_up_to_the_last_checkpoint() {
     let records = records(3_000);
     let bytes = recorded(&records, 1_000);
     let mut seen = Vec::new();
-    for length in (24..bytes.len()).step_by(97) {
+    // The end alone is missing of the last.
+    for length in (24..bytes.len()).step_by(97).chain([bytes.len() - 1]) {
         let (back, ending) = read(&bytes[..length]);
         assert_eq!(ending.unwrap(), Ending::Cut, "{length} bytes");
         assert!(back.len() % 1_000 == 0 && back == records[..back.len()]);
