@@ -1,7 +1,11 @@
 //! Signals that a user sends us.
 
 use std::io;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Time in which the runtime looks for signals at least once.
+const TURN: Duration = Duration::from_millis(5);
 
 /// What the user wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +50,19 @@ impl Signals {
             _ = hung_up(&mut self.hang_up) => Wish::End,
             _ = self.report.recv() => Wish::Report,
             _ = self.mark.recv() => Wish::Mark,
+        }
+    }
+
+    /// Passes over what has come until now. What was sent to a command while it ran is no wish to leave, however late it
+    /// is heard here: with much to do at its end that may be seconds later.
+    pub(super) async fn hear_all(&mut self) {
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.next() => {}
+                // The runtime looks for signals when it has nothing else to do.
+                () = tokio::time::sleep(TURN) => return,
+            }
         }
     }
 }

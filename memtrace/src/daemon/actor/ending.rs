@@ -32,8 +32,7 @@ impl Actor<'_> {
         let reading = self.reading();
         self.meter.step(reading, self.intake.targets.sites());
         if self.settings.started_here {
-            // What was sent to the command while it ran, however late it is heard here, is no wish to
-            // leave.
+            self.signals.hear_all().await;
             self.asked = Instant::now();
         }
         if self.archive.is_some() && self.current.closed.is_some() {
